@@ -1,0 +1,1 @@
+//! Signals and slots with thread-affine slots.
