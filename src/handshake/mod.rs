@@ -1,0 +1,4 @@
+//! The server's side of the opening handshake, without I/O (RFC 6455 §4.2).
+
+mod grammar;
+pub(crate) mod refusal;
