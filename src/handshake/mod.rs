@@ -1,6 +1,15 @@
 //! The server's side of the opening handshake, without I/O (RFC 6455 §4.2).
+//!
+//! Bytes go into a [`head::HeadReader`]; a checked [`request::HandshakeRequest`] or a
+//! [`refusal::Refusal`] comes out. What passes may be upgraded, what does not gets the refusal's
+//! HTTP answer.
 
 mod authority;
 mod grammar;
+pub(crate) mod head;
 pub(crate) mod refusal;
+pub(crate) mod request;
 mod request_line;
+mod rules;
+#[cfg(test)]
+mod testing;
