@@ -1,0 +1,69 @@
+//! A few bytes kept in place, for headers and control frames.
+
+/// Up to `N` bytes without heap memory; `N` is at most 255.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShortBytes<const N: usize> {
+    bytes: [u8; N],
+    length: u8,
+}
+
+impl<const N: usize> ShortBytes<N> {
+    /// Makes an empty sequence.
+    pub(crate) const fn new() -> Self {
+        const { assert!(N <= u8::MAX as usize) };
+        Self { bytes: [0; N], length: 0 }
+    }
+
+    /// Appends as many of these bytes as fit.
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        let start = self.len();
+        let free = self.bytes.get_mut(start..).unwrap_or_default();
+        let count = bytes.len().min(free.len());
+        if let (Some(free), Some(bytes)) = (free.get_mut(..count), bytes.get(..count)) {
+            free.copy_from_slice(bytes);
+        }
+        self.length = u8::try_from(start + count).unwrap_or(self.length);
+    }
+
+    /// Returns the bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len()).unwrap_or_default()
+    }
+
+    /// Returns the bytes, to be changed in place.
+    pub(crate) fn as_mut_bytes(&mut self) -> &mut [u8] {
+        let length = self.len();
+        self.bytes.get_mut(..length).unwrap_or_default()
+    }
+
+    /// Returns how many bytes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.length.into()
+    }
+
+    /// Returns whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_as_many_bytes_as_fit() {
+        let mut bytes = ShortBytes::<5>::new();
+
+        bytes.extend(b"abc");
+        bytes.extend(b"defg");
+
+        assert_eq!(bytes.as_bytes(), b"abcde");
+        assert_eq!(bytes.len(), 5);
+    }
+
+    #[test]
+    fn starts_empty() {
+        assert!(ShortBytes::<14>::new().is_empty());
+    }
+}
