@@ -9,9 +9,13 @@
 //! buffer that grows with the bytes received, never with the length that a header declares, and
 //! that goes back to the loop's [`buffer_pool`] when the connection idles.
 
+pub(crate) mod assembly;
+pub(crate) mod buffer_pool;
+pub(crate) mod event;
 pub(crate) mod limits;
 pub(crate) mod mask;
 pub(crate) mod opcode;
 pub(crate) mod role;
 pub(crate) mod short_bytes;
+pub(crate) mod utf8;
 pub(crate) mod violation;

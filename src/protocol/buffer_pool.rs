@@ -1,0 +1,133 @@
+//! The buffers that the connections of one event loop share.
+
+/// Keeps the big buffers of finished messages for the next ones.
+///
+/// One pool serves a whole event loop, so what it keeps does not grow with the number of
+/// connections: at most eight buffers, none over 1 MiB, and 4 MiB in all (21 KiB each with 200
+/// connections). A few are enough, because a loop finishes one message at a time; smaller and
+/// bigger ones are left to the allocator.
+#[derive(Debug, Default)]
+pub(crate) struct BufferPool {
+    buffers: Vec<Vec<u8>>,
+}
+
+impl BufferPool {
+    /// Makes an empty pool.
+    pub(crate) const fn new() -> Self {
+        Self { buffers: Vec::new() }
+    }
+
+    /// Takes the smallest kept buffer that holds `needed` bytes, emptied.
+    ///
+    /// A buffer of more than 4 KiB and more than 16 times what is needed is left for those who
+    /// fill it: a peer that sends the first byte of a message and then nothing more must not
+    /// hold a big buffer.
+    pub(crate) fn take(&mut self, needed: usize) -> Option<Vec<u8>> {
+        let most = needed.saturating_mul(MOST_SLACK).max(ALWAYS_FITTING);
+        let fitting = self.buffers.iter().enumerate().filter_map(|(index, buffer)| {
+            let capacity = buffer.capacity();
+            (needed..=most).contains(&capacity).then_some((capacity, index))
+        });
+
+        let (_, index) = fitting.min()?;
+        Some(self.buffers.swap_remove(index))
+    }
+
+    /// Gives a buffer back.
+    ///
+    /// When the pool is full, the smallest buffer goes: it is the cheapest to make again.
+    pub(crate) fn put(&mut self, mut buffer: Vec<u8>) {
+        if !(SMALLEST_KEPT..=BIGGEST_KEPT).contains(&buffer.capacity()) {
+            return;
+        }
+        buffer.clear();
+        self.buffers.push(buffer);
+
+        while self.buffers.len() > MOST_BUFFERS || self.kept_bytes() > MOST_BYTES {
+            let sizes = self.buffers.iter().map(Vec::capacity).enumerate();
+            let Some((smallest, _)) = sizes.min_by_key(|&(_, capacity)| capacity) else { return };
+            self.buffers.swap_remove(smallest);
+        }
+    }
+
+    /// Returns how many bytes the kept buffers occupy.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.buffers.iter().map(Vec::capacity).sum()
+    }
+}
+
+const MOST_BUFFERS: usize = 8;
+const MOST_BYTES: usize = 4 * BIGGEST_KEPT;
+/// 1 MiB and room for the headers of its frames.
+const BIGGEST_KEPT: usize = 1024 * 1024 + 1024;
+const SMALLEST_KEPT: usize = 1024;
+const ALWAYS_FITTING: usize = 4096;
+const MOST_SLACK: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool_of(capacities: &[usize]) -> BufferPool {
+        let mut pool = BufferPool::new();
+        for &capacity in capacities {
+            pool.put(Vec::with_capacity(capacity));
+        }
+        pool
+    }
+
+    fn taken(pool: &mut BufferPool, needed: usize) -> Option<usize> {
+        pool.take(needed).map(|buffer| buffer.capacity())
+    }
+
+    #[test]
+    fn takes_the_smallest_buffer_that_fits() {
+        let mut pool = pool_of(&[300_000, 100_000, 200_000]);
+
+        assert_eq!(taken(&mut pool, 100_001), Some(200_000));
+        assert_eq!(taken(&mut pool, 100_001), Some(300_000));
+        assert_eq!(taken(&mut pool, 100_001), None);
+        assert_eq!(taken(&mut pool, 100_000), Some(100_000));
+    }
+
+    #[test]
+    fn lends_no_big_buffer_for_a_few_bytes() {
+        let mut pool = pool_of(&[1024 * 1024, 4096]);
+
+        assert_eq!(taken(&mut pool, 1), Some(4096));
+        assert_eq!(taken(&mut pool, 65_535), None);
+        assert_eq!(taken(&mut pool, 65_536), Some(1024 * 1024));
+    }
+
+    #[test]
+    fn hands_out_empty_buffers() {
+        let mut pool = BufferPool::new();
+
+        pool.put(vec![1; 5000]);
+
+        assert_eq!(pool.take(5000), Some(Vec::new()));
+    }
+
+    #[test]
+    fn keeps_a_bounded_number_of_bytes_and_of_buffers() {
+        let many_big = pool_of(&[1024 * 1024; 20]);
+        let many_small = pool_of(&[2048; 20]);
+
+        assert_eq!(many_big.kept_bytes(), 4 * 1024 * 1024);
+        assert_eq!(many_small.kept_bytes(), 8 * 2048);
+    }
+
+    #[test]
+    fn leaves_tiny_and_huge_buffers_to_the_allocator() {
+        assert_eq!(pool_of(&[0, 1023, 1024 * 1024 + 1025]).kept_bytes(), 0);
+    }
+
+    #[test]
+    fn gives_up_small_buffers_for_bigger_ones() {
+        let mut pool = pool_of(&[2048; 8]);
+
+        pool.put(Vec::with_capacity(1024 * 1024));
+
+        assert_eq!(pool.kept_bytes(), 7 * 2048 + 1024 * 1024);
+    }
+}
