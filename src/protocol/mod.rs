@@ -11,7 +11,11 @@
 
 pub(crate) mod assembly;
 pub(crate) mod buffer_pool;
+pub(crate) mod close_frame;
 pub(crate) mod event;
+pub(crate) mod fragmentation;
+pub(crate) mod frame;
+pub(crate) mod frame_header;
 pub(crate) mod limits;
 pub(crate) mod mask;
 pub(crate) mod opcode;
