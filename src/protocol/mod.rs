@@ -12,6 +12,8 @@
 pub(crate) mod assembly;
 pub(crate) mod buffer_pool;
 pub(crate) mod close_frame;
+pub(crate) mod control_frame;
+pub(crate) mod decoder;
 pub(crate) mod event;
 pub(crate) mod fragmentation;
 pub(crate) mod frame;
@@ -21,5 +23,9 @@ pub(crate) mod mask;
 pub(crate) mod opcode;
 pub(crate) mod role;
 pub(crate) mod short_bytes;
+pub(crate) mod unread;
 pub(crate) mod utf8;
 pub(crate) mod violation;
+
+#[cfg(test)]
+mod tests;

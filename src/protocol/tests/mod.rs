@@ -1,0 +1,10 @@
+//! Tests of the decoder and the encoder together.
+
+mod control_frames;
+mod limits;
+mod memory;
+mod messages;
+mod round_trip;
+mod support;
+mod text;
+mod violations;
