@@ -1,1 +1,107 @@
-//! Signals and slots with thread-affine slots.
+//! Signals and slots whose slots live in a thread, as Qt programs know them.
+//!
+//! A [`Signal`] calls its slots when it is emitted. A slot belongs to the thread that connected it
+//! and needs not be `Send`: emitted on that thread, a slot is called directly and without a lock;
+//! emitted on another thread, the value is copied once and posted to the slot's thread, which runs
+//! the call in its queue ([`process_events`], or [`dispatch`] inside any executor).
+//!
+//! ```
+//! use slotwork_signals::Signal;
+//!
+//! let text_received = Signal::<str>::new();
+//! let connection = text_received.connect(|text| println!("received {text}"));
+//!
+//! text_received.emit("hello");
+//! connection.disconnect();
+//! text_received.emit("nobody hears this");
+//! ```
+//!
+//! # Receivers
+//!
+//! [`connect_to`](Signal::connect_to) names the object that a slot works on. The signal holds it
+//! weakly: the slot is disconnected when the object is gone, and nothing has to be cloned,
+//! downgraded or moved where the connection is made.
+//!
+//! ```
+//! use std::cell::RefCell;
+//! use std::rc::Rc;
+//!
+//! use slotwork_signals::Signal;
+//!
+//! #[derive(Default)]
+//! struct Log {
+//!     lines: RefCell<Vec<String>>,
+//! }
+//!
+//! impl Log {
+//!     fn append(self: &Rc<Self>, line: &str) {
+//!         self.lines.borrow_mut().push(line.to_owned());
+//!     }
+//! }
+//!
+//! let log = Rc::new(Log::default());
+//! let text_received = Signal::<str>::new();
+//! text_received.connect_to(&log, Log::append);
+//!
+//! text_received.emit("hello");
+//! assert_eq!(*log.lines.borrow(), ["hello"]);
+//!
+//! drop(log);
+//! assert_eq!(text_received.slot_count(), 0);
+//! ```
+//!
+//! # Objects that have signals
+//!
+//! An object shows its signals as methods that return a [`SignalRef`]. The slots of such a signal
+//! get the sender as their first argument (`QObject::sender()`), and it is held weakly too.
+//!
+//! # What can be relied on
+//!
+//! * Slots run in the order in which they were connected, before `emit` returns.
+//! * A slot that is connected during an emission does not run in it; a slot that is disconnected
+//!   during an emission does not run any more.
+//! * Slots may emit again, connect, disconnect, and drop what they like: no lock and no borrow is
+//!   held while they run.
+//! * A panic in a slot leaves `emit`, the slots after it are skipped, and the next emission works.
+//! * A queued call is not delivered after [`Connection::disconnect`] (Qt delivers it), nor after
+//!   its receiver is gone; it is delivered when the signal is gone.
+//!
+//! # Qt
+//!
+//! `connect` is `QObject::connect` with `Qt::AutoConnection`; `connect_queued`, `connect_direct`
+//! and `connect_once` are the other connection types. There is no blocking queued connection.
+
+#![allow(
+    clippy::must_use_candidate,
+    reason = "connecting, disconnecting and draining act; what they return may be ignored"
+)]
+
+mod call;
+mod connection;
+mod connection_blocker;
+mod delivery;
+mod direct;
+mod dispatch;
+mod group;
+mod handle;
+mod home;
+mod link;
+mod mailbox;
+mod receiver;
+mod signal;
+mod signal_blocker;
+mod signal_ref;
+mod slots;
+
+pub use connection::Connection;
+pub use connection_blocker::ConnectionBlocker;
+pub use dispatch::{Dispatch, dispatch, process_events};
+pub use handle::Handle;
+pub use receiver::{Receiver, WeakHandle, WeakReceiver};
+pub use signal::Signal;
+pub use signal_blocker::SignalBlocker;
+pub use signal_ref::SignalRef;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

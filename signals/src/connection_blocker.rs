@@ -1,0 +1,36 @@
+//! Blocking one connection for a while.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::link::Link;
+
+/// Keeps one slot from being called, until it is dropped.
+///
+/// Made by [`Connection::block`](crate::Connection::block).
+pub struct ConnectionBlocker {
+    link: Option<Arc<Link>>,
+}
+
+impl ConnectionBlocker {
+    pub(crate) fn new(link: Option<Arc<Link>>) -> Self {
+        if let Some(link) = &link {
+            link.block();
+        }
+        Self { link }
+    }
+}
+
+impl Drop for ConnectionBlocker {
+    fn drop(&mut self) {
+        if let Some(link) = &self.link {
+            link.unblock();
+        }
+    }
+}
+
+impl fmt::Debug for ConnectionBlocker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionBlocker").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,117 @@
+//! The slots of a signal that run on the emitting thread, whichever that is.
+
+use std::panic::Location;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::call::Call;
+use crate::connection::Connection;
+use crate::link::{Census, Kind, Link, Owner};
+
+/// A list of slots that belong to no thread.
+///
+/// The slots know their list, and the list its slots: whoever drops the signal clears the list.
+pub(crate) struct DirectList<T: ?Sized> {
+    census: Census,
+    connections: AtomicU64,
+    entries: Mutex<Arc<Entries<T>>>,
+}
+
+/// One slot: the shared state of its connection, and what it calls.
+pub(crate) struct DirectEntry<T: ?Sized> {
+    link: Arc<Link>,
+    call: Arc<dyn Call<T> + Send + Sync>,
+}
+
+type Entries<T> = Vec<DirectEntry<T>>;
+
+impl<T: ?Sized + 'static> DirectList<T> {
+    pub(crate) fn attach(
+        self: &Arc<Self>,
+        call: Arc<dyn Call<T> + Send + Sync>,
+        location: &'static Location<'static>,
+    ) -> Connection {
+        let sequence = self.connections.fetch_add(1, Ordering::Relaxed);
+        let owner: Arc<dyn Owner> = Arc::<Self>::clone(self);
+        let link = Arc::new(Link::new(Kind::Auto, sequence, location, owner));
+        let mut entries = self.lock();
+        Arc::make_mut(&mut entries).push(DirectEntry { link: Arc::clone(&link), call });
+        let count = entries.len();
+        drop(entries);
+        if count >= SMALL && count.is_power_of_two() {
+            self.sweep();
+        }
+        Connection::new(link)
+    }
+
+    /// Calls the slots of `entries` that are still connected.
+    pub(crate) fn call(&self, entries: &Entries<T>, value: &T) {
+        for entry in entries {
+            if entry.link.is_callable(&self.census) {
+                entry.call.call(value, &entry.link);
+            }
+        }
+    }
+}
+
+impl<T: ?Sized> DirectList<T> {
+    /// Returns the slots as they are now.
+    pub(crate) fn entries(&self) -> Arc<Entries<T>> {
+        Arc::clone(&self.lock())
+    }
+
+    /// Disconnects and drops all slots.
+    pub(crate) fn clear(&self) {
+        let mut entries = self.lock();
+        self.census.clear();
+        let before = std::mem::take(&mut *entries);
+        // The lock is let go first: dropping a slot runs user code.
+        drop(entries);
+        drop(before);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<Entries<T>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: ?Sized + 'static> Owner for DirectList<T> {
+    fn census(&self) -> &Census {
+        &self.census
+    }
+
+    fn is_open(&self) -> bool {
+        true
+    }
+
+    fn release(&self, link: &Arc<Link>) {
+        let mut entries = self.lock();
+        let place = entries.iter().position(|entry| Arc::ptr_eq(&entry.link, link));
+        let removed = place.map(|place| Arc::make_mut(&mut entries).remove(place));
+        drop(entries);
+        drop(removed);
+    }
+
+    fn sweep(&self) {
+        for entry in self.entries().iter() {
+            if !entry.call.is_live() {
+                entry.link.disconnect();
+            }
+        }
+    }
+}
+
+impl<T: ?Sized> Default for DirectList<T> {
+    fn default() -> Self {
+        Self { census: Census::new(), connections: AtomicU64::new(0), entries: Mutex::default() }
+    }
+}
+
+impl<T: ?Sized> Clone for DirectEntry<T> {
+    fn clone(&self) -> Self {
+        Self { link: Arc::clone(&self.link), call: Arc::clone(&self.call) }
+    }
+}
+
+/// Shorter lists are not swept.
+const SMALL: usize = 16;

@@ -1,0 +1,109 @@
+//! Running the queued calls of a thread.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use event_listener::EventListener;
+
+use crate::home;
+
+/// Runs the queued calls of the calling thread and returns how many there were.
+///
+/// What a call queues in turn is left for the next time. A slot may call it too: it runs the calls
+/// that come after the slot's own. A program without an event loop calls it in its main loop.
+///
+/// # Qt
+///
+/// `QCoreApplication::sendPostedEvents()`; the event loop's own `process_events` runs timers too.
+///
+/// # Examples
+///
+/// ```
+/// use std::thread;
+///
+/// use slotwork_signals::{Signal, process_events};
+///
+/// let progress = Signal::<u32>::new();
+/// progress.connect(|percent| println!("{percent} %"));
+///
+/// thread::scope(|scope| {
+///     scope.spawn(|| progress.emit(&50));
+/// });
+/// assert_eq!(process_events(), 1);
+/// ```
+#[doc(alias = "QCoreApplication::sendPostedEvents")]
+#[doc(alias = "QCoreApplication::processEvents")]
+pub fn process_events() -> usize {
+    home::run_posts()
+}
+
+/// Returns a future that runs the calling thread's queued calls whenever there are some.
+///
+/// Any executor can host slots with it: spawn it on the thread, next to the other tasks. It never
+/// completes; dropping it stops the delivery. Several of them in one thread, also one inside a slot
+/// that another one runs, share the work.
+///
+/// # Qt
+///
+/// What `QEventLoop` does with posted events.
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+///
+/// use slotwork_signals::{Signal, dispatch};
+/// use smol::{LocalExecutor, channel};
+///
+/// let executor = Rc::new(LocalExecutor::new());
+/// executor.spawn(dispatch()).detach();
+///
+/// let (sender, receiver) = channel::bounded(1);
+/// let progress = Signal::<u32>::new();
+/// progress.connect_queued(move |percent| _ = sender.try_send(*percent));
+///
+/// progress.emit(&100);
+/// assert_eq!(smol::block_on(executor.run(receiver.recv())), Ok(100));
+/// ```
+#[doc(alias = "QEventLoop")]
+pub fn dispatch() -> Dispatch {
+    Dispatch { arrival: None, thread: PhantomData }
+}
+
+/// The future that [`dispatch`] returns.
+#[must_use = "futures do nothing unless they are polled"]
+pub struct Dispatch {
+    arrival: Option<EventListener>,
+    /// It runs the slots of the thread it was made in, and must stay there.
+    thread: PhantomData<*const ()>,
+}
+
+impl Future for Dispatch {
+    type Output = Infallible;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Infallible> {
+        let Some(mailbox) = home::mailbox() else { return Poll::Pending };
+        if self.arrival.as_mut().is_some_and(|arrival| Pin::new(arrival).poll(context).is_ready()) {
+            self.arrival = None;
+        }
+        home::run_posts();
+
+        // Listened first and looked then, so that no post comes in between.
+        let arrival = self.arrival.get_or_insert_with(|| mailbox.arrival().listen());
+        if home::has_posts() || Pin::new(arrival).poll(context).is_ready() {
+            // Others on the executor get their turn before the next posts.
+            self.arrival = None;
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatch").finish_non_exhaustive()
+    }
+}

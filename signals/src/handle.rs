@@ -1,0 +1,73 @@
+//! Handles: pointers to objects that signals and slots hold weakly.
+
+use std::rc::{self, Rc};
+use std::sync::{self, Arc};
+
+/// A cheap handle to an object that signals and slots can hold weakly.
+///
+/// Implemented for `Rc` and `Arc`. A handle type that wraps one of them forwards to it, and can
+/// then be the sender of a [`SignalRef`](crate::SignalRef) and a [`Receiver`](crate::Receiver).
+///
+/// # Qt
+///
+/// The counterpart of `QPointer`: signals need to know whether an object still exists.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::{Arc, Weak};
+///
+/// use slotwork_signals::Handle;
+///
+/// #[derive(Clone)]
+/// struct Server(Arc<Inner>);
+///
+/// struct Inner;
+///
+/// impl Handle for Server {
+///     type Weak = Weak<Inner>;
+///
+///     fn downgrade(&self) -> Self::Weak {
+///         Arc::downgrade(&self.0)
+///     }
+///
+///     fn upgrade(weak: &Self::Weak) -> Option<Self> {
+///         weak.upgrade().map(Self)
+///     }
+/// }
+/// ```
+#[doc(alias = "QPointer")]
+pub trait Handle: Sized + 'static {
+    /// What is held instead of the handle, without keeping the object alive.
+    type Weak: 'static;
+
+    /// Returns a weak form of this handle.
+    fn downgrade(&self) -> Self::Weak;
+
+    /// Returns a handle to the object, or `None` when it is gone.
+    fn upgrade(weak: &Self::Weak) -> Option<Self>;
+}
+
+impl<R: ?Sized + 'static> Handle for Rc<R> {
+    type Weak = rc::Weak<R>;
+
+    fn downgrade(&self) -> Self::Weak {
+        Self::downgrade(self)
+    }
+
+    fn upgrade(weak: &Self::Weak) -> Option<Self> {
+        weak.upgrade()
+    }
+}
+
+impl<R: ?Sized + 'static> Handle for Arc<R> {
+    type Weak = sync::Weak<R>;
+
+    fn downgrade(&self) -> Self::Weak {
+        Self::downgrade(self)
+    }
+
+    fn upgrade(weak: &Self::Weak) -> Option<Self> {
+        weak.upgrade()
+    }
+}

@@ -1,0 +1,237 @@
+//! What a thread keeps: the slots that were connected in it and the queue of their calls.
+//!
+//! No function here runs user code while it holds a borrow: what is taken out is returned, and
+//! dropped by the caller. After the thread has given up its locals, all of them do nothing.
+
+use std::any::Any;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::mailbox::{Mailbox, Post, warn_of_backlog};
+use crate::slots::Slots;
+
+/// The slots and the queue of one thread.
+struct Home {
+    lists: RefCell<Lists>,
+    inbox: RefCell<Inbox>,
+    mailbox: OnceCell<Arc<Mailbox>>,
+}
+
+/// The slot lists of a thread, each at the index that its group knows.
+struct Lists {
+    lists: Vec<Option<Rc<dyn Any>>>,
+    free: Vec<u32>,
+}
+
+/// The posts that were taken from the mailbox, and those from the thread itself.
+struct Inbox {
+    posts: VecDeque<Post>,
+    /// How many posts were taken out since the thread began.
+    taken: u64,
+}
+
+/// Returns the number of the calling thread, or 0 when it never connected a slot.
+#[inline]
+pub(crate) fn thread() -> u64 {
+    THREAD.get()
+}
+
+/// Returns the mailbox of the calling thread, or `None` at the thread's very end.
+pub(crate) fn mailbox() -> Option<Arc<Mailbox>> {
+    HOME.try_with(|home| {
+        let mailbox = home.mailbox.get_or_init(|| {
+            THREAD.set(NEXT_THREAD.fetch_add(1, Ordering::Relaxed));
+            Arc::new(Mailbox::new(thread()))
+        });
+        Arc::clone(mailbox)
+    })
+    .ok()
+}
+
+/// Stores a list of slots and returns its index.
+pub(crate) fn insert(list: Rc<dyn Any>) -> Option<u32> {
+    HOME.try_with(|home| home.lists.borrow_mut().insert(list)).ok().flatten()
+}
+
+/// Drops the list of slots at `index`.
+pub(crate) fn remove(index: u32) {
+    // The list leaves the closure, and with it the borrow, before it is dropped.
+    let list = HOME.try_with(|home| home.lists.borrow_mut().remove(index));
+    drop(list);
+}
+
+/// Returns the list at `index` as it is now; later edits do not change what is returned.
+#[inline]
+pub(crate) fn slots<T: ?Sized + 'static>(index: u32) -> Option<Rc<Slots<T>>> {
+    let list = HOME.try_with(|home| home.lists.borrow().get(index)).ok().flatten()?;
+    list.downcast().ok()
+}
+
+/// Edits the list at `index`; emissions that are under way keep what they see.
+///
+/// `edit` must not run user code.
+pub(crate) fn edit<T: ?Sized + 'static, R>(
+    index: u32,
+    edit: impl FnOnce(&mut Slots<T>) -> R,
+) -> Option<R> {
+    let edit = |home: &Home| {
+        let mut lists = home.lists.borrow_mut();
+        let list = lists.get_mut(index)?;
+        if Rc::get_mut(list).is_none() {
+            *list = Rc::new(list.downcast_ref::<Slots<T>>()?.clone());
+        }
+        Rc::get_mut(list)?.downcast_mut().map(edit)
+    };
+    HOME.try_with(edit).ok().flatten()
+}
+
+/// Puts a post of the calling thread into its own queue, behind all that came before.
+pub(crate) fn push(post: Post) {
+    let push = |home: &Home| {
+        let mailbox = home.mailbox.get()?;
+        let mut inbox = home.inbox.borrow_mut();
+        inbox.fetch(mailbox);
+        inbox.posts.push_back(post);
+        Some((inbox.posts.len(), Arc::clone(mailbox)))
+    };
+    if let Ok(Some((pending, mailbox))) = HOME.try_with(push) {
+        if pending == 1 {
+            mailbox.wake();
+        }
+        warn_of_backlog(pending);
+    }
+}
+
+/// Tells whether posts are waiting in the calling thread's queue.
+pub(crate) fn has_posts() -> bool {
+    let has_posts = |home: &Home| {
+        !home.inbox.borrow().posts.is_empty()
+            || home.mailbox.get().is_some_and(|mailbox| mailbox.has_posts())
+    };
+    HOME.try_with(has_posts).unwrap_or(false)
+}
+
+/// Runs the posts that are in the queue now; returns how many of them called slots.
+pub(crate) fn run_posts() -> usize {
+    let Ok(end) = HOME.try_with(|home| {
+        let mut inbox = home.inbox.borrow_mut();
+        if let Some(mailbox) = home.mailbox.get() {
+            inbox.fetch(mailbox);
+        }
+        inbox.end()
+    }) else {
+        return 0;
+    };
+    let mut calls = 0;
+    while let Some(post) = take(|inbox| inbox.taken < end) {
+        calls += usize::from(post.run());
+    }
+    calls
+}
+
+/// Drops what other threads disconnected, as far as no queued call comes first.
+pub(crate) fn run_chores(mailbox: &Mailbox) {
+    if !mailbox.has_posts() {
+        return;
+    }
+    let fetched = HOME.try_with(|home| home.inbox.borrow_mut().fetch(mailbox));
+    if fetched.is_err() {
+        return;
+    }
+    while let Some(post) = take(|inbox| inbox.posts.front().is_some_and(|post| !post.is_delivery()))
+    {
+        post.run();
+    }
+}
+
+/// Takes the first post if `wanted` says so.
+fn take(wanted: impl FnOnce(&Inbox) -> bool) -> Option<Post> {
+    let take = |home: &Home| {
+        let mut inbox = home.inbox.borrow_mut();
+        if wanted(&inbox) { inbox.take() } else { None }
+    };
+    HOME.try_with(take).ok().flatten()
+}
+
+impl Home {
+    const fn new() -> Self {
+        Self {
+            lists: RefCell::new(Lists { lists: Vec::new(), free: Vec::new() }),
+            inbox: RefCell::new(Inbox { posts: VecDeque::new(), taken: 0 }),
+            mailbox: OnceCell::new(),
+        }
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Some(mailbox) = self.mailbox.get() {
+            // The posts are dropped here, after the mailbox has let go of its lock.
+            drop(mailbox.close());
+        }
+    }
+}
+
+impl Lists {
+    fn insert(&mut self, list: Rc<dyn Any>) -> Option<u32> {
+        if let Some(index) = self.free.pop() {
+            *self.lists.get_mut(index as usize)? = Some(list);
+            return Some(index);
+        }
+        let index = u32::try_from(self.lists.len()).ok()?;
+        self.lists.push(Some(list));
+        Some(index)
+    }
+
+    fn remove(&mut self, index: u32) -> Option<Rc<dyn Any>> {
+        let list = self.lists.get_mut(index as usize)?.take()?;
+        self.free.push(index);
+        Some(list)
+    }
+
+    #[inline]
+    fn get(&self, index: u32) -> Option<Rc<dyn Any>> {
+        self.lists.get(index as usize)?.clone()
+    }
+
+    fn get_mut(&mut self, index: u32) -> Option<&mut Rc<dyn Any>> {
+        self.lists.get_mut(index as usize)?.as_mut()
+    }
+}
+
+impl Inbox {
+    /// Takes over what other threads have posted.
+    fn fetch(&mut self, mailbox: &Mailbox) {
+        if mailbox.has_posts() {
+            mailbox.drain_into(&mut self.posts);
+        }
+    }
+
+    fn take(&mut self) -> Option<Post> {
+        let post = self.posts.pop_front()?;
+        self.taken += 1;
+        if self.posts.is_empty() && self.posts.capacity() > ROOMY {
+            self.posts.shrink_to(ROOMY);
+        }
+        Some(post)
+    }
+
+    /// Returns the number of the first post that is not in the queue yet.
+    fn end(&self) -> u64 {
+        self.taken + self.posts.len() as u64
+    }
+}
+
+thread_local! {
+    /// Never dropped, so that it can be asked for at any time.
+    static THREAD: Cell<u64> = const { Cell::new(0) };
+    static HOME: Home = const { Home::new() };
+}
+
+static NEXT_THREAD: AtomicU64 = AtomicU64::new(1);
+
+/// A queue that grew beyond this gives its memory back when it is empty.
+const ROOMY: usize = 4096;

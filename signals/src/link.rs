@@ -1,0 +1,191 @@
+//! The state that a connection and its slot share across threads.
+
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// One connection of a signal and a slot: whether the slot may still run.
+///
+/// The slot itself stays in its thread; this part may be read and ended from anywhere.
+pub(crate) struct Link {
+    /// The flags below and, in the low bits, how many blockers there are.
+    state: AtomicU32,
+    /// The round of the owner's census in which the slot was connected.
+    round: u32,
+    /// The place in the order of all connections of the slot's thread.
+    sequence: u64,
+    location: &'static Location<'static>,
+    owner: Arc<dyn Owner>,
+}
+
+/// How a slot wants to be called.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// At once on the slot's own thread, through its queue from others.
+    Auto,
+    /// At once on the slot's own thread, not at all from others.
+    Local,
+    /// Always through the queue of the slot's thread.
+    Queued,
+}
+
+/// Where the slots of one signal are kept together.
+pub(crate) trait Owner: Send + Sync {
+    /// Returns the count of the connected slots.
+    fn census(&self) -> &Census;
+
+    /// Tells whether the signal still exists, and with it the thread of the slots.
+    fn is_open(&self) -> bool;
+
+    /// Drops the slot of an ended link, in the slot's thread.
+    fn release(&self, link: &Arc<Link>);
+
+    /// Drops the slots that are ended or whose receivers are gone; called in their thread.
+    fn sweep(&self);
+}
+
+/// Counts the connected slots, and tells those of earlier rounds that they are disconnected.
+///
+/// One atomic word: the round in the high half, the count in the low half. So all slots can be
+/// disconnected from any thread in one step, and the count is right at every moment.
+#[derive(Debug)]
+pub(crate) struct Census(AtomicU64);
+
+impl Link {
+    pub(crate) fn new(
+        kind: Kind,
+        sequence: u64,
+        location: &'static Location<'static>,
+        owner: Arc<dyn Owner>,
+    ) -> Self {
+        let state = match kind {
+            Kind::Auto => 0,
+            Kind::Local => LOCAL,
+            Kind::Queued => QUEUED,
+        };
+        Self {
+            state: AtomicU32::new(state),
+            round: owner.census().join(),
+            sequence,
+            location,
+            owner,
+        }
+    }
+
+    /// Ends the connection and has the slot dropped in its thread; tells whether it was connected.
+    pub(crate) fn disconnect(self: &Arc<Self>) -> bool {
+        let was_connected = self.is_connected();
+        if self.end() {
+            self.owner.release(self);
+        }
+        was_connected
+    }
+
+    /// Ends the connection, keeping the slot; tells whether this call did it.
+    pub(crate) fn end(&self) -> bool {
+        let state = self.state.fetch_or(ENDED, Ordering::AcqRel);
+        if state & ENDED != 0 {
+            return false;
+        }
+        self.owner.census().leave(self.round);
+        true
+    }
+
+    pub(crate) fn block(&self) {
+        self.state.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn unblock(&self) {
+        self.state.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn owner(&self) -> &Arc<dyn Owner> {
+        &self.owner
+    }
+
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
+    pub(crate) fn is_queued(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & QUEUED != 0
+    }
+
+    pub(crate) fn is_local(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & LOCAL != 0
+    }
+
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.state.load(Ordering::Acquire) & BLOCKERS != 0
+    }
+
+    /// Tells whether the slot was neither disconnected nor lost its signal or thread.
+    pub(crate) fn is_connected(&self) -> bool {
+        !self.is_ended() && self.owner.is_open()
+    }
+
+    /// Tells whether the slot was disconnected.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.state.load(Ordering::Acquire) & ENDED != 0 || !self.owner.census().is_round(self.round)
+    }
+
+    /// Tells whether an emission on the slot's own thread calls it at once.
+    #[inline]
+    pub(crate) fn is_callable(&self, census: &Census) -> bool {
+        self.state.load(Ordering::Relaxed) & !LOCAL == 0 && census.is_round(self.round)
+    }
+
+    /// Tells whether a call that went through the queue may be made.
+    pub(crate) fn is_deliverable(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & (ENDED | BLOCKERS) == 0
+            && self.owner.census().is_round(self.round)
+    }
+}
+
+impl Census {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Counts one more slot and returns its round.
+    fn join(&self) -> u32 {
+        round_of(self.0.fetch_add(1, Ordering::AcqRel))
+    }
+
+    /// Counts one slot of `round` less, unless that round is over.
+    fn leave(&self, round: u32) {
+        let less = |word| (round_of(word) == round).then(|| word - 1);
+        // Nothing to do when the round is over: its slots are not counted any more.
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+    }
+
+    /// Starts a new round: all slots counted so far are disconnected.
+    pub(crate) fn clear(&self) {
+        let next = |word| Some(u64::from(round_of(word).wrapping_add(1)) << 32);
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        (self.0.load(Ordering::Acquire) & COUNT) as usize
+    }
+
+    #[inline]
+    fn is_round(&self, round: u32) -> bool {
+        round_of(self.0.load(Ordering::Relaxed)) == round
+    }
+}
+
+#[inline]
+fn round_of(word: u64) -> u32 {
+    (word >> 32) as u32
+}
+
+const ENDED: u32 = 1 << 31;
+const QUEUED: u32 = 1 << 30;
+const LOCAL: u32 = 1 << 29;
+const BLOCKERS: u32 = LOCAL - 1;
+const COUNT: u64 = u32::MAX as u64;

@@ -1,0 +1,131 @@
+//! Receivers: what a slot works on, held weakly by its connection.
+
+use std::fmt;
+
+use crate::handle::Handle;
+
+/// What the slot of [`connect_to`](crate::Signal::connect_to) works on.
+///
+/// Implemented for a reference to each [`Handle`], such as `&Rc<R>` and `&Arc<R>`, and for tuples
+/// of up to four receivers. The connection holds the receiver weakly and lends the slot a strong
+/// handle for the call. When the receiver, or one of several, is gone, the slot is disconnected.
+///
+/// # Qt
+///
+/// The receiver or context object of `QObject::connect`.
+///
+/// # Examples
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+///
+/// use slotwork_signals::Signal;
+///
+/// let count = Rc::new(Cell::new(0));
+/// let sum = Rc::new(Cell::new(0));
+/// let number_received = Signal::<i32>::new();
+/// number_received.connect_to((&count, &sum), |(count, sum), number| {
+///     count.set(count.get() + 1);
+///     sum.set(sum.get() + number);
+/// });
+///
+/// number_received.emit(&3);
+/// assert_eq!((count.get(), sum.get()), (1, 3));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the receiver of a slot",
+    label = "expected `&Rc<_>`, `&Arc<_>`, a reference to another handle, or a tuple of those",
+    note = "implement `Handle` for your own handle types"
+)]
+pub trait Receiver {
+    /// What the slot is lent: a handle that keeps the receiver alive for the call.
+    type Strong: 'static;
+    /// What the connection holds.
+    type Weak: WeakReceiver<Strong = Self::Strong>;
+
+    /// Returns what the connection holds.
+    fn downgrade(self) -> Self::Weak;
+}
+
+/// What a connection holds of its [`Receiver`].
+pub trait WeakReceiver: 'static {
+    /// What the slot is lent.
+    type Strong: 'static;
+
+    /// Returns what the slot is lent, or `None` when the receiver is gone.
+    fn upgrade(&self) -> Option<Self::Strong>;
+}
+
+/// What a connection holds of a receiver that is a [`Handle`].
+pub struct WeakHandle<H: Handle>(H::Weak);
+
+impl<H: Handle> Receiver for &H {
+    type Strong = H;
+    type Weak = WeakHandle<H>;
+
+    fn downgrade(self) -> WeakHandle<H> {
+        WeakHandle(H::downgrade(self))
+    }
+}
+
+impl<H: Handle> WeakReceiver for WeakHandle<H> {
+    type Strong = H;
+
+    #[inline]
+    fn upgrade(&self) -> Option<H> {
+        H::upgrade(&self.0)
+    }
+}
+
+impl<H: Handle> fmt::Debug for WeakHandle<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakHandle").finish_non_exhaustive()
+    }
+}
+
+/// No receiver: the slot stays connected until it is disconnected.
+impl Receiver for () {
+    type Strong = ();
+    type Weak = ();
+
+    fn downgrade(self) {}
+}
+
+impl WeakReceiver for () {
+    type Strong = ();
+
+    #[inline]
+    fn upgrade(&self) -> Option<()> {
+        Some(())
+    }
+}
+
+macro_rules! tuple_receivers {
+    ($(($($name:ident $index:tt),+))+) => {$(
+        impl<$($name: Receiver),+> Receiver for ($($name,)+) {
+            type Strong = ($($name::Strong,)+);
+            type Weak = ($($name::Weak,)+);
+
+            fn downgrade(self) -> Self::Weak {
+                ($(self.$index.downgrade(),)+)
+            }
+        }
+
+        impl<$($name: WeakReceiver),+> WeakReceiver for ($($name,)+) {
+            type Strong = ($($name::Strong,)+);
+
+            #[inline]
+            fn upgrade(&self) -> Option<Self::Strong> {
+                Some(($(self.$index.upgrade()?,)+))
+            }
+        }
+    )+};
+}
+
+tuple_receivers! {
+    (A 0)
+    (A 0, B 1)
+    (A 0, B 1, C 2)
+    (A 0, B 1, C 2, D 3)
+}

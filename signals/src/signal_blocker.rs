@@ -1,0 +1,30 @@
+//! Blocking a signal for a while.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Makes the emissions of a signal do nothing, until it is dropped.
+///
+/// Made by [`Signal::block`](crate::Signal::block). Blockers nest: the signal is emitted again when
+/// the last one is gone. Calls that were queued before are still delivered.
+///
+/// # Qt
+///
+/// `QSignalBlocker`, for one signal instead of all signals of an object.
+#[doc(alias = "QSignalBlocker")]
+#[derive(Debug)]
+pub struct SignalBlocker<'a> {
+    blockers: &'a AtomicU32,
+}
+
+impl<'a> SignalBlocker<'a> {
+    pub(crate) fn new(blockers: &'a AtomicU32) -> Self {
+        blockers.fetch_add(1, Ordering::AcqRel);
+        Self { blockers }
+    }
+}
+
+impl Drop for SignalBlocker<'_> {
+    fn drop(&mut self) {
+        self.blockers.fetch_sub(1, Ordering::AcqRel);
+    }
+}

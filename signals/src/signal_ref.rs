@@ -1,0 +1,192 @@
+//! Signals as objects show them.
+
+use std::fmt;
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::call::{self, Repeated};
+use crate::connection::Connection;
+use crate::handle::Handle;
+use crate::link::Kind;
+use crate::receiver::Receiver;
+use crate::signal::Signal;
+
+/// A signal of an object, as the object shows it: everything but `emit`.
+///
+/// Slots get the sender as an argument, so that they need not capture it. The sender is held
+/// weakly; a slot is not called any more when the sender is gone.
+///
+/// # Qt
+///
+/// `&Sender::signal` together with the sender, in `QObject::connect`; the first argument of the
+/// slot is `QObject::sender()`.
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+///
+/// use slotwork_signals::{Signal, SignalRef};
+///
+/// #[derive(Default)]
+/// struct Button {
+///     clicked: Signal<()>,
+/// }
+///
+/// impl Button {
+///     fn clicked(self: &Rc<Self>) -> SignalRef<'_, Rc<Self>, ()> {
+///         SignalRef::new(self, &self.clicked)
+///     }
+///
+///     fn click(&self) {
+///         self.clicked.emit(&());
+///     }
+/// }
+///
+/// let button = Rc::new(Button::default());
+/// button.clicked().connect(|button, ()| println!("{} slots", button.clicked.slot_count()));
+///
+/// button.click();
+/// ```
+#[doc(alias = "sender")]
+#[doc(alias = "QObject::sender")]
+pub struct SignalRef<'a, S, T: ?Sized> {
+    sender: &'a S,
+    signal: &'a Signal<T>,
+}
+
+impl<'a, S, T: ?Sized> SignalRef<'a, S, T> {
+    /// Returns `signal`, which belongs to `sender`, as others may use it.
+    pub const fn new(sender: &'a S, signal: &'a Signal<T>) -> Self {
+        Self { sender, signal }
+    }
+}
+
+impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
+    /// Connects a slot that only emissions of this thread reach.
+    ///
+    /// It asks nothing of `T`, as [`Signal::connect_local`].
+    #[track_caller]
+    pub fn connect_local(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
+        let call = Rc::new(Repeated::new(self.sender, slot));
+        self.signal.attach(Kind::Local, None, call, Location::caller())
+    }
+
+    /// Connects a slot that runs on the emitting thread, as [`Signal::connect_direct`].
+    #[doc(alias = "Qt::DirectConnection")]
+    #[track_caller]
+    pub fn connect_direct(self, slot: impl Fn(&S, &T) + Send + Sync + 'static) -> Connection
+    where
+        S::Weak: Send + Sync,
+    {
+        let call = Arc::new(Repeated::new(self.sender, slot));
+        self.signal.attach_direct(call, Location::caller())
+    }
+
+    /// Returns how many slots are connected, as [`Signal::slot_count`].
+    #[doc(alias = "QObject::receivers")]
+    pub fn slot_count(self) -> usize {
+        self.signal.slot_count()
+    }
+}
+
+impl<S, T> SignalRef<'_, S, T>
+where
+    S: Handle,
+    T: ?Sized + ToOwned<Owned: Send> + 'static,
+{
+    /// Connects a slot, which lives in the calling thread and gets the sender first.
+    ///
+    /// See [`Signal::connect`].
+    #[doc(alias = "QObject::connect")]
+    #[doc(alias = "Qt::AutoConnection")]
+    #[track_caller]
+    pub fn connect(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
+        self.signal.connect_to(self.sender, slot)
+    }
+
+    /// Connects a slot that works on `receiver`; it gets the receiver, the sender and the value.
+    ///
+    /// Both are held weakly. See [`Signal::connect_to`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::cell::Cell;
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    /// # #[derive(Default)]
+    /// # struct Button { clicked: Signal<()> }
+    /// # impl Button {
+    /// #     fn clicked(self: &Rc<Self>) -> SignalRef<'_, Rc<Self>, ()> {
+    /// #         SignalRef::new(self, &self.clicked)
+    /// #     }
+    /// # }
+    /// # #[derive(Default)]
+    /// # struct Window { clicks: Cell<u32> }
+    ///
+    /// impl Window {
+    ///     fn watch(self: &Rc<Self>, button: &Rc<Button>) {
+    ///         button.clicked().connect_to(self, Self::on_clicked);
+    ///     }
+    ///
+    ///     fn on_clicked(self: &Rc<Self>, _button: &Rc<Button>, (): &()) {
+    ///         self.clicks.set(self.clicks.get() + 1);
+    ///     }
+    /// }
+    /// # let (window, button) = (Rc::new(Window::default()), Rc::new(Button::default()));
+    /// # window.watch(&button);
+    /// # button.clicked.emit(&());
+    /// # assert_eq!(window.clicks.get(), 1);
+    /// ```
+    #[doc(alias = "QObject::connect")]
+    #[track_caller]
+    pub fn connect_to<R: Receiver>(
+        self,
+        receiver: R,
+        slot: impl Fn(&R::Strong, &S, &T) + 'static,
+    ) -> Connection {
+        let both = (receiver, self.sender);
+        self.signal.connect_to(both, move |(receiver, sender), value| slot(receiver, sender, value))
+    }
+
+    /// Connects a slot that is called once, as [`Signal::connect_once`].
+    #[doc(alias = "Qt::SingleShotConnection")]
+    #[track_caller]
+    pub fn connect_once(self, slot: impl FnOnce(&S, &T) + 'static) -> Connection {
+        self.signal.attach_once(self.sender, slot)
+    }
+
+    /// Connects a slot that changes what it has captured, as [`Signal::connect_mut`].
+    ///
+    /// # Panics
+    ///
+    /// An emission panics that comes from inside the slot and would call it again.
+    #[track_caller]
+    pub fn connect_mut(self, slot: impl FnMut(&S, &T) + 'static) -> Connection {
+        self.signal.connect_to(self.sender, call::exclusive(slot))
+    }
+
+    /// Connects a slot that always runs from this thread's queue, as [`Signal::connect_queued`].
+    #[doc(alias = "Qt::QueuedConnection")]
+    #[track_caller]
+    pub fn connect_queued(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
+        self.signal.attach_queued(self.sender, slot)
+    }
+}
+
+impl<S, T: ?Sized> Clone for SignalRef<'_, S, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S, T: ?Sized> Copy for SignalRef<'_, S, T> {}
+
+impl<S, T: ?Sized> fmt::Debug for SignalRef<'_, S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignalRef").field("signal", self.signal).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,194 @@
+//! How connections are written: no annotation, turbofish, `move`, `clone` or `downgrade`.
+
+#![expect(clippy::unwrap_used, reason = "a poisoned lock fails the test")]
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, Weak};
+
+use slotwork_signals::{Handle, Signal, SignalRef};
+
+#[derive(Clone)]
+struct Server(Arc<ServerInner>);
+
+#[derive(Default)]
+struct ServerInner {
+    pending: Mutex<Vec<Socket>>,
+    new_connection: Signal<()>,
+    closed: Signal<()>,
+}
+
+#[derive(Clone)]
+struct Socket(Arc<SocketInner>);
+
+#[derive(Default)]
+struct SocketInner {
+    sent: Mutex<Vec<String>>,
+    text_message_received: Signal<str>,
+}
+
+#[derive(Default)]
+struct EchoServer {
+    received: RefCell<Vec<String>>,
+    is_closed: Cell<bool>,
+}
+
+impl Handle for Server {
+    type Weak = Weak<ServerInner>;
+
+    fn downgrade(&self) -> Self::Weak {
+        Arc::downgrade(&self.0)
+    }
+
+    fn upgrade(weak: &Self::Weak) -> Option<Self> {
+        weak.upgrade().map(Self)
+    }
+}
+
+impl Handle for Socket {
+    type Weak = Weak<SocketInner>;
+
+    fn downgrade(&self) -> Self::Weak {
+        Arc::downgrade(&self.0)
+    }
+
+    fn upgrade(weak: &Self::Weak) -> Option<Self> {
+        weak.upgrade().map(Self)
+    }
+}
+
+impl Server {
+    fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    fn next_pending_connection(&self) -> Option<Socket> {
+        self.0.pending.lock().unwrap().pop()
+    }
+
+    fn accept(&self) -> Socket {
+        let socket = Socket(Arc::default());
+        self.0.pending.lock().unwrap().push(socket.clone());
+        self.0.new_connection.emit(&());
+        socket
+    }
+
+    fn new_connection(&self) -> SignalRef<'_, Self, ()> {
+        SignalRef::new(self, &self.0.new_connection)
+    }
+
+    fn closed(&self) -> SignalRef<'_, Self, ()> {
+        SignalRef::new(self, &self.0.closed)
+    }
+}
+
+impl Socket {
+    fn send_text_message(&self, text: &str) {
+        self.0.sent.lock().unwrap().push(text.to_owned());
+    }
+
+    fn text_message_received(&self) -> SignalRef<'_, Self, str> {
+        SignalRef::new(self, &self.0.text_message_received)
+    }
+}
+
+impl EchoServer {
+    fn serve(self: &Rc<Self>, server: &Server) {
+        server.new_connection().connect_to(self, Self::on_new_connection);
+        server.closed().connect_to(self, |this, _server, ()| this.is_closed.set(true));
+    }
+
+    fn on_new_connection(self: &Rc<Self>, server: &Server, (): &()) {
+        while let Some(socket) = server.next_pending_connection() {
+            socket.text_message_received().connect_to(self, Self::process_text_message);
+        }
+    }
+
+    fn process_text_message(self: &Rc<Self>, socket: &Socket, text: &str) {
+        self.received.borrow_mut().push(text.to_owned());
+        socket.send_text_message(text);
+    }
+}
+
+/// SIG-14: closures get the sender as an argument.
+#[test]
+fn closures_get_the_sender() {
+    let server = Server::new();
+    server.new_connection().connect(|server, ()| {
+        while let Some(socket) = server.next_pending_connection() {
+            socket.text_message_received().connect(|socket, text| {
+                socket.send_text_message(text);
+            });
+        }
+    });
+
+    let socket = server.accept();
+    socket.0.text_message_received.emit("hello");
+
+    assert_eq!(*socket.0.sent.lock().unwrap(), ["hello"]);
+}
+
+/// SIG-14: methods are slots; they get the receiver, the sender and the value.
+#[test]
+fn methods_are_slots() {
+    let (server, echo) = (Server::new(), Rc::new(EchoServer::default()));
+    echo.serve(&server);
+
+    let socket = server.accept();
+    socket.0.text_message_received.emit("hello");
+    server.0.closed.emit(&());
+
+    assert_eq!(*socket.0.sent.lock().unwrap(), ["hello"]);
+    assert_eq!(*echo.received.borrow(), ["hello"]);
+    assert!(echo.is_closed.get());
+}
+
+/// Neither the sender nor the receiver is kept alive by its connections.
+#[test]
+fn connections_keep_nobody_alive() {
+    let (server, echo) = (Server::new(), Rc::new(EchoServer::default()));
+    echo.serve(&server);
+    let socket = server.accept();
+
+    assert_eq!(Rc::strong_count(&echo), 1);
+    assert_eq!(Arc::strong_count(&server.0), 1);
+    assert_eq!(Arc::strong_count(&socket.0), 1);
+
+    drop(echo);
+    assert_eq!(server.new_connection().slot_count(), 0);
+    assert_eq!(socket.text_message_received().slot_count(), 0);
+}
+
+/// Plain closures without a receiver, on a signal itself.
+#[test]
+fn closures_may_ignore_the_sender() {
+    let closed = Rc::new(Cell::new(0));
+    let server = Server::new();
+    server.closed().connect_to(&closed, |closed, _server, ()| closed.set(closed.get() + 1));
+    server.0.closed.connect_to(&closed, |closed, ()| closed.set(closed.get() + 1));
+
+    server.0.closed.emit(&());
+
+    assert_eq!(closed.get(), 2);
+}
+
+/// Each kind of connection takes the sender first.
+#[test]
+fn every_kind_of_connection_gets_the_sender() {
+    let socket = Socket(Arc::default());
+    let signal = socket.text_message_received();
+    signal.connect_local(Socket::send_text_message);
+    signal.connect_direct(Socket::send_text_message);
+    signal.connect_once(Socket::send_text_message);
+    signal.connect_queued(Socket::send_text_message);
+    let mut count = 0;
+    signal.connect_mut(move |socket, _| {
+        count += 1;
+        socket.send_text_message(&count.to_string());
+    });
+
+    socket.0.text_message_received.emit("a");
+    slotwork_signals::process_events();
+
+    assert_eq!(*socket.0.sent.lock().unwrap(), ["a", "a", "1", "a", "a"]);
+}

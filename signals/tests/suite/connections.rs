@@ -1,0 +1,215 @@
+//! Connections: disconnecting, blocking, and when slots are dropped.
+
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use slotwork_signals::{Connection, Signal, process_events};
+
+use crate::support::Record;
+
+/// `QObject::disconnect(connection)` is true for the first call only.
+#[test]
+fn disconnect_tells_whether_it_was_connected() {
+    let signal = Signal::<i32>::new();
+    let connection = signal.connect(|_| {});
+
+    assert!(connection.is_connected());
+    assert!(connection.disconnect());
+    assert!(!connection.disconnect());
+    assert!(!connection.is_connected());
+    assert!(!Connection::default().disconnect());
+}
+
+/// A connection may be dropped; the slot stays.
+#[test]
+fn dropping_a_connection_keeps_the_slot() {
+    let (signal, record) = (Signal::<i32>::new(), Record::new());
+    let slot = record.clone();
+    drop(signal.connect(move |value| slot.add(*value)));
+
+    signal.emit(&1);
+
+    assert_eq!(record.take(), [1]);
+}
+
+/// A slot is dropped when it is disconnected, and all slots with their signal.
+#[test]
+fn slots_are_dropped_at_once() {
+    let (signal, record) = (Signal::<i32>::new(), Record::<()>::new());
+    let (one, two) = (record.clone(), record.clone());
+    let connection = signal.connect(move |_| one.add(()));
+    let kept = signal.connect(move |_| two.add(()));
+    let shared = Arc::new(());
+    let direct = Arc::clone(&shared);
+    let direct = signal.connect_direct(move |_| assert_eq!(*direct, ()));
+    assert_eq!((record.handles(), Arc::strong_count(&shared)), (3, 2));
+
+    connection.disconnect();
+    assert_eq!(record.handles(), 2);
+
+    drop(signal);
+    assert_eq!((record.handles(), Arc::strong_count(&shared)), (1, 1));
+    assert!(!kept.is_connected());
+    assert!(!direct.is_connected());
+}
+
+/// A slot that is disconnected while it runs is dropped when the emission is over.
+#[test]
+fn running_slot_is_dropped_after_the_emission() {
+    let (signal, record) = (Rc::new(Signal::<i32>::new()), Record::new());
+    let slot = record.clone();
+    signal.connect_to(&signal, move |signal, value| {
+        signal.disconnect_all();
+        slot.add(*value);
+    });
+
+    signal.emit(&1);
+
+    assert_eq!(record.take(), [1]);
+    assert_eq!(record.handles(), 1);
+}
+
+/// `disconnect_all` ends every kind of slot, and calls that are queued.
+#[test]
+fn disconnect_all_ends_every_slot() {
+    let (signal, record) = (Signal::<i32>::new(), Record::<()>::new());
+    for _ in 0..2 {
+        let slot = record.clone();
+        signal.connect(move |_| slot.add(()));
+        let slot = record.clone();
+        signal.connect_queued(move |_| slot.add(()));
+        signal.connect_direct(|_| {});
+    }
+    assert_eq!(signal.slot_count(), 6);
+    signal.emit(&1);
+    record.take();
+
+    signal.disconnect_all();
+
+    assert_eq!(signal.slot_count(), 0);
+    signal.emit(&2);
+    process_events();
+    assert_eq!(record.take(), []);
+    assert_eq!(record.handles(), 1);
+}
+
+/// Slots may be connected again after `disconnect_all`.
+#[test]
+fn signal_is_usable_after_disconnect_all() {
+    let (signal, record) = (Signal::<i32>::new(), Record::new());
+    let before = signal.connect(|_| {});
+    signal.disconnect_all();
+    let slot = record.clone();
+    let after = signal.connect(move |value| slot.add(*value));
+
+    signal.emit(&1);
+
+    assert_eq!(record.take(), [1]);
+    assert!(!before.is_connected());
+    assert!(after.is_connected());
+    assert_eq!(signal.slot_count(), 1);
+}
+
+/// A blocked connection skips its slot only; blockers nest.
+#[test]
+fn blocked_connection_skips_its_slot() {
+    let (signal, record) = (Signal::<i32>::new(), Record::new());
+    let slot = record.clone();
+    let connection = signal.connect(move |value| slot.add(*value));
+    let slot = record.clone();
+    signal.connect(move |value| slot.add(10 * value));
+
+    let outer = connection.block();
+    let inner = connection.block();
+    signal.emit(&1);
+    drop(outer);
+    signal.emit(&2);
+    assert!(connection.is_blocked());
+    drop(inner);
+    signal.emit(&3);
+
+    assert_eq!(record.take(), [10, 20, 3, 30]);
+}
+
+/// A slot of `connect_mut` that would be entered twice panics, and works again afterwards.
+#[test]
+fn connect_mut_panics_when_entered_twice() {
+    let (signal, record) = (Rc::new(Signal::<i32>::new()), Record::new());
+    let (slot, again) = (record.clone(), Rc::downgrade(&signal));
+    let mut calls = 0;
+    signal.connect_mut(move |value| {
+        calls += 1;
+        if *value == 0 {
+            again.upgrade().unwrap().emit(value);
+        }
+        slot.add(calls);
+    });
+
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| signal.emit(&0)));
+    let text = *outcome.unwrap_err().downcast::<String>().unwrap();
+    signal.emit(&1);
+
+    assert!(text.contains("connect_mut"), "{text}");
+    assert!(text.contains("connections.rs"), "{text}");
+    assert_eq!(record.take(), [2]);
+}
+
+/// Slots that disconnect many others, in the middle of an emission.
+#[test]
+fn many_slots_are_disconnected_in_any_order() {
+    let (signal, record) = (Signal::<i32>::new(), Record::new());
+    let connections: Vec<_> = (0..100)
+        .map(|number| {
+            let slot = record.clone();
+            signal.connect(move |_| slot.add(number))
+        })
+        .collect();
+
+    for connection in connections.iter().step_by(2).rev() {
+        connection.disconnect();
+    }
+    signal.emit(&1);
+
+    let odd: Vec<_> = (0..100).filter(|number| number % 2 == 1).collect();
+    assert_eq!(record.take(), odd);
+    assert_eq!(signal.slot_count(), 50);
+}
+
+/// The debug text tells where the connection was made.
+#[test]
+fn debug_shows_the_place_of_the_connection() {
+    let signal = Signal::<i32>::new();
+    let connection = signal.connect_once(|_| {});
+
+    assert!(format!("{connection:?}").contains("connections.rs"), "{connection:?}");
+}
+
+/// A slot may connect, emit and drop signals while it is dropped.
+#[test]
+fn drop_of_a_slot_may_use_signals() {
+    struct Chatty(Rc<Signal<i32>>, Rc<Cell<i32>>);
+    impl Drop for Chatty {
+        fn drop(&mut self) {
+            let count = Rc::clone(&self.1);
+            self.0.connect(move |value| count.set(count.get() + value));
+            self.0.emit(&1);
+        }
+    }
+    let (signal, count) = (Rc::new(Signal::<i32>::new()), Rc::new(Cell::new(0)));
+    let chatty = Chatty(Rc::clone(&signal), Rc::clone(&count));
+    let connection = signal.connect(move |_| _ = chatty.1.get());
+
+    connection.disconnect();
+
+    assert_eq!(count.get(), 1);
+    signal.disconnect_all();
+}
+
+/// A signal is small, and costs nothing before it is used.
+#[test]
+fn signal_is_small() {
+    assert!(size_of::<Signal<str>>() <= 24, "{} bytes", size_of::<Signal<str>>());
+    assert_eq!(size_of::<Connection>(), 8);
+}

@@ -1,0 +1,8 @@
+//! What a user of signals and slots can see.
+
+mod call_sites;
+mod connections;
+mod receivers;
+mod semantics;
+mod support;
+mod threads;

@@ -1,0 +1,116 @@
+//! Receivers: what slots work on, held weakly.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use slotwork_signals::{Signal, SignalRef};
+
+use crate::support::Record;
+
+/// SIG-15: the slot is not called when its receiver is gone, and disconnected by the attempt.
+#[test]
+fn slot_vanishes_with_its_receiver() {
+    let (signal, record) = (Signal::<i32>::new(), Record::new());
+    let receiver = Rc::new(5);
+    let slot = record.clone();
+    let connection = signal.connect_to(&receiver, move |five, value| slot.add(**five + value));
+
+    signal.emit(&1);
+    drop(receiver);
+    signal.emit(&2);
+
+    assert_eq!(record.take(), [6]);
+    assert!(!connection.is_connected());
+    assert_eq!(record.handles(), 1);
+}
+
+/// Trait objects and shared pointers are receivers.
+#[test]
+fn any_pointer_may_be_a_receiver() {
+    trait Sink {
+        fn put(&self, value: i32);
+    }
+    impl Sink for Cell<i32> {
+        fn put(&self, value: i32) {
+            self.set(self.get() + value);
+        }
+    }
+    let signal = Signal::<i32>::new();
+    let plain = Rc::new(Cell::new(0));
+    let object: Rc<dyn Sink> = plain.clone();
+    let shared = Arc::new(AtomicI32::new(0));
+    signal.connect_to(&object, |sink, value| sink.put(*value));
+    signal.connect_to(&shared, |sum, value| sum.store(10 * value, Ordering::Relaxed));
+
+    signal.emit(&2);
+
+    assert_eq!((plain.get(), shared.load(Ordering::Relaxed)), (2, 20));
+}
+
+/// Up to four receivers: the slot is gone with the first of them.
+#[test]
+fn several_receivers_share_a_slot() {
+    let signal = Signal::<i32>::new();
+    let [a, b, c, d] = [0; 4].map(|zero| Rc::new(Cell::new(zero)));
+    signal.connect_to((&a, &b), |(a, b), value| a.set(b.get() + value));
+    signal.connect_to((&a, &b, &c), |(a, b, c), value| c.set(a.get() + b.get() + value));
+    signal.connect_to((&a, &b, &c, &d), |(_, _, c, d), value| d.set(c.get() + value));
+
+    signal.emit(&1);
+    assert_eq!([a.get(), b.get(), c.get(), d.get()], [1, 0, 2, 3]);
+
+    drop(c);
+    assert_eq!(signal.slot_count(), 1);
+}
+
+/// The slot of a sender that is gone is skipped, even if the signal is still emitted.
+#[test]
+fn slot_is_skipped_when_its_sender_is_gone() {
+    let (signal, record) = (Signal::<i32>::new(), Record::new());
+    let sender = Rc::new(());
+    let slot = record.clone();
+    SignalRef::new(&sender, &signal).connect(move |_, value| slot.add(*value));
+
+    drop(sender);
+    signal.emit(&1);
+
+    assert_eq!(record.take(), []);
+    assert_eq!(signal.slot_count(), 0);
+}
+
+/// Slots of receivers that are gone do not pile up while nobody emits.
+#[test]
+fn slots_without_receivers_are_swept() {
+    let (signal, record) = (Signal::<i32>::new(), Record::<()>::new());
+    for _ in 0..1000 {
+        let slot = record.clone();
+        signal.connect_to(&Rc::new(()), move |_, _| slot.add(()));
+    }
+
+    assert!(record.handles() < 40, "{} slots are kept", record.handles() - 1);
+}
+
+/// The receiver may be dropped inside its slot: it lives until the slot returns.
+#[test]
+fn receiver_lives_while_its_slot_runs() {
+    struct Receiver(Cell<bool>);
+    impl Drop for Receiver {
+        fn drop(&mut self) {
+            assert!(self.0.get(), "dropped while its slot was running");
+        }
+    }
+    let signal = Signal::<()>::new();
+    let receiver = Rc::new(Receiver(Cell::new(false)));
+    let owner = Cell::new(Some(Rc::clone(&receiver)));
+    signal.connect_to(&receiver, move |receiver, ()| {
+        owner.take();
+        receiver.0.set(true);
+    });
+    drop(receiver);
+
+    signal.emit(&());
+
+    assert_eq!(signal.slot_count(), 0);
+}
