@@ -158,32 +158,25 @@ impl Decoder {
     /// Consumes a header, or all there is of it.
     #[inline]
     fn read_header(&mut self, unread: &mut Unread<'_>) -> Result<Option<FrameHeader>, Violation> {
-        if !self.header.is_empty() {
-            return self.complete_header(unread);
-        }
-        let header = self.parse_header(unread.as_bytes())?;
-        if let Some(header) = &header {
-            unread.take(header.length);
+        let earlier = self.header.len();
+        let bytes = if earlier == 0 {
+            unread.as_bytes()
         } else {
-            self.header.extend(unread.take_all());
+            self.header.extend(unread.as_bytes());
+            self.header.as_bytes()
+        };
+
+        let header = self.parse_header(bytes)?;
+        if let Some(header) = &header {
+            unread.take(header.length.saturating_sub(earlier));
+            self.header.clear();
+        } else {
+            let bytes = unread.take_all();
+            if earlier == 0 {
+                self.header.extend(bytes);
+            }
         }
         Ok(header)
-    }
-
-    /// Consumes the rest of a header whose first bytes came before.
-    fn complete_header(
-        &mut self,
-        unread: &mut Unread<'_>,
-    ) -> Result<Option<FrameHeader>, Violation> {
-        let earlier = self.header.len();
-        self.header.extend(unread.as_bytes());
-        let Some(header) = self.parse_header(self.header.as_bytes())? else {
-            unread.take_all();
-            return Ok(None);
-        };
-        unread.take(header.length.saturating_sub(earlier));
-        self.header = ShortBytes::new();
-        Ok(Some(header))
     }
 
     /// Reads the header at the start of `bytes` and checks as much of it as is there.

@@ -36,9 +36,10 @@ impl<'a> Frame<'a> {
     /// Appends the frame to `out`.
     ///
     /// A client passes a fresh key for each frame, a server passes none (RFC 6455 §5.1, §5.3).
+    #[inline]
     pub(crate) fn write_to(&self, out: &mut Vec<u8>, key: Option<MaskingKey>) {
         out.reserve(LONGEST_HEADER + self.payload.len());
-        out.extend_from_slice(self.header(key).as_bytes());
+        self.encode_header(key, |bytes| out.extend_from_slice(bytes));
         let start = out.len();
         out.extend_from_slice(self.payload);
 
@@ -52,25 +53,30 @@ impl<'a> Frame<'a> {
     /// Returns the header alone, for a payload that is written from where it lies.
     pub(crate) fn header(&self, key: Option<MaskingKey>) -> EncodedHeader {
         let mut header = EncodedHeader::new();
-        header.extend(&[self.opcode.bits() | if self.is_final { FINAL_BIT } else { 0 }]);
+        self.encode_header(key, |bytes| header.extend(bytes));
+        header
+    }
+
+    /// Passes the parts of the header to `append`, in order.
+    #[inline]
+    fn encode_header(&self, key: Option<MaskingKey>, mut append: impl FnMut(&[u8])) {
+        let first = self.opcode.bits() | if self.is_final { FINAL_BIT } else { 0 };
+        let mask_bit = if key.is_some() { MASK_BIT } else { 0 };
 
         // RFC 6455 §5.2: the length takes the shortest of three forms.
-        let mask_bit = if key.is_some() { MASK_BIT } else { 0 };
         let length = self.payload.len();
         if let Ok(length @ ..=LENGTH_IN_7_BITS) = u8::try_from(length) {
-            header.extend(&[mask_bit | length]);
+            append(&[first, mask_bit | length]);
         } else if let Ok(length) = u16::try_from(length) {
-            header.extend(&[mask_bit | LENGTH_IN_16_BITS]);
-            header.extend(&length.to_be_bytes());
+            append(&[first, mask_bit | LENGTH_IN_16_BITS]);
+            append(&length.to_be_bytes());
         } else {
-            header.extend(&[mask_bit | LENGTH_IN_64_BITS]);
-            header.extend(&(length as u64).to_be_bytes());
+            append(&[first, mask_bit | LENGTH_IN_64_BITS]);
+            append(&(length as u64).to_be_bytes());
         }
-
         if let Some(key) = key {
-            header.extend(&key);
+            append(&key);
         }
-        header
     }
 
     fn control(opcode: Opcode, payload: &'a [u8]) -> Self {

@@ -69,6 +69,7 @@ impl SecondByte {
     /// Returns the length of the payload and where in the header its encoding ends.
     ///
     /// `None` asks for more bytes of the `header`.
+    #[inline]
     pub(crate) fn payload_length(self, header: &[u8]) -> Result<Option<(u64, usize)>, Violation> {
         let extended = header.get(2..).unwrap_or_default();
         match self.0 & LENGTH_BITS {

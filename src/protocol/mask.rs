@@ -6,26 +6,22 @@ pub(crate) type MaskingKey = [u8; 4];
 /// Masks `payload` in place, or unmasks it: the operation is its own inverse.
 ///
 /// The first byte of `payload` meets the first byte of the key; see [`advanced`] for a payload
-/// that comes in pieces.
+/// that comes in pieces. The key of an unmasked frame is zero.
 #[inline]
 pub(crate) fn apply_mask(payload: &mut [u8], key: MaskingKey) {
-    // RFC 6455 §5.3: byte i is combined with byte i mod 4 of the key. Blocks of a fixed size
-    // become vector instructions; the smaller steps keep short payloads from going bytewise.
-    let wide = repeated::<BLOCK>(key);
-    let (blocks, rest) = payload.as_chunks_mut::<BLOCK>();
-    for block in blocks {
-        for (byte, key) in block.iter_mut().zip(wide) {
-            *byte ^= key;
-        }
+    // RFC 6455 §5.3: byte i is combined with byte i mod 4 of the key. Two keys make a word; the
+    // compiler turns the loop over words into vector instructions.
+    let key = u64::from(u32::from_ne_bytes(key));
+    let key = key << 32 | key;
+    if key == 0 {
+        return;
     }
 
-    let key_word = u64::from_ne_bytes(repeated(key));
-    let (words, rest) = rest.as_chunks_mut::<8>();
+    let (words, rest) = payload.as_chunks_mut();
     for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ key_word).to_ne_bytes();
+        *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
     }
-
-    for (byte, key) in rest.iter_mut().zip(repeated::<8>(key)) {
+    for (byte, key) in rest.iter_mut().zip(key.to_ne_bytes()) {
         *byte ^= key;
     }
 }
@@ -36,16 +32,6 @@ pub(crate) fn advanced(mut key: MaskingKey, count: usize) -> MaskingKey {
     key.rotate_left(count % length);
     key
 }
-
-fn repeated<const N: usize>(key: MaskingKey) -> [u8; N] {
-    let mut keys = [0; N];
-    for (byte, key) in keys.iter_mut().zip(key.into_iter().cycle()) {
-        *byte = key;
-    }
-    keys
-}
-
-const BLOCK: usize = 32;
 
 #[cfg(test)]
 mod tests {

@@ -15,6 +15,7 @@ impl<const N: usize> ShortBytes<N> {
     }
 
     /// Appends as many of these bytes as fit.
+    #[inline]
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
         let start = self.len();
         let free = self.bytes.get_mut(start..).unwrap_or_default();
@@ -25,7 +26,13 @@ impl<const N: usize> ShortBytes<N> {
         self.length = u8::try_from(start + count).unwrap_or(self.length);
     }
 
+    /// Removes all bytes.
+    pub(crate) fn clear(&mut self) {
+        self.length = 0;
+    }
+
     /// Returns the bytes.
+    #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len()).unwrap_or_default()
     }
