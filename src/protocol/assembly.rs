@@ -3,6 +3,7 @@
 use std::mem;
 
 use crate::protocol::buffer_pool::BufferPool;
+use crate::protocol::copying::{append_bytes, append_text};
 use crate::protocol::event::Event;
 use crate::protocol::opcode::MessageKind;
 use crate::protocol::utf8::SplitCharacter;
@@ -42,7 +43,7 @@ impl Assembly {
         match &mut self.content {
             Content::Text(text) => self.split.append(text, piece),
             Content::Binary(bytes) => {
-                bytes.extend_from_slice(piece);
+                append_bytes(bytes, piece);
                 Ok(())
             }
         }
@@ -93,11 +94,11 @@ impl Content {
         let outgrown = match (&mut *self, pooled) {
             (Self::Text(text), Some(buffer)) => {
                 let mut bigger = String::from_utf8(buffer).unwrap_or_default();
-                bigger.push_str(text);
+                append_text(&mut bigger, text);
                 mem::replace(text, bigger).into_bytes()
             }
             (Self::Binary(bytes), Some(mut bigger)) => {
-                bigger.extend_from_slice(bytes);
+                append_bytes(&mut bigger, bytes);
                 mem::replace(bytes, bigger)
             }
             (Self::Text(text), None) => return text.reserve_exact(room - text.len()),

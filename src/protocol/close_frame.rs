@@ -4,6 +4,7 @@ use crate::close_code::CloseCode;
 use crate::protocol::event::Event;
 use crate::protocol::frame_header::LONGEST_CONTROL_PAYLOAD;
 use crate::protocol::short_bytes::ShortBytes;
+use crate::protocol::text_split::split_between_characters;
 use crate::protocol::violation::Violation;
 
 /// The payload of a close frame to send.
@@ -24,7 +25,8 @@ impl ClosePayload {
         // RFC 6455 §7.4.1: 1005, 1006 and 1015 stand for what was not in a close frame.
         if code.is_allowed_on_wire() {
             payload.extend(&u16::from(code).to_be_bytes());
-            payload.extend(cut_reason(reason).as_bytes());
+            let (reason, _) = split_between_characters(reason, LONGEST_REASON);
+            payload.extend(reason.as_bytes());
         }
         Self(payload)
     }
@@ -54,14 +56,7 @@ pub(crate) fn parse(payload: &[u8]) -> Result<Event<'_>, Violation> {
     Ok(Event::Close { code: Some(code), reason })
 }
 
-fn cut_reason(reason: &str) -> &str {
-    let mut length = reason.len().min(LONGEST_CONTROL_PAYLOAD - CODE_LENGTH);
-    while !reason.is_char_boundary(length) {
-        length -= 1;
-    }
-    reason.get(..length).unwrap_or_default()
-}
-
+const LONGEST_REASON: usize = LONGEST_CONTROL_PAYLOAD - CODE_LENGTH;
 const CODE_LENGTH: usize = 2;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Frames to send (RFC 6455 §5.2).
 
 use crate::protocol::close_frame::ClosePayload;
+use crate::protocol::copying::append_bytes;
 use crate::protocol::frame_header::{
     FINAL_BIT, LENGTH_IN_7_BITS, LENGTH_IN_16_BITS, LENGTH_IN_64_BITS, LONGEST_CONTROL_PAYLOAD,
     LONGEST_HEADER, MASK_BIT,
@@ -41,7 +42,7 @@ impl<'a> Frame<'a> {
         out.reserve(LONGEST_HEADER + self.payload.len());
         self.encode_header(key, |bytes| out.extend_from_slice(bytes));
         let start = out.len();
-        out.extend_from_slice(self.payload);
+        append_bytes(out, self.payload);
 
         if let Some(key) = key
             && let Some(payload) = out.get_mut(start..)

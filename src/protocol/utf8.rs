@@ -2,6 +2,7 @@
 
 use simdutf8::basic;
 
+use crate::protocol::copying::append_text;
 use crate::protocol::violation::Violation;
 
 /// Returns the text that these bytes are.
@@ -34,7 +35,7 @@ impl SplitCharacter {
         }
 
         let (whole, unfinished) = piece.split_at(piece.len() - unfinished_length(piece));
-        text.push_str(self::text(whole)?);
+        append_text(text, self::text(whole)?);
         for &byte in unfinished {
             self.complete(text, byte)?;
         }
