@@ -60,6 +60,7 @@ impl Decoder {
     }
 
     /// Sets the limits from the next frame on.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the limits have no setters yet"))]
     pub(crate) fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
     }
@@ -108,6 +109,7 @@ impl Decoder {
     }
 
     /// Returns whether the input so far ends inside a message or a frame.
+    #[cfg(test)]
     pub(crate) fn is_unfinished(&self) -> bool {
         self.fragments > 0 || self.stage == Stage::ControlFrame || !self.header.is_empty()
     }

@@ -5,9 +5,6 @@ use std::num::NonZeroUsize;
 use crate::protocol::frame::Frame;
 use crate::protocol::opcode::{MessageKind, Opcode};
 
-/// How many bytes of a message one frame carries unless it was set otherwise, as in Qt.
-pub(crate) const DEFAULT_OUTGOING_FRAME_SIZE: NonZeroUsize = NonZeroUsize::new(512 * 1024).unwrap();
-
 /// The frames of one message, first to last.
 #[derive(Clone, Debug)]
 pub(crate) struct Frames<'a> {

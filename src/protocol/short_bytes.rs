@@ -49,6 +49,7 @@ impl<const N: usize> ShortBytes<N> {
     }
 
     /// Returns whether there are none.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.length == 0
     }

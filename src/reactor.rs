@@ -1,0 +1,296 @@
+//! Tells tasks when their sockets can be read or written: one reactor per event loop, on mio.
+//!
+//! A socket is registered once, edge-triggered for both directions; there is no re-arming system
+//! call. An event sets the readiness of its [`Source`] and wakes the task that owns it. The owner
+//! clears the readiness when the kernel said "would block" or gave less than asked for.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use mio::event;
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+/// Polls the sockets of one thread.
+pub(crate) struct Reactor {
+    poll: RefCell<Poll>,
+    events: RefCell<Events>,
+    sources: RefCell<Slab<Arc<Source>>>,
+    released: Arc<Released>,
+    waker: Arc<mio::Waker>,
+}
+
+impl Reactor {
+    /// Returns the reactor of this thread, made at first use.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system refuses a poll descriptor, or the thread is at its end.
+    pub(crate) fn current() -> io::Result<Rc<Self>> {
+        let at_thread_end = |_| io::Error::other("the thread is at its end");
+        REACTOR
+            .try_with(|current| {
+                if let Some(reactor) = &*current.borrow() {
+                    return Ok(Rc::clone(reactor));
+                }
+                let reactor = Rc::new(Self::new()?);
+                *current.borrow_mut() = Some(Rc::clone(&reactor));
+                Ok(reactor)
+            })
+            .map_err(at_thread_end)?
+    }
+
+    fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(mio::Waker::new(poll.registry(), WAKE)?);
+        Ok(Self {
+            poll: RefCell::new(poll),
+            events: RefCell::new(Events::with_capacity(EVENTS_PER_WAIT)),
+            sources: RefCell::default(),
+            released: Arc::default(),
+            waker,
+        })
+    }
+
+    /// Returns what ends a running [`wait`](Self::wait) from any thread, at one system call.
+    pub(crate) fn waker(&self) -> Arc<mio::Waker> {
+        Arc::clone(&self.waker)
+    }
+
+    /// Watches `socket` until the registration is dropped.
+    pub(crate) fn register(&self, socket: &mut impl event::Source) -> io::Result<Registration> {
+        self.sweep();
+        let source = Arc::new(Source::default());
+        let key = self.sources.borrow_mut().insert(Arc::clone(&source));
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registered = self.poll.borrow().registry().register(socket, Token(key), interest);
+        // Made before the check, so that a refused registration frees its place too.
+        let registration = Registration { source, key, released: Arc::clone(&self.released) };
+        registered.map(|()| registration)
+    }
+
+    /// Waits for events, at most `timeout` (`None`: without end), and wakes the tasks concerned.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.sweep();
+        let mut events = self.events.borrow_mut();
+        match self.poll.borrow_mut().poll(&mut events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        }
+        let sources = self.sources.borrow();
+        for event in events.iter() {
+            if let Some(source) = sources.get(event.token().0) {
+                source.notice(event);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the sockets whose registration was dropped.
+    fn sweep(&self) {
+        if self.released.any.swap(false, Ordering::Acquire) {
+            let mut keys = self.released.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut sources = self.sources.borrow_mut();
+            for key in keys.drain(..) {
+                sources.try_remove(key);
+            }
+        }
+    }
+
+    /// Returns how many sockets are watched.
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.sweep();
+        self.sources.borrow().len()
+    }
+}
+
+/// What is known of one socket: what can be done with it, and which task to wake.
+pub(crate) struct Source {
+    readiness: AtomicU8,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Default for Source {
+    /// A new socket can be written at once; that it can be read, an event will tell.
+    fn default() -> Self {
+        Self { readiness: AtomicU8::new(WRITABLE), waker: Mutex::default() }
+    }
+}
+
+impl Source {
+    fn notice(&self, event: &event::Event) {
+        let mut ready = 0;
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            ready |= READABLE;
+        }
+        if event.is_writable() || event.is_write_closed() || event.is_error() {
+            ready |= WRITABLE;
+        }
+        if event.is_read_closed() || event.is_error() {
+            ready |= READ_CLOSED;
+        }
+        // An edge in a direction that is known to be ready is no news, nobody waits for it.
+        let before = self.readiness.fetch_or(ready, Ordering::AcqRel);
+        if before | ready != before {
+            self.wake();
+        }
+    }
+
+    /// Wakes the task that owns the socket.
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = &*self.waker.lock().unwrap_or_else(PoisonError::into_inner) {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Names the task to wake from now on.
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        let mut current = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *current {
+            Some(current) => current.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+    }
+
+    /// Forgets the task, so that what it holds can be freed.
+    pub(crate) fn clear_waker(&self) {
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(waker);
+    }
+
+    fn is(&self, what: u8) -> bool {
+        self.readiness.load(Ordering::Acquire) & what != 0
+    }
+
+    /// Returns whether a read may succeed.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.is(READABLE)
+    }
+
+    /// Returns whether a write may succeed.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.is(WRITABLE)
+    }
+
+    /// Returns whether the peer ended its sending direction: only a read of 0 bytes drains it.
+    pub(crate) fn is_read_closed(&self) -> bool {
+        self.is(READ_CLOSED)
+    }
+
+    /// Notes that nothing is left to read. Only the loop's thread may say so: an event that came
+    /// in between would be lost.
+    pub(crate) fn clear_readable(&self) {
+        self.readiness.fetch_and(!READABLE, Ordering::AcqRel);
+    }
+
+    /// Notes that the kernel takes no more. Only the loop's thread may say so.
+    pub(crate) fn clear_writable(&self) {
+        self.readiness.fetch_and(!WRITABLE, Ordering::AcqRel);
+    }
+}
+
+/// A watched socket; dropping it, in any thread, ends the watch.
+pub(crate) struct Registration {
+    source: Arc<Source>,
+    key: usize,
+    released: Arc<Released>,
+}
+
+impl Registration {
+    pub(crate) fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.source.clear_waker();
+        self.released.keys.lock().unwrap_or_else(PoisonError::into_inner).push(self.key);
+        self.released.any.store(true, Ordering::Release);
+    }
+}
+
+/// Places whose registration is gone, to be freed by the reactor's own thread.
+#[derive(Default)]
+struct Released {
+    any: AtomicBool,
+    keys: Mutex<Vec<usize>>,
+}
+
+thread_local! {
+    static REACTOR: RefCell<Option<Rc<Reactor>>> = const { RefCell::new(None) };
+}
+
+/// What one wait reports at the most; the rest comes with the next.
+const EVENTS_PER_WAIT: usize = 1024;
+/// No socket has this token: the slab's keys count up from 0.
+const WAKE: Token = Token(usize::MAX);
+const READABLE: u8 = 1;
+const WRITABLE: u8 = 2;
+const READ_CLOSED: u8 = 4;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn pair() -> io::Result<(mio::net::TcpStream, std::net::TcpStream)> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+        let (stream, _) = listener.accept()?;
+        stream.set_nonblocking(true)?;
+        Ok((mio::net::TcpStream::from_std(stream), peer))
+    }
+
+    #[test]
+    fn wakes_the_owner_when_bytes_arrive() -> io::Result<()> {
+        let reactor = Reactor::current()?;
+        let (mut stream, mut peer) = pair()?;
+        let registration = reactor.register(&mut stream)?;
+        let count = Arc::new(Count::default());
+        registration.source().set_waker(&Arc::clone(&count).into());
+
+        peer.write_all(b"x")?;
+        while !registration.source().is_readable() {
+            reactor.wait(Some(Duration::from_secs(5)))?;
+        }
+
+        assert!(count.0.load(Ordering::SeqCst) >= 1);
+        assert!(!registration.source().is_read_closed());
+        Ok(())
+    }
+
+    #[test]
+    fn a_dropped_registration_leaves_no_place_and_no_waker() -> io::Result<()> {
+        let reactor = Reactor::current()?;
+        let (mut stream, _peer) = pair()?;
+        let registration = reactor.register(&mut stream)?;
+        let count = Arc::new(Count::default());
+        registration.source().set_waker(&Arc::clone(&count).into());
+        assert_eq!(reactor.len(), 1);
+
+        std::thread::spawn(move || drop(registration)).join().unwrap();
+
+        assert_eq!(reactor.len(), 0);
+        assert_eq!(Arc::strong_count(&count), 1);
+        Ok(())
+    }
+}
