@@ -1,9 +1,10 @@
-//! The server's side of the opening handshake, without I/O (RFC 6455 §4.2).
+//! The server's side of the opening handshake (RFC 6455 §4.2).
 //!
-//! Bytes go into a [`head::HeadReader`]; a checked [`request::HandshakeRequest`] or a
-//! [`refusal::Refusal`] comes out. What passes may be upgraded, what does not gets the refusal's
-//! HTTP answer.
+//! All but [`accept`] is without I/O: bytes go into a [`head::HeadReader`]; a checked
+//! [`request::HandshakeRequest`] or a [`refusal::Refusal`] comes out. What passes may be upgraded,
+//! what does not gets the refusal's HTTP answer.
 
+pub(crate) mod accept;
 mod authority;
 mod grammar;
 pub(crate) mod head;

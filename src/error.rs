@@ -1,0 +1,121 @@
+//! What can go wrong, for servers and sockets.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::close_code::CloseCode;
+use crate::host_address::HostAddress;
+
+/// Why a server could not listen, a client was refused, or a socket failed.
+///
+/// # Qt
+///
+/// What `error()` and `errorString()` say together. [`close_code`](Self::close_code) is the number
+/// that Qt would report.
+#[doc(alias = "QAbstractSocket::SocketError")]
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The address could not be bound; the server is not listening.
+    #[error("cannot listen on {address} port {port}")]
+    Listen {
+        /// The address that was asked for.
+        address: HostAddress,
+        /// The port that was asked for.
+        port: u16,
+        /// What the operating system said.
+        source: Arc<io::Error>,
+    },
+    /// The server listens already; it goes on with the address it has.
+    #[error("the server is listening on {url} already")]
+    AlreadyListening {
+        /// Where it listens.
+        url: String,
+    },
+    /// `SslMode::Secure` was asked for, which this version does not support yet.
+    #[error("secure servers (wss) are not supported yet")]
+    SecureModeNotSupported,
+    /// A connection could not be accepted; the server tries again by itself.
+    #[error("cannot accept a connection")]
+    Accept {
+        /// What the operating system said.
+        source: Arc<io::Error>,
+    },
+    /// The opening handshake was refused with an HTTP answer (RFC 6455 §4.2.2).
+    #[error("refused {peer} with HTTP status {status}: {reason}")]
+    HandshakeRefused {
+        /// Whose request it was.
+        peer: SocketAddr,
+        /// The HTTP status of the answer.
+        status: u16,
+        /// What was wrong with the request.
+        reason: String,
+        /// The code that Qt reports for this kind of refusal.
+        close_code: CloseCode,
+    },
+    /// The peer did not finish the opening handshake in time (default 10 s).
+    #[error("no opening handshake from {peer} within {} s", timeout.as_secs_f32())]
+    HandshakeTimeout {
+        /// Who was too slow.
+        peer: SocketAddr,
+        /// The time it had.
+        timeout: Duration,
+    },
+    /// The TCP connection ended in the middle of the opening handshake.
+    #[error("the opening handshake of {peer} broke off")]
+    HandshakeBroken {
+        /// Who went away.
+        peer: SocketAddr,
+        /// What the operating system said.
+        source: Arc<io::Error>,
+    },
+    /// The peer ended the TCP connection without a close frame (RFC 6455 §7.1.5: 1006).
+    #[error("the peer closed the connection without a closing handshake")]
+    RemoteHostClosed,
+    /// The TCP connection failed.
+    #[error("the connection failed")]
+    Connection {
+        /// What the operating system said.
+        source: Arc<io::Error>,
+    },
+    /// The peer did not take any of the waiting output for too long (10 s).
+    #[error("the peer did not read for {} s", .0.as_secs_f32())]
+    WriteTimeout(Duration),
+    /// The message would have made the output that waits for the peer larger than the limit.
+    #[error("more than {limit} bytes of output wait for the peer")]
+    OutputLimit {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The socket is not open: there is no connection yet, or it is being closed.
+    #[error("the socket is not connected")]
+    NotConnected,
+    /// The close code must not be sent (RFC 6455 §7.4.2).
+    #[error("close code {0} must not be sent")]
+    InvalidCloseCode(CloseCode),
+    /// The text must not stand in an HTTP header.
+    #[error("an HTTP header cannot carry {0:?}")]
+    InvalidHeaderValue(String),
+}
+
+impl Error {
+    /// Returns the close code that stands for this error.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketServer::error()` and the argument of `serverError()`: 1006 where the server could
+    /// not listen or had too many pending connections, 1002 for a bad request.
+    #[doc(alias = "error")]
+    #[must_use]
+    pub fn close_code(&self) -> CloseCode {
+        match self {
+            Self::HandshakeRefused { close_code, .. } => *close_code,
+            Self::HandshakeTimeout { .. } => CloseCode::PROTOCOL_ERROR,
+            Self::OutputLimit { .. } | Self::WriteTimeout(_) => CloseCode::POLICY_VIOLATED,
+            Self::SecureModeNotSupported => CloseCode::TLS_HANDSHAKE_FAILED,
+            _ => CloseCode::ABNORMAL_DISCONNECTION,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The server's side of an opening handshake over a stream (RFC 6455 §4.2).
+//!
+//! The request is checked by [`HeadReader`]; only a head that passed it is handed to
+//! async-tungstenite, which answers with 101. It never sees a byte behind the head: frames that
+//! came with the request belong to the session.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use async_tungstenite::accept_hdr_async_with_config;
+use async_tungstenite::tungstenite::handshake::server::{Request, Response};
+use async_tungstenite::tungstenite::protocol::WebSocketConfig;
+use http::HeaderValue;
+use http::header::SERVER;
+use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+
+use crate::handshake::head::HeadReader;
+use crate::handshake::refusal::Refusal;
+use crate::handshake::request::HandshakeRequest;
+use crate::stream::Stream;
+
+/// A request that was answered with 101.
+pub(crate) struct Accepted {
+    pub(crate) request: HandshakeRequest,
+    /// What came behind the request already.
+    pub(crate) leftover: Vec<u8>,
+}
+
+/// Why there was no 101.
+pub(crate) enum Failure {
+    /// The request is to be answered with this.
+    Refused(Refusal),
+    /// The connection ended in the middle of the handshake.
+    Broken(io::Error),
+    /// The connection ended before a single byte came: a port scan, a health probe.
+    Silent,
+}
+
+/// Reads a request and answers it with 101 if it is right, and if `decide` agrees.
+pub(crate) async fn accept(
+    stream: &mut Stream,
+    server_name: &str,
+    decide: impl FnOnce(&HandshakeRequest) -> Result<(), Refusal>,
+) -> Result<Accepted, Failure> {
+    let (request, leftover) = read_head(stream).await?;
+    decide(&request).map_err(Failure::Refused)?;
+
+    let head = request.canonical_head();
+    let stream = HeadThenWrite { head: &head, stream };
+    #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
+    let add_name = |_: &Request, response| Ok(with_server_name(response, server_name));
+    // Not used: frames are the session's. Without this, its buffer would be allocated.
+    let config = WebSocketConfig::default().read_buffer_size(0);
+    accept_hdr_async_with_config(stream, add_name, Some(config))
+        .await
+        .map_err(|error| Failure::Broken(io::Error::other(error)))?;
+    Ok(Accepted { request, leftover })
+}
+
+/// Answers a request that was refused and ends the connection.
+///
+/// What the peer still sends is read and thrown away until it has seen the answer: closing a
+/// connection with unread input would make the kernel throw the answer away.
+pub(crate) async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
+    let response = refusal.response(server_name);
+    let mut writer = HeadThenWrite { head: &[], stream };
+    if writer.write_all(&response).await.is_ok() && stream.shutdown_write().is_ok() {
+        poll_fn(|cx| poll_end(stream, cx)).await;
+    }
+}
+
+/// Answers as far as the kernel takes it now: the peer has had its time.
+pub(crate) fn answer_at_once(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
+    // A peer that is gone needs no answer.
+    let _ = stream.try_write_here(&[IoSlice::new(&refusal.response(server_name))]);
+}
+
+async fn read_head(stream: &mut Stream) -> Result<(HandshakeRequest, Vec<u8>), Failure> {
+    let mut reader = HeadReader::new();
+    let mut is_silent = true;
+    loop {
+        let progress = poll_fn(|cx| {
+            let mut buffer = [0; READ_SIZE];
+            let length = ready!(stream.poll_read(cx, &mut buffer)).map_err(Failure::Broken)?;
+            if length == 0 {
+                let broken = || Failure::Broken(io::ErrorKind::UnexpectedEof.into());
+                return Poll::Ready(Err(if is_silent { Failure::Silent } else { broken() }));
+            }
+            is_silent = false;
+            let received = buffer.get(..length).unwrap_or_default();
+            let head = reader.read(received).map_err(Failure::Refused)?;
+            Poll::Ready(Ok(head.map(|(request, leftover)| (request, leftover.to_vec()))))
+        });
+        if let Some(head) = progress.await? {
+            return Ok(head);
+        }
+    }
+}
+
+fn poll_end(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<()> {
+    let mut buffer = [0; READ_SIZE];
+    loop {
+        match ready!(stream.poll_read(cx, &mut buffer)) {
+            Ok(0) | Err(_) => return Poll::Ready(()),
+            Ok(_) => {}
+        }
+    }
+}
+
+fn with_server_name(mut response: Response, name: &str) -> Response {
+    // HSR-14: an empty Server header breaks Safari.
+    if !name.is_empty()
+        && let Ok(name) = HeaderValue::from_str(name)
+    {
+        response.headers_mut().insert(SERVER, name);
+    }
+    response
+}
+
+/// Gives a reader the checked head and nothing more, and writes to the stream.
+struct HeadThenWrite<'a> {
+    head: &'a [u8],
+    stream: &'a mut Stream,
+}
+
+impl AsyncRead for HeadThenWrite<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.head).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for HeadThenWrite<'_> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.stream.poll_write(cx, buffer)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.stream.shutdown_write())
+    }
+}
+
+/// What is read at a time; a usual request fits.
+const READ_SIZE: usize = 2048;

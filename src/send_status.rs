@@ -1,0 +1,51 @@
+//! What became of a message that was handed to a socket.
+
+use crate::error::Error;
+
+/// What became of a message that was handed to a socket.
+///
+/// It can be ignored, as in Qt: a socket that cannot send is about to emit `disconnected`.
+/// [`ok`](Self::ok) makes a `Result` of it for those who want to know.
+///
+/// # Qt
+///
+/// The number of bytes that `QWebSocket::sendTextMessage()` returns. Qt's 0 means an empty message
+/// or a refused one; here the two differ.
+///
+/// # Examples
+///
+/// ```
+/// use slotwork::{Error, SendStatus};
+///
+/// assert!(SendStatus::Queued.ok().is_ok());
+/// assert!(matches!(SendStatus::NotConnected.ok(), Err(Error::NotConnected)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendStatus {
+    /// The message was written, or waits to be.
+    Queued,
+    /// The socket is not connected, or is being closed; nothing is sent.
+    NotConnected,
+    /// Too much output waits for the peer. Nothing is sent, and the socket is closed
+    /// ([`Error::OutputLimit`]).
+    OutputLimit {
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+impl SendStatus {
+    /// Returns the status as a result.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotConnected`] or [`Error::OutputLimit`], when the message is not sent.
+    pub const fn ok(self) -> Result<(), Error> {
+        match self {
+            Self::Queued => Ok(()),
+            Self::NotConnected => Err(Error::NotConnected),
+            Self::OutputLimit { limit } => Err(Error::OutputLimit { limit }),
+        }
+    }
+}

@@ -1,0 +1,468 @@
+//! The WebSocket server, as an object with signals.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use slab::Slab;
+use slotwork_signals::{Handle, Signal, SignalRef};
+use smol::Task;
+
+use crate::close_code::CloseCode;
+use crate::error::Error;
+use crate::event_loop::{EventLoop, LoopHandle};
+use crate::host_address::HostAddress;
+use crate::socket::WebSocket;
+use crate::ssl_mode::SslMode;
+use crate::stream::Listener;
+
+mod accept;
+
+/// A server that accepts WebSocket connections.
+///
+/// A cheap handle: clones are the same server, and any thread may use them. The server lives on the
+/// event loop of the thread that made it; its signals are emitted there. Dropping the last handle
+/// closes it as [`close`](Self::close) does, without a signal; sockets that were taken live on.
+///
+/// # Qt
+///
+/// `QWebSocketServer`.
+///
+/// # Examples
+///
+/// ```
+/// use slotwork::{Error, EventLoop, HostAddress, SslMode, WebSocketServer};
+///
+/// # fn main() -> Result<(), Error> {
+/// let server = WebSocketServer::new("Echo Server", SslMode::NonSecure);
+/// server.new_connection().connect(|server, ()| {
+///     while let Some(socket) = server.next_pending_connection() {
+///         socket.text_message_received().connect(|socket, text| {
+///             socket.send_text_message(text);
+///         });
+///     }
+/// });
+/// server.listen(HostAddress::LocalHost, 0)?;
+///
+/// println!("listening on {}", server.server_url());
+/// # EventLoop::current().handle().quit();
+/// EventLoop::current().exec();
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "QWebSocketServer")]
+#[derive(Clone)]
+pub struct WebSocketServer {
+    inner: Arc<Inner>,
+}
+
+/// A handle that does not keep its [`WebSocketServer`] alive.
+#[derive(Clone, Debug)]
+pub struct WeakWebSocketServer {
+    inner: Weak<Inner>,
+}
+
+struct Inner {
+    mode: SslMode,
+    event_loop: LoopHandle,
+    state: Mutex<State>,
+    new_connection: Signal<()>,
+    server_error: Signal<Error>,
+    accept_error: Signal<Error>,
+    closed: Signal<()>,
+}
+
+struct State {
+    name: String,
+    listening: Option<Listening>,
+    is_paused: bool,
+    pending: VecDeque<WebSocket>,
+    max_pending: usize,
+    /// The opening handshakes under way.
+    handshakes: Slab<Task<()>>,
+    handshake_timeout: Option<Duration>,
+    error: Option<Error>,
+}
+
+struct Listening {
+    listener: Arc<Listener>,
+    address: HostAddress,
+}
+
+impl WebSocketServer {
+    /// Makes a server that does not listen yet, on the event loop of this thread.
+    ///
+    /// The name stands in the `Server` header of the handshake; an empty one leaves it out.
+    /// Characters that no header can carry are left out of it, see
+    /// [`set_server_name`](Self::set_server_name).
+    #[must_use]
+    pub fn new(server_name: impl Into<String>, secure_mode: SslMode) -> Self {
+        let mut name: String = server_name.into();
+        name.retain(is_header_character);
+        let state = State {
+            name,
+            listening: None,
+            is_paused: false,
+            pending: VecDeque::new(),
+            max_pending: DEFAULT_MAX_PENDING,
+            handshakes: Slab::new(),
+            handshake_timeout: Some(DEFAULT_HANDSHAKE_TIMEOUT),
+            error: None,
+        };
+        let inner = Arc::new(Inner {
+            mode: secure_mode,
+            event_loop: EventLoop::current().handle(),
+            state: Mutex::new(state),
+            new_connection: Signal::new(),
+            server_error: Signal::new(),
+            accept_error: Signal::new(),
+            closed: Signal::new(),
+        });
+        Self { inner }
+    }
+
+    /// Listens for connections, at once; they are accepted once the event loop runs.
+    ///
+    /// Port 0 lets the system choose, and [`server_port`](Self::server_port) tells which it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Listen`] when the address cannot be bound, [`Error::AlreadyListening`] when the
+    /// server listens, which it then goes on doing, and [`Error::SecureModeNotSupported`] for
+    /// [`SslMode::Secure`]. [`server_error`](Self::server_error) is emitted as well.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketServer::listen()`, with `bool` and `errorString()` in one result.
+    pub fn listen(&self, address: impl Into<HostAddress>, port: u16) -> Result<(), Error> {
+        let result = self.inner.bind(address.into(), port);
+        match &result {
+            Ok(listener) => accept::start(&self.inner, listener),
+            Err(error) => self.inner.report(error),
+        }
+        result.map(drop)
+    }
+
+    /// Stops listening and frees the port at once.
+    ///
+    /// Opening handshakes under way end, and pending sockets that nobody took are closed with 1001.
+    /// Sockets that were taken go on. [`closed`](Self::closed) follows from the event loop. Does
+    /// nothing when the server does not listen.
+    pub fn close(&self) {
+        if self.inner.stop() {
+            let inner = Arc::clone(&self.inner);
+            inner.event_loop.clone().post(move || inner.closed.emit(&()));
+        }
+    }
+
+    /// Takes the next connection that waits; `None` when there is none.
+    ///
+    /// From the loop's next turn on its messages come in: connect its slots before. Nothing that
+    /// the client sent earlier is lost.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketServer::nextPendingConnection()`, which loses what arrives before the slots are
+    /// connected.
+    #[doc(alias = "nextPendingConnection")]
+    #[must_use = "a socket that was taken stays open until it is closed"]
+    pub fn next_pending_connection(&self) -> Option<WebSocket> {
+        let socket = self.inner.lock().pending.pop_front()?;
+        socket.start_reading();
+        Some(socket)
+    }
+
+    /// Accepts no more connections until [`resume_accepting`](Self::resume_accepting).
+    ///
+    /// The server goes on listening: connections wait in the system's queue. Opening handshakes
+    /// under way are finished.
+    #[doc(alias = "pauseAccepting")]
+    pub fn pause_accepting(&self) {
+        self.inner.lock().is_paused = true;
+    }
+
+    /// Accepts connections again, beginning with those that wait.
+    #[doc(alias = "resumeAccepting")]
+    pub fn resume_accepting(&self) {
+        let mut state = self.inner.lock();
+        state.is_paused = false;
+        if let Some(listening) = &state.listening {
+            listening.listener.wake();
+        }
+    }
+
+    /// Sets how many accepted connections may wait for `next_pending_connection`.
+    ///
+    /// The default is 30. Further clients are answered with 503 and reported by
+    /// [`server_error`](Self::server_error); with 0 that is everybody.
+    #[doc(alias = "setMaxPendingConnections")]
+    pub fn set_max_pending_connections(&self, limit: usize) {
+        self.inner.lock().max_pending = limit;
+    }
+
+    /// Sets the time that a client has from TCP accept to the end of the opening handshake.
+    ///
+    /// The default is 10 s, in all, however slowly its bytes drip in; `None` sets no limit. It
+    /// counts for connections that are accepted from now on.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketServer::setHandshakeTimeout()`, where a negative number sets no limit.
+    #[doc(alias = "setHandshakeTimeout")]
+    pub fn set_handshake_timeout(&self, timeout: Option<Duration>) {
+        self.inner.lock().handshake_timeout = timeout;
+    }
+
+    /// Sets the name that stands in the `Server` header of handshakes from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidHeaderValue`] when the name has characters other than printable ASCII; the
+    /// old one stays.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketServer::setServerName()`, where a line break breaks the handshakes.
+    #[doc(alias = "setServerName")]
+    pub fn set_server_name(&self, server_name: impl Into<String>) -> Result<(), Error> {
+        let server_name = server_name.into();
+        if !server_name.chars().all(is_header_character) {
+            return Err(Error::InvalidHeaderValue(server_name));
+        }
+        self.inner.lock().name = server_name;
+        Ok(())
+    }
+
+    /// Returns the name that stands in the `Server` header.
+    #[doc(alias = "serverName")]
+    #[must_use]
+    pub fn server_name(&self) -> String {
+        self.inner.lock().name.clone()
+    }
+
+    /// Returns whether the server speaks wss or ws.
+    #[doc(alias = "secureMode")]
+    #[must_use]
+    pub fn secure_mode(&self) -> SslMode {
+        self.inner.mode
+    }
+
+    /// Returns whether the server listens, also while accepting is paused.
+    #[doc(alias = "isListening")]
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        self.inner.lock().listening.is_some()
+    }
+
+    /// Returns the address that [`listen`](Self::listen) was given; `None` when not listening.
+    #[doc(alias = "serverAddress")]
+    #[must_use]
+    pub fn server_address(&self) -> Option<HostAddress> {
+        self.inner.lock().listening.as_ref().map(|listening| listening.address)
+    }
+
+    /// Returns the port on which the server listens; 0 when it does not.
+    #[doc(alias = "serverPort")]
+    #[must_use]
+    pub fn server_port(&self) -> u16 {
+        let state = self.inner.lock();
+        state.listening.as_ref().map_or(0, |listening| listening.listener.local_address().port())
+    }
+
+    /// Returns the URL at which clients reach the server; empty when it does not listen.
+    ///
+    /// [`HostAddress::Any`] is shown as 127.0.0.1, as in Qt.
+    #[doc(alias = "serverUrl")]
+    #[must_use]
+    pub fn server_url(&self) -> String {
+        let state = self.inner.lock();
+        state.listening.as_ref().map(|listening| listening.url(self.inner.mode)).unwrap_or_default()
+    }
+
+    /// Returns whether an accepted connection waits for `next_pending_connection`.
+    #[doc(alias = "hasPendingConnections")]
+    #[must_use]
+    pub fn has_pending_connections(&self) -> bool {
+        !self.inner.lock().pending.is_empty()
+    }
+
+    /// Returns how many accepted connections may wait.
+    #[doc(alias = "maxPendingConnections")]
+    #[must_use]
+    pub fn max_pending_connections(&self) -> usize {
+        self.inner.lock().max_pending
+    }
+
+    /// Returns the time that a client has for the opening handshake; `None` is no limit.
+    #[doc(alias = "handshakeTimeout")]
+    #[must_use]
+    pub fn handshake_timeout(&self) -> Option<Duration> {
+        self.inner.lock().handshake_timeout
+    }
+
+    /// Returns the last error; `None` when there was none since the last successful `listen`.
+    #[must_use]
+    pub fn error(&self) -> Option<Error> {
+        self.inner.lock().error.clone()
+    }
+
+    /// Returns the text of the last error; empty when there was none.
+    #[doc(alias = "errorString")]
+    #[must_use]
+    pub fn error_string(&self) -> String {
+        self.error().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    /// Emitted for each connection whose opening handshake is done; it is pending then.
+    #[doc(alias = "newConnection")]
+    #[must_use]
+    pub fn new_connection(&self) -> SignalRef<'_, Self, ()> {
+        SignalRef::new(self, &self.inner.new_connection)
+    }
+
+    /// Emitted when the server could not listen, and for each client that was refused.
+    ///
+    /// A refused client never ends the server or delays the others.
+    #[doc(alias = "serverError")]
+    #[must_use]
+    pub fn server_error(&self) -> SignalRef<'_, Self, Error> {
+        SignalRef::new(self, &self.inner.server_error)
+    }
+
+    /// Emitted when no connection can be accepted, once until one can.
+    ///
+    /// The server tries again by itself, after 10 ms and then ever more rarely, every 500 ms at the
+    /// least.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketServer::acceptError()`, after which Qt accepts nothing more by itself.
+    #[doc(alias = "acceptError")]
+    #[must_use]
+    pub fn accept_error(&self) -> SignalRef<'_, Self, Error> {
+        SignalRef::new(self, &self.inner.accept_error)
+    }
+
+    /// Emitted from the event loop after [`close`](Self::close) of a server that listened.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketServer::closed()`, which also follows a `close` of a server that did not listen.
+    #[must_use]
+    pub fn closed(&self) -> SignalRef<'_, Self, ()> {
+        SignalRef::new(self, &self.inner.closed)
+    }
+}
+
+impl Handle for WebSocketServer {
+    type Weak = WeakWebSocketServer;
+
+    fn downgrade(&self) -> WeakWebSocketServer {
+        WeakWebSocketServer { inner: Arc::downgrade(&self.inner) }
+    }
+
+    fn upgrade(weak: &WeakWebSocketServer) -> Option<Self> {
+        weak.upgrade()
+    }
+}
+
+impl WeakWebSocketServer {
+    /// Returns the server, unless it is gone.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<WebSocketServer> {
+        Some(WebSocketServer { inner: self.inner.upgrade()? })
+    }
+}
+
+impl fmt::Debug for WebSocketServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WebSocketServer({:?}, {:?})", self.server_name(), self.server_url())
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("mode", &self.mode).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bind(&self, address: HostAddress, port: u16) -> Result<Arc<Listener>, Error> {
+        if self.mode == SslMode::Secure {
+            return Err(Error::SecureModeNotSupported);
+        }
+        let mut state = self.lock();
+        if let Some(listening) = &state.listening {
+            return Err(Error::AlreadyListening { url: listening.url(self.mode) });
+        }
+        let listener = Listener::bind(address, port)
+            .map(Arc::new)
+            .map_err(|source| Error::Listen { address, port, source: Arc::new(source) })?;
+        state.listening = Some(Listening { listener: Arc::clone(&listener), address });
+        state.error = None;
+        Ok(listener)
+    }
+
+    /// Remembers an error and tells everybody.
+    fn report(&self, error: &Error) {
+        self.lock().error = Some(error.clone());
+        self.server_error.emit(error);
+    }
+
+    /// Stops listening and ends what nobody has taken; returns whether the server listened.
+    fn stop(&self) -> bool {
+        let mut state = self.lock();
+        let listening = state.listening.take();
+        let handshakes = mem::take(&mut state.handshakes);
+        let pending = mem::take(&mut state.pending);
+        drop(state);
+
+        if let Some(listening) = &listening {
+            listening.listener.close();
+        }
+        drop(handshakes);
+        for socket in pending {
+            // 1001 may be sent, so that this cannot fail.
+            let _ = socket.close(CloseCode::GOING_AWAY, "server closed");
+            socket.start_reading();
+        }
+        listening.is_some()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Listening {
+    fn url(&self, mode: SslMode) -> String {
+        let port = self.listener.local_address().port();
+        let ip = match self.address {
+            HostAddress::Any => HostAddress::LocalHost.ip(),
+            address => address.ip(),
+        };
+        match ip {
+            IpAddr::V4(ip) => format!("{}://{ip}:{port}", mode.scheme()),
+            IpAddr::V6(ip) => format!("{}://[{ip}]:{port}", mode.scheme()),
+        }
+    }
+}
+
+/// Returns whether a header may carry the character; anything else could end the header.
+fn is_header_character(character: char) -> bool {
+    matches!(character, ' '..='~')
+}
+
+/// Qt's default.
+const DEFAULT_MAX_PENDING: usize = 30;
+/// Qt's default.
+const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

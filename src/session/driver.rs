@@ -1,0 +1,320 @@
+//! The task of one connection: reads, tells, writes, and ends it.
+//!
+//! A turn delivers what one read brought, at most [`MESSAGES_PER_TURN`] messages of it, and then
+//! writes once. What is left over waits for the next turn, behind the other connections.
+
+use std::io;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use log::error;
+
+use crate::close_code::CloseCode;
+use crate::error::Error;
+use crate::protocol::decoder::{Decoded, Decoder};
+use crate::protocol::event::Event;
+use crate::protocol::limits::Limits;
+use crate::protocol::role::Role;
+use crate::reactor::Source;
+use crate::session::buffers::{ReadBuffer, SharedPool, put_buffer, shared_pool, take_buffer};
+use crate::session::{Failure, Output, Session};
+use crate::socket_state::SocketState;
+use crate::timers::Deadline;
+
+/// Whom a driver tells what happened on its connection.
+///
+/// A method that panics closes the connection with 1011 and leaves everything else alone.
+pub(crate) trait Observer: 'static {
+    fn session(&self) -> &Session;
+    fn text_received(&self, message: &str);
+    fn binary_received(&self, message: &[u8]);
+    fn pong_received(&self, payload: &[u8]);
+    fn bytes_written(&self, count: usize);
+    fn closing(&self);
+    fn state_changed(&self, state: SocketState);
+    fn failed(&self, error: Error);
+    /// The last call: the connection has ended.
+    fn ended(&self);
+}
+
+/// The task that owns the input of one connection, and keeps its observer alive.
+pub(crate) struct Driver<O: Observer> {
+    observer: Arc<O>,
+    source: Arc<Source>,
+    decoder: Decoder,
+    pool: SharedPool,
+    /// What was read and did not fit in the turn's budget, from `carried` on.
+    carry: Vec<u8>,
+    carried: usize,
+    stage: Stage,
+    is_started: bool,
+    is_announced: bool,
+    /// When the closing handshake, or the wait for the peer's end, is given up.
+    ends_at: Option<Instant>,
+    /// When a peer that takes none of the output is given up.
+    stalls_at: Option<Instant>,
+    deadline: Deadline,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Messages are delivered.
+    Open,
+    /// Nothing more is delivered; the output is still to be written.
+    Over,
+    /// Our sending direction has ended; the peer's end is awaited, so that the kernel does not
+    /// throw our close frame away together with unread input.
+    Draining,
+    Ended,
+}
+
+/// What a look at the input came to.
+enum Input {
+    Waiting,
+    More,
+    Ended,
+    Failed(Error),
+}
+
+impl<O: Observer> Driver<O> {
+    /// Makes the task for an open connection; `leftover` came behind the opening handshake.
+    pub(crate) fn new(observer: Arc<O>, source: Arc<Source>, leftover: Vec<u8>) -> Self {
+        Self {
+            observer,
+            source,
+            decoder: Decoder::new(Role::Server, Limits::default()),
+            pool: shared_pool(),
+            carry: leftover,
+            carried: 0,
+            stage: Stage::Open,
+            is_started: false,
+            is_announced: false,
+            ends_at: None,
+            stalls_at: None,
+            deadline: Deadline::new(),
+        }
+    }
+
+    fn turn(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let start = self.observer.session().begin_turn();
+        let stalled = || Failure::Error(Error::WriteTimeout(WRITE_TIMEOUT));
+        if let Some(failure) = start.failure.or_else(|| has_passed(self.stalls_at).then(stalled)) {
+            return self.end(Some(failure));
+        }
+        if has_passed(self.ends_at) {
+            return self.end(None);
+        }
+        if start.is_closing {
+            self.announce_closing();
+        }
+        let input = if start.is_taken { self.read() } else { Input::Waiting };
+
+        let output = self.observer.session().end_turn();
+        if output.written > 0 {
+            self.tell(|observer| observer.bytes_written(output.written));
+        }
+        match input {
+            _ if output.failure.is_some() => self.end(output.failure),
+            // The peer may go once both close frames are on their way, or when ours is.
+            Input::Ended | Input::Failed(_) if output.is_closing => self.end(None),
+            Input::Ended => self.end(Some(Failure::Error(Error::RemoteHostClosed))),
+            Input::Failed(error) => self.end(Some(Failure::Error(error))),
+            Input::More => {
+                cx.waker().wake_by_ref();
+                self.prepare_to_wait(&output, cx)
+            }
+            Input::Waiting if output.is_broken => {
+                self.end(Some(Failure::Error(Error::RemoteHostClosed)))
+            }
+            Input::Waiting => self.prepare_to_wait(&output, cx),
+        }
+    }
+
+    /// Reads once, or goes on with what an earlier turn left over, and delivers it.
+    fn read(&mut self) -> Input {
+        if !self.carry.is_empty() {
+            let mut carry = mem::take(&mut self.carry);
+            let start = mem::take(&mut self.carried);
+            let consumed = self.deliver(carry.get_mut(start..).unwrap_or_default());
+            if start + consumed < carry.len() {
+                (self.carry, self.carried) = (carry, start + consumed);
+            } else {
+                put_buffer(carry);
+            }
+        } else if self.source.is_readable() {
+            let mut buffer = ReadBuffer::take();
+            match self.observer.session().read(buffer.as_mut_slice()) {
+                Ok(0) => return Input::Ended,
+                Ok(length) => {
+                    let received = buffer.as_mut_slice().get_mut(..length).unwrap_or_default();
+                    let consumed = self.deliver(received);
+                    self.keep(received.get(consumed..).unwrap_or_default());
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Input::Waiting,
+                Err(error) => return Input::Failed(connection_error(error)),
+            }
+        }
+        let has_more = !self.carry.is_empty() || self.source.is_readable();
+        if has_more { Input::More } else { Input::Waiting }
+    }
+
+    /// Keeps what the budget left over: the buffer it lies in is everybody's.
+    fn keep(&mut self, rest: &[u8]) {
+        if !rest.is_empty() {
+            self.carry = take_buffer(rest.len());
+            self.carry.extend_from_slice(rest);
+        }
+    }
+
+    /// Delivers the messages in `received`, as many as the budget allows, and returns how many
+    /// bytes were used up.
+    fn deliver(&mut self, received: &mut [u8]) -> usize {
+        let mut consumed = 0;
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            for _ in 0..MESSAGES_PER_TURN {
+                let rest = received.get_mut(consumed..).unwrap_or_default();
+                if rest.is_empty() || self.stage != Stage::Open {
+                    break;
+                }
+                consumed += self.deliver_one(rest);
+            }
+        }));
+        if outcome.is_err() {
+            error!("a slot panicked while a message was delivered; the connection is closed");
+            self.refuse(CloseCode::BAD_OPERATION, "a slot panicked");
+        }
+        self.decoder.recycle(&mut self.pool.borrow_mut());
+        // Once it is over, nobody looks at the rest.
+        if self.stage == Stage::Open { consumed } else { received.len() }
+    }
+
+    fn deliver_one(&mut self, input: &mut [u8]) -> usize {
+        let session = self.observer.session();
+        let decoded = self.decoder.decode(input, &mut self.pool.borrow_mut());
+        let Decoded { consumed, event } = match decoded {
+            Ok(decoded) => decoded,
+            Err(violation) => {
+                self.refuse(violation.close_code(), violation.reason());
+                return 0;
+            }
+        };
+        match event {
+            None => {}
+            Some(Event::Text(message)) => self.observer.text_received(message),
+            Some(Event::Binary(message)) => self.observer.binary_received(message),
+            Some(Event::Ping(payload)) => session.answer_ping(payload),
+            Some(Event::Pong(payload)) => self.observer.pong_received(payload),
+            Some(Event::Close { code, reason }) => {
+                session.answer_close(code.unwrap_or(CloseCode::MISSING_STATUS_CODE), reason);
+                self.stage = Stage::Over;
+            }
+        }
+        if session.has_ended() {
+            self.stage = Stage::Over;
+        }
+        consumed
+    }
+
+    /// Closes the connection because of what came, or what it did: nothing more is delivered.
+    fn refuse(&mut self, code: CloseCode, reason: &str) {
+        self.observer.session().close(code, reason);
+        self.stage = Stage::Over;
+    }
+
+    /// Goes on with the closing, and sets the time at which patience ends.
+    fn prepare_to_wait(&mut self, output: &Output, cx: &Context<'_>) -> Poll<()> {
+        if output.is_closing {
+            self.announce_closing();
+        }
+        if self.stage == Stage::Over && !output.has_more {
+            self.observer.session().shutdown_write();
+            self.stage = Stage::Draining;
+            self.ends_at = Some(Instant::now() + DRAIN_TIMEOUT);
+        }
+        if !output.has_more {
+            self.stalls_at = None;
+        } else if output.written > 0 || self.stalls_at.is_none() {
+            self.stalls_at = Some(Instant::now() + WRITE_TIMEOUT);
+        }
+        let patience = [self.ends_at, self.stalls_at].into_iter().flatten().min();
+        self.deadline.set(patience, cx.waker());
+        Poll::Pending
+    }
+
+    fn announce_closing(&mut self) {
+        if !mem::replace(&mut self.is_announced, true) {
+            self.ends_at.get_or_insert_with(|| Instant::now() + CLOSING_TIMEOUT);
+            self.tell(Observer::closing);
+            self.tell(|observer| observer.state_changed(SocketState::Closing));
+        }
+    }
+
+    fn end(&mut self, failure: Option<Failure>) -> Poll<()> {
+        let is_clean = self.stage != Stage::Open;
+        self.stage = Stage::Ended;
+        self.observer.session().end(is_clean);
+        match failure {
+            Some(Failure::Error(error)) => self.tell(|observer| observer.failed(error)),
+            Some(Failure::Aborted) if !self.is_announced => self.tell(Observer::closing),
+            Some(Failure::Aborted) | None => {}
+        }
+        self.tell(|observer| observer.state_changed(SocketState::Unconnected));
+        self.tell(Observer::ended);
+        Poll::Ready(())
+    }
+
+    /// Calls the observer; a panic in it closes the connection.
+    fn tell(&self, tell: impl FnOnce(&O)) {
+        if catch_unwind(AssertUnwindSafe(|| tell(&self.observer))).is_err() {
+            error!("a slot of a socket panicked; the connection is closed");
+            self.observer.session().close(CloseCode::BAD_OPERATION, "a slot panicked");
+        }
+    }
+}
+
+impl<O: Observer> Future for Driver<O> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if !mem::replace(&mut self.is_started, true) {
+            self.source.set_waker(cx.waker());
+        }
+        self.turn(cx)
+    }
+}
+
+impl<O: Observer> Drop for Driver<O> {
+    /// A task that is dropped, because its loop ends, takes its connection along.
+    fn drop(&mut self) {
+        if self.stage != Stage::Ended {
+            self.observer.session().end(false);
+        }
+        self.source.clear_waker();
+    }
+}
+
+fn has_passed(at: Option<Instant>) -> bool {
+    at.is_some_and(|at| at <= Instant::now())
+}
+
+fn connection_error(source: io::Error) -> Error {
+    match source.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+            Error::RemoteHostClosed
+        }
+        _ => Error::Connection { source: Arc::new(source) },
+    }
+}
+
+/// How many messages one connection delivers in a turn, so that a busy one starves nobody.
+const MESSAGES_PER_TURN: usize = 16;
+/// How long the peer may take for its close frame.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the peer may take to end the TCP connection after the closing handshake.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the peer may take none of the output.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);

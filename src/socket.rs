@@ -1,0 +1,486 @@
+//! The WebSocket of one peer, as an object with signals.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Instant;
+
+use slotwork_signals::{Handle, Signal, SignalRef};
+
+use crate::close_code::CloseCode;
+use crate::error::Error;
+use crate::handshake::request::HandshakeRequest;
+use crate::pong::Pong;
+use crate::protocol::opcode::Opcode;
+use crate::send_status::SendStatus;
+use crate::session::{Driver, Observer, Session};
+use crate::socket_state::SocketState;
+use crate::ssl_mode::SslMode;
+use crate::stream::Stream;
+
+/// The WebSocket of one peer.
+///
+/// A cheap handle: clones are the same socket, and any thread may use them. Calls never wait and
+/// never run a slot; signals are emitted by the event loop of the server. An open socket is kept
+/// alive by that loop until it has emitted [`disconnected`](Self::disconnected): dropping a handle
+/// closes nothing. Afterwards its slots are gone.
+///
+/// # Qt
+///
+/// `QWebSocket`.
+///
+/// # Examples
+///
+/// ```
+/// use slotwork::WebSocket;
+///
+/// fn greet(socket: &WebSocket) {
+///     socket.text_message_received().connect(|socket, text| {
+///         socket.send_text_message(text);
+///     });
+///     socket.disconnected().connect(|socket, ()| println!("gone: {:?}", socket.close_code()));
+///     socket.send_text_message("welcome");
+/// }
+/// ```
+#[doc(alias = "QWebSocket")]
+#[derive(Clone)]
+pub struct WebSocket {
+    inner: Arc<Inner>,
+}
+
+/// A handle that does not keep its [`WebSocket`] alive.
+///
+/// # Qt
+///
+/// What `QPointer` is used for.
+#[doc(alias = "QPointer")]
+#[derive(Clone, Debug)]
+pub struct WeakWebSocket {
+    inner: Weak<Inner>,
+}
+
+struct Inner {
+    session: Session,
+    request: HandshakeRequest,
+    mode: SslMode,
+    peer: SocketAddr,
+    local: SocketAddr,
+    pinged: Mutex<Option<Instant>>,
+    error: Mutex<Option<Error>>,
+    text_message_received: Signal<str>,
+    binary_message_received: Signal<[u8]>,
+    pong: Signal<Pong>,
+    bytes_written: Signal<usize>,
+    about_to_close: Signal<()>,
+    state_changed: Signal<SocketState>,
+    error_occurred: Signal<Error>,
+    disconnected: Signal<()>,
+}
+
+/// What the server knows of a connection whose opening handshake is done.
+pub(crate) struct Accepted {
+    pub(crate) stream: Stream,
+    pub(crate) request: HandshakeRequest,
+    pub(crate) leftover: Vec<u8>,
+    pub(crate) mode: SslMode,
+    pub(crate) peer: SocketAddr,
+    pub(crate) local: SocketAddr,
+}
+
+impl WebSocket {
+    /// Makes the socket of an accepted connection, and the task that has to be spawned for it.
+    pub(crate) fn accepted(accepted: Accepted) -> (Self, impl Future<Output = ()> + 'static) {
+        let source = Arc::clone(accepted.stream.source());
+        let inner = Arc::new(Inner {
+            session: Session::new(accepted.stream),
+            request: accepted.request,
+            mode: accepted.mode,
+            peer: accepted.peer,
+            local: accepted.local,
+            pinged: Mutex::default(),
+            error: Mutex::default(),
+            text_message_received: Signal::new(),
+            binary_message_received: Signal::new(),
+            pong: Signal::new(),
+            bytes_written: Signal::new(),
+            about_to_close: Signal::new(),
+            state_changed: Signal::new(),
+            error_occurred: Signal::new(),
+            disconnected: Signal::new(),
+        });
+        let driver = Driver::new(Arc::clone(&inner), source, accepted.leftover);
+        (Self { inner }, driver)
+    }
+
+    /// Lets messages come in, from the loop's next turn on.
+    pub(crate) fn start_reading(&self) {
+        self.inner.session.start_reading();
+    }
+
+    /// Sends a text message.
+    ///
+    /// It is written at the end of the loop's turn, together with whatever else is sent in it.
+    /// While the peer does not read, output waits in memory; over 16 MiB of it closes the socket.
+    /// The status may be ignored.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::sendTextMessage()`, which returns the number of bytes.
+    #[doc(alias = "sendTextMessage")]
+    pub fn send_text_message(&self, message: impl AsRef<str>) -> SendStatus {
+        self.inner.session.send(Opcode::Text, message.as_ref().as_bytes())
+    }
+
+    /// Sends a binary message; otherwise as [`send_text_message`](Self::send_text_message).
+    #[doc(alias = "sendBinaryMessage")]
+    pub fn send_binary_message(&self, message: impl AsRef<[u8]>) -> SendStatus {
+        self.inner.session.send(Opcode::Binary, message.as_ref())
+    }
+
+    /// Sends a ping (RFC 6455 §5.5.2); the peer's answer is emitted as [`pong`](Self::pong).
+    ///
+    /// The payload may be empty; what is longer than 125 bytes is cut off, as in Qt.
+    pub fn ping(&self, payload: impl AsRef<[u8]>) -> SendStatus {
+        *lock(&self.inner.pinged) = Some(Instant::now());
+        self.inner.session.ping(payload.as_ref())
+    }
+
+    /// Begins the closing handshake (RFC 6455 §7.1.2).
+    ///
+    /// What was sent before still goes out; from now on the state is
+    /// [`Closing`](SocketState::Closing) and nothing more can be sent, while messages that the peer
+    /// sent before its own close frame are still delivered. [`disconnected`](Self::disconnected)
+    /// follows when the peer has answered, and after 5 s at the latest. A reason longer than 123
+    /// bytes is cut at a character. Does nothing when the socket is closing or closed already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidCloseCode`] for a code that must not be sent
+    /// ([`CloseCode::is_allowed_on_wire`]); the socket stays open.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::close()`, which sends any code and, since 6.9.3, stays `Connected` meanwhile.
+    pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        if !code.is_allowed_on_wire() {
+            return Err(Error::InvalidCloseCode(code));
+        }
+        self.inner.session.close(code, reason);
+        Ok(())
+    }
+
+    /// Ends the connection at once, without a closing handshake; what waits to be sent is lost.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::abort()`; the signals follow from the event loop, not inside the call.
+    pub fn abort(&self) {
+        self.inner.session.abort();
+    }
+
+    /// Writes what waits to be sent, as far as the kernel takes it now; never waits.
+    ///
+    /// Returns whether anything was written. Output is written at the end of each turn of the loop
+    /// anyway; this is for a slot that is about to work for long.
+    #[expect(clippy::must_use_candidate, reason = "it acts; few ask whether it did")]
+    pub fn flush(&self) -> bool {
+        self.inner.session.flush()
+    }
+
+    /// Returns whether messages can be sent: the state is [`SocketState::Connected`].
+    #[doc(alias = "isValid")]
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.state() == SocketState::Connected
+    }
+
+    /// Returns how far the connection has come.
+    #[must_use]
+    pub fn state(&self) -> SocketState {
+        self.inner.session.state()
+    }
+
+    /// Returns the last error; `None` when there was none.
+    #[must_use]
+    pub fn error(&self) -> Option<Error> {
+        lock(&self.inner.error).clone()
+    }
+
+    /// Returns the text of the last error; empty when there was none.
+    #[doc(alias = "errorString")]
+    #[must_use]
+    pub fn error_string(&self) -> String {
+        self.error().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    /// Returns the address of the peer, also after the connection has ended.
+    ///
+    /// It is `None` only for a socket that never had a connection.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::peerAddress()`, which shows IPv4 peers of a dual-stack server as
+    /// `::ffff:a.b.c.d`; here it is the IPv4 address.
+    #[doc(alias = "peerAddress")]
+    #[must_use]
+    pub fn peer_address(&self) -> Option<IpAddr> {
+        Some(self.inner.peer.ip())
+    }
+
+    /// Returns the port of the peer.
+    #[doc(alias = "peerPort")]
+    #[must_use]
+    pub fn peer_port(&self) -> u16 {
+        self.inner.peer.port()
+    }
+
+    /// Returns the address of this end of the connection, as [`peer_address`](Self::peer_address).
+    #[doc(alias = "localAddress")]
+    #[must_use]
+    pub fn local_address(&self) -> Option<IpAddr> {
+        Some(self.inner.local.ip())
+    }
+
+    /// Returns the port of this end of the connection.
+    #[doc(alias = "localPort")]
+    #[must_use]
+    pub fn local_port(&self) -> u16 {
+        self.inner.local.port()
+    }
+
+    /// Returns what the client asked for: the path and the query, such as `/chat?room=1`.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::resourceName()`, which is the whole URL on the server's side.
+    #[doc(alias = "resourceName")]
+    #[must_use]
+    pub fn resource_name(&self) -> &str {
+        self.inner.request.resource_name()
+    }
+
+    /// Returns the URL that the client opened, made of the `Host` header and the resource name.
+    #[doc(alias = "requestUrl")]
+    #[must_use]
+    pub fn request_url(&self) -> String {
+        self.inner.request.request_url(self.inner.mode == SslMode::Secure)
+    }
+
+    /// Returns the origin that the client gave (RFC 6454); `None` when it gave none.
+    ///
+    /// Browsers always give one, and tell the truth; other programs may say anything.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.inner.request.origin()
+    }
+
+    /// Returns the request of the opening handshake, with its headers.
+    #[must_use]
+    pub fn request(&self) -> &HandshakeRequest {
+        &self.inner.request
+    }
+
+    /// Returns the code with which the connection is closing or has ended.
+    ///
+    /// It is `None` while the socket is open, the code given to [`close`](Self::close) or the one
+    /// of the peer's close frame while it closes, [`CloseCode::MISSING_STATUS_CODE`] when that
+    /// frame carried none, and [`CloseCode::ABNORMAL_DISCONNECTION`] when the connection ended
+    /// without the peer's close frame (RFC 6455 §7.1.5).
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::closeCode()`, which says 1000 in all but the second case.
+    #[doc(alias = "closeCode")]
+    #[must_use]
+    pub fn close_code(&self) -> Option<CloseCode> {
+        self.inner.session.close_code()
+    }
+
+    /// Returns the reason that goes with the close code; often empty.
+    #[doc(alias = "closeReason")]
+    #[must_use]
+    pub fn close_reason(&self) -> String {
+        self.inner.session.close_reason()
+    }
+
+    /// Returns how many bytes of output, headers included, wait for the kernel to take them.
+    #[doc(alias = "bytesToWrite")]
+    #[must_use]
+    pub fn bytes_to_write(&self) -> usize {
+        self.inner.session.bytes_to_write()
+    }
+
+    /// Emitted for each text message, whole; the text is lent for the time of the call.
+    #[doc(alias = "textMessageReceived")]
+    #[must_use]
+    pub fn text_message_received(&self) -> SignalRef<'_, Self, str> {
+        SignalRef::new(self, &self.inner.text_message_received)
+    }
+
+    /// Emitted for each binary message, whole; the bytes are lent for the time of the call.
+    #[doc(alias = "binaryMessageReceived")]
+    #[must_use]
+    pub fn binary_message_received(&self) -> SignalRef<'_, Self, [u8]> {
+        SignalRef::new(self, &self.inner.binary_message_received)
+    }
+
+    /// Emitted for each pong, also for one that answers no ping.
+    #[must_use]
+    pub fn pong(&self) -> SignalRef<'_, Self, Pong> {
+        SignalRef::new(self, &self.inner.pong)
+    }
+
+    /// Emitted when the kernel has taken output, with the number of bytes, headers included.
+    #[doc(alias = "bytesWritten")]
+    #[must_use]
+    pub fn bytes_written(&self) -> SignalRef<'_, Self, usize> {
+        SignalRef::new(self, &self.inner.bytes_written)
+    }
+
+    /// Emitted once when the closing begins, on this side or the peer's, or by
+    /// [`abort`](Self::abort).
+    ///
+    /// # Qt
+    ///
+    /// `QIODevice::aboutToClose()`, which comes twice.
+    #[doc(alias = "aboutToClose")]
+    #[must_use]
+    pub fn about_to_close(&self) -> SignalRef<'_, Self, ()> {
+        SignalRef::new(self, &self.inner.about_to_close)
+    }
+
+    /// Emitted when the state has changed, with the new state.
+    #[doc(alias = "stateChanged")]
+    #[must_use]
+    pub fn state_changed(&self) -> SignalRef<'_, Self, SocketState> {
+        SignalRef::new(self, &self.inner.state_changed)
+    }
+
+    /// Emitted when the connection failed, or ended without a closing handshake.
+    ///
+    /// [`disconnected`](Self::disconnected) follows. A peer that breaks a rule of the protocol is no
+    /// failure: its connection is closed, and [`close_code`](Self::close_code) says why.
+    #[doc(alias = "errorOccurred")]
+    #[must_use]
+    pub fn error_occurred(&self) -> SignalRef<'_, Self, Error> {
+        SignalRef::new(self, &self.inner.error_occurred)
+    }
+
+    /// Emitted once, after the last message, when the connection has ended.
+    ///
+    /// It is the last signal of a socket; all its connections to slots end with it.
+    #[must_use]
+    pub fn disconnected(&self) -> SignalRef<'_, Self, ()> {
+        SignalRef::new(self, &self.inner.disconnected)
+    }
+}
+
+impl Handle for WebSocket {
+    type Weak = WeakWebSocket;
+
+    fn downgrade(&self) -> WeakWebSocket {
+        WeakWebSocket { inner: Arc::downgrade(&self.inner) }
+    }
+
+    fn upgrade(weak: &WeakWebSocket) -> Option<Self> {
+        weak.upgrade()
+    }
+}
+
+impl WeakWebSocket {
+    /// Returns the socket, unless it is gone.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<WebSocket> {
+        Some(WebSocket { inner: self.inner.upgrade()? })
+    }
+}
+
+/// Two handles are equal when they are the same socket.
+impl PartialEq for WebSocket {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+}
+
+impl Eq for WebSocket {}
+
+impl Hash for WebSocket {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.inner).hash(state);
+    }
+}
+
+impl fmt::Debug for WebSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WebSocket({}, {:?})", self.inner.peer, self.state())
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+/// Emits what the session's task tells.
+impl Observer for Inner {
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn text_received(&self, message: &str) {
+        self.text_message_received.emit(message);
+    }
+
+    fn binary_received(&self, message: &[u8]) {
+        self.binary_message_received.emit(message);
+    }
+
+    fn pong_received(&self, payload: &[u8]) {
+        let elapsed = lock(&self.pinged).map(|pinged| pinged.elapsed());
+        self.pong.emit(&Pong { elapsed, payload: payload.into() });
+    }
+
+    fn bytes_written(&self, count: usize) {
+        self.bytes_written.emit(&count);
+    }
+
+    fn closing(&self) {
+        self.about_to_close.emit(&());
+    }
+
+    fn state_changed(&self, state: SocketState) {
+        self.state_changed.emit(&state);
+    }
+
+    fn failed(&self, error: Error) {
+        *lock(&self.error) = Some(error.clone());
+        self.error_occurred.emit(&error);
+    }
+
+    fn ended(&self) {
+        let emission = Ending(self);
+        emission.0.disconnected.emit(&());
+    }
+}
+
+/// Frees the slots of a socket that has ended, also when one of them panics.
+struct Ending<'a>(&'a Inner);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.text_message_received.disconnect_all();
+        self.0.binary_message_received.disconnect_all();
+        self.0.pong.disconnect_all();
+        self.0.bytes_written.disconnect_all();
+        self.0.about_to_close.disconnect_all();
+        self.0.state_changed.disconnect_all();
+        self.0.error_occurred.disconnect_all();
+        self.0.disconnected.disconnect_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

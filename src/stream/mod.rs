@@ -1,0 +1,105 @@
+//! The byte stream under a WebSocket connection.
+//!
+//! Reads and writes never wait. A stream remembers whether the kernel has more to give or to take,
+//! so that no system call is made in vain, and wakes one task when that changes.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+mod listener;
+mod tcp;
+
+pub(crate) use listener::{Incoming, Listener};
+pub(crate) use tcp::TcpStream;
+
+use crate::reactor::Source;
+
+/// A byte stream; TLS is to become the second kind.
+pub(crate) enum Stream {
+    /// Plain TCP.
+    Tcp(TcpStream),
+}
+
+impl Stream {
+    /// Reads what is there; `WouldBlock` when nothing is. 0 bytes are the end.
+    ///
+    /// Only for the loop's thread.
+    pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read(buffer),
+        }
+    }
+
+    /// Writes what the kernel takes; 0 bytes when it takes nothing now.
+    ///
+    /// For any thread. Unless it is the loop's own, the loop's task has to be woken when not all
+    /// was taken: only there may the readiness be cleared, an event could be lost otherwise.
+    pub(crate) fn try_write(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(buffers),
+        }
+    }
+
+    /// Writes what the kernel takes and notes whether it takes more: only for the loop's thread.
+    pub(crate) fn try_write_here(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let written = self.try_write(buffers)?;
+        if written < buffers.iter().map(|buffer| buffer.len()).sum() {
+            self.source().clear_writable();
+        }
+        Ok(written)
+    }
+
+    /// Ends the sending direction: the peer reads what was written and then the end.
+    pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown_write(),
+        }
+    }
+
+    /// Returns the address of this end.
+    pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_address(),
+        }
+    }
+
+    /// Returns whether the kernel may take output.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.source().is_writable()
+    }
+
+    /// Returns what is known of the socket and whom it wakes.
+    pub(crate) fn source(&self) -> &Arc<Source> {
+        match self {
+            Self::Tcp(stream) => stream.source(),
+        }
+    }
+
+    /// Reads as soon as there is something to read; 0 bytes are the end.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.source().set_waker(cx.waker());
+        match self.try_read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            result => Poll::Ready(result),
+        }
+    }
+
+    /// Writes as soon as the kernel takes something.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.source().set_waker(cx.waker());
+        match self.try_write_here(&[IoSlice::new(buffer)]) {
+            Ok(0) if !buffer.is_empty() => Poll::Pending,
+            result => Poll::Ready(result),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! A TCP connection on the reactor of a loop.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+
+use mio::net;
+
+use crate::reactor::{Reactor, Registration, Source};
+
+/// A TCP connection whose readiness is known.
+pub(crate) struct TcpStream {
+    io: net::TcpStream,
+    registration: Registration,
+}
+
+impl TcpStream {
+    /// Watches an accepted connection with the reactor of this thread.
+    pub(crate) fn new(mut io: net::TcpStream) -> io::Result<Self> {
+        // Small messages leave at once; the output is gathered by us, not by the kernel.
+        io.set_nodelay(true)?;
+        let registration = Reactor::current()?.register(&mut io)?;
+        Ok(Self { io, registration })
+    }
+
+    pub(super) fn source(&self) -> &Arc<Source> {
+        self.registration.source()
+    }
+
+    pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.source().is_readable() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let result = retry_interrupted(|| self.io.read(buffer));
+        let is_drained = match &result {
+            // A short read means drained, unless the end is known to follow.
+            Ok(0) => false,
+            Ok(length) => *length < buffer.len() && !self.source().is_read_closed(),
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        };
+        if is_drained {
+            self.source().clear_readable();
+        }
+        result
+    }
+
+    pub(super) fn try_write(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        if !self.source().is_writable() {
+            return Ok(0);
+        }
+        match retry_interrupted(|| self.io.write_vectored(buffers)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            result => result,
+        }
+    }
+
+    pub(super) fn shutdown_write(&mut self) -> io::Result<()> {
+        self.io.shutdown(Shutdown::Write)
+    }
+
+    pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
+        let address = self.io.local_addr()?;
+        Ok(SocketAddr::new(address.ip().to_canonical(), address.port()))
+    }
+}
+
+fn retry_interrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Servers to test, and the means to run their loop while a peer talks to them.
+
+pub(crate) mod raw_peer;
+pub(crate) mod recorder;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use slotwork::{EventLoop, HostAddress, SslMode, WebSocket, WebSocketServer};
+use smol::Timer;
+use smol::future::FutureExt;
+
+/// What everything in a test has to be done in; the machine may be slow.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A server on a free port of 127.0.0.1.
+pub(crate) fn listening_server() -> Result<WebSocketServer> {
+    let server = WebSocketServer::new("Test Server", SslMode::NonSecure);
+    server.listen(HostAddress::LocalHost, 0)?;
+    Ok(server)
+}
+
+/// A server that sends every message back.
+pub(crate) fn echo_server() -> Result<WebSocketServer> {
+    let server = listening_server()?;
+    server.new_connection().connect(|server, ()| {
+        while let Some(socket) = server.next_pending_connection() {
+            echo(&socket);
+        }
+    });
+    Ok(server)
+}
+
+/// Connects slots that send every message back.
+pub(crate) fn echo(socket: &WebSocket) {
+    socket.text_message_received().connect(|socket, text| {
+        socket.send_text_message(text);
+    });
+    socket.binary_message_received().connect(|socket, bytes| {
+        socket.send_binary_message(bytes);
+    });
+}
+
+/// Runs this thread's loop while `peer` talks to it in a thread of its own.
+pub(crate) fn serve<T: Send + 'static>(
+    peer: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (sender, receiver) = smol::channel::bounded(1);
+    let thread = std::thread::spawn(move || sender.send_blocking(peer()).is_ok());
+    let outcome = run_until(async move { receiver.recv().await });
+    let outcome = outcome?.map_err(|_| anyhow!("the peer panicked"))?;
+    thread.join().map_err(|_| anyhow!("the peer panicked"))?;
+    outcome
+}
+
+/// Runs this thread's loop until `future` is done, at most until the deadline.
+pub(crate) fn run_until<T>(future: impl Future<Output = T>) -> Result<T> {
+    let expire = async {
+        Timer::after(DEADLINE).await;
+        None
+    };
+    let outcome = EventLoop::current().run_until(async { Some(future.await) }.or(expire));
+    outcome.context("the deadline passed")
+}

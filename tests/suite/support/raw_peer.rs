@@ -1,0 +1,180 @@
+//! A client made of raw TCP bytes, which can be as rude as a test needs.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use anyhow::{Result, bail, ensure};
+
+use super::DEADLINE;
+
+/// The key of the example in RFC 6455 §1.3, and the answer to it.
+pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// A complete request for an upgrade.
+pub(crate) fn request() -> String {
+    format!(
+        "GET /chat?room=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n\
+         Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+}
+
+/// A frame as it was received.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) opcode: u8,
+    pub(crate) payload: Vec<u8>,
+}
+
+pub(crate) const TEXT: u8 = 1;
+pub(crate) const BINARY: u8 = 2;
+pub(crate) const CLOSE: u8 = 8;
+pub(crate) const PING: u8 = 9;
+pub(crate) const PONG: u8 = 10;
+
+impl Frame {
+    pub(crate) fn text(text: &str) -> Self {
+        Self { opcode: TEXT, payload: text.into() }
+    }
+
+    pub(crate) fn close(code: u16, reason: &str) -> Self {
+        let payload = [&code.to_be_bytes()[..], reason.as_bytes()].concat();
+        Self { opcode: CLOSE, payload }
+    }
+
+    /// The code of a close frame.
+    pub(crate) fn close_code(&self) -> Result<u16> {
+        ensure!(self.opcode == CLOSE, "not a close frame: {self:?}");
+        let Some(code) = self.payload.first_chunk() else { bail!("no code in {self:?}") };
+        Ok(u16::from_be_bytes(*code))
+    }
+}
+
+/// A frame of a client: final, and masked.
+pub(crate) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    masked_frame(0x80 | opcode, payload)
+}
+
+/// A masked frame with a first byte of the caller's choice.
+pub(crate) fn masked_frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
+    const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
+    let mut frame = vec![first_byte];
+    match payload.len() {
+        length @ 0..=125 => frame.push(0x80 | u8::try_from(length).unwrap()),
+        length @ 126..=0xFFFF => {
+            frame.push(0x80 | 126);
+            frame.extend(u16::try_from(length).unwrap().to_be_bytes());
+        }
+        length => {
+            frame.push(0x80 | 127);
+            frame.extend((length as u64).to_be_bytes());
+        }
+    }
+    frame.extend(MASK);
+    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+/// A TCP connection to a server of this machine.
+#[derive(Debug)]
+pub(crate) struct RawPeer {
+    stream: TcpStream,
+}
+
+impl RawPeer {
+    pub(crate) fn connect(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        stream.set_write_timeout(Some(DEADLINE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream })
+    }
+
+    /// Connects and finishes the opening handshake.
+    pub(crate) fn open(port: u16) -> Result<Self> {
+        let mut peer = Self::connect(port)?;
+        peer.send(request())?;
+        peer.expect_upgrade()?;
+        Ok(peer)
+    }
+
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        Ok(self.stream.write_all(bytes.as_ref())?)
+    }
+
+    /// Ends the sending direction.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        Ok(self.stream.shutdown(Shutdown::Write)?)
+    }
+
+    /// Reads the head of an HTTP answer, and not a byte more.
+    pub(crate) fn read_head(&mut self) -> Result<String> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.read_exact::<1>()?[0]);
+        }
+        Ok(String::from_utf8(head)?)
+    }
+
+    pub(crate) fn expect_upgrade(&mut self) -> Result<()> {
+        let head = self.read_head()?;
+        ensure!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        ensure!(head.contains(ACCEPT), "{head}");
+        Ok(())
+    }
+
+    /// Reads a frame of the server.
+    pub(crate) fn read_frame(&mut self) -> Result<Frame> {
+        let [first, second] = self.read_exact()?;
+        ensure!(second & 0x80 == 0, "a server masked a frame");
+        let length = match second {
+            126 => u16::from_be_bytes(self.read_exact()?).into(),
+            127 => u64::from_be_bytes(self.read_exact()?),
+            length => length.into(),
+        };
+        let mut payload = vec![0; usize::try_from(length)?];
+        self.stream.read_exact(&mut payload)?;
+        Ok(Frame { opcode: first & 0x0F, payload })
+    }
+
+    /// Reads until the server ends the connection, and returns what it still sent.
+    pub(crate) fn read_to_end(&mut self) -> Result<Vec<u8>> {
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest) {
+            Err(error) if error.kind() != ErrorKind::ConnectionReset => Err(error.into()),
+            _ => Ok(rest),
+        }
+    }
+
+    /// Sends a text message and reads its echo.
+    pub(crate) fn check_echo(&mut self, text: &str) -> Result<()> {
+        self.send(masked(TEXT, text.as_bytes()))?;
+        let echo = self.read_frame()?;
+        ensure!(echo == Frame::text(text), "{echo:?} came back");
+        Ok(())
+    }
+
+    /// Closes as a good client does: close frame, the server's answer, the end.
+    pub(crate) fn close(&mut self, code: u16, reason: &str) -> Result<Frame> {
+        self.send(masked(CLOSE, &Frame::close(code, reason).payload))?;
+        let answer = self.read_frame()?;
+        let rest = self.read_to_end()?;
+        ensure!(rest.is_empty(), "{rest:?} came after the close frame");
+        Ok(answer)
+    }
+
+    fn read_exact<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.stream.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// Checks that a good client is served.
+pub(crate) fn check_good_client(port: u16) -> Result<()> {
+    let mut peer = RawPeer::open(port)?;
+    peer.check_echo("still there?")?;
+    let answer = peer.close(1000, "bye")?;
+    ensure!(answer == Frame::close(1000, "bye"), "{answer:?}");
+    Ok(())
+}
