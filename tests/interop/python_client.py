@@ -1,0 +1,59 @@
+"""Takes Python's `websockets` through the cases: `python_client.py URL`."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+from websockets.sync.client import connect
+
+import peer
+from cases import Close, Payload
+
+
+class PythonPeer(peer.Peer):
+    """A client of the `websockets` package, with its defaults (it offers permessage-deflate)."""
+
+    name = "python"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._earlier = ExitStack()
+
+    def open(self) -> None:
+        self._earlier.close()
+        connecting = connect(
+            self._url, proxy=None, open_timeout=peer.DEADLINE, close_timeout=peer.DEADLINE
+        )
+        self._connection = self._earlier.enter_context(connecting)
+
+    def send(self, payload: Payload) -> None:
+        self._connection.send(payload)
+
+    def receive(self) -> Payload:
+        return self._connection.recv(timeout=peer.DEADLINE)
+
+    def send_fragmented(self, payload: Payload, size: int) -> None:
+        content = payload.encode() if isinstance(payload, str) else payload
+        self._connection.send(self._fragments(content, size), text=isinstance(payload, str))
+
+    def _fragments(self, content: bytes, size: int) -> Iterator[bytes]:
+        # RFC 6455 §5.4: control frames may come between fragments, and are answered there.
+        for start in range(0, len(content), size):
+            if start:
+                self.ping(b"between fragments")
+            yield content[start : start + size]
+
+    def ping(self, payload: bytes) -> bytes:
+        # The event is set by the pong with this very payload.
+        if not self._connection.ping(payload).wait(peer.DEADLINE):
+            raise TimeoutError(f"no pong with {peer.brief(payload)}")
+        return payload
+
+    def close(self, code: int, reason: str) -> Close:
+        self._connection.close(code, reason)
+        # What the server's close frame said, not what ours did.
+        return self._connection.close_code, self._connection.close_reason
+
+
+if __name__ == "__main__":
+    sys.exit(peer.run(PythonPeer(sys.argv[1])) > 0)
