@@ -19,7 +19,7 @@ impl BufferPool {
 
     /// Takes the smallest kept buffer that holds `needed` bytes, emptied.
     ///
-    /// A buffer of more than 4 KiB and more than 16 times what is needed is left for those who
+    /// A buffer of more than 4 KiB and more than four times what is needed is left for those who
     /// fill it: a peer that sends the first byte of a message and then nothing more must not
     /// hold a big buffer.
     pub(crate) fn take(&mut self, needed: usize) -> Option<Vec<u8>> {
@@ -62,7 +62,7 @@ const MOST_BYTES: usize = 4 * BIGGEST_KEPT;
 const BIGGEST_KEPT: usize = 1024 * 1024 + 1024;
 const SMALLEST_KEPT: usize = 1024;
 const ALWAYS_FITTING: usize = 4096;
-const MOST_SLACK: usize = 16;
+const MOST_SLACK: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -95,8 +95,8 @@ mod tests {
         let mut pool = pool_of(&[1024 * 1024, 4096]);
 
         assert_eq!(taken(&mut pool, 1), Some(4096));
-        assert_eq!(taken(&mut pool, 65_535), None);
-        assert_eq!(taken(&mut pool, 65_536), Some(1024 * 1024));
+        assert_eq!(taken(&mut pool, 256 * 1024 - 1), None);
+        assert_eq!(taken(&mut pool, 256 * 1024), Some(1024 * 1024));
     }
 
     #[test]

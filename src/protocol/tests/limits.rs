@@ -118,6 +118,21 @@ fn refuses_one_fragment_too_many() {
     assert_eq!(violation, Some((fragments.len() + 1, Violation::TOO_MANY_FRAGMENTS)));
 }
 
+/// 131,072 fragments by default, in a buffer that does not outgrow what they carry.
+#[test]
+fn accepts_many_tiny_fragments() -> Result<(), Violation> {
+    let mut feed = Feed::new(Role::Server, Limits::default());
+    let middle = client_frame(CONTINUATION, b"x").repeat(131_070);
+
+    feed.read(&client_frame(TEXT, b"x"))?;
+    feed.read(&middle)?;
+    assert!(feed.decoder.held_bytes() < 2 * 131_072);
+    feed.read(&client_frame(FINAL | CONTINUATION, b"x"))?;
+
+    assert_eq!(feed.received, [Received::Text("x".repeat(131_072))]);
+    Ok(())
+}
+
 /// A small frame limit is about messages; control frames keep their 125 bytes.
 #[test]
 fn does_not_apply_to_control_frames() {

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::support::{Feed, Random, Received};
+use super::support::{Feed, Random, Received, decode_reads};
 use crate::close_code::CloseCode;
 use crate::protocol::close_frame::ClosePayload;
 use crate::protocol::fragmentation::Frames;
@@ -24,6 +24,18 @@ struct Conversation {
 impl Conversation {
     fn new(seed: u64, sender: Role) -> Self {
         Self { random: Random(seed), sender, wire: Vec::new(), expected: Vec::new() }
+    }
+
+    fn random(seed: u64, sender: Role) -> Self {
+        let mut conversation = Self::new(seed, sender);
+        for _ in 0..conversation.random.below(12) {
+            match conversation.random.below(4) {
+                0 => conversation.send_control_frame(),
+                _ => conversation.send_message(),
+            }
+        }
+        conversation.send_close();
+        conversation
     }
 
     fn key(&mut self) -> Option<MaskingKey> {
@@ -113,18 +125,30 @@ impl Conversation {
 fn receives_what_was_sent() -> Result<(), Violation> {
     for seed in 0..100 {
         let sender = if seed % 3 == 0 { Role::Server } else { Role::Client };
-        let mut conversation = Conversation::new(seed, sender);
-        for _ in 0..conversation.random.below(12) {
-            match conversation.random.below(4) {
-                0 => conversation.send_control_frame(),
-                _ => conversation.send_message(),
-            }
-        }
-        conversation.send_close();
+        let mut conversation = Conversation::random(seed, sender);
 
         let received = conversation.receive()?;
 
         assert_eq!(received, conversation.expected, "seed {seed}");
     }
     Ok(())
+}
+
+/// A spoiled byte has the same consequences wherever the reads begin and end.
+#[test]
+fn judges_spoiled_bytes_alike_however_they_are_read() {
+    let peer = (Role::Server, Limits { max_frame_size: 3000, ..Limits::default() });
+    for seed in 1000..1100 {
+        let Conversation { mut random, mut wire, .. } = Conversation::random(seed, Role::Client);
+        for _ in 0..=random.below(3) {
+            let position = random.below(wire.len());
+            wire[position] ^= 1 << random.below(8);
+        }
+
+        let whole = decode_reads(peer, [&wire[..]]);
+
+        for count in [1, 7, 130, 4096] {
+            assert_eq!(decode_reads(peer, wire.chunks(count)), whole, "seed {seed}, {count}");
+        }
+    }
 }
