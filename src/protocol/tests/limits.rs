@@ -48,6 +48,7 @@ fn accepts_what_is_exactly_at_the_limits() {
         client_frame(FINAL | TEXT, b"0123456789"),
         client_frame(BINARY, b"0123456789"),
         client_frame(FINAL | CONTINUATION, b"0123456789"),
+        client_frame(FINAL | BINARY, b"9876543210"),
         client_frame(TEXT, b""),
         client_frame(CONTINUATION, b""),
         client_frame(CONTINUATION, b""),
@@ -59,6 +60,7 @@ fn accepts_what_is_exactly_at_the_limits() {
     let expected = vec![
         Received::Text("0123456789".to_owned()),
         Received::Binary(b"01234567890123456789".to_vec()),
+        Received::Binary(b"9876543210".to_vec()),
         Received::Text("4".to_owned()),
     ];
     assert_eq!(outcome, (expected, None));

@@ -64,6 +64,34 @@ fn receives_each_ascii_character_and_qts_greeting() {
     }
 }
 
+/// RFC 6455 §5.7: the examples, byte for byte.
+#[test]
+fn receives_the_examples_of_the_rfc() {
+    let from_server = [
+        &b"\x81\x05Hello"[..],
+        b"\x01\x03Hel\x80\x02lo",
+        b"\x89\x05Hello",
+        &[&b"\x82\x7E\x01\x00"[..], &[5; 256]].concat(),
+        &[&b"\x82\x7F\x00\x00\x00\x00\x00\x01\x00\x00"[..], &vec![6; 65_536]].concat(),
+    ];
+    let from_client = b"\x81\x85\x37\xFA\x21\x3D\x7F\x9F\x4D\x51\x58\
+        \x8A\x85\x37\xFA\x21\x3D\x7F\x9F\x4D\x51\x58";
+
+    let at_client = decode_as(Role::Client, Limits::default(), &from_server.concat());
+    let at_server = decode(from_client);
+
+    let hello = Received::Text("Hello".to_owned());
+    let expected_at_client = vec![
+        hello.clone(),
+        hello.clone(),
+        Received::Ping(b"Hello".to_vec()),
+        Received::Binary(vec![5; 256]),
+        Received::Binary(vec![6; 65_536]),
+    ];
+    assert_eq!(at_client, (expected_at_client, None));
+    assert_eq!(at_server, (vec![hello, Received::Pong(b"Hello".to_vec())], None));
+}
+
 /// Qt: RCV-05 (`goodOpcodes`).
 #[test]
 fn receives_empty_frames_of_each_opcode() {
