@@ -86,7 +86,10 @@ impl Incoming {
         let io = self.listener.io.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(listener) = io.as_ref() else { return Poll::Ready(None) };
         match listener.accept() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.registration.source().clear_readable();
+                Poll::Pending
+            }
             Err(error) => Poll::Ready(Some(Err(error))),
             Ok((stream, peer)) => {
                 drop(io);

@@ -43,3 +43,12 @@ fn pings_are_answered_also_inside_a_message() -> Result<()> {
         Ok(())
     })
 }
+
+/// A server serves one client after the other, not just the first.
+#[test]
+fn clients_are_served_one_after_the_other() -> Result<()> {
+    let server = echo_server()?;
+    let port = server.server_port();
+
+    serve(move || (0..5).try_for_each(|_| raw_peer::check_good_client(port)))
+}
