@@ -460,8 +460,8 @@ impl Observer for Inner {
     }
 
     fn ended(&self) {
-        let emission = Ending(self);
-        emission.0.disconnected.emit(&());
+        let ending = Ending(self);
+        ending.0.disconnected.emit(&());
     }
 }
 
@@ -470,14 +470,14 @@ struct Ending<'a>(&'a Inner);
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        self.0.text_message_received.disconnect_all();
-        self.0.binary_message_received.disconnect_all();
-        self.0.pong.disconnect_all();
-        self.0.bytes_written.disconnect_all();
-        self.0.about_to_close.disconnect_all();
-        self.0.state_changed.disconnect_all();
-        self.0.error_occurred.disconnect_all();
-        self.0.disconnected.disconnect_all();
+        self.0.text_message_received.finish();
+        self.0.binary_message_received.finish();
+        self.0.pong.finish();
+        self.0.bytes_written.finish();
+        self.0.about_to_close.finish();
+        self.0.state_changed.finish();
+        self.0.error_occurred.finish();
+        self.0.disconnected.finish();
     }
 }
 

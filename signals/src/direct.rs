@@ -61,7 +61,7 @@ impl<T: ?Sized> DirectList<T> {
     }
 
     /// Disconnects and drops all slots.
-    pub(crate) fn clear(&self) {
+    pub(crate) fn drop_all(&self) {
         let mut entries = self.lock();
         self.census.clear();
         let before = std::mem::take(&mut *entries);
@@ -98,6 +98,10 @@ impl<T: ?Sized + 'static> Owner for DirectList<T> {
                 entry.link.disconnect();
             }
         }
+    }
+
+    fn clear(&self) {
+        self.drop_all();
     }
 }
 

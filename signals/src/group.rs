@@ -172,16 +172,35 @@ impl<T: ?Sized + 'static> Group<T> {
     pub(crate) fn disconnect_all(self: &Arc<Self>) {
         let others = self.others();
         for group in std::iter::once(self).chain(others.iter()) {
-            group.census.clear();
             if group.is_here() {
-                group.sweep();
+                group.clear();
             } else {
+                group.census.clear();
                 let owner: Arc<dyn Owner> = Arc::<Self>::clone(group);
                 group.mailbox.push(Post::Sweep(owner));
             }
         }
         if let Some(direct) = self.rare.get().and_then(|rare| rare.direct.get()) {
-            direct.clear();
+            direct.drop_all();
+        }
+    }
+
+    /// Disconnects all slots of the signal behind the calls that are queued; asked of the first
+    /// group.
+    pub(crate) fn finish(self: &Arc<Self>) {
+        let others = self.others();
+        for group in std::iter::once(self).chain(others.iter()) {
+            let owner: Arc<dyn Owner> = Arc::<Self>::clone(group);
+            if !group.is_here() {
+                group.mailbox.push(Post::Clear(owner));
+            } else if home::has_posts() {
+                home::push(Post::Clear(owner));
+            } else {
+                owner.clear();
+            }
+        }
+        if let Some(direct) = self.rare.get().and_then(|rare| rare.direct.get()) {
+            direct.drop_all();
         }
     }
 
@@ -215,7 +234,7 @@ impl<T: ?Sized> Group<T> {
             group.retire();
         }
         if let Some(direct) = self.rare.get().and_then(|rare| rare.direct.get()) {
-            direct.clear();
+            direct.drop_all();
         }
     }
 
@@ -259,6 +278,11 @@ impl<T: ?Sized + 'static> Owner for Group<T> {
         drop(slots);
         let ended = home::edit::<T, _>(self.index, Slots::remove_ended);
         drop(ended);
+    }
+
+    fn clear(&self) {
+        self.census.clear();
+        self.sweep();
     }
 }
 

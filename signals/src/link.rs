@@ -42,6 +42,9 @@ pub(crate) trait Owner: Send + Sync {
 
     /// Drops the slots that are ended or whose receivers are gone; called in their thread.
     fn sweep(&self);
+
+    /// Disconnects and drops all slots; called in their thread.
+    fn clear(&self);
 }
 
 /// Counts the connected slots, and tells those of earlier rounds that they are disconnected.

@@ -28,6 +28,8 @@ pub(crate) enum Post {
     Release(Arc<Link>),
     /// Drop all slots that another thread disconnected together.
     Sweep(Arc<dyn Owner>),
+    /// Disconnect all slots, after the calls posted before.
+    Clear(Arc<dyn Owner>),
     /// Drop the slots of a signal that is gone, after the calls posted before.
     Remove(u32),
 }
@@ -127,6 +129,7 @@ impl Post {
             }
             Self::Release(link) => link.owner().release(&link),
             Self::Sweep(owner) => owner.sweep(),
+            Self::Clear(owner) => owner.clear(),
             Self::Remove(index) => crate::home::remove(index),
         }
         false

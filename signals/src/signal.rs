@@ -143,6 +143,30 @@ impl<T: ?Sized + 'static> Signal<T> {
         }
     }
 
+    /// Disconnects all slots, of all threads, each behind the calls that its thread has queued.
+    ///
+    /// For an object that has emitted its last signal but is still held: slots that captured it
+    /// are dropped, and no slot in another thread misses what was emitted before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, process_events};
+    ///
+    /// let closed = Signal::<()>::new();
+    /// closed.connect_queued(|()| println!("closed"));
+    ///
+    /// closed.emit(&());
+    /// closed.finish();
+    /// assert_eq!(process_events(), 1);
+    /// assert_eq!(closed.slot_count(), 0);
+    /// ```
+    pub fn finish(&self) {
+        if let Some(first) = self.first.get() {
+            first.finish();
+        }
+    }
+
     /// Returns how many slots are connected, in all threads.
     ///
     /// A slot of another thread whose receiver is gone counts until that thread has noticed.

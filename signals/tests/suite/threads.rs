@@ -1,6 +1,6 @@
 //! Signals that are emitted, connected and dropped by several threads.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,6 +26,27 @@ fn slot_runs_in_its_own_thread() {
     assert_eq!(process_events(), 1);
 
     assert_eq!(record.take(), [(thread::current().id(), "hello".to_owned())]);
+}
+
+/// `finish`: what was emitted before reaches the slots of other threads, which then are dropped.
+#[test]
+fn finish_disconnects_behind_queued_calls() {
+    let (signal, received) = (Signal::<i32>::new(), Rc::new(Cell::new(0)));
+    let slot = Rc::clone(&received);
+    signal.connect(move |number| slot.set(*number));
+
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            signal.emit(&1);
+            signal.finish();
+        });
+    });
+    process_events();
+    signal.emit(&2);
+
+    assert_eq!(received.get(), 1);
+    assert_eq!(signal.slot_count(), 0);
+    assert_eq!(Rc::strong_count(&received), 1, "the slot was not dropped");
 }
 
 /// SIG-16: a direct connection runs on the emitting thread.
