@@ -15,7 +15,7 @@ from cases import Close, Message, Payload
 
 T = TypeVar("T")
 
-DEADLINE = 10.0
+DEADLINE = 5.0
 """How long a peer waits for one event before the case fails, in seconds."""
 
 
