@@ -2,12 +2,12 @@
 //!
 //! Run `cargo run --example echoserver`, then open `examples/echoclient.html` in a browser.
 
-use std::fmt;
-use std::rc::Rc;
+use std::io::Write;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use slotwork::{EventLoop, HostAddress, SslMode, WebSocket, WebSocketServer};
+use log::{LevelFilter, debug};
+use slotwork::{EventLoop, HostAddress, SslMode, WebSocketServer};
 
 /// Slotwork example: echoserver
 #[derive(Parser)]
@@ -20,52 +20,33 @@ struct Options {
     port: u16,
 }
 
-struct EchoServer {
-    debug: bool,
-}
-
-impl EchoServer {
-    fn on_new_connection(self: &Rc<Self>, server: &WebSocketServer, (): &()) {
-        while let Some(socket) = server.next_pending_connection() {
-            socket.text_message_received().connect_to(self, Self::process_text_message);
-            socket.binary_message_received().connect_to(self, Self::process_binary_message);
-            socket.disconnected().connect_to(self, Self::socket_disconnected);
-        }
-    }
-
-    fn process_text_message(self: &Rc<Self>, socket: &WebSocket, message: &str) {
-        self.debug(format_args!("Message received: {message:?}"));
-        socket.send_text_message(message);
-    }
-
-    fn process_binary_message(self: &Rc<Self>, socket: &WebSocket, message: &[u8]) {
-        self.debug(format_args!("Binary Message received: \"{}\"", message.escape_ascii()));
-        socket.send_binary_message(message);
-    }
-
-    fn socket_disconnected(self: &Rc<Self>, socket: &WebSocket, (): &()) {
-        self.debug(format_args!("socketDisconnected: {socket:?}"));
-    }
-
-    fn debug(&self, line: fmt::Arguments<'_>) {
-        if self.debug {
-            eprintln!("{line}");
-        }
-    }
-}
-
 fn main() -> Result<()> {
     let options = Options::parse();
-    let server = WebSocketServer::new("Echo Server", SslMode::NonSecure);
-    let echo = Rc::new(EchoServer { debug: options.debug });
+    let level = if options.debug { LevelFilter::Debug } else { LevelFilter::Warn };
+    let mut logger = env_logger::builder();
+    logger.filter_module("echoserver", level).format(|out, line| writeln!(out, "{}", line.args()));
+    logger.init();
 
-    server.new_connection().connect_to(&echo, EchoServer::on_new_connection);
-    server.server_error().connect(|_server, error| eprintln!("refused: {error}"));
+    let server = WebSocketServer::new("Echo Server", SslMode::NonSecure);
+    server.new_connection().connect(|server, ()| {
+        while let Some(socket) = server.next_pending_connection() {
+            socket.text_message_received().connect(|socket, text| {
+                debug!("Message received: {text:?}");
+                socket.send_text_message(text);
+            });
+            socket.binary_message_received().connect(|socket, bytes| {
+                debug!("Binary Message received: \"{}\"", bytes.escape_ascii());
+                socket.send_binary_message(bytes);
+            });
+            socket.disconnected().connect(|socket, ()| debug!("socketDisconnected: {socket:?}"));
+        }
+    });
+    server.server_error().connect(|_server, error| debug!("serverError: {error}"));
     server.closed().connect(|_server, ()| EventLoop::current().quit());
 
     server.listen(HostAddress::Any, options.port).context("cannot start the echo server")?;
     println!("listening on {}", server.server_url());
-    echo.debug(format_args!("Echoserver listening on port {}", server.server_port()));
+    debug!("Echoserver listening on port {}", server.server_port());
     EventLoop::current().exec();
     Ok(())
 }

@@ -60,3 +60,7 @@ pub use slotwork_signals as signals;
 pub use socket::{WeakWebSocket, WebSocket};
 pub use socket_state::SocketState;
 pub use ssl_mode::SslMode;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
