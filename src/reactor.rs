@@ -74,21 +74,23 @@ impl Reactor {
         registered.map(|()| registration)
     }
 
-    /// Waits for events, at most `timeout` (`None`: without end), and wakes the tasks concerned.
+    /// Waits for events, at most `timeout` (`None`: without end).
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.sweep();
-        let mut events = self.events.borrow_mut();
-        match self.poll.borrow_mut().poll(&mut events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            result => result?,
+        match self.poll.borrow_mut().poll(&mut self.events.borrow_mut(), timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            result => result,
         }
+    }
+
+    /// Wakes the tasks that the events of the last [`wait`](Self::wait) concern.
+    pub(crate) fn wake_tasks(&self) {
         let sources = self.sources.borrow();
-        for event in events.iter() {
+        for event in self.events.borrow().iter() {
             if let Some(source) = sources.get(event.token().0) {
                 source.notice(event);
             }
         }
-        Ok(())
     }
 
     /// Forgets the sockets whose registration was dropped.
@@ -271,6 +273,7 @@ mod tests {
         peer.write_all(b"x")?;
         while !registration.source().is_readable() {
             reactor.wait(Some(Duration::from_secs(5)))?;
+            reactor.wake_tasks();
         }
 
         assert!(count.0.load(Ordering::SeqCst) >= 1);

@@ -197,9 +197,11 @@ impl Inner {
         let may_wait = self.shared.fall_asleep();
         let timeout = if may_wait { timeout } else { Some(Duration::ZERO) };
         let result = self.reactor.wait(timeout);
+        // Awake first: waking a task from here must not cost the system call that ends a sleep.
         self.shared.wake_up();
-        if let Err(error) = result {
-            error!("cannot poll for events: {error}");
+        match result {
+            Ok(()) => self.reactor.wake_tasks(),
+            Err(error) => error!("cannot poll for events: {error}"),
         }
     }
 }

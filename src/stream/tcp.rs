@@ -48,7 +48,11 @@ impl TcpStream {
         if !self.source().is_writable() {
             return Ok(0);
         }
-        match retry_interrupted(|| self.io.write_vectored(buffers)) {
+        let write = || match buffers {
+            [buffer] => (&self.io).write(buffer),
+            buffers => (&self.io).write_vectored(buffers),
+        };
+        match retry_interrupted(write) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             result => result,
         }

@@ -98,6 +98,11 @@ impl RawPeer {
         Ok(peer)
     }
 
+    /// A second handle of the connection, to read in another thread.
+    pub(crate) fn try_clone_stream(&self) -> Result<TcpStream> {
+        Ok(self.stream.try_clone()?)
+    }
+
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         Ok(self.stream.write_all(bytes.as_ref())?)
     }
