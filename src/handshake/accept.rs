@@ -83,11 +83,16 @@ async fn read_head(stream: &mut Stream) -> Result<(HandshakeRequest, Vec<u8>), F
     loop {
         let progress = poll_fn(|cx| {
             let mut buffer = [0; READ_SIZE];
-            let length = ready!(stream.poll_read(cx, &mut buffer)).map_err(Failure::Broken)?;
-            if length == 0 {
-                let broken = || Failure::Broken(io::ErrorKind::UnexpectedEof.into());
-                return Poll::Ready(Err(if is_silent { Failure::Silent } else { broken() }));
-            }
+            let length = match ready!(stream.poll_read(cx, &mut buffer)) {
+                // A probe may go with a reset instead of an end.
+                Ok(0) | Err(_) if is_silent => return Poll::Ready(Err(Failure::Silent)),
+                Ok(0) => {
+                    let end = io::ErrorKind::UnexpectedEof.into();
+                    return Poll::Ready(Err(Failure::Broken(end)));
+                }
+                Ok(length) => length,
+                Err(error) => return Poll::Ready(Err(Failure::Broken(error))),
+            };
             is_silent = false;
             let received = buffer.get(..length).unwrap_or_default();
             let head = reader.read(received).map_err(Failure::Refused)?;
