@@ -105,11 +105,12 @@ async fn read_head(stream: &mut Stream) -> Result<(HandshakeRequest, Vec<u8>), F
 }
 
 fn poll_end(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<()> {
-    let mut buffer = [0; READ_SIZE];
-    loop {
-        match ready!(stream.poll_read(cx, &mut buffer)) {
-            Ok(0) | Err(_) => return Poll::Ready(()),
-            Ok(_) => {}
+    match ready!(stream.poll_read(cx, &mut [0; READ_SIZE])) {
+        Ok(0) | Err(_) => Poll::Ready(()),
+        Ok(_) => {
+            // Behind the others: a peer that floods could keep this up for ever.
+            cx.waker().wake_by_ref();
+            Poll::Pending
         }
     }
 }
