@@ -112,7 +112,6 @@ impl Error {
     pub fn close_code(&self) -> CloseCode {
         match self {
             Self::HandshakeRefused { close_code, .. } => *close_code,
-            Self::HandshakeTimeout { .. } => CloseCode::PROTOCOL_ERROR,
             Self::OutputLimit { .. } | Self::WriteTimeout(_) => CloseCode::POLICY_VIOLATED,
             Self::SecureModeNotSupported => CloseCode::TLS_HANDSHAKE_FAILED,
             _ => CloseCode::ABNORMAL_DISCONNECTION,
