@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::event_loop::EventLoop;
 use crate::handshake::accept::{self, Failure};
 use crate::handshake::refusal::Refusal;
-use crate::server::Inner;
+use crate::server::{Inner, send_away};
 use crate::socket::{Accepted, WebSocket};
 use crate::stream::{Incoming, Listener, Stream, TcpStream};
 use crate::timers::Sleep;
@@ -127,7 +127,14 @@ impl Inner {
         let accepted = Accepted { stream, request, leftover, mode: self.mode, peer, local };
         let (socket, driver) = WebSocket::accepted(accepted);
         EventLoop::current().spawn(driver).detach();
-        self.lock().pending.push_back(socket);
+        let mut state = self.lock();
+        if state.listening.is_none() {
+            // Another thread closed the server after this handshake was answered.
+            drop(state);
+            return send_away(&socket);
+        }
+        state.pending.push_back(socket);
+        drop(state);
         self.emit(|server| server.new_connection.emit(&()));
     }
 

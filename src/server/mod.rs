@@ -428,11 +428,7 @@ impl Inner {
             listening.listener.close();
         }
         drop(handshakes);
-        for socket in pending {
-            // 1001 may be sent, so that this cannot fail.
-            let _ = socket.close(CloseCode::GOING_AWAY, "server closed");
-            socket.start_reading();
-        }
+        pending.iter().for_each(send_away);
         listening.is_some()
     }
 }
@@ -455,6 +451,13 @@ impl Listening {
             IpAddr::V6(ip) => format!("{}://[{ip}]:{port}", mode.scheme()),
         }
     }
+}
+
+/// Closes a socket that nobody took.
+fn send_away(socket: &WebSocket) {
+    // 1001 may be sent, so that this cannot fail.
+    let _ = socket.close(CloseCode::GOING_AWAY, "server closed");
+    socket.start_reading();
 }
 
 /// Returns whether a header may carry the character; anything else could end the header.
