@@ -1,5 +1,5 @@
-//! What users see of servers, sockets and the event loop, with peers that are raw TCP.
 
 mod support;
 
+mod handshake;
 mod messages;

@@ -16,7 +16,7 @@ fn a_message_comes_back_as_it_was_sent() -> Result<()> {
         for text in ["hello", "", "é漢𝄞", &"long ".repeat(50_000)] {
             peer.check_echo(text)?;
         }
-        for bytes in [&[][..], &[0, 255, 128], &[7; 1_000_000]] {
+        for bytes in [&[][..], &[0, 255, 128], &vec![7; 1_000_000]] {
             peer.send(masked(BINARY, bytes))?;
             let echo = peer.read_frame()?;
             ensure!(echo.opcode == BINARY && echo.payload == bytes, "{} bytes", bytes.len());

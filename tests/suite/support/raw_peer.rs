@@ -1,9 +1,11 @@
 //! A client made of raw TCP bytes, which can be as rude as a test needs.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use socket2::SockRef;
 
 use super::DEADLINE;
 
@@ -59,20 +61,35 @@ pub(crate) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
 pub(crate) fn masked_frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
     const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
     let mut frame = vec![first_byte];
-    match payload.len() {
-        length @ 0..=125 => frame.push(0x80 | u8::try_from(length).unwrap()),
-        length @ 126..=0xFFFF => {
-            frame.push(0x80 | 126);
-            frame.extend(u16::try_from(length).unwrap().to_be_bytes());
-        }
-        length => {
-            frame.push(0x80 | 127);
-            frame.extend((length as u64).to_be_bytes());
-        }
+    if let Ok(length @ 0..=125) = u8::try_from(payload.len()) {
+        frame.push(0x80 | length);
+    } else if let Ok(length) = u16::try_from(payload.len()) {
+        frame.push(0x80 | 0x7E);
+        frame.extend(length.to_be_bytes());
+    } else {
+        frame.push(0x80 | 0x7F);
+        frame.extend((payload.len() as u64).to_be_bytes());
     }
     frame.extend(MASK);
     frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     frame
+}
+
+/// An HTTP answer that ended the connection.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Response {
+    /// Returns whether the head has this line; the case of the header's name does not matter.
+    pub(crate) fn has_header(&self, name: &str, value: &str) -> bool {
+        self.head
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .any(|(found, found_value)| found.eq_ignore_ascii_case(name) && found_value == value)
+    }
 }
 
 /// A TCP connection to a server of this machine.
@@ -83,7 +100,11 @@ pub(crate) struct RawPeer {
 
 impl RawPeer {
     pub(crate) fn connect(port: u16) -> Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        Self::connect_to((Ipv4Addr::LOCALHOST, port))
+    }
+
+    pub(crate) fn connect_to(address: impl Into<SocketAddr>) -> Result<Self> {
+        let stream = TcpStream::connect_timeout(&address.into(), DEADLINE)?;
         stream.set_read_timeout(Some(DEADLINE))?;
         stream.set_write_timeout(Some(DEADLINE))?;
         stream.set_nodelay(true)?;
@@ -93,8 +114,7 @@ impl RawPeer {
     /// Connects and finishes the opening handshake.
     pub(crate) fn open(port: u16) -> Result<Self> {
         let mut peer = Self::connect(port)?;
-        peer.send(request())?;
-        peer.expect_upgrade()?;
+        peer.shake_hands()?;
         Ok(peer)
     }
 
@@ -103,13 +123,50 @@ impl RawPeer {
         Ok(self.stream.try_clone()?)
     }
 
+    /// Sends a good request and reads its answer.
+    pub(crate) fn shake_hands(&mut self) -> Result<()> {
+        self.send(request())?;
+        self.expect_upgrade()
+    }
+
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         Ok(self.stream.write_all(bytes.as_ref())?)
+    }
+
+    pub(crate) fn set_read_timeout(&mut self, timeout: Duration) -> Result<()> {
+        Ok(self.stream.set_read_timeout(Some(timeout))?)
+    }
+
+    /// Fails if the server has sent anything, or has ended the connection.
+    pub(crate) fn expect_silence(&mut self) -> Result<()> {
+        self.stream.set_nonblocking(true)?;
+        let result = self.read_some();
+        self.stream.set_nonblocking(false)?;
+        let is_silent = result.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        ensure!(is_silent, "read {result:?}");
+        Ok(())
+    }
+
+    /// Reads what comes next, whatever it is, and returns how much that was.
+    pub(crate) fn read_some(&mut self) -> io::Result<usize> {
+        self.stream.read(&mut [0; 1024])
     }
 
     /// Ends the sending direction.
     pub(crate) fn finish(&mut self) -> Result<()> {
         Ok(self.stream.shutdown(Shutdown::Write)?)
+    }
+
+    /// Breaks the connection off: the server gets a reset instead of an end.
+    pub(crate) fn reset(self) -> Result<()> {
+        Ok(SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?)
+    }
+
+    /// Reads an HTTP answer, and the end of the connection behind it.
+    pub(crate) fn read_response(&mut self) -> Result<Response> {
+        let text = String::from_utf8(self.read_to_end()?)?;
+        let (head, body) = text.split_once("\r\n\r\n").with_context(|| format!("{text:?}"))?;
+        Ok(Response { head: format!("{head}\r\n"), body: body.into() })
     }
 
     /// Reads the head of an HTTP answer, and not a byte more.

@@ -1,21 +1,29 @@
 //! Records what slots were called with, for tests to compare.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 
-use anyhow::{Result, ensure};
-use slotwork::WebSocket;
+use anyhow::{Context, Result, ensure};
 use slotwork::signals::SignalRef;
+use slotwork::{Error, WebSocket, WebSocketServer};
+
+use super::run_until;
 
 /// A list of lines that slots write and a test reads.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recorder {
     lines: Rc<RefCell<Vec<String>>>,
+    waiting: Rc<RefCell<Option<Waker>>>,
 }
 
 impl Recorder {
     pub(crate) fn add(&self, line: impl Into<String>) {
         self.lines.borrow_mut().push(line.into());
+        if let Some(waiting) = self.waiting.take() {
+            waiting.wake();
+        }
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
@@ -27,6 +35,31 @@ impl Recorder {
         let lines = self.lines();
         ensure!(lines == expected, "recorded {lines:#?}, not {expected:#?}");
         Ok(())
+    }
+
+    /// Runs the loop until as many lines as these were written, and fails unless it is these.
+    pub(crate) fn wait_for(&self, expected: &[&str]) -> Result<()> {
+        let enough = poll_fn(|cx| {
+            self.waiting.replace(Some(cx.waker().clone()));
+            let has_enough = self.lines.borrow().len() >= expected.len();
+            if has_enough { Poll::Ready(()) } else { Poll::Pending }
+        });
+        run_until(enough).with_context(|| format!("recorded {:#?}", self.lines()))?;
+        self.check(expected)
+    }
+
+    /// Writes a line for each signal of `server`.
+    pub(crate) fn watch_server(&self, server: &WebSocketServer) {
+        let recorder = self.clone();
+        server.new_connection().connect(move |_server, ()| recorder.add("new connection"));
+        let recorder = self.clone();
+        server.server_error().connect(move |_server, error| recorder.add(describe(error)));
+        let recorder = self.clone();
+        server.accept_error().connect(move |_server, error| {
+            recorder.add(format!("accept error: {error}"));
+        });
+        let recorder = self.clone();
+        server.closed().connect(move |_server, ()| recorder.add("closed"));
     }
 
     /// Writes a line for each signal of `socket`, but for `bytes_written`.
@@ -55,4 +88,17 @@ impl Recorder {
         let recorder = self.clone();
         signal.connect(move |_socket, value| recorder.add(line(value)));
     }
+}
+
+/// The kind and the close code of a server's error, without the addresses of its peers.
+fn describe(error: &Error) -> String {
+    let kind = match error {
+        Error::Listen { .. } => "cannot listen".into(),
+        Error::AlreadyListening { .. } => "already listening".into(),
+        Error::HandshakeRefused { status, .. } => format!("refused {status}"),
+        Error::HandshakeTimeout { .. } => "timeout".into(),
+        Error::HandshakeBroken { .. } => "broken".into(),
+        error => format!("{error}:"),
+    };
+    format!("{kind} {}", u16::from(error.close_code()))
 }
