@@ -1,0 +1,230 @@
+//! Where a server listens, where it cannot, and what it says of it.
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+
+use anyhow::{Result, ensure};
+use slotwork::{CloseCode, Error, HostAddress, SslMode, WebSocketServer};
+
+use crate::support::raw_peer::{RawPeer, check_good_client};
+use crate::support::recorder::Recorder;
+use crate::support::{echo_server, serve};
+
+/// Qt: SRV-06.
+#[test]
+fn listens_on_a_free_port_and_closes_from_the_loop() -> Result<()> {
+    let server = WebSocketServer::new("", SslMode::NonSecure);
+    let recorder = Recorder::default();
+    recorder.watch_server(&server);
+
+    server.listen(HostAddress::default(), 0)?;
+    assert!(server.is_listening());
+    assert_eq!(server.server_address(), Some(HostAddress::Any));
+    assert_ne!(server.server_port(), 0);
+    server.close();
+
+    assert!(!server.is_listening());
+    recorder.check(&[])?;
+    recorder.wait_for(&["closed"])
+}
+
+/// Qt: SRV-07.
+#[test]
+fn an_address_of_another_machine_is_an_error() -> Result<()> {
+    let server = WebSocketServer::new("", SslMode::NonSecure);
+    let recorder = Recorder::default();
+    recorder.watch_server(&server);
+    // RFC 5737: an address that no machine has.
+    let address = HostAddress::from(Ipv4Addr::new(192, 0, 2, 1));
+
+    let error = server.listen(address, 0).unwrap_err();
+
+    ensure!(
+        matches!(&error, Error::Listen { address: asked, port: 0, source }
+            if *asked == address && source.kind() == ErrorKind::AddrNotAvailable),
+        "{error:?}"
+    );
+    assert_eq!(error.close_code(), CloseCode::ABNORMAL_DISCONNECTION);
+    assert!(!server.is_listening());
+    assert_eq!(server.error_string(), "cannot listen on 192.0.2.1 port 0");
+    recorder.check(&["cannot listen 1006"])
+}
+
+/// Qt: SRV-08 and SRV-10. In Qt the same error is not emitted twice, and not cleared by a success.
+#[test]
+fn an_occupied_port_is_an_error_each_time() -> Result<()> {
+    let occupier = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let port = occupier.local_addr()?.port();
+    let server = WebSocketServer::new("", SslMode::NonSecure);
+    let recorder = Recorder::default();
+    recorder.watch_server(&server);
+
+    for _ in 0..2 {
+        let error = server.listen(HostAddress::LocalHost, port).unwrap_err();
+        ensure!(
+            matches!(&error, Error::Listen { port: asked, source, .. }
+                if *asked == port && source.kind() == ErrorKind::AddrInUse),
+            "{error:?}"
+        );
+    }
+    recorder.check(&["cannot listen 1006", "cannot listen 1006"])?;
+    assert!(server.error().is_some());
+
+    drop(occupier);
+    server.listen(HostAddress::LocalHost, port)?;
+    assert!(server.error().is_none());
+    Ok(())
+}
+
+/// Qt: SRV-08, for an address that covers the one that is taken.
+#[test]
+fn any_address_does_not_share_a_port_that_is_occupied() -> Result<()> {
+    let occupier = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    let port = occupier.local_addr()?.port();
+    let server = WebSocketServer::new("", SslMode::NonSecure);
+
+    for address in [HostAddress::Any, HostAddress::AnyIPv4] {
+        let error = server.listen(address, port).unwrap_err();
+        ensure!(matches!(error, Error::Listen { .. }), "{error:?}");
+    }
+    Ok(())
+}
+
+/// Qt: SRV-09, where the error has no text.
+#[test]
+fn a_second_listen_is_an_error_and_the_first_goes_on() -> Result<()> {
+    let server = echo_server()?;
+    let recorder = Recorder::default();
+    recorder.watch_server(&server);
+    let (port, url) = (server.server_port(), server.server_url());
+
+    for _ in 0..2 {
+        let error = server.listen(HostAddress::LocalHost, 0).unwrap_err();
+        ensure!(matches!(&error, Error::AlreadyListening { url: at } if *at == url), "{error:?}");
+        assert_eq!(error.close_code(), CloseCode::ABNORMAL_DISCONNECTION);
+    }
+
+    assert_eq!(server.server_port(), port);
+    serve(move || check_good_client(port))?;
+    recorder.check(&["already listening 1006", "already listening 1006", "new connection"])
+}
+
+/// Qt: `SecureMode`, as long as there is no TLS.
+#[test]
+fn a_secure_server_says_that_it_cannot_listen_yet() -> Result<()> {
+    let server = WebSocketServer::new("", SslMode::Secure);
+    let recorder = Recorder::default();
+    recorder.watch_server(&server);
+
+    let error = server.listen(HostAddress::LocalHost, 0).unwrap_err();
+
+    ensure!(matches!(error, Error::SecureModeNotSupported), "{error:?}");
+    assert!(!server.is_listening());
+    assert_eq!(server.server_url(), "");
+    recorder.check(&["secure servers (wss) are not supported yet: 1015"])
+}
+
+/// Qt: SRV-11 and SRV-12.
+#[test]
+fn the_url_shows_the_address_that_was_bound() -> Result<()> {
+    let mut table = vec![
+        (HostAddress::Any, "ws://127.0.0.1:"),
+        (HostAddress::AnyIPv4, "ws://0.0.0.0:"),
+        (HostAddress::LocalHost, "ws://127.0.0.1:"),
+        (Ipv4Addr::LOCALHOST.into(), "ws://127.0.0.1:"),
+    ];
+    if has_ipv6() {
+        table.push((HostAddress::AnyIPv6, "ws://[::]:"));
+        table.push((HostAddress::LocalHostIPv6, "ws://[::1]:"));
+        table.push((Ipv6Addr::LOCALHOST.into(), "ws://[::1]:"));
+    }
+
+    for (address, url) in table {
+        let server = WebSocketServer::new("", SslMode::NonSecure);
+        server.listen(address, 0)?;
+        assert_eq!(server.server_address(), Some(address));
+        assert_eq!(server.server_url(), format!("{url}{}", server.server_port()));
+    }
+    Ok(())
+}
+
+/// Qt: `QHostAddress::Any`; IPv4 peers are shown by their IPv4 address.
+#[test]
+fn any_address_is_reached_by_ipv4_and_ipv6() -> Result<()> {
+    let server = WebSocketServer::new("", SslMode::NonSecure);
+    server.listen(HostAddress::Any, 0)?;
+    let port = server.server_port();
+    let peers = Recorder::default();
+    let recorder = peers.clone();
+    server.new_connection().connect(move |server, ()| {
+        let socket = server.next_pending_connection().unwrap();
+        let addresses = (socket.peer_address().unwrap(), socket.local_address().unwrap());
+        recorder.add(format!("{addresses:?} {}", socket.local_port() == port));
+    });
+
+    serve(move || RawPeer::open(port))?;
+    peers.check(&["(127.0.0.1, 127.0.0.1) true"])?;
+    if has_ipv6() {
+        serve(move || RawPeer::connect_to((Ipv6Addr::LOCALHOST, port))?.shake_hands())?;
+        peers.check(&["(127.0.0.1, 127.0.0.1) true", "(::1, ::1) true"])?;
+    }
+    Ok(())
+}
+
+/// Qt: `QHostAddress::AnyIPv6` is no dual stack.
+#[test]
+fn any_ipv6_address_is_not_reached_by_ipv4() -> Result<()> {
+    if !has_ipv6() {
+        return Ok(());
+    }
+    let server = WebSocketServer::new("", SslMode::NonSecure);
+    server.listen(HostAddress::AnyIPv6, 0)?;
+    let port = server.server_port();
+
+    serve(move || {
+        RawPeer::connect_to((Ipv6Addr::LOCALHOST, port))?.shake_hands()?;
+        let refused = RawPeer::connect(port).unwrap_err().downcast::<std::io::Error>()?;
+        ensure!(refused.kind() == ErrorKind::ConnectionRefused, "{refused}");
+        Ok(())
+    })
+}
+
+/// Qt: SRV-23; the port is free at once, also with connections on it.
+#[test]
+fn a_server_can_listen_on_its_port_again_at_once() -> Result<()> {
+    let server = echo_server()?;
+    let port = server.server_port();
+    let recorder = Recorder::default();
+    recorder.watch_server(&server);
+
+    let _peers = serve({
+        let server = server.clone();
+        move || {
+            let mut peers = vec![RawPeer::open(port)?];
+            for _ in 0..5 {
+                server.close();
+                ensure!(RawPeer::connect(port).is_err(), "somebody listens on a port that is free");
+                server.listen(HostAddress::LocalHost, port)?;
+                check_good_client(port)?;
+                peers.push(RawPeer::open(port)?);
+            }
+            peers.iter_mut().try_for_each(|peer| peer.check_echo("one of many"))?;
+            Ok(peers)
+        }
+    })?;
+
+    let lines = recorder.lines();
+    assert_eq!(lines.iter().filter(|line| *line == "new connection").count(), 11);
+    assert_eq!(lines.iter().filter(|line| *line == "closed").count(), 5);
+    assert_eq!(lines.len(), 16);
+    Ok(())
+}
+
+/// Whether this machine has IPv6; says so when it has not.
+fn has_ipv6() -> bool {
+    let result = TcpListener::bind((Ipv6Addr::LOCALHOST, 0));
+    if let Err(error) = &result {
+        println!("skipped for IPv6: {error}");
+    }
+    result.is_ok()
+}
