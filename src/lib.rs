@@ -47,6 +47,7 @@ mod socket_state;
 mod ssl_mode;
 mod stream;
 mod timers;
+mod turn;
 
 pub use close_code::CloseCode;
 pub use error::Error;

@@ -23,26 +23,28 @@ pub(crate) struct Reactor {
     sources: RefCell<Slab<Arc<Source>>>,
     released: Arc<Released>,
     waker: Arc<mio::Waker>,
+    /// Tasks with more to do, which wait until everybody else was asked.
+    later: RefCell<Vec<Waker>>,
 }
 
 impl Reactor {
     /// Returns the reactor of this thread, made at first use.
     ///
+    /// At the thread's very end it is a new one, which nobody will poll.
+    ///
     /// # Errors
     ///
-    /// When the operating system refuses a poll descriptor, or the thread is at its end.
+    /// When the operating system refuses a poll descriptor.
     pub(crate) fn current() -> io::Result<Rc<Self>> {
-        let at_thread_end = |_| io::Error::other("the thread is at its end");
-        REACTOR
-            .try_with(|current| {
-                if let Some(reactor) = &*current.borrow() {
-                    return Ok(Rc::clone(reactor));
-                }
-                let reactor = Rc::new(Self::new()?);
-                *current.borrow_mut() = Some(Rc::clone(&reactor));
-                Ok(reactor)
-            })
-            .map_err(at_thread_end)?
+        let current = REACTOR.try_with(|current| {
+            if let Some(reactor) = &*current.borrow() {
+                return Ok(Rc::clone(reactor));
+            }
+            let reactor = Rc::new(Self::new()?);
+            *current.borrow_mut() = Some(Rc::clone(&reactor));
+            Ok(reactor)
+        });
+        current.unwrap_or_else(|_| Ok(Rc::new(Self::new()?)))
     }
 
     fn new() -> io::Result<Self> {
@@ -54,6 +56,7 @@ impl Reactor {
             sources: RefCell::default(),
             released: Arc::default(),
             waker,
+            later: RefCell::default(),
         })
     }
 
@@ -77,13 +80,15 @@ impl Reactor {
     /// Waits for events, at most `timeout` (`None`: without end).
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.sweep();
+        let timeout = if self.later.borrow().is_empty() { timeout } else { Some(Duration::ZERO) };
         match self.poll.borrow_mut().poll(&mut self.events.borrow_mut(), timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             result => result,
         }
     }
 
-    /// Wakes the tasks that the events of the last [`wait`](Self::wait) concern.
+    /// Wakes the tasks that the events of the last [`wait`](Self::wait) concern, and then those
+    /// that were to be woken later.
     pub(crate) fn wake_tasks(&self) {
         let sources = self.sources.borrow();
         for event in self.events.borrow().iter() {
@@ -91,6 +96,12 @@ impl Reactor {
                 source.notice(event);
             }
         }
+        drop(sources);
+        let mut later = self.later.take();
+        later.drain(..).for_each(Waker::wake);
+        // The allocation is used again, unless somebody was added meanwhile.
+        let added = self.later.replace(later);
+        self.later.borrow_mut().extend(added);
     }
 
     /// Forgets the sockets whose registration was dropped.
@@ -109,6 +120,15 @@ impl Reactor {
     fn len(&self) -> usize {
         self.sweep();
         self.sources.borrow().len()
+    }
+}
+
+/// Wakes a task of this thread that has more to do, but only after the next poll: whoever became
+/// ready meanwhile comes before it. A task that woke itself would be run again before the poll.
+pub(crate) fn wake_later(waker: &Waker) {
+    match Reactor::current() {
+        Ok(reactor) => reactor.later.borrow_mut().push(waker.clone()),
+        Err(_) => waker.wake_by_ref(),
     }
 }
 

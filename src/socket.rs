@@ -12,6 +12,7 @@ use crate::close_code::CloseCode;
 use crate::error::Error;
 use crate::handshake::request::HandshakeRequest;
 use crate::pong::Pong;
+use crate::protocol::frame::Frame;
 use crate::protocol::opcode::Opcode;
 use crate::send_status::SendStatus;
 use crate::session::{Driver, Observer, Session};
@@ -129,13 +130,13 @@ impl WebSocket {
     /// `QWebSocket::sendTextMessage()`, which returns the number of bytes.
     #[doc(alias = "sendTextMessage")]
     pub fn send_text_message(&self, message: impl AsRef<str>) -> SendStatus {
-        self.inner.session.send(Opcode::Text, message.as_ref().as_bytes())
+        self.inner.send(Opcode::Text, message.as_ref().as_bytes())
     }
 
     /// Sends a binary message; otherwise as [`send_text_message`](Self::send_text_message).
     #[doc(alias = "sendBinaryMessage")]
     pub fn send_binary_message(&self, message: impl AsRef<[u8]>) -> SendStatus {
-        self.inner.session.send(Opcode::Binary, message.as_ref())
+        self.inner.send(Opcode::Binary, message.as_ref())
     }
 
     /// Sends a ping (RFC 6455 §5.5.2); the peer's answer is emitted as [`pong`](Self::pong).
@@ -143,7 +144,7 @@ impl WebSocket {
     /// The payload may be empty; what is longer than 125 bytes is cut off, as in Qt.
     pub fn ping(&self, payload: impl AsRef<[u8]>) -> SendStatus {
         *lock(&self.inner.pinged) = Some(Instant::now());
-        self.inner.session.ping(payload.as_ref())
+        self.inner.session.send(&Frame::ping(payload.as_ref()))
     }
 
     /// Begins the closing handshake (RFC 6455 §7.1.2).
@@ -151,7 +152,8 @@ impl WebSocket {
     /// What was sent before still goes out; from now on the state is
     /// [`Closing`](SocketState::Closing) and nothing more can be sent, while messages that the peer
     /// sent before its own close frame are still delivered. [`disconnected`](Self::disconnected)
-    /// follows when the peer has answered, and after 5 s at the latest. A reason longer than 123
+    /// follows when the peer has answered, at the latest 5 s after it could have read the close
+    /// frame, or when it has read nothing for 10 s. A reason longer than 123
     /// bytes is cut at a character. Does nothing when the socket is closing or closed already.
     ///
     /// # Errors
@@ -256,8 +258,8 @@ impl WebSocket {
     /// `QWebSocket::resourceName()`, which is the whole URL on the server's side.
     #[doc(alias = "resourceName")]
     #[must_use]
-    pub fn resource_name(&self) -> &str {
-        self.inner.request.resource_name()
+    pub fn resource_name(&self) -> String {
+        self.inner.request.resource_name().into()
     }
 
     /// Returns the URL that the client opened, made of the `Host` header and the resource name.
@@ -271,22 +273,23 @@ impl WebSocket {
     ///
     /// Browsers always give one, and tell the truth; other programs may say anything.
     #[must_use]
-    pub fn origin(&self) -> Option<&str> {
-        self.inner.request.origin()
+    pub fn origin(&self) -> Option<String> {
+        self.inner.request.origin().map(Into::into)
     }
 
     /// Returns the request of the opening handshake, with its headers.
     #[must_use]
-    pub fn request(&self) -> &HandshakeRequest {
-        &self.inner.request
+    pub fn request(&self) -> HandshakeRequest {
+        self.inner.request.clone()
     }
 
     /// Returns the code with which the connection is closing or has ended.
     ///
     /// It is `None` while the socket is open, the code given to [`close`](Self::close) or the one
     /// of the peer's close frame while it closes, [`CloseCode::MISSING_STATUS_CODE`] when that
-    /// frame carried none, and [`CloseCode::ABNORMAL_DISCONNECTION`] when the connection ended
-    /// without the peer's close frame (RFC 6455 §7.1.5).
+    /// frame carried none, our code when the peer broke a rule of the protocol, and
+    /// [`CloseCode::ABNORMAL_DISCONNECTION`] when the connection ended otherwise without the peer's
+    /// close frame (RFC 6455 §7.1.5).
     ///
     /// # Qt
     ///
@@ -423,6 +426,12 @@ impl fmt::Debug for Inner {
     }
 }
 
+impl Inner {
+    fn send(&self, opcode: Opcode, payload: &[u8]) -> SendStatus {
+        self.session.send(&Frame { opcode, is_final: true, payload })
+    }
+}
+
 /// Emits what the session's task tells.
 impl Observer for Inner {
     fn session(&self) -> &Session {
@@ -459,25 +468,27 @@ impl Observer for Inner {
         self.error_occurred.emit(&error);
     }
 
-    fn ended(&self) {
-        let ending = Ending(self);
-        ending.0.disconnected.emit(&());
+    fn ended(this: &Arc<Self>) {
+        let ending = Ending(WebSocket { inner: Arc::clone(this) });
+        ending.0.inner.disconnected.emit(&());
     }
 }
 
-/// Frees the slots of a socket that has ended, also when one of them panics.
-struct Ending<'a>(&'a Inner);
+/// Frees the slots of a socket that has ended, also when one of them panics. Those in other threads
+/// keep it until they have run.
+struct Ending(WebSocket);
 
-impl Drop for Ending<'_> {
+impl Drop for Ending {
     fn drop(&mut self) {
-        self.0.text_message_received.finish();
-        self.0.binary_message_received.finish();
-        self.0.pong.finish();
-        self.0.bytes_written.finish();
-        self.0.about_to_close.finish();
-        self.0.state_changed.finish();
-        self.0.error_occurred.finish();
-        self.0.disconnected.finish();
+        let Self(socket) = self;
+        socket.inner.text_message_received.finish(socket);
+        socket.inner.binary_message_received.finish(socket);
+        socket.inner.pong.finish(socket);
+        socket.inner.bytes_written.finish(socket);
+        socket.inner.about_to_close.finish(socket);
+        socket.inner.state_changed.finish(socket);
+        socket.inner.error_occurred.finish(socket);
+        socket.inner.disconnected.finish(socket);
     }
 }
 

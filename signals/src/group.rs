@@ -1,5 +1,6 @@
 //! The slots of one signal in one thread, as all threads may see them.
 
+use std::any::Any;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -185,16 +186,16 @@ impl<T: ?Sized + 'static> Group<T> {
         }
     }
 
-    /// Disconnects all slots of the signal behind the calls that are queued; asked of the first
-    /// group.
-    pub(crate) fn finish(self: &Arc<Self>) {
+    /// Disconnects all slots of the signal behind the calls that are queued, and keeps a value until
+    /// then; asked of the first group.
+    pub(crate) fn finish(self: &Arc<Self>, keep: &dyn Fn() -> Box<dyn Any + Send>) {
         let others = self.others();
         for group in std::iter::once(self).chain(others.iter()) {
             let owner: Arc<dyn Owner> = Arc::<Self>::clone(group);
             if !group.is_here() {
-                group.mailbox.push(Post::Clear(owner));
+                group.mailbox.push(Post::Clear(owner, keep()));
             } else if home::has_posts() {
-                home::push(Post::Clear(owner));
+                home::push(Post::Clear(owner, keep()));
             } else {
                 owner.clear();
             }

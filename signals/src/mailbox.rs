@@ -1,5 +1,6 @@
 //! The queue of a thread, as other threads see it.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,8 +29,8 @@ pub(crate) enum Post {
     Release(Arc<Link>),
     /// Drop all slots that another thread disconnected together.
     Sweep(Arc<dyn Owner>),
-    /// Disconnect all slots, after the calls posted before.
-    Clear(Arc<dyn Owner>),
+    /// Disconnect all slots, after the calls posted before, for which the value was kept.
+    Clear(Arc<dyn Owner>, Box<dyn Any + Send>),
     /// Drop the slots of a signal that is gone, after the calls posted before.
     Remove(u32),
 }
@@ -129,7 +130,7 @@ impl Post {
             }
             Self::Release(link) => link.owner().release(&link),
             Self::Sweep(owner) => owner.sweep(),
-            Self::Clear(owner) => owner.clear(),
+            Self::Clear(owner, _keep) => owner.clear(),
             Self::Remove(index) => crate::home::remove(index),
         }
         false

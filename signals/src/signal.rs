@@ -145,8 +145,9 @@ impl<T: ?Sized + 'static> Signal<T> {
 
     /// Disconnects all slots, of all threads, each behind the calls that its thread has queued.
     ///
-    /// For an object that has emitted its last signal but is still held: slots that captured it
-    /// are dropped, and no slot in another thread misses what was emitted before.
+    /// For an object that has emitted its last signal: slots that captured it are dropped, and no
+    /// slot in another thread misses what was emitted before. `keep` is usually a handle to the
+    /// object; a clone of it lives until each thread has made the calls that it has queued.
     ///
     /// # Examples
     ///
@@ -157,13 +158,13 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// closed.connect_queued(|()| println!("closed"));
     ///
     /// closed.emit(&());
-    /// closed.finish();
+    /// closed.finish(&());
     /// assert_eq!(process_events(), 1);
     /// assert_eq!(closed.slot_count(), 0);
     /// ```
-    pub fn finish(&self) {
+    pub fn finish(&self, keep: &(impl Clone + Send + 'static)) {
         if let Some(first) = self.first.get() {
-            first.finish();
+            first.finish(&|| Box::new(keep.clone()));
         }
     }
 

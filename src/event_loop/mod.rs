@@ -19,8 +19,9 @@ use log::error;
 use slotwork_signals as signals;
 use smol::{LocalExecutor, Task};
 
-use crate::reactor::Reactor;
+use crate::reactor::{Reactor, wake_later};
 use crate::timers::Timers;
+use crate::turn;
 
 mod handle;
 
@@ -59,10 +60,11 @@ pub struct EventLoop {
 impl EventLoop {
     /// Returns the event loop of this thread.
     ///
+    /// At the thread's very end, in what is dropped with it, this is a loop that will not run.
+    ///
     /// # Panics
     ///
-    /// When the operating system refuses the descriptors that a new loop needs, or when called
-    /// while the thread's local data is being destroyed.
+    /// When the operating system refuses the descriptors that a new loop needs.
     #[must_use]
     pub fn current() -> Self {
         with_thread_loop(|thread_loop| Self { inner: Rc::clone(&thread_loop.inner) })
@@ -88,7 +90,8 @@ impl EventLoop {
     ///
     /// # Qt
     ///
-    /// `QCoreApplication::exit()`. As in Qt, a call before `exec` has no effect.
+    /// `QEventLoop::exit()`, and `QCoreApplication::exit()` where no `exec` is inside another. As
+    /// in Qt, a call before `exec` has no effect.
     pub fn exit(&self, code: i32) {
         if let Some(innermost) = self.inner.exits.borrow_mut().last_mut() {
             *innermost = Some(code);
@@ -110,6 +113,7 @@ impl EventLoop {
     /// `QCoreApplication::processEvents()`.
     #[doc(alias = "processEvents")]
     pub fn process_events(&self) {
+        turn::suspend_all();
         self.inner.wait(Some(Duration::ZERO));
         let waker = self.inner.waker();
         let mut cx = Context::from_waker(&waker);
@@ -118,6 +122,7 @@ impl EventLoop {
 
     /// Runs the loop until `future` completes and returns its output.
     pub fn run_until<T>(&self, future: impl Future<Output = T>) -> T {
+        turn::suspend_all();
         let waker = self.inner.waker();
         let mut cx = Context::from_waker(&waker);
         let executor = executor();
@@ -239,6 +244,14 @@ struct ThreadLoop {
     executor: Rc<LocalExecutor<'static>>,
 }
 
+impl ThreadLoop {
+    #[expect(clippy::expect_used, reason = "documented: without descriptors there is no loop")]
+    fn new() -> Self {
+        let inner = Inner::new().expect("the event loop of this thread cannot be made");
+        Self { inner: Rc::new(inner), executor: Rc::default() }
+    }
+}
+
 impl Drop for ThreadLoop {
     fn drop(&mut self) {
         self.inner.shared.close();
@@ -254,16 +267,14 @@ thread_local! {
 /// # Panics
 ///
 /// When the loop cannot be made: see [`EventLoop::current`].
-#[expect(clippy::expect_used, reason = "documented: without descriptors there is no loop")]
-fn with_thread_loop<T>(use_loop: impl FnOnce(&ThreadLoop) -> T) -> T {
-    THREAD_LOOP.with(|current| {
+fn with_thread_loop<T>(use_loop: impl Fn(&ThreadLoop) -> T) -> T {
+    let current = THREAD_LOOP.try_with(|current| {
         let mut current = current.borrow_mut();
-        let thread_loop = current.get_or_insert_with(|| {
-            let inner = Inner::new().expect("the event loop of this thread cannot be made");
-            ThreadLoop { inner: Rc::new(inner), executor: Rc::default() }
-        });
-        use_loop(thread_loop)
-    })
+        use_loop(current.get_or_insert_with(ThreadLoop::new))
+    });
+    // What is dropped at the thread's very end may still ask for a loop; it gets one that will
+    // not run.
+    current.unwrap_or_else(|_| use_loop(&ThreadLoop::new()))
 }
 
 fn executor() -> Rc<LocalExecutor<'static>> {
@@ -275,8 +286,27 @@ async fn queued<T>(future: impl Future<Output = T>) -> T {
     let mut dispatch = pin!(signals::dispatch());
     let mut future = pin!(future);
     future::poll_fn(|cx| {
-        let _ = dispatch.as_mut().poll(cx);
+        let run = AssertUnwindSafe(|| dispatch.as_mut().poll(cx).is_pending());
+        if catch_unwind(run).is_err() {
+            error!("a queued slot panicked");
+            // The slots behind it are still to be run.
+            cx.waker().wake_by_ref();
+        }
         future.as_mut().poll(cx)
     })
     .await
+}
+
+/// Lets everybody who is ready, or becomes ready, come first.
+pub(crate) async fn next_turn() {
+    let mut has_waited = false;
+    future::poll_fn(|cx| {
+        if has_waited {
+            return Poll::Ready(());
+        }
+        has_waited = true;
+        wake_later(cx.waker());
+        Poll::Pending
+    })
+    .await;
 }

@@ -19,6 +19,7 @@ use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use crate::handshake::head::HeadReader;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::request::HandshakeRequest;
+use crate::reactor::wake_later;
 use crate::stream::Stream;
 
 /// A request that was answered with 101.
@@ -109,7 +110,7 @@ fn poll_end(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<()> {
         Ok(0) | Err(_) => Poll::Ready(()),
         Ok(_) => {
             // Behind the others: a peer that floods could keep this up for ever.
-            cx.waker().wake_by_ref();
+            wake_later(cx.waker());
             Poll::Pending
         }
     }

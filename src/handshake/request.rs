@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::grammar;
 use super::request_line::RequestLine;
@@ -23,8 +24,9 @@ use super::request_line::RequestLine;
 #[derive(Clone, PartialEq, Eq)]
 pub struct HandshakeRequest {
     /// The head as it was sent, up to and with the empty line. Each open connection keeps one, so
-    /// it is one allocation of the exact size, and headers are looked up in the text.
-    head: Box<[u8]>,
+    /// it is one allocation of the exact size, and headers are looked up in the text. Clones share
+    /// it.
+    head: Arc<[u8]>,
     request_line: RequestLine,
 }
 
@@ -37,7 +39,7 @@ impl HandshakeRequest {
             head.insert(path_start, b'/');
             request_line.resource_end += 1;
         }
-        Self { head: head.into_boxed_slice(), request_line }
+        Self { head: head.into(), request_line }
     }
 
     /// Returns path and query of the request target, as they were sent: `/chat?room=1`.

@@ -12,10 +12,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use log::{debug, error};
-use smol::future::{FutureExt, yield_now};
+use smol::future::FutureExt;
 
 use crate::error::Error;
-use crate::event_loop::EventLoop;
+use crate::event_loop::{EventLoop, next_turn};
 use crate::handshake::accept::{self, Failure};
 use crate::handshake::refusal::Refusal;
 use crate::server::{Inner, send_away};
@@ -33,6 +33,7 @@ pub(super) fn start(server: &Arc<Inner>, listener: &Arc<Listener>) {
         Ok(None) => {}
         Err(source) => {
             if let Some(server) = server_handle.upgrade() {
+                server.lock().listening = None;
                 server.emit(|server| server.report_accept_error(source));
             }
         }
@@ -66,7 +67,7 @@ async fn accept_all(server: Weak<Inner>, mut incoming: Incoming) {
         drop(server);
         accepted += 1;
         if accepted % ACCEPTED_PER_TURN == 0 {
-            yield_now().await;
+            next_turn().await;
         }
     }
 }

@@ -161,7 +161,8 @@ impl WebSocketServer {
     /// Takes the next connection that waits; `None` when there is none.
     ///
     /// From the loop's next turn on its messages come in: connect its slots before. Nothing that
-    /// the client sent earlier is lost.
+    /// the client sent earlier is lost. Taken on another thread than the server's, they come in
+    /// once that thread has run its queue (its event loop does).
     ///
     /// # Qt
     ///
@@ -171,7 +172,11 @@ impl WebSocketServer {
     #[must_use = "a socket that was taken stays open until it is closed"]
     pub fn next_pending_connection(&self) -> Option<WebSocket> {
         let socket = self.inner.lock().pending.pop_front()?;
-        socket.start_reading();
+        if self.inner.event_loop.is_current() {
+            socket.start_reading();
+        } else {
+            start_reading_later(&socket);
+        }
         Some(socket)
     }
 
@@ -458,6 +463,14 @@ fn send_away(socket: &WebSocket) {
     // 1001 may be sent, so that this cannot fail.
     let _ = socket.close(CloseCode::GOING_AWAY, "server closed");
     socket.start_reading();
+}
+
+/// Lets messages come in once this thread has run what it is doing, and so connected slots.
+fn start_reading_later(socket: &WebSocket) {
+    let taken = Signal::<()>::new();
+    let socket = socket.clone();
+    taken.connect_queued(move |()| socket.start_reading());
+    taken.emit(&());
 }
 
 /// Returns whether a header may carry the character; anything else could end the header.

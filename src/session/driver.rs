@@ -15,15 +15,17 @@ use log::error;
 
 use crate::close_code::CloseCode;
 use crate::error::Error;
+use crate::protocol::copying::append_bytes;
 use crate::protocol::decoder::{Decoded, Decoder};
 use crate::protocol::event::Event;
 use crate::protocol::limits::Limits;
 use crate::protocol::role::Role;
-use crate::reactor::Source;
+use crate::reactor::{Source, wake_later};
 use crate::session::buffers::{ReadBuffer, SharedPool, put_buffer, shared_pool, take_buffer};
 use crate::session::{Failure, Output, Session};
 use crate::socket_state::SocketState;
 use crate::timers::Deadline;
+use crate::turn::{self, Turn};
 
 /// Whom a driver tells what happened on its connection.
 ///
@@ -38,7 +40,13 @@ pub(crate) trait Observer: 'static {
     fn state_changed(&self, state: SocketState);
     fn failed(&self, error: Error);
     /// The last call: the connection has ended.
-    fn ended(&self);
+    fn ended(this: &Arc<Self>);
+}
+
+impl<O: Observer> Turn for O {
+    fn suspend(&self) {
+        self.session().suspend_turn();
+    }
 }
 
 /// The task that owns the input of one connection, and keeps its observer alive.
@@ -52,6 +60,7 @@ pub(crate) struct Driver<O: Observer> {
     carried: usize,
     stage: Stage,
     is_started: bool,
+    has_input_ended: bool,
     is_announced: bool,
     /// When the closing handshake, or the wait for the peer's end, is given up.
     ends_at: Option<Instant>,
@@ -92,6 +101,7 @@ impl<O: Observer> Driver<O> {
             carried: 0,
             stage: Stage::Open,
             is_started: false,
+            has_input_ended: false,
             is_announced: false,
             ends_at: None,
             stalls_at: None,
@@ -100,6 +110,8 @@ impl<O: Observer> Driver<O> {
     }
 
     fn turn(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let observer: Arc<O> = Arc::clone(&self.observer);
+        let _in_turn = turn::begin(observer);
         let start = self.observer.session().begin_turn();
         let stalled = || Failure::Error(Error::WriteTimeout(WRITE_TIMEOUT));
         if let Some(failure) = start.failure.or_else(|| has_passed(self.stalls_at).then(stalled)) {
@@ -120,11 +132,16 @@ impl<O: Observer> Driver<O> {
         match input {
             _ if output.failure.is_some() => self.end(output.failure),
             // The peer may go once both close frames are on their way, or when ours is.
+            // It still reads what was sent before our close frame, maybe.
+            Input::Ended if output.is_closing && output.has_more => {
+                self.has_input_ended = true;
+                self.prepare_to_wait(&output, cx)
+            }
             Input::Ended | Input::Failed(_) if output.is_closing => self.end(None),
             Input::Ended => self.end(Some(Failure::Error(Error::RemoteHostClosed))),
             Input::Failed(error) => self.end(Some(Failure::Error(error))),
             Input::More => {
-                cx.waker().wake_by_ref();
+                wake_later(cx.waker());
                 self.prepare_to_wait(&output, cx)
             }
             Input::Waiting if output.is_broken => {
@@ -136,6 +153,9 @@ impl<O: Observer> Driver<O> {
 
     /// Reads once, or goes on with what an earlier turn left over, and delivers it.
     fn read(&mut self) -> Input {
+        if self.has_input_ended {
+            return Input::Ended;
+        }
         if !self.carry.is_empty() {
             let mut carry = mem::take(&mut self.carry);
             let start = mem::take(&mut self.carried);
@@ -166,7 +186,7 @@ impl<O: Observer> Driver<O> {
     fn keep(&mut self, rest: &[u8]) {
         if !rest.is_empty() {
             self.carry = take_buffer(rest.len());
-            self.carry.extend_from_slice(rest);
+            append_bytes(&mut self.carry, rest);
         }
     }
 
@@ -229,6 +249,9 @@ impl<O: Observer> Driver<O> {
     fn prepare_to_wait(&mut self, output: &Output, cx: &Context<'_>) -> Poll<()> {
         if output.is_closing {
             self.announce_closing();
+            if !output.has_more {
+                self.ends_at.get_or_insert_with(|| Instant::now() + CLOSING_TIMEOUT);
+            }
         }
         if self.stage == Stage::Over && !output.has_more {
             self.observer.session().shutdown_write();
@@ -247,7 +270,6 @@ impl<O: Observer> Driver<O> {
 
     fn announce_closing(&mut self) {
         if !mem::replace(&mut self.is_announced, true) {
-            self.ends_at.get_or_insert_with(|| Instant::now() + CLOSING_TIMEOUT);
             self.tell(Observer::closing);
             self.tell(|observer| observer.state_changed(SocketState::Closing));
         }
@@ -263,7 +285,7 @@ impl<O: Observer> Driver<O> {
             Some(Failure::Aborted) | None => {}
         }
         self.tell(|observer| observer.state_changed(SocketState::Unconnected));
-        self.tell(Observer::ended);
+        self.tell(|_| O::ended(&self.observer));
         Poll::Ready(())
     }
 
@@ -312,7 +334,7 @@ fn connection_error(source: io::Error) -> Error {
 
 /// How many messages one connection delivers in a turn, so that a busy one starves nobody.
 const MESSAGES_PER_TURN: usize = 16;
-/// How long the peer may take for its close frame.
+/// How long the peer may take for its close frame, once ours has been written.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the peer may take to end the TCP connection after the closing handshake.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);

@@ -13,7 +13,6 @@ use crate::close_code::CloseCode;
 use crate::error::Error;
 use crate::protocol::close_frame::ClosePayload;
 use crate::protocol::frame::Frame;
-use crate::protocol::opcode::Opcode;
 use crate::send_status::SendStatus;
 use crate::session::outbox::Outbox;
 use crate::socket_state::SocketState;
@@ -32,7 +31,6 @@ pub(crate) struct Session {
     has_ended: AtomicBool,
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 struct Shared {
     /// Gone once the connection has ended.
     stream: Option<Stream>,
@@ -42,8 +40,7 @@ struct Shared {
     close: Option<(CloseCode, Box<str>)>,
     /// Nothing is read before somebody took the socket and could connect slots.
     is_taken: bool,
-    /// The driver is in a turn and writes at its end.
-    is_corked: bool,
+    cork: Cork,
     /// The driver has been woken and has not looked yet.
     is_woken: bool,
     /// Bytes that were written outside the driver's turns, for it to report.
@@ -54,6 +51,17 @@ struct Shared {
     is_broken: bool,
     /// Why the connection shall end without a closing handshake.
     failure: Option<Failure>,
+}
+
+/// When output is handed to the kernel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cork {
+    /// In the driver's next turn, for which it is woken.
+    Off,
+    /// At the end of the turn that the driver is in.
+    On,
+    /// At once: the driver's turn waits for a loop that runs inside a slot.
+    Suspended,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -98,7 +106,7 @@ impl Session {
             phase: Phase::Open,
             close: None,
             is_taken: false,
-            is_corked: false,
+            cork: Cork::Off,
             is_woken: false,
             unreported: 0,
             late_pong: None,
@@ -108,33 +116,21 @@ impl Session {
         Self { shared: Mutex::new(shared), has_ended: AtomicBool::new(false) }
     }
 
-    /// Queues a message, to be written at the end of the loop's turn.
-    pub(crate) fn send(&self, opcode: Opcode, payload: &[u8]) -> SendStatus {
+    /// Queues a message or a ping, to be written at the end of the loop's turn.
+    pub(crate) fn send(&self, frame: &Frame<'_>) -> SendStatus {
         let mut shared = self.lock();
         if shared.phase != Phase::Open {
             return SendStatus::NotConnected;
         }
-        let frame = Frame { opcode, is_final: true, payload };
-        if shared.outbox.is_empty() && payload.len() >= WRITE_AT_ONCE {
-            shared.write_at_once(&frame);
-        } else if shared.outbox.len().saturating_add(payload.len()) > OUTPUT_LIMIT {
+        if shared.outbox.is_empty() && frame.payload.len() >= WRITE_AT_ONCE {
+            shared.write_at_once(frame);
+        } else if shared.has_room(frame.payload.len()) {
+            shared.outbox.push(frame);
+        } else {
             drop(shared);
             self.fail(Failure::Error(Error::OutputLimit { limit: OUTPUT_LIMIT }));
             return SendStatus::OutputLimit { limit: OUTPUT_LIMIT };
-        } else {
-            shared.outbox.push(&frame);
         }
-        shared.wake();
-        SendStatus::Queued
-    }
-
-    /// Queues a ping; control frames may follow each other while the connection is open.
-    pub(crate) fn ping(&self, payload: &[u8]) -> SendStatus {
-        let mut shared = self.lock();
-        if shared.phase != Phase::Open {
-            return SendStatus::NotConnected;
-        }
-        shared.outbox.push(&Frame::ping(payload));
         shared.wake();
         SendStatus::Queued
     }
@@ -157,7 +153,7 @@ impl Session {
     pub(crate) fn flush(&self) -> bool {
         let mut shared = self.lock();
         let Shared { stream: Some(stream), outbox, .. } = &mut *shared else { return false };
-        let result = outbox.write_to_from_afar(stream);
+        let result = outbox.write_to(stream, false);
         shared.note_written(result)
     }
 
@@ -195,7 +191,7 @@ impl Session {
     fn begin_turn(&self) -> Start {
         let mut shared = self.lock();
         shared.is_woken = false;
-        shared.is_corked = true;
+        shared.cork = Cork::On;
         Start {
             is_taken: shared.is_taken,
             is_closing: shared.phase == Phase::Closing,
@@ -206,7 +202,7 @@ impl Session {
     /// Ends a turn of the driver: writes what the kernel takes.
     fn end_turn(&self) -> Output {
         let mut shared = self.lock();
-        shared.is_corked = false;
+        shared.cork = Cork::Off;
         let written = shared.write();
         Output {
             written: mem::take(&mut shared.unreported) + written,
@@ -214,6 +210,15 @@ impl Session {
             is_closing: shared.phase == Phase::Closing,
             is_broken: shared.is_broken,
             failure: shared.failure.take(),
+        }
+    }
+
+    /// Writes now what was to be written at the end of the turn, and from now on at once.
+    fn suspend_turn(&self) {
+        let mut shared = self.lock();
+        if shared.cork == Cork::On {
+            shared.cork = Cork::Suspended;
+            shared.wake();
         }
     }
 
@@ -296,11 +301,13 @@ impl Session {
 impl Shared {
     /// Wakes the driver, unless it will look at everything before it sleeps anyway.
     fn wake(&mut self) {
-        if self.is_corked || mem::replace(&mut self.is_woken, true) {
-            return;
-        }
-        if let Some(stream) = &self.stream {
-            stream.source().wake();
+        let Some(stream) = &mut self.stream else { return };
+        match self.cork {
+            Cork::On => {}
+            // What the kernel does not take, and a failure, are left to the rest of the turn.
+            Cork::Suspended => self.unreported += self.outbox.write_to(stream, false).unwrap_or(0),
+            Cork::Off if mem::replace(&mut self.is_woken, true) => {}
+            Cork::Off => stream.source().wake(),
         }
     }
 
@@ -308,6 +315,18 @@ impl Shared {
         self.phase = Phase::Closing;
         self.close = Some((code, reason.into()));
         self.outbox.push(&Frame::close(&ClosePayload::new(code, reason)));
+    }
+
+    /// Returns whether so much more may wait for the peer; asks the kernel to take something first.
+    fn has_room(&mut self, needed: usize) -> bool {
+        let fits = |outbox: &Outbox| outbox.len().saturating_add(needed) <= OUTPUT_LIMIT;
+        if !fits(&self.outbox)
+            && let Some(stream) = &mut self.stream
+        {
+            let result = self.outbox.write_to(stream, false);
+            self.note_written(result);
+        }
+        fits(&self.outbox)
     }
 
     /// Hands a big frame to the kernel without copying what it takes.
@@ -326,14 +345,14 @@ impl Shared {
     /// Writes what the kernel takes and returns how much that was; only on the loop's thread.
     fn write(&mut self) -> usize {
         let Some(stream) = &mut self.stream else { return 0 };
-        let mut result = self.outbox.write_to(stream);
-        if self.outbox.is_empty()
-            && self.phase == Phase::Open
-            && let Some(payload) = self.late_pong.take()
+        let mut result = self.outbox.write_to(stream, true);
+        // One for each time that the peer has taken something, so that they do not pile up.
+        if let Ok(written) = result
+            && (written > 0 || self.outbox.is_empty())
+            && let Some(payload) = self.late_pong.take_if(|_| self.phase == Phase::Open)
         {
             self.outbox.push(&Frame::pong(&payload));
-            let first = result.unwrap_or(0);
-            result = self.outbox.write_to(stream).map(|written| first + written);
+            result = self.outbox.write_to(stream, true).map(|more| written + more);
         }
         result.unwrap_or_else(|_| {
             self.is_broken = true;

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::mem;
 
+use crate::protocol::copying::append_bytes;
 use crate::protocol::frame::Frame;
 use crate::session::buffers::{put_buffer, take_buffer};
 use crate::stream::Stream;
@@ -38,7 +39,7 @@ impl Outbox {
         let header_rest = header.get(written..).unwrap_or_default();
         let payload_rest = payload.get(written.saturating_sub(header.len())..).unwrap_or_default();
         self.buffer.extend_from_slice(header_rest);
-        self.buffer.extend_from_slice(payload_rest);
+        append_bytes(&mut self.buffer, payload_rest);
     }
 
     fn make_room(&mut self, payload: usize) {
@@ -53,22 +54,18 @@ impl Outbox {
 
     /// Writes what the kernel takes and returns how many bytes that was.
     ///
-    /// Only for the loop's thread.
-    pub(super) fn write_to(&mut self, stream: &mut Stream) -> io::Result<usize> {
-        self.advance(|rest| stream.try_write_here(&[IoSlice::new(rest)]))
-    }
-
-    /// The same for other threads.
-    pub(super) fn write_to_from_afar(&mut self, stream: &mut Stream) -> io::Result<usize> {
-        self.advance(|rest| stream.try_write(&[IoSlice::new(rest)]))
-    }
-
-    fn advance(&mut self, write: impl FnOnce(&[u8]) -> io::Result<usize>) -> io::Result<usize> {
+    /// Only the driver may say that it `is_driver`: see [`Stream::try_write`].
+    pub(super) fn write_to(&mut self, stream: &mut Stream, is_driver: bool) -> io::Result<usize> {
         let rest = self.buffer.get(self.written..).unwrap_or_default();
         if rest.is_empty() {
             return Ok(0);
         }
-        let written = write(rest)?;
+        let buffers = [IoSlice::new(rest)];
+        let written = if is_driver {
+            stream.try_write_here(&buffers)?
+        } else {
+            stream.try_write(&buffers)?
+        };
         self.written += written;
         if self.is_empty() {
             self.clear();

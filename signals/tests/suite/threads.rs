@@ -38,7 +38,7 @@ fn finish_disconnects_behind_queued_calls() {
     thread::scope(|scope| {
         scope.spawn(|| {
             signal.emit(&1);
-            signal.finish();
+            signal.finish(&());
         });
     });
     process_events();
