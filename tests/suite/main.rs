@@ -2,8 +2,10 @@
 
 mod support;
 
+mod fairness;
 mod handshake;
 mod listening;
 mod messages;
+mod other_threads;
 mod server;
 mod server_slots;

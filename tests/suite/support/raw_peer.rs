@@ -119,6 +119,7 @@ impl RawPeer {
     }
 
     /// A second handle of the connection, to read in another thread.
+    #[allow(dead_code, reason = "only the stress tests read in another thread")]
     pub(crate) fn try_clone_stream(&self) -> Result<TcpStream> {
         Ok(self.stream.try_clone()?)
     }

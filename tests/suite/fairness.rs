@@ -1,0 +1,92 @@
+//! One busy peer, and everybody else.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::mpsc;
+
+use anyhow::{Result, ensure};
+
+use crate::support::raw_peer::{BINARY, PING, PONG, RawPeer, TEXT, masked};
+use crate::support::{DEADLINE, echo, listening_server, serve};
+
+/// Catalogue: a flood of tiny frames by one client delays the others by a few turns, whatever its
+/// slot costs.
+#[test]
+fn a_flood_of_messages_lets_the_others_come_first() -> Result<()> {
+    const FLOOD: usize = 4000;
+    let server = listening_server()?;
+    let port = server.server_port();
+    let (flooded, before_the_other) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(usize::MAX)));
+    let (is_sent, sent) = mpsc::channel();
+    let (count, found) = (Rc::clone(&flooded), Rc::clone(&before_the_other));
+    let sent = Rc::new(sent);
+    server.new_connection().connect(move |server, ()| {
+        while let Some(socket) = server.next_pending_connection() {
+            echo(&socket);
+            let (count, sent) = (Rc::clone(&count), Rc::clone(&sent));
+            let flooded = Rc::clone(&count);
+            socket.binary_message_received().connect(move |_socket, _bytes| {
+                // The first message of the flood waits until the other client has sent its own.
+                if flooded.replace(flooded.get() + 1) == 0 {
+                    sent.recv_timeout(DEADLINE).unwrap();
+                }
+            });
+            let found = Rc::clone(&found);
+            socket.text_message_received().connect(move |_socket, _text| found.set(count.get()));
+        }
+    });
+
+    serve(move || {
+        let (mut busy, mut other) = (RawPeer::open(port)?, RawPeer::open(port)?);
+        busy.send(masked(BINARY, b"x").repeat(FLOOD))?;
+        other.send(masked(TEXT, b"me too"))?;
+        is_sent.send(())?;
+        ensure!(other.read_frame()?.payload == b"me too");
+        for _ in 0..FLOOD {
+            busy.read_frame()?;
+        }
+        Ok(())
+    })?;
+
+    assert_eq!(flooded.get(), FLOOD);
+    assert!(before_the_other.get() <= 64, "{} messages came first", before_the_other.get());
+    Ok(())
+}
+
+/// RFC 6455 §5.5.2: a ping is answered although more output always waits than the peer has taken.
+#[test]
+fn a_ping_is_answered_in_the_middle_of_a_stream() -> Result<()> {
+    const KEPT_QUEUED: usize = 4 << 20;
+    const PIECE: [u8; 16_000] = [7; 16_000];
+    let server = listening_server()?;
+    let port = server.server_port();
+    server.new_connection().connect(|server, ()| {
+        while let Some(socket) = server.next_pending_connection() {
+            socket.bytes_written().connect(|socket, _count| {
+                while socket.bytes_to_write() < KEPT_QUEUED && socket.is_valid() {
+                    socket.send_binary_message(PIECE);
+                }
+            });
+            socket.send_binary_message(PIECE);
+        }
+    });
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        // So much that the stream is under way and the kernel's buffers are full.
+        let mut received = 0;
+        while received < 2 * KEPT_QUEUED {
+            received += peer.read_frame()?.payload.len();
+        }
+        peer.send(masked(PING, b"alive?"))?;
+        let mut later = 0;
+        loop {
+            let frame = peer.read_frame()?;
+            if frame.opcode == PONG {
+                return Ok(());
+            }
+            later += frame.payload.len();
+            ensure!(later < 16 * KEPT_QUEUED, "no pong after {later} bytes more");
+        }
+    })
+}
