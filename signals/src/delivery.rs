@@ -46,9 +46,8 @@ where
     T: ?Sized + ToOwned<Owned: Send> + 'static,
 {
     fn deliver(self: Box<Self>) {
-        if let Some(slots) = home::slots::<T>(self.order.index) {
-            slots.call_ordered(&self.order, self.value.borrow());
-        }
+        let value = self.value.borrow();
+        home::share::<T>(self.order.index, |slots| slots.call_ordered(&self.order, value));
     }
 }
 

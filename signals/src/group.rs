@@ -84,7 +84,7 @@ impl<T: ?Sized + 'static> Group<T> {
         self: Arc<Self>,
         kind: Kind,
         poster: Option<Poster<T>>,
-        call: Rc<dyn Call<T>>,
+        call: Box<dyn Call<T>>,
         location: &'static Location<'static>,
     ) -> Connection {
         home::run_chores(&self.mailbox);
@@ -98,11 +98,7 @@ impl<T: ?Sized + 'static> Group<T> {
         let sequence = self.mailbox.next_connection();
         let link = Arc::new(Link::new(kind, sequence, location, self));
         let entry = Entry { link: Arc::clone(&link), call };
-        let pushed = home::edit(index, |slots| {
-            slots.push(entry);
-            slots.wants_sweep()
-        });
-        match pushed {
+        match home::edit(index, |slots| slots.push(entry)) {
             Some(true) => link.owner().sweep(),
             Some(false) => {}
             None => _ = link.end(),
@@ -114,9 +110,7 @@ impl<T: ?Sized + 'static> Group<T> {
     #[inline]
     pub(crate) fn emit(&self, value: &T) {
         if self.is_here() && self.detours.load(Ordering::Relaxed) == 0 {
-            if let Some(slots) = home::slots::<T>(self.index) {
-                slots.call(&self.census, value);
-            }
+            home::share::<T>(self.index, |slots| slots.call(&self.census, value));
         } else {
             self.emit_everywhere(value);
         }
@@ -129,8 +123,6 @@ impl<T: ?Sized + 'static> Group<T> {
         let here = home::thread();
         let groups = || std::iter::once(self).chain(others.iter().map(|group| &**group));
         // What is connected from here on has no part in this emission.
-        let own = groups().find(|group| group.thread == here);
-        let own = own.and_then(|own| Some((own, home::slots::<T>(own.index)?)));
         let direct = self.rare.get().and_then(|rare| rare.direct.get());
         let direct = direct.map(|list| (list, list.entries()));
 
@@ -138,11 +130,15 @@ impl<T: ?Sized + 'static> Group<T> {
         for group in groups().filter(|group| group.thread != here) {
             group.post(value, false);
         }
-        if let Some((own, slots)) = &own {
-            if slots.has_queued() {
-                own.post(value, true);
-            }
-            slots.call(&own.census, value);
+        if let Some(own) = groups().find(|group| group.thread == here) {
+            home::share::<T>(own.index, |slots| {
+                if slots.has_queued() {
+                    own.post(value, true);
+                } else {
+                    own.detours.fetch_and(!QUEUED, Ordering::AcqRel);
+                }
+                slots.call(&own.census, value);
+            });
         }
         if let Some((list, entries)) = direct {
             list.call(&entries, value);
@@ -264,21 +260,12 @@ impl<T: ?Sized + 'static> Owner for Group<T> {
             return;
         }
         // The slot is returned, and so dropped after the list was let go.
-        let removed = home::edit::<T, _>(self.index, |slots| {
-            let entry = slots.remove(link.sequence());
-            (entry, slots.has_queued())
-        });
-        if link.is_queued() && matches!(removed, Some((_, false))) {
-            self.detours.fetch_and(!QUEUED, Ordering::AcqRel);
-        }
+        let removed = home::edit::<T, _>(self.index, |slots| slots.remove(link));
+        drop(removed);
     }
 
     fn sweep(&self) {
-        let Some(slots) = home::slots::<T>(self.index) else { return };
-        slots.end_without_receiver();
-        drop(slots);
-        let ended = home::edit::<T, _>(self.index, Slots::remove_ended);
-        drop(ended);
+        home::share::<T>(self.index, Slots::end_without_receiver);
     }
 
     fn clear(&self) {

@@ -6,12 +6,13 @@
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::mailbox::{Mailbox, Post, warn_of_backlog};
-use crate::slots::Slots;
+use crate::slots::{Access, Slots};
 
 /// The slots and the queue of one thread.
 struct Home {
@@ -25,6 +26,9 @@ struct Lists {
     lists: Vec<Option<Rc<dyn Any>>>,
     free: Vec<u32>,
 }
+
+/// Settles a list after an emission that a panic has ended.
+struct SettleOnPanic<T: ?Sized + 'static>(u32, PhantomData<T>);
 
 /// The posts that were taken from the mailbox, and those from the thread itself.
 struct Inbox {
@@ -63,27 +67,36 @@ pub(crate) fn remove(index: u32) {
     drop(list);
 }
 
-/// Returns the list at `index` as it is now; later edits do not change what is returned.
+/// Lends the list at `index` to an emission, and settles it when the last emission ends.
 #[inline]
-pub(crate) fn slots<T: ?Sized + 'static>(index: u32) -> Option<Rc<Slots<T>>> {
-    let list = HOME.try_with(|home| home.lists.borrow().get(index)).ok().flatten()?;
-    list.downcast().ok()
+pub(crate) fn share<T: ?Sized + 'static>(index: u32, emission: impl FnOnce(&Slots<T>)) {
+    let settle_on_panic = SettleOnPanic::<T>(index, PhantomData);
+    if let Ok(Some(list)) = HOME.try_with(|home| home.lists.borrow().get(index))
+        && let Some(slots) = list.downcast_ref::<Slots<T>>()
+    {
+        emission(slots);
+        if slots.is_unsettled() {
+            drop(list);
+            settle::<T>(index);
+        }
+    }
+    std::mem::forget(settle_on_panic);
 }
 
-/// Edits the list at `index`; emissions that are under way keep what they see.
+/// Edits the list at `index`.
 ///
 /// `edit` must not run user code.
 pub(crate) fn edit<T: ?Sized + 'static, R>(
     index: u32,
-    edit: impl FnOnce(&mut Slots<T>) -> R,
+    edit: impl FnOnce(Access<'_, T>) -> R,
 ) -> Option<R> {
     let edit = |home: &Home| {
         let mut lists = home.lists.borrow_mut();
         let list = lists.get_mut(index)?;
-        if Rc::get_mut(list).is_none() {
-            *list = Rc::new(list.downcast_ref::<Slots<T>>()?.clone());
+        if let Some(sole) = Rc::get_mut(list) {
+            return sole.downcast_mut().map(|slots| edit(Access::Sole(slots)));
         }
-        Rc::get_mut(list)?.downcast_mut().map(edit)
+        list.downcast_ref().map(|slots| edit(Access::Shared(slots)))
     };
     HOME.try_with(edit).ok().flatten()
 }
@@ -147,6 +160,14 @@ pub(crate) fn run_chores(mailbox: &Mailbox) {
     }
 }
 
+/// Settles the list at `index`, unless another emission is still under way.
+#[cold]
+fn settle<T: ?Sized + 'static>(index: u32) {
+    // What was disconnected is returned, and so dropped after the list was let go.
+    let ended = edit(index, |slots: Access<'_, T>| slots.remove_ended());
+    drop(ended);
+}
+
 /// Takes the first post if `wanted` says so.
 fn take(wanted: impl FnOnce(&Inbox) -> bool) -> Option<Post> {
     let take = |home: &Home| {
@@ -172,6 +193,12 @@ impl Drop for Home {
             // The posts are dropped here, after the mailbox has let go of its lock.
             drop(mailbox.close());
         }
+    }
+}
+
+impl<T: ?Sized + 'static> Drop for SettleOnPanic<T> {
+    fn drop(&mut self) {
+        settle::<T>(self.0);
     }
 }
 

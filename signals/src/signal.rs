@@ -3,7 +3,6 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
-use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -114,7 +113,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     #[track_caller]
     pub fn connect_local(&self, slot: impl Fn(&T) + 'static) -> Connection {
         let call = Repeated::new((), move |(): &(), value: &T| slot(value));
-        self.attach(Kind::Local, None, Rc::new(call), Location::caller())
+        self.attach(Kind::Local, None, Box::new(call), Location::caller())
     }
 
     /// Connects a slot that runs on the emitting thread, whichever that is.
@@ -181,7 +180,7 @@ impl<T: ?Sized + 'static> Signal<T> {
         &self,
         kind: Kind,
         poster: Option<Poster<T>>,
-        call: Rc<dyn Call<T>>,
+        call: Box<dyn Call<T>>,
         location: &'static Location<'static>,
     ) -> Connection {
         let group = self.first().and_then(Group::of_this_thread);
@@ -279,7 +278,7 @@ where
         receiver: R,
         slot: impl Fn(&R::Strong, &T) + 'static,
     ) -> Connection {
-        let call = Rc::new(Repeated::new(receiver, slot));
+        let call = Box::new(Repeated::new(receiver, slot));
         self.attach(Kind::Auto, Some(delivery::post), call, Location::caller())
     }
 
@@ -364,7 +363,7 @@ where
         receiver: R,
         slot: impl FnOnce(&R::Strong, &T) + 'static,
     ) -> Connection {
-        let call = Rc::new(Once::new(receiver, slot));
+        let call = Box::new(Once::new(receiver, slot));
         self.attach(Kind::Auto, Some(delivery::post), call, Location::caller())
     }
 
@@ -375,7 +374,7 @@ where
         receiver: R,
         slot: impl Fn(&R::Strong, &T) + 'static,
     ) -> Connection {
-        let call = Rc::new(Repeated::new(receiver, slot));
+        let call = Box::new(Repeated::new(receiver, slot));
         self.attach(Kind::Queued, Some(delivery::post), call, Location::caller())
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::panic::Location;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::call::{self, Repeated};
@@ -69,7 +68,7 @@ impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
     /// It asks nothing of `T`, as [`Signal::connect_local`].
     #[track_caller]
     pub fn connect_local(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
-        let call = Rc::new(Repeated::new(self.sender, slot));
+        let call = Box::new(Repeated::new(self.sender, slot));
         self.signal.attach(Kind::Local, None, call, Location::caller())
     }
 
