@@ -77,6 +77,7 @@
 )]
 
 mod call;
+mod connect;
 mod connection;
 mod connection_blocker;
 mod delivery;

@@ -1,0 +1,208 @@
+//! The ways to connect a slot to a signal.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use crate::call::{self, Once, Repeated};
+use crate::connection::Connection;
+use crate::delivery;
+use crate::link::Kind;
+use crate::receiver::Receiver;
+use crate::signal::Signal;
+
+impl<T: ?Sized + 'static> Signal<T> {
+    /// Connects a slot that only emissions of this thread reach.
+    ///
+    /// It asks nothing of `T`, so it also serves values that cannot be copied or sent.
+    #[track_caller]
+    pub fn connect_local(&self, slot: impl Fn(&T) + 'static) -> Connection {
+        let call = Repeated::new((), move |(): &(), value: &T| slot(value));
+        self.attach(Kind::Local, None, Box::new(call), Location::caller())
+    }
+
+    /// Connects a slot that runs on the emitting thread, whichever that is.
+    ///
+    /// It runs after the slots of that thread.
+    ///
+    /// # Qt
+    ///
+    /// `Qt::DirectConnection` to an object of another thread.
+    #[doc(alias = "Qt::DirectConnection")]
+    #[track_caller]
+    pub fn connect_direct(&self, slot: impl Fn(&T) + Send + Sync + 'static) -> Connection {
+        let call = Repeated::new((), move |(): &(), value: &T| slot(value));
+        self.attach_direct(Arc::new(call), Location::caller())
+    }
+}
+
+impl<T> Signal<T>
+where
+    T: ?Sized + ToOwned<Owned: Send> + 'static,
+{
+    /// Connects a slot, which lives in the calling thread.
+    ///
+    /// Emissions of this thread call it directly, those of other threads through this thread's
+    /// queue. The slot must not capture the object that owns the signal: with
+    /// [`connect_to`](Self::connect_to) and [`SignalRef`](crate::SignalRef) that object is an
+    /// argument.
+    ///
+    /// # Qt
+    ///
+    /// `QObject::connect` with `Qt::AutoConnection`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let text_received = Signal::<str>::new();
+    /// text_received.connect(|text| println!("received {text}"));
+    ///
+    /// text_received.emit("hello");
+    /// ```
+    #[doc(alias = "QObject::connect")]
+    #[doc(alias = "Qt::AutoConnection")]
+    #[track_caller]
+    pub fn connect(&self, slot: impl Fn(&T) + 'static) -> Connection {
+        self.connect_to((), move |(), value| slot(value))
+    }
+
+    /// Connects a slot that works on `receiver`, which is held weakly.
+    ///
+    /// The slot gets the receiver as its first argument. When the receiver is gone, the slot is
+    /// disconnected.
+    ///
+    /// # Qt
+    ///
+    /// `QObject::connect` with a receiver or context object.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::Signal;
+    ///
+    /// struct Counter(Cell<i32>);
+    ///
+    /// impl Counter {
+    ///     fn set_value(self: &Rc<Self>, value: &i32) {
+    ///         self.0.set(*value);
+    ///     }
+    /// }
+    ///
+    /// let value_changed = Signal::<i32>::new();
+    /// let counter = Rc::new(Counter(Cell::new(0)));
+    /// value_changed.connect_to(&counter, Counter::set_value);
+    ///
+    /// value_changed.emit(&3);
+    /// assert_eq!(counter.0.get(), 3);
+    /// ```
+    #[doc(alias = "QObject::connect")]
+    #[track_caller]
+    pub fn connect_to<R: Receiver>(
+        &self,
+        receiver: R,
+        slot: impl Fn(&R::Strong, &T) + 'static,
+    ) -> Connection {
+        let call = Box::new(Repeated::new(receiver, slot));
+        self.attach(Kind::Auto, Some(delivery::post), call, Location::caller())
+    }
+
+    /// Connects a slot that is called once: it is disconnected before it runs.
+    ///
+    /// # Qt
+    ///
+    /// `Qt::SingleShotConnection`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let connected = Signal::<()>::new();
+    /// let greeting = String::from("hello");
+    /// connected.connect_once(move |()| drop(greeting));
+    ///
+    /// connected.emit(&());
+    /// assert_eq!(connected.slot_count(), 0);
+    /// ```
+    #[doc(alias = "Qt::SingleShotConnection")]
+    #[track_caller]
+    pub fn connect_once(&self, slot: impl FnOnce(&T) + 'static) -> Connection {
+        self.attach_once((), move |(): &(), value| slot(value))
+    }
+
+    /// Connects a slot that changes what it has captured.
+    ///
+    /// # Panics
+    ///
+    /// An emission panics that comes from inside the slot and would call it again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let number_received = Signal::<i32>::new();
+    /// let mut sum = 0;
+    /// number_received.connect_mut(move |number| {
+    ///     sum += number;
+    ///     println!("{sum} so far");
+    /// });
+    ///
+    /// number_received.emit(&3);
+    /// number_received.emit(&4);
+    /// ```
+    #[track_caller]
+    pub fn connect_mut(&self, mut slot: impl FnMut(&T) + 'static) -> Connection {
+        self.connect_to((), call::exclusive(move |(): &(), value: &T| slot(value)))
+    }
+
+    /// Connects a slot that always runs from this thread's queue, never inside the emission.
+    ///
+    /// # Qt
+    ///
+    /// `Qt::QueuedConnection`. After [`Connection::disconnect`] the calls that are in the queue are
+    /// not made; Qt makes them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, process_events};
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// changed.connect_queued(|value| println!("was {value} a moment ago"));
+    ///
+    /// changed.emit(&1);
+    /// assert_eq!(process_events(), 1);
+    /// ```
+    #[doc(alias = "Qt::QueuedConnection")]
+    #[track_caller]
+    pub fn connect_queued(&self, slot: impl Fn(&T) + 'static) -> Connection {
+        self.attach_queued((), move |(): &(), value| slot(value))
+    }
+
+    /// Connects a slot that is called once.
+    #[track_caller]
+    pub(crate) fn attach_once<R: Receiver>(
+        &self,
+        receiver: R,
+        slot: impl FnOnce(&R::Strong, &T) + 'static,
+    ) -> Connection {
+        let call = Box::new(Once::new(receiver, slot));
+        self.attach(Kind::Auto, Some(delivery::post), call, Location::caller())
+    }
+
+    /// Connects a slot that always runs from the queue.
+    #[track_caller]
+    pub(crate) fn attach_queued<R: Receiver>(
+        &self,
+        receiver: R,
+        slot: impl Fn(&R::Strong, &T) + 'static,
+    ) -> Connection {
+        let call = Box::new(Repeated::new(receiver, slot));
+        self.attach(Kind::Queued, Some(delivery::post), call, Location::caller())
+    }
+}
