@@ -184,6 +184,32 @@ where
         self.attach_queued((), move |(): &(), value| slot(value))
     }
 
+    /// Connects another signal, which is then emitted with the same values.
+    ///
+    /// The other signal is held weakly. It is emitted in this thread.
+    ///
+    /// # Qt
+    ///
+    /// `QObject::connect` from a signal to a signal.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use slotwork_signals::Signal;
+    ///
+    /// let (clicked, closed) = (Signal::<()>::new(), Arc::new(Signal::<()>::new()));
+    /// clicked.forward_to(&closed);
+    /// closed.connect(|()| println!("closed by a click"));
+    ///
+    /// clicked.emit(&());
+    /// ```
+    #[track_caller]
+    pub fn forward_to(&self, other: &Arc<Self>) -> Connection {
+        self.connect_to(other, |other, value| other.emit(value))
+    }
+
     /// Connects a slot that is called once.
     #[track_caller]
     pub(crate) fn attach_once<R: Receiver>(

@@ -174,6 +174,12 @@ where
     pub fn connect_queued(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
         self.signal.attach_queued(self.sender, slot)
     }
+
+    /// Connects another signal, which is then emitted too, as [`Signal::forward_to`].
+    #[track_caller]
+    pub fn forward_to(self, other: &Arc<Signal<T>>) -> Connection {
+        self.signal.forward_to(other)
+    }
 }
 
 impl<S, T: ?Sized> Clone for SignalRef<'_, S, T> {

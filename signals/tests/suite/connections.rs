@@ -5,7 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use slotwork_signals::{Connection, Signal, process_events};
+use slotwork_signals::{Connection, Scope, Signal, process_events};
 
 use crate::support::Record;
 
@@ -205,6 +205,64 @@ fn drop_of_a_slot_may_use_signals() {
 
     assert_eq!(count.get(), 1);
     signal.disconnect_all();
+}
+
+/// A scoped connection ends with its value, unless it is released.
+#[test]
+fn scoped_connection_ends_with_its_value() {
+    let signal = Signal::<i32>::new();
+    let scoped = signal.connect(|_| {}).scoped();
+    let released = signal.connect(|_| {}).scoped().release();
+    assert!(scoped.is_connected());
+
+    drop(scoped);
+
+    assert_eq!(signal.slot_count(), 1);
+    assert!(released.is_connected());
+}
+
+/// A scope ends all its connections, whatever the type of their signals.
+#[test]
+fn scope_ends_its_connections() {
+    let (one, two) = (Signal::<i32>::new(), Signal::<str>::new());
+    let mut scope = Scope::new();
+    scope.add(one.connect(|_| {}));
+    scope.extend([two.connect(|_| {}), two.connect_once(|_| {})]);
+
+    scope.clear();
+    assert_eq!(one.slot_count() + two.slot_count(), 0);
+
+    scope.add(one.connect(|_| {}));
+    drop(scope);
+    assert_eq!(one.slot_count(), 0);
+}
+
+/// A scope that lives long forgets the connections that have ended.
+#[test]
+fn scope_forgets_ended_connections() {
+    let (signal, scope) = (Signal::<i32>::new(), Scope::new());
+    for _ in 0..1000 {
+        scope.add(signal.connect_once(|_| {}));
+        signal.emit(&1);
+    }
+
+    assert!(format!("{scope:?}").matches("Connection").count() < 40);
+}
+
+/// Qt: a signal connected to a signal emits it; the other one is held weakly.
+#[test]
+fn forwarded_signal_is_emitted_too() {
+    let (signal, other, record) = (Signal::<str>::new(), Arc::new(Signal::new()), Record::new());
+    signal.forward_to(&other);
+    let slot = record.clone();
+    other.connect(move |text: &str| slot.add(text.to_owned()));
+
+    signal.emit("hello");
+    drop(other);
+    signal.emit("nobody");
+
+    assert_eq!(record.take(), ["hello"]);
+    assert_eq!(signal.slot_count(), 0);
 }
 
 /// A signal is small, and costs nothing before it is used.

@@ -1,0 +1,59 @@
+//! Connections that end with their owner.
+
+use std::ops::Deref;
+
+use crate::connection::Connection;
+
+/// A connection that is disconnected when it is dropped.
+///
+/// Made by [`Connection::scoped`]. It is for slots that end earlier than the signal and the
+/// receiver, and for those that have no receiver. [`Scope`](crate::Scope) holds several.
+///
+/// # Examples
+///
+/// ```
+/// use slotwork_signals::Signal;
+///
+/// let progress = Signal::<u32>::new();
+/// {
+///     let _connection = progress.connect(|percent| println!("{percent} %")).scoped();
+///     progress.emit(&50);
+/// }
+/// assert_eq!(progress.slot_count(), 0);
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "the slot is disconnected when the value is dropped"]
+pub struct ScopedConnection {
+    connection: Connection,
+}
+
+impl ScopedConnection {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+
+    /// Returns the connection, which then outlives this value.
+    pub fn release(mut self) -> Connection {
+        std::mem::take(&mut self.connection)
+    }
+}
+
+impl Deref for ScopedConnection {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl From<Connection> for ScopedConnection {
+    fn from(connection: Connection) -> Self {
+        Self::new(connection)
+    }
+}
+
+impl Drop for ScopedConnection {
+    fn drop(&mut self) {
+        self.connection.disconnect();
+    }
+}
