@@ -66,17 +66,20 @@ impl<T: ?Sized + 'static> Group<T> {
             return Some(Arc::clone(found));
         }
         let group = Self::new()?;
-        let rare = self.rare.get_or_init(Box::default);
-        rare.edit_others(|others| others.push(Arc::clone(&group)));
-        self.detours.fetch_or(ELSEWHERE, Ordering::AcqRel);
+        self.edit_others(|others| others.push(Arc::clone(&group)));
         Some(group)
     }
 
-    /// Returns the list of the slots that run on any thread; asked of the first group.
-    pub(crate) fn direct(&self) -> &Arc<DirectList<T>> {
+    /// Connects a slot that runs on any thread; asked of the first group.
+    pub(crate) fn attach_direct(
+        &self,
+        call: Arc<dyn Call<T> + Send + Sync>,
+        location: &'static Location<'static>,
+    ) -> Connection {
         let rare = self.rare.get_or_init(Box::default);
-        self.detours.fetch_or(ELSEWHERE, Ordering::AcqRel);
-        rare.direct.get_or_init(Arc::default)
+        let connection = rare.direct.get_or_init(Arc::default).attach(call, location);
+        self.detours.fetch_or(DIRECT, Ordering::AcqRel);
+        connection
     }
 
     /// Connects a slot of the calling thread, which is the group's own.
@@ -142,11 +145,12 @@ impl<T: ?Sized + 'static> Group<T> {
         }
         if let Some((list, entries)) = direct {
             list.call(&entries, value);
+            if entries.is_empty() {
+                self.leave_direct(list);
+            }
         }
-        if others.iter().any(|group| group.mailbox.is_closed())
-            && let Some(rare) = self.rare.get()
-        {
-            rare.edit_others(|_| {});
+        if others.iter().any(|group| group.mailbox.is_closed()) {
+            self.edit_others(|_| {});
         }
     }
 
@@ -163,6 +167,32 @@ impl<T: ?Sized + 'static> Group<T> {
         } else {
             self.mailbox.push(post);
         }
+    }
+
+    /// Lets emissions take the short way again, as there are no direct slots left.
+    fn leave_direct(&self, list: &DirectList<T>) {
+        self.detours.fetch_and(!DIRECT, Ordering::AcqRel);
+        if !list.entries().is_empty() {
+            // Somebody has connected meanwhile.
+            self.detours.fetch_or(DIRECT, Ordering::AcqRel);
+        }
+    }
+
+    /// Edits the list of groups and drops those whose threads have ended; asked of the first group.
+    fn edit_others(&self, edit: impl FnOnce(&mut Groups<T>)) {
+        let rare = self.rare.get_or_init(Box::default);
+        let mut others = rare.lock_others();
+        let open = others.iter().filter(|group| !group.mailbox.is_closed());
+        let mut groups: Groups<T> = open.map(Arc::clone).collect();
+        edit(&mut groups);
+        if groups.is_empty() {
+            self.detours.fetch_and(!ELSEWHERE, Ordering::AcqRel);
+        } else {
+            self.detours.fetch_or(ELSEWHERE, Ordering::AcqRel);
+        }
+        let before = std::mem::replace(&mut *others, Arc::new(groups));
+        drop(others);
+        drop(before);
     }
 
     /// Disconnects all slots of the signal; asked of the first group.
@@ -275,17 +305,6 @@ impl<T: ?Sized + 'static> Owner for Group<T> {
 }
 
 impl<T: ?Sized> Rare<T> {
-    /// Edits the list of groups and drops those whose threads have ended.
-    fn edit_others(&self, edit: impl FnOnce(&mut Groups<T>)) {
-        let mut others = self.lock_others();
-        let open = others.iter().filter(|group| !group.mailbox.is_closed());
-        let mut groups: Groups<T> = open.map(Arc::clone).collect();
-        edit(&mut groups);
-        let before = std::mem::replace(&mut *others, Arc::new(groups));
-        drop(others);
-        drop(before);
-    }
-
     fn lock_others(&self) -> MutexGuard<'_, Arc<Groups<T>>> {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -299,5 +318,7 @@ impl<T: ?Sized> Default for Rare<T> {
 
 /// The list has slots that are called through the queue.
 const QUEUED: u32 = 1;
-/// The signal has slots in other threads, or such that run on any thread.
+/// The signal has slots in other threads.
 const ELSEWHERE: u32 = 2;
+/// The signal has slots that run on any thread.
+const DIRECT: u32 = 4;

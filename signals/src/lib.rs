@@ -83,29 +83,34 @@ mod connection_blocker;
 mod delivery;
 mod direct;
 mod dispatch;
+mod feed;
 mod group;
 mod handle;
 mod home;
 mod link;
 mod mailbox;
+mod next;
 mod receiver;
 mod scope;
 mod scoped_connection;
 mod signal;
 mod signal_blocker;
 mod signal_ref;
+mod signal_stream;
 mod slots;
 
 pub use connection::Connection;
 pub use connection_blocker::ConnectionBlocker;
 pub use dispatch::{Dispatch, dispatch, process_events};
 pub use handle::Handle;
+pub use next::Next;
 pub use receiver::{Receiver, WeakHandle, WeakReceiver};
 pub use scope::Scope;
 pub use scoped_connection::ScopedConnection;
 pub use signal::Signal;
 pub use signal_blocker::SignalBlocker;
 pub use signal_ref::SignalRef;
+pub use signal_stream::SignalStream;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -169,7 +169,7 @@ impl<T: ?Sized + 'static> Signal<T> {
         call: Arc<dyn Call<T> + Send + Sync>,
         location: &'static Location<'static>,
     ) -> Connection {
-        self.first().map(|first| first.direct().attach(call, location)).unwrap_or_default()
+        self.first().map(|first| first.attach_direct(call, location)).unwrap_or_default()
     }
 
     fn first(&self) -> Option<&Arc<Group<T>>> {

@@ -60,6 +60,11 @@ impl<'a, S, T: ?Sized> SignalRef<'a, S, T> {
     pub const fn new(sender: &'a S, signal: &'a Signal<T>) -> Self {
         Self { sender, signal }
     }
+
+    /// Returns the signal itself, which its object does not show.
+    pub(crate) const fn signal(self) -> &'a Signal<T> {
+        self.signal
+    }
 }
 
 impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {

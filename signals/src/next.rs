@@ -1,0 +1,87 @@
+//! Awaiting the next emission of a signal.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::feed::{Keep, Outlet, feed};
+use crate::handle::Handle;
+use crate::scoped_connection::ScopedConnection;
+use crate::signal::Signal;
+use crate::signal_ref::SignalRef;
+
+/// The future of a signal's next value, made by [`Signal::next`].
+///
+/// It may be awaited on any thread, whichever emits the signal.
+#[must_use = "futures do nothing unless they are polled"]
+pub struct Next<V> {
+    outlet: Outlet<V>,
+    /// Ended with the first value, or with this future.
+    connection: Option<ScopedConnection>,
+}
+
+impl<T> Signal<T>
+where
+    T: ?Sized + ToOwned<Owned: Send> + 'static,
+{
+    /// Returns a future of the next value, or of `None` when the signal is dropped before.
+    ///
+    /// Emissions count from the call on, not from the first poll: what is done between the call and
+    /// the `await` cannot miss the signal.
+    ///
+    /// # Qt
+    ///
+    /// `QtFuture::connect()`; also what a blocking queued connection or a local `QEventLoop` that
+    /// quits on the signal is used for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let finished = Signal::<str>::new();
+    /// let result = finished.next();
+    ///
+    /// finished.emit("done");
+    /// assert_eq!(smol::block_on(result).as_deref(), Some("done"));
+    /// ```
+    #[doc(alias = "QtFuture::connect")]
+    #[doc(alias = "Qt::BlockingQueuedConnection")]
+    #[track_caller]
+    pub fn next(&self) -> Next<T::Owned> {
+        let (feed, outlet) = feed(Keep::First);
+        let connection = self.connect_direct(move |value| feed.put(|| value.to_owned()));
+        Next { outlet, connection: Some(connection.scoped()) }
+    }
+}
+
+impl<S, T> SignalRef<'_, S, T>
+where
+    S: Handle,
+    T: ?Sized + ToOwned<Owned: Send> + 'static,
+{
+    /// Returns a future of the next value, as [`Signal::next`].
+    #[doc(alias = "QtFuture::connect")]
+    #[track_caller]
+    pub fn next(self) -> Next<T::Owned> {
+        self.signal().next()
+    }
+}
+
+impl<V> Future for Next<V> {
+    type Output = Option<V>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<V>> {
+        let value = self.outlet.poll_take(context);
+        if value.is_ready() {
+            self.connection = None;
+        }
+        value
+    }
+}
+
+impl<V> fmt::Debug for Next<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Next").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}
