@@ -96,8 +96,10 @@ mod scoped_connection;
 mod signal;
 mod signal_blocker;
 mod signal_ref;
+mod signal_spy;
 mod signal_stream;
 mod slots;
+mod wait;
 
 pub use connection::Connection;
 pub use connection_blocker::ConnectionBlocker;
@@ -110,7 +112,9 @@ pub use scoped_connection::ScopedConnection;
 pub use signal::Signal;
 pub use signal_blocker::SignalBlocker;
 pub use signal_ref::SignalRef;
+pub use signal_spy::{SignalSpy, Spied, SpyTimeout};
 pub use signal_stream::SignalStream;
+pub use wait::set_waiter;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

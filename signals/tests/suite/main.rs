@@ -5,5 +5,6 @@ mod call_sites;
 mod connections;
 mod receivers;
 mod semantics;
+mod spying;
 mod support;
 mod threads;

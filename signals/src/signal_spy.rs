@@ -1,0 +1,176 @@
+//! Recording emissions, for tests.
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::fmt;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::connection::Connection;
+use crate::handle::Handle;
+use crate::scoped_connection::ScopedConnection;
+use crate::signal::Signal;
+use crate::signal_ref::SignalRef;
+use crate::wait::wait_until;
+
+/// Records the values that a signal is emitted with, and waits for them.
+///
+/// Emissions of other threads are recorded when this thread runs its queue, as it does in
+/// [`wait_for`](Self::wait_for).
+///
+/// # Qt
+///
+/// `QSignalSpy`. It counts from its creation or the last [`take`](Self::take); `wait_for` waits for
+/// a number of emissions, not for one more.
+///
+/// # Examples
+///
+/// ```
+/// use slotwork_signals::{Signal, SignalSpy};
+///
+/// # fn main() -> Result<(), slotwork_signals::SpyTimeout> {
+/// let text_received = Signal::<str>::new();
+/// let spy = SignalSpy::new(&text_received);
+///
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| text_received.emit("hello"));
+/// });
+///
+/// spy.wait_for(1)?;
+/// assert_eq!(spy.values(), ["hello"]);
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "QSignalSpy")]
+pub struct SignalSpy<T: ?Sized + ToOwned> {
+    values: Rc<RefCell<Vec<T::Owned>>>,
+    connection: ScopedConnection,
+}
+
+/// What a [`SignalSpy`] can watch: a [`Signal`] or a [`SignalRef`].
+pub trait Spied {
+    /// What the signal carries.
+    type Value: ?Sized + ToOwned;
+
+    /// Connects a slot that adds copies of the values to `values`.
+    #[doc(hidden)]
+    fn record(&self, values: &Rc<RefCell<Vec<<Self::Value as ToOwned>::Owned>>>) -> Connection;
+}
+
+/// A [`SignalSpy`] has waited in vain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpyTimeout {
+    wanted: usize,
+    seen: usize,
+    timeout: Duration,
+}
+
+impl<T: ?Sized + ToOwned> SignalSpy<T> {
+    /// Begins to record the emissions of `signal`, which may be a [`Signal`] or a [`SignalRef`].
+    #[track_caller]
+    pub fn new(signal: &impl Spied<Value = T>) -> Self {
+        let values = Rc::default();
+        let connection = signal.record(&values).scoped();
+        Self { values, connection }
+    }
+
+    /// Returns the recorded values and forgets them.
+    #[doc(alias = "takeFirst")]
+    pub fn take(&self) -> Vec<T::Owned> {
+        self.values.take()
+    }
+
+    /// Runs this thread's slots until `count` values are recorded.
+    ///
+    /// It waits for 5 s at most. In a thread with an event loop the loop runs meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// If there are fewer when the time is over.
+    #[doc(alias = "QSignalSpy::wait")]
+    #[doc(alias = "QTRY_COMPARE")]
+    pub fn wait_for(&self, count: usize) -> Result<(), SpyTimeout> {
+        self.wait_for_within(count, DEFAULT_TIMEOUT)
+    }
+
+    /// Runs this thread's slots until `count` values are recorded, for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// If there are fewer when the time is over.
+    pub fn wait_for_within(&self, count: usize, timeout: Duration) -> Result<(), SpyTimeout> {
+        let is_done = || self.count() >= count;
+        if wait_until(Instant::now() + timeout, &is_done) {
+            return Ok(());
+        }
+        Err(SpyTimeout { wanted: count, seen: self.count(), timeout })
+    }
+
+    /// Returns how many values are recorded.
+    pub fn count(&self) -> usize {
+        self.values.borrow().len()
+    }
+
+    /// Returns copies of the recorded values.
+    pub fn values(&self) -> Vec<T::Owned>
+    where
+        T::Owned: Clone,
+    {
+        // The list is lent to nobody else while the values are cloned.
+        let values = self.values.take();
+        let copies = values.clone();
+        let since = self.values.replace(values);
+        self.values.borrow_mut().extend(since);
+        copies
+    }
+}
+
+impl<T> Spied for Signal<T>
+where
+    T: ?Sized + ToOwned<Owned: Send> + 'static,
+{
+    type Value = T;
+
+    #[track_caller]
+    fn record(&self, values: &Rc<RefCell<Vec<T::Owned>>>) -> Connection {
+        self.connect_to(values, |values, value| {
+            let copy = value.to_owned();
+            values.borrow_mut().push(copy);
+        })
+    }
+}
+
+impl<S, T> Spied for SignalRef<'_, S, T>
+where
+    S: Handle,
+    T: ?Sized + ToOwned<Owned: Send> + 'static,
+{
+    type Value = T;
+
+    /// Records also what is emitted while the sender goes away.
+    #[track_caller]
+    fn record(&self, values: &Rc<RefCell<Vec<T::Owned>>>) -> Connection {
+        self.signal().record(values)
+    }
+}
+
+impl fmt::Display for SpyTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { wanted, seen, timeout } = self;
+        write!(f, "{seen} of {wanted} emissions within {timeout:?}")
+    }
+}
+
+impl Error for SpyTimeout {}
+
+impl<T: ?Sized + ToOwned<Owned: fmt::Debug>> fmt::Debug for SignalSpy<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignalSpy")
+            .field("values", &self.values.borrow())
+            .field("connection", &self.connection)
+            .finish()
+    }
+}
+
+/// How long `wait_for` waits.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,109 @@
+//! `SignalSpy`: recording and waiting.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use slotwork_signals::{Signal, SignalRef, SignalSpy, SpyTimeout, set_waiter};
+
+/// `QSignalSpy` records each emission.
+#[test]
+fn spy_records_emissions() {
+    let signal = Signal::<str>::new();
+    signal.emit("before");
+    let spy = SignalSpy::new(&signal);
+
+    signal.emit("one");
+    signal.emit("two");
+
+    assert_eq!(spy.count(), 2);
+    assert_eq!(spy.values(), ["one", "two"]);
+    assert_eq!(spy.take(), ["one", "two"]);
+    assert_eq!(spy.count(), 0);
+}
+
+/// A spy watches the signals of objects, also while the sender goes away.
+#[test]
+fn spy_watches_signals_of_objects() {
+    let (sender, signal) = (Rc::new(()), Signal::<i32>::new());
+    let spy = SignalSpy::new(&SignalRef::new(&sender, &signal));
+
+    drop(sender);
+    signal.emit(&1);
+
+    assert_eq!(spy.values(), [1]);
+}
+
+/// Dropping a spy disconnects it.
+#[test]
+fn spy_ends_with_its_value() {
+    let signal = Signal::<i32>::new();
+    drop(SignalSpy::new(&signal));
+
+    assert_eq!(signal.slot_count(), 0);
+}
+
+/// `QSignalSpy::wait()` runs the queue until the emission of another thread has come.
+#[test]
+fn wait_for_sleeps_until_an_emission_elsewhere() -> Result<(), SpyTimeout> {
+    let signal = Signal::<i32>::new();
+    let spy = SignalSpy::new(&signal);
+
+    thread::scope(|scope| {
+        scope.spawn(|| (1..=3).for_each(|value| signal.emit(&value)));
+        spy.wait_for(3)
+    })?;
+
+    assert_eq!(spy.values(), [1, 2, 3]);
+    Ok(())
+}
+
+/// Other slots of the thread run while a spy waits.
+#[test]
+fn slots_run_while_a_spy_waits() -> Result<(), SpyTimeout> {
+    let (question, answer) = (Rc::new(Signal::<i32>::new()), Rc::new(Signal::<i32>::new()));
+    question.connect_queued({
+        let answer = Rc::clone(&answer);
+        move |value| answer.emit(&(value + 1))
+    });
+    let spy = SignalSpy::new(&*answer);
+
+    question.emit(&1);
+    spy.wait_for(1)?;
+
+    assert_eq!(spy.values(), [2]);
+    Ok(())
+}
+
+/// What has not come in time is told.
+#[test]
+fn wait_for_tells_what_it_has_seen() {
+    let signal = Signal::<i32>::new();
+    let spy = SignalSpy::new(&signal);
+    signal.emit(&1);
+
+    let outcome = spy.wait_for_within(2, Duration::from_millis(1));
+
+    let text = outcome.map_err(|timeout| timeout.to_string());
+    assert_eq!(text, Err("1 of 2 emissions within 1ms".to_owned()));
+}
+
+/// An event loop waits in its own way.
+#[test]
+fn waiter_replaces_the_way_to_wait() -> Result<(), SpyTimeout> {
+    let (signal, turns) = (Rc::new(Signal::<i32>::new()), Rc::new(Cell::new(0)));
+    let spy = SignalSpy::new(&*signal);
+    let (emitter, count) = (Rc::clone(&signal), Rc::clone(&turns));
+    set_waiter(move |deadline, is_done| {
+        while !is_done() && Instant::now() < deadline {
+            count.set(count.get() + 1);
+            emitter.emit(&count.get());
+        }
+    });
+
+    spy.wait_for(3)?;
+
+    assert_eq!((turns.get(), spy.values()), (3, vec![1, 2, 3]));
+    Ok(())
+}
