@@ -1,6 +1,7 @@
 //! The ways to connect a slot to a signal.
 
 use std::panic::Location;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::call::{self, Once, Repeated};
@@ -9,6 +10,7 @@ use crate::delivery;
 use crate::link::Kind;
 use crate::receiver::Receiver;
 use crate::signal::Signal;
+use crate::tasks;
 
 impl<T: ?Sized + 'static> Signal<T> {
     /// Connects a slot that only emissions of this thread reach.
@@ -182,6 +184,37 @@ where
     #[track_caller]
     pub fn connect_queued(&self, slot: impl Fn(&T) + 'static) -> Connection {
         self.attach_queued((), move |(): &(), value| slot(value))
+    }
+
+    /// Connects an async slot, which runs in this thread's queue.
+    ///
+    /// Each emission runs it anew, with a copy of the value; the runs of several emissions may
+    /// overlap. Whatever runs the queue runs the slot: an event loop, [`dispatch`](crate::dispatch)
+    /// inside an executor, or [`process_events`](crate::process_events). Disconnecting does not
+    /// stop a run that has begun; the end of the thread does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, process_events};
+    /// use smol::future;
+    ///
+    /// let text_received = Signal::<str>::new();
+    /// text_received.connect_async(async |text| {
+    ///     future::yield_now().await;
+    ///     println!("received {text}");
+    /// });
+    ///
+    /// text_received.emit("hello");
+    /// while process_events() > 0 {}
+    /// ```
+    #[track_caller]
+    pub fn connect_async(&self, slot: impl AsyncFn(T::Owned) + 'static) -> Connection {
+        let slot = Rc::new(slot);
+        self.connect(move |value| {
+            let (slot, value) = (Rc::clone(&slot), value.to_owned());
+            tasks::spawn(async move { slot(value).await });
+        })
     }
 
     /// Connects another signal, which is then emitted with the same values.

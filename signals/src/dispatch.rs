@@ -12,6 +12,7 @@ use crate::home;
 
 /// Runs the queued calls of the calling thread and returns how many there were.
 ///
+/// A step of an async slot counts as a call.
 /// What a call queues in turn is left for the next time. A slot may call it too: it runs the calls
 /// that come after the slot's own. A program without an event loop calls it in its main loop.
 ///

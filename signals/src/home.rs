@@ -127,7 +127,7 @@ pub(crate) fn has_posts() -> bool {
     HOME.try_with(has_posts).unwrap_or(false)
 }
 
-/// Runs the posts that are in the queue now; returns how many of them called slots.
+/// Runs the posts that are in the queue now; returns how many of them ran slots.
 pub(crate) fn run_posts() -> usize {
     let Ok(end) = HOME.try_with(|home| {
         let mut inbox = home.inbox.borrow_mut();
@@ -154,7 +154,7 @@ pub(crate) fn run_chores(mailbox: &Mailbox) {
     if fetched.is_err() {
         return;
     }
-    while let Some(post) = take(|inbox| inbox.posts.front().is_some_and(|post| !post.is_delivery()))
+    while let Some(post) = take(|inbox| inbox.posts.front().is_some_and(|post| !post.runs_slots()))
     {
         post.run();
     }

@@ -99,6 +99,7 @@ mod signal_ref;
 mod signal_spy;
 mod signal_stream;
 mod slots;
+mod tasks;
 mod wait;
 
 pub use connection::Connection;

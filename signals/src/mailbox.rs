@@ -9,6 +9,7 @@ use event_listener::Event;
 
 use crate::delivery::Deliver;
 use crate::link::{Link, Owner};
+use crate::tasks::Task;
 
 /// Where other threads leave posts for the thread it belongs to.
 pub(crate) struct Mailbox {
@@ -25,6 +26,8 @@ pub(crate) struct Mailbox {
 pub(crate) enum Post {
     /// Call slots with a copied value.
     Deliver(Box<dyn Deliver>),
+    /// Run an async slot until it waits again.
+    Step(Arc<Task>),
     /// Drop a slot that another thread disconnected.
     Release(Arc<Link>),
     /// Drop all slots that another thread disconnected together.
@@ -121,23 +124,22 @@ impl Mailbox {
 }
 
 impl Post {
-    /// Does what the post asks for; tells whether it called slots.
+    /// Does what the post asks for; tells whether it ran slots.
     pub(crate) fn run(self) -> bool {
+        let runs_slots = self.runs_slots();
         match self {
-            Self::Deliver(delivery) => {
-                delivery.deliver();
-                return true;
-            }
+            Self::Deliver(delivery) => delivery.deliver(),
+            Self::Step(task) => task.step(),
             Self::Release(link) => link.owner().release(&link),
             Self::Sweep(owner) => owner.sweep(),
             Self::Clear(owner, _keep) => owner.clear(),
             Self::Remove(index) => crate::home::remove(index),
         }
-        false
+        runs_slots
     }
 
-    pub(crate) fn is_delivery(&self) -> bool {
-        matches!(self, Self::Deliver(_))
+    pub(crate) fn runs_slots(&self) -> bool {
+        matches!(self, Self::Deliver(_) | Self::Step(_))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::call::{self, Repeated};
@@ -10,6 +11,7 @@ use crate::handle::Handle;
 use crate::link::Kind;
 use crate::receiver::Receiver;
 use crate::signal::Signal;
+use crate::tasks;
 
 /// A signal of an object, as the object shows it: everything but `emit`.
 ///
@@ -178,6 +180,20 @@ where
     #[track_caller]
     pub fn connect_queued(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
         self.signal.attach_queued(self.sender, slot)
+    }
+
+    /// Connects an async slot, as [`Signal::connect_async`].
+    ///
+    /// The slot gets a handle to the sender, which lives at least until the slot is done.
+    #[track_caller]
+    pub fn connect_async(self, slot: impl AsyncFn(S, T::Owned) + 'static) -> Connection {
+        let slot = Rc::new(slot);
+        self.connect(move |sender, value| {
+            if let Some(sender) = S::upgrade(&sender.downgrade()) {
+                let (slot, value) = (Rc::clone(&slot), value.to_owned());
+                tasks::spawn(async move { slot(sender, value).await });
+            }
+        })
     }
 
     /// Connects another signal, which is then emitted too, as [`Signal::forward_to`].

@@ -1,5 +1,6 @@
 //! What a user of signals and slots can see.
 
+mod async_slots;
 mod awaiting;
 mod call_sites;
 mod connections;

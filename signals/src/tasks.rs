@@ -1,0 +1,75 @@
+//! Async slots: futures that a thread's queue runs, step by step.
+//!
+//! Whatever runs the queue is the executor: a step is a post like any other. A future stays in its
+//! thread and may be woken from all.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Wake, Waker};
+
+use crate::home;
+use crate::mailbox::{Mailbox, Post};
+
+/// A future that runs in its thread's queue, as all threads may see it.
+pub(crate) struct Task {
+    number: u64,
+    mailbox: Arc<Mailbox>,
+    /// Whether a step is in the queue.
+    is_awake: AtomicBool,
+}
+
+type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Has `future` run by this thread's queue; at the thread's very end it is dropped.
+pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) {
+    let Some(mailbox) = home::mailbox() else { return };
+    let number = NEXT_TASK.fetch_add(1, Ordering::Relaxed);
+    store(number, Box::pin(future));
+    Arc::new(Task { number, mailbox, is_awake: AtomicBool::new(false) }).wake();
+}
+
+impl Task {
+    /// Runs the future until it waits again; called in its thread.
+    pub(crate) fn step(self: Arc<Self>) {
+        self.is_awake.store(false, Ordering::Release);
+        // While it runs, the future is out of the store: it may spawn others, and may panic.
+        let future = TASKS.try_with(|tasks| tasks.borrow_mut().remove(&self.number));
+        let Ok(Some(mut future)) = future else { return };
+        let number = self.number;
+        let waker = Waker::from(self);
+        if future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+            store(number, future);
+        }
+    }
+}
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        if self.is_awake.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let mailbox = Arc::clone(&self.mailbox);
+        if mailbox.thread() == home::thread() {
+            home::push(Post::Step(self));
+        } else {
+            mailbox.push(Post::Step(self));
+        }
+    }
+}
+
+fn store(number: u64, future: LocalFuture) {
+    let mut future = Some(future);
+    // If the thread ends, the future is still here and dropped outside.
+    let _ = TASKS.try_with(|tasks| {
+        future.take().map(|future| tasks.borrow_mut().insert(number, future));
+    });
+}
+
+thread_local! {
+    static TASKS: RefCell<BTreeMap<u64, LocalFuture>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+static NEXT_TASK: AtomicU64 = AtomicU64::new(0);
