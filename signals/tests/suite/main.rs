@@ -2,6 +2,7 @@
 
 mod async_slots;
 mod awaiting;
+mod backlog;
 mod call_sites;
 mod connections;
 mod receivers;
