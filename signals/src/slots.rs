@@ -1,6 +1,6 @@
 //! The slots of one signal in one thread, in the order of their connection.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -15,13 +15,15 @@ use crate::link::{Census, Link};
 /// emission to end has the list settled.
 pub(crate) struct Slots<T: ?Sized> {
     entries: Vec<Entry<T>>,
-    /// What was connected during an emission.
-    later: RefCell<Vec<Rc<Entry<T>>>>,
+    /// What was connected during an emission; boxed, because lists are many and this is rare.
+    later: Cell<Option<Box<Later<T>>>>,
+    sweep_at: u32,
     /// Whether something was connected or disconnected during an emission.
     is_unsettled: Cell<bool>,
-    queued: Cell<usize>,
-    sweep_at: usize,
+    has_queued: Cell<bool>,
 }
+
+type Later<T> = Vec<Rc<Entry<T>>>;
 
 /// One slot: the shared state of its connection, and what it calls.
 pub(crate) struct Entry<T: ?Sized> {
@@ -40,21 +42,10 @@ pub(crate) enum Access<'a, T: ?Sized> {
 impl<T: ?Sized> Access<'_, T> {
     /// Adds a slot; tells whether looking for dead slots is worth while.
     pub(crate) fn push(self, entry: Entry<T>) -> bool {
-        let added = usize::from(entry.link.is_queued());
         match self {
-            Self::Sole(slots) => {
-                slots.queued.set(slots.queued.get() + added);
-                if slots.entries.capacity() == 0 {
-                    // Most signals have one slot.
-                    slots.entries.reserve_exact(1);
-                }
-                slots.entries.push(entry);
-                slots.entries.len() >= slots.sweep_at
-            }
+            Self::Sole(slots) => slots.push(entry),
             Self::Shared(slots) => {
-                slots.queued.set(slots.queued.get() + added);
-                slots.later.borrow_mut().push(Rc::new(entry));
-                slots.is_unsettled.set(true);
+                slots.push_later(entry);
                 false
             }
         }
@@ -87,10 +78,10 @@ impl<T: ?Sized> Slots<T> {
     pub(crate) const fn new() -> Self {
         Self {
             entries: Vec::new(),
-            later: RefCell::new(Vec::new()),
-            is_unsettled: Cell::new(false),
-            queued: Cell::new(0),
+            later: Cell::new(None),
             sweep_at: SMALL,
+            is_unsettled: Cell::new(false),
+            has_queued: Cell::new(false),
         }
     }
 
@@ -127,7 +118,7 @@ impl<T: ?Sized> Slots<T> {
 
     /// Tells whether there are slots that always run from the queue.
     pub(crate) fn has_queued(&self) -> bool {
-        self.queued.get() > 0
+        self.has_queued.get()
     }
 
     /// Tells whether something was connected or disconnected during an emission.
@@ -136,34 +127,58 @@ impl<T: ?Sized> Slots<T> {
         self.is_unsettled.get()
     }
 
+    fn push(&mut self, entry: Entry<T>) -> bool {
+        if entry.link.is_queued() {
+            self.has_queued.set(true);
+        }
+        if self.entries.capacity() == 0 {
+            // Most signals have one slot.
+            self.entries.reserve_exact(1);
+        }
+        self.entries.push(entry);
+        self.entries.len() >= self.sweep_at as usize
+    }
+
+    fn push_later(&self, entry: Entry<T>) {
+        if entry.link.is_queued() {
+            self.has_queued.set(true);
+        }
+        let mut later = self.later.take().unwrap_or_default();
+        later.push(Rc::new(entry));
+        self.later.set(Some(later));
+        self.is_unsettled.set(true);
+    }
+
     fn remove(&mut self, link: &Link) -> Option<Entry<T>> {
         let key = |entry: &Entry<T>| entry.link.sequence();
         let place = self.entries.binary_search_by_key(&link.sequence(), key).ok()?;
         if link.is_queued() {
-            self.queued.set(self.queued.get() - 1);
+            let others = self.entries.iter().filter(|entry| entry.link.is_queued());
+            self.has_queued.set(others.count() > 1);
         }
         Some(self.entries.remove(place))
     }
 
     /// Puts everything in its place and returns the slots that are disconnected.
     fn settle(&mut self) -> Vec<Entry<T>> {
-        // No emission is under way, so nobody else holds these.
-        let later = self.later.get_mut().drain(..).filter_map(Rc::into_inner);
-        self.entries.extend(later);
+        // No emission is under way, so nobody else holds what was connected in one.
+        let later = self.later.take().unwrap_or_default();
+        self.entries.extend(later.into_iter().filter_map(Rc::into_inner));
         let ended = self.entries.extract_if(.., |entry| entry.link.is_ended()).collect();
-        let queued = self.entries.iter().filter(|entry| entry.link.is_queued());
-        self.queued.set(queued.count());
-        self.sweep_at = SMALL.max(2 * self.entries.len());
+        self.has_queued.set(self.entries.iter().any(|entry| entry.link.is_queued()));
+        self.sweep_at = SMALL.max(u32::try_from(2 * self.entries.len()).unwrap_or(u32::MAX));
         self.is_unsettled.set(false);
         ended
     }
 
     /// Visits the slots that were connected before now.
     fn for_each(&self, mut visit: impl FnMut(&Entry<T>)) {
-        let later = self.later.borrow().clone();
+        let later = self.later.take();
+        let visited = later.clone();
+        self.later.set(later);
         self.entries.iter().for_each(&mut visit);
-        for entry in later {
-            visit(&entry);
+        for entry in visited.iter().flat_map(|later| later.iter()) {
+            visit(entry);
         }
     }
 }
@@ -179,4 +194,4 @@ impl<T: ?Sized> Entry<T> {
 }
 
 /// Shorter lists are not swept.
-const SMALL: usize = 16;
+const SMALL: u32 = 16;
