@@ -38,7 +38,7 @@ use crate::home;
 #[doc(alias = "QCoreApplication::sendPostedEvents")]
 #[doc(alias = "QCoreApplication::processEvents")]
 pub fn process_events() -> usize {
-    home::run_posts()
+    home::run_posts(u64::MAX)
 }
 
 /// Returns a future that runs the calling thread's queued calls whenever there are some.
@@ -90,7 +90,7 @@ impl Future for Dispatch {
         if self.arrival.as_mut().is_some_and(|arrival| Pin::new(arrival).poll(context).is_ready()) {
             self.arrival = None;
         }
-        home::run_posts();
+        home::run_posts(BATCH);
 
         // Listened first and looked then, so that no post comes in between.
         let arrival = self.arrival.get_or_insert_with(|| mailbox.arrival().listen());
@@ -108,3 +108,6 @@ impl fmt::Debug for Dispatch {
         f.debug_struct("Dispatch").finish_non_exhaustive()
     }
 }
+
+/// So many posts are run before other tasks of the executor get their turn.
+const BATCH: u64 = 1000;

@@ -127,14 +127,14 @@ pub(crate) fn has_posts() -> bool {
     HOME.try_with(has_posts).unwrap_or(false)
 }
 
-/// Runs the posts that are in the queue now; returns how many of them ran slots.
-pub(crate) fn run_posts() -> usize {
+/// Runs the posts that are in the queue now, `limit` of them at most; returns how many ran slots.
+pub(crate) fn run_posts(limit: u64) -> usize {
     let Ok(end) = HOME.try_with(|home| {
         let mut inbox = home.inbox.borrow_mut();
         if let Some(mailbox) = home.mailbox.get() {
             inbox.fetch(mailbox);
         }
-        inbox.end()
+        inbox.end().min(inbox.taken.saturating_add(limit))
     }) else {
         return 0;
     };

@@ -5,6 +5,7 @@ mod awaiting;
 mod backlog;
 mod call_sites;
 mod connections;
+mod dispatching;
 mod model;
 mod receivers;
 mod semantics;

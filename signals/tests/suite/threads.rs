@@ -1,14 +1,12 @@
 //! Signals that are emitted, connected and dropped by several threads.
 
 use std::cell::{Cell, RefCell};
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::{Context, Wake, Waker};
 use std::thread;
 
-use slotwork_signals::{Signal, dispatch, process_events};
+use slotwork_signals::{Signal, process_events};
 
 use crate::support::Record;
 
@@ -284,73 +282,6 @@ fn slots_may_use_signals_at_thread_exit() {
     assert_eq!(signal.slot_count(), 0);
 }
 
-/// A post from another thread count the future that runs this thread's queue.
-#[test]
-fn post_wakes_dispatch() {
-    let signal = Arc::new(Signal::<i32>::new());
-    let (sender, receiver) = smol::channel::unbounded();
-    signal.connect(move |value| _ = sender.try_send(*value));
-    let executor = smol::LocalExecutor::new();
-    executor.spawn(dispatch()).detach();
-
-    let emitter = Arc::clone(&signal);
-    let emitting = thread::spawn(move || (1..=3).for_each(|value| emitter.emit(&value)));
-    let values = executor
-        .run(async { [receiver.recv().await, receiver.recv().await, receiver.recv().await] });
-
-    assert_eq!(smol::block_on(values), [Ok(1), Ok(2), Ok(3)]);
-    emitting.join().unwrap();
-}
-
-/// The waker of a waiting `dispatch` is woken once, however many posts come.
-#[test]
-fn posts_wake_a_waiting_dispatch_once() {
-    struct Wakes(AtomicUsize);
-    impl Wake for Wakes {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-    let (signal, count) = (Signal::<i32>::new(), Arc::new(Wakes(AtomicUsize::new(0))));
-    signal.connect(|_| {});
-    let waker = Waker::from(Arc::clone(&count));
-    let mut dispatch = pin!(dispatch());
-    let mut poll = || _ = dispatch.as_mut().poll(&mut Context::from_waker(&waker));
-
-    for sleeps in 1..=3 {
-        poll();
-        thread::scope(|scope| {
-            scope.spawn(|| (0..10).for_each(|value| signal.emit(&value)));
-        });
-        assert_eq!(count.0.load(Ordering::Relaxed), sleeps);
-    }
-}
-
-/// A loop inside a slot that another loop runs gets the queue, and gives it back.
-#[test]
-fn dispatch_may_be_nested() {
-    let signal = Rc::new(Signal::<i32>::new());
-    let (sender, receiver) = smol::channel::unbounded();
-    let values = receiver.clone();
-    signal.connect_queued(move |value| {
-        sender.try_send(*value).unwrap();
-        if *value == 0 {
-            let inner = smol::LocalExecutor::new();
-            inner.spawn(dispatch()).detach();
-            let values = values.clone();
-            let next = async move { [values.recv().await, values.recv().await] };
-            assert_eq!(smol::block_on(inner.run(next)), [Ok(0), Ok(1)]);
-        }
-    });
-    let executor = smol::LocalExecutor::new();
-    executor.spawn(dispatch()).detach();
-
-    (0..3).for_each(|value| signal.emit(&value));
-
-    assert_eq!(smol::block_on(executor.run(receiver.recv())), Ok(2));
-    signal.disconnect_all();
-}
-
 /// Emitting, connecting and disconnecting at once from several threads loses no call.
 #[test]
 fn threads_may_emit_and_connect_at_once() {
@@ -376,6 +307,49 @@ fn threads_may_emit_and_connect_at_once() {
 
     assert_eq!(record.take().len(), 2 * EMISSIONS);
     assert_eq!(signal.slot_count(), 1);
+}
+
+/// Signals that are dropped, cleared and awaited while other threads emit them.
+#[test]
+fn threads_may_drop_and_clear_signals_at_once() {
+    const ROUNDS: i32 = 50;
+    let handles = Record::<()>::new();
+    for _ in 0..ROUNDS {
+        let signal = Arc::new(Signal::<i32>::new());
+        let slot = handles.clone();
+        signal.connect(move |_| slot.add(()));
+        let emitter = Arc::clone(&signal);
+        let emitting = thread::spawn(move || (0..20).for_each(|value| emitter.emit(&value)));
+        let clearer = Arc::clone(&signal);
+        let clearing = thread::spawn(move || {
+            let next = clearer.next();
+            clearer.connect(|_| {});
+            clearer.disconnect_all();
+            drop(clearer);
+            smol::block_on(next)
+        });
+
+        process_events();
+        drop(signal);
+        emitting.join().unwrap();
+        clearing.join().unwrap();
+    }
+    process_events();
+
+    assert_eq!(handles.handles(), 1);
+}
+
+/// A signal may be a static.
+#[test]
+fn signal_may_be_a_static() {
+    static CHANGED: Signal<i32> = Signal::new();
+    let record = Record::new();
+    let slot = record.clone();
+    let _connection = CHANGED.connect(move |value| slot.add(*value)).scoped();
+
+    CHANGED.emit(&1);
+
+    assert_eq!(record.take(), [1]);
 }
 
 /// `Signal<T>` is shared between threads when `T` may be sent, and never asks for more.
