@@ -55,6 +55,11 @@
 //! An object shows its signals as methods that return a [`SignalRef`]. The slots of such a signal
 //! get the sender as their first argument (`QObject::sender()`), and it is held weakly too.
 //!
+//! # Awaiting
+//!
+//! [`Signal::next`] and [`Signal::stream`] turn emissions into values that any async code awaits;
+//! [`Signal::connect_async`] connects an async slot.
+//!
 //! # What can be relied on
 //!
 //! * Slots run in the order in which they were connected, before `emit` returns.
@@ -69,7 +74,8 @@
 //! # Qt
 //!
 //! `connect` is `QObject::connect` with `Qt::AutoConnection`; `connect_queued`, `connect_direct`
-//! and `connect_once` are the other connection types. There is no blocking queued connection.
+//! and `connect_once` are the other connection types. There is no blocking queued connection: await
+//! [`Signal::next`] instead. [`SignalSpy`] is `QSignalSpy`.
 
 #![allow(
     clippy::must_use_candidate,
@@ -120,3 +126,6 @@ pub use wait::set_waiter;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+mod refused;

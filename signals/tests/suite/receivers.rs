@@ -1,11 +1,11 @@
 //! Receivers: what slots work on, held weakly.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use slotwork_signals::{Signal, SignalRef};
+use slotwork_signals::{Signal, SignalRef, process_events};
 
 use crate::support::Record;
 
@@ -78,6 +78,26 @@ fn slot_is_skipped_when_its_sender_is_gone() {
 
     assert_eq!(record.take(), []);
     assert_eq!(signal.slot_count(), 0);
+}
+
+/// SIG-05: when a queued slot drops the sender, the sender's later slots are not called.
+#[test]
+fn later_slots_are_skipped_when_a_slot_drops_the_sender() {
+    let (signal, record) = (Signal::<i32>::new(), Record::new());
+    let (sender, owner) = (Rc::new(()), Rc::new(RefCell::new(None)));
+    for name in ["first", "second"] {
+        let (slot, owner) = (record.clone(), Rc::clone(&owner));
+        SignalRef::new(&sender, &signal).connect_queued(move |_, _| {
+            owner.take();
+            slot.add(name);
+        });
+    }
+    owner.replace(Some(sender));
+
+    signal.emit(&1);
+    process_events();
+
+    assert_eq!(record.take(), ["first"]);
 }
 
 /// Slots of receivers that are gone do not pile up while nobody emits.
