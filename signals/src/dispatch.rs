@@ -45,7 +45,8 @@ pub fn process_events() -> usize {
 ///
 /// Any executor can host slots with it: spawn it on the thread, next to the other tasks. It never
 /// completes; dropping it stops the delivery. Several of them in one thread, also one inside a slot
-/// that another one runs, share the work.
+/// that another one runs, share the work. When a slot panics, the panic leaves `poll`; the future
+/// may be polled again and goes on with the calls behind it.
 ///
 /// # Qt
 ///

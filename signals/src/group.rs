@@ -1,6 +1,7 @@
 //! The slots of one signal in one thread, as all threads may see them.
 
 use std::any::Any;
+use std::ops::Deref;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -38,6 +39,9 @@ struct Rare<T: ?Sized> {
 }
 
 type Groups<T> = Vec<Arc<Group<T>>>;
+
+/// The groups in further threads at one moment; most signals have none.
+struct Others<T: ?Sized>(Option<Arc<Groups<T>>>);
 
 impl<T: ?Sized + 'static> Group<T> {
     /// Makes a group for the calling thread, or none at the thread's very end.
@@ -198,17 +202,19 @@ impl<T: ?Sized + 'static> Group<T> {
     /// Disconnects all slots of the signal; asked of the first group.
     pub(crate) fn disconnect_all(self: &Arc<Self>) {
         let others = self.others();
-        for group in std::iter::once(self).chain(others.iter()) {
+        let groups = || std::iter::once(self).chain(others.iter());
+        // First all are disconnected, then dropped: what is connected meanwhile stays.
+        groups().for_each(|group| group.census.clear());
+        if let Some(direct) = self.rare.get().and_then(|rare| rare.direct.get()) {
+            direct.drop_all();
+        }
+        for group in groups() {
             if group.is_here() {
-                group.clear();
+                group.sweep();
             } else {
-                group.census.clear();
                 let owner: Arc<dyn Owner> = Arc::<Self>::clone(group);
                 group.mailbox.push(Post::Sweep(owner));
             }
-        }
-        if let Some(direct) = self.rare.get().and_then(|rare| rare.direct.get()) {
-            direct.drop_all();
         }
     }
 
@@ -270,8 +276,8 @@ impl<T: ?Sized> Group<T> {
         self.thread == home::thread()
     }
 
-    fn others(&self) -> Arc<Groups<T>> {
-        self.rare.get().map(|rare| Arc::clone(&rare.lock_others())).unwrap_or_default()
+    fn others(&self) -> Others<T> {
+        Others(self.rare.get().map(|rare| Arc::clone(&rare.lock_others())))
     }
 }
 
@@ -307,6 +313,14 @@ impl<T: ?Sized + 'static> Owner for Group<T> {
 impl<T: ?Sized> Rare<T> {
     fn lock_others(&self) -> MutexGuard<'_, Arc<Groups<T>>> {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: ?Sized> Deref for Others<T> {
+    type Target = [Arc<Group<T>>];
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref().map_or(&[], |groups| groups)
     }
 }
 

@@ -207,6 +207,26 @@ fn drop_of_a_slot_may_use_signals() {
     signal.disconnect_all();
 }
 
+/// What the drop of a slot connects during `disconnect_all` stays connected.
+#[test]
+fn disconnect_all_leaves_what_is_connected_meanwhile() {
+    struct Reconnects(Rc<Signal<i32>>);
+    impl Drop for Reconnects {
+        fn drop(&mut self) {
+            self.0.connect(|_| {});
+            self.0.connect_direct(|_| {});
+        }
+    }
+    let signal = Rc::new(Signal::<i32>::new());
+    let guard = Reconnects(Rc::clone(&signal));
+    signal.connect(move |_| assert!(!guard.0.is_blocked()));
+    signal.connect_direct(|_| {});
+
+    signal.disconnect_all();
+
+    assert_eq!(signal.slot_count(), 2);
+}
+
 /// A scoped connection ends with its value, unless it is released.
 #[test]
 fn scoped_connection_ends_with_its_value() {

@@ -1,6 +1,7 @@
 //! `dispatch`: running a thread's queue inside an executor.
 
 use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use std::task::{Context, Wake, Waker};
 use std::thread;
 
 use slotwork_signals::{Signal, dispatch};
+
+use crate::support::Record;
 
 /// A post from another thread wakes the future that runs this thread's queue.
 #[test]
@@ -134,4 +137,24 @@ fn dispatch_runs_a_long_queue_in_parts() {
 
     assert!(counts[0] > 0 && counts[0] < 2500, "{counts:?}");
     assert_eq!(counts[2], 2500);
+}
+
+/// A panic in a slot leaves the future, which goes on when it is polled again.
+#[test]
+fn dispatch_goes_on_after_a_panic() {
+    let (signal, record) = (Signal::<i32>::new(), Record::new());
+    let slot = record.clone();
+    signal.connect_queued(move |value| {
+        assert_ne!(*value, 1, "the slot's own panic");
+        slot.add(*value);
+    });
+    signal.emit(&1);
+    signal.emit(&2);
+    let mut dispatch = pin!(dispatch());
+    let mut poll = || dispatch.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+
+    assert!(panic::catch_unwind(AssertUnwindSafe(&mut poll)).is_err());
+    assert!(poll().is_pending());
+
+    assert_eq!(record.take(), [2]);
 }
