@@ -5,7 +5,8 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::link::Link;
-use crate::receiver::{Receiver, WeakReceiver};
+use crate::receiver::Receiver;
+use crate::weak_receiver::WeakReceiver;
 
 /// A slot's function, as the emission sees it.
 pub(crate) trait Call<T: ?Sized> {

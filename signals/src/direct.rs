@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::call::Call;
+use crate::census::Census;
 use crate::connection::Connection;
-use crate::link::{Census, Kind, Link, Owner};
+use crate::link::{Kind, Link, Owner};
 
 /// A list of slots that belong to no thread.
 ///

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::call::Call;
+use crate::census::Census;
 use crate::connection::Connection;
 use crate::delivery::{Order, Poster};
 use crate::direct::DirectList;
 use crate::home;
-use crate::link::{Census, Kind, Link, Owner};
+use crate::link::{Kind, Link, Owner};
 use crate::mailbox::{Mailbox, Post};
 use crate::slots::{Entry, Slots};
 

@@ -83,6 +83,7 @@
 )]
 
 mod call;
+mod census;
 mod connect;
 mod connection;
 mod connection_blocker;
@@ -105,23 +106,29 @@ mod signal_ref;
 mod signal_spy;
 mod signal_stream;
 mod slots;
+mod spied;
+mod spy_timeout;
 mod tasks;
 mod wait;
+mod weak_receiver;
 
 pub use connection::Connection;
 pub use connection_blocker::ConnectionBlocker;
 pub use dispatch::{Dispatch, dispatch, process_events};
 pub use handle::Handle;
 pub use next::Next;
-pub use receiver::{Receiver, WeakHandle, WeakReceiver};
+pub use receiver::Receiver;
 pub use scope::Scope;
 pub use scoped_connection::ScopedConnection;
 pub use signal::Signal;
 pub use signal_blocker::SignalBlocker;
 pub use signal_ref::SignalRef;
-pub use signal_spy::{SignalSpy, Spied, SpyTimeout};
+pub use signal_spy::SignalSpy;
 pub use signal_stream::SignalStream;
+pub use spied::Spied;
+pub use spy_timeout::SpyTimeout;
 pub use wait::set_waiter;
+pub use weak_receiver::{WeakHandle, WeakReceiver};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,8 +1,7 @@
 //! Receivers: what a slot works on, held weakly by its connection.
 
-use std::fmt;
-
 use crate::handle::Handle;
+use crate::weak_receiver::{WeakHandle, WeakReceiver};
 
 /// What the slot of [`connect_to`](crate::Signal::connect_to) works on.
 ///
@@ -48,39 +47,12 @@ pub trait Receiver {
     fn downgrade(self) -> Self::Weak;
 }
 
-/// What a connection holds of its [`Receiver`].
-pub trait WeakReceiver: 'static {
-    /// What the slot is lent.
-    type Strong: 'static;
-
-    /// Returns what the slot is lent, or `None` when the receiver is gone.
-    fn upgrade(&self) -> Option<Self::Strong>;
-}
-
-/// What a connection holds of a receiver that is a [`Handle`].
-pub struct WeakHandle<H: Handle>(H::Weak);
-
 impl<H: Handle> Receiver for &H {
     type Strong = H;
     type Weak = WeakHandle<H>;
 
     fn downgrade(self) -> WeakHandle<H> {
-        WeakHandle(H::downgrade(self))
-    }
-}
-
-impl<H: Handle> WeakReceiver for WeakHandle<H> {
-    type Strong = H;
-
-    #[inline]
-    fn upgrade(&self) -> Option<H> {
-        H::upgrade(&self.0)
-    }
-}
-
-impl<H: Handle> fmt::Debug for WeakHandle<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WeakHandle").finish_non_exhaustive()
+        WeakHandle::new(self)
     }
 }
 
@@ -90,15 +62,6 @@ impl Receiver for () {
     type Weak = ();
 
     fn downgrade(self) {}
-}
-
-impl WeakReceiver for () {
-    type Strong = ();
-
-    #[inline]
-    fn upgrade(&self) -> Option<()> {
-        Some(())
-    }
 }
 
 macro_rules! tuple_receivers {

@@ -1,16 +1,13 @@
 //! Recording emissions, for tests.
 
 use std::cell::RefCell;
-use std::error::Error;
 use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::connection::Connection;
-use crate::handle::Handle;
 use crate::scoped_connection::ScopedConnection;
-use crate::signal::Signal;
-use crate::signal_ref::SignalRef;
+use crate::spied::Spied;
+use crate::spy_timeout::SpyTimeout;
 use crate::wait::wait_until;
 
 /// Records the values that a signal is emitted with, and waits for them.
@@ -47,26 +44,9 @@ pub struct SignalSpy<T: ?Sized + ToOwned> {
     connection: ScopedConnection,
 }
 
-/// What a [`SignalSpy`] can watch: a [`Signal`] or a [`SignalRef`].
-pub trait Spied {
-    /// What the signal carries.
-    type Value: ?Sized + ToOwned;
-
-    /// Connects a slot that adds copies of the values to `values`.
-    #[doc(hidden)]
-    fn record(&self, values: &Rc<RefCell<Vec<<Self::Value as ToOwned>::Owned>>>) -> Connection;
-}
-
-/// A [`SignalSpy`] has waited in vain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpyTimeout {
-    wanted: usize,
-    seen: usize,
-    timeout: Duration,
-}
-
 impl<T: ?Sized + ToOwned> SignalSpy<T> {
-    /// Begins to record the emissions of `signal`, which may be a [`Signal`] or a [`SignalRef`].
+    /// Begins to record the emissions of `signal`, which may be a [`Signal`](crate::Signal)
+    /// or a [`SignalRef`](crate::SignalRef).
     #[track_caller]
     pub fn new(signal: &impl Spied<Value = T>) -> Self {
         let values = Rc::default();
@@ -124,44 +104,6 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
         copies
     }
 }
-
-impl<T> Spied for Signal<T>
-where
-    T: ?Sized + ToOwned<Owned: Send> + 'static,
-{
-    type Value = T;
-
-    #[track_caller]
-    fn record(&self, values: &Rc<RefCell<Vec<T::Owned>>>) -> Connection {
-        self.connect_to(values, |values, value| {
-            let copy = value.to_owned();
-            values.borrow_mut().push(copy);
-        })
-    }
-}
-
-impl<S, T> Spied for SignalRef<'_, S, T>
-where
-    S: Handle,
-    T: ?Sized + ToOwned<Owned: Send> + 'static,
-{
-    type Value = T;
-
-    /// Records also what is emitted while the sender goes away.
-    #[track_caller]
-    fn record(&self, values: &Rc<RefCell<Vec<T::Owned>>>) -> Connection {
-        self.signal().record(values)
-    }
-}
-
-impl fmt::Display for SpyTimeout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { wanted, seen, timeout } = self;
-        write!(f, "{seen} of {wanted} emissions within {timeout:?}")
-    }
-}
-
-impl Error for SpyTimeout {}
 
 impl<T: ?Sized + ToOwned<Owned: fmt::Debug>> fmt::Debug for SignalSpy<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

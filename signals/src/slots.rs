@@ -5,8 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::call::Call;
+use crate::census::Census;
 use crate::delivery::Order;
-use crate::link::{Census, Link};
+use crate::link::Link;
 
 /// A list of slots.
 ///
