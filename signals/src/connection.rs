@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::connection_blocker::ConnectionBlocker;
 use crate::link::Link;
-use crate::scoped_connection::ScopedConnection;
 
 /// A connection of a signal and a slot.
 ///
@@ -75,11 +74,6 @@ impl Connection {
     #[must_use = "the slot is blocked until the blocker is dropped"]
     pub fn block(&self) -> ConnectionBlocker {
         ConnectionBlocker::new(self.link.clone())
-    }
-
-    /// Returns a value that disconnects the slot when it is dropped.
-    pub fn scoped(self) -> ScopedConnection {
-        ScopedConnection::new(self)
     }
 
     /// Tells whether the slot would be called.

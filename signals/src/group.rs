@@ -9,12 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::call::Call;
 use crate::census::Census;
+use crate::chore::Chore;
 use crate::connection::Connection;
-use crate::delivery::{Order, Poster};
+use crate::delivery::Poster;
 use crate::direct::DirectList;
 use crate::home;
 use crate::link::{Kind, Link, Owner};
-use crate::mailbox::{Mailbox, Post};
+use crate::mailbox::Mailbox;
+use crate::order::Order;
 use crate::slots::{Entry, Slots};
 
 /// Where the slots of one signal in one thread are, and how many there are.
@@ -214,7 +216,7 @@ impl<T: ?Sized + 'static> Group<T> {
                 group.sweep();
             } else {
                 let owner: Arc<dyn Owner> = Arc::<Self>::clone(group);
-                group.mailbox.push(Post::Sweep(owner));
+                group.mailbox.push(Box::new(Chore::Sweep(owner)));
             }
         }
     }
@@ -226,9 +228,9 @@ impl<T: ?Sized + 'static> Group<T> {
         for group in std::iter::once(self).chain(others.iter()) {
             let owner: Arc<dyn Owner> = Arc::<Self>::clone(group);
             if !group.is_here() {
-                group.mailbox.push(Post::Clear(owner, keep()));
+                group.mailbox.push(Box::new(Chore::Clear(owner, keep())));
             } else if home::has_posts() {
-                home::push(Post::Clear(owner, keep()));
+                home::push(Box::new(Chore::Clear(owner, keep())));
             } else {
                 owner.clear();
             }
@@ -258,9 +260,9 @@ impl<T: ?Sized> Group<T> {
     pub(crate) fn retire(&self) {
         self.is_orphan.store(true, Ordering::Release);
         if !self.is_here() {
-            self.mailbox.push(Post::Remove(self.index));
+            self.mailbox.push(Box::new(Chore::Remove(self.index)));
         } else if home::has_posts() {
-            home::push(Post::Remove(self.index));
+            home::push(Box::new(Chore::Remove(self.index)));
         } else {
             home::remove(self.index);
         }
@@ -293,7 +295,7 @@ impl<T: ?Sized + 'static> Owner for Group<T> {
 
     fn release(&self, link: &Arc<Link>) {
         if !self.is_here() {
-            self.mailbox.push(Post::Release(Arc::clone(link)));
+            self.mailbox.push(Box::new(Chore::Release(Arc::clone(link))));
             return;
         }
         // The slot is returned, and so dropped after the list was let go.

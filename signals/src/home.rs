@@ -32,7 +32,7 @@ struct SettleOnPanic<T: ?Sized + 'static>(u32, PhantomData<T>);
 
 /// The posts that were taken from the mailbox, and those from the thread itself.
 struct Inbox {
-    posts: VecDeque<Post>,
+    posts: VecDeque<Box<dyn Post>>,
     /// How many posts were taken out since the thread began.
     taken: u64,
 }
@@ -102,7 +102,7 @@ pub(crate) fn edit<T: ?Sized + 'static, R>(
 }
 
 /// Puts a post of the calling thread into its own queue, behind all that came before.
-pub(crate) fn push(post: Post) {
+pub(crate) fn push(post: Box<dyn Post>) {
     let push = |home: &Home| {
         let mailbox = home.mailbox.get()?;
         let mut inbox = home.inbox.borrow_mut();
@@ -140,7 +140,8 @@ pub(crate) fn run_posts(limit: u64) -> usize {
     };
     let mut calls = 0;
     while let Some(post) = take(|inbox| inbox.taken < end) {
-        calls += usize::from(post.run());
+        calls += usize::from(post.runs_slots());
+        post.run();
     }
     calls
 }
@@ -169,7 +170,7 @@ fn settle<T: ?Sized + 'static>(index: u32) {
 }
 
 /// Takes the first post if `wanted` says so.
-fn take(wanted: impl FnOnce(&Inbox) -> bool) -> Option<Post> {
+fn take(wanted: impl FnOnce(&Inbox) -> bool) -> Option<Box<dyn Post>> {
     let take = |home: &Home| {
         let mut inbox = home.inbox.borrow_mut();
         if wanted(&inbox) { inbox.take() } else { None }
@@ -237,7 +238,7 @@ impl Inbox {
         }
     }
 
-    fn take(&mut self) -> Option<Post> {
+    fn take(&mut self) -> Option<Box<dyn Post>> {
         let post = self.posts.pop_front()?;
         self.taken += 1;
         if self.posts.is_empty() && self.posts.capacity() > ROOMY {

@@ -84,6 +84,7 @@
 
 mod call;
 mod census;
+mod chore;
 mod connect;
 mod connection;
 mod connection_blocker;
@@ -97,6 +98,7 @@ mod home;
 mod link;
 mod mailbox;
 mod next;
+mod order;
 mod receiver;
 mod scope;
 mod scoped_connection;

@@ -1,15 +1,10 @@
 //! The queue of a thread, as other threads see it.
 
-use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use event_listener::Event;
-
-use crate::delivery::Deliver;
-use crate::link::{Link, Owner};
-use crate::tasks::Task;
 
 /// Where other threads leave posts for the thread it belongs to.
 pub(crate) struct Mailbox {
@@ -18,24 +13,17 @@ pub(crate) struct Mailbox {
     connections: AtomicU64,
     has_posts: AtomicBool,
     is_closed: AtomicBool,
-    posts: Mutex<VecDeque<Post>>,
+    posts: Mutex<VecDeque<Box<dyn Post>>>,
     arrival: Event,
 }
 
 /// Something that a thread is to do.
-pub(crate) enum Post {
-    /// Call slots with a copied value.
-    Deliver(Box<dyn Deliver>),
-    /// Run an async slot until it waits again.
-    Step(Arc<Task>),
-    /// Drop a slot that another thread disconnected.
-    Release(Arc<Link>),
-    /// Drop all slots that another thread disconnected together.
-    Sweep(Arc<dyn Owner>),
-    /// Disconnect all slots, after the calls posted before, for which the value was kept.
-    Clear(Arc<dyn Owner>, Box<dyn Any + Send>),
-    /// Drop the slots of a signal that is gone, after the calls posted before.
-    Remove(u32),
+pub(crate) trait Post: Send {
+    /// Does it; called in the thread.
+    fn run(self: Box<Self>);
+
+    /// Tells whether it runs slots, and not only drops some.
+    fn runs_slots(&self) -> bool;
 }
 
 impl Mailbox {
@@ -51,7 +39,7 @@ impl Mailbox {
     }
 
     /// Leaves a post and wakes the thread when it waits; drops the post when the thread has ended.
-    pub(crate) fn push(&self, post: Post) {
+    pub(crate) fn push(&self, post: Box<dyn Post>) {
         let mut posts = self.lock();
         if self.is_closed() {
             drop(posts);
@@ -69,7 +57,7 @@ impl Mailbox {
     }
 
     /// Moves all posts behind those in `inbox`.
-    pub(crate) fn drain_into(&self, inbox: &mut VecDeque<Post>) {
+    pub(crate) fn drain_into(&self, inbox: &mut VecDeque<Box<dyn Post>>) {
         let mut posts = self.lock();
         self.has_posts.store(false, Ordering::Release);
         if inbox.is_empty() {
@@ -80,7 +68,7 @@ impl Mailbox {
     }
 
     /// Refuses posts from now on and returns those that were left.
-    pub(crate) fn close(&self) -> VecDeque<Post> {
+    pub(crate) fn close(&self) -> VecDeque<Box<dyn Post>> {
         let mut posts = self.lock();
         self.is_closed.store(true, Ordering::Release);
         std::mem::take(&mut *posts)
@@ -118,28 +106,8 @@ impl Mailbox {
         &self.arrival
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Post>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Box<dyn Post>>> {
         self.posts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Post {
-    /// Does what the post asks for; tells whether it ran slots.
-    pub(crate) fn run(self) -> bool {
-        let runs_slots = self.runs_slots();
-        match self {
-            Self::Deliver(delivery) => delivery.deliver(),
-            Self::Step(task) => task.step(),
-            Self::Release(link) => link.owner().release(&link),
-            Self::Sweep(owner) => owner.sweep(),
-            Self::Clear(owner, _keep) => owner.clear(),
-            Self::Remove(index) => crate::home::remove(index),
-        }
-        runs_slots
-    }
-
-    pub(crate) fn runs_slots(&self) -> bool {
-        matches!(self, Self::Deliver(_) | Self::Step(_))
     }
 }
 

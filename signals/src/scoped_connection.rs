@@ -27,11 +27,14 @@ pub struct ScopedConnection {
     connection: Connection,
 }
 
-impl ScopedConnection {
-    pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection }
+impl Connection {
+    /// Returns a value that disconnects the slot when it is dropped.
+    pub fn scoped(self) -> ScopedConnection {
+        ScopedConnection { connection: self }
     }
+}
 
+impl ScopedConnection {
     /// Returns the connection, which then outlives this value.
     pub fn release(mut self) -> Connection {
         std::mem::take(&mut self.connection)
@@ -48,7 +51,7 @@ impl Deref for ScopedConnection {
 
 impl From<Connection> for ScopedConnection {
     fn from(connection: Connection) -> Self {
-        Self::new(connection)
+        connection.scoped()
     }
 }
 

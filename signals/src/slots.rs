@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::call::Call;
 use crate::census::Census;
-use crate::delivery::Order;
 use crate::link::Link;
+use crate::order::Order;
 
 /// A list of slots.
 ///

@@ -14,7 +14,7 @@ use crate::home;
 use crate::mailbox::{Mailbox, Post};
 
 /// A future that runs in its thread's queue, as all threads may see it.
-pub(crate) struct Task {
+struct Task {
     number: u64,
     mailbox: Arc<Mailbox>,
     /// Whether a step is in the queue.
@@ -31,18 +31,25 @@ pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) {
     Arc::new(Task { number, mailbox, is_awake: AtomicBool::new(false) }).wake();
 }
 
-impl Task {
-    /// Runs the future until it waits again; called in its thread.
-    pub(crate) fn step(self: Arc<Self>) {
-        self.is_awake.store(false, Ordering::Release);
+/// Runs a future until it waits again.
+struct Step(Arc<Task>);
+
+impl Post for Step {
+    fn run(self: Box<Self>) {
+        let Self(task) = *self;
+        task.is_awake.store(false, Ordering::Release);
         // While it runs, the future is out of the store: it may spawn others, and may panic.
-        let future = TASKS.try_with(|tasks| tasks.borrow_mut().remove(&self.number));
+        let future = TASKS.try_with(|tasks| tasks.borrow_mut().remove(&task.number));
         let Ok(Some(mut future)) = future else { return };
-        let number = self.number;
-        let waker = Waker::from(self);
+        let number = task.number;
+        let waker = Waker::from(task);
         if future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
             store(number, future);
         }
+    }
+
+    fn runs_slots(&self) -> bool {
+        true
     }
 }
 
@@ -53,9 +60,9 @@ impl Wake for Task {
         }
         let mailbox = Arc::clone(&self.mailbox);
         if mailbox.thread() == home::thread() {
-            home::push(Post::Step(self));
+            home::push(Box::new(Step(self)));
         } else {
-            mailbox.push(Post::Step(self));
+            mailbox.push(Box::new(Step(self)));
         }
     }
 }
