@@ -37,7 +37,8 @@ struct Step(Arc<Task>);
 impl Post for Step {
     fn run(self: Box<Self>) {
         let Self(task) = *self;
-        task.is_awake.store(false, Ordering::Release);
+        // A swap, to see all that was done before a wake which found the task awake.
+        task.is_awake.swap(false, Ordering::AcqRel);
         // While it runs, the future is out of the store: it may spawn others, and may panic.
         let future = TASKS.try_with(|tasks| tasks.borrow_mut().remove(&task.number));
         let Ok(Some(mut future)) = future else { return };
