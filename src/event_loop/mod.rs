@@ -13,7 +13,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::error;
 use slotwork_signals as signals;
@@ -135,6 +135,24 @@ impl EventLoop {
         }
     }
 
+    /// Runs the loop until `is_done` or the deadline.
+    fn run_while(&self, deadline: Instant, is_done: &dyn Fn() -> bool) {
+        turn::suspend_all();
+        let waker = self.inner.waker();
+        let mut cx = Context::from_waker(&waker);
+        let executor = executor();
+        let mut running = pin!(executor.run(queued(pending::<()>())));
+        while !is_done() {
+            let _: Poll<()> = self.inner.look(running.as_mut(), &mut cx);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if is_done() || left.is_zero() {
+                return;
+            }
+            let next = self.inner.timers.time_to_next().unwrap_or(left);
+            self.inner.wait(Some(next.min(left)));
+        }
+    }
+
     /// Starts a task on this loop; it runs while the loop runs.
     ///
     /// The task ends when the returned handle is dropped; `detach` lets it run on.
@@ -248,6 +266,8 @@ impl ThreadLoop {
     #[expect(clippy::expect_used, reason = "documented: without descriptors there is no loop")]
     fn new() -> Self {
         let inner = Inner::new().expect("the event loop of this thread cannot be made");
+        // A `SignalSpy` that waits runs the loop meanwhile.
+        signals::set_waiter(|deadline, is_done| EventLoop::current().run_while(deadline, is_done));
         Self { inner: Rc::new(inner), executor: Rc::default() }
     }
 }

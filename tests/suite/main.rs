@@ -1,5 +1,7 @@
 //! What users see of servers, sockets and the event loop, with peers that are raw TCP.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 mod support;
 
 mod fairness;

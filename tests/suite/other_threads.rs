@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use anyhow::{Context, Result, anyhow};
+use slotwork::signals::SignalSpy;
 use slotwork::{EventLoop, LoopHandle, WebSocketServer};
 
-use crate::support::raw_peer::{CLOSE, RawPeer, TEXT, masked};
+use crate::support::raw_peer::{self, CLOSE, RawPeer, TEXT, masked};
 use crate::support::recorder::Recorder;
-use crate::support::{echo, listening_server, serve};
+use crate::support::{DEADLINE, echo, echo_server, listening_server, serve};
 
 /// Signals of a socket reach queued slots to the last one, although the socket is gone by then.
 #[test]
@@ -63,6 +64,20 @@ fn a_panic_in_a_queued_slot_leaves_the_loop_running() -> Result<()> {
         peer.check_echo("panic")?;
         peer.check_echo("go on")
     })
+}
+
+/// Qt: `QSignalSpy::wait()` runs the loop meanwhile.
+#[test]
+fn a_spy_runs_the_loop_while_it_waits() -> Result<()> {
+    let server = echo_server()?;
+    let port = server.server_port();
+    let connections = SignalSpy::new(&server.new_connection());
+
+    let peer = std::thread::spawn(move || raw_peer::check_good_client(port));
+    connections.wait_for_within(1, DEADLINE)?;
+
+    assert_eq!(connections.count(), 1);
+    peer.join().map_err(|_| anyhow!("the peer panicked"))?
 }
 
 /// What is dropped with a thread may ask for the thread's loop.
@@ -137,7 +152,7 @@ impl Worker {
 
     /// Waits for the end of the socket, and returns what its slots heard.
     fn finish(self) -> Result<Vec<String>> {
-        self.is_over.recv_timeout(crate::support::DEADLINE).context("no `disconnected`")?;
+        self.is_over.recv_timeout(DEADLINE).context("no `disconnected`")?;
         self.event_loop.quit();
         self.thread.join().map_err(|_| anyhow!("the worker panicked"))?;
         Ok(self.heard.lock().unwrap().clone())

@@ -358,6 +358,6 @@ fn signal_is_shared_when_its_value_may_be_sent() {
     fn shared<S: Send + Sync>(_: &S) {}
     shared(&Signal::<str>::new());
     shared(&Signal::<[u8]>::new());
-    shared(&Signal::<std::cell::Cell<i32>>::new());
+    shared(&Signal::<Cell<i32>>::new());
     shared(&Signal::<i32>::new().connect(|_| {}));
 }
