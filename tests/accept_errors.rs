@@ -1,0 +1,127 @@
+//! What a server does when the process has no descriptor left for the next connection.
+//!
+//! A binary with one test: the limit is that of the whole process.
+
+#![cfg(unix)]
+
+#[path = "suite/support/mod.rs"]
+#[expect(dead_code, reason = "the other tests use the rest")]
+mod support;
+
+use std::fs::File;
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::task::Poll;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use slotwork::Error;
+use smol::Timer;
+use smol::future::FutureExt;
+
+use crate::support::raw_peer::RawPeer;
+use crate::support::recorder::Recorder;
+use crate::support::{echo_server, run_until, serve};
+
+/// Qt: SRV-25, where the server never accepts again by itself.
+#[test]
+fn a_server_without_descriptors_waits_and_goes_on_by_itself() -> Result<()> {
+    let server = echo_server()?;
+    let recorder = Recorder::default();
+    recorder.watch_server(&server);
+    let port = server.server_port();
+    let mut old = serve(move || RawPeer::open(port))?;
+    // Kept, so that no descriptor becomes free in an episode.
+    let mut kept = Vec::new();
+
+    for episode in 1..=2 {
+        // They have their descriptors before there are none; the server has yet to accept them.
+        server.pause_accepting();
+        let mut waiting = [RawPeer::connect(port)?, RawPeer::connect(port)?];
+        let hoard = Hoard::take_all_descriptors()?;
+        server.resume_accepting();
+        recorder.wait_for(&expected(episode, 0))?;
+        let turns = turns_within(Duration::from_millis(500))?;
+        ensure!(turns < 100, "the loop turned {turns} times while nothing could be accepted");
+
+        ensure!(server.is_listening());
+        ensure!(matches!(server.error(), Some(Error::Accept { source })
+            if source.raw_os_error() == Some(Errno::MFILE.raw_os_error())));
+        old = serve(move || {
+            (0..100).try_for_each(|_| old.check_echo("unharmed"))?;
+            Ok(old)
+        })?;
+        recorder.check(&expected(episode, 0))?;
+
+        drop(hoard);
+        kept.extend(serve(move || {
+            for peer in &mut waiting {
+                peer.shake_hands()?;
+                peer.check_echo("at last")?;
+            }
+            let [first, second] = waiting;
+            Ok([first, second, RawPeer::open(port)?])
+        })?);
+        recorder.check(&expected(episode, 3))?;
+    }
+    Ok(())
+}
+
+/// What was recorded when an episode has got as far as `accepted` connections after its error.
+fn expected(episode: usize, accepted: usize) -> Vec<&'static str> {
+    let mut lines = vec!["new connection"];
+    for connections in [3, accepted].into_iter().skip(2 - episode) {
+        lines.push("accept error: cannot accept a connection");
+        lines.extend(["new connection"].repeat(connections));
+    }
+    lines
+}
+
+/// Returns how often the loop looked around in a while. Slow machines make it fewer, not more.
+fn turns_within(duration: Duration) -> Result<u32> {
+    let mut turns = 0;
+    let count = poll_fn(|_| {
+        turns += 1;
+        Poll::<()>::Pending
+    });
+    let wait = async {
+        Timer::after(duration).await;
+    };
+    run_until(count.or(wait))?;
+    Ok(turns)
+}
+
+/// All descriptors that the process may still open; dropping it frees them.
+struct Hoard {
+    _files: Vec<File>,
+    limit: Rlimit,
+}
+
+impl Hoard {
+    fn take_all_descriptors() -> Result<Self> {
+        let limit = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(MANY), maximum: limit.maximum })?;
+        let mut files = Vec::new();
+        loop {
+            match File::open("/dev/null") {
+                Ok(file) => files.push(file),
+                Err(error) if error.raw_os_error() == Some(Errno::MFILE.raw_os_error()) => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error).context("/dev/null"),
+            }
+        }
+        Ok(Self { _files: files, limit })
+    }
+}
+
+impl Drop for Hoard {
+    fn drop(&mut self) {
+        // The limit was this before.
+        let _ = setrlimit(Resource::Nofile, self.limit);
+    }
+}
+
+/// More descriptors than the test needs.
+const MANY: u64 = 100;
