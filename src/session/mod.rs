@@ -161,7 +161,10 @@ impl Session {
     pub(crate) fn start_reading(&self) {
         let mut shared = self.lock();
         shared.is_taken = true;
-        shared.wake();
+        // Also a driver that is in a turn has to look again: it asks for this at the beginning.
+        if let Some(stream) = &shared.stream {
+            stream.source().wake();
+        }
     }
 
     pub(crate) fn state(&self) -> SocketState {

@@ -7,9 +7,9 @@ use anyhow::{Context, Result, anyhow};
 use slotwork::signals::SignalSpy;
 use slotwork::{EventLoop, LoopHandle, WebSocketServer};
 
-use crate::support::raw_peer::{self, CLOSE, RawPeer, TEXT, masked};
+use crate::support::raw_peer::{CLOSE, RawPeer, TEXT, masked};
 use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, echo, echo_server, listening_server, serve};
+use crate::support::{DEADLINE, echo, listening_server, run_until, serve};
 
 /// Signals of a socket reach queued slots to the last one, although the socket is gone by then.
 #[test]
@@ -69,15 +69,16 @@ fn a_panic_in_a_queued_slot_leaves_the_loop_running() -> Result<()> {
 /// Qt: `QSignalSpy::wait()` runs the loop meanwhile.
 #[test]
 fn a_spy_runs_the_loop_while_it_waits() -> Result<()> {
-    let server = echo_server()?;
+    let server = listening_server()?;
     let port = server.server_port();
     let connections = SignalSpy::new(&server.new_connection());
 
-    let peer = std::thread::spawn(move || raw_peer::check_good_client(port));
+    let peer = thread::spawn(move || RawPeer::open(port));
     connections.wait_for_within(1, DEADLINE)?;
 
     assert_eq!(connections.count(), 1);
-    peer.join().map_err(|_| anyhow!("the peer panicked"))?
+    peer.join().map_err(|_| anyhow!("the peer panicked"))??;
+    Ok(())
 }
 
 /// What is dropped with a thread may ask for the thread's loop.
@@ -119,7 +120,7 @@ fn last_words(port: u16) -> Result<()> {
 struct Worker {
     thread: thread::JoinHandle<()>,
     heard: Arc<Mutex<Vec<String>>>,
-    is_over: mpsc::Receiver<()>,
+    is_over: smol::channel::Receiver<()>,
     event_loop: LoopHandle,
 }
 
@@ -127,7 +128,7 @@ impl Worker {
     fn start(server: WebSocketServer) -> Result<Self> {
         let heard = Arc::<Mutex<Vec<String>>>::default();
         let (say_ready, ready) = mpsc::channel();
-        let (say_over, is_over) = mpsc::channel();
+        let (say_over, is_over) = smol::channel::bounded(1);
         let lines = Arc::clone(&heard);
         let thread = thread::spawn(move || {
             server.new_connection().connect(move |server, ()| {
@@ -139,7 +140,7 @@ impl Worker {
                 let (heard, say_over) = (Arc::clone(&lines), say_over.clone());
                 socket.disconnected().connect(move |_socket, ()| {
                     heard.lock().unwrap().push("disconnected".into());
-                    say_over.send(()).unwrap();
+                    say_over.try_send(()).unwrap();
                 });
             });
             say_ready.send(EventLoop::current().handle()).unwrap();
@@ -152,7 +153,7 @@ impl Worker {
 
     /// Waits for the end of the socket, and returns what its slots heard.
     fn finish(self) -> Result<Vec<String>> {
-        self.is_over.recv_timeout(DEADLINE).context("no `disconnected`")?;
+        run_until(self.is_over.recv())?.context("no `disconnected`")?;
         self.event_loop.quit();
         self.thread.join().map_err(|_| anyhow!("the worker panicked"))?;
         Ok(self.heard.lock().unwrap().clone())
