@@ -117,9 +117,9 @@ impl Inner {
         }
     }
 
-    fn check_room(&self) -> Result<(), Refusal> {
+    fn has_room(&self) -> bool {
         let state = self.lock();
-        if state.pending.len() < state.max_pending { Ok(()) } else { Err(Refusal::TooManyPending) }
+        state.pending.len() < state.max_pending
     }
 
     fn open(&self, stream: Stream, peer: SocketAddr, accepted: accept::Accepted) {
@@ -161,8 +161,13 @@ async fn handshake(
     timeout: Option<Duration>,
 ) {
     let name = server.upgrade().map(|server| server.lock().name.clone()).unwrap_or_default();
-    let has_room = |_: &_| server.upgrade().map_or(Ok(()), |server| server.check_room());
-    let accept = async { Some(accept::accept(&mut stream, &name, has_room).await) };
+    let mut admitted_by = None;
+    let admit = |_: &_| {
+        // Held until the socket is pending: a server that is dropped meanwhile closes it as well.
+        admitted_by = server.upgrade().filter(|server| server.has_room());
+        admitted_by.as_ref().map(drop).ok_or(Refusal::TooManyPending)
+    };
+    let accept = async { Some(accept::accept(&mut stream, &name, admit).await) };
     let outcome = match timeout {
         Some(timeout) => {
             let expire = async {
@@ -181,7 +186,7 @@ async fn handshake(
     };
     match (outcome, timeout) {
         (Some(Ok(accepted)), _) => {
-            if let Some(server) = server.upgrade() {
+            if let Some(server) = admitted_by {
                 server.open(stream, peer, accepted);
             }
         }
