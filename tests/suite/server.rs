@@ -226,7 +226,9 @@ fn close_ends_pending_sockets_and_leaves_those_that_were_taken() -> Result<()> {
         taken.check_echo("still here")
     })?;
 
-    recorder.check(&["text still here"])
+    // What comes next is the end of the peer, if the loop has seen it already.
+    ensure!(recorder.lines().first().is_some_and(|line| line == "text still here"));
+    Ok(())
 }
 
 /// Qt: SRV-24.
