@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use rustix::process::{Resource, Rlimit};
 
 use support::raw_peer::{RawPeer, TEXT, check_good_client, masked};
 use support::{echo_server, serve};
@@ -77,6 +78,37 @@ fn silent_connections() -> Result<()> {
         }
         check_good_client(port)
     })
+}
+
+/// Design: an idle connection owns no buffer, and little else.
+#[test]
+#[ignore = "prints figures; run by hand"]
+fn idle_connections() -> Result<()> {
+    const COUNT: usize = 5000;
+    let most = rustix::process::getrlimit(Resource::Nofile).maximum;
+    rustix::process::setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })?;
+    let server = echo_server()?;
+    let port = server.server_port();
+
+    serve(move || {
+        check_good_client(port)?;
+        let before = resident_bytes()?;
+        let mut peers = (0..COUNT).map(|_| RawPeer::open(port)).collect::<Result<Vec<_>>>()?;
+        let opened = resident_bytes()?;
+        println!("{} bytes an idle connection", (opened - before) / COUNT);
+        for peer in &mut peers {
+            peer.check_echo(&"a little more than nothing ".repeat(100))?;
+        }
+        println!("{} after an echo of 2700 bytes", (resident_bytes()? - before) / COUNT);
+        Ok(())
+    })
+}
+
+fn resident_bytes() -> Result<usize> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")).context("no VmRSS")?;
+    Ok(kibibytes.trim().parse::<usize>()? * 1024)
 }
 
 /// Sends a message and waits for its echo, again and again, and returns how long each took.
