@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::event_loop::{EventLoop, next_turn};
 use crate::handshake::accept::{self, Failure};
 use crate::handshake::refusal::Refusal;
-use crate::server::{Inner, send_away};
+use crate::server::{Inner, Listening, send_away};
 use crate::socket::{Accepted, WebSocket};
 use crate::stream::{Incoming, Listener, Stream, TcpStream};
 use crate::timers::Sleep;
@@ -28,7 +28,12 @@ pub(super) fn start(server: &Arc<Inner>, listener: &Arc<Listener>) {
     let (server_handle, listener) = (Arc::downgrade(server), Arc::clone(listener));
     server.event_loop.run(move || match listener.watch() {
         Ok(Some(incoming)) => {
-            EventLoop::current().spawn(accept_all(server_handle, incoming)).detach();
+            let guard = Accepting { server: Weak::clone(&server_handle), listener };
+            let accepting = async move {
+                accept_all(server_handle, incoming).await;
+                drop(guard);
+            };
+            EventLoop::current().spawn(accepting).detach();
         }
         Ok(None) => {}
         Err(source) => {
@@ -38,6 +43,25 @@ pub(super) fn start(server: &Arc<Inner>, listener: &Arc<Listener>) {
             }
         }
     });
+}
+
+/// Ends with the accepting task, which may be because its loop ends: a port where nobody accepts
+/// would let clients wait for ever.
+struct Accepting {
+    server: Weak<Inner>,
+    listener: Arc<Listener>,
+}
+
+impl Drop for Accepting {
+    fn drop(&mut self) {
+        self.listener.close();
+        if let Some(server) = self.server.upgrade() {
+            // The server may listen anew by now.
+            let is_this = |current: &Listening| Arc::ptr_eq(&current.listener, &self.listener);
+            let ended = server.lock().listening.take_if(|current| is_this(current));
+            drop(ended);
+        }
+    }
 }
 
 /// Accepts until the listener is closed, which the server does at its end.
@@ -97,20 +121,20 @@ impl Inner {
             return;
         }
         let timeout = state.handshake_timeout;
-        let place = state.handshakes.vacant_entry();
-        let key = place.key();
+        let number = state.next_handshake;
+        state.next_handshake += 1;
         let server = Arc::downgrade(self);
         let task = EventLoop::current().spawn(async move {
             handshake(&server, stream, peer, timeout).await;
             if let Some(server) = server.upgrade() {
-                server.forget_handshake(key);
+                server.forget_handshake(number);
             }
         });
-        place.insert(task);
+        state.handshakes.insert(number, task);
     }
 
-    fn forget_handshake(&self, key: usize) {
-        let task = self.lock().handshakes.try_remove(key);
+    fn forget_handshake(&self, number: u64) {
+        let task = self.lock().handshakes.remove(&number);
         // It is this very task that runs; dropping its handle would cancel it.
         if let Some(task) = task {
             task.detach();

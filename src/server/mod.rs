@@ -1,13 +1,12 @@
 //! The WebSocket server, as an object with signals.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::mem;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use slab::Slab;
 use slotwork_signals::{Handle, Signal, SignalRef};
 use smol::Task;
 
@@ -82,7 +81,8 @@ struct State {
     pending: VecDeque<WebSocket>,
     max_pending: usize,
     /// The opening handshakes under way.
-    handshakes: Slab<Task<()>>,
+    handshakes: BTreeMap<u64, Task<()>>,
+    next_handshake: u64,
     handshake_timeout: Option<Duration>,
     error: Option<Error>,
 }
@@ -108,7 +108,8 @@ impl WebSocketServer {
             is_paused: false,
             pending: VecDeque::new(),
             max_pending: DEFAULT_MAX_PENDING,
-            handshakes: Slab::new(),
+            handshakes: BTreeMap::new(),
+            next_handshake: 0,
             handshake_timeout: Some(DEFAULT_HANDSHAKE_TIMEOUT),
             error: None,
         };
@@ -183,7 +184,7 @@ impl WebSocketServer {
     /// Accepts no more connections until [`resume_accepting`](Self::resume_accepting).
     ///
     /// The server goes on listening: connections wait in the system's queue. Opening handshakes
-    /// under way are finished.
+    /// under way are finished. The next [`listen`](Self::listen) accepts again.
     #[doc(alias = "pauseAccepting")]
     pub fn pause_accepting(&self) {
         self.inner.lock().is_paused = true;
@@ -411,6 +412,7 @@ impl Inner {
             .map(Arc::new)
             .map_err(|source| Error::Listen { address, port, source: Arc::new(source) })?;
         state.listening = Some(Listening { listener: Arc::clone(&listener), address });
+        state.is_paused = false;
         state.error = None;
         Ok(listener)
     }

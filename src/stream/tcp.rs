@@ -17,8 +17,9 @@ pub(crate) struct TcpStream {
 impl TcpStream {
     /// Watches an accepted connection with the reactor of this thread.
     pub(crate) fn new(mut io: net::TcpStream) -> io::Result<Self> {
-        // Small messages leave at once; the output is gathered by us, not by the kernel.
-        io.set_nodelay(true)?;
+        // Small messages leave at once; the output is gathered by us, not by the kernel. Some systems
+        // refuse it for a connection that the peer has ended already: reading will tell that.
+        let _ = io.set_nodelay(true);
         let registration = Reactor::current()?.register(&mut io)?;
         Ok(Self { io, registration })
     }

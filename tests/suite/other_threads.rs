@@ -7,9 +7,9 @@ use anyhow::{Context, Result, anyhow};
 use slotwork::signals::SignalSpy;
 use slotwork::{EventLoop, LoopHandle, WebSocketServer};
 
-use crate::support::raw_peer::{CLOSE, RawPeer, TEXT, masked};
+use crate::support::raw_peer::{CLOSE, RawPeer, TEXT, check_good_client, masked};
 use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, echo, listening_server, run_until, serve};
+use crate::support::{DEADLINE, echo, echo_server, listening_server, run_until, serve};
 
 /// Signals of a socket reach queued slots to the last one, although the socket is gone by then.
 #[test]
@@ -106,6 +106,23 @@ fn a_task_dropped_at_the_end_of_its_thread_may_ask_for_the_loop() -> Result<()> 
     thread.join().map_err(|_| anyhow!("the thread panicked"))?;
 
     dropped.try_recv().context("the task was not dropped")
+}
+
+/// A server whose thread has ended serves nobody, and so does not keep its port.
+#[test]
+fn a_server_frees_its_port_when_its_thread_ends() -> Result<()> {
+    let thread = thread::spawn(|| {
+        let server = echo_server()?;
+        let port = server.server_port();
+        serve(move || check_good_client(port))?;
+        Ok::<_, anyhow::Error>((server, port))
+    });
+
+    let (server, port) = thread.join().map_err(|_| anyhow!("the thread panicked"))??;
+
+    assert!(!server.is_listening());
+    std::net::TcpListener::bind(("127.0.0.1", port))?;
+    Ok(())
 }
 
 /// A message and an orderly end, in one segment.
