@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::event_loop::{EventLoop, next_turn};
 use crate::handshake::accept::{self, Failure};
 use crate::handshake::refusal::Refusal;
-use crate::server::{Inner, Listening, send_away};
+use crate::server::inner::{Inner, Listening, send_away};
 use crate::socket::{Accepted, WebSocket};
 use crate::stream::{Incoming, Listener, Stream, TcpStream};
 use crate::timers::Sleep;

@@ -1,24 +1,23 @@
 //! The WebSocket server, as an object with signals.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::mem;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use slotwork_signals::{Handle, Signal, SignalRef};
-use smol::Task;
 
-use crate::close_code::CloseCode;
 use crate::error::Error;
-use crate::event_loop::{EventLoop, LoopHandle};
+use crate::event_loop::EventLoop;
 use crate::host_address::HostAddress;
+use crate::server::inner::Inner;
 use crate::socket::WebSocket;
 use crate::ssl_mode::SslMode;
-use crate::stream::Listener;
 
 mod accept;
+mod inner;
+mod weak;
+
+pub use weak::WeakWebSocketServer;
 
 /// A server that accepts WebSocket connections.
 ///
@@ -58,40 +57,6 @@ pub struct WebSocketServer {
     inner: Arc<Inner>,
 }
 
-/// A handle that does not keep its [`WebSocketServer`] alive.
-#[derive(Clone, Debug)]
-pub struct WeakWebSocketServer {
-    inner: Weak<Inner>,
-}
-
-struct Inner {
-    mode: SslMode,
-    event_loop: LoopHandle,
-    state: Mutex<State>,
-    new_connection: Signal<()>,
-    server_error: Signal<Error>,
-    accept_error: Signal<Error>,
-    closed: Signal<()>,
-}
-
-struct State {
-    name: String,
-    listening: Option<Listening>,
-    is_paused: bool,
-    pending: VecDeque<WebSocket>,
-    max_pending: usize,
-    /// The opening handshakes under way.
-    handshakes: BTreeMap<u64, Task<()>>,
-    next_handshake: u64,
-    handshake_timeout: Option<Duration>,
-    error: Option<Error>,
-}
-
-struct Listening {
-    listener: Arc<Listener>,
-    address: HostAddress,
-}
-
 impl WebSocketServer {
     /// Makes a server that does not listen yet, on the event loop of this thread.
     ///
@@ -102,26 +67,7 @@ impl WebSocketServer {
     pub fn new(server_name: impl Into<String>, secure_mode: SslMode) -> Self {
         let mut name: String = server_name.into();
         name.retain(is_header_character);
-        let state = State {
-            name,
-            listening: None,
-            is_paused: false,
-            pending: VecDeque::new(),
-            max_pending: DEFAULT_MAX_PENDING,
-            handshakes: BTreeMap::new(),
-            next_handshake: 0,
-            handshake_timeout: Some(DEFAULT_HANDSHAKE_TIMEOUT),
-            error: None,
-        };
-        let inner = Arc::new(Inner {
-            mode: secure_mode,
-            event_loop: EventLoop::current().handle(),
-            state: Mutex::new(state),
-            new_connection: Signal::new(),
-            server_error: Signal::new(),
-            accept_error: Signal::new(),
-            closed: Signal::new(),
-        });
+        let inner = Arc::new(Inner::new(name, secure_mode, EventLoop::current().handle()));
         Self { inner }
     }
 
@@ -367,7 +313,7 @@ impl Handle for WebSocketServer {
     type Weak = WeakWebSocketServer;
 
     fn downgrade(&self) -> WeakWebSocketServer {
-        WeakWebSocketServer { inner: Arc::downgrade(&self.inner) }
+        WeakWebSocketServer::new(Arc::downgrade(&self.inner))
     }
 
     fn upgrade(weak: &WeakWebSocketServer) -> Option<Self> {
@@ -375,96 +321,10 @@ impl Handle for WebSocketServer {
     }
 }
 
-impl WeakWebSocketServer {
-    /// Returns the server, unless it is gone.
-    #[must_use]
-    pub fn upgrade(&self) -> Option<WebSocketServer> {
-        Some(WebSocketServer { inner: self.inner.upgrade()? })
-    }
-}
-
 impl fmt::Debug for WebSocketServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "WebSocketServer({:?}, {:?})", self.server_name(), self.server_url())
     }
-}
-
-impl fmt::Debug for Inner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner").field("mode", &self.mode).finish_non_exhaustive()
-    }
-}
-
-impl Inner {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn bind(&self, address: HostAddress, port: u16) -> Result<Arc<Listener>, Error> {
-        if self.mode == SslMode::Secure {
-            return Err(Error::SecureModeNotSupported);
-        }
-        let mut state = self.lock();
-        if let Some(listening) = &state.listening {
-            return Err(Error::AlreadyListening { url: listening.url(self.mode) });
-        }
-        let listener = Listener::bind(address, port)
-            .map(Arc::new)
-            .map_err(|source| Error::Listen { address, port, source: Arc::new(source) })?;
-        state.listening = Some(Listening { listener: Arc::clone(&listener), address });
-        state.is_paused = false;
-        state.error = None;
-        Ok(listener)
-    }
-
-    /// Remembers an error and tells everybody.
-    fn report(&self, error: &Error) {
-        self.lock().error = Some(error.clone());
-        self.server_error.emit(error);
-    }
-
-    /// Stops listening and ends what nobody has taken; returns whether the server listened.
-    fn stop(&self) -> bool {
-        let mut state = self.lock();
-        let listening = state.listening.take();
-        let handshakes = mem::take(&mut state.handshakes);
-        let pending = mem::take(&mut state.pending);
-        drop(state);
-
-        if let Some(listening) = &listening {
-            listening.listener.close();
-        }
-        drop(handshakes);
-        pending.iter().for_each(send_away);
-        listening.is_some()
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-impl Listening {
-    fn url(&self, mode: SslMode) -> String {
-        let port = self.listener.local_address().port();
-        let ip = match self.address {
-            HostAddress::Any => HostAddress::LocalHost.ip(),
-            address => address.ip(),
-        };
-        match ip {
-            IpAddr::V4(ip) => format!("{}://{ip}:{port}", mode.scheme()),
-            IpAddr::V6(ip) => format!("{}://[{ip}]:{port}", mode.scheme()),
-        }
-    }
-}
-
-/// Closes a socket that nobody took.
-fn send_away(socket: &WebSocket) {
-    // 1001 may be sent, so that this cannot fail.
-    let _ = socket.close(CloseCode::GOING_AWAY, "server closed");
-    socket.start_reading();
 }
 
 /// Lets messages come in once this thread has run what it is doing, and so connected slots.
@@ -479,8 +339,3 @@ fn start_reading_later(socket: &WebSocket) {
 fn is_header_character(character: char) -> bool {
     matches!(character, ' '..='~')
 }
-
-/// Qt's default.
-const DEFAULT_MAX_PENDING: usize = 30;
-/// Qt's default.
-const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
-use slotwork_signals::{Handle, Signal, SignalRef};
+use slotwork_signals::{Handle, SignalRef};
 
 use crate::close_code::CloseCode;
 use crate::error::Error;
@@ -15,10 +15,15 @@ use crate::pong::Pong;
 use crate::protocol::frame::Frame;
 use crate::protocol::opcode::Opcode;
 use crate::send_status::SendStatus;
-use crate::session::{Driver, Observer, Session};
+use crate::socket::inner::{Inner, lock};
 use crate::socket_state::SocketState;
 use crate::ssl_mode::SslMode;
-use crate::stream::Stream;
+
+mod inner;
+mod weak;
+
+pub(crate) use inner::Accepted;
+pub use weak::WeakWebSocket;
 
 /// The WebSocket of one peer.
 ///
@@ -50,67 +55,10 @@ pub struct WebSocket {
     inner: Arc<Inner>,
 }
 
-/// A handle that does not keep its [`WebSocket`] alive.
-///
-/// # Qt
-///
-/// What `QPointer` is used for.
-#[doc(alias = "QPointer")]
-#[derive(Clone, Debug)]
-pub struct WeakWebSocket {
-    inner: Weak<Inner>,
-}
-
-struct Inner {
-    session: Session,
-    request: HandshakeRequest,
-    mode: SslMode,
-    peer: SocketAddr,
-    local: SocketAddr,
-    pinged: Mutex<Option<Instant>>,
-    error: Mutex<Option<Error>>,
-    text_message_received: Signal<str>,
-    binary_message_received: Signal<[u8]>,
-    pong: Signal<Pong>,
-    bytes_written: Signal<usize>,
-    about_to_close: Signal<()>,
-    state_changed: Signal<SocketState>,
-    error_occurred: Signal<Error>,
-    disconnected: Signal<()>,
-}
-
-/// What the server knows of a connection whose opening handshake is done.
-pub(crate) struct Accepted {
-    pub(crate) stream: Stream,
-    pub(crate) request: HandshakeRequest,
-    pub(crate) leftover: Vec<u8>,
-    pub(crate) mode: SslMode,
-    pub(crate) peer: SocketAddr,
-    pub(crate) local: SocketAddr,
-}
-
 impl WebSocket {
     /// Makes the socket of an accepted connection, and the task that has to be spawned for it.
     pub(crate) fn accepted(accepted: Accepted) -> (Self, impl Future<Output = ()> + 'static) {
-        let source = Arc::clone(accepted.stream.source());
-        let inner = Arc::new(Inner {
-            session: Session::new(accepted.stream),
-            request: accepted.request,
-            mode: accepted.mode,
-            peer: accepted.peer,
-            local: accepted.local,
-            pinged: Mutex::default(),
-            error: Mutex::default(),
-            text_message_received: Signal::new(),
-            binary_message_received: Signal::new(),
-            pong: Signal::new(),
-            bytes_written: Signal::new(),
-            about_to_close: Signal::new(),
-            state_changed: Signal::new(),
-            error_occurred: Signal::new(),
-            disconnected: Signal::new(),
-        });
-        let driver = Driver::new(Arc::clone(&inner), source, accepted.leftover);
+        let (inner, driver) = Inner::accepted(accepted);
         (Self { inner }, driver)
     }
 
@@ -383,19 +331,11 @@ impl Handle for WebSocket {
     type Weak = WeakWebSocket;
 
     fn downgrade(&self) -> WeakWebSocket {
-        WeakWebSocket { inner: Arc::downgrade(&self.inner) }
+        WeakWebSocket::new(Arc::downgrade(&self.inner))
     }
 
     fn upgrade(weak: &WeakWebSocket) -> Option<Self> {
         weak.upgrade()
-    }
-}
-
-impl WeakWebSocket {
-    /// Returns the socket, unless it is gone.
-    #[must_use]
-    pub fn upgrade(&self) -> Option<WebSocket> {
-        Some(WebSocket { inner: self.inner.upgrade()? })
     }
 }
 
@@ -418,80 +358,4 @@ impl fmt::Debug for WebSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "WebSocket({}, {:?})", self.inner.peer, self.state())
     }
-}
-
-impl fmt::Debug for Inner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner").field("peer", &self.peer).finish_non_exhaustive()
-    }
-}
-
-impl Inner {
-    fn send(&self, opcode: Opcode, payload: &[u8]) -> SendStatus {
-        self.session.send(&Frame { opcode, is_final: true, payload })
-    }
-}
-
-/// Emits what the session's task tells.
-impl Observer for Inner {
-    fn session(&self) -> &Session {
-        &self.session
-    }
-
-    fn text_received(&self, message: &str) {
-        self.text_message_received.emit(message);
-    }
-
-    fn binary_received(&self, message: &[u8]) {
-        self.binary_message_received.emit(message);
-    }
-
-    fn pong_received(&self, payload: &[u8]) {
-        let elapsed = lock(&self.pinged).map(|pinged| pinged.elapsed());
-        self.pong.emit(&Pong { elapsed, payload: payload.into() });
-    }
-
-    fn bytes_written(&self, count: usize) {
-        self.bytes_written.emit(&count);
-    }
-
-    fn closing(&self) {
-        self.about_to_close.emit(&());
-    }
-
-    fn state_changed(&self, state: SocketState) {
-        self.state_changed.emit(&state);
-    }
-
-    fn failed(&self, error: Error) {
-        *lock(&self.error) = Some(error.clone());
-        self.error_occurred.emit(&error);
-    }
-
-    fn ended(this: &Arc<Self>) {
-        let ending = Ending(WebSocket { inner: Arc::clone(this) });
-        ending.0.inner.disconnected.emit(&());
-    }
-}
-
-/// Frees the slots of a socket that has ended, also when one of them panics. Those in other threads
-/// keep it until they have run.
-struct Ending(WebSocket);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        let Self(socket) = self;
-        socket.inner.text_message_received.finish(socket);
-        socket.inner.binary_message_received.finish(socket);
-        socket.inner.pong.finish(socket);
-        socket.inner.bytes_written.finish(socket);
-        socket.inner.about_to_close.finish(socket);
-        socket.inner.state_changed.finish(socket);
-        socket.inner.error_occurred.finish(socket);
-        socket.inner.disconnected.finish(socket);
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,159 @@
+//! What the handles of a server share: where it listens, what waits, and its signals.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::mem;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use slotwork_signals::Signal;
+use smol::Task;
+
+use crate::close_code::CloseCode;
+use crate::error::Error;
+use crate::event_loop::LoopHandle;
+use crate::host_address::HostAddress;
+use crate::socket::WebSocket;
+use crate::ssl_mode::SslMode;
+use crate::stream::Listener;
+
+/// What all handles of a server share.
+pub(super) struct Inner {
+    pub(super) mode: SslMode,
+    pub(super) event_loop: LoopHandle,
+    pub(super) state: Mutex<State>,
+    pub(super) new_connection: Signal<()>,
+    pub(super) server_error: Signal<Error>,
+    pub(super) accept_error: Signal<Error>,
+    pub(super) closed: Signal<()>,
+}
+
+/// What changes while a server lives.
+pub(super) struct State {
+    pub(super) name: String,
+    pub(super) listening: Option<Listening>,
+    pub(super) is_paused: bool,
+    pub(super) pending: VecDeque<WebSocket>,
+    pub(super) max_pending: usize,
+    /// The opening handshakes under way.
+    pub(super) handshakes: BTreeMap<u64, Task<()>>,
+    pub(super) next_handshake: u64,
+    pub(super) handshake_timeout: Option<Duration>,
+    pub(super) error: Option<Error>,
+}
+
+/// What a server has while it listens.
+pub(super) struct Listening {
+    pub(super) listener: Arc<Listener>,
+    pub(super) address: HostAddress,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("mode", &self.mode).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// Makes the state of a server that does not listen yet.
+    pub(super) fn new(name: String, mode: SslMode, event_loop: LoopHandle) -> Self {
+        let state = State {
+            name,
+            listening: None,
+            is_paused: false,
+            pending: VecDeque::new(),
+            max_pending: DEFAULT_MAX_PENDING,
+            handshakes: BTreeMap::new(),
+            next_handshake: 0,
+            handshake_timeout: Some(DEFAULT_HANDSHAKE_TIMEOUT),
+            error: None,
+        };
+        Self {
+            mode,
+            event_loop,
+            state: Mutex::new(state),
+            new_connection: Signal::new(),
+            server_error: Signal::new(),
+            accept_error: Signal::new(),
+            closed: Signal::new(),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Binds and remembers that; nothing is accepted yet.
+    pub(super) fn bind(&self, address: HostAddress, port: u16) -> Result<Arc<Listener>, Error> {
+        if self.mode == SslMode::Secure {
+            return Err(Error::SecureModeNotSupported);
+        }
+        let mut state = self.lock();
+        if let Some(listening) = &state.listening {
+            return Err(Error::AlreadyListening { url: listening.url(self.mode) });
+        }
+        let listener = Listener::bind(address, port)
+            .map(Arc::new)
+            .map_err(|source| Error::Listen { address, port, source: Arc::new(source) })?;
+        state.listening = Some(Listening { listener: Arc::clone(&listener), address });
+        state.is_paused = false;
+        state.error = None;
+        Ok(listener)
+    }
+
+    /// Remembers an error and tells everybody.
+    pub(super) fn report(&self, error: &Error) {
+        self.lock().error = Some(error.clone());
+        self.server_error.emit(error);
+    }
+
+    /// Stops listening and ends what nobody has taken; returns whether the server listened.
+    pub(super) fn stop(&self) -> bool {
+        let mut state = self.lock();
+        let listening = state.listening.take();
+        let handshakes = mem::take(&mut state.handshakes);
+        let pending = mem::take(&mut state.pending);
+        drop(state);
+
+        if let Some(listening) = &listening {
+            listening.listener.close();
+        }
+        drop(handshakes);
+        pending.iter().for_each(send_away);
+        listening.is_some()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Listening {
+    /// Returns the URL at which clients reach the server.
+    pub(super) fn url(&self, mode: SslMode) -> String {
+        let port = self.listener.local_address().port();
+        let ip = match self.address {
+            HostAddress::Any => HostAddress::LocalHost.ip(),
+            address => address.ip(),
+        };
+        match ip {
+            IpAddr::V4(ip) => format!("{}://{ip}:{port}", mode.scheme()),
+            IpAddr::V6(ip) => format!("{}://[{ip}]:{port}", mode.scheme()),
+        }
+    }
+}
+
+/// Closes a socket that nobody took.
+pub(super) fn send_away(socket: &WebSocket) {
+    // 1001 may be sent, so that this cannot fail.
+    let _ = socket.close(CloseCode::GOING_AWAY, "server closed");
+    socket.start_reading();
+}
+
+/// Qt's default.
+const DEFAULT_MAX_PENDING: usize = 30;
+/// Qt's default.
+const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
