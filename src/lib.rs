@@ -46,6 +46,8 @@ mod socket;
 mod socket_state;
 mod ssl_mode;
 mod stream;
+#[cfg(test)]
+mod testing;
 mod timers;
 mod turn;
 

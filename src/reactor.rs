@@ -260,19 +260,9 @@ const READ_CLOSED: u8 = 4;
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::sync::atomic::AtomicUsize;
-    use std::task::Wake;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
+    use crate::testing::Count;
 
     fn pair() -> io::Result<(mio::net::TcpStream, std::net::TcpStream)> {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
@@ -296,7 +286,7 @@ mod tests {
             reactor.wake_tasks();
         }
 
-        assert!(count.0.load(Ordering::SeqCst) >= 1);
+        assert!(count.get() >= 1);
         assert!(!registration.source().is_read_closed());
         Ok(())
     }
