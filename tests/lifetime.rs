@@ -20,11 +20,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use slotwork::signals::Handle;
 use slotwork::{EventLoop, SendStatus, SocketState, WebSocket};
 use smol::Timer;
-use smol::future::yield_now;
 
 use crate::support::raw_peer::{CLOSE, RawPeer, TEXT, check_good_client, masked, request};
 use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, echo, echo_server, listening_server, run_until, serve};
+use crate::support::{DEADLINE, echo, echo_server, listening_server, run_until, serve, wait_until};
 
 /// Also while the program keeps its handles of the sockets.
 #[test]
@@ -293,15 +292,6 @@ impl Descriptors {
 
 fn count_descriptors() -> Result<usize> {
     Ok(fs::read_dir("/proc/self/fd")?.count())
-}
-
-/// Runs the loop until the condition holds, which is asked in each turn.
-fn wait_until(condition: impl Fn() -> bool) -> Result<()> {
-    run_until(async {
-        while !condition() {
-            yield_now().await;
-        }
-    })
 }
 
 /// 500 connections have 1000 ends here; the limit is often 1024.

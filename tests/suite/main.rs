@@ -9,5 +9,7 @@ mod handshake;
 mod listening;
 mod messages;
 mod other_threads;
+mod sending;
 mod server;
 mod server_slots;
+mod threads;

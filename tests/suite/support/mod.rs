@@ -3,12 +3,15 @@
 pub(crate) mod raw_peer;
 pub(crate) mod recorder;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use slotwork::{EventLoop, HostAddress, SslMode, WebSocket, WebSocketServer};
 use smol::Timer;
-use smol::future::FutureExt;
+use smol::future::{FutureExt, yield_now};
+
+use self::recorder::Recorder;
 
 /// What everything in a test has to be done in; the machine may be slow.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -29,6 +32,25 @@ pub(crate) fn echo_server() -> Result<WebSocketServer> {
         }
     });
     Ok(server)
+}
+
+/// A server that records the signals of its sockets, and calls `act` for each text message.
+pub(crate) fn recorded_server(
+    act: impl Fn(&WebSocket, &str) + 'static,
+) -> Result<(WebSocketServer, Recorder)> {
+    let server = listening_server()?;
+    let recorder = Recorder::default();
+    let act = Rc::new(act);
+
+    let watcher = recorder.clone();
+    server.new_connection().connect(move |server, ()| {
+        while let Some(socket) = server.next_pending_connection() {
+            watcher.watch(&socket);
+            let act = Rc::clone(&act);
+            socket.text_message_received().connect(move |socket, text| act(socket, text));
+        }
+    });
+    Ok((server, recorder))
 }
 
 /// Connects slots that send every message back.
@@ -61,4 +83,13 @@ pub(crate) fn run_until<T>(future: impl Future<Output = T>) -> Result<T> {
     };
     let outcome = EventLoop::current().run_until(async { Some(future.await) }.or(expire));
     outcome.context("the deadline passed")
+}
+
+/// Runs this thread's loop until `condition` holds, which is asked in each turn.
+pub(crate) fn wait_until(condition: impl Fn() -> bool) -> Result<()> {
+    run_until(async {
+        while !condition() {
+            yield_now().await;
+        }
+    })
 }

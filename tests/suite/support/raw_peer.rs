@@ -57,6 +57,16 @@ pub(crate) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     masked_frame(0x80 | opcode, payload)
 }
 
+/// Text messages of a client, one behind the other.
+pub(crate) fn masked_texts(texts: &[&str]) -> Vec<u8> {
+    texts.iter().flat_map(|text| masked(TEXT, text.as_bytes())).collect()
+}
+
+/// A close frame of a client.
+pub(crate) fn masked_close(code: u16, reason: &str) -> Vec<u8> {
+    masked(CLOSE, &Frame::close(code, reason).payload)
+}
+
 /// A masked frame with a first byte of the caller's choice.
 pub(crate) fn masked_frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
     const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
@@ -163,6 +173,13 @@ impl RawPeer {
         Ok(SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?)
     }
 
+    /// Reads as many bytes as that.
+    pub(crate) fn read_bytes(&mut self, length: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.stream.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Reads an HTTP answer, and the end of the connection behind it.
     pub(crate) fn read_response(&mut self) -> Result<Response> {
         let text = String::from_utf8(self.read_to_end()?)?;
@@ -195,8 +212,7 @@ impl RawPeer {
             127 => u64::from_be_bytes(self.read_exact()?),
             length => length.into(),
         };
-        let mut payload = vec![0; usize::try_from(length)?];
-        self.stream.read_exact(&mut payload)?;
+        let payload = self.read_bytes(usize::try_from(length)?)?;
         Ok(Frame { opcode: first & 0x0F, payload })
     }
 
@@ -209,17 +225,27 @@ impl RawPeer {
         }
     }
 
+    /// Reads a frame, which has to be this one.
+    pub(crate) fn expect(&mut self, expected: &Frame) -> Result<()> {
+        let frame = self.read_frame()?;
+        ensure!(frame == *expected, "{frame:?} came, not {expected:?}");
+        Ok(())
+    }
+
+    /// Reads text messages, which have to be these.
+    pub(crate) fn expect_texts(&mut self, texts: &[&str]) -> Result<()> {
+        texts.iter().try_for_each(|text| self.expect(&Frame::text(text)))
+    }
+
     /// Sends a text message and reads its echo.
     pub(crate) fn check_echo(&mut self, text: &str) -> Result<()> {
         self.send(masked(TEXT, text.as_bytes()))?;
-        let echo = self.read_frame()?;
-        ensure!(echo == Frame::text(text), "{echo:?} came back");
-        Ok(())
+        self.expect(&Frame::text(text))
     }
 
     /// Closes as a good client does: close frame, the server's answer, the end.
     pub(crate) fn close(&mut self, code: u16, reason: &str) -> Result<Frame> {
-        self.send(masked(CLOSE, &Frame::close(code, reason).payload))?;
+        self.send(masked_close(code, reason))?;
         let answer = self.read_frame()?;
         let rest = self.read_to_end()?;
         ensure!(rest.is_empty(), "{rest:?} came after the close frame");

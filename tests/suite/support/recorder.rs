@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use slotwork::signals::SignalRef;
 use slotwork::{Error, WebSocket, WebSocketServer};
 
-use super::run_until;
+use super::{run_until, wait_until};
 
 /// A list of lines that slots write and a test reads.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +46,19 @@ impl Recorder {
         });
         run_until(enough).with_context(|| format!("recorded {:#?}", self.lines()))?;
         self.check(expected)
+    }
+
+    /// Runs the loop until a socket has disconnected, then checks as [`check`](Self::check) does.
+    pub(crate) fn check_life(&self, expected: &[&str]) -> Result<()> {
+        self.wait_for_disconnected(1)?;
+        self.check(expected)
+    }
+
+    /// Runs the loop until as many sockets have disconnected.
+    pub(crate) fn wait_for_disconnected(&self, sockets: usize) -> Result<()> {
+        let is_end = |line: &&String| line.starts_with("disconnected");
+        wait_until(|| self.lines.borrow().iter().filter(is_end).count() >= sockets)
+            .with_context(|| format!("recorded {:#?}", self.lines()))
     }
 
     /// Writes a line for each signal of `server`.
