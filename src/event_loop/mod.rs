@@ -113,7 +113,7 @@ impl EventLoop {
     /// `QCoreApplication::processEvents()`.
     #[doc(alias = "processEvents")]
     pub fn process_events(&self) {
-        turn::suspend_all();
+        let _run = self.inner.begin_run();
         self.inner.wait(Some(Duration::ZERO));
         let waker = self.inner.waker();
         let mut cx = Context::from_waker(&waker);
@@ -122,7 +122,7 @@ impl EventLoop {
 
     /// Runs the loop until `future` completes and returns its output.
     pub fn run_until<T>(&self, future: impl Future<Output = T>) -> T {
-        turn::suspend_all();
+        let _run = self.inner.begin_run();
         let waker = self.inner.waker();
         let mut cx = Context::from_waker(&waker);
         let executor = executor();
@@ -137,7 +137,7 @@ impl EventLoop {
 
     /// Runs the loop until `is_done` or the deadline.
     fn run_while(&self, deadline: Instant, is_done: &dyn Fn() -> bool) {
-        turn::suspend_all();
+        let _run = self.inner.begin_run();
         let waker = self.inner.waker();
         let mut cx = Context::from_waker(&waker);
         let executor = executor();
@@ -193,6 +193,12 @@ impl Inner {
         Ok(Self { reactor, timers: Timers::current(), shared, exits: Exits::default() })
     }
 
+    /// Begins a run of the loop, which may be inside a turn of another one.
+    fn begin_run(&self) -> Run<'_> {
+        turn::suspend_all();
+        Run { shared: &self.shared }
+    }
+
     fn waker(&self) -> Waker {
         Waker::from(Arc::clone(&self.shared))
     }
@@ -226,6 +232,19 @@ impl Inner {
             Ok(()) => self.reactor.wake_tasks(),
             Err(error) => error!("cannot poll for events: {error}"),
         }
+    }
+}
+
+/// A run of the loop.
+struct Run<'a> {
+    shared: &'a Shared,
+}
+
+impl Drop for Run<'_> {
+    /// Makes the run around this one look again: each look takes all notifications, also those
+    /// that were meant for what the outer run waits for.
+    fn drop(&mut self) {
+        self.shared.notify();
     }
 }
 

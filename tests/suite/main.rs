@@ -4,10 +4,12 @@
 
 mod support;
 
+mod event_loop;
 mod fairness;
 mod handshake;
 mod listening;
 mod messages;
+mod nested_loops;
 mod other_threads;
 mod sending;
 mod server;

@@ -93,3 +93,8 @@ pub(crate) fn wait_until(condition: impl Fn() -> bool) -> Result<()> {
         }
     })
 }
+
+/// Panics as a slot may, but without the message in the output of the tests.
+pub(crate) fn panic_in_slot() -> ! {
+    std::panic::resume_unwind(Box::new("a slot panics"))
+}

@@ -1,0 +1,140 @@
+//! Slots that run a loop of their own: the rest goes on, and nothing is delivered inside them.
+
+use anyhow::Result;
+use slotwork::{EventLoop, WebSocketServer};
+
+use crate::support::raw_peer::{RawPeer, TEXT, masked, masked_frame, masked_texts};
+use crate::support::recorder::Recorder;
+use crate::support::{recorded_server, serve};
+
+/// Qt: RCV-17; regression QTBUG-87279 (a slot that re-enters got messages twice). Messages that
+/// arrive meanwhile come after the slot has returned, in order; others are served inside.
+#[test]
+fn a_socket_is_not_reentered_while_others_are_served() -> Result<()> {
+    let (server, recorder) = nesting_server()?;
+    let port = server.server_port();
+
+    let _peers = serve(move || {
+        let (mut nesting, mut other) = (RawPeer::open(port)?, RawPeer::open(port)?);
+        nesting.send(masked_texts(&["nest", "first"]))?;
+        nesting.send(masked_frame(TEXT, b"sec"))?;
+        other.check_echo("inside")?;
+        nesting.send(masked_frame(0x80, b"ond"))?;
+        other.check_echo("leave")?;
+
+        nesting.expect_texts(&["nest", "first", "second"])?;
+        nesting.check_echo("afterwards")?;
+        Ok([nesting, other])
+    })?;
+    recorder.check(&[
+        "text nest",
+        "text inside",
+        "text leave",
+        "text first",
+        "text second",
+        "text afterwards",
+    ])
+}
+
+/// Qt: RCV-17: what a slot was lent stays as it is, whatever is received in the loop inside it.
+#[test]
+fn a_lent_message_does_not_change_inside_a_nested_loop() -> Result<()> {
+    let (server, _recorder) = nesting_server()?;
+    let port = server.server_port();
+    let big = format!("nest {}", "n".repeat(200_000));
+
+    serve(move || {
+        for text in ["nest", &big] {
+            let (mut nesting, mut other) = (RawPeer::open(port)?, RawPeer::open(port)?);
+            nesting.send(masked(TEXT, text.as_bytes()))?;
+            for length in [10, 60_000, 300_000] {
+                other.check_echo(&"o".repeat(length))?;
+            }
+            other.check_echo("leave")?;
+            nesting.expect_texts(&[text])?;
+        }
+        Ok(())
+    })
+}
+
+/// Qt: RCV-17: nested twice; each `leave` ends the innermost loop.
+#[test]
+fn nested_loops_end_from_the_inside() -> Result<()> {
+    let (server, _recorder) = nesting_server()?;
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peers = [RawPeer::open(port)?, RawPeer::open(port)?, RawPeer::open(port)?];
+        let [outer, inner, other] = &mut peers;
+        outer.send(masked_texts(&["nest outer"]))?;
+        other.check_echo("both")?;
+        inner.send(masked_texts(&["nest inner"]))?;
+        other.check_echo("inside")?;
+
+        other.check_echo("leave")?;
+        inner.expect_texts(&["nest inner"])?;
+        other.check_echo("still inside the outer one")?;
+        other.check_echo("leave")?;
+        outer.expect_texts(&["nest outer"])
+    })
+}
+
+/// The peer of a slot that runs a loop closes meanwhile: the socket ends after the slot.
+#[test]
+fn a_peer_that_closes_inside_a_nested_loop_is_noticed_afterwards() -> Result<()> {
+    let (server, recorder) = nesting_server()?;
+    let port = server.server_port();
+
+    let _other = serve(move || {
+        let (mut nesting, mut other) = (RawPeer::open(port)?, RawPeer::open(port)?);
+        nesting.send(masked_texts(&["nest"]))?;
+        drop(nesting);
+        other.check_echo("inside")?;
+        other.check_echo("leave")?;
+        Ok(other)
+    })?;
+    recorder.check_life(&[
+        "text nest",
+        "text inside",
+        "text leave",
+        "error: the peer closed the connection without a closing handshake",
+        "Unconnected",
+        "disconnected Some(1006) ",
+    ])
+}
+
+/// What a slot has sent goes out before it waits in a loop of its own, as in Qt.
+#[test]
+fn output_leaves_while_the_slot_runs_a_nested_loop() -> Result<()> {
+    let (server, _recorder) = recorded_server(|socket, text| match text {
+        "nest" => {
+            socket.send_text_message("please wait");
+            EventLoop::current().exec();
+        }
+        _ => EventLoop::current().quit(),
+    })?;
+    let port = server.server_port();
+
+    serve(move || {
+        let (mut nesting, mut other) = (RawPeer::open(port)?, RawPeer::open(port)?);
+        nesting.send(masked_texts(&["nest"]))?;
+        let outcome = nesting.expect_texts(&["please wait"]);
+        other.send(masked_texts(&["leave"]))?;
+        outcome
+    })
+}
+
+/// An echo server whose slot runs a loop when a text begins with "nest", until another socket
+/// receives "leave". It answers when its loop has ended.
+fn nesting_server() -> Result<(WebSocketServer, Recorder)> {
+    recorded_server(|socket, text| {
+        let before = text.to_owned();
+        if text.starts_with("nest") {
+            EventLoop::current().exec();
+        } else if text == "leave" {
+            EventLoop::current().quit();
+        }
+        assert!(text == before, "the message changed under the slot");
+        socket.send_text_message(text);
+    })
+}
