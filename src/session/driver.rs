@@ -197,7 +197,7 @@ impl<O: Observer> Driver<O> {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             for _ in 0..MESSAGES_PER_TURN {
                 let rest = received.get_mut(consumed..).unwrap_or_default();
-                if rest.is_empty() || self.stage != Stage::Open {
+                if rest.is_empty() || !self.delivers() {
                     break;
                 }
                 consumed += self.deliver_one(rest);
@@ -209,7 +209,12 @@ impl<O: Observer> Driver<O> {
         }
         self.decoder.recycle(&mut self.pool.borrow_mut());
         // Once it is over, nobody looks at the rest.
-        if self.stage == Stage::Open { consumed } else { received.len() }
+        if self.delivers() { consumed } else { received.len() }
+    }
+
+    /// Returns whether the next message is delivered: a slot may have called `abort` meanwhile.
+    fn delivers(&self) -> bool {
+        self.stage == Stage::Open && !self.observer.session().has_ended()
     }
 
     fn deliver_one(&mut self, input: &mut [u8]) -> usize {
@@ -232,9 +237,6 @@ impl<O: Observer> Driver<O> {
                 session.answer_close(code.unwrap_or(CloseCode::MISSING_STATUS_CODE), reason);
                 self.stage = Stage::Over;
             }
-        }
-        if session.has_ended() {
-            self.stage = Stage::Over;
         }
         consumed
     }

@@ -54,6 +54,15 @@ impl Recorder {
         self.check(expected)
     }
 
+    /// The same, when other sockets may have lived after it.
+    pub(crate) fn check_start(&self, expected: &[&str]) -> Result<()> {
+        self.wait_for_disconnected(1)?;
+        let lines = self.lines();
+        let start: Vec<_> = lines.iter().take(expected.len()).collect();
+        ensure!(start == expected, "recorded {lines:#?}, not {expected:#?} first");
+        Ok(())
+    }
+
     /// Runs the loop until as many sockets have disconnected.
     pub(crate) fn wait_for_disconnected(&self, sockets: usize) -> Result<()> {
         let is_end = |line: &&String| line.starts_with("disconnected");

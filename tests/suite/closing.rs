@@ -1,0 +1,400 @@
+//! The end of a connection: who closes, with which code, and which signals tell.
+
+use std::cell::Cell;
+
+use anyhow::{Result, ensure};
+use slotwork::{CloseCode, Error, EventLoop, SocketState, WebSocket};
+
+use crate::support::raw_peer::{
+    CLOSE, Frame, RawPeer, check_good_client, masked, masked_close, masked_texts,
+};
+use crate::support::recorder::Recorder;
+use crate::support::{listening_server, recorded_server, serve};
+
+/// Qt: CLS-01, CLS-07; RFC 6455 §7.1.2: `Closing` at once, the code readable at once, messages are
+/// delivered until the peer has answered, a second `close` does nothing. Qt stays `Connected`.
+#[test]
+fn the_server_closes() -> Result<()> {
+    let (server, recorder) = recorded_server(|socket, text| {
+        if text != "close" {
+            return;
+        }
+        assert!(socket.close(CloseCode::GOING_AWAY, "going away").is_ok());
+        assert!(socket.close(CloseCode::NORMAL, "again").is_ok());
+
+        assert_eq!(socket.state(), SocketState::Closing);
+        assert!(!socket.is_valid());
+        assert_eq!(socket.close_code(), Some(CloseCode::GOING_AWAY));
+        assert_eq!(socket.close_reason(), "going away");
+    })?;
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        peer.send(masked_texts(&["close", "same segment"]))?;
+        peer.expect(&Frame::close(1001, "going away"))?;
+        peer.send(masked_texts(&["on its way"]))?;
+        peer.send(masked_close(1001, "going away"))?;
+        ensure!(peer.read_to_end()?.is_empty());
+        Ok(())
+    })?;
+    recorder.check_life(&[
+        "text close",
+        "text same segment",
+        "about to close",
+        "Closing",
+        "text on its way",
+        "Unconnected",
+        "disconnected Some(1001) going away",
+    ])
+}
+
+/// Qt: CLS-04; RFC 6455 §5.5.1: the answer carries the peer's code and reason; `about_to_close`
+/// comes once (Qt: twice).
+#[test]
+fn the_peer_closes_first() -> Result<()> {
+    let (server, recorder) = recorded_server(|_socket, _text| {})?;
+    let port = server.server_port();
+
+    serve(move || {
+        let answer = RawPeer::open(port)?.close(1000, "hello")?;
+        ensure!(answer == Frame::close(1000, "hello"), "{answer:?}");
+        Ok(())
+    })?;
+    recorder.check_life(&[
+        "about to close",
+        "Closing",
+        "Unconnected",
+        "disconnected Some(1000) hello",
+    ])
+}
+
+/// RFC 6455 §7.1.5: a close frame without a code is reported as 1005 (Qt: 1000), and answered by
+/// one without a code, for 1005 is never sent.
+#[test]
+fn the_peer_closes_without_a_code() -> Result<()> {
+    let (server, recorder) = recorded_server(|_socket, _text| {})?;
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        peer.send(masked(CLOSE, b""))?;
+        peer.expect(&Frame { opcode: CLOSE, payload: vec![] })?;
+        ensure!(peer.read_to_end()?.is_empty());
+        Ok(())
+    })?;
+    recorder.check_life(&["about to close", "Closing", "Unconnected", "disconnected Some(1005) "])
+}
+
+/// RFC 6455 §7.1.2: both sides close before they see the other's frame; nobody answers twice.
+#[test]
+fn both_sides_close_at_once() -> Result<()> {
+    let (server, recorder) = recorded_server(|socket, _text| {
+        let _ = socket.close(CloseCode::NORMAL, "ours");
+    })?;
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        peer.send([masked_texts(&["close"]), masked_close(4000, "theirs")].concat())?;
+        peer.expect(&Frame::close(1000, "ours"))?;
+        ensure!(peer.read_to_end()?.is_empty());
+        Ok(())
+    })?;
+    recorder.check_life(&[
+        "text close",
+        "about to close",
+        "Closing",
+        "Unconnected",
+        "disconnected Some(1000) ours",
+    ])
+}
+
+/// Qt: CLS-03 (sends any code); RFC 6455 §7.4: refused, and the socket stays open.
+#[test]
+fn a_code_that_must_not_be_sent_is_refused() -> Result<()> {
+    let (server, _recorder) = recorded_server(|socket, text| {
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535] {
+            let code = CloseCode::new(code);
+            let refusal = socket.close(code, "no");
+            assert!(matches!(refusal, Err(Error::InvalidCloseCode(refused)) if refused == code));
+        }
+        assert_eq!((socket.state(), socket.close_code()), (SocketState::Connected, None));
+        socket.send_text_message(text);
+    })?;
+    let port = server.server_port();
+
+    serve(move || check_good_client(port))
+}
+
+/// Qt: CLS-02 (cuts inside a character); RFC 6455 §5.5: 123 bytes of reason, whole characters.
+#[test]
+fn a_long_reason_is_cut_at_a_character() -> Result<()> {
+    let table = [("a", 200, 123), ("é", 100, 61), ("𝄞", 100, 30)];
+
+    for (character, count, kept) in table {
+        let (server, recorder) = recorded_server(move |socket, _text| {
+            let _ = socket.close(CloseCode::NORMAL, &character.repeat(count));
+        })?;
+        let port = server.server_port();
+        serve(move || {
+            let mut peer = RawPeer::open(port)?;
+            peer.send(masked_texts(&["close"]))?;
+            peer.expect(&Frame::close(1000, &character.repeat(kept)))?;
+            peer.send(masked_close(1000, ""))
+        })?;
+        recorder.wait_for_disconnected(1)?;
+    }
+    Ok(())
+}
+
+/// Qt: CLS-10: in the slot of `disconnected` all is readable, and nothing can be sent.
+#[test]
+fn the_slot_of_disconnected_can_still_ask() -> Result<()> {
+    let (server, recorder) = recorded_server(|socket, _text| {
+        let (address, peer_port) = (socket.peer_address(), socket.peer_port());
+        socket.disconnected().connect(move |socket, ()| {
+            assert_eq!(socket.state(), SocketState::Unconnected);
+            assert!(socket.send_text_message("late").ok().is_err());
+            assert_eq!((socket.peer_address(), socket.peer_port()), (address, peer_port));
+            assert!(address.is_some() && peer_port != 0);
+            assert_eq!(socket.resource_name(), "/chat?room=1");
+            // After the end these do nothing, and emit nothing.
+            assert!(socket.close(CloseCode::NORMAL, "late").is_ok());
+            socket.abort();
+            assert_eq!(socket.close_code(), Some(CloseCode::new(4001)));
+            let _ = socket.send_text_message("asked");
+            CHECKED.set(true);
+        });
+    })?;
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        peer.send(masked_texts(&["watch"]))?;
+        peer.close(4001, "bye").map(drop)
+    })?;
+    recorder.check_life(&[
+        "text watch",
+        "about to close",
+        "Closing",
+        "Unconnected",
+        "disconnected Some(4001) bye",
+    ])?;
+    EventLoop::current().process_events();
+    ensure!(CHECKED.get(), "an assertion in the slot failed");
+    Ok(())
+}
+
+/// Qt: CLS-11: no close frame; the peer sees the end, what waits is lost, the code is 1006.
+#[test]
+fn abort_ends_at_once() -> Result<()> {
+    let (server, recorder) = recorded_server(|socket, _text| {
+        socket.send_text_message("lost");
+        socket.abort();
+        socket.abort();
+        assert_eq!(socket.state(), SocketState::Unconnected);
+        assert_eq!(socket.bytes_to_write(), 0);
+        assert!(socket.send_text_message("refused").ok().is_err());
+        let _ = socket.close(CloseCode::NORMAL, "too late");
+    })?;
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        peer.send(masked_texts(&["abort", "behind"]))?;
+        ensure!(peer.read_to_end()?.is_empty());
+        Ok(())
+    })?;
+    recorder.check_life(&[
+        "text abort",
+        "about to close",
+        "Unconnected",
+        "disconnected Some(1006) ",
+    ])
+}
+
+/// RFC 6455 §7.1.5: without the peer's close frame the code is 1006, also when ours was sent.
+#[test]
+fn abort_while_closing_ends_with_1006() -> Result<()> {
+    let (server, recorder) = recorded_server(|socket, text| match text {
+        "close" => _ = socket.close(CloseCode::NORMAL, "never answered"),
+        _ => socket.abort(),
+    })?;
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        peer.send(masked_texts(&["close"]))?;
+        peer.expect(&Frame::close(1000, "never answered"))?;
+        peer.send(masked_texts(&["abort"]))?;
+        ensure!(peer.read_to_end()?.is_empty());
+        Ok(())
+    })?;
+    recorder.check_life(&[
+        "text close",
+        "about to close",
+        "Closing",
+        "text abort",
+        "Unconnected",
+        "disconnected Some(1006) ",
+    ])
+}
+
+/// Nothing is delivered after `abort`, wherever it is called: here while messages are left over
+/// from the turn before.
+#[test]
+fn nothing_is_delivered_after_abort() -> Result<()> {
+    let (server, recorder) = recorded_server(|socket, text| {
+        if text == "first" {
+            socket.about_to_close().connect(|socket, ()| socket.abort());
+            let socket = socket.clone();
+            let close = async move { _ = socket.close(CloseCode::NORMAL, "") };
+            EventLoop::current().spawn(close).detach();
+        }
+    })?;
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        let texts: Vec<&str> = ["first"].into_iter().chain(["more"; 60]).collect();
+        peer.send(masked_texts(&texts))?;
+        peer.read_to_end().map(drop)
+    })?;
+    recorder.wait_for_disconnected(1)?;
+
+    let lines = recorder.lines();
+    let end = lines.iter().position(|line| line == "about to close").unwrap_or_default();
+    ensure!(
+        lines[end..] == ["about to close", "Closing", "Unconnected", "disconnected Some(1006) "]
+    );
+    ensure!(end < 61, "everything was delivered before the slot could act");
+    Ok(())
+}
+
+/// Qt: CLS-05 (1000, like a clean close); RFC 6455 §7.1.5: the peer's TCP ends without a close
+/// frame, between messages or inside one.
+#[test]
+fn a_peer_that_just_goes_is_reported() -> Result<()> {
+    let whole = masked_texts(&["last"]);
+    let half = [&whole, &whole[..8]].concat();
+
+    for last_words in [whole, half] {
+        let (server, recorder) = recorded_server(|_socket, _text| {})?;
+        let port = server.server_port();
+        serve(move || {
+            let mut peer = RawPeer::open(port)?;
+            peer.send(last_words)?;
+            peer.finish()?;
+            ensure!(peer.read_to_end()?.is_empty());
+            Ok(())
+        })?;
+        recorder.check_life(&[
+            "text last",
+            "error: the peer closed the connection without a closing handshake",
+            "Unconnected",
+            "disconnected Some(1006) ",
+        ])?;
+    }
+    Ok(())
+}
+
+/// Qt: CLS-05: a TCP reset is reported in the same way.
+#[test]
+fn a_tcp_reset_is_reported() -> Result<()> {
+    let (server, recorder) = recorded_server(|socket, text| _ = socket.send_text_message(text))?;
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        peer.check_echo("hello")?;
+        peer.reset()
+    })?;
+    recorder.check_life(&[
+        "text hello",
+        "error: the peer closed the connection without a closing handshake",
+        "Unconnected",
+        "disconnected Some(1006) ",
+    ])
+}
+
+/// The first that a slot of `new_connection` may do is to close, or to abort.
+#[test]
+fn a_socket_may_be_closed_before_anything_else() -> Result<()> {
+    type End = fn(&WebSocket);
+    let table: [(End, Option<Frame>, &[&str]); 2] = [
+        (
+            |socket| _ = socket.close(CloseCode::POLICY_VIOLATED, "full"),
+            Some(Frame::close(1008, "full")),
+            &["about to close", "Closing", "Unconnected", "disconnected Some(1008) full"],
+        ),
+        (WebSocket::abort, None, &["about to close", "Unconnected", "disconnected Some(1006) "]),
+    ];
+
+    for (end, last_frame, lines) in table {
+        let server = listening_server()?;
+        let port = server.server_port();
+        let recorder = Recorder::default();
+        let watcher = recorder.clone();
+        server.new_connection().connect(move |server, ()| {
+            let Some(socket) = server.next_pending_connection() else { return };
+            end(&socket);
+            watcher.watch(&socket);
+        });
+        serve(move || {
+            let mut peer = RawPeer::open(port)?;
+            if let Some(frame) = last_frame {
+                peer.expect(&frame)?;
+                peer.send(masked_close(1008, ""))?;
+            }
+            ensure!(peer.read_to_end()?.is_empty());
+            Ok(())
+        })?;
+        recorder.check_life(lines)?;
+    }
+    Ok(())
+}
+
+/// RFC 6455 §7.1.1: a peer that never answers our close frame is given up after 5 s.
+#[test]
+fn a_close_frame_that_is_not_answered_is_given_up() -> Result<()> {
+    let (server, recorder) = recorded_server(|socket, text| match text {
+        "close" => _ = socket.close(CloseCode::NORMAL, ""),
+        text => _ = socket.send_text_message(text),
+    })?;
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        peer.send(masked_texts(&["close"]))?;
+        peer.expect(&Frame::close(1000, ""))?;
+        ensure!(peer.read_to_end()?.is_empty());
+        check_good_client(port)
+    })?;
+    recorder.check_start(&[
+        "text close",
+        "about to close",
+        "Closing",
+        "Unconnected",
+        "disconnected Some(1006) ",
+    ])
+}
+
+/// RFC 6455 §7.1.1: after the closing handshake a peer has 2 s to end its side of TCP.
+#[test]
+fn a_peer_that_does_not_end_after_the_closing_handshake_is_given_up() -> Result<()> {
+    let (server, recorder) = recorded_server(|_socket, _text| {})?;
+    let port = server.server_port();
+
+    let _peer = serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        peer.close(1000, "")?;
+        peer.send(masked_texts(&["still talking"]))?;
+        Ok(peer)
+    })?;
+    recorder.check_life(&["about to close", "Closing", "Unconnected", "disconnected Some(1000) "])
+}
+
+thread_local! {
+    static CHECKED: Cell<bool> = const { Cell::new(false) };
+}
