@@ -109,7 +109,16 @@ impl<O: Observer> Driver<O> {
         }
     }
 
+    /// Takes a turn; what its slots leave for another one comes behind the other connections.
     fn turn(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let outcome = self.read_and_write(cx);
+        if self.observer.session().end_turn() && outcome.is_pending() {
+            wake_later(cx.waker());
+        }
+        outcome
+    }
+
+    fn read_and_write(&mut self, cx: &Context<'_>) -> Poll<()> {
         let observer: Arc<O> = Arc::clone(&self.observer);
         let _in_turn = turn::begin(observer);
         let start = self.observer.session().begin_turn();
@@ -125,7 +134,7 @@ impl<O: Observer> Driver<O> {
         }
         let input = if start.is_taken { self.read() } else { Input::Waiting };
 
-        let output = self.observer.session().end_turn();
+        let output = self.observer.session().write_turn();
         if output.written > 0 {
             self.tell(|observer| observer.bytes_written(output.written));
         }

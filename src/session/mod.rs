@@ -41,7 +41,7 @@ struct Shared {
     /// Nothing is read before somebody took the socket and could connect slots.
     is_taken: bool,
     cork: Cork,
-    /// The driver has been woken and has not looked yet.
+    /// The driver has been woken and has not looked yet, or has to look again after its turn.
     is_woken: bool,
     /// Bytes that were written outside the driver's turns, for it to report.
     unreported: usize,
@@ -202,10 +202,10 @@ impl Session {
         }
     }
 
-    /// Ends a turn of the driver: writes what the kernel takes.
-    fn end_turn(&self) -> Output {
+    /// Writes what the kernel takes, when all that was read in a turn is delivered.
+    fn write_turn(&self) -> Output {
         let mut shared = self.lock();
-        shared.cork = Cork::Off;
+        shared.is_woken = false;
         let written = shared.write();
         Output {
             written: mem::take(&mut shared.unreported) + written,
@@ -214,6 +214,14 @@ impl Session {
             is_broken: shared.is_broken,
             failure: shared.failure.take(),
         }
+    }
+
+    /// Ends a turn of the driver, and returns whether it has to look again: the slots that heard
+    /// what was written may have sent more.
+    fn end_turn(&self) -> bool {
+        let mut shared = self.lock();
+        shared.cork = Cork::Off;
+        shared.is_woken
     }
 
     /// Writes now what was to be written at the end of the turn, and from now on at once.
@@ -305,11 +313,12 @@ impl Shared {
     /// Wakes the driver, unless it will look at everything before it sleeps anyway.
     fn wake(&mut self) {
         let Some(stream) = &mut self.stream else { return };
+        let was_woken = mem::replace(&mut self.is_woken, true);
         match self.cork {
             Cork::On => {}
             // What the kernel does not take, and a failure, are left to the rest of the turn.
             Cork::Suspended => self.unreported += self.outbox.write_to(stream, false).unwrap_or(0),
-            Cork::Off if mem::replace(&mut self.is_woken, true) => {}
+            Cork::Off if was_woken => {}
             Cork::Off => stream.source().wake(),
         }
     }

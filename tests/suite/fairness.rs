@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use anyhow::{Result, ensure};
 
 use crate::support::raw_peer::{BINARY, PING, PONG, RawPeer, TEXT, masked};
-use crate::support::{DEADLINE, echo, listening_server, serve};
+use crate::support::{DEADLINE, echo, listening_server, recorded_server, serve, wait_until};
 
 /// Catalogue: a flood of tiny frames by one client delays the others by a few turns, whatever its
 /// slot costs.
@@ -50,6 +50,50 @@ fn a_flood_of_messages_lets_the_others_come_first() -> Result<()> {
 
     assert_eq!(flooded.get(), FLOOD);
     assert!(before_the_other.get() <= 64, "{} messages came first", before_the_other.get());
+    Ok(())
+}
+
+/// A slot of `bytes_written` that sends more keeps a stream going; the others come in between.
+#[test]
+fn a_stream_that_feeds_itself_lets_the_others_come_first() -> Result<()> {
+    let (say_streaming, streaming) = mpsc::channel();
+    let (say_sent, sent) = mpsc::channel();
+    let sent = Rc::new(sent);
+    let (pieces, is_heard) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+    let (count, heard) = (Rc::clone(&pieces), Rc::clone(&is_heard));
+    let (server, _recorder) = recorded_server(move |socket, text| {
+        if text != "stream" {
+            heard.set(true);
+            return;
+        }
+        let (count, heard) = (Rc::clone(&count), Rc::clone(&heard));
+        let (say_streaming, sent) = (say_streaming.clone(), Rc::clone(&sent));
+        socket.bytes_written().connect(move |socket, _count| {
+            if count.get() == 0 {
+                // The first piece is out; the next comes when the other client has sent its own.
+                say_streaming.send(()).unwrap();
+                sent.recv_timeout(DEADLINE).unwrap();
+            }
+            if !heard.get() && count.get() < 1000 {
+                count.set(count.get() + 1);
+                socket.send_text_message("piece");
+            }
+        });
+        socket.send_text_message("piece");
+    })?;
+    let port = server.server_port();
+
+    let _peers = serve(move || {
+        let (mut busy, mut other) = (RawPeer::open(port)?, RawPeer::open(port)?);
+        busy.send(masked(TEXT, b"stream"))?;
+        streaming.recv_timeout(DEADLINE)?;
+        other.send(masked(TEXT, b"me too"))?;
+        say_sent.send(())?;
+        Ok([busy, other])
+    })?;
+    wait_until(|| is_heard.get())?;
+
+    assert!(pieces.get() <= 4, "{} pieces came first", pieces.get());
     Ok(())
 }
 
