@@ -1,0 +1,111 @@
+//! The examples do what their Qt counterparts do, also beside clients that misbehave.
+
+#[path = "suite/support/mod.rs"]
+#[allow(dead_code, reason = "shared with the suite, which uses all of it")]
+mod support;
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use support::raw_peer::{RawPeer, TEXT, check_good_client, masked};
+
+/// Qt: the `echoserver` example, with `--debug`.
+#[test]
+fn echoserver_echoes_and_tells_what_happens() -> Result<()> {
+    let mut server = Example::start(&["--port", "0", "--debug"])?;
+    let port = server.port()?;
+
+    RawPeer::connect(port)?.send("GARBAGE\r\n\r\n")?;
+    RawPeer::open(port)?.send(masked(TEXT, &[0xFF]))?;
+    let _silent = RawPeer::connect(port)?;
+    check_good_client(port)?;
+    // When this one is served, the end of the one before has been told.
+    check_good_client(port)?;
+
+    let lines = server.stop()?;
+    let has = |line: &str| lines.lines().any(|found| found.starts_with(line));
+    ensure!(has(&format!("Echoserver listening on port {port}")), "{lines}");
+    ensure!(has(r#"Message received: "still there?""#), "{lines}");
+    ensure!(has("socketDisconnected: WebSocket(127.0.0.1:"), "{lines}");
+    ensure!(has("serverError: refused 127.0.0.1:"), "{lines}");
+    Ok(())
+}
+
+/// Without `--debug` it is silent but for the one line that says where it listens.
+#[test]
+fn echoserver_is_silent_without_debug() -> Result<()> {
+    let mut server = Example::start(&["-p0"])?;
+
+    check_good_client(server.port()?)?;
+
+    let lines = server.stop()?;
+    ensure!(lines.is_empty(), "{lines}");
+    Ok(())
+}
+
+/// A busy port ends it with an error; Qt's example says nothing and runs on.
+#[test]
+fn echoserver_tells_when_its_port_is_busy() -> Result<()> {
+    let busy = std::net::TcpListener::bind(("0.0.0.0", 0))?;
+    let port = busy.local_addr()?.port().to_string();
+
+    let Output { status, stderr, .. } = command(&["--port", &port]).output()?;
+
+    let stderr = String::from_utf8(stderr)?;
+    ensure!(status.code() == Some(1), "{status}");
+    ensure!(stderr.contains("cannot start the echo server"), "{stderr}");
+    ensure!(stderr.contains(&format!("cannot listen on any address port {port}")), "{stderr}");
+    Ok(())
+}
+
+/// An example that runs; it is stopped when the test ends.
+struct Example {
+    process: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Example {
+    fn start(arguments: &[&str]) -> Result<Self> {
+        let mut process =
+            command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let stdout = process.stdout.take().context("no stdout")?;
+        Ok(Self { process, stdout: BufReader::new(stdout) })
+    }
+
+    /// Reads the line that says where it listens.
+    fn port(&mut self) -> Result<u16> {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line)?;
+        let port = line.trim().strip_prefix("listening on ws://127.0.0.1:");
+        Ok(port.with_context(|| format!("it said {line:?}"))?.parse()?)
+    }
+
+    /// Stops it and returns what it wrote to stderr.
+    fn stop(mut self) -> Result<String> {
+        let mut stderr = self.process.stderr.take().context("no stderr")?;
+        self.process.kill()?;
+        let mut lines = String::new();
+        stderr.read_to_string(&mut lines)?;
+        Ok(lines)
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        // It fails only when the process has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The example `echoserver`, which cargo builds together with the tests.
+fn command(arguments: &[&str]) -> Command {
+    let mut path = std::env::current_exe().unwrap_or_default();
+    path.pop();
+    path.pop();
+    let mut command = Command::new(path.join("examples/echoserver"));
+    command.args(arguments);
+    command
+}
