@@ -140,13 +140,14 @@ impl<O: Observer> Driver<O> {
         }
         match input {
             _ if output.failure.is_some() => self.end(output.failure),
-            // The peer may go once both close frames are on their way, or when ours is.
-            // It still reads what was sent before our close frame, maybe.
+            // A peer that sends no more may still read what was sent before our close frame.
             Input::Ended if output.is_closing && output.has_more => {
                 self.has_input_ended = true;
                 self.prepare_to_wait(&output, cx)
             }
+            // Otherwise a peer may go once a close frame is on its way.
             Input::Ended | Input::Failed(_) if output.is_closing => self.end(None),
+            Input::Waiting if output.is_closing && output.is_broken => self.end(None),
             Input::Ended => self.end(Some(Failure::Error(Error::RemoteHostClosed))),
             Input::Failed(error) => self.end(Some(Failure::Error(error))),
             Input::More => {
