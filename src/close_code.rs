@@ -21,7 +21,6 @@ use std::fmt;
 /// assert!(CloseCode::new(4000).is_allowed_on_wire());
 /// assert!(!CloseCode::ABNORMAL_DISCONNECTION.is_allowed_on_wire());
 /// ```
-#[doc(alias = "QWebSocketProtocol::CloseCode")]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(u16);
 

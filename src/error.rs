@@ -14,7 +14,6 @@ use crate::host_address::HostAddress;
 ///
 /// What `error()` and `errorString()` say together. [`close_code`](Self::close_code) is the number
 /// that Qt would report.
-#[doc(alias = "QAbstractSocket::SocketError")]
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -116,5 +115,12 @@ impl Error {
             Self::SecureModeNotSupported => CloseCode::TLS_HANDSHAKE_FAILED,
             _ => CloseCode::ABNORMAL_DISCONNECTION,
         }
+    }
+
+    /// Returns the text with its causes: `cannot listen on …: Address already in use …`.
+    pub(crate) fn with_causes(&self) -> String {
+        let first: &dyn std::error::Error = self;
+        let causes = std::iter::successors(Some(first), |error| error.source());
+        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     }
 }

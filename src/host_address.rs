@@ -19,7 +19,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// assert_eq!(HostAddress::from(Ipv4Addr::LOCALHOST).to_string(), "127.0.0.1");
 /// assert_eq!(HostAddress::LocalHost.to_string(), "127.0.0.1");
 /// ```
-#[doc(alias = "QHostAddress")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HostAddress {

@@ -51,18 +51,46 @@ mod testing;
 mod timers;
 mod turn;
 
+// The search finds a type by the alias of its `pub use`, not by that of the type in its module.
+#[doc(alias = "QWebSocketProtocol::CloseCode")]
+#[doc(alias = "QWebSocketProtocol")]
 pub use close_code::CloseCode;
+#[doc(alias = "QAbstractSocket::SocketError")]
+#[doc(alias = "SocketError")]
+#[doc(alias = "errorString")]
 pub use error::Error;
-pub use event_loop::{EventLoop, LoopHandle};
+#[doc(alias = "QEventLoop")]
+#[doc(alias = "QCoreApplication")]
+pub use event_loop::EventLoop;
+#[doc(alias = "QMetaObject")]
+pub use event_loop::LoopHandle;
+#[doc(alias = "QNetworkRequest")]
+#[doc(alias = "QWebSocketHandshakeRequest")]
 pub use handshake::request::HandshakeRequest;
+#[doc(alias = "QHostAddress")]
 pub use host_address::HostAddress;
 pub use pong::Pong;
 pub use send_status::SendStatus;
-pub use server::{WeakWebSocketServer, WebSocketServer};
-pub use slotwork_signals as signals;
-pub use socket::{WeakWebSocket, WebSocket};
+#[doc(alias = "QPointer")]
+pub use server::WeakWebSocketServer;
+#[doc(alias = "QWebSocketServer")]
+pub use server::WebSocketServer;
+#[doc(alias = "QPointer")]
+pub use socket::WeakWebSocket;
+#[doc(alias = "QWebSocket")]
+#[doc(alias = "deleteLater")]
+pub use socket::WebSocket;
+#[doc(alias = "QAbstractSocket::SocketState")]
+#[doc(alias = "QAbstractSocket")]
 pub use socket_state::SocketState;
+#[doc(alias = "QWebSocketServer::SslMode")]
 pub use ssl_mode::SslMode;
+
+/// Signals and slots: the package `slotwork-signals`, which can be used alone.
+pub mod signals {
+    #[doc(inline)]
+    pub use slotwork_signals::*;
+}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

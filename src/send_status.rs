@@ -1,8 +1,9 @@
-//! What became of a message that was handed to a socket.
+//! What became of what was handed to a socket.
 
+use crate::close_code::CloseCode;
 use crate::error::Error;
 
-/// What became of a message that was handed to a socket.
+/// What became of a message, a ping or a close frame that was handed to a socket.
 ///
 /// It can be ignored, as in Qt: a socket that cannot send is about to emit `disconnected`.
 /// [`ok`](Self::ok) makes a `Result` of it for those who want to know.
@@ -23,7 +24,7 @@ use crate::error::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendStatus {
-    /// The message was written, or waits to be.
+    /// It was written, or waits to be.
     Queued,
     /// The socket is not connected, or is being closed; nothing is sent.
     NotConnected,
@@ -33,6 +34,8 @@ pub enum SendStatus {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The close code must not be sent; the socket stays open.
+    InvalidCloseCode(CloseCode),
 }
 
 impl SendStatus {
@@ -40,12 +43,14 @@ impl SendStatus {
     ///
     /// # Errors
     ///
-    /// [`Error::NotConnected`] or [`Error::OutputLimit`], when the message is not sent.
+    /// [`Error::NotConnected`], [`Error::OutputLimit`] or [`Error::InvalidCloseCode`], when nothing is
+    /// sent.
     pub const fn ok(self) -> Result<(), Error> {
         match self {
             Self::Queued => Ok(()),
             Self::NotConnected => Err(Error::NotConnected),
             Self::OutputLimit { limit } => Err(Error::OutputLimit { limit }),
+            Self::InvalidCloseCode(code) => Err(Error::InvalidCloseCode(code)),
         }
     }
 }

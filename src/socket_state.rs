@@ -5,7 +5,6 @@
 /// # Qt
 ///
 /// `QAbstractSocket::SocketState`, without the states that a WebSocket never shows.
-#[doc(alias = "QAbstractSocket::SocketState")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SocketState {

@@ -5,7 +5,6 @@
 /// # Qt
 ///
 /// `QWebSocketServer::SslMode`.
-#[doc(alias = "QWebSocketServer::SslMode")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a server is secure or it is not")]
 pub enum SslMode {

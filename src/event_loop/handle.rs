@@ -58,9 +58,9 @@ impl LoopHandle {
         self.shared.notify();
     }
 
-    /// Ends the loop's innermost `exec` with code 0.
+    /// Ends the loop's innermost `exec` with code 0: a posted [`EventLoop::quit`].
     ///
-    /// The same as [`EventLoop::quit`], for other threads.
+    /// When the loop does not run yet, its next `exec` ends at once.
     pub fn quit(&self) {
         self.post(|| EventLoop::current().quit());
     }

@@ -50,8 +50,6 @@ pub use handle::LoopHandle;
 ///
 /// assert_eq!(event_loop.exec(), 7);
 /// ```
-#[doc(alias = "QEventLoop")]
-#[doc(alias = "QCoreApplication")]
 #[derive(Clone)]
 pub struct EventLoop {
     inner: Rc<Inner>,
@@ -121,18 +119,29 @@ impl EventLoop {
     }
 
     /// Runs the loop until `future` completes and returns its output.
+    ///
+    /// Tasks that are ready then run once more: messages that were sent last are written.
     pub fn run_until<T>(&self, future: impl Future<Output = T>) -> T {
         let _run = self.inner.begin_run();
         let waker = self.inner.waker();
         let mut cx = Context::from_waker(&waker);
         let executor = executor();
-        let mut running = pin!(executor.run(queued(future)));
-        loop {
-            if let Poll::Ready(output) = self.inner.look(running.as_mut(), &mut cx) {
-                return output;
+        let output = {
+            let mut running = pin!(executor.run(queued(future)));
+            loop {
+                if let Poll::Ready(output) = self.inner.look(running.as_mut(), &mut cx) {
+                    break output;
+                }
+                self.inner.wait(self.inner.timers.time_to_next());
             }
-            self.inner.wait(self.inner.timers.time_to_next());
+        };
+        // What was sent in the last turn is still written: this may be the program's end.
+        for _ in 0..LAST_TASKS {
+            if !executor.try_tick() {
+                break;
+            }
         }
+        output
     }
 
     /// Runs the loop until `is_done` or the deadline.
@@ -300,6 +309,9 @@ impl Drop for ThreadLoop {
 thread_local! {
     static THREAD_LOOP: RefCell<Option<ThreadLoop>> = const { RefCell::new(None) };
 }
+
+/// How many tasks run once more at the end of a run: there may be one that is always ready.
+const LAST_TASKS: usize = 100_000;
 
 /// Gives `use_loop` the loop of this thread, made at first use.
 ///

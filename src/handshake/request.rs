@@ -19,8 +19,6 @@ use super::request_line::RequestLine;
 /// # Qt
 ///
 /// `QWebSocket::request()`, a `QNetworkRequest`, as far as a server needs it.
-#[doc(alias = "QNetworkRequest")]
-#[doc(alias = "QWebSocketHandshakeRequest")]
 #[derive(Clone, PartialEq, Eq)]
 pub struct HandshakeRequest {
     /// The head as it was sent, up to and with the empty line. Each open connection keeps one, so

@@ -148,8 +148,7 @@ impl Listening {
 
 /// Closes a socket that nobody took.
 pub(super) fn send_away(socket: &WebSocket) {
-    // 1001 may be sent, so that this cannot fail.
-    let _ = socket.close(CloseCode::GOING_AWAY, "server closed");
+    socket.close(CloseCode::GOING_AWAY, "server closed");
     socket.start_reading();
 }
 

@@ -51,7 +51,6 @@ pub use weak::WeakWebSocketServer;
 /// # Ok(())
 /// # }
 /// ```
-#[doc(alias = "QWebSocketServer")]
 #[derive(Clone)]
 pub struct WebSocketServer {
     inner: Arc<Inner>,
@@ -265,7 +264,7 @@ impl WebSocketServer {
     #[doc(alias = "errorString")]
     #[must_use]
     pub fn error_string(&self) -> String {
-        self.error().map(|error| error.to_string()).unwrap_or_default()
+        self.error().map(|error| error.with_causes()).unwrap_or_default()
     }
 
     /// Emitted for each connection whose opening handshake is done; it is pending then.

@@ -136,12 +136,14 @@ impl Session {
     }
 
     /// Begins the closing handshake; does nothing when it has begun already.
-    pub(crate) fn close(&self, code: CloseCode, reason: &str) {
+    pub(crate) fn close(&self, code: CloseCode, reason: &str) -> SendStatus {
         let mut shared = self.lock();
-        if shared.phase == Phase::Open {
-            shared.begin_closing(code, reason);
-            shared.wake();
+        if shared.phase != Phase::Open {
+            return SendStatus::NotConnected;
         }
+        shared.begin_closing(code, reason);
+        shared.wake();
+        SendStatus::Queued
     }
 
     /// Ends the connection without a closing handshake.

@@ -49,7 +49,6 @@ pub use weak::WeakWebSocket;
 ///     socket.send_text_message("welcome");
 /// }
 /// ```
-#[doc(alias = "QWebSocket")]
 #[derive(Clone)]
 pub struct WebSocket {
     inner: Arc<Inner>,
@@ -101,23 +100,34 @@ impl WebSocket {
     /// [`Closing`](SocketState::Closing) and nothing more can be sent, while messages that the peer
     /// sent before its own close frame are still delivered. [`disconnected`](Self::disconnected)
     /// follows when the peer has answered, at the latest 5 s after it could have read the close
-    /// frame, or when it has read nothing for 10 s. A reason longer than 123
-    /// bytes is cut at a character. Does nothing when the socket is closing or closed already.
+    /// frame, or when it has read nothing for 10 s. A reason longer than 123 bytes is cut at a
+    /// character; an empty one is none.
     ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidCloseCode`] for a code that must not be sent
-    /// ([`CloseCode::is_allowed_on_wire`]); the socket stays open.
+    /// The code is a [`CloseCode`] or a number. With one that must not be sent
+    /// ([`CloseCode::is_allowed_on_wire`]) the socket stays open. When it is closing or closed
+    /// already, nothing happens. The status tells, and may be ignored.
     ///
     /// # Qt
     ///
     /// `QWebSocket::close()`, which sends any code and, since 6.9.3, stays `Connected` meanwhile.
-    pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        if !code.is_allowed_on_wire() {
-            return Err(Error::InvalidCloseCode(code));
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{CloseCode, WebSocket};
+    ///
+    /// fn say_goodbye(socket: &WebSocket) {
+    ///     socket.send_text_message("bye");
+    ///     socket.close(CloseCode::NORMAL, "");
+    /// }
+    /// ```
+    pub fn close(&self, code: impl Into<CloseCode>, reason: impl AsRef<str>) -> SendStatus {
+        let code = code.into();
+        if code.is_allowed_on_wire() {
+            self.inner.session.close(code, reason.as_ref())
+        } else {
+            SendStatus::InvalidCloseCode(code)
         }
-        self.inner.session.close(code, reason);
-        Ok(())
     }
 
     /// Ends the connection at once, without a closing handshake; what waits to be sent is lost.
@@ -161,7 +171,7 @@ impl WebSocket {
     #[doc(alias = "errorString")]
     #[must_use]
     pub fn error_string(&self) -> String {
-        self.error().map(|error| error.to_string()).unwrap_or_default()
+        self.error().map(|error| error.with_causes()).unwrap_or_default()
     }
 
     /// Returns the address of the peer, also after the connection has ended.

@@ -10,7 +10,6 @@ use crate::socket::inner::Inner;
 /// # Qt
 ///
 /// What `QPointer` is used for.
-#[doc(alias = "QPointer")]
 #[derive(Clone, Debug)]
 pub struct WeakWebSocket {
     inner: Weak<Inner>,

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use anyhow::{Result, ensure};
-use slotwork::{CloseCode, Error, EventLoop, SocketState, WebSocket};
+use slotwork::{CloseCode, EventLoop, SendStatus, SocketState, WebSocket};
 
 use crate::support::raw_peer::{
     CLOSE, Frame, RawPeer, check_good_client, masked, masked_close, masked_texts,
@@ -19,8 +19,8 @@ fn the_server_closes() -> Result<()> {
         if text != "close" {
             return;
         }
-        assert!(socket.close(CloseCode::GOING_AWAY, "going away").is_ok());
-        assert!(socket.close(CloseCode::NORMAL, "again").is_ok());
+        assert_eq!(socket.close(CloseCode::GOING_AWAY, "going away"), SendStatus::Queued);
+        assert_eq!(socket.close(CloseCode::NORMAL, "again"), SendStatus::NotConnected);
 
         assert_eq!(socket.state(), SocketState::Closing);
         assert!(!socket.is_valid());
@@ -116,8 +116,7 @@ fn a_code_that_must_not_be_sent_is_refused() -> Result<()> {
     let (server, _recorder) = recorded_server(|socket, text| {
         for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535] {
             let code = CloseCode::new(code);
-            let refusal = socket.close(code, "no");
-            assert!(matches!(refusal, Err(Error::InvalidCloseCode(refused)) if refused == code));
+            assert_eq!(socket.close(code, "no"), SendStatus::InvalidCloseCode(code));
         }
         assert_eq!((socket.state(), socket.close_code()), (SocketState::Connected, None));
         socket.send_text_message(text);
@@ -134,7 +133,7 @@ fn a_long_reason_is_cut_at_a_character() -> Result<()> {
 
     for (character, count, kept) in table {
         let (server, recorder) = recorded_server(move |socket, _text| {
-            let _ = socket.close(CloseCode::NORMAL, &character.repeat(count));
+            let _ = socket.close(CloseCode::NORMAL, character.repeat(count));
         })?;
         let port = server.server_port();
         serve(move || {
@@ -160,7 +159,7 @@ fn the_slot_of_disconnected_can_still_ask() -> Result<()> {
             assert!(address.is_some() && peer_port != 0);
             assert_eq!(socket.resource_name(), "/chat?room=1");
             // After the end these do nothing, and emit nothing.
-            assert!(socket.close(CloseCode::NORMAL, "late").is_ok());
+            assert_eq!(socket.close(CloseCode::NORMAL, "late"), SendStatus::NotConnected);
             socket.abort();
             assert_eq!(socket.close_code(), Some(CloseCode::new(4001)));
             let _ = socket.send_text_message("asked");

@@ -3,11 +3,12 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::mpsc;
+use std::thread;
 
-use anyhow::{Result, ensure};
-use slotwork::{CloseCode, Error, SendStatus};
+use anyhow::{Context, Result, anyhow, ensure};
+use slotwork::{CloseCode, Error, EventLoop, SendStatus, WebSocket};
 
-use crate::support::raw_peer::{Frame, RawPeer, masked_texts};
+use crate::support::raw_peer::{Frame, RawPeer, TEXT, masked, masked_texts};
 use crate::support::{DEADLINE, listening_server, recorded_server, serve, wait_until};
 
 /// Qt: SND-03, CLS-07: refused from `close` on, and after the end; Qt still sends while closing.
@@ -15,7 +16,7 @@ use crate::support::{DEADLINE, listening_server, recorded_server, serve, wait_un
 fn messages_are_refused_once_the_socket_closes() -> Result<()> {
     let (server, recorder) = recorded_server(|socket, _text| {
         assert_eq!(socket.send_text_message("before"), SendStatus::Queued);
-        assert_eq!(socket.close(CloseCode::NORMAL, "").ok(), Some(()));
+        assert_eq!(socket.close(CloseCode::NORMAL, ""), SendStatus::Queued);
 
         let refused = [
             socket.send_text_message("behind"),
@@ -115,4 +116,56 @@ fn bytes_written_adds_up_to_what_the_peer_reads() -> Result<()> {
 
     assert_eq!(total.get(), read);
     Ok(())
+}
+
+/// What a program sends before it ends its loop is written, from wherever it is sent.
+#[test]
+fn what_is_sent_before_the_loop_ends_is_written() -> Result<()> {
+    for place in ["slot", "queued slot", "posted call", "closed"] {
+        let server = listening_server()?;
+        let port = server.server_port();
+        server.new_connection().connect(move |server, ()| {
+            while let Some(socket) = server.next_pending_connection() {
+                let signal = socket.text_message_received();
+                match place {
+                    "slot" => _ = signal.connect(|socket, _text| say_last_words(socket)),
+                    "queued slot" => {
+                        _ = signal.connect_queued(|socket, _text| say_last_words(socket));
+                    }
+                    "posted call" => {
+                        _ = signal.connect(|socket, _text| {
+                            let socket = socket.clone();
+                            EventLoop::current().handle().post(move || say_last_words(&socket));
+                        });
+                    }
+                    _ => {
+                        let (server, socket) = (server.clone(), socket.clone());
+                        signal.connect(move |_socket, _text| server.close());
+                        CLOSED.set(Some(socket));
+                    }
+                }
+            }
+        });
+        server.closed().connect(|_server, ()| say_last_words(&CLOSED.take().unwrap()));
+        let peer = thread::spawn(move || {
+            let mut peer = RawPeer::open(port)?;
+            peer.send(masked(TEXT, b"go"))?;
+            peer.read_frame()
+        });
+
+        EventLoop::current().exec();
+
+        let frame = peer.join().map_err(|_| anyhow!("the peer panicked"))?;
+        ensure!(frame.context(place)? == Frame::text("last words"));
+    }
+    Ok(())
+}
+
+fn say_last_words(socket: &WebSocket) {
+    socket.send_text_message("last words");
+    EventLoop::current().quit();
+}
+
+thread_local! {
+    static CLOSED: Cell<Option<WebSocket>> = const { Cell::new(None) };
 }
