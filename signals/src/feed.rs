@@ -25,6 +25,8 @@ pub(crate) enum Keep {
     First,
     /// The latest values, this many.
     Latest(usize),
+    /// The earliest values, this many.
+    Earliest(usize),
     All,
 }
 
@@ -51,7 +53,7 @@ pub(crate) fn feed<V>(keep: Keep) -> (Feed<V>, Outlet<V>) {
 impl<V> Feed<V> {
     /// Puts a value in, if it is wanted; `copy` makes it.
     pub(crate) fn put(&self, copy: impl FnOnce() -> V) {
-        if matches!(self.buffer.keep, Keep::First) && self.buffer.lock().has_first {
+        if self.buffer.lock().refuses(self.buffer.keep) {
             return;
         }
         let value = copy();
@@ -59,7 +61,8 @@ impl<V> Feed<V> {
         let mut unwanted = None;
         let mut state = self.buffer.lock();
         match self.buffer.keep {
-            Keep::First if state.has_first => unwanted = Some(value),
+            // Another thread was quicker.
+            keep if state.refuses(keep) => unwanted = Some(value),
             Keep::Latest(count) if state.values.len() >= count => {
                 unwanted = state.values.pop_front();
                 state.values.push_back(value);
@@ -112,6 +115,20 @@ impl<V> Outlet<V> {
             Some(value) => Poll::Ready(Some(value)),
             None if state.is_ended => Poll::Ready(None),
             None => Poll::Pending,
+        }
+    }
+}
+
+impl<V> State<V> {
+    /// Tells whether no value is wanted now, and counts the one that is missed by that.
+    fn refuses(&mut self, keep: Keep) -> bool {
+        match keep {
+            Keep::First => self.has_first,
+            Keep::Earliest(count) if self.values.len() >= count => {
+                self.missed += 1;
+                true
+            }
+            _ => false,
         }
     }
 }

@@ -59,7 +59,24 @@ where
     /// Returns the values of all emissions after this call.
     ///
     /// The stream ends with the signal, after the values that were emitted before. It keeps what
-    /// nobody has read yet; [`stream_latest`](Self::stream_latest) keeps so much and no more.
+    /// nobody has read yet; [`stream_latest`](Self::stream_latest) and
+    /// [`stream_earliest`](Self::stream_earliest) keep so much and no more.
+    ///
+    /// # Qt
+    ///
+    /// There is none; programs connect a slot that fills a `QQueue`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let number_received = Signal::<i32>::new();
+    /// let mut numbers = number_received.stream();
+    ///
+    /// number_received.emit(&1);
+    /// assert_eq!(smol::block_on(numbers.next()), Some(1));
+    /// ```
     #[track_caller]
     pub fn stream(&self) -> SignalStream<T::Owned> {
         self.stream_keeping(Keep::All)
@@ -88,6 +105,30 @@ where
         self.stream_keeping(Keep::Latest(capacity.max(1)))
     }
 
+    /// Returns the values of the emissions after this call, keeping the earliest `capacity` of them.
+    ///
+    /// While so many wait to be read, new ones are dropped without being copied:
+    /// [`SignalStream::missed`] counts them. A capacity of 0 is taken as 1.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let error_occurred = Signal::<str>::new();
+    /// let mut errors = error_occurred.stream_earliest(1);
+    ///
+    /// error_occurred.emit("the cause");
+    /// error_occurred.emit("a consequence");
+    ///
+    /// assert_eq!(smol::block_on(errors.next()).as_deref(), Some("the cause"));
+    /// assert_eq!(errors.missed(), 1);
+    /// ```
+    #[track_caller]
+    pub fn stream_earliest(&self, capacity: usize) -> SignalStream<T::Owned> {
+        self.stream_keeping(Keep::Earliest(capacity.max(1)))
+    }
+
     #[track_caller]
     fn stream_keeping(&self, keep: Keep) -> SignalStream<T::Owned> {
         let (feed, outlet) = feed(keep);
@@ -111,6 +152,13 @@ where
     #[track_caller]
     pub fn stream_latest(self, capacity: usize) -> SignalStream<T::Owned> {
         self.signal().stream_latest(capacity)
+    }
+
+    /// Returns the earliest values of the emissions after this call, as
+    /// [`Signal::stream_earliest`].
+    #[track_caller]
+    pub fn stream_earliest(self, capacity: usize) -> SignalStream<T::Owned> {
+        self.signal().stream_earliest(capacity)
     }
 }
 

@@ -107,6 +107,22 @@ fn bounded_stream_keeps_the_latest() {
     assert_eq!(stream.missed(), 3);
 }
 
+/// A bounded stream of the other kind keeps the earliest values, and has room again once it is read.
+#[test]
+fn bounded_stream_keeps_the_earliest() {
+    let signal = Signal::<i32>::new();
+    let mut stream = signal.stream_earliest(2);
+
+    (1..=5).for_each(|value| signal.emit(&value));
+    assert_eq!(smol::block_on(stream.next()), Some(1));
+    signal.emit(&6);
+    drop(signal);
+
+    let rest = [2, 6].map(Some).into_iter().chain([None]);
+    rest.for_each(|value| assert_eq!(smol::block_on(stream.next()), value));
+    assert_eq!(stream.missed(), 3);
+}
+
 /// A read that is given up loses no value.
 #[test]
 fn read_that_is_given_up_loses_nothing() {
