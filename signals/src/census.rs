@@ -1,6 +1,6 @@
 //! How many slots are connected, and since when.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 /// Counts the connected slots, and tells those of earlier rounds that they are disconnected.
 ///
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Census(AtomicU64);
 
 impl Census {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 

@@ -1,13 +1,13 @@
 //! The slots of a signal that run on the emitting thread, whichever that is.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crate::call::Call;
 use crate::census::Census;
 use crate::connection::Connection;
 use crate::link::{Kind, Link, Owner};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// A list of slots that belong to no thread.
 ///

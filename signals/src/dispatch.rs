@@ -6,9 +6,8 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use event_listener::EventListener;
-
 use crate::home;
+use crate::sync::EventListener;
 
 /// Runs the queued calls of the calling thread and returns how many there were.
 ///

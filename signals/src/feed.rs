@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
-use event_listener::{Event, EventListener};
+use crate::sync::{Event, EventListener, Mutex, MutexGuard};
 
 /// The end that a slot puts values into; dropped with the slot, it ends the feed.
 pub(crate) struct Feed<V> {

@@ -4,8 +4,7 @@ use std::any::Any;
 use std::ops::Deref;
 use std::panic::Location;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crate::call::Call;
 use crate::census::Census;
@@ -18,6 +17,7 @@ use crate::link::{Kind, Link, Owner};
 use crate::mailbox::Mailbox;
 use crate::order::Order;
 use crate::slots::{Entry, Slots};
+use crate::sync::{AtomicBool, AtomicU32, Mutex, MutexGuard, OnceLock, Ordering};
 
 /// Where the slots of one signal in one thread are, and how many there are.
 ///

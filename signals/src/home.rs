@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::mailbox::{Mailbox, Post, warn_of_backlog};
 use crate::slots::{Access, Slots};
+use crate::sync::thread_local;
 
 /// The slots and the queue of one thread.
 struct Home {

@@ -110,6 +110,7 @@ mod signal_stream;
 mod slots;
 mod spied;
 mod spy_timeout;
+mod sync;
 mod tasks;
 mod wait;
 mod weak_receiver;

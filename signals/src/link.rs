@@ -2,9 +2,9 @@
 
 use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::census::Census;
+use crate::sync::{AtomicU32, Ordering};
 
 /// One connection of a signal and a slot: whether the slot may still run.
 ///

@@ -1,10 +1,9 @@
 //! The queue of a thread, as other threads see it.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
-use event_listener::Event;
+use crate::sync::{AtomicBool, AtomicU64, Event, Mutex, MutexGuard, Ordering};
 
 /// Where other threads leave posts for the thread it belongs to.
 pub(crate) struct Mailbox {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use crate::call::Call;
 use crate::connection::Connection;
@@ -12,6 +12,7 @@ use crate::delivery::Poster;
 use crate::group::Group;
 use crate::link::Kind;
 use crate::signal_blocker::SignalBlocker;
+use crate::sync::OnceLock;
 
 /// Calls its slots with a value when it is emitted.
 ///

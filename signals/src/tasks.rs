@@ -7,11 +7,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::task::{Context, Wake, Waker};
 
 use crate::home;
 use crate::mailbox::{Mailbox, Post};
+use crate::sync::{AtomicBool, Ordering, thread_local};
 
 /// A future that runs in its thread's queue, as all threads may see it.
 struct Task {

@@ -4,10 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
-use event_listener::Listener;
-
 use crate::dispatch::process_events;
 use crate::home;
+use crate::sync::{Listener, thread_local};
 
 /// What [`set_waiter`] installs: it gets a deadline and what is waited for.
 type Waiter = dyn Fn(Instant, &dyn Fn() -> bool);

@@ -1,0 +1,256 @@
+//! The races that a signal has to win, each in all orders with up to two preemptions.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use loom::sync::Notify;
+use loom::thread;
+
+use crate::dispatch::{dispatch, process_events};
+use crate::signal::Signal;
+use crate::sync::{AtomicBool, Mutex, Ordering};
+use crate::wait::wait_until;
+
+/// Counts calls; its clones tell which slots still exist.
+#[derive(Clone, Default)]
+struct Count(Rc<Cell<u32>>);
+
+/// Wakes a thread that runs one future.
+struct Bell(Notify);
+
+/// A thread that goes to sleep is woken by whoever posts to it meanwhile.
+#[test]
+fn post_against_sleep() {
+    model(|| {
+        let (signal, count) = (Arc::new(Signal::<()>::new()), Count::default());
+        signal.connect(count.slot());
+        let emitters =
+            [Arc::clone(&signal), signal].map(|signal| thread::spawn(move || signal.emit(&())));
+
+        assert!(wait_until(far_away(), &|| count.calls() == 2));
+        for emitter in emitters {
+            emitter.join().unwrap();
+        }
+    });
+}
+
+/// The same for a thread that runs the queue as a future.
+#[test]
+fn post_against_a_dispatch_that_goes_to_sleep() {
+    model(|| {
+        let (signal, count) = (Arc::new(Signal::<()>::new()), Count::default());
+        signal.connect(count.slot());
+        let emitter = thread::spawn(move || (0..2).for_each(|_| signal.emit(&())));
+
+        let bell = Arc::new(Bell(Notify::new()));
+        let waker = Waker::from(Arc::clone(&bell));
+        let mut dispatch = pin!(dispatch());
+        while dispatch.as_mut().poll(&mut Context::from_waker(&waker)).is_pending()
+            && count.calls() < 2
+        {
+            bell.0.wait();
+        }
+        emitter.join().unwrap();
+    });
+}
+
+/// What is posted to a thread that ends is dropped, as its slots are, and nobody waits.
+#[test]
+fn post_against_thread_exit() {
+    model(|| {
+        let (signal, value, slot) = (Arc::new(Signal::new()), Arc::new(()), Arc::new(()));
+        let (connecting, kept) = (Arc::clone(&signal), Arc::clone(&slot));
+        let ending = thread::spawn(move || {
+            connecting.connect(move |_: &Arc<()>| assert_eq!(Arc::strong_count(&kept), 2))
+        });
+
+        signal.emit(&value);
+        let connection = ending.join().unwrap();
+        signal.emit(&value);
+        thread::yield_now();
+        if !connection.is_connected() {
+            assert_eq!((Arc::strong_count(&value), Arc::strong_count(&slot)), (1, 1));
+            assert_eq!(signal.slot_count(), 0);
+        }
+    });
+}
+
+/// A slot that another thread has disconnected is not called, whatever was emitted before.
+#[test]
+fn disconnect_against_emit() {
+    model(|| {
+        let (signal, count) = (Arc::new(Signal::<()>::new()), Count::default());
+        let connection = signal.connect(count.slot());
+        let is_over = Arc::new(AtomicBool::new(false));
+        let emitter = thread::spawn(move || signal.emit(&()));
+        let told = Arc::clone(&is_over);
+        let ending = thread::spawn(move || {
+            connection.disconnect();
+            told.store(true, Ordering::Release);
+        });
+
+        let was_over = is_over.load(Ordering::Acquire);
+        process_events();
+        assert!(!was_over || count.calls() == 0);
+
+        emitter.join().unwrap();
+        ending.join().unwrap();
+        let before = count.calls();
+        process_events();
+        assert_eq!((count.calls(), count.handles()), (before, 1));
+    });
+}
+
+/// A signal that one thread gives up while another emits it: the call is made, the slot dropped.
+#[test]
+fn signal_dropped_against_emit() {
+    model(|| {
+        let (signal, count) = (Arc::new(Signal::<()>::new()), Count::default());
+        signal.connect(count.slot());
+        let emitted = Arc::clone(&signal);
+        let threads =
+            [thread::spawn(move || emitted.emit(&())), thread::spawn(move || drop(signal))];
+
+        process_events();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        process_events();
+        assert_eq!((count.calls(), count.handles()), (1, 1));
+    });
+}
+
+/// Two threads that connect first: both have their slots, and each gets its own emission.
+#[test]
+fn first_connect_against_first_connect() {
+    model(|| {
+        let (signal, count) = (Arc::new(Signal::<()>::new()), Count::default());
+        let other = Arc::clone(&signal);
+        let connecting = thread::spawn(move || {
+            let count = Count::default();
+            other.connect(count.slot());
+            other.emit(&());
+            assert!(count.calls() >= 1);
+            assert!((1..=2).contains(&other.slot_count()));
+        });
+
+        signal.connect(count.slot());
+        signal.emit(&());
+        assert!(count.calls() >= 1);
+        connecting.join().unwrap();
+        process_events();
+        assert!((1..=2).contains(&count.calls()));
+    });
+}
+
+/// `finish` in one thread, emissions in another: nothing that was emitted before is lost.
+#[test]
+fn finish_against_emit() {
+    model(|| {
+        let (signal, count) = (Arc::new(Signal::<()>::new()), Count::default());
+        signal.connect(count.slot());
+        let (shared, object) = (Arc::clone(&signal), Arc::new(()));
+        let (finished, keep) = (Arc::clone(&signal), Arc::clone(&object));
+        let emitter = thread::spawn(move || shared.emit(&()));
+        let finishing = thread::spawn(move || {
+            finished.emit(&());
+            finished.finish(&keep);
+        });
+
+        process_events();
+        emitter.join().unwrap();
+        finishing.join().unwrap();
+        process_events();
+        assert!((1..=2).contains(&count.calls()));
+        assert_eq!((count.handles(), Arc::strong_count(&object)), (1, 1));
+        assert_eq!(signal.slot_count(), 0);
+    });
+}
+
+/// `disconnect_all` in one thread, a connection in another: it is ended or it stays, and is counted.
+#[test]
+fn disconnect_all_against_connect() {
+    model(|| {
+        let (signal, count) = (Arc::new(Signal::<()>::new()), Count::default());
+        signal.connect(count.slot());
+        let clearing = Arc::clone(&signal);
+        let clearing = thread::spawn(move || clearing.disconnect_all());
+
+        let connection = signal.connect(count.slot());
+        signal.emit(&());
+        clearing.join().unwrap();
+        process_events();
+        let connected = usize::from(connection.is_connected());
+        assert_eq!(signal.slot_count(), connected);
+        assert_eq!(count.handles(), 1 + connected);
+    });
+}
+
+/// A future of an async slot that waits is woken by whatever is done before its waker is called.
+#[test]
+fn wake_against_a_step() {
+    model(|| {
+        let (signal, count) = (Signal::<()>::new(), Count::default());
+        let shared = Arc::new((AtomicBool::new(false), Mutex::new(None::<Waker>)));
+        let (seen, done) = (Arc::clone(&shared), count.clone());
+        signal.connect_async(async move |()| {
+            poll_fn(|context| {
+                *seen.1.lock().unwrap() = Some(context.waker().clone());
+                if seen.0.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+            done.add();
+        });
+        signal.emit(&());
+        let waking = thread::spawn(move || {
+            shared.0.store(true, Ordering::Release);
+            let waker = shared.1.lock().unwrap().take();
+            waker.into_iter().for_each(Waker::wake);
+        });
+
+        assert!(wait_until(far_away(), &|| count.calls() == 1));
+        waking.join().unwrap();
+    });
+}
+
+impl Count {
+    fn slot(&self) -> impl Fn(&()) + 'static {
+        let count = self.clone();
+        move |()| count.add()
+    }
+
+    fn add(&self) {
+        self.0.set(self.0.get() + 1);
+    }
+
+    fn calls(&self) -> u32 {
+        self.0.get()
+    }
+
+    fn handles(&self) -> usize {
+        Rc::strong_count(&self.0)
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.notify();
+    }
+}
+
+fn model(body: impl Fn() + Send + Sync + 'static) {
+    let mut model = loom::model::Builder::new();
+    // More are tried with LOOM_MAX_PREEMPTIONS=3 in the environment: 15 s instead of 2.
+    model.preemption_bound.get_or_insert(2);
+    model.check(body);
+}
+
+/// A deadline that is never reached.
+fn far_away() -> Instant {
+    Instant::now() + Duration::from_secs(3600)
+}
