@@ -6,6 +6,7 @@ mod backlog;
 mod call_sites;
 mod connections;
 mod dispatching;
+mod hosting;
 mod model;
 mod receivers;
 mod semantics;
