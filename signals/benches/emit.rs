@@ -1,11 +1,13 @@
 //! Times what signals cost: emissions, connections and posts.
 //!
 //! Run `cargo bench -p slotwork-signals`. Each row is the best of several rounds, in nanoseconds;
-//! compare rows of one run only, because machines and their loads differ.
+//! compare rows of one run only, because machines and their loads differ. `benches/compare` runs it
+//! between the same rows of other libraries; ROUNDS in the environment sets how many rounds.
 
 use std::cell::Cell;
 use std::hint::black_box;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Instant;
 
@@ -13,18 +15,22 @@ use slotwork_signals::{Signal, process_events};
 
 fn main() {
     // `cargo test --all-targets` runs this program too, to see whether it works.
-    let rounds = if std::env::args().any(|argument| argument == "--bench") { 15 } else { 1 };
+    let is_bench = std::env::args().any(|argument| argument == "--bench");
+    let wanted = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
+    let rounds = if is_bench { wanted.unwrap_or(15) } else { 1 };
     let bench = Bench { rounds };
 
     for slots in [0, 1, 8, 64] {
         bench.plain_loop(slots);
         bench.emit(slots);
     }
+    bench.emit_to_receiver();
     bench.construct_and_drop();
     bench.connect_and_disconnect();
     bench.connect_and_drop_signal();
     bench.queued();
     bench.post_to_thread();
+    bench.stream();
 }
 
 type Closure = Box<dyn FnMut(&u64)>;
@@ -59,7 +65,7 @@ impl Bench {
             functions.push(Box::new(move |value| sum.set(sum.get().wrapping_add(*value))));
         }
         let runs = 200_000 / (slots + 1);
-        self.row(&format!("plain loop over {slots} closures"), runs, || {
+        self.row(&format!("plain loop, {slots} closures"), runs, || {
             for function in black_box(&mut functions) {
                 function(&1);
             }
@@ -74,7 +80,14 @@ impl Bench {
             signal.connect(move |value| sum.set(sum.get().wrapping_add(*value)));
         }
         let runs = 200_000 / (slots + 1);
-        self.row(&format!("emit to {slots} slots"), runs, || black_box(&signal).emit(&1));
+        self.row(&format!("emit {slots}"), runs, || black_box(&signal).emit(&1));
+    }
+
+    fn emit_to_receiver(&self) {
+        let signal = Signal::<u64>::new();
+        let sum = Rc::new(Cell::new(0_u64));
+        signal.connect_to(&sum, |sum, value| sum.set(sum.get().wrapping_add(*value)));
+        self.row("emit 1, tracked receiver", 100_000, || black_box(&signal).emit(&1));
     }
 
     fn construct_and_drop(&self) {
@@ -111,13 +124,28 @@ impl Bench {
         let sum = Rc::new(Cell::new(0_u64));
         let slot = Rc::clone(&sum);
         signal.connect_queued(move |value| slot.set(slot.get().wrapping_add(*value)));
-        self.row_of("queued, 100 at a time", 200, 100, || {
+        self.row_of("queued, same thread", 200, 100, || {
             (0..100).for_each(|value| signal.emit(&value));
             process_events();
         });
-        self.row("queued, one at a time", 20_000, || {
+        self.row("queued, one by one", 20_000, || {
             signal.emit(&1);
             process_events();
+        });
+    }
+
+    /// The time of one value that is read as soon as it is there.
+    fn stream(&self) {
+        let signal = Signal::<u64>::new();
+        let mut values = signal.stream();
+        let mut context = Context::from_waker(Waker::noop());
+        self.row("stream, one by one", 20_000, || {
+            signal.emit(&1);
+            _ = black_box(values.poll_next(&mut context));
+        });
+        self.row_of("stream, 100 at a time", 200, 100, || {
+            (0..100).for_each(|value| signal.emit(&value));
+            while values.poll_next(&mut context).is_ready() {}
         });
     }
 
@@ -127,7 +155,7 @@ impl Bench {
         let signal = Signal::<u64>::new();
         let count = Rc::new(Cell::new(0_u32));
         signal.connect_to(&count, |count, _| count.set(count.get() + 1));
-        self.row_of("post from a thread, with its call", 1, POSTS, || {
+        self.row_of("post to another thread", 1, POSTS, || {
             count.set(0);
             thread::scope(|scope| {
                 scope.spawn(|| (0..u64::from(POSTS)).for_each(|value| signal.emit(&value)));
@@ -151,10 +179,6 @@ impl Bench {
             process_events();
         }
         let best = spent.into_iter().min().unwrap_or_default();
-        println!(
-            "{:34} {:8.1} ns",
-            "post from a thread, emitting side",
-            best.as_secs_f64() * 1e9 / 1000.0
-        );
+        println!("{:34} {:8.1} ns", "post, emitting side", best.as_secs_f64() * 1e9 / 1000.0);
     }
 }

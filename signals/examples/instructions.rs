@@ -1,0 +1,50 @@
+//! Does one thing often, for `benches/instructions`, which counts what it takes.
+//!
+//! Run `cargo run --release -p slotwork-signals --example instructions emit`; the others are
+//! `emit-to-receiver`, `queued`, `connect` and `nothing`, whose count is taken off.
+
+use std::cell::Cell;
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use slotwork_signals::{Signal, process_events};
+
+fn main() -> ExitCode {
+    let what = std::env::args().nth(1).unwrap_or_default();
+    let (signal, sum) = (Signal::<u64>::new(), Rc::new(Cell::new(0_u64)));
+    match what.as_str() {
+        "emit" => {
+            let slot = Rc::clone(&sum);
+            signal.connect(move |value| add(&slot, value));
+            (0..RUNS).for_each(|value| black_box(&signal).emit(&value));
+        }
+        "emit-to-receiver" => {
+            signal.connect_to(&sum, add);
+            (0..RUNS).for_each(|value| black_box(&signal).emit(&value));
+        }
+        "queued" => {
+            let slot = Rc::clone(&sum);
+            signal.connect_queued(move |value| add(&slot, value));
+            for value in 0..RUNS {
+                black_box(&signal).emit(&value);
+                process_events();
+            }
+        }
+        "connect" => {
+            for _ in 0..RUNS {
+                black_box(&signal).connect_to(&sum, add).disconnect();
+            }
+        }
+        "nothing" => (0..RUNS).for_each(|value| add(black_box(&sum), &value)),
+        _ => return ExitCode::FAILURE,
+    }
+    println!("{}", sum.get());
+    ExitCode::SUCCESS
+}
+
+fn add(sum: &Rc<Cell<u64>>, value: &u64) {
+    sum.set(sum.get().wrapping_add(*value));
+}
+
+const RUNS: u64 = 10_000;
