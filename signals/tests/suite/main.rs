@@ -7,6 +7,7 @@ mod call_sites;
 mod connections;
 mod dispatching;
 mod hosting;
+mod leaks;
 mod model;
 mod receivers;
 mod semantics;
