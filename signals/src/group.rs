@@ -117,7 +117,9 @@ impl<T: ?Sized + 'static> Group<T> {
     }
 
     /// Calls the slots; asked of the first group.
-    #[inline]
+    ///
+    /// Not inlined, so that an emission without slots is nothing but a look.
+    #[inline(never)]
     pub(crate) fn emit(&self, value: &T) {
         if self.is_here() && self.detours.load(Ordering::Relaxed) == 0 {
             home::share::<T>(self.index, |slots| slots.call(&self.census, value));
