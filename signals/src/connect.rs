@@ -16,6 +16,25 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// Connects a slot that only emissions of this thread reach.
     ///
     /// It asks nothing of `T`, so it also serves values that cannot be copied or sent.
+    ///
+    /// # Qt
+    ///
+    /// `Qt::DirectConnection` between objects of one thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    ///
+    /// use slotwork_signals::Signal;
+    ///
+    /// let collecting = Signal::<RefCell<Vec<i32>>>::new();
+    /// collecting.connect_local(|numbers| numbers.borrow_mut().push(3));
+    ///
+    /// let numbers = RefCell::default();
+    /// collecting.emit(&numbers);
+    /// assert_eq!(numbers.into_inner(), [3]);
+    /// ```
     #[track_caller]
     pub fn connect_local(&self, slot: impl Fn(&T) + 'static) -> Connection {
         let call = Repeated::new((), move |(): &(), value: &T| slot(value));
@@ -29,6 +48,25 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// # Qt
     ///
     /// `Qt::DirectConnection` to an object of another thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use std::thread;
+    ///
+    /// use slotwork_signals::Signal;
+    ///
+    /// let (progress, shown) = (Signal::<u32>::new(), Arc::new(AtomicU32::new(0)));
+    /// let slot = Arc::clone(&shown);
+    /// progress.connect_direct(move |percent| slot.store(*percent, Ordering::Relaxed));
+    ///
+    /// thread::scope(|scope| {
+    ///     scope.spawn(|| progress.emit(&50));
+    /// });
+    /// assert_eq!(shown.load(Ordering::Relaxed), 50);
+    /// ```
     #[doc(alias = "Qt::DirectConnection")]
     #[track_caller]
     pub fn connect_direct(&self, slot: impl Fn(&T) + Send + Sync + 'static) -> Connection {
@@ -138,6 +176,10 @@ where
 
     /// Connects a slot that changes what it has captured.
     ///
+    /// # Qt
+    ///
+    /// `QObject::connect` with a `mutable` lambda, which Qt lets run inside itself.
+    ///
     /// # Panics
     ///
     /// An emission panics that comes from inside the slot and would call it again.
@@ -192,6 +234,10 @@ where
     /// overlap. Whatever runs the queue runs the slot: an event loop, [`dispatch`](crate::dispatch)
     /// inside an executor, or [`process_events`](crate::process_events). Disconnecting does not
     /// stop a run that has begun; the end of the thread does.
+    ///
+    /// # Qt
+    ///
+    /// There is none; Qt programs chain further signals and slots.
     ///
     /// # Examples
     ///

@@ -48,6 +48,17 @@ impl Connection {
     /// # Qt
     ///
     /// `QObject::disconnect(connection)`. Qt still delivers the calls that were queued.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let connection = changed.connect(|value| println!("now {value}"));
+    /// assert!(connection.disconnect());
+    /// assert!(!connection.disconnect());
+    /// ```
     #[doc(alias = "QObject::disconnect")]
     pub fn disconnect(&self) -> bool {
         self.link.as_ref().is_some_and(Link::disconnect)
@@ -57,6 +68,10 @@ impl Connection {
     ///
     /// The slot is called again when no blocker is left. A queued call that is due meanwhile is
     /// lost.
+    ///
+    /// # Qt
+    ///
+    /// There is none: `QObject::blockSignals()` of the receiver blocks what it emits, not its slots.
     ///
     /// # Examples
     ///
@@ -80,11 +95,36 @@ impl Connection {
     ///
     /// It is not connected any more when it was disconnected, when a call has found the receiver
     /// gone, when the signal is gone, and when the slot's thread has ended.
+    ///
+    /// # Qt
+    ///
+    /// `QMetaObject::Connection::operator bool()`, which stays true after the objects are gone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let connection = changed.connect(|value| println!("now {value}"));
+    /// drop(changed);
+    /// assert!(!connection.is_connected());
+    /// ```
     pub fn is_connected(&self) -> bool {
         self.link.as_ref().is_some_and(|link| link.is_connected())
     }
 
     /// Tells whether a [`ConnectionBlocker`] keeps the slot from being called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let connection = Signal::<i32>::new().connect(|_| {});
+    /// let _blocker = connection.block();
+    /// assert!(connection.is_blocked());
+    /// ```
     pub fn is_blocked(&self) -> bool {
         self.link.as_ref().is_some_and(|link| link.is_blocked())
     }

@@ -8,6 +8,24 @@ use crate::link::Link;
 /// Keeps one slot from being called, until it is dropped.
 ///
 /// Made by [`Connection::block`](crate::Connection::block).
+///
+/// # Qt
+///
+/// There is none; `QSignalBlocker` blocks all slots of a signal, as
+/// [`SignalBlocker`](crate::SignalBlocker) does.
+///
+/// # Examples
+///
+/// ```
+/// use slotwork_signals::Signal;
+///
+/// let changed = Signal::<i32>::new();
+/// let connection = changed.connect(|value| println!("now {value}"));
+/// let blocker = connection.block();
+/// changed.emit(&1);
+/// drop(blocker);
+/// assert!(!connection.is_blocked());
+/// ```
 pub struct ConnectionBlocker {
     link: Option<Arc<Link>>,
 }

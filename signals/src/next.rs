@@ -13,6 +13,21 @@ use crate::signal_ref::SignalRef;
 /// The future of a signal's next value, made by [`Signal::next`].
 ///
 /// It may be awaited on any thread, whichever emits the signal.
+///
+/// # Qt
+///
+/// The `QFuture` of `QtFuture::connect()`.
+///
+/// # Examples
+///
+/// ```
+/// use slotwork_signals::{Next, Signal};
+///
+/// let finished = Signal::<i32>::new();
+/// let result: Next<i32> = finished.next();
+/// drop(finished);
+/// assert_eq!(smol::block_on(result), None);
+/// ```
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Next<V> {
     outlet: Outlet<V>,
@@ -61,6 +76,19 @@ where
     T: ?Sized + ToOwned<Owned: Send> + 'static,
 {
     /// Returns a future of the next value, as [`Signal::next`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
+    /// let next = SignalRef::new(&sender, &signal).next();
+    /// signal.emit(&1);
+    /// assert_eq!(smol::block_on(next), Some(1));
+    /// ```
     #[doc(alias = "QtFuture::connect")]
     #[track_caller]
     pub fn next(self) -> Next<T::Owned> {

@@ -40,12 +40,32 @@ struct Connections {
 
 impl Scope {
     /// Returns a scope without connections.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Scope, Signal};
+    ///
+    /// let (changed, scope) = (Signal::<i32>::new(), Scope::new());
+    /// scope.add(changed.connect(|value| println!("now {value}")));
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self { connections: Mutex::new(Connections { list: Vec::new(), sweep_at: 0 }) }
     }
 
     /// Adds a connection, which ends with the scope.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Scope, Signal};
+    ///
+    /// let (changed, scope) = (Signal::<i32>::new(), Scope::new());
+    /// scope.add(changed.connect(|value| println!("now {value}")));
+    /// drop(scope);
+    /// assert_eq!(changed.slot_count(), 0);
+    /// ```
     pub fn add(&self, connection: Connection) {
         let mut connections = self.lock();
         if connections.list.len() >= connections.sweep_at {
@@ -55,7 +75,18 @@ impl Scope {
         connections.list.push(connection);
     }
 
-    /// Disconnects the connections that were added.
+    /// Disconnects the connections that were added; others may be added afterwards.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Scope, Signal};
+    ///
+    /// let (changed, scope) = (Signal::<i32>::new(), Scope::new());
+    /// scope.add(changed.connect(|value| println!("now {value}")));
+    /// scope.clear();
+    /// assert_eq!(changed.slot_count(), 0);
+    /// ```
     pub fn clear(&self) {
         // The lock is let go first: dropping a slot runs user code.
         let connections = std::mem::take(&mut self.lock().list);

@@ -9,6 +9,10 @@ use crate::connection::Connection;
 /// Made by [`Connection::scoped`]. It is for slots that end earlier than the signal and the
 /// receiver, and for those that have no receiver. [`Scope`](crate::Scope) holds several.
 ///
+/// # Qt
+///
+/// There is none; programs keep a `QMetaObject::Connection` and disconnect it in a destructor.
+///
 /// # Examples
 ///
 /// ```
@@ -29,6 +33,16 @@ pub struct ScopedConnection {
 
 impl Connection {
     /// Returns a value that disconnects the slot when it is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// drop(changed.connect(|value| println!("now {value}")).scoped());
+    /// assert_eq!(changed.slot_count(), 0);
+    /// ```
     pub fn scoped(self) -> ScopedConnection {
         ScopedConnection { connection: self }
     }
@@ -36,6 +50,16 @@ impl Connection {
 
 impl ScopedConnection {
     /// Returns the connection, which then outlives this value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let connection = changed.connect(|value| println!("now {value}")).scoped();
+    /// assert!(connection.release().is_connected());
+    /// ```
     pub fn release(mut self) -> Connection {
         std::mem::take(&mut self.connection)
     }

@@ -50,7 +50,18 @@ pub struct Signal<T: ?Sized> {
 }
 
 impl<T: ?Sized> Signal<T> {
-    /// Returns a signal without slots.
+    /// Returns a signal without slots; it allocates nothing, and may be a static.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// static CHANGED: Signal<i32> = Signal::new();
+    ///
+    /// CHANGED.connect(|value| println!("now {value}"));
+    /// CHANGED.emit(&1);
+    /// ```
     pub const fn new() -> Self {
         Self { first: OnceLock::new(), blockers: AtomicU32::new(0), value: PhantomData }
     }
@@ -81,6 +92,22 @@ impl<T: ?Sized> Signal<T> {
     }
 
     /// Tells whether a [`SignalBlocker`] makes emissions do nothing.
+    ///
+    /// # Qt
+    ///
+    /// `QObject::signalsBlocked()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let blocker = changed.block();
+    /// assert!(changed.is_blocked());
+    /// drop(blocker);
+    /// assert!(!changed.is_blocked());
+    /// ```
     #[doc(alias = "signalsBlocked")]
     pub fn is_blocked(&self) -> bool {
         self.blockers.load(Ordering::Acquire) > 0
@@ -98,6 +125,20 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// # Panics
     ///
     /// When a slot panics. The slots of this thread that come after it are not called.
+    ///
+    /// # Qt
+    ///
+    /// `emit changed(value)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let text_received = Signal::<str>::new();
+    /// text_received.connect(|text| println!("received {text}"));
+    /// text_received.emit("hello");
+    /// ```
     #[doc(alias = "QMetaObject::activate")]
     #[inline]
     pub fn emit(&self, value: &T) {
@@ -112,6 +153,17 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// # Qt
     ///
     /// `disconnect(sender, &Sender::signal, nullptr, nullptr)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// changed.connect(|value| println!("now {value}"));
+    /// changed.disconnect_all();
+    /// assert_eq!(changed.slot_count(), 0);
+    /// ```
     #[doc(alias = "QObject::disconnect")]
     pub fn disconnect_all(&self) {
         if let Some(first) = self.first.get() {
@@ -124,6 +176,15 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// For an object that has emitted its last signal: slots that captured it are dropped, and no
     /// slot in another thread misses what was emitted before. `keep` is usually a handle to the
     /// object; a clone of it lives until each thread has made the calls that it has queued.
+    ///
+    /// What another thread emits at the same time is delivered or not, whichever comes first. A slot
+    /// that is connected before its thread has made those calls is disconnected with the others;
+    /// later ones stay. Slots of [`connect_direct`](Self::connect_direct) have no queue and end at
+    /// once.
+    ///
+    /// # Qt
+    ///
+    /// `QObject::deleteLater()`, as far as the slots are concerned.
     ///
     /// # Examples
     ///
@@ -147,6 +208,21 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// Returns how many slots are connected, in all threads.
     ///
     /// A slot of another thread whose receiver is gone counts until that thread has noticed.
+    ///
+    /// # Qt
+    ///
+    /// `QObject::receivers()` and `isSignalConnected()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// assert_eq!(changed.slot_count(), 0);
+    /// changed.connect(|value| println!("now {value}"));
+    /// assert_eq!(changed.slot_count(), 1);
+    /// ```
     #[doc(alias = "QObject::receivers")]
     pub fn slot_count(&self) -> usize {
         self.first.get().map_or(0, |first| first.slot_count())

@@ -10,6 +10,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// # Qt
 ///
 /// `QSignalBlocker`, for one signal instead of all signals of an object.
+///
+/// # Examples
+///
+/// ```
+/// use slotwork_signals::Signal;
+///
+/// let changed = Signal::<i32>::new();
+/// let (outer, inner) = (changed.block(), changed.block());
+/// drop(inner);
+/// assert!(changed.is_blocked());
+/// drop(outer);
+/// assert!(!changed.is_blocked());
+/// ```
 #[doc(alias = "QSignalBlocker")]
 #[derive(Debug)]
 pub struct SignalBlocker<'a> {

@@ -59,6 +59,18 @@ pub struct SignalRef<'a, S, T: ?Sized> {
 
 impl<'a, S, T: ?Sized> SignalRef<'a, S, T> {
     /// Returns `signal`, which belongs to `sender`, as others may use it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
+    /// let changed = SignalRef::new(&sender, &signal);
+    /// assert_eq!(changed.slot_count(), 0);
+    /// ```
     pub const fn new(sender: &'a S, signal: &'a Signal<T>) -> Self {
         Self { sender, signal }
     }
@@ -73,6 +85,18 @@ impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
     /// Connects a slot that only emissions of this thread reach.
     ///
     /// It asks nothing of `T`, as [`Signal::connect_local`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
+    /// SignalRef::new(&sender, &signal).connect_local(|sender, value| println!("{sender}: {value}"));
+    /// signal.emit(&1);
+    /// ```
     #[track_caller]
     pub fn connect_local(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
         let call = Box::new(Repeated::new(self.sender, slot));
@@ -80,6 +104,22 @@ impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
     }
 
     /// Connects a slot that runs on the emitting thread, as [`Signal::connect_direct`].
+    ///
+    /// # Qt
+    ///
+    /// `Qt::DirectConnection`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Arc::new("sender"), Signal::<i32>::new());
+    /// SignalRef::new(&sender, &signal).connect_direct(|sender, value| println!("{sender}: {value}"));
+    /// signal.emit(&1);
+    /// ```
     #[doc(alias = "Qt::DirectConnection")]
     #[track_caller]
     pub fn connect_direct(self, slot: impl Fn(&S, &T) + Send + Sync + 'static) -> Connection
@@ -91,6 +131,23 @@ impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
     }
 
     /// Returns how many slots are connected, as [`Signal::slot_count`].
+    ///
+    /// # Qt
+    ///
+    /// `QObject::receivers()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
+    /// let changed = SignalRef::new(&sender, &signal);
+    /// changed.connect(|_, _| {});
+    /// assert_eq!(changed.slot_count(), 1);
+    /// ```
     #[doc(alias = "QObject::receivers")]
     pub fn slot_count(self) -> usize {
         self.signal.slot_count()
@@ -105,6 +162,22 @@ where
     /// Connects a slot, which lives in the calling thread and gets the sender first.
     ///
     /// See [`Signal::connect`].
+    ///
+    /// # Qt
+    ///
+    /// `QObject::connect` with `Qt::AutoConnection`; the sender is `QObject::sender()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
+    /// SignalRef::new(&sender, &signal).connect(|sender, value| println!("{sender}: {value}"));
+    /// signal.emit(&1);
+    /// ```
     #[doc(alias = "QObject::connect")]
     #[doc(alias = "Qt::AutoConnection")]
     #[track_caller]
@@ -159,6 +232,23 @@ where
     }
 
     /// Connects a slot that is called once, as [`Signal::connect_once`].
+    ///
+    /// # Qt
+    ///
+    /// `Qt::SingleShotConnection`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
+    /// SignalRef::new(&sender, &signal).connect_once(|sender, value| println!("{sender}: {value}"));
+    /// signal.emit(&1);
+    /// assert_eq!(signal.slot_count(), 0);
+    /// ```
     #[doc(alias = "Qt::SingleShotConnection")]
     #[track_caller]
     pub fn connect_once(self, slot: impl FnOnce(&S, &T) + 'static) -> Connection {
@@ -170,12 +260,42 @@ where
     /// # Panics
     ///
     /// An emission panics that comes from inside the slot and would call it again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
+    /// let mut sum = 0;
+    /// SignalRef::new(&sender, &signal).connect_mut(move |_sender, value| sum += value);
+    /// signal.emit(&1);
+    /// ```
     #[track_caller]
     pub fn connect_mut(self, slot: impl FnMut(&S, &T) + 'static) -> Connection {
         self.signal.connect_to(self.sender, call::exclusive(slot))
     }
 
     /// Connects a slot that always runs from this thread's queue, as [`Signal::connect_queued`].
+    ///
+    /// # Qt
+    ///
+    /// `Qt::QueuedConnection`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
+    /// SignalRef::new(&sender, &signal).connect_queued(|sender, value| println!("{sender}: {value}"));
+    /// signal.emit(&1);
+    /// assert_eq!(slotwork_signals::process_events(), 1);
+    /// ```
     #[doc(alias = "Qt::QueuedConnection")]
     #[track_caller]
     pub fn connect_queued(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
@@ -185,6 +305,19 @@ where
     /// Connects an async slot, as [`Signal::connect_async`].
     ///
     /// The slot gets a handle to the sender, which lives at least until the slot is done.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
+    /// SignalRef::new(&sender, &signal).connect_async(async |sender, value| println!("{sender}: {value}"));
+    /// signal.emit(&1);
+    /// while slotwork_signals::process_events() > 0 {}
+    /// ```
     #[track_caller]
     pub fn connect_async(self, slot: impl AsyncFn(S, T::Owned) + 'static) -> Connection {
         let slot = Rc::new(slot);
@@ -197,6 +330,24 @@ where
     }
 
     /// Connects another signal, which is then emitted too, as [`Signal::forward_to`].
+    ///
+    /// # Qt
+    ///
+    /// `QObject::connect` from a signal to a signal.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use std::sync::Arc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
+    /// let other = Arc::new(Signal::<i32>::new());
+    /// SignalRef::new(&sender, &signal).forward_to(&other);
+    /// signal.emit(&1);
+    /// ```
     #[track_caller]
     pub fn forward_to(self, other: &Arc<Signal<T>>) -> Connection {
         self.signal.forward_to(other)

@@ -47,6 +47,17 @@ pub struct SignalSpy<T: ?Sized + ToOwned> {
 impl<T: ?Sized + ToOwned> SignalSpy<T> {
     /// Begins to record the emissions of `signal`, which may be a [`Signal`](crate::Signal)
     /// or a [`SignalRef`](crate::SignalRef).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, SignalSpy};
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let spy = SignalSpy::new(&changed);
+    /// changed.emit(&1);
+    /// assert_eq!(spy.count(), 1);
+    /// ```
     #[track_caller]
     pub fn new(signal: &impl Spied<Value = T>) -> Self {
         let values = Rc::default();
@@ -55,6 +66,22 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     }
 
     /// Returns the recorded values and forgets them.
+    ///
+    /// # Qt
+    ///
+    /// `QSignalSpy` is a list; this is `takeFirst()` for all of it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, SignalSpy};
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let spy = SignalSpy::new(&changed);
+    /// changed.emit(&1);
+    /// assert_eq!(spy.take(), [1]);
+    /// assert_eq!(spy.count(), 0);
+    /// ```
     #[doc(alias = "takeFirst")]
     pub fn take(&self) -> Vec<T::Owned> {
         self.values.take()
@@ -64,9 +91,29 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     ///
     /// It waits for 5 s at most. In a thread with an event loop the loop runs meanwhile.
     ///
+    /// # Qt
+    ///
+    /// `QSignalSpy::wait()`, with the same default; it is done at once when the values are there.
+    ///
     /// # Errors
     ///
     /// If there are fewer when the time is over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::thread;
+    ///
+    /// use slotwork_signals::{Signal, SignalSpy, SpyTimeout};
+    ///
+    /// fn main() -> Result<(), SpyTimeout> {
+    ///     let finished = Arc::new(Signal::<i32>::new());
+    ///     let spy = SignalSpy::new(&*finished);
+    ///     thread::spawn(move || finished.emit(&42));
+    ///     spy.wait_for(1)
+    /// }
+    /// ```
     #[doc(alias = "QSignalSpy::wait")]
     #[doc(alias = "QTRY_COMPARE")]
     pub fn wait_for(&self, count: usize) -> Result<(), SpyTimeout> {
@@ -78,6 +125,17 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     /// # Errors
     ///
     /// If there are fewer when the time is over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork_signals::{Signal, SignalSpy};
+    ///
+    /// let spy = SignalSpy::new(&Signal::<i32>::new());
+    /// assert!(spy.wait_for_within(1, Duration::from_millis(1)).is_err());
+    /// ```
     pub fn wait_for_within(&self, count: usize, timeout: Duration) -> Result<(), SpyTimeout> {
         let is_done = || self.count() >= count;
         if wait_until(Instant::now() + timeout, &is_done) {
@@ -87,11 +145,37 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     }
 
     /// Returns how many values are recorded.
+    ///
+    /// # Qt
+    ///
+    /// `QSignalSpy::count()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, SignalSpy};
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let spy = SignalSpy::new(&changed);
+    /// (1..=3).for_each(|value| changed.emit(&value));
+    /// assert_eq!(spy.count(), 3);
+    /// ```
     pub fn count(&self) -> usize {
         self.values.borrow().len()
     }
 
     /// Returns copies of the recorded values.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, SignalSpy};
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let spy = SignalSpy::new(&changed);
+    /// (1..=3).for_each(|value| changed.emit(&value));
+    /// assert_eq!(spy.values(), [1, 2, 3]);
+    /// ```
     pub fn values(&self) -> Vec<T::Owned>
     where
         T::Owned: Clone,

@@ -14,6 +14,10 @@ use crate::signal_ref::SignalRef;
 ///
 /// It may be read on any thread, whichever emits the signal. Dropping it disconnects it.
 ///
+/// # Qt
+///
+/// There is none; programs connect a slot that fills a `QQueue`.
+///
 /// # Examples
 ///
 /// ```
@@ -143,12 +147,38 @@ where
     T: ?Sized + ToOwned<Owned: Send> + 'static,
 {
     /// Returns the values of all emissions after this call, as [`Signal::stream`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
+    /// let mut values = SignalRef::new(&sender, &signal).stream();
+    /// signal.emit(&1);
+    /// assert_eq!(smol::block_on(values.next()), Some(1));
+    /// ```
     #[track_caller]
     pub fn stream(self) -> SignalStream<T::Owned> {
         self.signal().stream()
     }
 
     /// Returns the latest values of the emissions after this call, as [`Signal::stream_latest`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
+    /// let mut values = SignalRef::new(&sender, &signal).stream_latest(1);
+    /// (1..=3).for_each(|value| signal.emit(&value));
+    /// assert_eq!(smol::block_on(values.next()), Some(3));
+    /// ```
     #[track_caller]
     pub fn stream_latest(self, capacity: usize) -> SignalStream<T::Owned> {
         self.signal().stream_latest(capacity)
@@ -156,6 +186,19 @@ where
 
     /// Returns the earliest values of the emissions after this call, as
     /// [`Signal::stream_earliest`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
+    /// let mut values = SignalRef::new(&sender, &signal).stream_earliest(1);
+    /// (1..=3).for_each(|value| signal.emit(&value));
+    /// assert_eq!(smol::block_on(values.next()), Some(1));
+    /// ```
     #[track_caller]
     pub fn stream_earliest(self, capacity: usize) -> SignalStream<T::Owned> {
         self.signal().stream_earliest(capacity)
@@ -164,11 +207,38 @@ where
 
 impl<V> SignalStream<V> {
     /// Returns the next value, or `None` when the signal is gone and all values were read.
+    ///
+    /// Nothing is lost when the future is dropped before it is done.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let mut values = changed.stream();
+    /// changed.emit(&1);
+    /// assert_eq!(smol::block_on(values.next()), Some(1));
+    /// ```
     pub async fn next(&mut self) -> Option<V> {
         poll_fn(|context| self.poll_next(context)).await
     }
 
     /// Polls for the next value; the building block of a `Stream`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::task::{Context, Poll, Waker};
+    ///
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let mut values = changed.stream();
+    /// changed.emit(&1);
+    /// let mut context = Context::from_waker(Waker::noop());
+    /// assert_eq!(values.poll_next(&mut context), Poll::Ready(Some(1)));
+    /// ```
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<V>> {
         self.outlet.poll_take(context)
     }
@@ -176,6 +246,17 @@ impl<V> SignalStream<V> {
     /// Returns how many values were dropped because nobody read them in time.
     ///
     /// Always 0 for a stream that keeps all values.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let values = changed.stream_latest(1);
+    /// (1..=3).for_each(|value| changed.emit(&value));
+    /// assert_eq!(values.missed(), 2);
+    /// ```
     pub fn missed(&self) -> u64 {
         self.outlet.missed()
     }

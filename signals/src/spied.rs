@@ -9,6 +9,22 @@ use crate::signal::Signal;
 use crate::signal_ref::SignalRef;
 
 /// What a [`SignalSpy`](crate::SignalSpy) can watch: a [`Signal`] or a [`SignalRef`].
+///
+/// # Qt
+///
+/// The first two arguments of `QSignalSpy`'s constructor: the object and its signal.
+///
+/// # Examples
+///
+/// ```
+/// use slotwork_signals::{Signal, SignalSpy, Spied};
+///
+/// fn spy_on<T: ?Sized + ToOwned>(signal: &impl Spied<Value = T>) -> SignalSpy<T> {
+///     SignalSpy::new(signal)
+/// }
+///
+/// assert_eq!(spy_on(&Signal::<i32>::new()).count(), 0);
+/// ```
 pub trait Spied {
     /// What the signal carries.
     type Value: ?Sized + ToOwned;

@@ -5,6 +5,22 @@ use std::fmt;
 use std::time::Duration;
 
 /// A [`SignalSpy`](crate::SignalSpy) has waited in vain.
+///
+/// # Qt
+///
+/// `QSignalSpy::wait()` returned `false`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use slotwork_signals::{Signal, SignalSpy};
+///
+/// let spy = SignalSpy::new(&Signal::<i32>::new());
+/// let timeout = spy.wait_for_within(2, Duration::from_millis(1)).unwrap_err();
+/// assert_eq!(timeout.to_string(), "0 of 2 emissions within 1ms");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpyTimeout {
     pub(crate) wanted: usize,

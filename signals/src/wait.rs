@@ -20,6 +20,10 @@ type Waiter = dyn Fn(Instant, &dyn Fn() -> bool);
 ///
 /// Without a waiter, the thread's queue is run and the thread sleeps in between.
 ///
+/// # Qt
+///
+/// `QSignalSpy::wait()` runs a `QEventLoop`.
+///
 /// # Examples
 ///
 /// ```

@@ -5,6 +5,24 @@ use std::fmt;
 use crate::handle::Handle;
 
 /// What a connection holds of its [`Receiver`](crate::Receiver).
+///
+/// # Qt
+///
+/// `QPointer` to the receiver.
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+///
+/// use slotwork_signals::{Receiver, WeakReceiver};
+///
+/// let receiver = Rc::new(5);
+/// let weak = (&receiver).downgrade();
+/// assert!(weak.upgrade().is_some());
+/// drop(receiver);
+/// assert!(weak.upgrade().is_none());
+/// ```
 pub trait WeakReceiver: 'static {
     /// What the slot is lent.
     type Strong: 'static;
@@ -14,6 +32,20 @@ pub trait WeakReceiver: 'static {
 }
 
 /// What a connection holds of a receiver that is a [`Handle`].
+///
+/// # Qt
+///
+/// `QPointer`.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use slotwork_signals::{Receiver, WeakHandle};
+///
+/// let _weak: WeakHandle<Arc<i32>> = Receiver::downgrade(&Arc::new(5));
+/// ```
 pub struct WeakHandle<H: Handle>(H::Weak);
 
 impl<H: Handle> WeakHandle<H> {
