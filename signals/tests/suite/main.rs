@@ -9,6 +9,7 @@ mod dispatching;
 mod hosting;
 mod leaks;
 mod model;
+mod races;
 mod receivers;
 mod semantics;
 mod spying;
