@@ -53,9 +53,35 @@ static void queued(quint64 &sum) {
     });
 }
 
+// Does one thing often, for benches/instructions, as examples/instructions.rs does.
+static void do_often(const QByteArray &what, quint64 &sum) {
+    Sender sender;
+    Receiver receiver;
+    const auto slot = [&sum](quint64 value) { sum += value; };
+    if (what == "emit")
+        QObject::connect(&sender, &Sender::changed, slot);
+    if (what == "emit-to-receiver")
+        QObject::connect(&sender, &Sender::changed, &receiver, &Receiver::add);
+    if (what == "queued")
+        QObject::connect(&sender, &Sender::changed, &receiver, slot, Qt::QueuedConnection);
+    for (quint64 value = 0; value < 10000; ++value) {
+        if (what == "connect")
+            QObject::disconnect(
+                QObject::connect(&sender, &Sender::changed, &receiver, &Receiver::add));
+        else if (what != "nothing")
+            Q_EMIT sender.changed(value);
+        if (what == "queued")
+            QCoreApplication::sendPostedEvents();
+    }
+}
+
 int main(int argc, char **argv) {
     QCoreApplication application(argc, argv);
     quint64 sum = 0;
+    if (argc > 1) {
+        do_often(argv[1], sum);
+        return 0;
+    }
     const auto slot = [&sum](quint64 value) { sum += value; };
     for (const int slots : {0, 1, 8, 64}) {
         Sender sender;
