@@ -4,7 +4,9 @@
 //! goes to the end that the list had when it began, and skips who is disconnected.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::thread::{self, ThreadId};
 
 use slotwork_signals::{Connection, Signal, process_events};
 
@@ -66,6 +68,15 @@ struct Signals {
     program: Program,
     signal: Signal<()>,
     connections: RefCell<Vec<Connection>>,
+    /// The slots that were not dropped yet.
+    alive: Rc<RefCell<BTreeSet<usize>>>,
+}
+
+/// What each slot captures: it tells when the slot is dropped, and whether in its own thread.
+struct Alive {
+    all: Rc<RefCell<BTreeSet<usize>>>,
+    slot: usize,
+    home: ThreadId,
 }
 
 struct Model {
@@ -115,10 +126,17 @@ impl World for Signals {
                 world.called(slot);
             }
         };
+        let alive = Alive::new(&self.alive, slot);
         let connection = if once {
-            self.signal.connect_once(move |()| called())
+            self.signal.connect_once(move |()| {
+                called();
+                drop(alive);
+            })
         } else {
-            self.signal.connect(move |()| called())
+            self.signal.connect(move |()| {
+                called();
+                alive.is_here();
+            })
         };
         self.connections.borrow_mut().push(connection);
     }
@@ -134,6 +152,14 @@ impl World for Signals {
 
     fn emit(self: &Rc<Self>) {
         self.signal.emit(&());
+    }
+}
+
+impl Model {
+    fn connected(&self) -> BTreeSet<usize> {
+        let slots = self.slots.borrow();
+        let connected = slots.iter().enumerate().filter(|(_, slot)| slot.is_connected);
+        connected.map(|(number, _)| number).collect()
     }
 }
 
@@ -170,7 +196,26 @@ impl World for Model {
     }
 }
 
-/// SIG-01 to SIG-09 in any mixture: the same slots are called in the same order.
+impl Alive {
+    fn new(all: &Rc<RefCell<BTreeSet<usize>>>, slot: usize) -> Self {
+        assert!(all.borrow_mut().insert(slot));
+        Self { all: Rc::clone(all), slot, home: thread::current().id() }
+    }
+
+    fn is_here(&self) {
+        assert_eq!(self.home, thread::current().id());
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.is_here();
+        assert!(self.all.borrow_mut().remove(&self.slot), "dropped twice");
+    }
+}
+
+/// SIG-01 to SIG-09 in any mixture: the same slots are called in the same order, and those that are
+/// disconnected are dropped, each once, when the emission is over.
 #[test]
 fn random_programs_behave_like_the_model() {
     for seed in 0..100 {
@@ -178,6 +223,7 @@ fn random_programs_behave_like_the_model() {
             program: Program::new(seed),
             signal: Signal::new(),
             connections: RefCell::default(),
+            alive: Rc::default(),
         });
         let model = Rc::new(Model { program: Program::new(seed), slots: RefCell::default() });
 
@@ -188,10 +234,14 @@ fn random_programs_behave_like_the_model() {
             model.emit();
             assert_eq!(signals.program.calls.take(), model.program.calls.take(), "seed {seed}");
 
-            let connected = model.slots.borrow().iter().filter(|slot| slot.is_connected).count();
-            assert_eq!(signals.signal.slot_count(), connected, "seed {seed}");
+            assert_eq!(signals.signal.slot_count(), model.connected().len(), "seed {seed}");
+            assert_eq!(*signals.alive.borrow(), model.connected(), "seed {seed}");
         }
         assert_eq!(process_events(), 0);
+
+        let alive = Rc::clone(&signals.alive);
+        drop(signals);
+        assert!(alive.borrow().is_empty(), "seed {seed}");
     }
 }
 
