@@ -4,27 +4,33 @@
 //! goes to the end that the list had when it began, and skips who is disconnected.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::thread::{self, ThreadId};
 
+use proptest::collection::vec;
+use proptest::prelude::*;
 use slotwork_signals::{Connection, Signal, process_events};
 
 /// What a slot does when it is called.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Action {
     Connect,
     ConnectOnce,
     Disconnect(usize),
+    /// The same from another thread, which is over before the slot goes on.
+    DisconnectElsewhere(usize),
     DisconnectAll,
     Emit,
+    /// An emission in another thread: its calls are queued.
+    EmitElsewhere,
     Nothing,
 }
 
 /// A random program: what the slots do, call by call.
 struct Program {
-    seed: u64,
-    steps: Cell<u64>,
+    actions: Vec<Action>,
+    step: Cell<usize>,
     depth: Cell<u32>,
     calls: RefCell<Vec<usize>>,
 }
@@ -34,8 +40,18 @@ trait World {
     fn program(&self) -> &Program;
     fn connect(self: &Rc<Self>, once: bool);
     fn disconnect(&self, slot: usize);
+    fn disconnect_elsewhere(&self, slot: usize);
     fn disconnect_all(&self);
     fn emit(self: &Rc<Self>);
+    fn emit_elsewhere(&self);
+    fn run_queue(self: &Rc<Self>);
+
+    /// Connects one more slot, and calls all of them.
+    fn round(self: &Rc<Self>) {
+        self.connect(false);
+        self.emit();
+        self.run_queue();
+    }
 
     /// What each slot does.
     fn called(self: &Rc<Self>, slot: usize) {
@@ -50,7 +66,9 @@ trait World {
             Action::Connect => self.connect(false),
             Action::ConnectOnce => self.connect(true),
             Action::Disconnect(slot) => self.disconnect(slot),
+            Action::DisconnectElsewhere(slot) => self.disconnect_elsewhere(slot),
             Action::DisconnectAll => self.disconnect_all(),
+            Action::EmitElsewhere => self.emit_elsewhere(),
             Action::Emit => {
                 let depth = &self.program().depth;
                 if depth.get() < 3 {
@@ -82,6 +100,8 @@ struct Alive {
 struct Model {
     program: Program,
     slots: RefCell<Vec<ModelSlot>>,
+    /// How many slots there were at each emission in another thread.
+    queue: RefCell<VecDeque<usize>>,
 }
 
 #[derive(Clone, Copy)]
@@ -91,25 +111,15 @@ struct ModelSlot {
 }
 
 impl Program {
-    fn new(seed: u64) -> Self {
-        Self { seed, steps: Cell::new(0), depth: Cell::new(0), calls: RefCell::default() }
+    fn new(actions: &[Action]) -> Self {
+        let (step, depth, calls) = (Cell::new(0), Cell::new(0), RefCell::default());
+        Self { actions: actions.to_vec(), step, depth, calls }
     }
 
     fn next(&self) -> Action {
-        let step = self.steps.get() + 1;
-        self.steps.set(step);
-        if step > 300 {
-            return Action::Nothing;
-        }
-        let number = scramble(self.seed ^ scramble(step));
-        match number % 16 {
-            0..4 => Action::Connect,
-            4 => Action::ConnectOnce,
-            5..9 => Action::Disconnect((number >> 8) as usize % 24),
-            9 if number >> 60 == 0 => Action::DisconnectAll,
-            9..12 => Action::Emit,
-            _ => Action::Nothing,
-        }
+        let action = self.actions.get(self.step.get()).copied();
+        self.step.set(self.step.get() + 1);
+        action.unwrap_or(Action::Nothing)
     }
 }
 
@@ -146,12 +156,26 @@ impl World for Signals {
         connection.disconnect();
     }
 
+    fn disconnect_elsewhere(&self, slot: usize) {
+        let connection = self.connections.borrow().get(slot).cloned().unwrap_or_default();
+        thread::scope(|scope| _ = scope.spawn(|| connection.disconnect()));
+    }
+
     fn disconnect_all(&self) {
         self.signal.disconnect_all();
     }
 
     fn emit(self: &Rc<Self>) {
         self.signal.emit(&());
+    }
+
+    fn emit_elsewhere(&self) {
+        let signal = &self.signal;
+        thread::scope(|scope| _ = scope.spawn(|| signal.emit(&())));
+    }
+
+    fn run_queue(self: &Rc<Self>) {
+        while process_events() > 0 {}
     }
 }
 
@@ -178,12 +202,33 @@ impl World for Model {
         }
     }
 
+    fn disconnect_elsewhere(&self, slot: usize) {
+        self.disconnect(slot);
+    }
+
     fn disconnect_all(&self) {
         self.slots.borrow_mut().iter_mut().for_each(|slot| slot.is_connected = false);
     }
 
     fn emit(self: &Rc<Self>) {
         let end = self.slots.borrow().len();
+        self.emit_to(end);
+    }
+
+    fn emit_elsewhere(&self) {
+        self.queue.borrow_mut().push_back(self.slots.borrow().len());
+    }
+
+    fn run_queue(self: &Rc<Self>) {
+        loop {
+            let Some(end) = self.queue.borrow_mut().pop_front() else { break };
+            self.emit_to(end);
+        }
+    }
+}
+
+impl Model {
+    fn emit_to(self: &Rc<Self>, end: usize) {
         for slot in 0..end {
             let ModelSlot { is_connected, is_once } = self.slots.borrow()[slot];
             if is_once {
@@ -214,40 +259,51 @@ impl Drop for Alive {
     }
 }
 
-/// SIG-01 to SIG-09 in any mixture: the same slots are called in the same order, and those that are
-/// disconnected are dropped, each once, when the emission is over.
-#[test]
-fn random_programs_behave_like_the_model() {
-    for seed in 0..100 {
-        let signals = Rc::new(Signals {
-            program: Program::new(seed),
-            signal: Signal::new(),
-            connections: RefCell::default(),
-            alive: Rc::default(),
-        });
-        let model = Rc::new(Model { program: Program::new(seed), slots: RefCell::default() });
-
-        for _ in 0..20 {
-            signals.connect(false);
-            model.connect(false);
-            signals.emit();
-            model.emit();
-            assert_eq!(signals.program.calls.take(), model.program.calls.take(), "seed {seed}");
-
-            assert_eq!(signals.signal.slot_count(), model.connected().len(), "seed {seed}");
-            assert_eq!(*signals.alive.borrow(), model.connected(), "seed {seed}");
-        }
-        assert_eq!(process_events(), 0);
-
-        let alive = Rc::clone(&signals.alive);
-        drop(signals);
-        assert!(alive.borrow().is_empty(), "seed {seed}");
+proptest! {
+    /// SIG-01 to SIG-12 in any mixture: the same slots are called in the same order, and those that
+    /// are disconnected are dropped, each once and in its own thread, when the emission is over.
+    #[test]
+    fn random_programs_behave_like_the_model(actions in vec(action(), 0..300)) {
+        compare(&actions)?;
     }
 }
 
-/// Mixes the bits of a number, so that near numbers give different ones.
-fn scramble(number: u64) -> u64 {
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
+fn compare(actions: &[Action]) -> Result<(), TestCaseError> {
+    let signals = Rc::new(Signals {
+        program: Program::new(actions),
+        signal: Signal::new(),
+        connections: RefCell::default(),
+        alive: Rc::default(),
+    });
+    let model = Rc::new(Model {
+        program: Program::new(actions),
+        slots: RefCell::default(),
+        queue: RefCell::default(),
+    });
+
+    for _ in 0..20 {
+        signals.round();
+        model.round();
+        prop_assert_eq!(signals.program.calls.take(), model.program.calls.take());
+        prop_assert_eq!(signals.signal.slot_count(), model.connected().len());
+        prop_assert_eq!(&*signals.alive.borrow(), &model.connected());
+    }
+
+    let alive = Rc::clone(&signals.alive);
+    drop(signals);
+    prop_assert!(alive.borrow().is_empty());
+    Ok(())
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        8 => Just(Action::Connect),
+        2 => Just(Action::ConnectOnce),
+        8 => (0_usize..24).prop_map(Action::Disconnect),
+        1 => (0_usize..24).prop_map(Action::DisconnectElsewhere),
+        1 => Just(Action::DisconnectAll),
+        6 => Just(Action::Emit),
+        1 => Just(Action::EmitElsewhere),
+        5 => Just(Action::Nothing),
+    ]
 }
