@@ -67,7 +67,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// });
     /// assert_eq!(shown.load(Ordering::Relaxed), 50);
     /// ```
-    #[doc(alias = "Qt::DirectConnection")]
+    #[doc(alias = "DirectConnection")]
     #[track_caller]
     pub fn connect_direct(&self, slot: impl Fn(&T) + Send + Sync + 'static) -> Connection {
         let call = Repeated::new((), move |(): &(), value: &T| slot(value));
@@ -101,7 +101,7 @@ where
     /// text_received.emit("hello");
     /// ```
     #[doc(alias = "QObject::connect")]
-    #[doc(alias = "Qt::AutoConnection")]
+    #[doc(alias = "AutoConnection")]
     #[track_caller]
     pub fn connect(&self, slot: impl Fn(&T) + 'static) -> Connection {
         self.connect_to((), move |(), value| slot(value))
@@ -168,7 +168,7 @@ where
     /// connected.emit(&());
     /// assert_eq!(connected.slot_count(), 0);
     /// ```
-    #[doc(alias = "Qt::SingleShotConnection")]
+    #[doc(alias = "SingleShotConnection")]
     #[track_caller]
     pub fn connect_once(&self, slot: impl FnOnce(&T) + 'static) -> Connection {
         self.attach_once((), move |(): &(), value| slot(value))
@@ -222,7 +222,7 @@ where
     /// changed.emit(&1);
     /// assert_eq!(process_events(), 1);
     /// ```
-    #[doc(alias = "Qt::QueuedConnection")]
+    #[doc(alias = "QueuedConnection")]
     #[track_caller]
     pub fn connect_queued(&self, slot: impl Fn(&T) + 'static) -> Connection {
         self.attach_queued((), move |(): &(), value| slot(value))

@@ -28,7 +28,6 @@ use crate::link::Link;
 /// connection.disconnect();
 /// assert_eq!(changed.slot_count(), 0);
 /// ```
-#[doc(alias = "QMetaObject::Connection")]
 #[derive(Clone, Default)]
 pub struct Connection {
     link: Option<Arc<Link>>,

@@ -34,8 +34,6 @@ use crate::sync::EventListener;
 /// });
 /// assert_eq!(process_events(), 1);
 /// ```
-#[doc(alias = "QCoreApplication::sendPostedEvents")]
-#[doc(alias = "QCoreApplication::processEvents")]
 pub fn process_events() -> usize {
     home::run_posts(u64::MAX)
 }
@@ -69,7 +67,6 @@ pub fn process_events() -> usize {
 /// progress.emit(&100);
 /// assert_eq!(smol::block_on(executor.run(receiver.recv())), Ok(100));
 /// ```
-#[doc(alias = "QEventLoop")]
 pub fn dispatch() -> Dispatch {
     Dispatch { arrival: None, thread: PhantomData }
 }

@@ -36,7 +36,6 @@ use std::sync::{self, Arc};
 ///     }
 /// }
 /// ```
-#[doc(alias = "QPointer")]
 pub trait Handle: Sized + 'static {
     /// What is held instead of the handle, without keeping the object alive.
     type Weak: 'static;

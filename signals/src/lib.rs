@@ -115,23 +115,40 @@ mod tasks;
 mod wait;
 mod weak_receiver;
 
+// The search finds a type by the alias of its `pub use`, not by that of the type in its module.
+#[doc(alias = "QMetaObject::Connection")]
+#[doc(alias = "QMetaObject")]
 pub use connection::Connection;
 pub use connection_blocker::ConnectionBlocker;
-pub use dispatch::{Dispatch, dispatch, process_events};
+pub use dispatch::Dispatch;
+#[doc(alias = "QEventLoop")]
+pub use dispatch::dispatch;
+#[doc(alias = "sendPostedEvents")]
+#[doc(alias = "processEvents")]
+pub use dispatch::process_events;
+#[doc(alias = "QPointer")]
 pub use handle::Handle;
 pub use next::Next;
 pub use receiver::Receiver;
 pub use scope::Scope;
 pub use scoped_connection::ScopedConnection;
+#[doc(alias = "Q_SIGNAL")]
+#[doc(alias = "signals")]
+#[doc(alias = "emit")]
 pub use signal::Signal;
+#[doc(alias = "QSignalBlocker")]
 pub use signal_blocker::SignalBlocker;
+#[doc(alias = "sender")]
+#[doc(alias = "QObject")]
 pub use signal_ref::SignalRef;
+#[doc(alias = "QSignalSpy")]
 pub use signal_spy::SignalSpy;
 pub use signal_stream::SignalStream;
 pub use spied::Spied;
 pub use spy_timeout::SpyTimeout;
 pub use wait::set_waiter;
-pub use weak_receiver::{WeakHandle, WeakReceiver};
+pub use weak_receiver::WeakHandle;
+pub use weak_receiver::WeakReceiver;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -61,7 +61,7 @@ where
     /// assert_eq!(smol::block_on(result).as_deref(), Some("done"));
     /// ```
     #[doc(alias = "QtFuture::connect")]
-    #[doc(alias = "Qt::BlockingQueuedConnection")]
+    #[doc(alias = "BlockingQueuedConnection")]
     #[track_caller]
     pub fn next(&self) -> Next<T::Owned> {
         let (feed, outlet) = feed(Keep::First);

@@ -39,8 +39,6 @@ use crate::sync::OnceLock;
 ///
 /// value_changed.emit(&42);
 /// ```
-#[doc(alias = "Q_SIGNAL")]
-#[doc(alias = "signals")]
 pub struct Signal<T: ?Sized> {
     /// The slots of the thread that connected first; they know those of the others.
     first: OnceLock<Arc<Group<T>>>,

@@ -23,7 +23,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// drop(outer);
 /// assert!(!changed.is_blocked());
 /// ```
-#[doc(alias = "QSignalBlocker")]
 #[derive(Debug)]
 pub struct SignalBlocker<'a> {
     blockers: &'a AtomicU32,

@@ -50,8 +50,6 @@ use crate::tasks;
 ///
 /// button.click();
 /// ```
-#[doc(alias = "sender")]
-#[doc(alias = "QObject::sender")]
 pub struct SignalRef<'a, S, T: ?Sized> {
     sender: &'a S,
     signal: &'a Signal<T>,
@@ -120,7 +118,7 @@ impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
     /// SignalRef::new(&sender, &signal).connect_direct(|sender, value| println!("{sender}: {value}"));
     /// signal.emit(&1);
     /// ```
-    #[doc(alias = "Qt::DirectConnection")]
+    #[doc(alias = "DirectConnection")]
     #[track_caller]
     pub fn connect_direct(self, slot: impl Fn(&S, &T) + Send + Sync + 'static) -> Connection
     where
@@ -179,7 +177,7 @@ where
     /// signal.emit(&1);
     /// ```
     #[doc(alias = "QObject::connect")]
-    #[doc(alias = "Qt::AutoConnection")]
+    #[doc(alias = "AutoConnection")]
     #[track_caller]
     pub fn connect(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
         self.signal.connect_to(self.sender, slot)
@@ -249,7 +247,7 @@ where
     /// signal.emit(&1);
     /// assert_eq!(signal.slot_count(), 0);
     /// ```
-    #[doc(alias = "Qt::SingleShotConnection")]
+    #[doc(alias = "SingleShotConnection")]
     #[track_caller]
     pub fn connect_once(self, slot: impl FnOnce(&S, &T) + 'static) -> Connection {
         self.signal.attach_once(self.sender, slot)
@@ -296,7 +294,7 @@ where
     /// signal.emit(&1);
     /// assert_eq!(slotwork_signals::process_events(), 1);
     /// ```
-    #[doc(alias = "Qt::QueuedConnection")]
+    #[doc(alias = "QueuedConnection")]
     #[track_caller]
     pub fn connect_queued(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
         self.signal.attach_queued(self.sender, slot)

@@ -38,7 +38,6 @@ use crate::wait::wait_until;
 /// # Ok(())
 /// # }
 /// ```
-#[doc(alias = "QSignalSpy")]
 pub struct SignalSpy<T: ?Sized + ToOwned> {
     values: Rc<RefCell<Vec<T::Owned>>>,
     connection: ScopedConnection,
