@@ -60,6 +60,15 @@ fn echoserver_tells_when_its_port_is_busy() -> Result<()> {
     Ok(())
 }
 
+/// README shows the example as it is.
+#[test]
+fn readme_shows_the_whole_echoserver() {
+    let (readme, example) =
+        (include_str!("../README.md"), include_str!("../examples/echoserver.rs"));
+
+    assert!(readme.contains(&format!("```rust,no_run\n{example}```")));
+}
+
 /// An example that runs; it is stopped when the test ends.
 struct Example {
     process: Child,

@@ -36,6 +36,11 @@ use std::sync::{self, Arc};
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handle that can be held weakly",
+    label = "expected an `Rc<_>`, an `Arc<_>`, or another handle",
+    note = "a method that connects its own slots takes `self: &Rc<Self>`"
+)]
 pub trait Handle: Sized + 'static {
     /// What is held instead of the handle, without keeping the object alive.
     type Weak: 'static;

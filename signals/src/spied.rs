@@ -25,6 +25,11 @@ use crate::signal_ref::SignalRef;
 ///
 /// assert_eq!(spy_on(&Signal::<i32>::new()).count(), 0);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a signal",
+    label = "expected a `Signal` or what an object's signal method returns",
+    note = "write `SignalSpy::new(&object.signal())`; of a shared signal, `&*signal`"
+)]
 pub trait Spied {
     /// What the signal carries.
     type Value: ?Sized + ToOwned;
