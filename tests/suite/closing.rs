@@ -1,15 +1,16 @@
 //! The end of a connection: who closes, with which code, and which signals tell.
 
 use std::cell::Cell;
+use std::sync::mpsc;
 
 use anyhow::{Result, ensure};
 use slotwork::{CloseCode, EventLoop, SendStatus, SocketState, WebSocket};
 
 use crate::support::raw_peer::{
-    CLOSE, Frame, RawPeer, check_good_client, masked, masked_close, masked_texts,
+    BINARY, CLOSE, Frame, RawPeer, check_good_client, masked, masked_close, masked_texts,
 };
 use crate::support::recorder::Recorder;
-use crate::support::{listening_server, recorded_server, serve};
+use crate::support::{DEADLINE, echo, listening_server, recorded_server, serve};
 
 /// Qt: CLS-01, CLS-07; RFC 6455 §7.1.2: `Closing` at once, the code readable at once, messages are
 /// delivered until the peer has answered, a second `close` does nothing. Qt stays `Connected`.
@@ -269,6 +270,42 @@ fn nothing_is_delivered_after_abort() -> Result<()> {
     );
     ensure!(end < 61, "everything was delivered before the slot could act");
     Ok(())
+}
+
+/// CLS-08; RFC 6455 §5.5.1: a peer that has said all, also by TCP, still gets every message that was
+/// sent before our close frame, and that.
+#[test]
+fn a_peer_that_ended_its_direction_reads_what_was_sent() -> Result<()> {
+    const COUNT: usize = 12;
+    let server = listening_server()?;
+    let port = server.server_port();
+    let (say_closing, closing) = mpsc::channel();
+    server.new_connection().connect(move |server, ()| {
+        while let Some(socket) = server.next_pending_connection() {
+            echo(&socket);
+            let say_closing = say_closing.clone();
+            socket.about_to_close().connect(move |_socket, ()| say_closing.send(()).unwrap());
+        }
+    });
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        let message = vec![7; 1_000_000];
+        peer.send(masked(BINARY, &message).repeat(COUNT))?;
+        peer.send(masked_close(1000, "done"))?;
+        peer.finish()?;
+        // It has read nothing so far: more waits for it than the kernel takes. When the others have
+        // been served, the server has seen the end as well.
+        closing.recv_timeout(DEADLINE)?;
+        check_good_client(port)?;
+        check_good_client(port)?;
+
+        for _ in 0..COUNT {
+            let echo = peer.read_frame()?;
+            ensure!(echo.opcode == BINARY && echo.payload == message, "another echo");
+        }
+        peer.expect(&Frame::close(1000, "done"))
+    })
 }
 
 /// Qt: CLS-05 (1000, like a clean close); RFC 6455 §7.1.5: the peer's TCP ends without a close
