@@ -31,6 +31,7 @@
 //! Names are Qt's in Rust's spelling, and each item can be found in the search by its Qt name:
 //! `nextPendingConnection` is [`WebSocketServer::next_pending_connection`].
 
+mod binary_frame;
 mod close_code;
 mod error;
 mod event_loop;
@@ -48,10 +49,12 @@ mod ssl_mode;
 mod stream;
 #[cfg(test)]
 mod testing;
+mod text_frame;
 mod timers;
 mod turn;
 
 // The search finds a type by the alias of its `pub use`, not by that of the type in its module.
+pub use binary_frame::BinaryFrame;
 #[doc(alias = "QWebSocketProtocol::CloseCode")]
 #[doc(alias = "QWebSocketProtocol")]
 pub use close_code::CloseCode;
@@ -85,6 +88,7 @@ pub use socket::WebSocket;
 pub use socket_state::SocketState;
 #[doc(alias = "QWebSocketServer::SslMode")]
 pub use ssl_mode::SslMode;
+pub use text_frame::TextFrame;
 
 /// Signals and slots: the package `slotwork-signals`, which can be used alone.
 pub mod signals {

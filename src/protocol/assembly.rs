@@ -4,7 +4,7 @@ use std::mem;
 
 use crate::protocol::buffer_pool::BufferPool;
 use crate::protocol::copying::{append_bytes, append_text};
-use crate::protocol::event::Event;
+use crate::protocol::event::Data;
 use crate::protocol::opcode::MessageKind;
 use crate::protocol::utf8::SplitCharacter;
 use crate::protocol::violation::Violation;
@@ -55,12 +55,17 @@ impl Assembly {
         if self.split.is_empty() { Ok(()) } else { Err(Violation::INVALID_TEXT) }
     }
 
-    /// Lends the message.
-    pub(crate) fn event(&self) -> Event<'_> {
+    /// Lends what has come so far, but for a character that is not complete.
+    pub(crate) fn data(&self) -> Data<'_> {
         match &self.content {
-            Content::Text(text) => Event::Text(text),
-            Content::Binary(bytes) => Event::Binary(bytes),
+            Content::Text(text) => Data::Text(text),
+            Content::Binary(bytes) => Data::Binary(bytes),
         }
+    }
+
+    /// Returns how many bytes can be lent.
+    pub(crate) fn len(&self) -> usize {
+        self.content.len()
     }
 
     /// Gives the buffer to the pool.

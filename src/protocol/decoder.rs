@@ -1,38 +1,32 @@
 //! Turns received bytes into messages and control frames (RFC 6455 §5 and §6.2).
 
-use crate::protocol::assembly::Assembly;
 use crate::protocol::buffer_pool::BufferPool;
 use crate::protocol::control_frame::{self, ControlFrame};
-use crate::protocol::event::Event;
-use crate::protocol::frame_header::{FirstByte, FrameHeader, LONGEST_HEADER, SecondByte};
+use crate::protocol::event::{Data, Event};
+use crate::protocol::frame_header::{FirstByte, FrameHeader, ReservedBits, SecondByte};
 use crate::protocol::limits::Limits;
-use crate::protocol::mask::{MaskingKey, advanced, apply_mask};
+use crate::protocol::mask::{MaskingKey, apply_mask};
 use crate::protocol::opcode::{MessageKind, Opcode};
 use crate::protocol::role::Role;
-use crate::protocol::short_bytes::ShortBytes;
+use crate::protocol::unfinished::Unfinished;
 use crate::protocol::unread::Unread;
 use crate::protocol::utf8;
 use crate::protocol::violation::Violation;
 
 /// Decodes what one peer sends.
 ///
-/// Between messages it is a few words and owns no memory; a message or a control frame that lies
+/// Between messages it is five words and owns no memory; a message or a control frame that lies
 /// whole in the input needs none either.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    role: Role,
     limits: Limits,
+    /// What has begun and is not complete, or the last of it until it is recycled.
+    unfinished: Option<Box<Unfinished>>,
+    role: Role,
     stage: Stage,
-    /// The first bytes of a header whose other bytes have not come yet.
-    header: ShortBytes<LONGEST_HEADER>,
-    /// How many frames the unfinished message has so far; zero without one.
-    fragments: usize,
-    /// The data frame in [`Stage::Message`].
-    frame: UnfinishedFrame,
-    /// The unfinished message, or the last one until it is recycled.
-    message: Assembly,
-    /// The unfinished control frame, or the last one until it is recycled.
-    control: Option<Box<ControlFrame>>,
+    /// The reserved bits to which the extensions of the connection give a meaning.
+    claimed: ReservedBits,
+    reports_frames: bool,
 }
 
 /// What the decoder made of the input.
@@ -48,21 +42,30 @@ impl Decoder {
     /// Makes a decoder for the bytes that follow the opening handshake.
     pub(crate) fn new(role: Role, limits: Limits) -> Self {
         Self {
-            role,
             limits,
+            unfinished: None,
+            role,
             stage: Stage::Header,
-            header: ShortBytes::new(),
-            fragments: 0,
-            frame: UnfinishedFrame::default(),
-            message: Assembly::default(),
-            control: None,
+            claimed: ReservedBits::NONE,
+            reports_frames: false,
         }
     }
 
     /// Sets the limits from the next frame on.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the limits have no setters yet"))]
     pub(crate) fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+    }
+
+    /// Reports each frame of a fragmented message from now on, or no longer.
+    pub(crate) fn report_frames(&mut self, reports_frames: bool) {
+        self.reports_frames = reports_frames;
+    }
+
+    /// Accepts these reserved bits in the first frame of a message, because an extension was
+    /// agreed that gives them a meaning (RFC 6455 §9.1).
+    #[cfg_attr(not(test), expect(dead_code, reason = "no extension is agreed yet"))]
+    pub(crate) fn claim(&mut self, bits: ReservedBits) {
+        self.claimed = bits;
     }
 
     /// Consumes bytes from the front of `input` until an event is complete or all are consumed.
@@ -82,43 +85,62 @@ impl Decoder {
         let mut unread = Unread::new(input);
         let step = self.step(&mut unread, pool).inspect_err(|_| self.stage = Stage::Ended)?;
 
+        let unfinished = self.unfinished.as_deref();
         let event = match step {
             Step::NeedsInput => None,
             Step::Lent(event) => Some(event),
-            Step::Assembled => Some(self.message.event()),
-            Step::ControlFrame => self.control.as_deref().map(ControlFrame::event).transpose()?,
+            Step::Frame => unfinished.map(|unfinished| {
+                Event::Frame(unfinished.message.data().since(unfinished.frame_start()))
+            }),
+            Step::Assembled => unfinished.map(|unfinished| {
+                let last_frame = unfinished.frame_start();
+                Event::Message { message: unfinished.message.data(), last_frame }
+            }),
+            Step::ControlFrame => {
+                let control = unfinished.and_then(|unfinished| unfinished.control.as_deref());
+                control.map(ControlFrame::event).transpose()?
+            }
         };
         Ok(Decoded { consumed: length - unread.len(), event })
     }
-
     /// Gives back the memory of what was last lent; to be called before the connection idles.
     ///
     /// An unfinished message keeps its buffer, which fits the bytes that came.
     pub(crate) fn recycle(&mut self, pool: &mut BufferPool) {
-        if self.fragments == 0 || self.has_ended() {
-            self.message.release(pool);
+        let Some(unfinished) = &mut self.unfinished else { return };
+        let has_ended = self.stage == Stage::Ended;
+        if unfinished.fragments == 0 || has_ended {
+            unfinished.message.release(pool);
         }
         if self.stage != Stage::ControlFrame {
-            self.control = None;
+            unfinished.control = None;
+        }
+        if has_ended || self.is_between_messages() {
+            self.unfinished = None;
         }
     }
 
     /// Returns whether the peer's close frame or a violation has ended the input.
+    #[cfg(test)]
     pub(crate) fn has_ended(&self) -> bool {
         self.stage == Stage::Ended
     }
 
-    /// Returns whether the input so far ends inside a message or a frame.
-    #[cfg(test)]
-    pub(crate) fn is_unfinished(&self) -> bool {
-        self.fragments > 0 || self.stage == Stage::ControlFrame || !self.header.is_empty()
+    /// Returns whether the input so far ends where a message, or any other frame, may begin.
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.stage == Stage::Header
+            && self
+                .unfinished
+                .as_ref()
+                .is_none_or(|unfinished| unfinished.fragments == 0 && unfinished.header.is_empty())
     }
 
     /// Returns how many bytes of heap memory the decoder holds.
     #[cfg(test)]
     pub(crate) fn held_bytes(&self) -> usize {
-        let control = self.control.as_deref().map_or(0, size_of_val);
-        self.message.capacity() + control
+        let Some(unfinished) = self.unfinished.as_deref() else { return 0 };
+        let control = unfinished.control.as_deref().map_or(0, size_of_val);
+        size_of_val(unfinished) + unfinished.message.capacity() + control
     }
 
     fn step<'i>(
@@ -137,17 +159,11 @@ impl Decoder {
                     }
                     self.begin_frame(&header, pool);
                 }
-                Stage::Message => {
-                    if !self.read_payload(unread, pool)? {
-                        return Ok(Step::NeedsInput);
-                    }
-                    self.stage = Stage::Header;
-                    if self.frame.is_final {
-                        self.message.finish()?;
-                        self.fragments = 0;
-                        return Ok(Step::Assembled);
-                    }
-                }
+                Stage::Message => match self.read_payload(unread, pool)? {
+                    Some(Step::Frame) if !self.reports_frames => {}
+                    Some(step) => return Ok(step),
+                    None => return Ok(Step::NeedsInput),
+                },
                 Stage::ControlFrame => return Ok(self.read_control_frame(unread)),
                 Stage::Ended => {
                     unread.take_all();
@@ -160,23 +176,38 @@ impl Decoder {
     /// Consumes a header, or all there is of it.
     #[inline]
     fn read_header(&mut self, unread: &mut Unread<'_>) -> Result<Option<FrameHeader>, Violation> {
-        let earlier = self.header.len();
-        let bytes = if earlier == 0 {
-            unread.as_bytes()
-        } else {
-            self.header.extend(unread.as_bytes());
-            self.header.as_bytes()
-        };
-
-        let header = self.parse_header(bytes)?;
+        let earlier = self.unfinished.as_ref().map_or(0, |unfinished| unfinished.header.len());
+        if earlier > 0 {
+            return self.read_rest_of_header(earlier, unread);
+        }
+        let header = self.parse_header(unread.as_bytes())?;
         if let Some(header) = &header {
-            unread.take(header.length.saturating_sub(earlier));
-            self.header.clear();
+            unread.take(header.length);
         } else {
             let bytes = unread.take_all();
-            if earlier == 0 {
-                self.header.extend(bytes);
+            if !bytes.is_empty() {
+                self.unfinished.get_or_insert_default().header.extend(bytes);
             }
+        }
+        Ok(header)
+    }
+
+    /// Consumes a header of which some bytes came earlier, or all there is of it.
+    fn read_rest_of_header(
+        &mut self,
+        earlier: usize,
+        unread: &mut Unread<'_>,
+    ) -> Result<Option<FrameHeader>, Violation> {
+        let unfinished = self.unfinished.get_or_insert_default();
+        unfinished.header.extend(unread.as_bytes());
+        let bytes = unfinished.header;
+
+        let header = self.parse_header(bytes.as_bytes())?;
+        if let Some(header) = &header {
+            unread.take(header.length.saturating_sub(earlier));
+            self.unfinished.get_or_insert_default().header.clear();
+        } else {
+            unread.take_all();
         }
         Ok(header)
     }
@@ -185,7 +216,7 @@ impl Decoder {
     #[inline]
     fn parse_header(&self, bytes: &[u8]) -> Result<Option<FrameHeader>, Violation> {
         let Some(&first) = bytes.first() else { return Ok(None) };
-        let FirstByte { opcode, is_final } = FirstByte::parse(first)?;
+        let FirstByte { opcode, is_final, reserved } = FirstByte::parse(first, self.claimed)?;
         self.check_sequence(opcode)?;
 
         let Some(&second) = bytes.get(1) else { return Ok(None) };
@@ -197,7 +228,7 @@ impl Decoder {
         };
         let payload_length = usize::try_from(payload_length).unwrap_or(usize::MAX);
         if !opcode.is_control() {
-            let received = if self.fragments > 0 { self.message.received() } else { 0 };
+            let received = self.unfinished.as_deref().map_or(0, Unfinished::received);
             self.limits.check_size(received, payload_length)?;
         }
 
@@ -208,20 +239,19 @@ impl Decoder {
         } else {
             (MaskingKey::default(), length)
         };
-        Ok(Some(FrameHeader { opcode, is_final, masking_key, payload_length, length }))
+        Ok(Some(FrameHeader { opcode, is_final, reserved, masking_key, payload_length, length }))
     }
 
     /// Refuses a frame that must not follow the frames before it.
     fn check_sequence(&self, opcode: Opcode) -> Result<(), Violation> {
+        let fragments = self.unfinished.as_ref().map_or(0, |unfinished| unfinished.fragments);
         // RFC 6455 §5.4: a fragmented message is one text or binary frame and continuations;
         // only control frames may come between them.
         match opcode {
-            Opcode::Continuation if self.fragments == 0 => Err(Violation::NOTHING_TO_CONTINUE),
-            Opcode::Text | Opcode::Binary if self.fragments > 0 => {
-                Err(Violation::UNFINISHED_MESSAGE)
-            }
+            Opcode::Continuation if fragments == 0 => Err(Violation::NOTHING_TO_CONTINUE),
+            Opcode::Text | Opcode::Binary if fragments > 0 => Err(Violation::UNFINISHED_MESSAGE),
             Opcode::Continuation | Opcode::Text | Opcode::Binary => {
-                self.limits.check_fragments(self.fragments)
+                self.limits.check_fragments(fragments)
             }
             Opcode::Close | Opcode::Ping | Opcode::Pong => Ok(()),
         }
@@ -234,9 +264,11 @@ impl Decoder {
         header: &FrameHeader,
         unread: &mut Unread<'i>,
     ) -> Result<Option<Event<'i>>, Violation> {
+        // What an extension has changed is changed back while it is assembled.
         if !header.is_final
             || header.opcode == Opcode::Continuation
             || header.payload_length > unread.len()
+            || !header.reserved.is_empty()
         {
             return Ok(None);
         }
@@ -245,8 +277,8 @@ impl Decoder {
         apply_mask(payload, header.masking_key);
         let payload: &[u8] = payload;
         let event = match header.opcode {
-            Opcode::Text => Event::Text(utf8::text(payload)?),
-            Opcode::Binary | Opcode::Continuation => Event::Binary(payload),
+            Opcode::Text => Data::Text(utf8::text(payload)?).into(),
+            Opcode::Binary | Opcode::Continuation => Data::Binary(payload).into(),
             Opcode::Close | Opcode::Ping | Opcode::Pong => {
                 control_frame::event(header.opcode, payload)?
             }
@@ -259,46 +291,44 @@ impl Decoder {
 
     /// Prepares for a payload that is to be collected.
     fn begin_frame(&mut self, header: &FrameHeader, pool: &mut BufferPool) {
-        let &FrameHeader { opcode, is_final, masking_key, payload_length: missing, .. } = header;
-        match opcode {
-            Opcode::Text => self.message.begin(MessageKind::Text, pool),
-            Opcode::Binary => self.message.begin(MessageKind::Binary, pool),
+        let unfinished = self.unfinished.get_or_insert_default();
+        match header.opcode {
+            Opcode::Text => unfinished.message.begin(MessageKind::Text, pool),
+            Opcode::Binary => unfinished.message.begin(MessageKind::Binary, pool),
             Opcode::Continuation => {}
             Opcode::Close | Opcode::Ping | Opcode::Pong => {
-                self.control = Some(Box::new(ControlFrame::new(header)));
+                unfinished.control = Some(Box::new(ControlFrame::new(header)));
                 self.stage = Stage::ControlFrame;
                 return;
             }
         }
-        self.fragments += 1;
-        self.frame = UnfinishedFrame { is_final, masking_key, missing };
+        unfinished.begin_frame(header);
         self.stage = Stage::Message;
     }
 
-    /// Consumes payload for the message and returns whether the frame is complete.
-    fn read_payload(
+    /// Consumes payload for the message; `None` when some of the frame is missing.
+    fn read_payload<'i>(
         &mut self,
-        unread: &mut Unread<'_>,
+        unread: &mut Unread<'i>,
         pool: &mut BufferPool,
-    ) -> Result<bool, Violation> {
-        let frame = &mut self.frame;
-        let most = if frame.is_final {
-            self.message.received() + frame.missing
-        } else {
-            self.limits.max_message_size
-        };
-
-        let piece = unread.take(frame.missing);
-        apply_mask(piece, frame.masking_key);
-        frame.masking_key = advanced(frame.masking_key, piece.len());
-        frame.missing -= piece.len();
-        self.message.append(piece, most, pool)?;
-        Ok(frame.missing == 0)
+    ) -> Result<Option<Step<'i>>, Violation> {
+        let unfinished = self.unfinished.get_or_insert_default();
+        if !unfinished.read_payload(unread, self.limits.max_message_size, pool)? {
+            return Ok(None);
+        }
+        self.stage = Stage::Header;
+        if !unfinished.is_final() {
+            return Ok(Some(Step::Frame));
+        }
+        unfinished.message.finish()?;
+        unfinished.fragments = 0;
+        Ok(Some(Step::Assembled))
     }
 
     /// Consumes payload for the control frame.
     fn read_control_frame<'i>(&mut self, unread: &mut Unread<'_>) -> Step<'i> {
-        let Some(frame) = &mut self.control else { return Step::NeedsInput };
+        let control = self.unfinished.as_mut().and_then(|unfinished| unfinished.control.as_mut());
+        let Some(frame) = control else { return Step::NeedsInput };
         let piece = unread.take(frame.missing());
         frame.append(piece);
         if frame.missing() > 0 {
@@ -324,17 +354,10 @@ enum Step<'i> {
     NeedsInput,
     /// In the input.
     Lent(Event<'i>),
-    /// In `Decoder::message`.
+    /// In the unfinished message, which goes on.
+    Frame,
+    /// In the message, which is complete.
     Assembled,
-    /// In `Decoder::control`.
+    /// In the control frame.
     ControlFrame,
-}
-
-/// A data frame of which some payload is missing.
-#[derive(Debug, Default)]
-struct UnfinishedFrame {
-    is_final: bool,
-    /// The key for the next byte.
-    masking_key: MaskingKey,
-    missing: usize,
 }

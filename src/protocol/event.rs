@@ -5,10 +5,15 @@ use crate::close_code::CloseCode;
 /// A whole message or a whole control frame, lent until the decoder goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event<'a> {
-    /// A text message.
-    Text(&'a str),
-    /// A binary message.
-    Binary(&'a [u8]),
+    /// A message.
+    Message {
+        /// The whole of it.
+        message: Data<'a>,
+        /// Where in it the last frame begins, in bytes; 0 when there was only one.
+        last_frame: usize,
+    },
+    /// What a frame adds to a message that goes on; only when this was asked for.
+    Frame(Data<'a>),
     /// A ping; at most 125 bytes.
     Ping(&'a [u8]),
     /// A pong; at most 125 bytes.
@@ -20,4 +25,30 @@ pub(crate) enum Event<'a> {
         /// The close reason; at most 123 bytes.
         reason: &'a str,
     },
+}
+
+/// What messages and their frames carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Data<'a> {
+    /// Text. A character that is cut by the end of a frame comes with the next one.
+    Text(&'a str),
+    /// Bytes.
+    Binary(&'a [u8]),
+}
+
+impl Data<'_> {
+    /// Returns what lies from the position `start` on.
+    pub(crate) fn since(self, start: usize) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(text.get(start..).unwrap_or_default()),
+            Self::Binary(bytes) => Self::Binary(bytes.get(start..).unwrap_or_default()),
+        }
+    }
+}
+
+impl<'a> From<Data<'a>> for Event<'a> {
+    /// A message of one frame.
+    fn from(message: Data<'a>) -> Self {
+        Self::Message { message, last_frame: 0 }
+    }
 }

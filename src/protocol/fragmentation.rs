@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use crate::protocol::frame::Frame;
+use crate::protocol::frame_header::ReservedBits;
 use crate::protocol::opcode::{MessageKind, Opcode};
 
 /// The frames of one message, first to last.
@@ -29,7 +30,8 @@ impl<'a> Iterator for Frames<'a> {
     fn next(&mut self) -> Option<Frame<'a>> {
         let rest = self.rest.take()?;
         let (payload, rest) = rest.split_at_checked(self.frame_size.get()).unwrap_or((rest, &[]));
-        let frame = Frame { opcode: self.opcode, is_final: rest.is_empty(), payload };
+        let (opcode, is_final) = (self.opcode, rest.is_empty());
+        let frame = Frame { opcode, is_final, reserved: ReservedBits::NONE, payload };
         if !frame.is_final {
             self.rest = Some(rest);
             self.opcode = Opcode::Continuation;
@@ -41,6 +43,10 @@ impl<'a> Iterator for Frames<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn frame(opcode: Opcode, is_final: bool, payload: &[u8]) -> Frame<'_> {
+        Frame { opcode, is_final, reserved: ReservedBits::NONE, payload }
+    }
 
     fn cut(message: &[u8], frame_size: usize) -> Vec<Frame<'_>> {
         Frames::of(MessageKind::Text, message, NonZeroUsize::new(frame_size).unwrap()).collect()
@@ -54,9 +60,9 @@ mod tests {
         let frames = cut(message, 4);
 
         let expected = [
-            Frame { opcode: Opcode::Text, is_final: false, payload: b"abcd" },
-            Frame { opcode: Opcode::Continuation, is_final: false, payload: "é f".as_bytes() },
-            Frame { opcode: Opcode::Continuation, is_final: true, payload: b"ghij" },
+            frame(Opcode::Text, false, b"abcd"),
+            frame(Opcode::Continuation, false, "é f".as_bytes()),
+            frame(Opcode::Continuation, true, b"ghij"),
         ];
         assert_eq!(frames, expected);
     }
@@ -65,8 +71,7 @@ mod tests {
     #[test]
     fn sends_a_message_that_fits_as_one_frame() {
         for message in [&b""[..], b"abc", b"abcd"] {
-            let only = Frame { opcode: Opcode::Text, is_final: true, payload: message };
-            assert_eq!(cut(message, 4), [only]);
+            assert_eq!(cut(message, 4), [frame(Opcode::Text, true, message)]);
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::protocol::close_frame::ClosePayload;
 use crate::protocol::copying::append_bytes;
 use crate::protocol::frame_header::{
     FINAL_BIT, LENGTH_IN_7_BITS, LENGTH_IN_16_BITS, LENGTH_IN_64_BITS, LONGEST_CONTROL_PAYLOAD,
-    LONGEST_HEADER, MASK_BIT,
+    LONGEST_HEADER, MASK_BIT, ReservedBits,
 };
 use crate::protocol::mask::{MaskingKey, apply_mask};
 use crate::protocol::opcode::Opcode;
@@ -15,6 +15,7 @@ use crate::protocol::short_bytes::ShortBytes;
 pub(crate) struct Frame<'a> {
     pub(crate) opcode: Opcode,
     pub(crate) is_final: bool,
+    pub(crate) reserved: ReservedBits,
     pub(crate) payload: &'a [u8],
 }
 
@@ -61,7 +62,8 @@ impl<'a> Frame<'a> {
     /// Passes the parts of the header to `append`, in order.
     #[inline]
     fn encode_header(&self, key: Option<MaskingKey>, mut append: impl FnMut(&[u8])) {
-        let first = self.opcode.bits() | if self.is_final { FINAL_BIT } else { 0 };
+        let final_bit = if self.is_final { FINAL_BIT } else { 0 };
+        let first = final_bit | self.reserved.bits() | self.opcode.bits();
         let mask_bit = if key.is_some() { MASK_BIT } else { 0 };
 
         // RFC 6455 §5.2: the length takes the shortest of three forms.
@@ -83,7 +85,7 @@ impl<'a> Frame<'a> {
     fn control(opcode: Opcode, payload: &'a [u8]) -> Self {
         // RFC 6455 §5.5: control frames carry at most 125 bytes.
         let payload = payload.get(..LONGEST_CONTROL_PAYLOAD).unwrap_or(payload);
-        Self { opcode, is_final: true, payload }
+        Self { opcode, is_final: true, reserved: ReservedBits::NONE, payload }
     }
 }
 
@@ -95,7 +97,8 @@ mod tests {
     use super::*;
 
     fn header_of(payload: &[u8], key: Option<MaskingKey>) -> Vec<u8> {
-        let frame = Frame { opcode: Opcode::Binary, is_final: true, payload };
+        let frame =
+            Frame { opcode: Opcode::Binary, is_final: true, reserved: ReservedBits::NONE, payload };
         frame.header(key).as_bytes().to_vec()
     }
 
@@ -112,7 +115,12 @@ mod tests {
     /// RFC 6455 §5.7: the masked "Hello" of the examples.
     #[test]
     fn writes_the_masked_example_of_the_rfc() {
-        let frame = Frame { opcode: Opcode::Text, is_final: true, payload: b"Hello" };
+        let frame = Frame {
+            opcode: Opcode::Text,
+            is_final: true,
+            reserved: ReservedBits::NONE,
+            payload: b"Hello",
+        };
         let mut out = vec![0xAA];
 
         frame.write_to(&mut out, Some([0x37, 0xFA, 0x21, 0x3D]));
@@ -124,7 +132,12 @@ mod tests {
     /// Qt: SND-08; "hi" from a client takes eight bytes.
     #[test]
     fn masks_frames_of_clients_only() {
-        let frame = Frame { opcode: Opcode::Text, is_final: true, payload: b"hi" };
+        let frame = Frame {
+            opcode: Opcode::Text,
+            is_final: true,
+            reserved: ReservedBits::NONE,
+            payload: b"hi",
+        };
         let (mut from_server, mut from_client) = (Vec::new(), Vec::new());
 
         frame.write_to(&mut from_server, None);

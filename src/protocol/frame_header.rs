@@ -15,6 +15,7 @@ pub(crate) const LONGEST_CONTROL_PAYLOAD: usize = 125;
 pub(crate) struct FrameHeader {
     pub(crate) opcode: Opcode,
     pub(crate) is_final: bool,
+    pub(crate) reserved: ReservedBits,
     /// The key, all zero when the frame is not masked.
     pub(crate) masking_key: MaskingKey,
     pub(crate) payload_length: usize,
@@ -27,13 +28,15 @@ pub(crate) struct FrameHeader {
 pub(crate) struct FirstByte {
     pub(crate) opcode: Opcode,
     pub(crate) is_final: bool,
+    pub(crate) reserved: ReservedBits,
 }
 
 impl FirstByte {
-    /// Reads the first byte of a header.
-    pub(crate) fn parse(byte: u8) -> Result<Self, Violation> {
+    /// Reads the first byte of a header; `claimed` bits have a meaning.
+    pub(crate) fn parse(byte: u8, claimed: ReservedBits) -> Result<Self, Violation> {
+        let reserved = ReservedBits(byte & RESERVED_BITS);
         // RFC 6455 §5.2: the reserved bits are zero unless an extension gives them a meaning.
-        if byte & RESERVED_BITS != 0 {
+        if reserved.0 & !claimed.0 != 0 {
             return Err(Violation::RESERVED_BITS);
         }
         // RFC 6455 §5.2: an unknown opcode fails the connection.
@@ -43,7 +46,33 @@ impl FirstByte {
         if opcode.is_control() && !is_final {
             return Err(Violation::FRAGMENTED_CONTROL_FRAME);
         }
-        Ok(Self { opcode, is_final })
+        // RFC 7692 §6: the bits belong to a message, and stand in its first frame.
+        if !reserved.is_empty() && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+            return Err(Violation::RESERVED_BITS);
+        }
+        Ok(Self { opcode, is_final, reserved })
+    }
+}
+
+/// The three bits of a frame that are zero unless an extension gives them a meaning
+/// (RFC 6455 §5.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ReservedBits(u8);
+
+impl ReservedBits {
+    pub(crate) const NONE: Self = Self(0);
+    /// The bit of compressed messages (RFC 7692 §6).
+    #[cfg(test)]
+    pub(crate) const RSV1: Self = Self(0x40);
+
+    /// Returns whether all of them are zero.
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Returns them as they stand in the first byte of a header.
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
     }
 }
 

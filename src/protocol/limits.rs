@@ -14,7 +14,7 @@ pub(crate) struct Limits {
     /// A message, in bytes; 16 MiB by default.
     pub(crate) max_message_size: usize,
     /// The frames of one message; 131,072 by default.
-    pub(crate) max_fragments: usize,
+    pub(crate) max_fragments: u32,
 }
 
 impl Limits {
@@ -33,7 +33,7 @@ impl Limits {
     }
 
     /// Refuses a frame that would be one too many in its message.
-    pub(crate) fn check_fragments(&self, received: usize) -> Result<(), Violation> {
+    pub(crate) fn check_fragments(&self, received: u32) -> Result<(), Violation> {
         // RFC 6455 §10.4; 1008 rather than 1009, because such a message may be tiny.
         if received < self.max_fragments { Ok(()) } else { Err(Violation::TOO_MANY_FRAGMENTS) }
     }

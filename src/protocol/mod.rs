@@ -16,7 +16,6 @@ pub(crate) mod control_frame;
 pub(crate) mod copying;
 pub(crate) mod decoder;
 pub(crate) mod event;
-#[cfg_attr(not(test), expect(dead_code, reason = "messages are not cut until that can be set"))]
 pub(crate) mod fragmentation;
 pub(crate) mod frame;
 pub(crate) mod frame_header;
@@ -26,6 +25,7 @@ pub(crate) mod opcode;
 pub(crate) mod role;
 pub(crate) mod short_bytes;
 pub(crate) mod text_split;
+pub(crate) mod unfinished;
 pub(crate) mod unread;
 pub(crate) mod utf8;
 pub(crate) mod violation;

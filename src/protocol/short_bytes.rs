@@ -49,9 +49,14 @@ impl<const N: usize> ShortBytes<N> {
     }
 
     /// Returns whether there are none.
-    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.length == 0
+    }
+}
+
+impl<const N: usize> Default for ShortBytes<N> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

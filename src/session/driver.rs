@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use log::error;
 
@@ -17,14 +17,14 @@ use crate::close_code::CloseCode;
 use crate::error::Error;
 use crate::protocol::copying::append_bytes;
 use crate::protocol::decoder::{Decoded, Decoder};
-use crate::protocol::event::Event;
+use crate::protocol::event::{Data, Event};
 use crate::protocol::limits::Limits;
 use crate::protocol::role::Role;
 use crate::reactor::{Source, wake_later};
 use crate::session::buffers::{ReadBuffer, SharedPool, put_buffer, shared_pool, take_buffer};
+use crate::session::patience::{Lost, Patience};
 use crate::session::{Failure, Output, Session};
 use crate::socket_state::SocketState;
-use crate::timers::Deadline;
 use crate::turn::{self, Turn};
 
 /// Whom a driver tells what happened on its connection.
@@ -32,8 +32,12 @@ use crate::turn::{self, Turn};
 /// A method that panics closes the connection with 1011 and leaves everything else alone.
 pub(crate) trait Observer: 'static {
     fn session(&self) -> &Session;
-    fn text_received(&self, message: &str);
-    fn binary_received(&self, message: &[u8]);
+    /// Returns whether [`frame_received`](Self::frame_received) is to be called.
+    fn wants_frames(&self) -> bool;
+    /// A frame that is not the last one of its message.
+    fn frame_received(&self, frame: Data<'_>);
+    /// A message; its last frame begins at `last_frame`.
+    fn message_received(&self, message: Data<'_>, last_frame: usize);
     fn pong_received(&self, payload: &[u8]);
     fn bytes_written(&self, count: usize);
     fn closing(&self);
@@ -54,19 +58,18 @@ pub(crate) struct Driver<O: Observer> {
     observer: Arc<O>,
     source: Arc<Source>,
     decoder: Decoder,
-    pool: SharedPool,
-    /// What was read and did not fit in the turn's budget, from `carried` on.
-    carry: Vec<u8>,
-    carried: usize,
+    carry: Option<Box<Carry>>,
+    patience: Option<Box<Patience>>,
     stage: Stage,
     is_started: bool,
     has_input_ended: bool,
     is_announced: bool,
-    /// When the closing handshake, or the wait for the peer's end, is given up.
-    ends_at: Option<Instant>,
-    /// When a peer that takes none of the output is given up.
-    stalls_at: Option<Instant>,
-    deadline: Deadline,
+}
+
+/// What was read and did not fit in the turn's budget, from `start` on.
+struct Carry {
+    bytes: Vec<u8>,
+    start: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,16 +99,12 @@ impl<O: Observer> Driver<O> {
             observer,
             source,
             decoder: Decoder::new(Role::Server, Limits::default()),
-            pool: shared_pool(),
-            carry: leftover,
-            carried: 0,
+            carry: Carry::new(leftover, 0),
+            patience: None,
             stage: Stage::Open,
             is_started: false,
             has_input_ended: false,
             is_announced: false,
-            ends_at: None,
-            stalls_at: None,
-            deadline: Deadline::new(),
         }
     }
 
@@ -122,15 +121,21 @@ impl<O: Observer> Driver<O> {
         let observer: Arc<O> = Arc::clone(&self.observer);
         let _in_turn = turn::begin(observer);
         let start = self.observer.session().begin_turn();
-        let stalled = || Failure::Error(Error::WriteTimeout(WRITE_TIMEOUT));
-        if let Some(failure) = start.failure.or_else(|| has_passed(self.stalls_at).then(stalled)) {
-            return self.end(Some(failure));
+        if start.failure.is_some() {
+            return self.end(start.failure);
         }
-        if has_passed(self.ends_at) {
-            return self.end(None);
+        match self.patience.as_deref().and_then(Patience::lost) {
+            Some(Lost::Output) => {
+                return self.end(Some(Failure::Error(Error::WriteTimeout(WRITE_TIMEOUT))));
+            }
+            Some(Lost::End) => return self.end(None),
+            None => {}
         }
         if start.is_closing {
             self.announce_closing();
+        }
+        if let Some(limits) = start.new_limits {
+            self.decoder.set_limits(limits);
         }
         let input = if start.is_taken { self.read() } else { Input::Waiting };
 
@@ -166,14 +171,12 @@ impl<O: Observer> Driver<O> {
         if self.has_input_ended {
             return Input::Ended;
         }
-        if !self.carry.is_empty() {
-            let mut carry = mem::take(&mut self.carry);
-            let start = mem::take(&mut self.carried);
-            let consumed = self.deliver(carry.get_mut(start..).unwrap_or_default());
-            if start + consumed < carry.len() {
-                (self.carry, self.carried) = (carry, start + consumed);
+        if let Some(mut carry) = self.carry.take() {
+            carry.start += self.deliver(carry.bytes.get_mut(carry.start..).unwrap_or_default());
+            if carry.start < carry.bytes.len() {
+                self.carry = Some(carry);
             } else {
-                put_buffer(carry);
+                put_buffer(carry.bytes);
             }
         } else if self.source.is_readable() {
             let mut buffer = ReadBuffer::take();
@@ -188,21 +191,24 @@ impl<O: Observer> Driver<O> {
                 Err(error) => return Input::Failed(connection_error(error)),
             }
         }
-        let has_more = !self.carry.is_empty() || self.source.is_readable();
+        let has_more = self.carry.is_some() || self.source.is_readable();
         if has_more { Input::More } else { Input::Waiting }
     }
 
     /// Keeps what the budget left over: the buffer it lies in is everybody's.
     fn keep(&mut self, rest: &[u8]) {
         if !rest.is_empty() {
-            self.carry = take_buffer(rest.len());
-            append_bytes(&mut self.carry, rest);
+            let mut bytes = take_buffer(rest.len());
+            append_bytes(&mut bytes, rest);
+            self.carry = Carry::new(bytes, 0);
         }
     }
 
     /// Delivers the messages in `received`, as many as the budget allows, and returns how many
     /// bytes were used up.
     fn deliver(&mut self, received: &mut [u8]) -> usize {
+        self.decoder.report_frames(self.observer.wants_frames());
+        let pool = shared_pool();
         let mut consumed = 0;
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             for _ in 0..MESSAGES_PER_TURN {
@@ -210,14 +216,14 @@ impl<O: Observer> Driver<O> {
                 if rest.is_empty() || !self.delivers() {
                     break;
                 }
-                consumed += self.deliver_one(rest);
+                consumed += self.deliver_one(rest, &pool);
             }
         }));
         if outcome.is_err() {
             error!("a slot panicked while a message was delivered; the connection is closed");
             self.refuse(CloseCode::BAD_OPERATION, "a slot panicked");
         }
-        self.decoder.recycle(&mut self.pool.borrow_mut());
+        self.decoder.recycle(&mut pool.borrow_mut());
         // Once it is over, nobody looks at the rest.
         if self.delivers() { consumed } else { received.len() }
     }
@@ -227,9 +233,9 @@ impl<O: Observer> Driver<O> {
         self.stage == Stage::Open && !self.observer.session().has_ended()
     }
 
-    fn deliver_one(&mut self, input: &mut [u8]) -> usize {
+    fn deliver_one(&mut self, input: &mut [u8], pool: &SharedPool) -> usize {
         let session = self.observer.session();
-        let decoded = self.decoder.decode(input, &mut self.pool.borrow_mut());
+        let decoded = self.decoder.decode(input, &mut pool.borrow_mut());
         let Decoded { consumed, event } = match decoded {
             Ok(decoded) => decoded,
             Err(violation) => {
@@ -239,8 +245,10 @@ impl<O: Observer> Driver<O> {
         };
         match event {
             None => {}
-            Some(Event::Text(message)) => self.observer.text_received(message),
-            Some(Event::Binary(message)) => self.observer.binary_received(message),
+            Some(Event::Message { message, last_frame }) => {
+                self.observer.message_received(message, last_frame);
+            }
+            Some(Event::Frame(frame)) => self.observer.frame_received(frame),
             Some(Event::Ping(payload)) => session.answer_ping(payload),
             Some(Event::Pong(payload)) => self.observer.pong_received(payload),
             Some(Event::Close { code, reason }) => {
@@ -262,22 +270,29 @@ impl<O: Observer> Driver<O> {
         if output.is_closing {
             self.announce_closing();
             if !output.has_more {
-                self.ends_at.get_or_insert_with(|| Instant::now() + CLOSING_TIMEOUT);
+                self.patience().end_within(CLOSING_TIMEOUT);
             }
         }
         if self.stage == Stage::Over && !output.has_more {
             self.observer.session().shutdown_write();
             self.stage = Stage::Draining;
-            self.ends_at = Some(Instant::now() + DRAIN_TIMEOUT);
+            self.patience().drain_within(DRAIN_TIMEOUT);
         }
-        if !output.has_more {
-            self.stalls_at = None;
-        } else if output.written > 0 || self.stalls_at.is_none() {
-            self.stalls_at = Some(Instant::now() + WRITE_TIMEOUT);
+        if output.has_more {
+            self.patience().write_within(WRITE_TIMEOUT, output.written > 0);
+        } else if let Some(patience) = &mut self.patience {
+            patience.everything_is_written();
         }
-        let patience = [self.ends_at, self.stalls_at].into_iter().flatten().min();
-        self.deadline.set(patience, cx.waker());
+        if let Some(patience) = &mut self.patience
+            && !patience.wait(cx.waker())
+        {
+            self.patience = None;
+        }
         Poll::Pending
+    }
+
+    fn patience(&mut self) -> &mut Patience {
+        self.patience.get_or_insert_default()
     }
 
     fn announce_closing(&mut self) {
@@ -331,8 +346,11 @@ impl<O: Observer> Drop for Driver<O> {
     }
 }
 
-fn has_passed(at: Option<Instant>) -> bool {
-    at.is_some_and(|at| at <= Instant::now())
+impl Carry {
+    /// Keeps the bytes from `start` on, if there are any.
+    fn new(bytes: Vec<u8>, start: usize) -> Option<Box<Self>> {
+        (start < bytes.len()).then(|| Box::new(Self { bytes, start }))
+    }
 }
 
 fn connection_error(source: io::Error) -> Error {

@@ -4,23 +4,29 @@
 //! [`Driver`] is the task on the loop that owns the input: it reads, decodes, tells its
 //! [`Observer`] what happened, and writes once at the end of each turn. Nothing here knows signals.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::close_code::CloseCode;
 use crate::error::Error;
-use crate::protocol::close_frame::ClosePayload;
+use crate::protocol::fragmentation::Frames;
 use crate::protocol::frame::Frame;
+use crate::protocol::limits::Limits;
+use crate::protocol::opcode::MessageKind;
 use crate::send_status::SendStatus;
-use crate::session::outbox::Outbox;
+use crate::session::rare::Settings;
+use crate::session::shared::{Cork, OUTPUT_LIMIT, Phase, Shared};
 use crate::socket_state::SocketState;
 use crate::stream::Stream;
 
 mod buffers;
 mod driver;
 mod outbox;
+mod patience;
+mod rare;
+mod shared;
 
 pub(crate) use driver::{Driver, Observer};
 
@@ -29,47 +35,6 @@ pub(crate) struct Session {
     shared: Mutex<Shared>,
     /// Set together with [`Phase::Ended`], to be asked for each message without a lock.
     has_ended: AtomicBool,
-}
-
-struct Shared {
-    /// Gone once the connection has ended.
-    stream: Option<Stream>,
-    outbox: Outbox,
-    phase: Phase,
-    /// The code and the reason with which the connection ends, once they are known.
-    close: Option<(CloseCode, Box<str>)>,
-    /// Nothing is read before somebody took the socket and could connect slots.
-    is_taken: bool,
-    cork: Cork,
-    /// The driver has been woken and has not looked yet, or has to look again after its turn.
-    is_woken: bool,
-    /// Bytes that were written outside the driver's turns, for it to report.
-    unreported: usize,
-    /// What answers the latest ping, once the peer takes output again.
-    late_pong: Option<Box<[u8]>>,
-    /// A write failed: nothing can be sent any more, but what has arrived can be read.
-    is_broken: bool,
-    /// Why the connection shall end without a closing handshake.
-    failure: Option<Failure>,
-}
-
-/// When output is handed to the kernel.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cork {
-    /// In the driver's next turn, for which it is woken.
-    Off,
-    /// At the end of the turn that the driver is in.
-    On,
-    /// At once: the driver's turn waits for a loop that runs inside a slot.
-    Suspended,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Open,
-    /// Our close frame is in the outbox, or was sent: nothing may follow it.
-    Closing,
-    Ended,
 }
 
 /// Why a connection ends without a closing handshake.
@@ -84,6 +49,8 @@ enum Failure {
 struct Start {
     is_taken: bool,
     is_closing: bool,
+    /// The limits, when they were set since the last turn.
+    new_limits: Option<Limits>,
     failure: Option<Failure>,
 }
 
@@ -100,39 +67,50 @@ struct Output {
 impl Session {
     /// Makes the session of a connection whose opening handshake is done.
     pub(crate) fn new(stream: Stream) -> Self {
-        let shared = Shared {
-            stream: Some(stream),
-            outbox: Outbox::default(),
-            phase: Phase::Open,
-            close: None,
-            is_taken: false,
-            cork: Cork::Off,
-            is_woken: false,
-            unreported: 0,
-            late_pong: None,
-            is_broken: false,
-            failure: None,
-        };
-        Self { shared: Mutex::new(shared), has_ended: AtomicBool::new(false) }
+        Self { shared: Mutex::new(Shared::new(stream)), has_ended: AtomicBool::new(false) }
     }
 
-    /// Queues a message or a ping, to be written at the end of the loop's turn.
-    pub(crate) fn send(&self, frame: &Frame<'_>) -> SendStatus {
+    /// Queues a message, to be written at the end of the loop's turn.
+    pub(crate) fn send(&self, kind: MessageKind, message: &[u8]) -> SendStatus {
+        let mut shared = self.lock();
+        let frame_size = shared.settings().outgoing_frame_size;
+        let is_big = message.len() >= WRITE_AT_ONCE && shared.outbox.is_empty();
+        if shared.phase != Phase::Open {
+            return SendStatus::NotConnected;
+        }
+        if !is_big && !shared.has_room(message.len()) {
+            return self.refuse_output(shared);
+        }
+        for frame in Frames::of(kind, message, frame_size) {
+            if is_big && shared.outbox.is_empty() {
+                shared.write_at_once(&frame);
+            } else {
+                shared.outbox.push(&frame);
+            }
+        }
+        shared.wake();
+        SendStatus::Queued
+    }
+
+    /// Queues a ping.
+    pub(crate) fn ping(&self, payload: &[u8]) -> SendStatus {
         let mut shared = self.lock();
         if shared.phase != Phase::Open {
             return SendStatus::NotConnected;
         }
-        if shared.outbox.is_empty() && frame.payload.len() >= WRITE_AT_ONCE {
-            shared.write_at_once(frame);
-        } else if shared.has_room(frame.payload.len()) {
-            shared.outbox.push(frame);
-        } else {
-            drop(shared);
-            self.fail(Failure::Error(Error::OutputLimit { limit: OUTPUT_LIMIT }));
-            return SendStatus::OutputLimit { limit: OUTPUT_LIMIT };
+        if !shared.has_room(payload.len()) {
+            return self.refuse_output(shared);
         }
+        shared.outbox.push(&Frame::ping(payload));
         shared.wake();
         SendStatus::Queued
+    }
+
+    /// Ends the connection of a peer that does not read what it is sent.
+    fn refuse_output(&self, shared: MutexGuard<'_, Shared>) -> SendStatus {
+        drop(shared);
+        self.fail(Failure::Error(Error::OutputLimit { limit: OUTPUT_LIMIT }));
+        SendStatus::OutputLimit { limit: OUTPUT_LIMIT }
     }
 
     /// Begins the closing handshake; does nothing when it has begun already.
@@ -184,12 +162,25 @@ impl Session {
 
     /// Returns the close code, once one is known.
     pub(crate) fn close_code(&self) -> Option<CloseCode> {
-        self.lock().close.as_ref().map(|(code, _)| *code)
+        self.lock().close().map(|(code, _)| code)
     }
 
     /// Returns the close reason; empty while none is known.
     pub(crate) fn close_reason(&self) -> String {
-        self.lock().close.as_ref().map(|(_, reason)| String::from(&**reason)).unwrap_or_default()
+        self.lock().close().map(|(_, reason)| String::from(reason)).unwrap_or_default()
+    }
+
+    /// Returns what was set, or its defaults.
+    pub(crate) fn settings(&self) -> Settings {
+        self.lock().settings()
+    }
+
+    /// Changes the settings, from the next message on that is sent and the next turn that reads.
+    pub(crate) fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
+        let mut shared = self.lock();
+        let rare = shared.rare();
+        change(&mut rare.settings);
+        rare.has_new_limits = true;
     }
 
     /// Begins a turn of the driver: what is sent from now on is written at its end.
@@ -200,7 +191,8 @@ impl Session {
         Start {
             is_taken: shared.is_taken,
             is_closing: shared.phase == Phase::Closing,
-            failure: shared.failure.take(),
+            new_limits: shared.take_new_limits(),
+            failure: shared.take_failure(),
         }
     }
 
@@ -214,7 +206,7 @@ impl Session {
             has_more: !shared.outbox.is_empty(),
             is_closing: shared.phase == Phase::Closing,
             is_broken: shared.is_broken,
-            failure: shared.failure.take(),
+            failure: shared.take_failure(),
         }
     }
 
@@ -251,7 +243,7 @@ impl Session {
         }
         let is_blocked = shared.stream.as_ref().is_some_and(|stream| !stream.is_writable());
         if is_blocked {
-            shared.late_pong = Some(payload.into());
+            shared.rare().late_pong = Some(payload.into());
         } else {
             shared.outbox.push(&Frame::pong(payload));
         }
@@ -279,7 +271,7 @@ impl Session {
         let mut shared = self.lock();
         if shared.phase != Phase::Ended {
             shared.phase = Phase::Ended;
-            shared.failure = Some(failure);
+            shared.rare().failure = Some(failure);
             shared.outbox.clear();
             self.has_ended.store(true, Ordering::Release);
             shared.wake();
@@ -291,9 +283,9 @@ impl Session {
         let mut shared = self.lock();
         shared.phase = Phase::Ended;
         shared.outbox.clear();
-        if !is_clean || shared.close.is_none() {
+        if !is_clean || shared.close().is_none() {
             // RFC 6455 §7.1.5: no close frame of the peer was received.
-            shared.close = Some((CloseCode::ABNORMAL_DISCONNECTION, "".into()));
+            shared.rare().close = Some((CloseCode::ABNORMAL_DISCONNECTION, "".into()));
         }
         let stream = shared.stream.take();
         drop(shared);
@@ -311,83 +303,5 @@ impl Session {
     }
 }
 
-impl Shared {
-    /// Wakes the driver, unless it will look at everything before it sleeps anyway.
-    fn wake(&mut self) {
-        let Some(stream) = &mut self.stream else { return };
-        let was_woken = mem::replace(&mut self.is_woken, true);
-        match self.cork {
-            Cork::On => {}
-            // What the kernel does not take, and a failure, are left to the rest of the turn.
-            Cork::Suspended => self.unreported += self.outbox.write_to(stream, false).unwrap_or(0),
-            Cork::Off if was_woken => {}
-            Cork::Off => stream.source().wake(),
-        }
-    }
-
-    fn begin_closing(&mut self, code: CloseCode, reason: &str) {
-        self.phase = Phase::Closing;
-        self.close = Some((code, reason.into()));
-        self.outbox.push(&Frame::close(&ClosePayload::new(code, reason)));
-    }
-
-    /// Returns whether so much more may wait for the peer; asks the kernel to take something first.
-    fn has_room(&mut self, needed: usize) -> bool {
-        let fits = |outbox: &Outbox| outbox.len().saturating_add(needed) <= OUTPUT_LIMIT;
-        if !fits(&self.outbox)
-            && let Some(stream) = &mut self.stream
-        {
-            let result = self.outbox.write_to(stream, false);
-            self.note_written(result);
-        }
-        fits(&self.outbox)
-    }
-
-    /// Hands a big frame to the kernel without copying what it takes.
-    fn write_at_once(&mut self, frame: &Frame<'_>) {
-        let Some(stream) = &mut self.stream else { return };
-        let header = frame.header(None);
-        let buffers = [IoSlice::new(header.as_bytes()), IoSlice::new(frame.payload)];
-        let result = stream.try_write(&buffers);
-        let written = *result.as_ref().unwrap_or(&0);
-        if written < header.as_bytes().len() + frame.payload.len() {
-            self.outbox.push_rest(header.as_bytes(), frame.payload, written);
-        }
-        self.note_written(result);
-    }
-
-    /// Writes what the kernel takes and returns how much that was; only on the loop's thread.
-    fn write(&mut self) -> usize {
-        let Some(stream) = &mut self.stream else { return 0 };
-        let mut result = self.outbox.write_to(stream, true);
-        // One for each time that the peer has taken something, so that they do not pile up.
-        if let Ok(written) = result
-            && (written > 0 || self.outbox.is_empty())
-            && let Some(payload) = self.late_pong.take_if(|_| self.phase == Phase::Open)
-        {
-            self.outbox.push(&Frame::pong(&payload));
-            result = self.outbox.write_to(stream, true).map(|more| written + more);
-        }
-        result.unwrap_or_else(|_| {
-            self.is_broken = true;
-            self.outbox.clear();
-            0
-        })
-    }
-
-    /// Lets the driver report what was written outside its turns. A failure is left to it as well:
-    /// its own next write, or read, meets it again.
-    fn note_written(&mut self, result: io::Result<usize>) -> bool {
-        let written = result.unwrap_or(0);
-        self.unreported += written;
-        if written > 0 || !self.outbox.is_empty() {
-            self.wake();
-        }
-        written > 0
-    }
-}
-
 /// Messages of at least this size are handed to the kernel by the call that sends them.
 const WRITE_AT_ONCE: usize = 16 * 1024;
-/// How many bytes may wait for a peer that does not read.
-const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;

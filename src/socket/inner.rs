@@ -1,8 +1,8 @@
 //! What the handles of a socket share: its session, its signals, and what is known of its peer.
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use slotwork_signals::Signal;
@@ -10,10 +10,9 @@ use slotwork_signals::Signal;
 use crate::error::Error;
 use crate::handshake::request::HandshakeRequest;
 use crate::pong::Pong;
-use crate::protocol::frame::Frame;
-use crate::protocol::opcode::Opcode;
-use crate::send_status::SendStatus;
+use crate::protocol::event::Data;
 use crate::session::{Driver, Observer, Session};
+use crate::socket::rare_signals::RareSignals;
 use crate::socket_state::SocketState;
 use crate::ssl_mode::SslMode;
 use crate::stream::Stream;
@@ -23,18 +22,27 @@ pub(super) struct Inner {
     pub(super) session: Session,
     pub(super) request: HandshakeRequest,
     pub(super) mode: SslMode,
-    pub(super) peer: SocketAddr,
-    pub(super) local: SocketAddr,
-    pub(super) pinged: Mutex<Option<Instant>>,
-    pub(super) error: Mutex<Option<Error>>,
+    pub(super) peer: Endpoint,
+    pub(super) local: Endpoint,
+    notes: Mutex<Option<Box<Notes>>>,
     pub(super) text_message_received: Signal<str>,
     pub(super) binary_message_received: Signal<[u8]>,
-    pub(super) pong: Signal<Pong>,
-    pub(super) bytes_written: Signal<usize>,
-    pub(super) about_to_close: Signal<()>,
-    pub(super) state_changed: Signal<SocketState>,
-    pub(super) error_occurred: Signal<Error>,
     pub(super) disconnected: Signal<()>,
+    rare_signals: OnceLock<Box<RareSignals>>,
+}
+
+/// An end of a connection: a `SocketAddr` without what only IPv6 has, which takes half the room.
+#[derive(Clone, Copy)]
+pub(super) struct Endpoint {
+    pub(super) address: IpAddr,
+    pub(super) port: u16,
+}
+
+/// What few sockets have to remember.
+#[derive(Default)]
+struct Notes {
+    pinged: Option<Instant>,
+    error: Option<Error>,
 }
 
 /// What the server knows of a connection whose opening handshake is done.
@@ -49,7 +57,7 @@ pub(crate) struct Accepted {
 
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner").field("peer", &self.peer).finish_non_exhaustive()
+        f.debug_struct("Inner").field("peer", &self.peer.to_string()).finish_non_exhaustive()
     }
 }
 
@@ -61,26 +69,51 @@ impl Inner {
             session: Session::new(accepted.stream),
             request: accepted.request,
             mode: accepted.mode,
-            peer: accepted.peer,
-            local: accepted.local,
-            pinged: Mutex::default(),
-            error: Mutex::default(),
+            peer: accepted.peer.into(),
+            local: accepted.local.into(),
+            notes: Mutex::default(),
             text_message_received: Signal::new(),
             binary_message_received: Signal::new(),
-            pong: Signal::new(),
-            bytes_written: Signal::new(),
-            about_to_close: Signal::new(),
-            state_changed: Signal::new(),
-            error_occurred: Signal::new(),
             disconnected: Signal::new(),
+            rare_signals: OnceLock::new(),
         });
         let driver = Driver::new(Arc::clone(&inner), source, accepted.leftover);
         (inner, driver)
     }
 
-    /// Sends a message whole, in one frame.
-    pub(super) fn send(&self, opcode: Opcode, payload: &[u8]) -> SendStatus {
-        self.session.send(&Frame { opcode, is_final: true, payload })
+    /// Returns the signals that are there only when somebody has asked for them.
+    pub(super) fn rare_signals(&self) -> &RareSignals {
+        self.rare_signals.get_or_init(Box::default)
+    }
+
+    /// Emits one of those signals, if somebody may have connected it.
+    fn emit_rare(&self, emit: impl FnOnce(&RareSignals)) {
+        if let Some(signals) = self.rare_signals.get() {
+            emit(signals);
+        }
+    }
+
+    /// Returns the last error.
+    pub(super) fn error(&self) -> Option<Error> {
+        lock(&self.notes).as_ref()?.error.clone()
+    }
+
+    /// Remembers that a ping is sent now.
+    pub(super) fn note_ping(&self) {
+        lock(&self.notes).get_or_insert_default().pinged = Some(Instant::now());
+    }
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        Self { address: address.ip(), port: address.port() }
+    }
+}
+
+/// As a socket address is shown, such as `[::1]:80`.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::new(self.address, self.port).fmt(f)
     }
 }
 
@@ -90,34 +123,43 @@ impl Observer for Inner {
         &self.session
     }
 
-    fn text_received(&self, message: &str) {
-        self.text_message_received.emit(message);
+    fn wants_frames(&self) -> bool {
+        self.rare_signals.get().is_some_and(|signals| signals.wants_frames())
     }
 
-    fn binary_received(&self, message: &[u8]) {
-        self.binary_message_received.emit(message);
+    fn frame_received(&self, frame: Data<'_>) {
+        self.emit_rare(|signals| signals.emit_frame(frame, false));
+    }
+
+    fn message_received(&self, message: Data<'_>, last_frame: usize) {
+        self.emit_rare(|signals| signals.emit_frame(message.since(last_frame), true));
+        match message {
+            Data::Text(text) => self.text_message_received.emit(text),
+            Data::Binary(bytes) => self.binary_message_received.emit(bytes),
+        }
     }
 
     fn pong_received(&self, payload: &[u8]) {
-        let elapsed = lock(&self.pinged).map(|pinged| pinged.elapsed());
-        self.pong.emit(&Pong { elapsed, payload: payload.into() });
+        let pinged = lock(&self.notes).as_ref().and_then(|notes| notes.pinged);
+        let elapsed = pinged.map(|pinged| pinged.elapsed());
+        self.emit_rare(|signals| signals.pong.emit(&Pong { elapsed, payload: payload.into() }));
     }
 
     fn bytes_written(&self, count: usize) {
-        self.bytes_written.emit(&count);
+        self.emit_rare(|signals| signals.bytes_written.emit(&count));
     }
 
     fn closing(&self) {
-        self.about_to_close.emit(&());
+        self.emit_rare(|signals| signals.about_to_close.emit(&()));
     }
 
     fn state_changed(&self, state: SocketState) {
-        self.state_changed.emit(&state);
+        self.emit_rare(|signals| signals.state_changed.emit(&state));
     }
 
     fn failed(&self, error: Error) {
-        *lock(&self.error) = Some(error.clone());
-        self.error_occurred.emit(&error);
+        lock(&self.notes).get_or_insert_default().error = Some(error.clone());
+        self.emit_rare(|signals| signals.error_occurred.emit(&error));
     }
 
     fn ended(this: &Arc<Self>) {
@@ -135,16 +177,12 @@ impl Drop for Ending {
         let Self(inner) = self;
         inner.text_message_received.finish(inner);
         inner.binary_message_received.finish(inner);
-        inner.pong.finish(inner);
-        inner.bytes_written.finish(inner);
-        inner.about_to_close.finish(inner);
-        inner.state_changed.finish(inner);
-        inner.error_occurred.finish(inner);
+        inner.emit_rare(|signals| signals.finish(inner));
         inner.disconnected.finish(inner);
     }
 }
 
 /// Locks what no panic can leave half done.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,22 +4,22 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
-use slotwork_signals::{Handle, SignalRef};
+use slotwork_signals::Handle;
 
 use crate::close_code::CloseCode;
 use crate::error::Error;
 use crate::handshake::request::HandshakeRequest;
-use crate::pong::Pong;
-use crate::protocol::frame::Frame;
-use crate::protocol::opcode::Opcode;
+use crate::protocol::opcode::MessageKind;
 use crate::send_status::SendStatus;
-use crate::socket::inner::{Inner, lock};
+use crate::socket::inner::Inner;
 use crate::socket_state::SocketState;
 use crate::ssl_mode::SslMode;
 
 mod inner;
+mod rare_signals;
+mod settings;
+mod signals;
 mod weak;
 
 pub(crate) use inner::Accepted;
@@ -77,21 +77,21 @@ impl WebSocket {
     /// `QWebSocket::sendTextMessage()`, which returns the number of bytes.
     #[doc(alias = "sendTextMessage")]
     pub fn send_text_message(&self, message: impl AsRef<str>) -> SendStatus {
-        self.inner.send(Opcode::Text, message.as_ref().as_bytes())
+        self.inner.session.send(MessageKind::Text, message.as_ref().as_bytes())
     }
 
     /// Sends a binary message; otherwise as [`send_text_message`](Self::send_text_message).
     #[doc(alias = "sendBinaryMessage")]
     pub fn send_binary_message(&self, message: impl AsRef<[u8]>) -> SendStatus {
-        self.inner.send(Opcode::Binary, message.as_ref())
+        self.inner.session.send(MessageKind::Binary, message.as_ref())
     }
 
     /// Sends a ping (RFC 6455 §5.5.2); the peer's answer is emitted as [`pong`](Self::pong).
     ///
     /// The payload may be empty; what is longer than 125 bytes is cut off, as in Qt.
     pub fn ping(&self, payload: impl AsRef<[u8]>) -> SendStatus {
-        *lock(&self.inner.pinged) = Some(Instant::now());
-        self.inner.session.send(&Frame::ping(payload.as_ref()))
+        self.inner.note_ping();
+        self.inner.session.ping(payload.as_ref())
     }
 
     /// Begins the closing handshake (RFC 6455 §7.1.2).
@@ -164,7 +164,7 @@ impl WebSocket {
     /// Returns the last error; `None` when there was none.
     #[must_use]
     pub fn error(&self) -> Option<Error> {
-        lock(&self.inner.error).clone()
+        self.inner.error()
     }
 
     /// Returns the text of the last error; empty when there was none.
@@ -185,28 +185,28 @@ impl WebSocket {
     #[doc(alias = "peerAddress")]
     #[must_use]
     pub fn peer_address(&self) -> Option<IpAddr> {
-        Some(self.inner.peer.ip())
+        Some(self.inner.peer.address)
     }
 
     /// Returns the port of the peer.
     #[doc(alias = "peerPort")]
     #[must_use]
     pub fn peer_port(&self) -> u16 {
-        self.inner.peer.port()
+        self.inner.peer.port
     }
 
     /// Returns the address of this end of the connection, as [`peer_address`](Self::peer_address).
     #[doc(alias = "localAddress")]
     #[must_use]
     pub fn local_address(&self) -> Option<IpAddr> {
-        Some(self.inner.local.ip())
+        Some(self.inner.local.address)
     }
 
     /// Returns the port of this end of the connection.
     #[doc(alias = "localPort")]
     #[must_use]
     pub fn local_port(&self) -> u16 {
-        self.inner.local.port()
+        self.inner.local.port
     }
 
     /// Returns what the client asked for: the path and the query, such as `/chat?room=1`.
@@ -270,70 +270,6 @@ impl WebSocket {
     #[must_use]
     pub fn bytes_to_write(&self) -> usize {
         self.inner.session.bytes_to_write()
-    }
-
-    /// Emitted for each text message, whole; the text is lent for the time of the call.
-    #[doc(alias = "textMessageReceived")]
-    #[must_use]
-    pub fn text_message_received(&self) -> SignalRef<'_, Self, str> {
-        SignalRef::new(self, &self.inner.text_message_received)
-    }
-
-    /// Emitted for each binary message, whole; the bytes are lent for the time of the call.
-    #[doc(alias = "binaryMessageReceived")]
-    #[must_use]
-    pub fn binary_message_received(&self) -> SignalRef<'_, Self, [u8]> {
-        SignalRef::new(self, &self.inner.binary_message_received)
-    }
-
-    /// Emitted for each pong, also for one that answers no ping.
-    #[must_use]
-    pub fn pong(&self) -> SignalRef<'_, Self, Pong> {
-        SignalRef::new(self, &self.inner.pong)
-    }
-
-    /// Emitted when the kernel has taken output, with the number of bytes, headers included.
-    #[doc(alias = "bytesWritten")]
-    #[must_use]
-    pub fn bytes_written(&self) -> SignalRef<'_, Self, usize> {
-        SignalRef::new(self, &self.inner.bytes_written)
-    }
-
-    /// Emitted once when the closing begins, on this side or the peer's, or by
-    /// [`abort`](Self::abort).
-    ///
-    /// # Qt
-    ///
-    /// `QIODevice::aboutToClose()`, which comes twice.
-    #[doc(alias = "aboutToClose")]
-    #[must_use]
-    pub fn about_to_close(&self) -> SignalRef<'_, Self, ()> {
-        SignalRef::new(self, &self.inner.about_to_close)
-    }
-
-    /// Emitted when the state has changed, with the new state.
-    #[doc(alias = "stateChanged")]
-    #[must_use]
-    pub fn state_changed(&self) -> SignalRef<'_, Self, SocketState> {
-        SignalRef::new(self, &self.inner.state_changed)
-    }
-
-    /// Emitted when the connection failed, or ended without a closing handshake.
-    ///
-    /// [`disconnected`](Self::disconnected) follows. A peer that breaks a rule of the protocol is no
-    /// failure: its connection is closed, and [`close_code`](Self::close_code) says why.
-    #[doc(alias = "errorOccurred")]
-    #[must_use]
-    pub fn error_occurred(&self) -> SignalRef<'_, Self, Error> {
-        SignalRef::new(self, &self.inner.error_occurred)
-    }
-
-    /// Emitted once, after the last message, when the connection has ended.
-    ///
-    /// It is the last signal of a socket; all its connections to slots end with it.
-    #[must_use]
-    pub fn disconnected(&self) -> SignalRef<'_, Self, ()> {
-        SignalRef::new(self, &self.inner.disconnected)
     }
 }
 

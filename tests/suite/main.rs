@@ -7,6 +7,7 @@ mod support;
 mod closing;
 mod event_loop;
 mod fairness;
+mod frames;
 mod handshake;
 mod listening;
 mod messages;

@@ -3,13 +3,14 @@
 use super::support::{BINARY, CLOSE, FINAL, Feed, PING, Random, TEXT, client_frame};
 use crate::protocol::buffer_pool::BufferPool;
 use crate::protocol::decoder::Decoder;
-use crate::protocol::event::Event;
+use crate::protocol::event::{Data, Event};
 use crate::protocol::limits::Limits;
 use crate::protocol::role::Role;
 use crate::protocol::violation::Violation;
 
-/// A control frame that comes in pieces takes this much.
-const CONTROL_FRAME: usize = 160;
+/// What notes on an unfinished frame take, and a control frame that comes in pieces.
+const UNFINISHED: usize = 128;
+const CONTROL_FRAME: usize = UNFINISHED + 160;
 
 fn server() -> Decoder {
     Decoder::new(Role::Server, Limits::default())
@@ -18,7 +19,7 @@ fn server() -> Decoder {
 /// Many idle connections are cheap.
 #[test]
 fn is_small_and_owns_nothing_while_idle() {
-    assert!(size_of::<Decoder>() <= 128, "{} bytes", size_of::<Decoder>());
+    assert!(size_of::<Decoder>() <= 40, "{} bytes", size_of::<Decoder>());
     assert_eq!(server().held_bytes(), 0);
 }
 
@@ -40,8 +41,12 @@ fn lends_whole_messages_where_they_lie() -> Result<(), Violation> {
         let expected = payload.as_ptr_range();
 
         let lent = match decoder.decode(&mut input, &mut pool)?.event {
-            Some(Event::Text(text)) => text.as_bytes().as_ptr_range(),
-            Some(Event::Binary(bytes) | Event::Ping(bytes)) => bytes.as_ptr_range(),
+            Some(Event::Message { message: Data::Text(text), last_frame: 0 }) => {
+                text.as_bytes().as_ptr_range()
+            }
+            Some(
+                Event::Message { message: Data::Binary(bytes), last_frame: 0 } | Event::Ping(bytes),
+            ) => bytes.as_ptr_range(),
             other => panic!("{other:?}"),
         };
 
@@ -51,7 +56,7 @@ fn lends_whole_messages_where_they_lie() -> Result<(), Violation> {
     Ok(())
 }
 
-/// Pipelined messages, control frames and split headers take no memory either.
+/// Pipelined messages and control frames take no memory either, split headers hardly any.
 #[test]
 fn takes_no_memory_for_whole_messages() -> Result<(), Violation> {
     let mut feed = Feed::new(Role::Server, Limits::default());
@@ -61,8 +66,9 @@ fn takes_no_memory_for_whole_messages() -> Result<(), Violation> {
     for _ in 0..100 {
         feed.read(&[&message[..], &ping, &message].concat())?;
         feed.read(&message[..3])?;
-        assert_eq!(feed.decoder.held_bytes(), 0);
+        assert!(feed.decoder.held_bytes() <= UNFINISHED);
         feed.read(&message[3..])?;
+        assert_eq!(feed.decoder.held_bytes(), 0);
     }
 
     assert_eq!(feed.received.len(), 400);
@@ -78,13 +84,13 @@ fn grows_with_what_came_not_with_what_was_promised() -> Result<(), Violation> {
 
     let (header, payload) = message.split_at(14);
     feed.read(header)?;
-    assert_eq!(feed.decoder.held_bytes(), 0);
+    assert!(feed.decoder.held_bytes() <= UNFINISHED);
 
     let mut came = 0;
     for piece in payload.chunks(50_000) {
         came += piece.len();
         feed.read(piece)?;
-        assert!(feed.decoder.held_bytes() <= came * 2, "{came} bytes came");
+        assert!(feed.decoder.held_bytes() <= came * 2 + UNFINISHED, "{came} bytes came");
     }
     assert_eq!(feed.received.len(), 1);
     Ok(())
@@ -100,7 +106,7 @@ fn never_takes_more_than_the_message_needs() -> Result<(), Violation> {
         decoder.decode(piece, &mut pool)?;
     }
 
-    assert_eq!(decoder.held_bytes(), 3_000_000);
+    assert!((3_000_000..=3_000_000 + UNFINISHED).contains(&decoder.held_bytes()));
     Ok(())
 }
 
@@ -135,7 +141,10 @@ fn holds_no_big_buffer_for_a_few_bytes() -> Result<(), Violation> {
     for piece in message.chunks(1000) {
         came += piece.len();
         feed.read(piece)?;
-        assert!(feed.decoder.held_bytes() <= (4 * came).max(4096), "{came} bytes came");
+        assert!(
+            feed.decoder.held_bytes() <= (4 * came).max(4096) + UNFINISHED,
+            "{came} bytes came"
+        );
     }
     assert_eq!(feed.received.len(), 1);
     Ok(())

@@ -183,7 +183,7 @@ fn waits_for_the_rest_of_a_frame() {
             assert_eq!(feed.read(&frame[..end]), Ok(()), "{end} bytes");
 
             assert_eq!(feed.received, []);
-            assert!(feed.decoder.is_unfinished());
+            assert!(!feed.decoder.is_between_messages());
         }
     }
 }
@@ -192,12 +192,12 @@ fn waits_for_the_rest_of_a_frame() {
 #[test]
 fn tells_whether_a_message_is_unfinished() -> Result<(), Violation> {
     let mut feed = Feed::new(Role::Server, Limits::default());
-    assert!(!feed.decoder.is_unfinished());
+    assert!(feed.decoder.is_between_messages());
 
     feed.read(&client_frame(TEXT, b"begin"))?;
-    assert!(feed.decoder.is_unfinished());
+    assert!(!feed.decoder.is_between_messages());
 
     feed.read(&client_frame(FINAL | CONTINUATION, b"end"))?;
-    assert!(!feed.decoder.is_unfinished());
+    assert!(feed.decoder.is_between_messages());
     Ok(())
 }

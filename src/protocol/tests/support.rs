@@ -2,7 +2,7 @@
 
 use crate::protocol::buffer_pool::BufferPool;
 use crate::protocol::decoder::Decoder;
-use crate::protocol::event::Event;
+use crate::protocol::event::{Data, Event};
 use crate::protocol::limits::Limits;
 use crate::protocol::mask::apply_mask;
 use crate::protocol::role::Role;
@@ -29,8 +29,9 @@ pub(super) enum Received {
 impl From<Event<'_>> for Received {
     fn from(event: Event<'_>) -> Self {
         match event {
-            Event::Text(text) => Self::Text(text.to_owned()),
-            Event::Binary(bytes) => Self::Binary(bytes.to_vec()),
+            Event::Message { message: Data::Text(text), .. } => Self::Text(text.to_owned()),
+            Event::Message { message: Data::Binary(bytes), .. } => Self::Binary(bytes.to_vec()),
+            Event::Frame(frame) => panic!("nobody asked for {frame:?}"),
             Event::Ping(payload) => Self::Ping(payload.to_vec()),
             Event::Pong(payload) => Self::Pong(payload.to_vec()),
             Event::Close { code, reason } => Self::Close(code.map(u16::from), reason.to_owned()),

@@ -28,6 +28,7 @@ pub(crate) struct Frame {
     pub(crate) payload: Vec<u8>,
 }
 
+pub(crate) const CONTINUATION: u8 = 0;
 pub(crate) const TEXT: u8 = 1;
 pub(crate) const BINARY: u8 = 2;
 pub(crate) const CLOSE: u8 = 8;
@@ -203,8 +204,19 @@ impl RawPeer {
         Ok(())
     }
 
-    /// Reads a frame of the server.
+    /// Reads a frame of the server, or all frames of a message.
     pub(crate) fn read_frame(&mut self) -> Result<Frame> {
+        let (mut is_final, mut message) = self.read_one_frame()?;
+        while !is_final {
+            let (is_last, frame) = self.read_one_frame()?;
+            ensure!(frame.opcode == CONTINUATION, "{frame:?} came inside a message");
+            message.payload.extend(frame.payload);
+            is_final = is_last;
+        }
+        Ok(message)
+    }
+
+    fn read_one_frame(&mut self) -> Result<(bool, Frame)> {
         let [first, second] = self.read_exact()?;
         ensure!(second & 0x80 == 0, "a server masked a frame");
         let length = match second {
@@ -213,7 +225,7 @@ impl RawPeer {
             length => length.into(),
         };
         let payload = self.read_bytes(usize::try_from(length)?)?;
-        Ok(Frame { opcode: first & 0x0F, payload })
+        Ok((first & 0x80 != 0, Frame { opcode: first & 0x0F, payload }))
     }
 
     /// Reads until the server ends the connection, and returns what it still sent.

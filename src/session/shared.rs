@@ -1,0 +1,176 @@
+//! What the handles of a connection and its driver share, behind one lock.
+
+use std::io::{self, IoSlice};
+use std::mem;
+
+use crate::close_code::CloseCode;
+use crate::protocol::close_frame::ClosePayload;
+use crate::protocol::frame::Frame;
+use crate::protocol::limits::Limits;
+use crate::session::Failure;
+use crate::session::outbox::Outbox;
+use crate::session::rare::{Rare, Settings};
+use crate::stream::Stream;
+
+/// The state of a connection.
+pub(super) struct Shared {
+    /// Gone once the connection has ended.
+    pub(super) stream: Option<Stream>,
+    pub(super) outbox: Outbox,
+    pub(super) rare: Option<Box<Rare>>,
+    pub(super) phase: Phase,
+    /// Nothing is read before somebody took the socket and could connect slots.
+    pub(super) is_taken: bool,
+    pub(super) cork: Cork,
+    /// The driver has been woken and has not looked yet, or has to look again after its turn.
+    pub(super) is_woken: bool,
+    /// Bytes that were written outside the driver's turns, for it to report.
+    pub(super) unreported: usize,
+    /// A write failed: nothing can be sent any more, but what has arrived can be read.
+    pub(super) is_broken: bool,
+}
+
+/// When output is handed to the kernel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cork {
+    /// In the driver's next turn, for which it is woken.
+    Off,
+    /// At the end of the turn that the driver is in.
+    On,
+    /// At once: the driver's turn waits for a loop that runs inside a slot.
+    Suspended,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// Our close frame is in the outbox, or was sent: nothing may follow it.
+    Closing,
+    Ended,
+}
+
+impl Shared {
+    /// Makes the state of a connection whose opening handshake is done.
+    pub(super) fn new(stream: Stream) -> Self {
+        Self {
+            stream: Some(stream),
+            outbox: Outbox::default(),
+            rare: None,
+            phase: Phase::Open,
+            is_taken: false,
+            cork: Cork::Off,
+            is_woken: false,
+            unreported: 0,
+            is_broken: false,
+        }
+    }
+
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    pub(super) fn close(&self) -> Option<(CloseCode, &str)> {
+        let (code, reason) = self.rare.as_ref()?.close.as_ref()?;
+        Some((*code, reason))
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        self.rare.as_ref().map(|rare| rare.settings).unwrap_or_default()
+    }
+
+    pub(super) fn take_new_limits(&mut self) -> Option<Limits> {
+        let rare = self.rare.as_mut()?;
+        mem::take(&mut rare.has_new_limits).then_some(rare.settings.limits)
+    }
+
+    pub(super) fn take_failure(&mut self) -> Option<Failure> {
+        self.rare.as_mut()?.failure.take()
+    }
+
+    /// Takes the payload of the pong that is still to be sent.
+    pub(super) fn take_late_pong(&mut self) -> Option<Box<[u8]>> {
+        let rare = self.rare.as_mut()?;
+        rare.late_pong.take_if(|_| self.phase == Phase::Open)
+    }
+
+    /// Wakes the driver, unless it will look at everything before it sleeps anyway.
+    pub(super) fn wake(&mut self) {
+        let Some(stream) = &mut self.stream else { return };
+        let was_woken = mem::replace(&mut self.is_woken, true);
+        match self.cork {
+            Cork::On => {}
+            // What the kernel does not take, and a failure, are left to the rest of the turn.
+            Cork::Suspended => self.unreported += self.outbox.write_to(stream, false).unwrap_or(0),
+            Cork::Off if was_woken => {}
+            Cork::Off => stream.source().wake(),
+        }
+    }
+
+    pub(super) fn begin_closing(&mut self, code: CloseCode, reason: &str) {
+        self.phase = Phase::Closing;
+        self.rare().close = Some((code, reason.into()));
+        self.outbox.push(&Frame::close(&ClosePayload::new(code, reason)));
+    }
+
+    /// Returns whether so much more may wait for the peer; asks the kernel to take something first.
+    pub(super) fn has_room(&mut self, needed: usize) -> bool {
+        let fits = |outbox: &Outbox| outbox.len().saturating_add(needed) <= OUTPUT_LIMIT;
+        if !fits(&self.outbox)
+            && let Some(stream) = &mut self.stream
+        {
+            let result = self.outbox.write_to(stream, false);
+            self.note_written(result);
+        }
+        fits(&self.outbox)
+    }
+
+    /// Hands a big frame to the kernel without copying what it takes.
+    pub(super) fn write_at_once(&mut self, frame: &Frame<'_>) {
+        let Some(stream) = &mut self.stream else { return };
+        let header = frame.header(None);
+        let buffers = [IoSlice::new(header.as_bytes()), IoSlice::new(frame.payload)];
+        let result = stream.try_write(&buffers);
+        let written = *result.as_ref().unwrap_or(&0);
+        if written < header.as_bytes().len() + frame.payload.len() {
+            self.outbox.push_rest(header.as_bytes(), frame.payload, written);
+        }
+        self.note_written(result);
+    }
+
+    /// Writes what the kernel takes and returns how much that was; only on the loop's thread.
+    pub(super) fn write(&mut self) -> usize {
+        let mut result = self.write_outbox();
+        // One for each time that the peer has taken something, so that they do not pile up.
+        if let Ok(written) = result
+            && (written > 0 || self.outbox.is_empty())
+            && let Some(payload) = self.take_late_pong()
+        {
+            self.outbox.push(&Frame::pong(&payload));
+            result = self.write_outbox().map(|more| written + more);
+        }
+        result.unwrap_or_else(|_| {
+            self.is_broken = true;
+            self.outbox.clear();
+            0
+        })
+    }
+
+    pub(super) fn write_outbox(&mut self) -> io::Result<usize> {
+        let Some(stream) = &mut self.stream else { return Ok(0) };
+        self.outbox.write_to(stream, true)
+    }
+
+    /// Lets the driver report what was written outside its turns. A failure is left to it as well:
+    /// its own next write, or read, meets it again.
+    pub(super) fn note_written(&mut self, result: io::Result<usize>) -> bool {
+        let written = result.unwrap_or(0);
+        self.unreported += written;
+        if written > 0 || !self.outbox.is_empty() {
+            self.wake();
+        }
+        written > 0
+    }
+}
+
+/// How many bytes may wait for a peer that does not read.
+pub(super) const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;

@@ -1,0 +1,71 @@
+//! What can be set on an open socket: limits and frame sizes.
+
+use std::num::NonZeroUsize;
+
+use crate::socket::WebSocket;
+
+/// Limits and frame sizes.
+impl WebSocket {
+    /// Sets how long a frame may be that the peer sends, in bytes; the default is 16 MiB.
+    ///
+    /// Takes effect with the first frame that the loop looks at afterwards. A longer frame closes
+    /// the connection with [`CloseCode::TOO_MUCH_DATA`](crate::CloseCode::TOO_MUCH_DATA) as soon as its header has come; control
+    /// frames have their own limit of 125 bytes.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::setMaxAllowedIncomingFrameSize()`, whose default of 2 GiB is no limit in
+    /// practice, and which ignores values above it.
+    #[doc(alias = "setMaxAllowedIncomingFrameSize")]
+    pub fn set_max_allowed_incoming_frame_size(&self, bytes: usize) {
+        self.inner.session.change_settings(|settings| settings.limits.max_frame_size = bytes);
+    }
+
+    /// Returns how long a frame may be that the peer sends, in bytes.
+    #[doc(alias = "maxAllowedIncomingFrameSize")]
+    #[must_use]
+    pub fn max_allowed_incoming_frame_size(&self) -> usize {
+        self.inner.session.settings().limits.max_frame_size
+    }
+
+    /// Sets how long a message may be that the peer sends, in bytes; the default is 16 MiB.
+    ///
+    /// As [`set_max_allowed_incoming_frame_size`](Self::set_max_allowed_incoming_frame_size), for
+    /// all frames of a message together. In a text every byte of its UTF-8 counts.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::setMaxAllowedIncomingMessageSize()`.
+    #[doc(alias = "setMaxAllowedIncomingMessageSize")]
+    pub fn set_max_allowed_incoming_message_size(&self, bytes: usize) {
+        self.inner.session.change_settings(|settings| settings.limits.max_message_size = bytes);
+    }
+
+    /// Returns how long a message may be that the peer sends, in bytes.
+    #[doc(alias = "maxAllowedIncomingMessageSize")]
+    #[must_use]
+    pub fn max_allowed_incoming_message_size(&self) -> usize {
+        self.inner.session.settings().limits.max_message_size
+    }
+
+    /// Sets from which length on, in bytes, messages are sent in several frames.
+    ///
+    /// The default is 524 288, 512 KiB. The frames of a message have this length, but for the last
+    /// one; peers put them together again (RFC 6455 §5.4).
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::setOutgoingFrameSize()`. Qt accepts 0 and ends with the next message; the type
+    /// forbids it here.
+    #[doc(alias = "setOutgoingFrameSize")]
+    pub fn set_outgoing_frame_size(&self, bytes: NonZeroUsize) {
+        self.inner.session.change_settings(|settings| settings.outgoing_frame_size = bytes);
+    }
+
+    /// Returns from which length on messages are sent in several frames.
+    #[doc(alias = "outgoingFrameSize")]
+    #[must_use]
+    pub fn outgoing_frame_size(&self) -> NonZeroUsize {
+        self.inner.session.settings().outgoing_frame_size
+    }
+}

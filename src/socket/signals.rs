@@ -1,0 +1,95 @@
+//! The signals of a socket, as its users reach them.
+
+use slotwork_signals::SignalRef;
+
+use crate::binary_frame::BinaryFrame;
+use crate::error::Error;
+use crate::pong::Pong;
+use crate::socket::WebSocket;
+use crate::socket_state::SocketState;
+use crate::text_frame::TextFrame;
+
+/// Signals.
+impl WebSocket {
+    /// Emitted for each text message, whole; the text is lent for the time of the call.
+    #[doc(alias = "textMessageReceived")]
+    #[must_use]
+    pub fn text_message_received(&self) -> SignalRef<'_, Self, str> {
+        SignalRef::new(self, &self.inner.text_message_received)
+    }
+
+    /// Emitted for each binary message, whole; the bytes are lent for the time of the call.
+    #[doc(alias = "binaryMessageReceived")]
+    #[must_use]
+    pub fn binary_message_received(&self) -> SignalRef<'_, Self, [u8]> {
+        SignalRef::new(self, &self.inner.binary_message_received)
+    }
+
+    /// Emitted for each frame of a text message, before the message itself.
+    ///
+    /// A message that came in one frame is emitted too, as its own last frame. Unlike the message,
+    /// the frame is copied; without slots it costs nothing.
+    #[doc(alias = "textFrameReceived")]
+    #[must_use]
+    pub fn text_frame_received(&self) -> SignalRef<'_, Self, TextFrame> {
+        SignalRef::new(self, &self.inner.rare_signals().text_frame_received)
+    }
+
+    /// Emitted for each frame of a binary message, as
+    /// [`text_frame_received`](Self::text_frame_received).
+    #[doc(alias = "binaryFrameReceived")]
+    #[must_use]
+    pub fn binary_frame_received(&self) -> SignalRef<'_, Self, BinaryFrame> {
+        SignalRef::new(self, &self.inner.rare_signals().binary_frame_received)
+    }
+
+    /// Emitted for each pong, also for one that answers no ping.
+    #[must_use]
+    pub fn pong(&self) -> SignalRef<'_, Self, Pong> {
+        SignalRef::new(self, &self.inner.rare_signals().pong)
+    }
+
+    /// Emitted when the kernel has taken output, with the number of bytes, headers included.
+    #[doc(alias = "bytesWritten")]
+    #[must_use]
+    pub fn bytes_written(&self) -> SignalRef<'_, Self, usize> {
+        SignalRef::new(self, &self.inner.rare_signals().bytes_written)
+    }
+
+    /// Emitted once when the closing begins, on this side or the peer's, or by
+    /// [`abort`](Self::abort).
+    ///
+    /// # Qt
+    ///
+    /// `QIODevice::aboutToClose()`, which comes twice.
+    #[doc(alias = "aboutToClose")]
+    #[must_use]
+    pub fn about_to_close(&self) -> SignalRef<'_, Self, ()> {
+        SignalRef::new(self, &self.inner.rare_signals().about_to_close)
+    }
+
+    /// Emitted when the state has changed, with the new state.
+    #[doc(alias = "stateChanged")]
+    #[must_use]
+    pub fn state_changed(&self) -> SignalRef<'_, Self, SocketState> {
+        SignalRef::new(self, &self.inner.rare_signals().state_changed)
+    }
+
+    /// Emitted when the connection failed, or ended without a closing handshake.
+    ///
+    /// [`disconnected`](Self::disconnected) follows. A peer that breaks a rule of the protocol is no
+    /// failure: its connection is closed, and [`close_code`](Self::close_code) says why.
+    #[doc(alias = "errorOccurred")]
+    #[must_use]
+    pub fn error_occurred(&self) -> SignalRef<'_, Self, Error> {
+        SignalRef::new(self, &self.inner.rare_signals().error_occurred)
+    }
+
+    /// Emitted once, after the last message, when the connection has ended.
+    ///
+    /// It is the last signal of a socket; all its connections to slots end with it.
+    #[must_use]
+    pub fn disconnected(&self) -> SignalRef<'_, Self, ()> {
+        SignalRef::new(self, &self.inner.disconnected)
+    }
+}

@@ -1,0 +1,19 @@
+//! A frame of a text message.
+
+/// A frame of a text message, as [`text_frame_received`] reports it.
+///
+/// A character that is cut by the end of a frame comes whole with the next one.
+///
+/// # Qt
+///
+/// The arguments of `QWebSocket::textFrameReceived()`.
+///
+/// [`text_frame_received`]: crate::WebSocket::text_frame_received
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TextFrame {
+    /// What the frame carried.
+    pub text: String,
+    /// Whether it is the last frame of its message.
+    pub is_last_frame: bool,
+}
