@@ -35,6 +35,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// collecting.emit(&numbers);
     /// assert_eq!(numbers.into_inner(), [3]);
     /// ```
+    #[doc(alias = "DirectConnection")]
     #[track_caller]
     pub fn connect_local(&self, slot: impl Fn(&T) + 'static) -> Connection {
         let call = Repeated::new((), move |(): &(), value: &T| slot(value));
@@ -199,6 +200,7 @@ where
     /// number_received.emit(&3);
     /// number_received.emit(&4);
     /// ```
+    #[doc(alias = "QObject::connect")]
     #[track_caller]
     pub fn connect_mut(&self, mut slot: impl FnMut(&T) + 'static) -> Connection {
         self.connect_to((), call::exclusive(move |(): &(), value: &T| slot(value)))
@@ -237,7 +239,7 @@ where
     ///
     /// # Qt
     ///
-    /// There is none; Qt programs chain further signals and slots.
+    /// Qt has no counterpart; programs chain further signals and slots.
     ///
     /// # Examples
     ///
@@ -284,6 +286,7 @@ where
     ///
     /// clicked.emit(&());
     /// ```
+    #[doc(alias = "QObject::connect")]
     #[track_caller]
     pub fn forward_to(&self, other: &Arc<Self>) -> Connection {
         self.connect_to(other, |other, value| other.emit(value))

@@ -70,7 +70,8 @@ impl Connection {
     ///
     /// # Qt
     ///
-    /// There is none: `QObject::blockSignals()` of the receiver blocks what it emits, not its slots.
+    /// Qt has no counterpart: `QObject::blockSignals()` of the receiver blocks what it emits, not its
+    /// slots.
     ///
     /// # Examples
     ///
@@ -114,6 +115,10 @@ impl Connection {
     }
 
     /// Tells whether a [`ConnectionBlocker`] keeps the slot from being called.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart. `QObject::signalsBlocked()` is about all signals of an object.
     ///
     /// # Examples
     ///

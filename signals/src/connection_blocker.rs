@@ -11,7 +11,7 @@ use crate::link::Link;
 ///
 /// # Qt
 ///
-/// There is none; `QSignalBlocker` blocks all slots of a signal, as
+/// Qt has no counterpart; `QSignalBlocker` blocks all slots of a signal, as
 /// [`SignalBlocker`](crate::SignalBlocker) does.
 ///
 /// # Examples

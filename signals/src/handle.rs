@@ -43,12 +43,63 @@ use std::sync::{self, Arc};
 )]
 pub trait Handle: Sized + 'static {
     /// What is held instead of the handle, without keeping the object alive.
+    ///
+    /// # Qt
+    ///
+    /// What `QPointer` is to a pointer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::{Rc, Weak};
+    ///
+    /// use slotwork_signals::Handle;
+    ///
+    /// let weak: <Rc<i32> as Handle>::Weak = Weak::new();
+    /// assert!(<Rc<i32> as Handle>::upgrade(&weak).is_none());
+    /// ```
+    #[doc(alias = "QPointer")]
     type Weak: 'static;
 
     /// Returns a weak form of this handle.
+    ///
+    /// # Qt
+    ///
+    /// `QSharedPointer::toWeakRef()`, and making a `QPointer` of a pointer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::Handle;
+    ///
+    /// let object = Rc::new(5);
+    /// let weak = Handle::downgrade(&object);
+    /// drop(object);
+    /// assert_eq!(<Rc<i32> as Handle>::upgrade(&weak), None);
+    /// ```
+    #[doc(alias = "toWeakRef")]
     fn downgrade(&self) -> Self::Weak;
 
     /// Returns a handle to the object, or `None` when it is gone.
+    ///
+    /// # Qt
+    ///
+    /// `QWeakPointer::toStrongRef()`, and `QPointer::data()`, which keeps nothing alive.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::Handle;
+    ///
+    /// let object = Rc::new(5);
+    /// let weak = Handle::downgrade(&object);
+    /// assert_eq!(<Rc<i32> as Handle>::upgrade(&weak), Some(object));
+    /// ```
+    #[doc(alias = "toStrongRef")]
     fn upgrade(weak: &Self::Weak) -> Option<Self>;
 }
 

@@ -128,6 +128,7 @@ pub use dispatch::dispatch;
 pub use dispatch::process_events;
 #[doc(alias = "QPointer")]
 pub use handle::Handle;
+#[doc(alias = "QFuture")]
 pub use next::Next;
 pub use receiver::Receiver;
 pub use scope::Scope;
@@ -147,7 +148,9 @@ pub use signal_stream::SignalStream;
 pub use spied::Spied;
 pub use spy_timeout::SpyTimeout;
 pub use wait::set_waiter;
+#[doc(alias = "QPointer")]
 pub use weak_receiver::WeakHandle;
+#[doc(alias = "QPointer")]
 pub use weak_receiver::WeakReceiver;
 
 #[cfg(doctest)]

@@ -77,6 +77,10 @@ where
 {
     /// Returns a future of the next value, as [`Signal::next`].
     ///
+    /// # Qt
+    ///
+    /// `QtFuture::connect(sender, &Sender::signal)`.
+    ///
     /// # Examples
     ///
     /// ```

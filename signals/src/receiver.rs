@@ -39,11 +39,57 @@ use crate::weak_receiver::{WeakHandle, WeakReceiver};
 )]
 pub trait Receiver {
     /// What the slot is lent: a handle that keeps the receiver alive for the call.
+    ///
+    /// # Qt
+    ///
+    /// What the slot has as `this`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::Receiver;
+    ///
+    /// let pair: <(&Rc<i32>, &Rc<str>) as Receiver>::Strong = (Rc::new(5), Rc::from("five"));
+    /// ```
     type Strong: 'static;
     /// What the connection holds.
+    ///
+    /// # Qt
+    ///
+    /// What `QPointer` is to a pointer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Receiver, WeakHandle};
+    ///
+    /// let weak: <&Rc<i32> as Receiver>::Weak = Receiver::downgrade(&Rc::new(5));
+    /// let weak: WeakHandle<Rc<i32>> = weak;
+    /// ```
     type Weak: WeakReceiver<Strong = Self::Strong>;
 
     /// Returns what the connection holds.
+    ///
+    /// # Qt
+    ///
+    /// Making a `QPointer` of a pointer; `QObject::connect` does the like inside.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Receiver, WeakReceiver};
+    ///
+    /// let (one, two) = (Rc::new(1), Rc::new(2));
+    /// let weak = (&one, &two).downgrade();
+    /// drop(two);
+    /// assert!(weak.upgrade().is_none());
+    /// ```
     fn downgrade(self) -> Self::Weak;
 }
 

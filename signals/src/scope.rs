@@ -41,6 +41,10 @@ struct Connections {
 impl Scope {
     /// Returns a scope without connections.
     ///
+    /// # Qt
+    ///
+    /// A context object: `QObject context;`.
+    ///
     /// # Examples
     ///
     /// ```
@@ -55,6 +59,10 @@ impl Scope {
     }
 
     /// Adds a connection, which ends with the scope.
+    ///
+    /// # Qt
+    ///
+    /// `QObject::connect` with the context object as its third argument.
     ///
     /// # Examples
     ///
@@ -76,6 +84,10 @@ impl Scope {
     }
 
     /// Disconnects the connections that were added; others may be added afterwards.
+    ///
+    /// # Qt
+    ///
+    /// Deleting the context object and making a new one.
     ///
     /// # Examples
     ///

@@ -11,7 +11,8 @@ use crate::connection::Connection;
 ///
 /// # Qt
 ///
-/// There is none; programs keep a `QMetaObject::Connection` and disconnect it in a destructor.
+/// Qt has no counterpart; programs keep a `QMetaObject::Connection` and disconnect it in a
+/// destructor.
 ///
 /// # Examples
 ///
@@ -34,6 +35,10 @@ pub struct ScopedConnection {
 impl Connection {
     /// Returns a value that disconnects the slot when it is dropped.
     ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
     /// # Examples
     ///
     /// ```
@@ -50,6 +55,10 @@ impl Connection {
 
 impl ScopedConnection {
     /// Returns the connection, which then outlives this value.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
     ///
     /// # Examples
     ///

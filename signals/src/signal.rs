@@ -50,6 +50,10 @@ pub struct Signal<T: ?Sized> {
 impl<T: ?Sized> Signal<T> {
     /// Returns a signal without slots; it allocates nothing, and may be a static.
     ///
+    /// # Qt
+    ///
+    /// A declaration below `signals:` in a class.
+    ///
     /// # Examples
     ///
     /// ```
@@ -197,6 +201,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// assert_eq!(process_events(), 1);
     /// assert_eq!(closed.slot_count(), 0);
     /// ```
+    #[doc(alias = "deleteLater")]
     pub fn finish(&self, keep: &(impl Clone + Send + 'static)) {
         if let Some(first) = self.first.get() {
             first.finish(&|| Box::new(keep.clone()));
@@ -221,6 +226,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// changed.connect(|value| println!("now {value}"));
     /// assert_eq!(changed.slot_count(), 1);
     /// ```
+    #[doc(alias = "isSignalConnected")]
     #[doc(alias = "QObject::receivers")]
     pub fn slot_count(&self) -> usize {
         self.first.get().map_or(0, |first| first.slot_count())

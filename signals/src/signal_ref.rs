@@ -58,6 +58,10 @@ pub struct SignalRef<'a, S, T: ?Sized> {
 impl<'a, S, T: ?Sized> SignalRef<'a, S, T> {
     /// Returns `signal`, which belongs to `sender`, as others may use it.
     ///
+    /// # Qt
+    ///
+    /// `sender, &Sender::signal`: the first two arguments of `QObject::connect`.
+    ///
     /// # Examples
     ///
     /// ```
@@ -84,6 +88,10 @@ impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
     ///
     /// It asks nothing of `T`, as [`Signal::connect_local`].
     ///
+    /// # Qt
+    ///
+    /// `Qt::DirectConnection` between objects of one thread.
+    ///
     /// # Examples
     ///
     /// ```
@@ -95,6 +103,7 @@ impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
     /// SignalRef::new(&sender, &signal).connect_local(|sender, value| println!("{sender}: {value}"));
     /// signal.emit(&1);
     /// ```
+    #[doc(alias = "DirectConnection")]
     #[track_caller]
     pub fn connect_local(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
         let call = Box::new(Repeated::new(self.sender, slot));
@@ -146,6 +155,7 @@ impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
     /// changed.connect(|_, _| {});
     /// assert_eq!(changed.slot_count(), 1);
     /// ```
+    #[doc(alias = "isSignalConnected")]
     #[doc(alias = "QObject::receivers")]
     pub fn slot_count(self) -> usize {
         self.signal.slot_count()
@@ -186,6 +196,10 @@ where
     /// Connects a slot that works on `receiver`; it gets the receiver, the sender and the value.
     ///
     /// Both are held weakly. See [`Signal::connect_to`].
+    ///
+    /// # Qt
+    ///
+    /// `QObject::connect` with a receiver or context object; the sender is `QObject::sender()`.
     ///
     /// # Examples
     ///
@@ -255,6 +269,10 @@ where
 
     /// Connects a slot that changes what it has captured, as [`Signal::connect_mut`].
     ///
+    /// # Qt
+    ///
+    /// `QObject::connect` with a `mutable` lambda, which Qt lets run inside itself.
+    ///
     /// # Panics
     ///
     /// An emission panics that comes from inside the slot and would call it again.
@@ -271,6 +289,7 @@ where
     /// SignalRef::new(&sender, &signal).connect_mut(move |_sender, value| sum += value);
     /// signal.emit(&1);
     /// ```
+    #[doc(alias = "QObject::connect")]
     #[track_caller]
     pub fn connect_mut(self, slot: impl FnMut(&S, &T) + 'static) -> Connection {
         self.signal.connect_to(self.sender, call::exclusive(slot))
@@ -303,6 +322,10 @@ where
     /// Connects an async slot, as [`Signal::connect_async`].
     ///
     /// The slot gets a handle to the sender, which lives at least until the slot is done.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart; programs chain further signals and slots.
     ///
     /// # Examples
     ///
@@ -346,6 +369,7 @@ where
     /// SignalRef::new(&sender, &signal).forward_to(&other);
     /// signal.emit(&1);
     /// ```
+    #[doc(alias = "QObject::connect")]
     #[track_caller]
     pub fn forward_to(self, other: &Arc<Signal<T>>) -> Connection {
         self.signal.forward_to(other)

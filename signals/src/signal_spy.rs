@@ -47,6 +47,10 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     /// Begins to record the emissions of `signal`, which may be a [`Signal`](crate::Signal)
     /// or a [`SignalRef`](crate::SignalRef).
     ///
+    /// # Qt
+    ///
+    /// `QSignalSpy(object, &Object::signal)`.
+    ///
     /// # Examples
     ///
     /// ```
@@ -121,6 +125,10 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
 
     /// Runs this thread's slots until `count` values are recorded, for `timeout` at most.
     ///
+    /// # Qt
+    ///
+    /// `QSignalSpy::wait(timeout)`.
+    ///
     /// # Errors
     ///
     /// If there are fewer when the time is over.
@@ -135,6 +143,8 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     /// let spy = SignalSpy::new(&Signal::<i32>::new());
     /// assert!(spy.wait_for_within(1, Duration::from_millis(1)).is_err());
     /// ```
+    #[doc(alias = "QSignalSpy::wait")]
+    #[doc(alias = "QTRY_COMPARE_WITH_TIMEOUT")]
     pub fn wait_for_within(&self, count: usize, timeout: Duration) -> Result<(), SpyTimeout> {
         let is_done = || self.count() >= count;
         if wait_until(Instant::now() + timeout, &is_done) {
@@ -159,11 +169,16 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     /// (1..=3).for_each(|value| changed.emit(&value));
     /// assert_eq!(spy.count(), 3);
     /// ```
+    #[doc(alias = "QSignalSpy::count")]
     pub fn count(&self) -> usize {
         self.values.borrow().len()
     }
 
     /// Returns copies of the recorded values.
+    ///
+    /// # Qt
+    ///
+    /// `QSignalSpy` is a list of what its signal was emitted with; this is a copy of it.
     ///
     /// # Examples
     ///

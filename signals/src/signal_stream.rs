@@ -16,7 +16,7 @@ use crate::signal_ref::SignalRef;
 ///
 /// # Qt
 ///
-/// There is none; programs connect a slot that fills a `QQueue`.
+/// Qt has no counterpart; programs connect a slot that fills a `QQueue`.
 ///
 /// # Examples
 ///
@@ -68,7 +68,7 @@ where
     ///
     /// # Qt
     ///
-    /// There is none; programs connect a slot that fills a `QQueue`.
+    /// Qt has no counterpart; programs connect a slot that fills a `QQueue`.
     ///
     /// # Examples
     ///
@@ -90,6 +90,10 @@ where
     ///
     /// A reader that is too slow misses the oldest ones: [`SignalStream::missed`] counts them. A
     /// capacity of 0 is taken as 1.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
     ///
     /// # Examples
     ///
@@ -113,6 +117,10 @@ where
     ///
     /// While so many wait to be read, new ones are dropped without being copied:
     /// [`SignalStream::missed`] counts them. A capacity of 0 is taken as 1.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
     ///
     /// # Examples
     ///
@@ -148,6 +156,10 @@ where
 {
     /// Returns the values of all emissions after this call, as [`Signal::stream`].
     ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart; programs connect a slot that fills a `QQueue`.
+    ///
     /// # Examples
     ///
     /// ```
@@ -166,6 +178,10 @@ where
     }
 
     /// Returns the latest values of the emissions after this call, as [`Signal::stream_latest`].
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
     ///
     /// # Examples
     ///
@@ -186,6 +202,10 @@ where
 
     /// Returns the earliest values of the emissions after this call, as
     /// [`Signal::stream_earliest`].
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
     ///
     /// # Examples
     ///
@@ -210,6 +230,10 @@ impl<V> SignalStream<V> {
     ///
     /// Nothing is lost when the future is dropped before it is done.
     ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
     /// # Examples
     ///
     /// ```
@@ -225,6 +249,10 @@ impl<V> SignalStream<V> {
     }
 
     /// Polls for the next value; the building block of a `Stream`.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
     ///
     /// # Examples
     ///
@@ -246,6 +274,10 @@ impl<V> SignalStream<V> {
     /// Returns how many values were dropped because nobody read them in time.
     ///
     /// Always 0 for a stream that keeps all values.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
     ///
     /// # Examples
     ///

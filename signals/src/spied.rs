@@ -32,6 +32,18 @@ use crate::signal_ref::SignalRef;
 )]
 pub trait Spied {
     /// What the signal carries.
+    ///
+    /// # Qt
+    ///
+    /// The types of the signal's arguments.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, Spied};
+    ///
+    /// let text: &<Signal<str> as Spied>::Value = "a signal of texts carries texts";
+    /// ```
     type Value: ?Sized + ToOwned;
 
     /// Connects a slot that adds copies of the values to `values`.

@@ -25,9 +25,39 @@ use crate::handle::Handle;
 /// ```
 pub trait WeakReceiver: 'static {
     /// What the slot is lent.
+    ///
+    /// # Qt
+    ///
+    /// What the slot has as `this`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{WeakHandle, WeakReceiver};
+    ///
+    /// let receiver: <WeakHandle<Rc<i32>> as WeakReceiver>::Strong = Rc::new(5);
+    /// ```
     type Strong: 'static;
 
     /// Returns what the slot is lent, or `None` when the receiver is gone.
+    ///
+    /// # Qt
+    ///
+    /// `QPointer::data()`; but the receiver lives while the slot has it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Receiver, WeakReceiver};
+    ///
+    /// let receiver = Rc::new(5);
+    /// let weak = (&receiver).downgrade();
+    /// assert_eq!(weak.upgrade(), Some(receiver));
+    /// ```
     fn upgrade(&self) -> Option<Self::Strong>;
 }
 
