@@ -18,7 +18,7 @@ fn main() -> Result<(), SpyTimeout> {
         println!("{percent} %");
     });
 
-    let arrived = SignalSpy::new(&*progress);
+    let arrived = SignalSpy::new(&progress);
     let worker = thread::spawn(move || {
         for percent in [25, 50, 75, 100] {
             progress.emit(&percent);

@@ -44,8 +44,8 @@ pub struct SignalSpy<T: ?Sized + ToOwned> {
 }
 
 impl<T: ?Sized + ToOwned> SignalSpy<T> {
-    /// Begins to record the emissions of `signal`, which may be a [`Signal`](crate::Signal)
-    /// or a [`SignalRef`](crate::SignalRef).
+    /// Begins to record the emissions of `signal`, which may be a [`Signal`](crate::Signal),
+    /// an `Rc` or `Arc` of one, or a [`SignalRef`](crate::SignalRef).
     ///
     /// # Qt
     ///
@@ -112,7 +112,7 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     ///
     /// fn main() -> Result<(), SpyTimeout> {
     ///     let finished = Arc::new(Signal::<i32>::new());
-    ///     let spy = SignalSpy::new(&*finished);
+    ///     let spy = SignalSpy::new(&finished);
     ///     thread::spawn(move || finished.emit(&42));
     ///     spy.wait_for(1)
     /// }

@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::connection::Connection;
 use crate::handle::Handle;
 use crate::signal::Signal;
 use crate::signal_ref::SignalRef;
 
-/// What a [`SignalSpy`](crate::SignalSpy) can watch: a [`Signal`] or a [`SignalRef`].
+/// What a [`SignalSpy`](crate::SignalSpy) can watch: a [`Signal`], shared or not, or a [`SignalRef`].
 ///
 /// # Qt
 ///
@@ -28,7 +29,7 @@ use crate::signal_ref::SignalRef;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a signal",
     label = "expected a `Signal` or what an object's signal method returns",
-    note = "write `SignalSpy::new(&object.signal())`; of a shared signal, `&*signal`"
+    note = "write `SignalSpy::new(&object.signal())`, or `SignalSpy::new(&signal)`"
 )]
 pub trait Spied {
     /// What the signal carries.
@@ -77,5 +78,23 @@ where
     #[track_caller]
     fn record(&self, values: &Rc<RefCell<Vec<T::Owned>>>) -> Connection {
         self.signal().record(values)
+    }
+}
+
+impl<P: Spied + ?Sized> Spied for Rc<P> {
+    type Value = P::Value;
+
+    #[track_caller]
+    fn record(&self, values: &Rc<RefCell<Vec<<P::Value as ToOwned>::Owned>>>) -> Connection {
+        (**self).record(values)
+    }
+}
+
+impl<P: Spied + ?Sized> Spied for Arc<P> {
+    type Value = P::Value;
+
+    #[track_caller]
+    fn record(&self, values: &Rc<RefCell<Vec<<P::Value as ToOwned>::Owned>>>) -> Connection {
+        (**self).record(values)
     }
 }

@@ -58,7 +58,7 @@ fn runs_of_several_emissions_overlap() {
 fn async_slot_is_woken_from_elsewhere() -> Result<(), SpyTimeout> {
     let (signal, done) = (Signal::<i32>::new(), Rc::new(Signal::<i32>::new()));
     let (sender, receiver) = channel::bounded(1);
-    let (spy, slot) = (SignalSpy::new(&*done), Rc::clone(&done));
+    let (spy, slot) = (SignalSpy::new(&done), Rc::clone(&done));
     signal.connect_async(async move |value| {
         slot.emit(&(value + receiver.recv().await.unwrap_or_default()));
     });

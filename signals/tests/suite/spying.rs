@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,20 @@ fn spy_watches_signals_of_objects() {
     signal.emit(&1);
 
     assert_eq!(spy.values(), [1]);
+}
+
+/// A spy watches signals that are shared, and its connection tells the place of the test.
+#[test]
+fn spy_watches_shared_signals() {
+    let (local, shared) = (Rc::new(Signal::<i32>::new()), Arc::new(Signal::<str>::new()));
+    let (numbers, line) = (SignalSpy::new(&local), line!());
+    let texts = SignalSpy::new(&shared);
+
+    local.emit(&1);
+    shared.emit("one");
+
+    assert_eq!((numbers.values(), texts.values()), (vec![1], vec!["one".to_owned()]));
+    assert!(format!("{numbers:?}").contains(&format!("spying.rs:{line}:")), "{numbers:?}");
 }
 
 /// Dropping a spy disconnects it.
@@ -67,7 +82,7 @@ fn slots_run_while_a_spy_waits() -> Result<(), SpyTimeout> {
         let answer = Rc::clone(&answer);
         move |value| answer.emit(&(value + 1))
     });
-    let spy = SignalSpy::new(&*answer);
+    let spy = SignalSpy::new(&answer);
 
     question.emit(&1);
     spy.wait_for(1)?;
@@ -93,7 +108,7 @@ fn wait_for_tells_what_it_has_seen() {
 #[test]
 fn waiter_replaces_the_way_to_wait() -> Result<(), SpyTimeout> {
     let (signal, turns) = (Rc::new(Signal::<i32>::new()), Rc::new(Cell::new(0)));
-    let spy = SignalSpy::new(&*signal);
+    let spy = SignalSpy::new(&signal);
     let (emitter, count) = (Rc::clone(&signal), Rc::clone(&turns));
     set_waiter(move |deadline, is_done| {
         while !is_done() && Instant::now() < deadline {
