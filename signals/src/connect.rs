@@ -104,7 +104,11 @@ where
     #[doc(alias = "QObject::connect")]
     #[doc(alias = "AutoConnection")]
     #[track_caller]
-    pub fn connect(&self, slot: impl Fn(&T) + 'static) -> Connection {
+    pub fn connect(
+        &self,
+        // The compiler shows the next line to those who pass a receiver.
+        slot: impl Fn(&T) + 'static, // with a receiver: `connect_to(&receiver, slot)`
+    ) -> Connection {
         self.connect_to((), move |(), value| slot(value))
     }
 
