@@ -68,12 +68,14 @@ impl Reactor {
     /// Watches `socket` until the registration is dropped.
     pub(crate) fn register(&self, socket: &mut impl event::Source) -> io::Result<Registration> {
         self.sweep();
-        let source = Arc::new(Source::default());
-        let key = self.sources.borrow_mut().insert(Arc::clone(&source));
+        let key = self.sources.borrow().vacant_key();
+        let source = Source::new(u32::try_from(key).map_err(io::Error::other)?, &self.released);
+        let source = Arc::new(source);
+        self.sources.borrow_mut().insert(Arc::clone(&source));
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registered = self.poll.borrow().registry().register(socket, Token(key), interest);
         // Made before the check, so that a refused registration frees its place too.
-        let registration = Registration { source, key, released: Arc::clone(&self.released) };
+        let registration = Registration { source };
         registered.map(|()| registration)
     }
 
@@ -110,7 +112,7 @@ impl Reactor {
             let mut keys = self.released.keys.lock().unwrap_or_else(PoisonError::into_inner);
             let mut sources = self.sources.borrow_mut();
             for key in keys.drain(..) {
-                sources.try_remove(key);
+                sources.try_remove(key as usize);
             }
         }
     }
@@ -135,17 +137,18 @@ pub(crate) fn wake_later(waker: &Waker) {
 /// What is known of one socket: what can be done with it, and which task to wake.
 pub(crate) struct Source {
     readiness: AtomicU8,
+    key: u32,
     waker: Mutex<Option<Waker>>,
-}
-
-impl Default for Source {
-    /// A new socket can be written at once; that it can be read, an event will tell.
-    fn default() -> Self {
-        Self { readiness: AtomicU8::new(WRITABLE), waker: Mutex::default() }
-    }
+    released: Arc<Released>,
 }
 
 impl Source {
+    /// A new socket can be written at once; that it can be read, an event will tell.
+    fn new(key: u32, released: &Arc<Released>) -> Self {
+        let readiness = AtomicU8::new(WRITABLE);
+        Self { readiness, key, waker: Mutex::default(), released: Arc::clone(released) }
+    }
+
     fn notice(&self, event: &event::Event) {
         let mut ready = 0;
         if event.is_readable() || event.is_read_closed() || event.is_error() {
@@ -220,8 +223,6 @@ impl Source {
 /// A watched socket; dropping it, in any thread, ends the watch.
 pub(crate) struct Registration {
     source: Arc<Source>,
-    key: usize,
-    released: Arc<Released>,
 }
 
 impl Registration {
@@ -232,9 +233,10 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
+        let Source { key, released, .. } = &*self.source;
         self.source.clear_waker();
-        self.released.keys.lock().unwrap_or_else(PoisonError::into_inner).push(self.key);
-        self.released.any.store(true, Ordering::Release);
+        released.keys.lock().unwrap_or_else(PoisonError::into_inner).push(*key);
+        released.any.store(true, Ordering::Release);
     }
 }
 
@@ -242,7 +244,7 @@ impl Drop for Registration {
 #[derive(Default)]
 struct Released {
     any: AtomicBool,
-    keys: Mutex<Vec<usize>>,
+    keys: Mutex<Vec<u32>>,
 }
 
 thread_local! {

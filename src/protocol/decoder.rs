@@ -15,11 +15,12 @@ use crate::protocol::violation::Violation;
 
 /// Decodes what one peer sends.
 ///
-/// Between messages it is five words and owns no memory; a message or a control frame that lies
+/// Between messages it is three words and owns no memory; a message or a control frame that lies
 /// whole in the input needs none either.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    limits: Limits,
+    /// Limits that are not the default ones.
+    limits: Option<Box<Limits>>,
     /// What has begun and is not complete, or the last of it until it is recycled.
     unfinished: Option<Box<Unfinished>>,
     role: Role,
@@ -41,19 +42,21 @@ pub(crate) struct Decoded<'a> {
 impl Decoder {
     /// Makes a decoder for the bytes that follow the opening handshake.
     pub(crate) fn new(role: Role, limits: Limits) -> Self {
-        Self {
-            limits,
+        let mut decoder = Self {
+            limits: None,
             unfinished: None,
             role,
             stage: Stage::Header,
             claimed: ReservedBits::NONE,
             reports_frames: false,
-        }
+        };
+        decoder.set_limits(limits);
+        decoder
     }
 
     /// Sets the limits from the next frame on.
     pub(crate) fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
+        self.limits = (limits != Limits::DEFAULT).then(|| Box::new(limits));
     }
 
     /// Reports each frame of a fragmented message from now on, or no longer.
@@ -143,6 +146,10 @@ impl Decoder {
         size_of_val(unfinished) + unfinished.message.capacity() + control
     }
 
+    fn limits(&self) -> &Limits {
+        self.limits.as_deref().unwrap_or(&Limits::DEFAULT)
+    }
+
     fn step<'i>(
         &mut self,
         unread: &mut Unread<'i>,
@@ -229,7 +236,7 @@ impl Decoder {
         let payload_length = usize::try_from(payload_length).unwrap_or(usize::MAX);
         if !opcode.is_control() {
             let received = self.unfinished.as_deref().map_or(0, Unfinished::received);
-            self.limits.check_size(received, payload_length)?;
+            self.limits().check_size(received, payload_length)?;
         }
 
         let (masking_key, length) = if second.is_masked() {
@@ -251,7 +258,7 @@ impl Decoder {
             Opcode::Continuation if fragments == 0 => Err(Violation::NOTHING_TO_CONTINUE),
             Opcode::Text | Opcode::Binary if fragments > 0 => Err(Violation::UNFINISHED_MESSAGE),
             Opcode::Continuation | Opcode::Text | Opcode::Binary => {
-                self.limits.check_fragments(fragments)
+                self.limits().check_fragments(fragments)
             }
             Opcode::Close | Opcode::Ping | Opcode::Pong => Ok(()),
         }
@@ -312,8 +319,9 @@ impl Decoder {
         unread: &mut Unread<'i>,
         pool: &mut BufferPool,
     ) -> Result<Option<Step<'i>>, Violation> {
+        let most = self.limits().max_message_size;
         let unfinished = self.unfinished.get_or_insert_default();
-        if !unfinished.read_payload(unread, self.limits.max_message_size, pool)? {
+        if !unfinished.read_payload(unread, most, pool)? {
             return Ok(None);
         }
         self.stage = Stage::Header;

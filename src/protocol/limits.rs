@@ -18,6 +18,12 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
+    pub(crate) const DEFAULT: Self = Self {
+        max_frame_size: 16 * 1024 * 1024,
+        max_message_size: 16 * 1024 * 1024,
+        max_fragments: 131_072,
+    };
+
     /// Refuses a data frame whose header promises too much.
     ///
     /// `received` is the number of bytes that the message had before this frame.
@@ -41,10 +47,6 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_frame_size: 16 * 1024 * 1024,
-            max_message_size: 16 * 1024 * 1024,
-            max_fragments: 131_072,
-        }
+        Self::DEFAULT
     }
 }

@@ -24,11 +24,17 @@ pub(super) struct Inner {
     pub(super) mode: SslMode,
     pub(super) peer: Endpoint,
     pub(super) local: Endpoint,
-    notes: Mutex<Option<Box<Notes>>>,
     pub(super) text_message_received: Signal<str>,
     pub(super) binary_message_received: Signal<[u8]>,
     pub(super) disconnected: Signal<()>,
-    rare_signals: OnceLock<Box<RareSignals>>,
+    rare: OnceLock<Box<Rare>>,
+}
+
+/// What is allocated when it is needed: idle sockets are many.
+#[derive(Default)]
+struct Rare {
+    signals: RareSignals,
+    notes: Mutex<Notes>,
 }
 
 /// An end of a connection: a `SocketAddr` without what only IPv6 has, which takes half the room.
@@ -71,11 +77,10 @@ impl Inner {
             mode: accepted.mode,
             peer: accepted.peer.into(),
             local: accepted.local.into(),
-            notes: Mutex::default(),
             text_message_received: Signal::new(),
             binary_message_received: Signal::new(),
             disconnected: Signal::new(),
-            rare_signals: OnceLock::new(),
+            rare: OnceLock::new(),
         });
         let driver = Driver::new(Arc::clone(&inner), source, accepted.leftover);
         (inner, driver)
@@ -83,24 +88,34 @@ impl Inner {
 
     /// Returns the signals that are there only when somebody has asked for them.
     pub(super) fn rare_signals(&self) -> &RareSignals {
-        self.rare_signals.get_or_init(Box::default)
+        &self.rare().signals
     }
 
     /// Emits one of those signals, if somebody may have connected it.
     fn emit_rare(&self, emit: impl FnOnce(&RareSignals)) {
-        if let Some(signals) = self.rare_signals.get() {
-            emit(signals);
+        if let Some(rare) = self.rare.get() {
+            emit(&rare.signals);
         }
     }
 
     /// Returns the last error.
     pub(super) fn error(&self) -> Option<Error> {
-        lock(&self.notes).as_ref()?.error.clone()
+        self.rare.get()?.notes().error.clone()
     }
 
     /// Remembers that a ping is sent now.
     pub(super) fn note_ping(&self) {
-        lock(&self.notes).get_or_insert_default().pinged = Some(Instant::now());
+        self.rare().notes().pinged = Some(Instant::now());
+    }
+
+    fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
+    }
+}
+
+impl Rare {
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -124,7 +139,7 @@ impl Observer for Inner {
     }
 
     fn wants_frames(&self) -> bool {
-        self.rare_signals.get().is_some_and(|signals| signals.wants_frames())
+        self.rare.get().is_some_and(|rare| rare.signals.wants_frames())
     }
 
     fn frame_received(&self, frame: Data<'_>) {
@@ -140,9 +155,11 @@ impl Observer for Inner {
     }
 
     fn pong_received(&self, payload: &[u8]) {
-        let pinged = lock(&self.notes).as_ref().and_then(|notes| notes.pinged);
-        let elapsed = pinged.map(|pinged| pinged.elapsed());
-        self.emit_rare(|signals| signals.pong.emit(&Pong { elapsed, payload: payload.into() }));
+        if let Some(rare) = self.rare.get() {
+            let pinged = rare.notes().pinged;
+            let elapsed = pinged.map(|pinged| pinged.elapsed());
+            rare.signals.pong.emit(&Pong { elapsed, payload: payload.into() });
+        }
     }
 
     fn bytes_written(&self, count: usize) {
@@ -158,7 +175,7 @@ impl Observer for Inner {
     }
 
     fn failed(&self, error: Error) {
-        lock(&self.notes).get_or_insert_default().error = Some(error.clone());
+        self.rare().notes().error = Some(error.clone());
         self.emit_rare(|signals| signals.error_occurred.emit(&error));
     }
 
@@ -180,9 +197,4 @@ impl Drop for Ending {
         inner.emit_rare(|signals| signals.finish(inner));
         inner.disconnected.finish(inner);
     }
-}
-
-/// Locks what no panic can leave half done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,7 +12,7 @@ use crate::socket::inner::Inner;
 use crate::socket_state::SocketState;
 use crate::text_frame::TextFrame;
 
-/// Signals that are allocated together when one of them is asked for: idle sockets are many.
+/// Signals that are allocated together when one of them is asked for.
 #[derive(Default)]
 pub(super) struct RareSignals {
     pub(super) text_frame_received: Signal<TextFrame>,

@@ -19,7 +19,7 @@ fn server() -> Decoder {
 /// Many idle connections are cheap.
 #[test]
 fn is_small_and_owns_nothing_while_idle() {
-    assert!(size_of::<Decoder>() <= 40, "{} bytes", size_of::<Decoder>());
+    assert!(size_of::<Decoder>() <= 24, "{} bytes", size_of::<Decoder>());
     assert_eq!(server().held_bytes(), 0);
 }
 
