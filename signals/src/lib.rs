@@ -156,6 +156,3 @@ pub use weak_receiver::WeakReceiver;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-#[cfg(doctest)]
-mod refused;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
-use slotwork_signals::{Signal, process_events};
+use slotwork_signals::{Scope, Signal, process_events};
 
 use crate::support::Record;
 
@@ -359,5 +359,15 @@ fn signal_is_shared_when_its_value_may_be_sent() {
     shared(&Signal::<str>::new());
     shared(&Signal::<[u8]>::new());
     shared(&Signal::<Cell<i32>>::new());
-    shared(&Signal::<i32>::new().connect(|_| {}));
+}
+
+/// What ends or blocks connections may be kept, and used, by any thread.
+#[test]
+fn connections_are_held_by_any_thread() {
+    fn shared<S: Send + Sync>(_: &S) {}
+    let signal = Signal::<i32>::new();
+    let connection = signal.connect(|_| {});
+
+    shared(&(Scope::new(), connection.block(), signal.block()));
+    shared(&(connection.clone().scoped(), connection));
 }

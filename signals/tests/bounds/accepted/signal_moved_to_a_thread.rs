@@ -1,0 +1,16 @@
+//! A signal whose values may be sent may be sent itself.
+
+use std::sync::Arc;
+
+use slotwork_signals::Signal;
+
+/// What goes to another thread.
+struct Parcel<T>(T);
+
+impl<T: Send> Parcel<T> {
+    fn send(self) {}
+}
+
+fn main() {
+    Parcel(Signal::<Arc<i32>>::new()).send();
+}

@@ -1,0 +1,17 @@
+//! A signal whose values may be sent is emitted by any thread.
+
+use std::sync::Arc;
+
+use slotwork_signals::Signal;
+
+/// What goes to another thread.
+struct Parcel<T>(T);
+
+impl<T: Send> Parcel<T> {
+    fn send(self) {}
+}
+
+fn main() {
+    let signal = Signal::<Arc<i32>>::new();
+    Parcel(&signal).send();
+}

@@ -1,0 +1,10 @@
+//! A blocker does not outlive its signal.
+
+use slotwork_signals::Signal;
+
+fn main() {
+    let signal = Signal::<i32>::new();
+    let blocker = signal.block();
+    drop(signal);
+    drop(blocker);
+}

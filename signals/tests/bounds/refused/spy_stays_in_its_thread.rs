@@ -1,0 +1,16 @@
+//! What a spy records stays in the thread of the spy.
+
+use slotwork_signals::{Signal, SignalSpy};
+
+/// What goes to another thread.
+struct Parcel<T>(T);
+
+impl<T: Send> Parcel<T> {
+    fn send(self) {}
+}
+
+fn main() {
+    let signal = Signal::<i32>::new();
+    let spy = SignalSpy::new(&signal);
+    Parcel(spy).send();
+}
