@@ -82,6 +82,9 @@ pub enum Error {
     /// The peer did not take any of the waiting output for too long (10 s).
     #[error("the peer did not read for {} s", .0.as_secs_f32())]
     WriteTimeout(Duration),
+    /// Nothing came from the peer for too long, not even an answer to a ping.
+    #[error("the peer gave no sign of life")]
+    KeepaliveTimeout,
     /// The message would have made the output that waits for the peer larger than the limit.
     #[error("more than {limit} bytes of output wait for the peer")]
     OutputLimit {

@@ -38,6 +38,7 @@ mod event_loop;
 mod handshake;
 mod host_address;
 mod pong;
+mod prepared_message;
 mod protocol;
 mod reactor;
 mod send_status;
@@ -73,6 +74,7 @@ pub use handshake::request::HandshakeRequest;
 #[doc(alias = "QHostAddress")]
 pub use host_address::HostAddress;
 pub use pong::Pong;
+pub use prepared_message::PreparedMessage;
 pub use send_status::SendStatus;
 #[doc(alias = "QPointer")]
 pub use server::WeakWebSocketServer;

@@ -149,7 +149,9 @@ impl Inner {
     fn open(&self, stream: Stream, peer: SocketAddr, accepted: accept::Accepted) {
         let local = stream.local_address().unwrap_or(peer);
         let accept::Accepted { request, leftover } = accepted;
-        let accepted = Accepted { stream, request, leftover, mode: self.mode, peer, local };
+        let clients = Arc::clone(&self.clients);
+        let accepted =
+            Accepted { stream, request, leftover, mode: self.mode, peer, local, clients };
         let (socket, driver) = WebSocket::accepted(accepted);
         EventLoop::current().spawn(driver).detach();
         let mut state = self.lock();
@@ -170,7 +172,7 @@ impl Inner {
     }
 
     /// Runs slots; a panic in one of them ends nothing but itself.
-    fn emit(&self, emit: impl FnOnce(&Self)) {
+    pub(super) fn emit(&self, emit: impl FnOnce(&Self)) {
         if catch_unwind(AssertUnwindSafe(|| emit(self))).is_err() {
             error!("a slot of a server panicked");
         }

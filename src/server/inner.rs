@@ -14,7 +14,7 @@ use crate::close_code::CloseCode;
 use crate::error::Error;
 use crate::event_loop::LoopHandle;
 use crate::host_address::HostAddress;
-use crate::socket::WebSocket;
+use crate::socket::{Clients, WebSocket};
 use crate::ssl_mode::SslMode;
 use crate::stream::Listener;
 
@@ -22,6 +22,7 @@ use crate::stream::Listener;
 pub(super) struct Inner {
     pub(super) mode: SslMode,
     pub(super) event_loop: LoopHandle,
+    pub(super) clients: Arc<Clients>,
     pub(super) state: Mutex<State>,
     pub(super) new_connection: Signal<()>,
     pub(super) server_error: Signal<Error>,
@@ -34,6 +35,7 @@ pub(super) struct State {
     pub(super) name: String,
     pub(super) listening: Option<Listening>,
     pub(super) is_paused: bool,
+    pub(super) is_shutting_down: bool,
     pub(super) pending: VecDeque<WebSocket>,
     pub(super) max_pending: usize,
     /// The opening handshakes under way.
@@ -62,6 +64,7 @@ impl Inner {
             name,
             listening: None,
             is_paused: false,
+            is_shutting_down: false,
             pending: VecDeque::new(),
             max_pending: DEFAULT_MAX_PENDING,
             handshakes: BTreeMap::new(),
@@ -72,6 +75,7 @@ impl Inner {
         Self {
             mode,
             event_loop,
+            clients: Arc::new(Clients::new(Some(DEFAULT_KEEPALIVE_INTERVAL))),
             state: Mutex::new(state),
             new_connection: Signal::new(),
             server_error: Signal::new(),
@@ -108,8 +112,15 @@ impl Inner {
         self.server_error.emit(error);
     }
 
-    /// Stops listening and ends what nobody has taken; returns whether the server listened.
+    /// Stops listening, ends the handshakes and sends away who waits; returns whether it listened.
     pub(super) fn stop(&self) -> bool {
+        let (was_listening, pending) = self.stop_accepting();
+        pending.iter().for_each(send_away);
+        was_listening
+    }
+
+    /// Stops listening and ends the handshakes; returns whether it listened, and who waits.
+    pub(super) fn stop_accepting(&self) -> (bool, VecDeque<WebSocket>) {
         let mut state = self.lock();
         let listening = state.listening.take();
         let handshakes = mem::take(&mut state.handshakes);
@@ -120,8 +131,7 @@ impl Inner {
             listening.listener.close();
         }
         drop(handshakes);
-        pending.iter().for_each(send_away);
-        listening.is_some()
+        (listening.is_some(), pending)
     }
 }
 
@@ -154,5 +164,6 @@ pub(super) fn send_away(socket: &WebSocket) {
 
 /// Qt's default.
 const DEFAULT_MAX_PENDING: usize = 30;
+const DEFAULT_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// Qt's default.
 const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -14,7 +14,10 @@ use crate::socket::WebSocket;
 use crate::ssl_mode::SslMode;
 
 mod accept;
+mod clients;
 mod inner;
+mod keepalive;
+mod shutdown;
 mod weak;
 
 pub use weak::WeakWebSocketServer;
@@ -118,6 +121,9 @@ impl WebSocketServer {
     #[must_use = "a socket that was taken stays open until it is closed"]
     pub fn next_pending_connection(&self) -> Option<WebSocket> {
         let socket = self.inner.lock().pending.pop_front()?;
+        if self.inner.clients.insert(&socket) {
+            keepalive::start(&self.inner.event_loop, &self.inner.clients);
+        }
         if self.inner.event_loop.is_current() {
             socket.start_reading();
         } else {

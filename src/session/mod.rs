@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::close_code::CloseCode;
 use crate::error::Error;
+use crate::prepared_message::PreparedMessage;
 use crate::protocol::fragmentation::Frames;
 use crate::protocol::frame::Frame;
 use crate::protocol::limits::Limits;
@@ -18,6 +19,7 @@ use crate::protocol::opcode::MessageKind;
 use crate::send_status::SendStatus;
 use crate::session::rare::Settings;
 use crate::session::shared::{Cork, OUTPUT_LIMIT, Phase, Shared};
+use crate::session::silence::Silence;
 use crate::socket_state::SocketState;
 use crate::stream::Stream;
 
@@ -27,8 +29,10 @@ mod outbox;
 mod patience;
 mod rare;
 mod shared;
+mod silence;
 
 pub(crate) use driver::{Driver, Observer};
+pub(crate) use silence::PING_AFTER;
 
 /// The side of a connection that every thread reaches.
 pub(crate) struct Session {
@@ -92,6 +96,30 @@ impl Session {
         SendStatus::Queued
     }
 
+    /// Queues a message that is encoded already.
+    pub(crate) fn send_prepared(&self, message: &PreparedMessage) -> SendStatus {
+        let mut shared = self.lock();
+        let frame = message.frame();
+        if shared.settings().outgoing_frame_size.get() < message.payload().len() {
+            drop(shared);
+            return self.send(message.kind(), message.payload());
+        }
+        if shared.phase != Phase::Open {
+            return SendStatus::NotConnected;
+        }
+        if shared.outbox.is_empty() && frame.len() >= WRITE_AT_ONCE {
+            shared.write_shared(frame);
+        } else if !shared.has_room(frame.len()) {
+            return self.refuse_output(shared);
+        } else if frame.len() >= WRITE_AT_ONCE {
+            shared.outbox.push_shared(frame, 0);
+        } else {
+            shared.outbox.push_encoded(frame);
+        }
+        shared.wake();
+        SendStatus::Queued
+    }
+
     /// Queues a ping.
     pub(crate) fn ping(&self, payload: &[u8]) -> SendStatus {
         let mut shared = self.lock();
@@ -122,6 +150,29 @@ impl Session {
         shared.begin_closing(code, reason);
         shared.wake();
         SendStatus::Queued
+    }
+
+    /// Looks after a silent peer; called again and again, at equal intervals.
+    ///
+    /// After [`PING_AFTER`] calls in a row between which nothing came the peer is asked for a sign
+    /// of life (RFC 6455 §5.5.2), and after as many more it is given up.
+    pub(crate) fn check_alive(&self) {
+        let mut shared = self.lock();
+        // Unread input may have the sign of life; a closing handshake has a deadline of its own.
+        if shared.phase != Phase::Open || !shared.is_taken {
+            return;
+        }
+        match shared.silence.lengthen() {
+            Some(Silence::Long) => {
+                shared.outbox.push(&Frame::ping(KEEPALIVE_PAYLOAD));
+                shared.wake();
+            }
+            Some(Silence::TooLong) => {
+                drop(shared);
+                self.fail(Failure::Error(Error::KeepaliveTimeout));
+            }
+            None => {}
+        }
     }
 
     /// Ends the connection without a closing handshake.
@@ -228,8 +279,9 @@ impl Session {
     }
 
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &mut self.lock().stream {
-            Some(stream) => stream.try_read(buffer),
+        let Shared { stream, silence, .. } = &mut *self.lock();
+        match stream {
+            Some(stream) => stream.try_read(buffer).inspect(|_| silence.end()),
             None => Ok(0),
         }
     }
@@ -303,5 +355,7 @@ impl Session {
     }
 }
 
+/// By which the pong that answers a keepalive ping is told from those that the program asked for.
+pub(crate) const KEEPALIVE_PAYLOAD: &[u8] = b"\0keepalive";
 /// Messages of at least this size are handed to the kernel by the call that sends them.
 const WRITE_AT_ONCE: usize = 16 * 1024;

@@ -1,7 +1,9 @@
 //! The output of one connection that the kernel has not taken yet.
 
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::mem;
+use std::sync::Arc;
 
 use crate::protocol::copying::append_bytes;
 use crate::protocol::frame::Frame;
@@ -13,14 +15,32 @@ use crate::stream::Stream;
 /// An empty outbox owns no memory: its buffer goes back to the thread's pool.
 #[derive(Default)]
 pub(super) struct Outbox {
-    buffer: Vec<u8>,
+    chunk: Chunk,
+    /// How much of the chunk the kernel has taken.
     written: usize,
+    behind: Option<Box<Behind>>,
+}
+
+/// A part of the output.
+enum Chunk {
+    /// Frames of this connection alone, to which more can be added.
+    Own(Vec<u8>),
+    /// A big message that other connections send as well.
+    Shared(Arc<[u8]>),
+}
+
+/// What follows the first chunk, if anything was shared.
+#[derive(Default)]
+struct Behind {
+    chunks: VecDeque<Chunk>,
+    length: usize,
 }
 
 impl Outbox {
     /// Returns how many bytes wait.
     pub(super) fn len(&self) -> usize {
-        self.buffer.len() - self.written
+        let behind = self.behind.as_ref().map_or(0, |behind| behind.length);
+        self.chunk.len() - self.written + behind
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -29,54 +49,141 @@ impl Outbox {
 
     /// Puts a frame behind what waits.
     pub(super) fn push(&mut self, frame: &Frame<'_>) {
-        self.make_room(frame.payload.len());
-        frame.write_to(&mut self.buffer, None);
+        self.append(frame.payload.len(), |buffer| frame.write_to(buffer, None));
+    }
+
+    /// Puts encoded frames behind what waits.
+    pub(super) fn push_encoded(&mut self, frames: &[u8]) {
+        self.append(frames.len(), |buffer| append_bytes(buffer, frames));
     }
 
     /// Puts a frame behind what waits of which the kernel has taken the first `written` bytes.
     pub(super) fn push_rest(&mut self, header: &[u8], payload: &[u8], written: usize) {
-        self.make_room(payload.len());
         let header_rest = header.get(written..).unwrap_or_default();
         let payload_rest = payload.get(written.saturating_sub(header.len())..).unwrap_or_default();
-        self.buffer.extend_from_slice(header_rest);
-        append_bytes(&mut self.buffer, payload_rest);
+        self.append(payload.len(), |buffer| {
+            buffer.extend_from_slice(header_rest);
+            append_bytes(buffer, payload_rest);
+        });
     }
 
-    fn make_room(&mut self, payload: usize) {
-        if self.buffer.capacity() == 0 {
-            self.buffer = take_buffer(payload + HEADER_ROOM);
-        } else if self.written > self.len() {
-            // More has gone than waits: moving the rest costs less than what it frees.
-            self.buffer.drain(..self.written);
-            self.written = 0;
+    /// Puts encoded frames behind what waits, without a copy, but for the first `written` bytes.
+    pub(super) fn push_shared(&mut self, frames: &Arc<[u8]>, written: usize) {
+        let chunk = Chunk::Shared(Arc::clone(frames));
+        if self.is_empty() {
+            self.clear();
+            (self.chunk, self.written) = (chunk, written);
+        } else {
+            self.push_behind(chunk);
         }
+    }
+
+    /// Adds to the last chunk, or to a new one when that is shared.
+    fn append(&mut self, needed: usize, append: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(behind) = &mut self.behind {
+            let before = behind.length;
+            if let Some(Chunk::Own(last)) = behind.chunks.back_mut() {
+                let length = last.len();
+                append(last);
+                behind.length = before + last.len() - length;
+                return;
+            }
+        }
+        if self.behind.is_none()
+            && let Chunk::Own(buffer) = &mut self.chunk
+        {
+            if buffer.capacity() == 0 {
+                *buffer = take_buffer(needed + HEADER_ROOM);
+            } else if self.written > buffer.len() - self.written {
+                // More has gone than waits: moving the rest costs less than what it frees.
+                buffer.drain(..self.written);
+                self.written = 0;
+            }
+            append(buffer);
+            return;
+        }
+        let mut buffer = take_buffer(needed + HEADER_ROOM);
+        append(&mut buffer);
+        self.push_behind(Chunk::Own(buffer));
+    }
+
+    fn push_behind(&mut self, chunk: Chunk) {
+        let behind = self.behind.get_or_insert_default();
+        behind.length += chunk.len();
+        behind.chunks.push_back(chunk);
     }
 
     /// Writes what the kernel takes and returns how many bytes that was.
     ///
     /// Only the driver may say that it `is_driver`: see [`Stream::try_write`].
     pub(super) fn write_to(&mut self, stream: &mut Stream, is_driver: bool) -> io::Result<usize> {
-        let rest = self.buffer.get(self.written..).unwrap_or_default();
-        if rest.is_empty() {
-            return Ok(0);
+        let mut total = 0;
+        loop {
+            let rest = self.chunk.as_bytes().get(self.written..).unwrap_or_default();
+            if rest.is_empty() {
+                return Ok(total);
+            }
+            let buffers = [IoSlice::new(rest)];
+            let written = if is_driver {
+                stream.try_write_here(&buffers)?
+            } else {
+                stream.try_write(&buffers)?
+            };
+            let is_done = written == rest.len();
+            total += written;
+            self.written += written;
+            if !is_done {
+                return Ok(total);
+            }
+            self.next_chunk();
         }
-        let buffers = [IoSlice::new(rest)];
-        let written = if is_driver {
-            stream.try_write_here(&buffers)?
-        } else {
-            stream.try_write(&buffers)?
-        };
-        self.written += written;
-        if self.is_empty() {
-            self.clear();
+    }
+
+    /// Goes on with the chunk behind the first one, or with none.
+    fn next_chunk(&mut self) {
+        let next = self.behind.as_mut().and_then(|behind| {
+            let chunk = behind.chunks.pop_front()?;
+            behind.length -= chunk.len();
+            Some(chunk)
+        });
+        if self.behind.as_ref().is_some_and(|behind| behind.chunks.is_empty()) {
+            self.behind = None;
         }
-        Ok(written)
+        self.written = 0;
+        mem::replace(&mut self.chunk, next.unwrap_or_default()).recycle();
     }
 
     /// Forgets what waits.
     pub(super) fn clear(&mut self) {
         self.written = 0;
-        put_buffer(mem::take(&mut self.buffer));
+        mem::take(&mut self.chunk).recycle();
+        self.behind = None;
+    }
+}
+
+impl Chunk {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Gives the buffer back to the pool.
+    fn recycle(self) {
+        if let Self::Own(buffer) = self {
+            put_buffer(buffer);
+        }
+    }
+}
+
+impl Default for Chunk {
+    fn default() -> Self {
+        Self::Own(Vec::new())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::mem;
+use std::sync::Arc;
 
 use crate::close_code::CloseCode;
 use crate::protocol::close_frame::ClosePayload;
@@ -10,6 +11,7 @@ use crate::protocol::limits::Limits;
 use crate::session::Failure;
 use crate::session::outbox::Outbox;
 use crate::session::rare::{Rare, Settings};
+use crate::session::silence::Looks;
 use crate::stream::Stream;
 
 /// The state of a connection.
@@ -28,6 +30,7 @@ pub(super) struct Shared {
     pub(super) unreported: usize,
     /// A write failed: nothing can be sent any more, but what has arrived can be read.
     pub(super) is_broken: bool,
+    pub(super) silence: Looks,
 }
 
 /// When output is handed to the kernel.
@@ -62,6 +65,7 @@ impl Shared {
             is_woken: false,
             unreported: 0,
             is_broken: false,
+            silence: Looks::default(),
         }
     }
 
@@ -133,6 +137,17 @@ impl Shared {
         let written = *result.as_ref().unwrap_or(&0);
         if written < header.as_bytes().len() + frame.payload.len() {
             self.outbox.push_rest(header.as_bytes(), frame.payload, written);
+        }
+        self.note_written(result);
+    }
+
+    /// Hands a big frame of many connections to the kernel; what it does not take is not copied.
+    pub(super) fn write_shared(&mut self, frame: &Arc<[u8]>) {
+        let Some(stream) = &mut self.stream else { return };
+        let result = stream.try_write(&[IoSlice::new(frame)]);
+        let written = *result.as_ref().unwrap_or(&0);
+        if written < frame.len() {
+            self.outbox.push_shared(frame, written);
         }
         self.note_written(result);
     }

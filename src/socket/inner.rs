@@ -11,7 +11,8 @@ use crate::error::Error;
 use crate::handshake::request::HandshakeRequest;
 use crate::pong::Pong;
 use crate::protocol::event::Data;
-use crate::session::{Driver, Observer, Session};
+use crate::session::{Driver, KEEPALIVE_PAYLOAD, Observer, Session};
+use crate::socket::clients::{Clients, Membership};
 use crate::socket::rare_signals::RareSignals;
 use crate::socket_state::SocketState;
 use crate::ssl_mode::SslMode;
@@ -22,6 +23,7 @@ pub(super) struct Inner {
     pub(super) session: Session,
     pub(super) request: HandshakeRequest,
     pub(super) mode: SslMode,
+    pub(super) membership: Membership,
     pub(super) peer: Endpoint,
     pub(super) local: Endpoint,
     pub(super) text_message_received: Signal<str>,
@@ -59,6 +61,7 @@ pub(crate) struct Accepted {
     pub(crate) mode: SslMode,
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
+    pub(crate) clients: Arc<Clients>,
 }
 
 impl fmt::Debug for Inner {
@@ -75,6 +78,7 @@ impl Inner {
             session: Session::new(accepted.stream),
             request: accepted.request,
             mode: accepted.mode,
+            membership: Membership::new(Some(accepted.clients)),
             peer: accepted.peer.into(),
             local: accepted.local.into(),
             text_message_received: Signal::new(),
@@ -155,6 +159,9 @@ impl Observer for Inner {
     }
 
     fn pong_received(&self, payload: &[u8]) {
+        if payload == KEEPALIVE_PAYLOAD {
+            return;
+        }
         if let Some(rare) = self.rare.get() {
             let pinged = rare.notes().pinged;
             let elapsed = pinged.map(|pinged| pinged.elapsed());
@@ -180,6 +187,7 @@ impl Observer for Inner {
     }
 
     fn ended(this: &Arc<Self>) {
+        this.membership.leave();
         let ending = Ending(Arc::clone(this));
         ending.0.disconnected.emit(&());
     }

@@ -10,18 +10,21 @@ use slotwork_signals::Handle;
 use crate::close_code::CloseCode;
 use crate::error::Error;
 use crate::handshake::request::HandshakeRequest;
+use crate::prepared_message::PreparedMessage;
 use crate::protocol::opcode::MessageKind;
 use crate::send_status::SendStatus;
 use crate::socket::inner::Inner;
 use crate::socket_state::SocketState;
 use crate::ssl_mode::SslMode;
 
+mod clients;
 mod inner;
 mod rare_signals;
 mod settings;
 mod signals;
 mod weak;
 
+pub(crate) use clients::Clients;
 pub(crate) use inner::Accepted;
 pub use weak::WeakWebSocket;
 
@@ -66,6 +69,11 @@ impl WebSocket {
         self.inner.session.start_reading();
     }
 
+    /// Ends a connection whose peer has given no sign of life for too long.
+    pub(crate) fn check_alive(&self) {
+        self.inner.session.check_alive();
+    }
+
     /// Sends a text message.
     ///
     /// It is written at the end of the loop's turn, together with whatever else is sent in it.
@@ -84,6 +92,13 @@ impl WebSocket {
     #[doc(alias = "sendBinaryMessage")]
     pub fn send_binary_message(&self, message: impl AsRef<[u8]>) -> SendStatus {
         self.inner.session.send(MessageKind::Binary, message.as_ref())
+    }
+
+    /// Sends a message that was encoded before, for this socket and others; otherwise as
+    /// [`send_text_message`](Self::send_text_message).
+    #[expect(clippy::must_use_candidate, reason = "the status may be ignored")]
+    pub fn send_prepared(&self, message: &PreparedMessage) -> SendStatus {
+        self.inner.session.send_prepared(message)
     }
 
     /// Sends a ping (RFC 6455 §5.5.2); the peer's answer is emitted as [`pong`](Self::pong).

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod clients;
 mod closing;
 mod event_loop;
 mod fairness;

@@ -264,6 +264,14 @@ impl RawPeer {
         Ok(answer)
     }
 
+    /// Answers the server's close frame, which was read, and reads the end.
+    pub(crate) fn close_back(&mut self) -> Result<()> {
+        self.send(masked_close(1000, ""))?;
+        let rest = self.read_to_end()?;
+        ensure!(rest.is_empty(), "{rest:?} came after the close frame");
+        Ok(())
+    }
+
     fn read_exact<const N: usize>(&mut self) -> Result<[u8; N]> {
         let mut bytes = [0; N];
         self.stream.read_exact(&mut bytes)?;

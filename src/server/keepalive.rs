@@ -1,0 +1,35 @@
+//! Finds the clients whose connections are dead: their peers have gone without a word.
+//!
+//! One task looks at all clients of a server again and again, a few in each turn of the loop. This
+//! costs a client one byte, and nothing per message; a timer for each would cost more than much
+//! else that an idle connection needs.
+
+use std::sync::{Arc, Weak};
+
+use crate::event_loop::{EventLoop, LoopHandle, next_turn};
+use crate::session::PING_AFTER;
+use crate::socket::{Clients, WebSocket};
+use crate::timers::Sleep;
+
+/// Begins to look after clients, until there are none.
+pub(super) fn start(event_loop: &LoopHandle, clients: &Arc<Clients>) {
+    let clients = Arc::downgrade(clients);
+    event_loop.run(|| EventLoop::current().spawn(watch(clients)).detach());
+}
+
+async fn watch(clients: Weak<Clients>) {
+    while let Some(interval) = clients.upgrade().and_then(|clients| clients.go_on_watching()) {
+        Sleep::new(interval / u32::from(PING_AFTER)).await;
+        let mut place = 0;
+        while let Some((sockets, next)) = some_sockets(&clients, place) {
+            sockets.iter().for_each(WebSocket::check_alive);
+            drop(sockets);
+            place = next;
+            next_turn().await;
+        }
+    }
+}
+
+fn some_sockets(clients: &Weak<Clients>, place: usize) -> Option<(Vec<WebSocket>, usize)> {
+    clients.upgrade()?.some_sockets(place)
+}

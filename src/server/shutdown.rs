@@ -1,0 +1,43 @@
+//! Ends a server together with its clients.
+
+use std::future::poll_fn;
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smol::future::FutureExt;
+
+use crate::close_code::CloseCode;
+use crate::event_loop::EventLoop;
+use crate::server::inner::Inner;
+use crate::socket::WebSocket;
+use crate::timers::Sleep;
+
+impl Inner {
+    /// Stops accepting, asks all clients to close, and emits `closed` when they are gone.
+    pub(super) fn shut_down(self: &Arc<Self>, deadline: Duration) {
+        if mem::replace(&mut self.lock().is_shutting_down, true) {
+            return;
+        }
+        // Nobody takes a pending socket any more; its closing is waited for as well.
+        let (_, pending) = self.stop_accepting();
+        for socket in pending {
+            self.clients.insert(&socket);
+            socket.start_reading();
+        }
+        let server = Arc::clone(self);
+        self.event_loop.run(move || EventLoop::current().spawn(see_off(server, deadline)).detach());
+    }
+}
+
+async fn see_off(server: Arc<Inner>, deadline: Duration) {
+    for socket in server.clients.sockets() {
+        socket.close(CloseCode::GOING_AWAY, "server shut down");
+    }
+    let gone = poll_fn(|cx| server.clients.poll_empty(cx));
+    gone.or(Sleep::new(deadline)).await;
+    server.clients.sockets().iter().for_each(WebSocket::abort);
+    poll_fn(|cx| server.clients.poll_empty(cx)).await;
+    server.lock().is_shutting_down = false;
+    server.emit(|server| server.closed.emit(&()));
+}

@@ -1,0 +1,159 @@
+//! The open sockets of one server.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use slab::Slab;
+
+use crate::socket::WebSocket;
+use crate::socket::inner::Inner;
+
+/// Knows the sockets that were taken from a server and have not disconnected.
+///
+/// It keeps none of them alive: each takes itself out at its end.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    registry: Mutex<Registry>,
+}
+
+#[derive(Debug)]
+struct Registry {
+    sockets: Slab<Weak<Inner>>,
+    /// Whoever waits for the last socket to go.
+    waiting: Option<Waker>,
+    keepalive_interval: Option<Duration>,
+    /// Somebody looks after silent peers.
+    is_watched: bool,
+}
+
+/// Where a socket stands among the clients of its server.
+pub(super) struct Membership {
+    /// None for a socket that no server accepted.
+    clients: Option<Arc<Clients>>,
+    place: AtomicU32,
+}
+
+impl Clients {
+    pub(crate) fn new(keepalive_interval: Option<Duration>) -> Self {
+        let registry =
+            Registry { sockets: Slab::new(), waiting: None, keepalive_interval, is_watched: false };
+        Self { registry: Mutex::new(registry) }
+    }
+
+    /// Adds a socket that was taken; returns whether somebody has to begin to look after them.
+    pub(crate) fn insert(&self, socket: &WebSocket) -> bool {
+        let mut registry = self.lock();
+        let place = registry.sockets.insert(Arc::downgrade(&socket.inner));
+        if !socket.inner.membership.enter(place) {
+            registry.sockets.try_remove(place);
+        }
+        registry.needs_watch()
+    }
+
+    /// Returns the sockets, in no particular order.
+    pub(crate) fn sockets(&self) -> Vec<WebSocket> {
+        let registry = self.lock();
+        let sockets = registry.sockets.iter().filter_map(|(_, socket)| socket.upgrade());
+        sockets.map(|inner| WebSocket { inner }).collect()
+    }
+
+    /// Returns some of the sockets, from a place on, and the place at which to go on.
+    pub(crate) fn some_sockets(&self, start: usize) -> Option<(Vec<WebSocket>, usize)> {
+        let registry = self.lock();
+        let end = start.saturating_add(SOME);
+        let some = (start..end).filter_map(|place| registry.sockets.get(place)?.upgrade());
+        let sockets = some.map(|inner| WebSocket { inner }).collect();
+        (start < registry.sockets.capacity()).then_some((sockets, end))
+    }
+
+    pub(crate) fn keepalive_interval(&self) -> Option<Duration> {
+        self.lock().keepalive_interval
+    }
+
+    /// Sets the interval; returns whether somebody has to begin to look after the sockets.
+    pub(crate) fn set_keepalive_interval(&self, interval: Option<Duration>) -> bool {
+        let mut registry = self.lock();
+        registry.keepalive_interval = interval;
+        registry.needs_watch()
+    }
+
+    /// Returns the interval for whoever looks after the sockets, or lets them stop.
+    pub(crate) fn go_on_watching(&self) -> Option<Duration> {
+        let mut registry = self.lock();
+        let interval = registry.keepalive_interval.filter(|_| !registry.sockets.is_empty());
+        registry.is_watched = interval.is_some();
+        interval
+    }
+
+    /// Waits until no socket is left.
+    pub(crate) fn poll_empty(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut registry = self.lock();
+        if registry.sockets.is_empty() {
+            return Poll::Ready(());
+        }
+        registry.waiting = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn remove(&self, place: u32) {
+        let mut registry = self.lock();
+        let removed = registry.sockets.try_remove(place as usize);
+        let waiting = if registry.sockets.is_empty() { registry.waiting.take() } else { None };
+        drop(registry);
+        drop(removed);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registry {
+    fn needs_watch(&mut self) -> bool {
+        let needs_watch =
+            !self.is_watched && self.keepalive_interval.is_some() && !self.sockets.is_empty();
+        self.is_watched |= needs_watch;
+        needs_watch
+    }
+}
+
+impl Membership {
+    pub(super) fn new(clients: Option<Arc<Clients>>) -> Self {
+        Self { clients, place: AtomicU32::new(OUTSIDE) }
+    }
+
+    /// Notes the socket's place, unless it has one or has left for good.
+    fn enter(&self, place: usize) -> bool {
+        let place = u32::try_from(place).unwrap_or(GONE);
+        let entered =
+            self.place.compare_exchange(OUTSIDE, place, Ordering::AcqRel, Ordering::Acquire);
+        entered.is_ok() && place < GONE
+    }
+
+    /// Takes the socket out; it does not come back.
+    pub(super) fn leave(&self) {
+        let place = self.place.swap(GONE, Ordering::AcqRel);
+        if place < GONE
+            && let Some(clients) = &self.clients
+        {
+            clients.remove(place);
+        }
+    }
+}
+
+impl Drop for Membership {
+    /// A socket whose loop has gone leaves when its last handle does.
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// How many sockets are handed out in a piece.
+const SOME: usize = 64;
+/// Not among the clients yet.
+const OUTSIDE: u32 = u32::MAX;
+/// Not among the clients any more.
+const GONE: u32 = u32::MAX - 1;
