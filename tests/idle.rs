@@ -48,6 +48,8 @@ struct Started {
 
 fn serve_for_ever(tell: &mpsc::Sender<Started>) -> Result<()> {
     let server = echo_server()?;
+    // With keepalive a loop with clients wakes up now and then.
+    server.set_keepalive_interval(None);
     let task = Path::new("/proc").join(fs::read_link("/proc/thread-self")?);
     let handle = EventLoop::current().handle();
     tell.send(Started { task, port: server.server_port(), handle })?;
