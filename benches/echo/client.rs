@@ -1,0 +1,82 @@
+//! One client of a server: sends, and checks what comes back.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use mio::net::TcpStream;
+
+use crate::exchange::{Check, Exchange};
+
+/// An open WebSocket connection.
+pub(crate) struct Client {
+    stream: TcpStream,
+    /// How much of the request the kernel has taken.
+    sent: usize,
+    check: Check,
+}
+
+impl Client {
+    /// Connects, and waits for the opening handshake.
+    pub(crate) fn open(port: u16) -> Result<Self> {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        )?;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut bytes = [0; 1024];
+            let length = stream.read(&mut bytes)?;
+            ensure!(length > 0, "the server hung up: {}", head.escape_ascii());
+            head.extend(bytes.get(..length).unwrap_or_default());
+        }
+        ensure!(head.starts_with(b"HTTP/1.1 101 "), "{}", head.escape_ascii());
+        stream.set_nonblocking(true)?;
+        Ok(Self { stream: TcpStream::from_std(stream), sent: 0, check: Check::default() })
+    }
+
+    pub(crate) const fn stream_mut(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    /// Begins to send the messages of `exchange`.
+    pub(crate) fn send(&mut self, exchange: &Exchange) -> Result<()> {
+        self.sent = 0;
+        self.go_on_sending(exchange)
+    }
+
+    /// Sends what the kernel takes.
+    pub(crate) fn go_on_sending(&mut self, exchange: &Exchange) -> Result<()> {
+        while let Some(rest @ [_, ..]) = exchange.request().get(self.sent..) {
+            match self.stream.write(rest) {
+                Ok(written) => self.sent += written,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is there and compares it; returns whether all of `exchange` is back.
+    pub(crate) fn receive(&mut self, exchange: &Exchange, buffer: &mut [u8]) -> Result<bool> {
+        loop {
+            let length = match self.stream.read(buffer) {
+                Ok(length) => length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error.into()),
+            };
+            ensure!(length > 0, io::Error::from(ErrorKind::UnexpectedEof));
+            let received = buffer.get(..length).unwrap_or_default();
+            let is_done = self.check.compare(exchange, received)?;
+            if is_done || length < buffer.len() {
+                return Ok(is_done);
+            }
+        }
+    }
+}
+
+/// How long a server may take for anything.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,0 +1,109 @@
+//! The clients of one server, each of which always has a request under way.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use mio::{Events, Interest, Poll, Token};
+
+use crate::client::{Client, PATIENCE};
+use crate::exchange::Exchange;
+use crate::server::Server;
+
+/// Clients with open connections, which do nothing until they get a window.
+pub(crate) struct Load<'a> {
+    poll: Poll,
+    events: Events,
+    clients: Vec<(Client, Progress)>,
+    exchanges: &'a [Exchange],
+    buffer: Vec<u8>,
+}
+
+/// Where a client is.
+struct Progress {
+    exchange: usize,
+    sent_at: Instant,
+}
+
+/// What came of a window.
+#[derive(Default)]
+pub(crate) struct Window {
+    pub(crate) exchanges: u32,
+    pub(crate) elapsed: Duration,
+    pub(crate) server_time: Duration,
+    /// From before the first byte was sent until the last was back.
+    pub(crate) latencies: Vec<Duration>,
+}
+
+impl<'a> Load<'a> {
+    /// Opens the connections, one after the other.
+    pub(crate) fn open(port: u16, clients: usize, exchanges: &'a [Exchange]) -> Result<Self> {
+        let poll = Poll::new()?;
+        let open = |index: usize| -> Result<_> {
+            let mut client = Client::open(port)?;
+            let interests = Interest::READABLE | Interest::WRITABLE;
+            poll.registry().register(client.stream_mut(), Token(index), interests)?;
+            let progress = Progress { exchange: index % exchanges.len(), sent_at: Instant::now() };
+            Ok((client, progress))
+        };
+        let clients = (0..clients).map(open).collect::<Result<_>>()?;
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(1024),
+            clients,
+            exchanges,
+            buffer: vec![0; 256 << 10],
+        })
+    }
+
+    /// Lets all clients work for `length`, and waits until the last echo is back.
+    pub(crate) fn run(&mut self, server: &Server, length: Duration) -> Result<Window> {
+        let mut window = Window::default();
+        let server_time = server.cpu_time()?;
+        let start = Instant::now();
+        for index in 0..self.clients.len() {
+            self.send(index, Instant::now())?;
+        }
+        let mut under_way = self.clients.len();
+        while under_way > 0 {
+            self.poll.poll(&mut self.events, Some(PATIENCE))?;
+            ensure!(!self.events.is_empty(), "{under_way} clients get no echo");
+            let ready: Vec<_> = self.events.iter().map(|event| event.token().0).collect();
+            for index in ready {
+                if !self.go_on(index)? {
+                    continue;
+                }
+                let now = Instant::now();
+                window.exchanges += 1;
+                window.latencies.push(now - self.client(index)?.1.sent_at);
+                if now - start < length {
+                    self.send(index, now)?;
+                } else {
+                    under_way -= 1;
+                }
+            }
+        }
+        window.elapsed = start.elapsed();
+        window.server_time = server.cpu_time()?.saturating_sub(server_time);
+        Ok(window)
+    }
+
+    fn send(&mut self, index: usize, now: Instant) -> Result<()> {
+        let exchanges = self.exchanges;
+        let (client, progress) = self.client(index)?;
+        progress.exchange = (progress.exchange + 1) % exchanges.len();
+        progress.sent_at = now;
+        client.send(exchanges.get(progress.exchange).context("no exchange")?)
+    }
+
+    /// Returns whether all echoes of what the client sent are back.
+    fn go_on(&mut self, index: usize) -> Result<bool> {
+        let (client, progress) = self.clients.get_mut(index).context("no such client")?;
+        let exchange = self.exchanges.get(progress.exchange).context("no exchange")?;
+        client.go_on_sending(exchange)?;
+        client.receive(exchange, &mut self.buffer)
+    }
+
+    fn client(&mut self, index: usize) -> Result<&mut (Client, Progress)> {
+        self.clients.get_mut(index).context("no such client")
+    }
+}

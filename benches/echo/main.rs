@@ -1,0 +1,114 @@
+//! How the echo server example stands beside other servers, on two cores of one machine.
+//!
+//! `benches/compare` builds the others and runs this; without them, `cargo bench --bench echo` says
+//! what is missing and measures those that are there. Each server is on core 0, this load generator
+//! on core 1. It goes round the servers in short windows, so that what else the machine does hits
+//! all of them alike: only the ratios of one run mean something.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+
+mod client;
+mod exchange;
+mod load;
+mod memory;
+mod rotation;
+mod server;
+mod table;
+mod workload;
+
+use crate::server::Program;
+use crate::workload::WORKLOADS;
+
+/// Measures echo servers side by side.
+#[derive(Parser)]
+struct Options {
+    /// How often each server has its turn in a workload
+    #[arg(long, default_value_t = 25)]
+    rounds: usize,
+    /// How long a turn is, in milliseconds
+    #[arg(long, default_value_t = 200)]
+    window: u64,
+    /// How many idle connections are weighed; 0 for none
+    #[arg(long, default_value_t = 10_000)]
+    idle: usize,
+    /// Text messages instead of binary ones
+    #[arg(long)]
+    text: bool,
+    /// Only the workloads and servers whose name contains this
+    #[arg(long)]
+    workload: Option<String>,
+    /// Leaves out servers whose name contains this
+    #[arg(long)]
+    without: Vec<String>,
+    /// One more server, such as an older build: it has to print "listening on ws://HOST:PORT"
+    #[arg(long, value_name = "NAME=PROGRAM")]
+    also: Vec<String>,
+    /// What cargo tells every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let programs = programs(&options)?;
+    server::pin_this_process()?;
+    server::raise_descriptor_limit()?;
+
+    let chosen = options.workload.as_deref().unwrap_or_default();
+    let workloads: Vec<_> = WORKLOADS.iter().filter(|it| it.name.contains(chosen)).collect();
+    let mut results = Vec::new();
+    for workload in workloads {
+        eprintln!("{}", workload.name);
+        results.push((workload, rotation::run(workload, &programs, &options)?));
+    }
+    table::print_rates(&results);
+    let mut weights = Vec::new();
+    for program in &programs {
+        eprintln!("memory of {}", program.name);
+        weights.push(memory::weigh(program, options.idle)?);
+    }
+    table::print_weights(&weights, options.idle);
+    Ok(())
+}
+
+/// Ours first, then those of the others that are there.
+fn programs(options: &Options) -> Result<Vec<Program>> {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/compare");
+    let mut programs = vec![
+        Program::new("slotwork", example()?, &["--port", "0"]),
+        Program::new("QtWebSockets", built.join("qt"), &[]),
+        Program::new("fastwebsockets", built.join("release/fastwebsockets"), &[]),
+        Program::new("tokio-tungstenite", built.join("release/tokio-tungstenite"), &[]),
+    ];
+    for also in &options.also {
+        let (name, path) = also.split_once('=').context("--also takes NAME=PROGRAM")?;
+        // An older build of the example understands what the example does.
+        programs.push(Program::new(name, PathBuf::from(path), &["--port", "0"]));
+    }
+    programs.retain(|program| !options.without.iter().any(|name| program.name.contains(name)));
+    programs.retain(|program| {
+        let is_there = program.path.exists();
+        if !is_there {
+            eprintln!("LEFT OUT: {} is not built; benches/compare does it", program.name);
+        }
+        is_there
+    });
+    Ok(programs)
+}
+
+/// Builds the echo server example, which is no part of a benchmark for cargo.
+fn example() -> Result<PathBuf> {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--example", "echoserver", "--manifest-path"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+        .status()?;
+    ensure!(built.success(), "the echo server example does not build");
+    let this = env::current_exe()?;
+    let profile = this.ancestors().nth(2).context("this program is in no target folder")?;
+    Ok(profile.join("examples/echoserver"))
+}

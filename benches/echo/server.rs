@@ -1,0 +1,103 @@
+//! A server under test: its process, its processor time, its memory.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio, id};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::{Resource, Rlimit};
+
+/// How to start a server.
+pub(crate) struct Program {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    arguments: &'static [&'static str],
+}
+
+impl Program {
+    pub(crate) fn new(name: &str, path: PathBuf, arguments: &'static [&'static str]) -> Self {
+        Self { name: name.to_owned(), path, arguments }
+    }
+
+    /// Starts it on its core, and waits until it says where it listens.
+    pub(crate) fn start(&self) -> Result<Server> {
+        let mut process = Command::new("taskset")
+            .args(["-c", SERVER_CORE])
+            .arg(&self.path)
+            .args(self.arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot start taskset, of util-linux")?;
+        let output = process.stdout.take();
+        let mut server = Server { process, port: 0 };
+        let mut line = String::new();
+        BufReader::new(output.context("no output")?).read_line(&mut line)?;
+        let port = line.trim().rsplit(':').next().and_then(|port| port.parse().ok());
+        server.port = port.with_context(|| format!("{} says no port: {line:?}", self.name))?;
+        Ok(server)
+    }
+}
+
+/// A server that runs; dropping it ends it.
+pub(crate) struct Server {
+    process: Child,
+    port: u16,
+}
+
+impl Server {
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Returns the processor time of all its threads, in the kernel as well.
+    ///
+    /// It is exact only while the server waits: what runs is added up at the kernel's next tick.
+    pub(crate) fn cpu_time(&self) -> Result<Duration> {
+        let mut sum = Duration::ZERO;
+        for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+            let times = fs::read_to_string(task?.path().join("schedstat"))?;
+            let running = times.split(' ').next().context("no times")?;
+            sum += Duration::from_nanos(running.parse()?);
+        }
+        Ok(sum)
+    }
+
+    /// Returns how many bytes it has in memory.
+    pub(crate) fn resident_bytes(&self) -> Result<i64> {
+        let map = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.process.id()))?;
+        let resident = map.lines().find_map(|line| line.strip_prefix("Rss:"));
+        let kibibytes = resident.and_then(|rest| rest.trim().strip_suffix(" kB"));
+        Ok(kibibytes.context("no Rss")?.parse::<i64>()? * 1024)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Puts this process, the load generator, on its own core.
+pub(crate) fn pin_this_process() -> Result<()> {
+    let pinned = Command::new("taskset")
+        .args(["-cp", GENERATOR_CORE, &id().to_string()])
+        .stdout(Stdio::null())
+        .status()
+        .context("cannot start taskset, of util-linux")?;
+    ensure!(pinned.success(), "two cores are needed");
+    Ok(())
+}
+
+/// Allows as many descriptors as may be had, here and in the servers.
+pub(crate) fn raise_descriptor_limit() -> Result<()> {
+    let most = rustix::process::getrlimit(Resource::Nofile).maximum;
+    rustix::process::setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })?;
+    Ok(())
+}
+
+const SERVER_CORE: &str = "0";
+const GENERATOR_CORE: &str = "1";

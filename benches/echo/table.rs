@@ -1,0 +1,74 @@
+//! The tables that are printed.
+
+use std::time::Duration;
+
+use crate::memory::Weight;
+use crate::rotation::Results;
+use crate::workload::Workload;
+
+/// Prints what the servers did; the first of them is compared with the others.
+pub(crate) fn print_rates(results: &[(&Workload, Vec<Results>)]) {
+    println!(
+        "| messages | clients | server | per CPU second | ours / its | goal | per second | ours / its | p50 | p99 |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
+    for (workload, servers) in results {
+        for server in servers {
+            print_rate(workload, server, servers.first());
+        }
+    }
+    println!();
+}
+
+fn print_rate(workload: &Workload, server: &Results, ours: Option<&Results>) {
+    let ours = ours.filter(|ours| ours.server != server.server);
+    let compared = |rates: fn(&Results) -> &Vec<f64>| {
+        let Some(ours) = ours else { return NOTHING.to_owned() };
+        let pairs = rates(ours).iter().zip(rates(server));
+        format!("{:.2}", median(pairs.map(|(ours, its)| ours / its).collect()))
+    };
+    let goal = workload.goal(&server.server);
+    let mut latencies = server.latencies.clone();
+    latencies.sort_unstable();
+    println!(
+        "| {} | {} | {} | {:.0} | {} | {} | {:.0} | {} | {} | {} |",
+        workload.name,
+        workload.clients,
+        server.server,
+        median(server.per_cpu_second.clone()),
+        compared(|results| &results.per_cpu_second),
+        goal.map_or(NOTHING.to_owned(), |goal| format!("{goal:.2}")),
+        median(server.per_second.clone()),
+        compared(|results| &results.per_second),
+        milliseconds(percentile(&latencies, 50)),
+        milliseconds(percentile(&latencies, 99)),
+    );
+}
+
+/// Prints what the servers keep in memory.
+pub(crate) fn print_weights(weights: &[Weight], idle: usize) {
+    println!(
+        "| server | base, KiB | bytes for each of {idle} idle connections | KiB kept after 1 MiB |"
+    );
+    println!("|---|---|---|---|");
+    for weight in weights {
+        let per_idle = weight.per_idle.map_or(NOTHING.to_owned(), |bytes| bytes.to_string());
+        let (base, kept) = (weight.base / 1024, weight.kept / 1024);
+        println!("| {} | {base} | {per_idle} | {kept} |", weight.server);
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    sorted.get(sorted.len() * percent / 100).copied().unwrap_or_default()
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1e3)
+}
+
+const NOTHING: &str = "–";
