@@ -37,6 +37,7 @@ mod error;
 mod event_loop;
 mod handshake;
 mod host_address;
+mod panics;
 mod pong;
 mod prepared_message;
 mod protocol;
@@ -48,6 +49,7 @@ mod socket;
 mod socket_state;
 mod ssl_mode;
 mod stream;
+mod sync;
 #[cfg(test)]
 mod testing;
 mod text_frame;
@@ -63,11 +65,12 @@ pub use close_code::CloseCode;
 #[doc(alias = "SocketError")]
 #[doc(alias = "errorString")]
 pub use error::Error;
-#[doc(alias = "QEventLoop")]
+pub use event_loop::CaughtPanic;
 #[doc(alias = "QCoreApplication")]
 pub use event_loop::EventLoop;
 #[doc(alias = "QMetaObject")]
 pub use event_loop::LoopHandle;
+pub use event_loop::PanicPolicy;
 #[doc(alias = "QNetworkRequest")]
 #[doc(alias = "QWebSocketHandshakeRequest")]
 pub use handshake::request::HandshakeRequest;

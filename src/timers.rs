@@ -41,6 +41,12 @@ impl Timers {
         }
     }
 
+    /// Drops all deadlines, at the thread's end.
+    pub(crate) fn close(&self) {
+        let deadlines = self.deadlines.take();
+        drop(deadlines);
+    }
+
     fn pop_expired(&self, now: Instant) -> Option<Waker> {
         let mut deadlines = self.deadlines.borrow_mut();
         let entry = deadlines.first_entry().filter(|entry| entry.key().0 <= now)?;

@@ -6,18 +6,18 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
-use log::{debug, error};
+use log::debug;
 use smol::future::FutureExt;
 
 use crate::error::Error;
 use crate::event_loop::{EventLoop, next_turn};
 use crate::handshake::accept::{self, Failure};
 use crate::handshake::refusal::Refusal;
+use crate::panics;
 use crate::server::inner::{Inner, Listening, send_away};
 use crate::socket::{Accepted, WebSocket};
 use crate::stream::{Incoming, Listener, Stream, TcpStream};
@@ -173,9 +173,7 @@ impl Inner {
 
     /// Runs slots; a panic in one of them ends nothing but itself.
     pub(super) fn emit(&self, emit: impl FnOnce(&Self)) {
-        if catch_unwind(AssertUnwindSafe(|| emit(self))).is_err() {
-            error!("a slot of a server panicked");
-        }
+        panics::catch("a slot of a server", || emit(self));
     }
 }
 

@@ -5,16 +5,14 @@
 
 use std::io;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use log::error;
-
 use crate::close_code::CloseCode;
 use crate::error::Error;
+use crate::panics;
 use crate::protocol::copying::append_bytes;
 use crate::protocol::decoder::{Decoded, Decoder};
 use crate::protocol::event::{Data, Event};
@@ -210,7 +208,7 @@ impl<O: Observer> Driver<O> {
         self.decoder.report_frames(self.observer.wants_frames());
         let pool = shared_pool();
         let mut consumed = 0;
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let is_well = panics::catch("a slot of a socket", || {
             for _ in 0..MESSAGES_PER_TURN {
                 let rest = received.get_mut(consumed..).unwrap_or_default();
                 if rest.is_empty() || !self.delivers() {
@@ -218,9 +216,8 @@ impl<O: Observer> Driver<O> {
                 }
                 consumed += self.deliver_one(rest, &pool);
             }
-        }));
-        if outcome.is_err() {
-            error!("a slot panicked while a message was delivered; the connection is closed");
+        });
+        if !is_well {
             self.refuse(CloseCode::BAD_OPERATION, "a slot panicked");
         }
         self.decoder.recycle(&mut pool.borrow_mut());
@@ -318,8 +315,7 @@ impl<O: Observer> Driver<O> {
 
     /// Calls the observer; a panic in it closes the connection.
     fn tell(&self, tell: impl FnOnce(&O)) {
-        if catch_unwind(AssertUnwindSafe(|| tell(&self.observer))).is_err() {
-            error!("a slot of a socket panicked; the connection is closed");
+        if !panics::catch("a slot of a socket", || tell(&self.observer)) {
             self.observer.session().close(CloseCode::BAD_OPERATION, "a slot panicked");
         }
     }

@@ -13,7 +13,7 @@ use smol::Timer;
 use smol::channel;
 use smol::future::{pending, yield_now};
 
-use crate::support::{DEADLINE, panic_in_slot};
+use crate::support::{DEADLINE, in_thread, panic_in_slot};
 
 /// Qt: `QCoreApplication::exec()`, `exit()` and `quit()`; several runs of one loop.
 #[test]
@@ -331,13 +331,6 @@ fn what_is_left_is_dropped_with_the_thread() -> Result<()> {
     assert_eq!(Arc::strong_count(&held), 1);
     assert!(!handle.is_current());
     Ok(())
-}
-
-/// Runs `test` with the loop of a thread of its own, at most until the deadline.
-fn in_thread<T: Send + 'static>(test: impl FnOnce(&EventLoop) -> T + Send + 'static) -> Result<T> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || sender.send(test(&EventLoop::current())));
-    receiver.recv_timeout(DEADLINE).context("it did not end, or panicked")
 }
 
 /// Posts a call and waits until it has run.

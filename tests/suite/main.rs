@@ -11,6 +11,7 @@ mod fairness;
 mod frames;
 mod handshake;
 mod listening;
+mod loop_panics;
 mod messages;
 mod nested_loops;
 mod other_threads;

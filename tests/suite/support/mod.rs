@@ -4,6 +4,8 @@ pub(crate) mod raw_peer;
 pub(crate) mod recorder;
 
 use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -68,7 +70,7 @@ pub(crate) fn serve<T: Send + 'static>(
     peer: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let (sender, receiver) = smol::channel::bounded(1);
-    let thread = std::thread::spawn(move || sender.send_blocking(peer()).is_ok());
+    let thread = thread::spawn(move || sender.send_blocking(peer()).is_ok());
     let outcome = run_until(async move { receiver.recv().await });
     let outcome = outcome?.map_err(|_| anyhow!("the peer panicked"))?;
     thread.join().map_err(|_| anyhow!("the peer panicked"))?;
@@ -92,6 +94,15 @@ pub(crate) fn wait_until(condition: impl Fn() -> bool) -> Result<()> {
             yield_now().await;
         }
     })
+}
+
+/// Runs `test` with the loop of a thread of its own, at most until the deadline.
+pub(crate) fn in_thread<T: Send + 'static>(
+    test: impl FnOnce(&EventLoop) -> T + Send + 'static,
+) -> Result<T> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(test(&EventLoop::current())));
+    receiver.recv_timeout(DEADLINE).context("it did not end, or panicked")
 }
 
 /// Panics as a slot may, but without the message in the output of the tests.

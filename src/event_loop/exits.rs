@@ -1,0 +1,68 @@
+//! The `exec` calls that run in a thread, and the code with which each is to end.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// The code with which a run is to end, once it is.
+pub(super) type Exit = Cell<Option<i32>>;
+
+/// The `exec` calls that run in a thread.
+#[derive(Default)]
+pub(super) struct Exits {
+    running: RefCell<Vec<Rc<Exit>>>,
+    /// Whether all of them are to end.
+    is_quitting: Cell<bool>,
+}
+
+impl Exits {
+    /// Adds a run, until what is returned is dropped; `None` when all runs are to end.
+    pub(super) fn enter(&self, exit: &Rc<Exit>) -> Option<Running<'_>> {
+        if self.is_quitting.get() {
+            return None;
+        }
+        exit.set(None);
+        self.running.borrow_mut().push(Rc::clone(exit));
+        Some(Running { exits: self, exit: Rc::clone(exit) })
+    }
+
+    /// Ends all runs with `code`; returns whether there is one.
+    pub(super) fn exit_all(&self, code: i32) -> bool {
+        let running = self.running.borrow();
+        running.iter().for_each(|exit| exit.set(Some(code)));
+        self.is_quitting.set(!running.is_empty());
+        self.is_quitting.get()
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.running.borrow().len()
+    }
+}
+
+/// A run among those of its thread.
+pub(super) struct Running<'a> {
+    exits: &'a Exits,
+    exit: Rc<Exit>,
+}
+
+impl Running<'_> {
+    /// Returns the code with which the run is to end, once it is.
+    pub(super) fn code(&self) -> Option<i32> {
+        self.exit.get()
+    }
+
+    /// Returns whether it is the only run of the thread.
+    pub(super) fn is_last(&self) -> bool {
+        self.exits.count() == 1
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let mut running = self.exits.running.borrow_mut();
+        // Not always the innermost: runs that are futures end in any order.
+        running.retain(|exit| !Rc::ptr_eq(exit, &self.exit));
+        if running.is_empty() {
+            self.exits.is_quitting.set(false);
+        }
+    }
+}

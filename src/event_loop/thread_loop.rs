@@ -1,0 +1,113 @@
+//! The loop of each thread, made at first use, and its end.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::Poll;
+
+use slotwork_signals as signals;
+use smol::LocalExecutor;
+
+use crate::panics;
+
+use super::EventLoop;
+use super::inner::Inner;
+
+/// Runs the tasks and queued slots of a thread, for ever.
+///
+/// It is kept between the runs of the loop: while nobody polls it, it still tells the loop when a
+/// task becomes ready.
+pub(super) type Runner = Pin<Box<dyn Future<Output = Infallible>>>;
+
+/// A thread's loop with its tasks.
+struct ThreadLoop {
+    inner: Rc<Inner>,
+    executor: Rc<LocalExecutor<'static>>,
+    runner: Option<Runner>,
+}
+
+/// Returns what the loop of this thread is made of.
+///
+/// # Panics
+///
+/// When the loop cannot be made: see [`EventLoop::current`].
+pub(super) fn inner() -> Rc<Inner> {
+    with_thread_loop(|thread_loop| Rc::clone(&thread_loop.inner))
+}
+
+/// Returns the tasks of this thread.
+pub(super) fn executor() -> Rc<LocalExecutor<'static>> {
+    with_thread_loop(|thread_loop| Rc::clone(&thread_loop.executor))
+}
+
+/// Takes the runner of this thread; inside a run, another one.
+pub(super) fn take_runner() -> Runner {
+    with_thread_loop(|thread_loop| {
+        thread_loop.runner.take().unwrap_or_else(|| run_for_ever(Rc::clone(&thread_loop.executor)))
+    })
+}
+
+/// Keeps a runner for the next run.
+pub(super) fn keep_runner(runner: Runner) {
+    let mut runner = Some(runner);
+    let replaced = THREAD_LOOP.try_with(|current| {
+        let mut current = current.borrow_mut();
+        current.as_mut().and_then(|current| std::mem::replace(&mut current.runner, runner.take()))
+    });
+    drop(replaced);
+}
+
+impl ThreadLoop {
+    #[expect(clippy::expect_used, reason = "documented: without descriptors there is no loop")]
+    fn new() -> Self {
+        let inner = Inner::new().expect("the event loop of this thread cannot be made");
+        // A `SignalSpy` that waits runs the loop meanwhile.
+        signals::set_waiter(|deadline, is_done| EventLoop::current().run_while(deadline, is_done));
+        Self { inner: Rc::new(inner), executor: Rc::default(), runner: None }
+    }
+}
+
+impl Drop for ThreadLoop {
+    /// Ends the loop in this order: nothing is posted any more and what was posted is dropped; the
+    /// tasks are dropped, and with them the sockets they own; then the timers.
+    fn drop(&mut self) {
+        self.inner.shared.close();
+        self.inner.drop_calls();
+        self.runner = None;
+        self.executor = Rc::default();
+        self.inner.timers.close();
+    }
+}
+
+fn with_thread_loop<T>(use_loop: impl Fn(&mut ThreadLoop) -> T) -> T {
+    let current = THREAD_LOOP.try_with(|current| {
+        let mut current = current.borrow_mut();
+        use_loop(current.get_or_insert_with(ThreadLoop::new))
+    });
+    // What is dropped at the thread's very end may still ask for a loop; it gets one that will
+    // not run.
+    current.unwrap_or_else(|_| use_loop(&mut ThreadLoop::new()))
+}
+
+fn run_for_ever(executor: Rc<LocalExecutor<'static>>) -> Runner {
+    Box::pin(async move { executor.run(run_queued_slots()).await })
+}
+
+/// Runs the queued slots of this thread.
+async fn run_queued_slots() -> Infallible {
+    let mut dispatch = pin!(signals::dispatch());
+    poll_fn(|cx| {
+        if !panics::catch("a queued slot", || _ = dispatch.as_mut().poll(cx).is_pending()) {
+            // The slots behind it are still to be run.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+thread_local! {
+    static THREAD_LOOP: RefCell<Option<ThreadLoop>> = const { RefCell::new(None) };
+}
