@@ -53,6 +53,7 @@ mod sync;
 #[cfg(test)]
 mod testing;
 mod text_frame;
+mod timer;
 mod timers;
 mod turn;
 
@@ -70,6 +71,8 @@ pub use event_loop::CaughtPanic;
 pub use event_loop::EventLoop;
 #[doc(alias = "QMetaObject")]
 pub use event_loop::LoopHandle;
+#[doc(alias = "QEventLoop")]
+pub use event_loop::NestedLoop;
 pub use event_loop::PanicPolicy;
 #[doc(alias = "QNetworkRequest")]
 #[doc(alias = "QWebSocketHandshakeRequest")]
@@ -94,6 +97,10 @@ pub use socket_state::SocketState;
 #[doc(alias = "QWebSocketServer::SslMode")]
 pub use ssl_mode::SslMode;
 pub use text_frame::TextFrame;
+#[doc(alias = "QTimer")]
+pub use timer::Timer;
+#[doc(alias = "QPointer")]
+pub use timer::WeakTimer;
 
 /// Signals and slots: the package `slotwork-signals`, which can be used alone.
 pub mod signals {

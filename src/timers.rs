@@ -3,16 +3,37 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
+
+use crate::panics;
 
 /// All deadlines of one thread.
 #[derive(Default)]
 pub(crate) struct Timers {
-    // The number keeps deadlines of the same instant apart, in the order in which they were set.
-    deadlines: RefCell<BTreeMap<(Instant, u64), Waker>>,
+    deadlines: RefCell<BTreeMap<Key, Expiry>>,
     next_number: Cell<u64>,
+    is_closed: Cell<bool>,
+}
+
+/// When a deadline passes, and its number, which keeps those of one instant apart and in order.
+pub(crate) type Key = (Instant, u64);
+
+/// What happens when a deadline passes.
+pub(crate) enum Expiry {
+    /// A task goes on.
+    Wake(Waker),
+    /// A timer expires, if it still exists.
+    Ring(Weak<dyn Alarm>),
+    /// A call is made.
+    Call(Box<dyn FnOnce()>),
+}
+
+/// A timer that may expire again and again.
+pub(crate) trait Alarm {
+    /// Does what the timer is for; called once for each time that it was set.
+    fn ring(self: Rc<Self>);
 }
 
 impl Timers {
@@ -30,39 +51,55 @@ impl Timers {
         Some(next.saturating_duration_since(Instant::now()))
     }
 
-    /// Wakes everybody whose deadline has passed.
+    /// Does what is to happen at the deadlines that have passed, in their order.
+    ///
+    /// What is set meanwhile waits for the next turn, even if it is due at once.
     pub(crate) fn fire(&self) {
         if self.deadlines.borrow().is_empty() {
             return;
         }
-        let now = Instant::now();
-        while let Some(waker) = self.pop_expired(now) {
-            waker.wake();
+        let (now, end) = (Instant::now(), self.next_number.get());
+        while let Some(expiry) = self.pop_expired(now, end) {
+            match expiry {
+                Expiry::Wake(waker) => waker.wake(),
+                Expiry::Ring(alarm) => {
+                    if let Some(alarm) = alarm.upgrade() {
+                        panics::catch("a timer's slot", || alarm.ring());
+                    }
+                }
+                Expiry::Call(call) => _ = panics::catch("a timer's slot", call),
+            }
         }
     }
 
-    /// Drops all deadlines, at the thread's end.
+    /// Adds a deadline; the key removes it.
+    pub(crate) fn insert(&self, deadline: Instant, expiry: Expiry) -> Key {
+        let number = self.next_number.get();
+        self.next_number.set(number + 1);
+        if !self.is_closed.get() {
+            self.deadlines.borrow_mut().insert((deadline, number), expiry);
+        }
+        (deadline, number)
+    }
+
+    /// Removes a deadline, unless it has passed.
+    pub(crate) fn remove(&self, key: Key) {
+        let expiry = self.deadlines.borrow_mut().remove(&key);
+        drop(expiry);
+    }
+
+    /// Drops all deadlines and takes no more, at the thread's end.
     pub(crate) fn close(&self) {
+        self.is_closed.set(true);
         let deadlines = self.deadlines.take();
         drop(deadlines);
     }
 
-    fn pop_expired(&self, now: Instant) -> Option<Waker> {
+    fn pop_expired(&self, now: Instant, end: u64) -> Option<Expiry> {
         let mut deadlines = self.deadlines.borrow_mut();
-        let entry = deadlines.first_entry().filter(|entry| entry.key().0 <= now)?;
-        Some(entry.remove())
-    }
-
-    fn insert(&self, deadline: Instant, waker: Waker) -> (Instant, u64) {
-        let number = self.next_number.get();
-        self.next_number.set(number + 1);
-        self.deadlines.borrow_mut().insert((deadline, number), waker);
-        (deadline, number)
-    }
-
-    fn remove(&self, key: (Instant, u64)) {
-        let waker = self.deadlines.borrow_mut().remove(&key);
-        drop(waker);
+        let entry = deadlines.first_entry()?;
+        let &(deadline, number) = entry.key();
+        (deadline <= now && number < end).then(|| entry.remove())
     }
 
     #[cfg(test)]
@@ -74,7 +111,7 @@ impl Timers {
 /// One deadline of a task, which can be moved; dropping it clears it.
 pub(crate) struct Deadline {
     timers: Rc<Timers>,
-    key: Option<(Instant, u64)>,
+    key: Option<Key>,
 }
 
 impl Deadline {
@@ -89,7 +126,8 @@ impl Deadline {
             return;
         }
         self.clear();
-        self.key = deadline.map(|deadline| self.timers.insert(deadline, waker.clone()));
+        self.key =
+            deadline.map(|deadline| self.timers.insert(deadline, Expiry::Wake(waker.clone())));
     }
 
     fn clear(&mut self) {
@@ -114,10 +152,7 @@ pub(crate) struct Sleep {
 impl Sleep {
     /// Waits for a duration, counted from now.
     pub(crate) fn new(duration: Duration) -> Self {
-        // A duration that the clock cannot hold is as good as for ever.
-        let now = Instant::now();
-        let until = now.checked_add(duration).unwrap_or(now + FOR_EVER);
-        Self { until, deadline: Deadline::new() }
+        Self { until: after(Instant::now(), duration), deadline: Deadline::new() }
     }
 }
 
@@ -134,6 +169,12 @@ impl Future for Sleep {
         self.deadline.set(Some(until), cx.waker());
         Poll::Pending
     }
+}
+
+/// Returns the instant that is `duration` after another one.
+pub(crate) fn after(instant: Instant, duration: Duration) -> Instant {
+    // A duration that the clock cannot hold is as good as for ever.
+    instant.checked_add(duration).unwrap_or(instant + FOR_EVER)
 }
 
 thread_local! {

@@ -1,7 +1,9 @@
 //! The `exec` calls that run in a thread, and the code with which each is to end.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 
 /// The code with which a run is to end, once it is.
 pub(super) type Exit = Cell<Option<i32>>;
@@ -45,9 +47,9 @@ pub(super) struct Running<'a> {
 }
 
 impl Running<'_> {
-    /// Returns the code with which the run is to end, once it is.
-    pub(super) fn code(&self) -> Option<i32> {
-        self.exit.get()
+    /// Completes with the code when the run is to end; whoever sets it makes the loop look again.
+    pub(super) async fn code(&self) -> i32 {
+        poll_fn(|_| self.exit.get().map_or(Poll::Pending, Poll::Ready)).await
     }
 
     /// Returns whether it is the only run of the thread.

@@ -21,6 +21,7 @@ use crate::timers::Timers;
 use crate::turn;
 
 use super::caught_panic::CaughtPanic;
+use super::deferred::Deferred;
 use super::exits::Exits;
 use super::panic_policy::PanicPolicy;
 use super::shared::{Call, Shared};
@@ -38,6 +39,7 @@ pub(super) struct Inner {
     pub(super) about_to_quit: Signal<()>,
     /// Calls that were taken from the queue which all threads reach, and wait for their turn.
     posted: RefCell<VecDeque<Call>>,
+    pub(super) deferred: Deferred,
     is_running: Cell<bool>,
 }
 
@@ -54,6 +56,7 @@ impl Inner {
             panicked: Signal::new(),
             about_to_quit: Signal::new(),
             posted: RefCell::default(),
+            deferred: Deferred::default(),
             is_running: Cell::new(false),
         })
     }
@@ -62,6 +65,7 @@ impl Inner {
     pub(super) fn drop_calls(&self) {
         let posted = self.posted.take();
         drop(posted);
+        self.deferred.clear();
     }
 
     /// Runs the calls that were posted before now; what they post waits for the next turn.

@@ -5,7 +5,7 @@
 //! loop's own thread; there is no helper thread.
 
 use std::fmt;
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::pin::pin;
 use std::rc::Rc;
@@ -13,27 +13,31 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use slotwork_signals::{Handle, SignalRef};
+use slotwork_signals::{Handle, Receiver, SignalRef, WeakReceiver};
 use smol::Task;
 use smol::future::FutureExt;
 
 use crate::panics;
+use crate::timers::Timers;
 
 mod caught_panic;
+mod deferred;
 mod exits;
 mod handle;
 mod inner;
+mod nested_loop;
 mod panic_policy;
 mod shared;
 mod sleep;
 mod thread_loop;
 
-use exits::Running;
+use exits::{Exit, Running};
 use inner::{Inner, Run};
 
 pub use caught_panic::CaughtPanic;
 pub use handle::LoopHandle;
 pub(crate) use inner::next_turn;
+pub use nested_loop::NestedLoop;
 pub use panic_policy::PanicPolicy;
 
 /// The event loop of a thread.
@@ -77,7 +81,8 @@ impl EventLoop {
 
     /// Runs the loop until [`exit`](Self::exit) or [`quit`](Self::quit) and returns the code.
     ///
-    /// May be called again afterwards. Between a call of `exit` and the end of what it ends, no other run begins:
+    /// May be called again afterwards. A loop inside a slot, which ends by itself, is a
+    /// [`NestedLoop`]. Between a call of `exit` and the end of what it ends, no other run begins:
     /// the code is -1 at once.
     ///
     /// # Qt
@@ -171,6 +176,43 @@ impl EventLoop {
         })
     }
 
+    /// Makes a call from the loop, in its next turn, unless `receiver` is gone by then.
+    ///
+    /// The receiver is held weakly and lent to the call; `()` is a receiver that never goes away.
+    /// The call keeps its place among those that [`LoopHandle::post`] brings.
+    ///
+    /// # Qt
+    ///
+    /// `QMetaObject::invokeMethod(receiver, call, Qt::QueuedConnection)` in the receiver's thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork::EventLoop;
+    ///
+    /// let (event_loop, receiver, gone) = (EventLoop::current(), Rc::new(Cell::new(0)), Rc::new(7));
+    /// event_loop.defer_to(&receiver, |receiver| receiver.set(1));
+    /// event_loop.defer_to((&receiver, &gone), |(receiver, gone)| receiver.set(**gone));
+    /// drop(gone);
+    ///
+    /// event_loop.process_events();
+    /// assert_eq!(receiver.get(), 1);
+    /// ```
+    #[doc(alias = "invokeMethod")]
+    #[doc(alias = "QMetaObject::invokeMethod")]
+    pub fn defer_to<R: Receiver>(&self, receiver: R, call: impl FnOnce(&R::Strong) + 'static) {
+        let receiver = receiver.downgrade();
+        self.inner.deferred.push(Box::new(move || {
+            if let Some(receiver) = receiver.upgrade() {
+                call(&receiver);
+            }
+        }));
+        self.inner.shared.post(Box::new(|| thread_loop::inner().deferred.call_first()));
+    }
+
     /// Sets what becomes of a panic in a call that the loop makes.
     ///
     /// The default is [`PanicPolicy::Report`].
@@ -228,9 +270,25 @@ impl EventLoop {
         SignalRef::new(self, &self.inner.about_to_quit)
     }
 
-    /// Completes with the code when `exit` was called.
+    /// Returns the deadlines of this loop.
+    pub(crate) fn timers(&self) -> Rc<Timers> {
+        Rc::clone(&self.inner.timers)
+    }
+
+    /// Runs the loop until `exit` holds a code.
+    fn exec_nested(&self, exit: &Rc<Exit>) -> i32 {
+        let Some(running) = self.inner.exits.enter(exit) else { return REFUSED };
+        self.run_until(running.code())
+    }
+
+    fn exit_nested(&self, exit: &Exit, code: i32) {
+        exit.set(Some(code));
+        self.inner.shared.notify();
+    }
+
+    /// Completes with the code when `exit` was called, and tells that the loop ends.
     async fn exited(&self, running: &Running<'_>) -> i32 {
-        let code = poll_fn(|_| running.code().map_or(Poll::Pending, Poll::Ready)).await;
+        let code = running.code().await;
         if running.is_last() {
             panics::catch("a slot of `about_to_quit`", || self.inner.about_to_quit.emit(&()));
         }

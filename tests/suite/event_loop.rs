@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use slotwork::signals::Signal;
-use slotwork::{EventLoop, LoopHandle};
+use slotwork::{EventLoop, LoopHandle, NestedLoop};
 use smol::Timer;
 use smol::channel;
 use smol::future::{pending, yield_now};
@@ -62,14 +62,18 @@ fn the_last_of_two_codes_counts() -> Result<()> {
     Ok(())
 }
 
-/// Qt: `QEventLoop::exec()` in a posted call, a slot, a queued slot and a task: `exit` ends the
-/// innermost run.
+/// Qt: `QEventLoop::exec()` in a posted call, a queued slot, a slot and a task; `QEventLoop::exit`
+/// ends its own run only.
 #[test]
-fn exit_ends_the_innermost_exec() -> Result<()> {
+fn a_nested_loop_ends_alone() -> Result<()> {
     fn nest() {
-        let event_loop = EventLoop::current();
-        event_loop.handle().post(|| EventLoop::current().exit(1));
-        let inner = event_loop.exec();
+        let (event_loop, nested) = (EventLoop::current(), Rc::new(NestedLoop::new()));
+        assert!(!nested.is_running());
+        event_loop.defer_to(&nested, |nested| {
+            assert!(nested.is_running());
+            nested.exit(1);
+        });
+        let inner = nested.exec();
         event_loop.exit(10 + inner);
     }
 
@@ -92,6 +96,100 @@ fn exit_ends_the_innermost_exec() -> Result<()> {
     })?;
 
     assert_eq!(codes, [11; 4]);
+    Ok(())
+}
+
+/// Qt: `QEventLoop`: of two that are nested, the outer one ends when the inner one has ended.
+#[test]
+fn a_loop_around_another_waits_for_it() -> Result<()> {
+    let log = in_thread(|event_loop| {
+        let log = Rc::new(RefCell::new(Vec::new()));
+        let (outer, inner) = (Rc::new(NestedLoop::new()), Rc::new(NestedLoop::new()));
+        event_loop.defer_to((&log, &outer, &inner), |(log, outer, inner)| {
+            EventLoop::current().defer_to((outer, inner), |(outer, inner)| {
+                outer.exit(1);
+                EventLoop::current().defer_to(inner, |inner| inner.exit(2));
+            });
+            let code = inner.exec();
+            log.borrow_mut().push(code);
+        });
+        let code = outer.exec();
+        log.borrow_mut().push(code);
+        log.take()
+    })?;
+
+    assert_eq!(log, [2, 1]);
+    Ok(())
+}
+
+/// Qt: `QCoreApplication::exit()` ends the loops inside `exec` with it, in slots as well, and none
+/// begins until all have ended: `QEventLoop::exec()` returns -1.
+#[test]
+fn exit_ends_every_loop_of_the_thread() -> Result<()> {
+    let log = in_thread(|event_loop| {
+        let log = Rc::new(RefCell::new(Vec::new()));
+        event_loop.defer_to(&log, |log| {
+            let event_loop = EventLoop::current();
+            event_loop.defer_to((), |()| {
+                EventLoop::current().exit(1);
+                EventLoop::current().exit(5);
+            });
+            let codes = [NestedLoop::new().exec(), NestedLoop::new().exec(), event_loop.exec()];
+            log.borrow_mut().extend(codes);
+        });
+        let outermost = event_loop.exec();
+        event_loop.defer_to((), |()| EventLoop::current().exit(6));
+        log.borrow_mut().extend([outermost, NestedLoop::new().exec()]);
+        log.take()
+    })?;
+
+    assert_eq!(log, [5, -1, -1, 5, 6]);
+    Ok(())
+}
+
+/// Qt: `QEventLoop::exec()` of a loop that runs already returns -1; `exit` before `exec` is nothing.
+#[test]
+fn a_nested_loop_does_not_run_inside_itself() -> Result<()> {
+    let codes = in_thread(|event_loop| {
+        let (nested, codes) = (Rc::new(NestedLoop::new()), Rc::new(RefCell::new(Vec::new())));
+        nested.exit(1);
+        event_loop.defer_to((&nested, &codes), |(nested, codes)| {
+            codes.borrow_mut().push(nested.exec());
+            nested.quit();
+        });
+        let code = nested.exec();
+        codes.borrow_mut().push(code);
+        codes.take()
+    })?;
+
+    assert_eq!(codes, [-1, 0]);
+    Ok(())
+}
+
+/// Qt: `QCoreApplication::aboutToQuit`: once for each `exec`, when the loops inside it have ended;
+/// what its slots make ready is still done.
+#[test]
+fn about_to_quit_is_emitted_once_before_exec_returns() -> Result<()> {
+    let log = in_thread(|event_loop| {
+        let log = Rc::new(RefCell::new(Vec::new()));
+        event_loop.about_to_quit().connect_to(&log, |log, event_loop, ()| {
+            log.borrow_mut().push("about to quit");
+            let log = Rc::clone(log);
+            event_loop.spawn(async move { log.borrow_mut().push("last task") }).detach();
+        });
+        event_loop.defer_to(&log, |log| {
+            EventLoop::current().defer_to((), |()| EventLoop::current().quit());
+            NestedLoop::new().exec();
+            log.borrow_mut().push("nested");
+        });
+        event_loop.exec();
+        log.borrow_mut().push("exec");
+        event_loop.run_until(yield_twice(()));
+        event_loop.process_events();
+        log.take()
+    })?;
+
+    assert_eq!(log, ["nested", "about to quit", "last task", "exec"]);
     Ok(())
 }
 

@@ -6,6 +6,7 @@ mod support;
 
 mod clients;
 mod closing;
+mod deferred_calls;
 mod event_loop;
 mod fairness;
 mod frames;
@@ -22,3 +23,4 @@ mod server;
 mod server_slots;
 mod slots;
 mod threads;
+mod timers;

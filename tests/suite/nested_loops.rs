@@ -1,7 +1,10 @@
 //! Slots that run a loop of their own: the rest goes on, and nothing is delivered inside them.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use anyhow::Result;
-use slotwork::{EventLoop, WebSocketServer};
+use slotwork::{EventLoop, NestedLoop, WebSocketServer};
 
 use crate::support::raw_peer::{RawPeer, TEXT, masked, masked_frame, masked_texts};
 use crate::support::recorder::Recorder;
@@ -125,14 +128,19 @@ fn output_leaves_while_the_slot_runs_a_nested_loop() -> Result<()> {
 }
 
 /// An echo server whose slot runs a loop when a text begins with "nest", until another socket
-/// receives "leave". It answers when its loop has ended.
+/// receives "leave", which ends the innermost loop. It answers when its loop has ended.
 fn nesting_server() -> Result<(WebSocketServer, Recorder)> {
-    recorded_server(|socket, text| {
+    let loops = RefCell::new(Vec::new());
+    recorded_server(move |socket, text| {
         let before = text.to_owned();
         if text.starts_with("nest") {
-            EventLoop::current().exec();
-        } else if text == "leave" {
-            EventLoop::current().quit();
+            let nested = Rc::new(NestedLoop::new());
+            loops.borrow_mut().push(Rc::clone(&nested));
+            nested.exec();
+        } else if text == "leave"
+            && let Some(nested) = loops.borrow_mut().pop()
+        {
+            nested.quit();
         }
         assert!(text == before, "the message changed under the slot");
         socket.send_text_message(text);

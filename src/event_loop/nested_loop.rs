@@ -1,0 +1,89 @@
+//! A loop inside a slot, which ends by itself.
+
+use std::fmt;
+use std::rc::Rc;
+
+use log::warn;
+
+use super::exits::Exit;
+use super::{EventLoop, REFUSED};
+
+/// Runs the event loop of a thread inside a slot, until it is told to stop.
+///
+/// Everything else of the thread goes on meanwhile. [`EventLoop::exit`] ends it too; its own
+/// [`exit`](Self::exit) ends nothing else. Where a future tells the end, use
+/// [`EventLoop::run_until`].
+///
+/// # Qt
+///
+/// A local `QEventLoop`.
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+/// use std::time::Duration;
+///
+/// use slotwork::{NestedLoop, Timer};
+///
+/// let timer = Timer::new();
+/// let nested = Rc::new(NestedLoop::new());
+/// timer.timeout().connect_to(&nested, |nested, _timer, ()| nested.quit());
+/// timer.start(Duration::from_millis(1));
+///
+/// assert_eq!(nested.exec(), 0);
+/// ```
+#[derive(Default)]
+pub struct NestedLoop {
+    exit: Rc<Exit>,
+}
+
+impl NestedLoop {
+    /// Makes a loop that does not run yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs the thread's loop until [`exit`](Self::exit) or [`quit`](Self::quit), and returns the
+    /// code.
+    ///
+    /// Returns -1 at once when it runs already, or when the thread's loop is ending.
+    #[expect(clippy::must_use_candidate, reason = "many programs have no use for the code")]
+    pub fn exec(&self) -> i32 {
+        if self.is_running() {
+            warn!("a nested loop runs already");
+            return REFUSED;
+        }
+        EventLoop::current().exec_nested(&self.exit)
+    }
+
+    /// Ends [`exec`](Self::exec) with `code`, after what runs now and the loops inside it.
+    ///
+    /// When called several times before it ends, the last code counts. Does nothing when it does
+    /// not run.
+    pub fn exit(&self, code: i32) {
+        if self.is_running() {
+            EventLoop::current().exit_nested(&self.exit, code);
+        }
+    }
+
+    /// Ends [`exec`](Self::exec) with code 0.
+    pub fn quit(&self) {
+        self.exit(0);
+    }
+
+    /// Returns whether `exec` runs.
+    #[doc(alias = "isRunning")]
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        // Whoever runs it holds the code too.
+        Rc::strong_count(&self.exit) > 1
+    }
+}
+
+impl fmt::Debug for NestedLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NestedLoop").field("is_running", &self.is_running()).finish()
+    }
+}
