@@ -1,4 +1,4 @@
-//! What can go wrong, for servers and sockets.
+//! What can go wrong, for servers, sockets and threads.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::close_code::CloseCode;
 use crate::host_address::HostAddress;
 
-/// Why a server could not listen, a client was refused, or a socket failed.
+/// Why a server could not listen, a client was refused, or a socket or thread failed.
 ///
 /// # Qt
 ///
@@ -100,6 +100,28 @@ pub enum Error {
     /// The text must not stand in an HTTP header.
     #[error("an HTTP header cannot carry {0:?}")]
     InvalidHeaderValue(String),
+    /// The system refused a thread.
+    #[error("cannot start the thread {name}")]
+    ThreadStart {
+        /// The name that it was to have.
+        name: String,
+        /// What the operating system said.
+        source: Arc<io::Error>,
+    },
+    /// A panic ended the thread, or its setup.
+    #[error("the thread {name} panicked: {message}")]
+    ThreadPanicked {
+        /// The name of the thread.
+        name: String,
+        /// What the panic said.
+        message: String,
+    },
+    /// The thread was to wait for its own end.
+    #[error("the thread {name} cannot wait for itself")]
+    ThreadWaits {
+        /// The name of the thread.
+        name: String,
+    },
 }
 
 impl Error {

@@ -35,6 +35,7 @@ mod binary_frame;
 mod close_code;
 mod error;
 mod event_loop;
+mod event_thread;
 mod handshake;
 mod host_address;
 mod panics;
@@ -74,6 +75,8 @@ pub use event_loop::LoopHandle;
 #[doc(alias = "QEventLoop")]
 pub use event_loop::NestedLoop;
 pub use event_loop::PanicPolicy;
+#[doc(alias = "QThread")]
+pub use event_thread::EventThread;
 #[doc(alias = "QNetworkRequest")]
 #[doc(alias = "QWebSocketHandshakeRequest")]
 pub use handshake::request::HandshakeRequest;

@@ -60,6 +60,18 @@ fn echoserver_tells_when_its_port_is_busy() -> Result<()> {
     Ok(())
 }
 
+/// Qt: the example of a controller and its worker in the documentation of `QThread`.
+#[test]
+fn worker_works_in_its_own_thread() -> Result<()> {
+    let Output { status, stdout, .. } = program("worker").output()?;
+
+    let stdout = String::from_utf8(stdout)?;
+    ensure!(status.success(), "{status}");
+    let expected = "worker works on \"parameter\"\nmain got \"the result of parameter\"\n";
+    ensure!(stdout == expected, "{stdout}");
+    Ok(())
+}
+
 /// README shows the example as it is.
 #[test]
 fn readme_shows_the_whole_echoserver() {
@@ -109,12 +121,17 @@ impl Drop for Example {
     }
 }
 
-/// The example `echoserver`, which cargo builds together with the tests.
+/// The example `echoserver`.
 fn command(arguments: &[&str]) -> Command {
+    let mut command = program("echoserver");
+    command.args(arguments);
+    command
+}
+
+/// An example, which cargo builds together with the tests.
+fn program(name: &str) -> Command {
     let mut path = std::env::current_exe().unwrap_or_default();
     path.pop();
     path.pop();
-    let mut command = Command::new(path.join("examples/echoserver"));
-    command.args(arguments);
-    command
+    Command::new(path.join("examples").join(name))
 }

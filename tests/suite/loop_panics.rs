@@ -27,7 +27,7 @@ const CALLS: [(&str, fn()); 3] = [
 /// Pushpin: a panic during dispatch. It is told with its place and message, and the loop goes on.
 #[test]
 fn each_panic_is_told_and_ends_its_own_call_alone() -> Result<()> {
-    let told = in_thread(|event_loop| {
+    let mut told = in_thread(|event_loop| {
         let told = Rc::new(RefCell::new(Vec::new()));
         event_loop.panicked().connect_to(&told, |told, event_loop, panic| {
             told.borrow_mut().push(panic.to_string());
@@ -35,14 +35,16 @@ fn each_panic_is_told_and_ends_its_own_call_alone() -> Result<()> {
                 event_loop.quit();
             }
         });
-        CALLS.iter().for_each(|(_, make)| make());
+        for (_, make) in CALLS {
+            make();
+        }
         event_loop.exec();
         told.take()
     })?;
 
     let mut expected = CALLS.map(|(place, _)| format!("{place} panicked: as the test wants"));
-    let mut told = told;
-    (told.sort(), expected.sort());
+    told.sort();
+    expected.sort();
     ensure!(told == expected, "{told:?}");
     Ok(())
 }
@@ -118,7 +120,7 @@ fn a_task_that_awaits_a_panicking_one_panics_too() -> Result<()> {
             told.borrow_mut().push(panic.message().to_owned());
         });
         let awaited = event_loop.spawn(async { complain() });
-        event_loop.spawn(async { awaited.await }).detach();
+        event_loop.spawn(awaited).detach();
         event_loop.run_until(async {
             while told.borrow().len() < 2 {
                 yield_now().await;

@@ -8,6 +8,7 @@ mod clients;
 mod closing;
 mod deferred_calls;
 mod event_loop;
+mod event_threads;
 mod fairness;
 mod frames;
 mod handshake;

@@ -41,9 +41,9 @@ fn a_timer_knows_whether_and_how_it_runs() {
 #[test]
 fn a_timer_expires_again_and_again_and_never_early() -> Result<()> {
     let timer = Timer::new();
-    let times = Rc::new(RefCell::new(Vec::new()));
-    timer.timeout().connect_to(&times, |times, timer, ()| {
-        times.borrow_mut().push(Instant::now());
+    let expiries = Rc::new(RefCell::new(Vec::new()));
+    timer.timeout().connect_to(&expiries, |expiries, timer, ()| {
+        expiries.borrow_mut().push(Instant::now());
         assert!(timer.is_active());
     });
     let spy = SignalSpy::new(&timer.timeout());
@@ -52,7 +52,7 @@ fn a_timer_expires_again_and_again_and_never_early() -> Result<()> {
     timer.start(SHORT);
     spy.wait_for(10)?;
 
-    for (time, number) in times.borrow().iter().zip(1..) {
+    for (time, number) in expiries.borrow().iter().zip(1..) {
         ensure!(*time >= start + SHORT * number, "expiry {number} was early");
     }
     Ok(())
@@ -274,13 +274,13 @@ fn many_timers_disturb_nobody() -> Result<()> {
 #[test]
 fn timers_end_with_their_thread() -> Result<()> {
     let held = Arc::new(());
-    let (in_slot, in_shot) = (Arc::clone(&held), Arc::clone(&held));
+    let (in_slot, in_call) = (Arc::clone(&held), Arc::clone(&held));
     let thread = thread::spawn(move || {
         let timer = Timer::new();
         timer.timeout().connect(move |_timer, ()| _ = Arc::strong_count(&in_slot));
         timer.start(LONG);
         // It holds the timer, and is itself held by the thread's timers.
-        Timer::single_shot(LONG, move || drop((timer, in_shot)));
+        Timer::single_shot(LONG, move || drop((timer, in_call)));
         EventLoop::current().process_events();
     });
 
