@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::panics;
 
+pub(crate) mod clock;
+
 /// All deadlines of one thread.
 #[derive(Default)]
 pub(crate) struct Timers {
@@ -48,7 +50,7 @@ impl Timers {
     pub(crate) fn time_to_next(&self) -> Option<Duration> {
         let deadlines = self.deadlines.borrow();
         let (&(next, _), _) = deadlines.first_key_value()?;
-        Some(next.saturating_duration_since(Instant::now()))
+        Some(next.saturating_duration_since(clock::now()))
     }
 
     /// Does what is to happen at the deadlines that have passed, in their order.
@@ -58,7 +60,7 @@ impl Timers {
         if self.deadlines.borrow().is_empty() {
             return;
         }
-        let (now, end) = (Instant::now(), self.next_number.get());
+        let (now, end) = (clock::now(), self.next_number.get());
         while let Some(expiry) = self.pop_expired(now, end) {
             match expiry {
                 Expiry::Wake(waker) => waker.wake(),
@@ -152,7 +154,7 @@ pub(crate) struct Sleep {
 impl Sleep {
     /// Waits for a duration, counted from now.
     pub(crate) fn new(duration: Duration) -> Self {
-        Self { until: after(Instant::now(), duration), deadline: Deadline::new() }
+        Self { until: after(clock::now(), duration), deadline: Deadline::new() }
     }
 }
 
@@ -160,7 +162,7 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if Instant::now() >= self.until {
+        if clock::now() >= self.until {
             return Poll::Ready(());
         }
         let until = self.until;
@@ -190,6 +192,7 @@ mod tests {
 
     use super::*;
     use crate::testing::Count;
+    use crate::timers::clock::testing::StoppedClock;
 
     #[test]
     fn a_deadline_that_has_passed_wakes_once_and_a_later_one_waits() {
@@ -227,6 +230,20 @@ mod tests {
         assert_eq!(timers.len(), 0);
         drop(waker);
         assert_eq!(Arc::strong_count(&count), 1);
+    }
+
+    #[test]
+    fn deadlines_go_by_the_clock() {
+        let mut clock = StoppedClock::new();
+        let count = Arc::new(Count::default());
+        let mut deadline = Deadline::new();
+        deadline.set(Some(clock::now() + Duration::from_secs(10)), &Arc::clone(&count).into());
+
+        clock.advance(Duration::from_millis(9_999));
+        assert_eq!(count.get(), 0);
+        clock.advance(Duration::from_millis(1));
+
+        assert_eq!(count.get(), 1);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::timers::Deadline;
+use crate::timers::{Deadline, clock};
 
 /// The times at which a peer is given up. An idle connection waits for nothing and has none.
 pub(super) struct Patience {
@@ -31,18 +31,18 @@ impl Default for Patience {
 impl Patience {
     /// Gives the peer so long to end, unless that has begun already.
     pub(super) fn end_within(&mut self, patience: Duration) {
-        self.ends_at.get_or_insert_with(|| Instant::now() + patience);
+        self.ends_at.get_or_insert_with(|| clock::now() + patience);
     }
 
     /// Gives the peer so long to end from now on.
     pub(super) fn drain_within(&mut self, patience: Duration) {
-        self.ends_at = Some(Instant::now() + patience);
+        self.ends_at = Some(clock::now() + patience);
     }
 
     /// Gives the peer so long to take output, counted anew whenever it takes some.
     pub(super) fn write_within(&mut self, patience: Duration, has_progressed: bool) {
         if has_progressed || self.stalls_at.is_none() {
-            self.stalls_at = Some(Instant::now() + patience);
+            self.stalls_at = Some(clock::now() + patience);
         }
     }
 
@@ -60,7 +60,7 @@ impl Patience {
 
     /// Returns what was waited for in vain, if anything was.
     pub(super) fn lost(&self) -> Option<Lost> {
-        let now = Instant::now();
+        let now = clock::now();
         let has_passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if has_passed(self.stalls_at) {
             Some(Lost::Output)
