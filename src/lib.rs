@@ -51,7 +51,7 @@ mod socket_state;
 mod ssl_mode;
 mod stream;
 mod sync;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod testing;
 mod text_frame;
 mod timer;

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::protocol::frame::Frame;
-use crate::protocol::frame_header::ReservedBits;
 use crate::protocol::opcode::MessageKind;
 
 /// A message that is encoded once and can be sent to many sockets.
@@ -52,10 +51,8 @@ impl PreparedMessage {
     }
 
     fn new(kind: MessageKind, payload: &[u8]) -> Self {
-        let opcode = kind.into();
-        let frame = Frame { opcode, is_final: true, reserved: ReservedBits::NONE, payload };
         let mut bytes = Vec::new();
-        frame.write_to(&mut bytes, None);
+        Frame::message(kind, payload).write_to(&mut bytes, None);
         let payload_start = bytes.len() - payload.len();
         Self { kind, frame: bytes.into(), payload_start }
     }

@@ -160,11 +160,25 @@ impl Source {
         if event.is_read_closed() || event.is_error() {
             ready |= READ_CLOSED;
         }
+        self.set_ready(ready);
+    }
+
+    /// Notes what has become ready.
+    fn set_ready(&self, ready: u8) {
         // An edge in a direction that is known to be ready is no news, nobody waits for it.
         let before = self.readiness.fetch_or(ready, Ordering::AcqRel);
         if before | ready != before {
             self.wake();
         }
+    }
+
+    /// Does what the event of a scripted stream does.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn script_event(&self, is_readable: bool, is_writable: bool, is_end: bool) {
+        let bit = |is_set, bit| if is_set { bit } else { 0 };
+        self.set_ready(
+            bit(is_readable, READABLE) | bit(is_writable, WRITABLE) | bit(is_end, READ_CLOSED),
+        );
     }
 
     /// Wakes the task that owns the socket.

@@ -9,8 +9,14 @@ use std::task::Wake;
 pub(crate) struct Count(AtomicUsize);
 
 impl Count {
+    #[cfg(test)]
     pub(crate) fn get(&self) -> usize {
         self.0.load(Ordering::SeqCst)
+    }
+
+    /// Returns the count and begins anew.
+    pub(crate) fn take(&self) -> usize {
+        self.0.swap(0, Ordering::SeqCst)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::protocol::frame_header::{
     LONGEST_HEADER, MASK_BIT, ReservedBits,
 };
 use crate::protocol::mask::{MaskingKey, apply_mask};
-use crate::protocol::opcode::Opcode;
+use crate::protocol::opcode::{MessageKind, Opcode};
 use crate::protocol::short_bytes::ShortBytes;
 
 /// A frame to send.
@@ -20,6 +20,11 @@ pub(crate) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
+    /// Makes a frame that is a whole message.
+    pub(crate) fn message(kind: MessageKind, payload: &'a [u8]) -> Self {
+        Self { opcode: kind.into(), is_final: true, reserved: ReservedBits::NONE, payload }
+    }
+
     /// Makes a ping. The payload is cut to 125 bytes, as Qt cuts it (SND-11).
     pub(crate) fn ping(payload: &'a [u8]) -> Self {
         Self::control(Opcode::Ping, payload)

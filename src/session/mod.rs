@@ -30,6 +30,10 @@ mod patience;
 mod rare;
 mod shared;
 mod silence;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use driver::{Driver, Observer};
 pub(crate) use silence::PING_AFTER;

@@ -9,6 +9,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 mod listener;
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(not(test), expect(dead_code, reason = "the fuzz targets need a part of it"))]
+pub(crate) mod scripted;
 mod tcp;
 
 pub(crate) use listener::{Incoming, Listener};
@@ -20,6 +23,9 @@ use crate::reactor::Source;
 pub(crate) enum Stream {
     /// Plain TCP.
     Tcp(TcpStream),
+    /// A script that plays the peer and the kernel.
+    #[cfg(any(test, fuzzing))]
+    Scripted(scripted::ScriptedStream),
 }
 
 impl Stream {
@@ -29,6 +35,8 @@ impl Stream {
     pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_read(buffer),
+            #[cfg(any(test, fuzzing))]
+            Self::Scripted(stream) => stream.try_read(buffer),
         }
     }
 
@@ -39,6 +47,8 @@ impl Stream {
     pub(crate) fn try_write(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write(buffers),
+            #[cfg(any(test, fuzzing))]
+            Self::Scripted(stream) => stream.try_write(buffers),
         }
     }
 
@@ -55,6 +65,8 @@ impl Stream {
     pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown_write(),
+            #[cfg(any(test, fuzzing))]
+            Self::Scripted(stream) => stream.shutdown_write(),
         }
     }
 
@@ -62,6 +74,8 @@ impl Stream {
     pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.local_address(),
+            #[cfg(any(test, fuzzing))]
+            Self::Scripted(stream) => stream.local_address(),
         }
     }
 
@@ -74,6 +88,8 @@ impl Stream {
     pub(crate) fn source(&self) -> &Arc<Source> {
         match self {
             Self::Tcp(stream) => stream.source(),
+            #[cfg(any(test, fuzzing))]
+            Self::Scripted(stream) => stream.source(),
         }
     }
 

@@ -9,9 +9,11 @@ use mio::net;
 use crate::reactor::{Reactor, Registration, Source};
 
 /// A TCP connection whose readiness is known.
-pub(crate) struct TcpStream {
-    io: net::TcpStream,
-    registration: Registration,
+///
+/// Tests put a script in the kernel's place.
+pub(crate) struct TcpStream<I = net::TcpStream> {
+    pub(super) io: I,
+    pub(super) registration: Registration,
 }
 
 impl TcpStream {
@@ -24,6 +26,17 @@ impl TcpStream {
         Ok(Self { io, registration })
     }
 
+    pub(super) fn shutdown_write(&mut self) -> io::Result<()> {
+        self.io.shutdown(Shutdown::Write)
+    }
+
+    pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
+        let address = self.io.local_addr()?;
+        Ok(SocketAddr::new(address.ip().to_canonical(), address.port()))
+    }
+}
+
+impl<I: Read + Write> TcpStream<I> {
     pub(super) fn source(&self) -> &Arc<Source> {
         self.registration.source()
     }
@@ -50,22 +63,13 @@ impl TcpStream {
             return Ok(0);
         }
         let write = || match buffers {
-            [buffer] => (&self.io).write(buffer),
-            buffers => (&self.io).write_vectored(buffers),
+            [buffer] => self.io.write(buffer),
+            buffers => self.io.write_vectored(buffers),
         };
         match retry_interrupted(write) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             result => result,
         }
-    }
-
-    pub(super) fn shutdown_write(&mut self) -> io::Result<()> {
-        self.io.shutdown(Shutdown::Write)
-    }
-
-    pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
-        let address = self.io.local_addr()?;
-        Ok(SocketAddr::new(address.ip().to_canonical(), address.port()))
     }
 }
 

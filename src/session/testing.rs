@@ -1,0 +1,228 @@
+//! A connection over a scripted stream, driven turn by turn as an event loop drives it.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::protocol::event::Data;
+use crate::protocol::opcode::{MessageKind, Opcode};
+use crate::reactor::Reactor;
+use crate::send_status::SendStatus;
+use crate::session::{Driver, Observer, Session};
+use crate::socket_state::SocketState;
+use crate::stream::scripted::{ScriptedPeer, scripted_stream};
+use crate::testing::Count;
+use crate::timers::clock::testing::StoppedClock;
+
+/// A connection whose peer, kernel and clock are a script.
+pub(crate) struct ScriptedConnection {
+    pub(crate) peer: ScriptedPeer,
+    recorder: Arc<Recorder>,
+    /// Gone once the connection has ended.
+    driver: Option<Driver<Recorder>>,
+    clock: StoppedClock,
+    reactor: Rc<Reactor>,
+    wakes: Arc<Count>,
+    is_taken: bool,
+}
+
+/// What an observer was told.
+#[derive(Clone, Debug)]
+pub(crate) enum Told {
+    Text(String),
+    Binary(Vec<u8>),
+    Pong(Vec<u8>),
+    Closing,
+    State(SocketState),
+    Failed(Error),
+    Ended,
+}
+
+/// What slots do when something was told.
+pub(crate) type Slot = Box<dyn Fn(&Recorder, &Told) + Send + Sync>;
+
+/// Writes down what it is told, and what it sent.
+pub(crate) struct Recorder {
+    session: Session,
+    slot: Slot,
+    record: Mutex<Record>,
+}
+
+/// The life of a connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) told: Vec<Told>,
+    /// The messages and pings that were accepted to be sent, in order.
+    pub(crate) sent: Vec<(Opcode, Vec<u8>)>,
+    /// The sum of what was reported as written.
+    pub(crate) written: usize,
+}
+
+impl ScriptedConnection {
+    /// Makes a connection whose kernel takes nothing yet; `leftover` came with the handshake.
+    pub(crate) fn new(leftover: &[u8], slot: Slot) -> io::Result<Self> {
+        let clock = StoppedClock::new();
+        let (stream, peer) = scripted_stream()?;
+        let source = Arc::clone(stream.source());
+        let session = Session::new(stream);
+        let recorder = Arc::new(Recorder { session, slot, record: Mutex::default() });
+        let driver = Driver::new(Arc::clone(&recorder), source, leftover.to_vec());
+        let wakes = Arc::new(Count::default());
+        let mut connection = Self {
+            peer,
+            recorder,
+            driver: Some(driver),
+            clock,
+            reactor: Reactor::current()?,
+            wakes,
+            is_taken: false,
+        };
+        connection.poll();
+        connection.settle();
+        Ok(connection)
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.recorder.session
+    }
+
+    /// Sends from outside of all slots.
+    pub(crate) fn send(&self, opcode: Opcode, payload: &[u8]) -> SendStatus {
+        self.recorder.send(opcode, payload)
+    }
+
+    /// Lets the connection read.
+    pub(crate) fn start_reading(&mut self) {
+        self.is_taken = true;
+        self.session().start_reading();
+    }
+
+    /// Moves the clock.
+    pub(crate) fn advance(&mut self, duration: Duration) {
+        self.clock.advance(duration);
+    }
+
+    /// Takes turns until the connection sleeps, or has ended.
+    ///
+    /// # Panics
+    ///
+    /// When it sleeps although there is something to do, or never does.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..MOST_TURNS {
+            if self.wakes.take() == 0 {
+                self.reactor.wake_tasks();
+                if self.wakes.take() == 0 && !self.peer.report_failure() {
+                    return self.check_sleep();
+                }
+            }
+            self.poll();
+        }
+        unreachable!("it takes turns without end");
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.driver.is_none()
+    }
+
+    /// Returns what has happened so far.
+    pub(crate) fn record(&self) -> Record {
+        self.recorder.record().clone()
+    }
+
+    fn poll(&mut self) {
+        let waker = Waker::from(Arc::clone(&self.wakes));
+        if let Some(driver) = &mut self.driver
+            && std::pin::Pin::new(driver).poll(&mut Context::from_waker(&waker)).is_ready()
+        {
+            self.driver = None;
+        }
+    }
+
+    fn check_sleep(&self) {
+        let session = self.session();
+        assert_eq!(self.has_ended(), self.peer.is_closed(), "the descriptor lives as long as it");
+        if self.has_ended() {
+            return;
+        }
+        assert!(session.state() != SocketState::Unconnected, "it sleeps instead of ending");
+        assert!(!self.is_taken || !self.peer.has_unread(), "it sleeps instead of reading");
+        let has_output = session.bytes_to_write() > 0;
+        assert!(!has_output || !self.peer.has_room(), "it sleeps instead of writing");
+    }
+}
+
+impl Recorder {
+    /// Sends, and writes down what was accepted.
+    pub(crate) fn send(&self, opcode: Opcode, payload: &[u8]) -> SendStatus {
+        let status = match opcode {
+            Opcode::Ping => self.session.ping(payload),
+            Opcode::Text => self.session.send(MessageKind::Text, payload),
+            _ => self.session.send(MessageKind::Binary, payload),
+        };
+        if status == SendStatus::Queued {
+            self.record().sent.push((opcode, payload.to_vec()));
+        }
+        status
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, told: &Told) {
+        self.record().told.push(told.clone());
+        (self.slot)(self, told);
+    }
+}
+
+impl Observer for Recorder {
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn wants_frames(&self) -> bool {
+        false
+    }
+
+    fn frame_received(&self, frame: Data<'_>) {
+        unreachable!("nobody wants {frame:?}");
+    }
+
+    fn message_received(&self, message: Data<'_>, _last_frame: usize) {
+        match message {
+            Data::Text(text) => self.note(&Told::Text(text.to_owned())),
+            Data::Binary(bytes) => self.note(&Told::Binary(bytes.to_owned())),
+        }
+    }
+
+    fn pong_received(&self, payload: &[u8]) {
+        self.note(&Told::Pong(payload.to_owned()));
+    }
+
+    fn bytes_written(&self, count: usize) {
+        assert!(count > 0, "nothing was written");
+        self.record().written += count;
+    }
+
+    fn closing(&self) {
+        self.note(&Told::Closing);
+    }
+
+    fn state_changed(&self, state: SocketState) {
+        self.note(&Told::State(state));
+    }
+
+    fn failed(&self, error: Error) {
+        self.note(&Told::Failed(error));
+    }
+
+    fn ended(this: &Arc<Self>) {
+        this.note(&Told::Ended);
+    }
+}
+
+/// More than any script needs.
+const MOST_TURNS: usize = 1_000_000;

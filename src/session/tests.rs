@@ -1,0 +1,291 @@
+//! Tests over a scripted stream: what a real peer and a real clock would take too long for.
+
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use super::testing::{Record, Recorder, ScriptedConnection, Told};
+use crate::close_code::CloseCode;
+use crate::error::Error;
+use crate::protocol::frame::Frame;
+use crate::protocol::frame_header::ReservedBits;
+use crate::protocol::opcode::Opcode;
+use crate::send_status::SendStatus;
+use crate::session::OUTPUT_LIMIT;
+use crate::socket_state::SocketState;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MIB: usize = 1024 * 1024;
+
+/// A connection that sends back each text.
+fn echoing() -> io::Result<ScriptedConnection> {
+    let mut connection = ScriptedConnection::new(
+        &[],
+        Box::new(|recorder: &Recorder, told: &Told| {
+            if let Told::Text(text) = told {
+                recorder.send(Opcode::Text, text.as_bytes());
+            }
+        }),
+    )?;
+    connection.start_reading();
+    connection.settle();
+    Ok(connection)
+}
+
+fn masked(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let reserved = ReservedBits::NONE;
+    Frame { opcode, is_final: true, reserved, payload }
+        .write_to(&mut bytes, Some([0x37, 0xFA, 0x21, 0x3D]));
+    bytes
+}
+
+/// Shows what was told as words, without the bytes.
+fn life(record: &Record) -> Vec<String> {
+    let show = |told: &Told| match told {
+        Told::Text(text) => text.clone(),
+        Told::Failed(error) => error.to_string(),
+        told => format!("{told:?}"),
+    };
+    record.told.iter().map(show).collect()
+}
+
+/// Catalogue: a write that stalls is given up after 10 s; each byte that the peer takes counts.
+#[test]
+fn a_peer_that_takes_nothing_for_10_s_is_given_up() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.send(Opcode::Binary, &[0; 1000]);
+    connection.settle();
+
+    for _ in 0..20 {
+        connection.advance(9 * SECOND);
+        connection.settle();
+        connection.peer.make_room(1);
+        connection.settle();
+    }
+    connection.advance(Duration::from_millis(9_999));
+    connection.settle();
+    assert_eq!(connection.session().state(), SocketState::Connected);
+    connection.advance(Duration::from_millis(1));
+    connection.settle();
+
+    assert!(connection.has_ended());
+    let expected = ["the peer did not read for 10 s", "State(Unconnected)", "Ended"];
+    assert_eq!(life(&connection.record()), expected);
+    let code = connection.session().close_code();
+    assert_eq!(code, Some(CloseCode::ABNORMAL_DISCONNECTION));
+    Ok(())
+}
+
+/// Catalogue: the same; nothing is given up that the peer takes in the end.
+#[test]
+fn output_that_was_taken_late_sets_no_deadline() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.send(Opcode::Binary, &[0; 1000]);
+    connection.settle();
+    connection.advance(9 * SECOND);
+    connection.settle();
+
+    connection.peer.make_room(MIB);
+    connection.settle();
+    connection.advance(1000 * SECOND);
+    connection.settle();
+
+    assert!(!connection.has_ended());
+    assert_eq!(connection.record().written, 1004);
+    Ok(())
+}
+
+/// Qt: SND-09; catalogue: the limit is about what the kernel does not take: it is asked once more
+/// before a message is refused.
+#[test]
+fn room_that_has_come_meanwhile_is_used_before_the_output_limit_bites() -> io::Result<()> {
+    let mut connection = echoing()?;
+    let message = vec![0; MIB - 14];
+    while connection.session().bytes_to_write() + MIB <= OUTPUT_LIMIT {
+        assert_eq!(connection.send(Opcode::Binary, &message), SendStatus::Queued);
+        connection.settle();
+    }
+
+    // No turn is taken in between: the loop may be busy with other connections.
+    connection.peer.make_room(MIB);
+    assert_eq!(connection.send(Opcode::Binary, &message), SendStatus::Queued);
+    let refused = connection.send(Opcode::Binary, &message);
+
+    assert_eq!(refused, SendStatus::OutputLimit { limit: OUTPUT_LIMIT });
+    assert_eq!(connection.peer.written().len(), MIB);
+    connection.settle();
+    assert!(connection.has_ended());
+    assert!(matches!(connection.record().told[0], Told::Failed(Error::OutputLimit { .. })));
+    Ok(())
+}
+
+/// Catalogue: a closing handshake takes at most 5 s, counted from when the peer could read our
+/// close frame: what was sent before it is not cut off for those who read slowly.
+#[test]
+fn a_slow_reader_has_5_s_from_when_it_could_read_the_close_frame() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.send(Opcode::Binary, &[0; 1000]);
+    connection.session().close(CloseCode::NORMAL, "");
+    connection.settle();
+    for _ in 0..10 {
+        connection.advance(9 * SECOND);
+        connection.settle();
+        connection.peer.make_room(100);
+        connection.settle();
+    }
+    assert!(!connection.has_ended());
+
+    connection.peer.make_room(MIB);
+    connection.settle();
+    connection.advance(Duration::from_millis(4_999));
+    connection.settle();
+    assert!(!connection.has_ended());
+    connection.advance(Duration::from_millis(1));
+    connection.settle();
+
+    assert!(connection.has_ended());
+    assert_eq!(life(&connection.record()), CLOSED);
+    let code = connection.session().close_code();
+    assert_eq!(code, Some(CloseCode::ABNORMAL_DISCONNECTION));
+    Ok(())
+}
+
+/// Catalogue: a peer that answers our close frame and keeps the connection is given up after 2 s.
+#[test]
+fn a_peer_that_keeps_the_connection_open_is_given_up_after_2_s() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.peer.make_room(MIB);
+    connection.peer.send(&masked(Opcode::Close, &1000_u16.to_be_bytes()));
+    connection.settle();
+    assert!(connection.peer.is_shut_down());
+
+    connection.peer.send(&[0xFF; 5000]);
+    connection.advance(Duration::from_millis(1_999));
+    connection.settle();
+    assert!(!connection.has_ended());
+    connection.advance(Duration::from_millis(1));
+    connection.settle();
+
+    assert!(connection.has_ended());
+    assert_eq!(life(&connection.record()), CLOSED);
+    assert_eq!(connection.session().close_code(), Some(CloseCode::NORMAL));
+    Ok(())
+}
+
+/// What is told of a closing handshake.
+const CLOSED: [&str; 4] = ["Closing", "State(Closing)", "State(Unconnected)", "Ended"];
+
+/// Three texts of four lengths of header, an answer to each, and a closing handshake: the input,
+/// and where in it each text ends.
+fn conversation() -> (Vec<u8>, Vec<usize>) {
+    let mut input = Vec::new();
+    let mut ends = Vec::new();
+    for length in [5, 0, 300] {
+        input.extend(masked(Opcode::Text, &vec![b'a'; length]));
+        ends.push(input.len());
+    }
+    input.extend(masked(Opcode::Ping, b"ping"));
+    input.extend(masked(Opcode::Close, b"\x03\xE8bye"));
+    (input, ends)
+}
+
+/// Sends the input in two pieces with turns between, and the end.
+fn play(connection: &mut ScriptedConnection, (first, second): (&[u8], &[u8])) {
+    for piece in [first, second] {
+        connection.peer.send(piece);
+        connection.settle();
+    }
+    connection.peer.end();
+    connection.settle();
+}
+
+/// Catalogue: a connection that breaks at any byte ends once, with all messages that came whole.
+#[test]
+fn a_failure_at_any_byte_of_the_input_ends_the_connection() -> io::Result<()> {
+    let (input, ends) = conversation();
+    for kind in [ErrorKind::ConnectionReset, ErrorKind::TimedOut] {
+        for place in 0..=input.len() {
+            let mut connection = echoing()?;
+            connection.peer.make_room(MIB);
+
+            connection.peer.send(&input[..place]);
+            connection.peer.fail_reading(kind);
+            connection.settle();
+
+            assert!(connection.has_ended(), "at {place}");
+            let record = connection.record();
+            let texts = record.told.iter().filter(|told| matches!(told, Told::Text(_))).count();
+            assert_eq!(texts, ends.iter().filter(|&&end| end <= place).count(), "at {place}");
+            let told = life(&record);
+            let expected: &[&str] = match (place == input.len(), kind) {
+                // The closing handshake is over: how TCP ends does not matter.
+                (true, _) => &CLOSED,
+                (false, ErrorKind::ConnectionReset) => &[
+                    "the peer closed the connection without a closing handshake",
+                    "State(Unconnected)",
+                    "Ended",
+                ],
+                (false, _) => &["the connection failed", "State(Unconnected)", "Ended"],
+            };
+            assert_eq!(told[texts..], *expected, "at {place}");
+        }
+    }
+    Ok(())
+}
+
+/// Catalogue: the same for the output; what was written before it is as it should be.
+#[test]
+fn a_failure_at_any_byte_of_the_output_ends_the_connection() -> io::Result<()> {
+    let (input, _) = conversation();
+    let mut undisturbed = echoing()?;
+    undisturbed.peer.make_room(MIB);
+    play(&mut undisturbed, (&input, &[]));
+    let output = undisturbed.peer.written();
+    assert_eq!(life(&undisturbed.record())[3..], CLOSED);
+
+    for kind in [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe] {
+        for place in 0..output.len() {
+            let mut connection = echoing()?;
+            connection.peer.make_room(MIB);
+            connection.peer.fail_writing(place, kind);
+
+            play(&mut connection, input.split_at(place));
+
+            assert!(connection.has_ended(), "at {place}");
+            assert_eq!(connection.peer.written(), output[..place]);
+            let record = connection.record();
+            assert_eq!(record.written, place);
+            let told = life(&record);
+            assert_eq!(told[told.len() - 2..], ["State(Unconnected)", "Ended"], "at {place}");
+            assert_eq!(told.iter().filter(|told| *told == "Ended").count(), 1, "at {place}");
+        }
+    }
+    Ok(())
+}
+
+/// RFC 6455 §5.2: wherever the input is cut, and however little the kernel takes, it is all there.
+#[test]
+fn short_reads_and_short_writes_at_any_byte_change_nothing() -> io::Result<()> {
+    let (input, _) = conversation();
+    let mut undisturbed = echoing()?;
+    undisturbed.peer.make_room(MIB);
+    play(&mut undisturbed, (&input, &[]));
+    let output = undisturbed.peer.written();
+
+    for place in 0..=input.len() {
+        let mut connection = echoing()?;
+        connection.peer.interrupt(2);
+        connection.peer.make_room(place);
+
+        play(&mut connection, input.split_at(place));
+        connection.peer.interrupt(1);
+        connection.peer.report_in_vain();
+        connection.peer.make_room(MIB);
+        connection.settle();
+
+        assert!(connection.has_ended(), "at {place}");
+        assert_eq!(connection.peer.written(), output, "at {place}");
+        assert_eq!(life(&connection.record()), life(&undisturbed.record()), "at {place}");
+    }
+    Ok(())
+}
