@@ -74,7 +74,7 @@ impl HeadReader {
     }
 
     /// Returns how many bytes of memory the reader owns.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn buffer_size(&self) -> usize {
         self.head.capacity()
     }

@@ -8,6 +8,8 @@ pub(crate) mod accept;
 mod authority;
 mod grammar;
 pub(crate) mod head;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod pieces;
 pub(crate) mod refusal;
 pub(crate) mod request;
 mod request_line;

@@ -1,6 +1,7 @@
 //! What the tests of this directory share: a request that is right, and how to read it.
 
-use super::head::{HeadReader, MAX_HEAD};
+pub(crate) use super::pieces::Outcome;
+use super::pieces::read;
 use super::refusal::Refusal;
 use super::request::HandshakeRequest;
 
@@ -12,9 +13,6 @@ pub(crate) const HEAD: &str = "GET /chat HTTP/1.1\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\
     \r\n";
-
-/// What a reader made of some bytes: nothing yet, or the request and what was left over.
-pub(crate) type Outcome = Result<Option<(HandshakeRequest, Vec<u8>)>, Refusal>;
 
 /// Returns [`HEAD`] with a part of it replaced.
 pub(crate) fn head_with(part: &str, replacement: &str) -> String {
@@ -53,17 +51,4 @@ pub(crate) fn outcome(bytes: &[u8]) -> Outcome {
         assert_eq!(read(&mut [first, second].into_iter()), outcome, "cut at {place}");
     }
     outcome
-}
-
-/// Reads pieces until the answer is certain; what was not needed is left over.
-pub(crate) fn read(pieces: &mut dyn Iterator<Item = &[u8]>) -> Outcome {
-    let mut reader = HeadReader::new();
-    while let Some(piece) = pieces.next() {
-        let found = reader.read(piece);
-        assert!(reader.buffer_size() <= MAX_HEAD, "{}", reader.buffer_size());
-        if let Some((request, rest)) = found? {
-            return Ok(Some((request, [rest, &pieces.collect::<Vec<_>>().concat()].concat())));
-        }
-    }
-    Ok(None)
 }

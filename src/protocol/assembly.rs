@@ -79,7 +79,7 @@ impl Assembly {
     }
 
     /// Returns how many bytes the buffer occupies.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn capacity(&self) -> usize {
         self.content.capacity()
     }

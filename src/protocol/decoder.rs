@@ -124,7 +124,7 @@ impl Decoder {
     }
 
     /// Returns whether the peer's close frame or a violation has ended the input.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn has_ended(&self) -> bool {
         self.stage == Stage::Ended
     }
@@ -139,7 +139,7 @@ impl Decoder {
     }
 
     /// Returns how many bytes of heap memory the decoder holds.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn held_bytes(&self) -> usize {
         let Some(unfinished) = self.unfinished.as_deref() else { return 0 };
         let control = unfinished.control.as_deref().map_or(0, size_of_val);

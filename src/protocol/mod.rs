@@ -24,6 +24,9 @@ pub(crate) mod mask;
 pub(crate) mod opcode;
 pub(crate) mod role;
 pub(crate) mod short_bytes;
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(not(test), expect(dead_code, reason = "the fuzz targets need a part of it"))]
+pub(crate) mod testing;
 pub(crate) mod text_split;
 pub(crate) mod unfinished;
 pub(crate) mod unread;

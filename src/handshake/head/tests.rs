@@ -2,7 +2,8 @@
 
 use super::{HeadReader, MAX_HEAD, MAX_HEADERS, MAX_LINE};
 
-use crate::handshake::testing::{HEAD, head_and, head_with, outcome, read, refusal, request};
+use crate::handshake::pieces::read;
+use crate::handshake::testing::{HEAD, head_and, head_with, outcome, refusal, request};
 
 /// Checks that the bytes are refused with this status at the last of them, and not before.
 fn assert_refused_at_the_last_byte(status: u16, bytes: &[u8]) {

@@ -1,0 +1,21 @@
+//! Reads heads that come in pieces, for tests.
+
+use super::head::{HeadReader, MAX_HEAD};
+use super::refusal::Refusal;
+use super::request::HandshakeRequest;
+
+/// What a reader made of some bytes: nothing yet, or the request and what was left over.
+pub(crate) type Outcome = Result<Option<(HandshakeRequest, Vec<u8>)>, Refusal>;
+
+/// Reads pieces until the answer is certain; what was not needed is left over.
+pub(crate) fn read(pieces: &mut dyn Iterator<Item = &[u8]>) -> Outcome {
+    let mut reader = HeadReader::new();
+    while let Some(piece) = pieces.next() {
+        let found = reader.read(piece);
+        assert!(reader.buffer_size() <= MAX_HEAD, "{}", reader.buffer_size());
+        if let Some((request, rest)) = found? {
+            return Ok(Some((request, [rest, &pieces.collect::<Vec<_>>().concat()].concat())));
+        }
+    }
+    Ok(None)
+}
