@@ -36,6 +36,9 @@ mod close_code;
 mod error;
 mod event_loop;
 mod event_thread;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handshake;
 mod host_address;
 mod panics;

@@ -301,6 +301,8 @@ impl Session {
         if is_blocked {
             shared.rare().late_pong = Some(payload.into());
         } else {
+            // An earlier ping that was not answered yet need not be answered any more.
+            shared.take_late_pong();
             shared.outbox.push(&Frame::pong(payload));
         }
     }

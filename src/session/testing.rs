@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::protocol::event::Data;
+use crate::protocol::frame::Frame;
 use crate::protocol::opcode::{MessageKind, Opcode};
 use crate::reactor::Reactor;
 use crate::send_status::SendStatus;
@@ -157,13 +158,13 @@ impl ScriptedConnection {
 impl Recorder {
     /// Sends, and writes down what was accepted.
     pub(crate) fn send(&self, opcode: Opcode, payload: &[u8]) -> SendStatus {
-        let status = match opcode {
-            Opcode::Ping => self.session.ping(payload),
-            Opcode::Text => self.session.send(MessageKind::Text, payload),
-            _ => self.session.send(MessageKind::Binary, payload),
+        let (status, sent) = match opcode {
+            Opcode::Ping => (self.session.ping(payload), Frame::ping(payload).payload),
+            Opcode::Text => (self.session.send(MessageKind::Text, payload), payload),
+            _ => (self.session.send(MessageKind::Binary, payload), payload),
         };
         if status == SendStatus::Queued {
-            self.record().sent.push((opcode, payload.to_vec()));
+            self.record().sent.push((opcode, sent.to_vec()));
         }
         status
     }

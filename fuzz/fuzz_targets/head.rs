@@ -1,0 +1,5 @@
+//! The check of the request that opens a connection; what is checked is in `src/fuzzing/`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| slotwork::fuzzing::head(data));

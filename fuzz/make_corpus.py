@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Writes the seed corpora of the fuzz targets: `fuzz/make_corpus.py`.
+
+How each target reads its input is said in `src/fuzzing/`. What a fuzzer finds is added by hand, with a
+name that says what it was.
+"""
+
+import pathlib
+import struct
+
+CORPUS = pathlib.Path(__file__).parent / "corpus"
+
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+FINAL = 0x80
+
+REQUEST = (
+    b"GET /chat HTTP/1.1\r\nHost: foo.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+def frame(first, payload=b"", key=None):
+    """A frame with the shortest length; masked when there is a key."""
+    mask_bit = 0 if key is None else 0x80
+    if len(payload) < 126:
+        header = struct.pack(">BB", first, mask_bit | len(payload))
+    elif len(payload) < 65536:
+        header = struct.pack(">BBH", first, mask_bit | 126, len(payload))
+    else:
+        header = struct.pack(">BBQ", first, mask_bit | 127, len(payload))
+    if key is None:
+        return header + payload
+    return header + key + bytes(byte ^ key[i % 4] for i, byte in enumerate(payload))
+
+
+def conversations(key):
+    """What a peer may send, by name; right and wrong."""
+    wrong_key = b"\1\2\3\4" if key is None else None
+    mask_bit = 0 if key is None else 0x80
+    text = "é€😀 mixed".encode()
+
+    def of(*frames):
+        return b"".join(frame(first, payload, key) for first, payload in frames)
+
+    return {
+        "empty": b"",
+        "text": of((FINAL | TEXT, b"Hello")),
+        "text_of_all_widths": of((FINAL | TEXT, text)),
+        "binary": of((FINAL | BINARY, bytes(range(256)))),
+        "long_length": of((FINAL | BINARY, b"x" * 66_000)),
+        "empty_messages": of((FINAL | TEXT, b""), (FINAL | BINARY, b"")),
+        "fragments": of((TEXT, text[:1]), (CONTINUATION, b""), (CONTINUATION, text[1:7]), (FINAL, text[7:])),
+        "control_frames_between": of(
+            (BINARY, b"ab"), (FINAL | PING, b"ping"), (CONTINUATION, b"cd"), (FINAL | PONG, b""), (FINAL, b"ef")
+        ),
+        "many_messages": of(*[(FINAL | TEXT, b"%d" % number) for number in range(40)]),
+        "many_fragments": of((TEXT, b"1"), *[(CONTINUATION, b"1")] * 20, (FINAL, b"1")),
+        "pings": of(*[(FINAL | PING, b"p" * length) for length in (0, 1, 125)]),
+        "close": of((FINAL | TEXT, b"before"), (FINAL | CLOSE, b"\x03\xe8bye"), (FINAL | TEXT, b"behind")),
+        "close_without_code": of((FINAL | CLOSE, b"")),
+        "close_with_half_a_code": of((FINAL | CLOSE, b"\x03")),
+        "close_with_a_forbidden_code": of((FINAL | CLOSE, b"\x03\xed")),
+        "close_with_a_broken_reason": of((FINAL | CLOSE, b"\x03\xe8\xff")),
+        "close_inside_a_message": of((TEXT, b"a"), (FINAL | CLOSE, b"\x03\xe9")),
+        "invalid_text": of((FINAL | TEXT, b"fine \xff")),
+        "invalid_text_in_fragments": of((TEXT, b"\xed"), (FINAL, b"\xa0\x80")),
+        "text_that_ends_in_a_character": of((TEXT, b"\xf0\x9f"), (FINAL, b"\x98")),
+        "reserved_bits": of((FINAL | 0x40 | TEXT, b"a")),
+        "reserved_opcode": of((FINAL | 3, b"")),
+        "fragmented_ping": of((PING, b"a")),
+        "long_ping": of((FINAL | PING, b"a" * 126)),
+        "nothing_to_continue": of((FINAL | CONTINUATION, b"a")),
+        "message_inside_another": of((TEXT, b"a"), (FINAL | TEXT, b"b")),
+        "wrongly_masked": frame(FINAL | TEXT, b"a", wrong_key),
+        "long_encoding_of_16_bits": bytes([FINAL | TEXT, mask_bit | 126, 0, 5]),
+        "long_encoding_of_64_bits": bytes([FINAL | TEXT, mask_bit | 127]) + struct.pack(">Q", 5),
+        "top_bit_of_the_length": bytes([FINAL | BINARY, mask_bit | 127]) + struct.pack(">Q", 1 << 63),
+        "too_big": bytes([FINAL | BINARY, mask_bit | 127]) + struct.pack(">Q", 1 << 40),
+        "cut_in_the_header": of((FINAL | BINARY, b"x" * 300))[:3],
+        "cut_in_the_payload": of((FINAL | TEXT, text))[:-3],
+    }
+
+
+def frames(key):
+    """The bytes behind the third choose limits, reads and frame size; the limits matter to some."""
+    table = {}
+    for number, (name, wire) in enumerate(conversations(key).items()):
+        table[name] = bytes([0, number, 7]) + wire
+    for limits in (1, 2, 3):
+        for name in ("fragments", "binary", "many_fragments"):
+            table[f"{name}_with_limits_{limits}"] = bytes([limits, 0, 0]) + conversations(key)[name]
+    return table
+
+
+def heads():
+    """Requests, right and wrong; the first byte says how they are cut."""
+
+    def changed(old, new):
+        assert old in REQUEST
+        return REQUEST.replace(old, new, 1)
+
+    def more(*lines):
+        return changed(b"\r\n\r\n", b"".join(b"\r\n" + line for line in lines) + b"\r\n\r\n")
+
+    table = {
+        "least": REQUEST,
+        "frames_behind": REQUEST + frame(FINAL | TEXT, b"Hello", b"\1\2\3\4"),
+        "empty_line_before": b"\r\n" + REQUEST,
+        "two_empty_lines_before": b"\r\n\r\n" + REQUEST,
+        "absolute_target": changed(b"/chat", b"ws://user@foo.com:80/chat?a=b"),
+        "absolute_target_without_path": changed(b"/chat", b"ws://foo.com?a=b"),
+        "target_to_escape": changed(b"/chat", b'/"<>\\^`{|}'),
+        "asterisk": changed(b"/chat", b"*"),
+        "fragment": changed(b"/chat", b"/chat#here"),
+        "browser": more(
+            b"Origin: https://foo.com",
+            b"Sec-WebSocket-Protocol: chat, superchat",
+            b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
+            b"User-Agent: Mozilla/5.0",
+            b"Cookie: a=b",
+        ),
+        "two_connection_lines": changed(b"Connection: Upgrade", b"Connection: keep-alive\r\nconnection: UPGRADE"),
+        "token_lists": changed(b"Upgrade: websocket", b"Upgrade: h2c , , WebSocket"),
+        "ipv6_host": changed(b"foo.com", b"[::1]:8080"),
+        "no_host": changed(b"Host: foo.com\r\n", b""),
+        "two_hosts": more(b"Host: bar.com"),
+        "short_key": changed(b"dGhl", b""),
+        "two_keys": more(b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="),
+        "version_8": changed(b"13\r\n", b"8\r\n"),
+        "version_013": changed(b"13\r\n", b"013\r\n"),
+        "post": changed(b"GET", b"POST"),
+        "head": changed(b"GET", b"HEAD"),
+        "http_1_0": changed(b"HTTP/1.1", b"HTTP/1.0"),
+        "http_2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "plain_http": b"GET / HTTP/1.1\r\nHost: foo.com\r\n\r\n",
+        "body": more(b"Content-Length: 5"),
+        "chunked": more(b"Transfer-Encoding: chunked"),
+        "empty_bodies": more(b"Content-Length: 0", b"Content-Length: 00"),
+        "folded_line": more(b"X: a", b" b"),
+        "space_before_colon": more(b"X : a"),
+        "bare_lf": REQUEST.replace(b"\r\n", b"\n"),
+        "bare_cr": more(b"X: a\rb"),
+        "nul": more(b"X: a\0b"),
+        "latin_1": more(b"X: caf\xe9"),
+        "empty_values": more(b"X:", b"Y: \t "),
+        "protocol_twice": more(b"Sec-WebSocket-Protocol: a, b, a"),
+        "cut": REQUEST[:-1],
+        "many_headers": more(*[b"X: a"] * 101),
+        "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    }
+    return {name: bytes([number * 7 % 256]) + head for number, (name, head) in enumerate(table.items())}
+
+
+# The steps of a script, see `src/fuzzing/script.rs`.
+ARRIVE, ARRIVE_256, ROOM, ROOM_4096, SEND_TEXT, SEND_256, SEND_PING, CLOSE_IT = range(8)
+ABORT, FLUSH, START, ADVANCE, IN_VAIN, END, FAIL_READING, FAIL_WRITING = range(8, 16)
+BATCHED = 0x80
+NOT_TAKEN, NO_ROOM = 0x08, 0x10
+NOTHING, ECHO, BIG, ECHO_FLUSH, SUSPEND, ECHO_CLOSE, ABORT_IT = range(7)
+
+
+def connections():
+    """Scripts with what a client may send."""
+    wires = conversations(b"\x37\xfa\x21\x3d")
+
+    def script(wire, settings, *steps, leftover=0):
+        return bytes([settings, leftover, len(steps)]) + b"".join(map(bytes, steps)) + wires[wire]
+
+    table = {f"echo_{name}": script(name, ECHO) for name in wires if name != "long_length"}
+    table |= {
+        "echo_without_room": script("many_messages", ECHO | NO_ROOM, (ARRIVE, 100), (ROOM, 5), (ARRIVE, 200), (ROOM, 1)),
+        "big_answers": script("many_messages", BIG | NO_ROOM, (ARRIVE, 255), (ROOM_4096, 5), (ROOM_4096, 50)),
+        "flushed_answers": script("many_messages", ECHO_FLUSH | NO_ROOM, (ARRIVE, 100), (ROOM, 200)),
+        "suspended_turns": script("many_messages", SUSPEND, (ARRIVE, 100), (ARRIVE, 100)),
+        "closing_slot": script("many_messages", ECHO_CLOSE, (ARRIVE, 30)),
+        "aborting_slot": script("many_messages", ABORT_IT, (ARRIVE, 30)),
+        "leftover": script("many_messages", ECHO, leftover=100),
+        "leftover_before_it_is_taken": script("close", ECHO | NOT_TAKEN, (ARRIVE, 5), (START, 0), leftover=7),
+        "never_taken": script("text", ECHO | NOT_TAKEN, (ARRIVE, 255), (CLOSE_IT, 0)),
+        "sends": script("empty", NO_ROOM, (SEND_TEXT, 9), (SEND_PING, 4), (SEND_256, 70), (FLUSH, 0), (ROOM_4096, 1)),
+        "sends_in_one_batch": script("text", ECHO, (SEND_256 | BATCHED, 63), (SEND_256 | BATCHED, 65), (SEND_TEXT, 1)),
+        "pings_without_room": script("pings", NO_ROOM, (SEND_256, 1), (ARRIVE, 255), (ROOM, 100), (ROOM_4096, 1)),
+        "closing": script("close", NOTHING, (SEND_TEXT, 3), (CLOSE_IT, 0), (ARRIVE, 255)),
+        "closing_without_room": script("close", NO_ROOM, (SEND_256, 3), (CLOSE_IT, 1), (END, 0), (ROOM_4096, 9)),
+        "closing_times_out": script("text", NOTHING, (CLOSE_IT, 0), (ADVANCE, 49), (ADVANCE, 1)),
+        "writing_times_out": script("text", NO_ROOM, (SEND_TEXT, 9), (ADVANCE, 99), (ROOM, 1), (ADVANCE, 99), (ADVANCE, 1)),
+        "draining_times_out": script("close", NOTHING, (ARRIVE, 255), (ADVANCE, 19), (ADVANCE, 1)),
+        "room_in_batches": script("empty", NO_ROOM, *[(SEND_256 | BATCHED, 255), (ROOM_4096 | BATCHED, 8)] * 31),
+        "abort": script("many_messages", ECHO, (ARRIVE, 30), (ABORT | BATCHED, 0), (ARRIVE, 30)),
+        "end_inside_a_message": script("cut_in_the_payload", ECHO, (ARRIVE, 12), (END, 0)),
+        "reading_fails": script("many_messages", ECHO, (ARRIVE, 30), (FAIL_READING, 0)),
+        "reading_fails_while_closing": script("many_messages", ECHO, (CLOSE_IT, 0), (ARRIVE, 30), (FAIL_READING, 2)),
+        "writing_fails": script("many_messages", ECHO, (ARRIVE, 30), (FAIL_WRITING, 4), (ARRIVE, 255)),
+        "writing_fails_at_once": script("many_messages", BIG, (FAIL_WRITING | BATCHED, 9), (ARRIVE, 30)),
+        "interruptions": script("many_messages", ECHO, (IN_VAIN, 3), (ARRIVE, 30), (IN_VAIN, 1), (FLUSH, 0)),
+        "news_in_vain": script("many_messages", ECHO | NO_ROOM, (IN_VAIN, 0), (ARRIVE, 30), (IN_VAIN, 0), (ROOM, 9)),
+    }
+    return table
+
+
+def main():
+    corpora = {
+        "head": heads(),
+        "frames_server": frames(b"\x37\xfa\x21\x3d"),
+        "frames_client": frames(None),
+        "connection": connections(),
+    }
+    for target, files in corpora.items():
+        directory = CORPUS / target
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (directory / name).write_bytes(content)
+
+
+main()

@@ -1,0 +1,245 @@
+//! One connection from its beginning to its end, over a stream that a script plays.
+
+use crate::close_code::CloseCode;
+use crate::error::Error;
+use crate::fuzzing::script::{Action, Reply, Script};
+use crate::protocol::limits::Limits;
+use crate::protocol::opcode::Opcode;
+use crate::protocol::role::Role;
+use crate::protocol::testing::{Outcome, Random, Received, decode_reads};
+use crate::session::Observer;
+use crate::session::testing::{Record, ScriptedConnection, Slot, Told};
+use crate::socket_state::SocketState;
+use crate::turn;
+
+/// Plays a script, see [`Script::parse`], and then sends the rest and the end.
+pub fn connection(data: &[u8]) {
+    let Some(script) = Script::parse(data) else { return };
+    let (leftover, rest) = script.wire.split_at(script.leftover);
+    let Ok(mut connection) = ScriptedConnection::new(leftover, slot(script.reply)) else { return };
+
+    let unsent = play(&script, rest, &mut connection);
+    finish(unsent, &mut connection);
+
+    let record = connection.record();
+    let received = decode_reads((Role::Server, Limits::default()), [script.wire]);
+    let written = connection.peer.written();
+    let answers = decode_reads((Role::Client, UNLIMITED), [&written[..]]);
+    check_life(&record);
+    check_told(&script, &record, &received);
+    check_answers(&record, &received, &answers);
+    assert!(record.written <= written.len(), "{} were reported", record.written);
+    if script.is_calm() {
+        assert_eq!(record.written, written.len(), "not all was reported");
+        check_calm_end(&script, &connection, &received, &answers);
+    }
+}
+
+fn slot(reply: Reply) -> Slot {
+    Box::new(move |recorder, told| {
+        let (opcode, payload) = match told {
+            Told::Text(text) => (Opcode::Text, text.as_bytes()),
+            Told::Binary(bytes) => (Opcode::Binary, &bytes[..]),
+            _ => return,
+        };
+        let echo = || {
+            recorder.send(opcode, payload);
+        };
+        match reply {
+            Reply::None => {}
+            Reply::Echo => echo(),
+            Reply::Big => {
+                recorder.send(Opcode::Binary, &[payload, &vec![0; 20_000]].concat());
+            }
+            Reply::EchoAndFlush => {
+                echo();
+                recorder.session().flush();
+                echo();
+            }
+            Reply::SuspendAndEcho => {
+                echo();
+                turn::suspend_all();
+                echo();
+            }
+            Reply::EchoAndClose => {
+                echo();
+                recorder.session().close(CloseCode::GOING_AWAY, "enough");
+            }
+            Reply::Abort => recorder.session().abort(),
+        }
+    })
+}
+
+/// Plays the steps and returns what of `rest` has not been sent.
+fn play<'w>(
+    script: &Script<'_>,
+    mut rest: &'w [u8],
+    connection: &mut ScriptedConnection,
+) -> &'w [u8] {
+    if script.is_taken {
+        connection.start_reading();
+    }
+    if script.has_room {
+        connection.peer.make_room(usize::MAX);
+    }
+    for step in &script.steps {
+        match step.action {
+            Action::Arrive(count) => {
+                let (read, unsent) = rest.split_at(count.min(rest.len()));
+                connection.peer.send(read);
+                rest = unsent;
+            }
+            action => apply(action, connection),
+        }
+        if step.settles {
+            connection.settle();
+        }
+    }
+    rest
+}
+
+fn apply(action: Action, connection: &mut ScriptedConnection) {
+    let peer = &connection.peer;
+    match action {
+        // The caller has the bytes.
+        Action::Arrive(_) => {}
+        Action::MakeRoom(count) => peer.make_room(count),
+        Action::SendText(length) => _ = connection.send(Opcode::Text, &[b'a'; 255][..length]),
+        Action::SendBinary(length) => _ = connection.send(Opcode::Binary, &vec![1; length]),
+        Action::Ping(length) => _ = connection.send(Opcode::Ping, &[2; 255][..length]),
+        Action::Close(code) => _ = connection.session().close(CloseCode::new(code), "script"),
+        Action::Abort => connection.session().abort(),
+        Action::Flush => _ = connection.session().flush(),
+        Action::StartReading => connection.start_reading(),
+        Action::AdvanceMillis(count) => {
+            connection.advance(std::time::Duration::from_millis(count));
+        }
+        Action::ReportInVain => peer.report_in_vain(),
+        Action::Interrupt(calls) => peer.interrupt(calls),
+        Action::End => peer.end(),
+        Action::FailReading(kind) => peer.fail_reading(kind),
+        Action::FailWriting(count, kind) => peer.fail_writing(peer.written().len() + count, kind),
+    }
+}
+
+/// Sends the rest in pieces of many lengths, and the end: then the connection has to end as well.
+fn finish(mut unsent: &[u8], connection: &mut ScriptedConnection) {
+    connection.start_reading();
+    let mut random = Random(unsent.len() as u64);
+    while !unsent.is_empty() {
+        let longest = [1, 10, 1000, 100_000][random.below(4)];
+        let (read, rest) = unsent.split_at((1 + random.below(longest)).min(unsent.len()));
+        connection.peer.send(read);
+        connection.settle();
+        unsent = rest;
+    }
+    connection.peer.end();
+    connection.settle();
+    connection.peer.make_room(usize::MAX);
+    connection.settle();
+    assert!(connection.has_ended(), "it did not end");
+}
+
+/// Closing, and its state, come at most once; a failure, the state and the end come last, once.
+fn check_life(record: &Record) {
+    let is_message = |told: &&Told| matches!(told, Told::Text(_) | Told::Binary(_) | Told::Pong(_));
+    let life: Vec<&Told> = record.told.iter().filter(|told| !is_message(told)).collect();
+    let closing = match &life[..] {
+        [closing @ .., Told::Failed(_), Told::State(SocketState::Unconnected), Told::Ended]
+        | [closing @ .., Told::State(SocketState::Unconnected), Told::Ended] => closing,
+        life => unreachable!("{life:?}"),
+    };
+    let is_right = match closing {
+        [] | [Told::Closing, Told::State(SocketState::Closing)] => true,
+        // `abort` is told in advance as well, without a state.
+        [Told::Closing] => !matches!(life[..], [.., Told::Failed(_), _, _]),
+        _ => false,
+    };
+    assert!(is_right, "{life:?}");
+}
+
+/// What was delivered is what came, in order; all of it, unless something costs messages.
+fn check_told(script: &Script<'_>, record: &Record, received: &Outcome) {
+    let told = record.told.iter().filter_map(|told| match told {
+        Told::Text(text) => Some(Received::Text(text.clone())),
+        Told::Binary(bytes) => Some(Received::Binary(bytes.clone())),
+        Told::Pong(payload) => Some(Received::Pong(payload.clone())),
+        _ => None,
+    });
+    let told: Vec<_> = told.collect();
+    let is_delivered =
+        |event: &&Received| !matches!(event, Received::Ping(_) | Received::Close(..));
+    let expected: Vec<_> = received.0.iter().filter(is_delivered).cloned().collect();
+
+    assert!(expected.starts_with(&told), "{told:?} is no beginning of {expected:?}");
+    if script.is_calm() {
+        assert_eq!(told.len(), expected.len(), "not all was delivered");
+    }
+}
+
+/// What was written are frames of a server: what was sent, in order, the answers of some of the
+/// pings, in order, and a close frame behind all.
+fn check_answers(record: &Record, received: &Outcome, (answers, violation): &Outcome) {
+    assert_eq!(*violation, None, "{answers:?}");
+    let mut sent = record.sent.iter();
+    let mut pings = received.0.iter();
+    for answer in answers {
+        let is_right = match answer {
+            Received::Text(text) => {
+                sent.next().is_some_and(|sent| *sent == (Opcode::Text, text.clone().into_bytes()))
+            }
+            Received::Binary(bytes) => {
+                sent.next().is_some_and(|sent| *sent == (Opcode::Binary, bytes.clone()))
+            }
+            Received::Ping(payload) => {
+                sent.next().is_some_and(|sent| *sent == (Opcode::Ping, payload.clone()))
+            }
+            Received::Pong(payload) => {
+                pings.any(|ping| matches!(ping, Received::Ping(ping) if ping == payload))
+            }
+            Received::Close(..) => true,
+        };
+        assert!(is_right, "{answer:?} was written");
+    }
+}
+
+/// With nobody to disturb it a connection ends in order, and all that was sent is written.
+fn check_calm_end(
+    script: &Script<'_>,
+    connection: &ScriptedConnection,
+    (received, violation): &Outcome,
+    (answers, _): &Outcome,
+) {
+    let record = connection.record();
+    let failure = record.told.iter().find_map(|told| match told {
+        Told::Failed(error) => Some(error),
+        _ => None,
+    });
+    if matches!(failure, Some(Error::OutputLimit { .. })) {
+        return;
+    }
+    let has_closed = record.told.iter().any(|told| matches!(told, Told::Closing));
+    let close = answers.last().filter(|answer| matches!(answer, Received::Close(..)));
+    assert_eq!(close.is_some(), has_closed, "{answers:?}");
+    assert_eq!(failure.is_none(), has_closed, "{failure:?}");
+    if has_closed {
+        let is_sent =
+            |answer: &&Received| !matches!(answer, Received::Pong(_) | Received::Close(..));
+        let written = answers.iter().filter(is_sent).count();
+        assert_eq!(written, record.sent.len(), "not all that was sent was written");
+    }
+    if script.never_closes() {
+        let expected = match (received.last(), violation) {
+            (_, Some(violation)) => {
+                let code = u16::from(violation.close_code());
+                Some(Received::Close(Some(code), violation.reason().to_owned()))
+            }
+            (Some(close @ Received::Close(..)), None) => Some(close.clone()),
+            (_, None) => None,
+        };
+        assert_eq!(close.cloned(), expected);
+    }
+}
+
+const UNLIMITED: Limits =
+    Limits { max_frame_size: usize::MAX, max_message_size: usize::MAX, max_fragments: u32::MAX };

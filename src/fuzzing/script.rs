@@ -1,0 +1,138 @@
+//! The script of a connection, read from the bytes that a fuzzer made up.
+
+use std::io::ErrorKind;
+
+/// What happens on a connection, and what its program does.
+pub(super) struct Script<'d> {
+    pub(super) reply: Reply,
+    /// Whether the program takes the socket at once, and not at the end.
+    pub(super) is_taken: bool,
+    /// Whether the kernel takes all output from the beginning.
+    pub(super) has_room: bool,
+    /// How much of the peer's bytes came with the opening handshake.
+    pub(super) leftover: usize,
+    pub(super) steps: Vec<Step>,
+    /// What the peer sends, in all.
+    pub(super) wire: &'d [u8],
+}
+
+/// What a slot does about each message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    None,
+    Echo,
+    /// More than what waits for the end of the turn.
+    Big,
+    EchoAndFlush,
+    /// As a loop inside the slot does it.
+    SuspendAndEcho,
+    EchoAndClose,
+    Abort,
+}
+
+/// One thing that happens.
+pub(super) struct Step {
+    pub(super) action: Action,
+    /// Whether the connection gets its turns before the next thing happens.
+    pub(super) settles: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Action {
+    Arrive(usize),
+    MakeRoom(usize),
+    SendText(usize),
+    SendBinary(usize),
+    Ping(usize),
+    Close(u16),
+    Abort,
+    Flush,
+    StartReading,
+    AdvanceMillis(u64),
+    ReportInVain,
+    Interrupt(usize),
+    End,
+    FailReading(ErrorKind),
+    /// Once so many more bytes have been written.
+    FailWriting(usize, ErrorKind),
+}
+
+impl<'d> Script<'d> {
+    /// Reads a script: one byte of settings, the length of the leftover, the number of steps, two
+    /// bytes for each step, and what the peer sends.
+    pub(super) fn parse(data: &'d [u8]) -> Option<Self> {
+        let (&[settings, leftover, count], rest) = data.split_first_chunk()?;
+        let (steps, wire) = rest.split_at_checked(usize::from(count % 64) * 2)?;
+        let reply = match settings % 8 {
+            0 => Reply::None,
+            1 | 7 => Reply::Echo,
+            2 => Reply::Big,
+            3 => Reply::EchoAndFlush,
+            4 => Reply::SuspendAndEcho,
+            5 => Reply::EchoAndClose,
+            _ => Reply::Abort,
+        };
+        Some(Self {
+            reply,
+            is_taken: settings & 0x08 == 0,
+            has_room: settings & 0x10 == 0,
+            leftover: usize::from(leftover).min(wire.len()),
+            steps: steps.as_chunks().0.iter().map(Step::parse).collect(),
+            wire,
+        })
+    }
+
+    /// Returns whether nothing happens that costs messages: no failure, no end before all has been
+    /// said, no time that passes, and a program that closes only in order.
+    pub(super) fn is_calm(&self) -> bool {
+        let is_calm = |step: &Step| {
+            !matches!(
+                step.action,
+                Action::Abort
+                    | Action::AdvanceMillis(_)
+                    | Action::End
+                    | Action::FailReading(_)
+                    | Action::FailWriting(..)
+            )
+        };
+        self.reply != Reply::Abort && self.steps.iter().all(is_calm)
+    }
+
+    /// Returns whether the program leaves closing to the peer.
+    pub(super) fn never_closes(&self) -> bool {
+        let closes = |step: &Step| matches!(step.action, Action::Close(_));
+        self.reply != Reply::EchoAndClose && !self.steps.iter().any(closes)
+    }
+}
+
+impl Step {
+    fn parse(&[kind, argument]: &[u8; 2]) -> Self {
+        let count = usize::from(argument);
+        let error = match argument % 4 {
+            0 => ErrorKind::ConnectionReset,
+            1 => ErrorKind::BrokenPipe,
+            2 => ErrorKind::TimedOut,
+            _ => ErrorKind::ConnectionAborted,
+        };
+        let action = match kind % 16 {
+            0 => Action::Arrive(count),
+            1 => Action::Arrive(count * 256),
+            2 => Action::MakeRoom(count),
+            3 => Action::MakeRoom(count * 4096),
+            4 => Action::SendText(count),
+            5 => Action::SendBinary(count * 256),
+            6 => Action::Ping(count),
+            7 => Action::Close(1000 + u16::from(argument)),
+            8 if argument % 4 == 0 => Action::Abort,
+            8 | 9 => Action::Flush,
+            10 => Action::StartReading,
+            11 => Action::AdvanceMillis(u64::from(argument) * 100),
+            12 if argument % 4 == 0 => Action::ReportInVain,
+            12 => Action::Interrupt(count % 4),
+            13 => Action::End,
+            14 => Action::FailReading(error),
+            _ => Action::FailWriting(count, error),
+        };
+        Self { action, settles: kind < 0x80 }
+    }
+}

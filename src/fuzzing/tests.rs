@@ -1,0 +1,85 @@
+//! The fuzz targets over seeded inputs and over their committed corpora.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::{connection, frames_client, frames_server, head};
+use crate::close_code::CloseCode;
+use crate::protocol::close_frame::ClosePayload;
+use crate::protocol::frame::Frame;
+use crate::protocol::opcode::MessageKind;
+use crate::protocol::testing::Random;
+
+/// Every file of every corpus; also what a fuzzer has found once stays mended.
+#[test]
+fn the_corpora_break_no_promise() -> io::Result<()> {
+    type Target = fn(&[u8]);
+    let targets: [(&str, Target); 4] = [
+        ("connection", connection),
+        ("frames_client", frames_client),
+        ("frames_server", frames_server),
+        ("head", head),
+    ];
+    for (name, target) in targets {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
+        let mut count = 0;
+        for entry in fs::read_dir(corpus)? {
+            target(&fs::read(entry?.path())?);
+            count += 1;
+        }
+        assert!(count >= 20, "{name} has {count} files");
+    }
+    Ok(())
+}
+
+/// Catalogue, "Messages": partial reads and writes, failures, closings and timeouts in any order.
+#[test]
+fn connections_keep_their_promises_in_random_scripts() {
+    for seed in 0..600 {
+        let mut random = Random(seed);
+        let wire = conversation(&mut random);
+        // Every third script has nothing in it that costs messages.
+        let kinds: &[u8] =
+            if seed % 3 == 0 { &[0, 1, 2, 3, 4, 5, 6, 9, 10, 12] } else { &ALL_KINDS };
+        let mut script = random.bytes(2);
+        script[0] &= 0x1D;
+        let count = random.below(40);
+        script.extend(u8::try_from(count));
+        for _ in 0..count {
+            let batched = if random.below(3) == 0 { 0x80 } else { 0 };
+            script.push(kinds[random.below(kinds.len())] | batched);
+            script.extend(random.bytes(1));
+        }
+        script.extend(wire);
+
+        connection(&script);
+    }
+}
+
+/// What a client may say, some of it wrong.
+fn conversation(random: &mut Random) -> Vec<u8> {
+    let mut wire = Vec::new();
+    for _ in 0..random.below(40) {
+        let length = [0, 5, 130, 70_000][random.below(4)];
+        let payload = vec![b'x'; random.below(length + 1)];
+        let frame = match random.below(4) {
+            0 => Frame::ping(&payload),
+            1 => Frame::pong(&payload),
+            2 => Frame::message(MessageKind::Text, &payload),
+            _ => Frame::message(MessageKind::Binary, &payload),
+        };
+        frame.write_to(&mut wire, Some([1, 2, 3, 4]));
+    }
+    match random.below(4) {
+        0 => wire.extend([0xFF; 10]),
+        1 => {}
+        _ => {
+            let payload = ClosePayload::new(CloseCode::NORMAL, "");
+            Frame::close(&payload).write_to(&mut wire, Some([1, 2, 3, 4]));
+        }
+    }
+    wire
+}
+
+const ALL_KINDS: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
