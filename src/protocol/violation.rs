@@ -1,8 +1,5 @@
 //! What a peer did wrong, as the close frame that answers it says it.
 
-use std::error::Error;
-use std::fmt;
-
 use crate::close_code::CloseCode;
 
 /// A rule that the peer broke: the close code and the reason for the answering close frame.
@@ -70,11 +67,3 @@ impl Violation {
         self.reason
     }
 }
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.reason)
-    }
-}
-
-impl Error for Violation {}
