@@ -97,6 +97,53 @@ pub enum Error {
     /// The close code must not be sent (RFC 6455 §7.4.2).
     #[error("close code {0} must not be sent")]
     InvalidCloseCode(CloseCode),
+    /// The URL is not that of a WebSocket server.
+    #[error("{0:?} is no valid URL")]
+    InvalidUrl(String),
+    /// The URL is not a `ws` or `wss` one.
+    #[error("{0:?} is neither ws nor wss")]
+    UnsupportedScheme(String),
+    /// The socket has a connection, or is about to have one; it goes on with that.
+    #[error("the socket is open already")]
+    AlreadyOpen,
+    /// The host has no address.
+    #[error("host {host:?} not found")]
+    HostNotFound {
+        /// The name that was looked up.
+        host: String,
+        /// What the operating system said.
+        source: Arc<io::Error>,
+    },
+    /// No address of the host could be reached.
+    #[error("cannot connect to {host:?} port {port}")]
+    Connect {
+        /// The host that was asked for.
+        host: String,
+        /// The port that was asked for.
+        port: u16,
+        /// What the operating system said, of the last address that was tried.
+        source: Arc<io::Error>,
+    },
+    /// The connection was not open in time (default 10 s): look-up, TCP and opening handshake.
+    #[error("no connection within {} s", .0.as_secs_f32())]
+    ConnectTimeout(Duration),
+    /// The server answered with another HTTP status than 101. Redirections are not followed.
+    #[error("the server refused the connection with HTTP status {status} {reason}")]
+    ConnectionRefused {
+        /// The HTTP status of the answer.
+        status: u16,
+        /// What the server wrote behind it.
+        reason: String,
+    },
+    /// The server's answer is not one to an opening handshake (RFC 6455 §4.1).
+    #[error("the server's answer is wrong: {0}")]
+    InvalidAnswer(String),
+    /// The text cannot be the name of a header, or the opening handshake sets that header itself.
+    #[error("{0:?} cannot be the name of a header")]
+    InvalidHeaderName(String),
+    /// The text cannot be a subprotocol, or was given twice (RFC 6455 §4.1).
+    #[error("{0:?} cannot be a subprotocol")]
+    InvalidSubprotocol(String),
     /// The text must not stand in an HTTP header.
     #[error("an HTTP header cannot carry {0:?}")]
     InvalidHeaderValue(String),

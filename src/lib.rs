@@ -32,7 +32,9 @@
 //! `nextPendingConnection` is [`WebSocketServer::next_pending_connection`].
 
 mod binary_frame;
+mod client_request;
 mod close_code;
+mod connector;
 mod error;
 mod event_loop;
 mod event_thread;
@@ -41,6 +43,7 @@ mod event_thread;
 pub mod fuzzing;
 mod handshake;
 mod host_address;
+mod mask_generator;
 mod panics;
 mod pong;
 mod prepared_message;
@@ -63,6 +66,9 @@ mod turn;
 
 // The search finds a type by the alias of its `pub use`, not by that of the type in its module.
 pub use binary_frame::BinaryFrame;
+#[doc(alias = "QWebSocketHandshakeOptions")]
+#[doc(alias = "QNetworkRequest")]
+pub use client_request::ClientRequest;
 #[doc(alias = "QWebSocketProtocol::CloseCode")]
 #[doc(alias = "QWebSocketProtocol")]
 pub use close_code::CloseCode;
@@ -83,8 +89,11 @@ pub use event_thread::EventThread;
 #[doc(alias = "QNetworkRequest")]
 #[doc(alias = "QWebSocketHandshakeRequest")]
 pub use handshake::request::HandshakeRequest;
+pub use handshake::response::HandshakeResponse;
 #[doc(alias = "QHostAddress")]
 pub use host_address::HostAddress;
+#[doc(alias = "QMaskGenerator")]
+pub use mask_generator::MaskGenerator;
 pub use pong::Pong;
 pub use prepared_message::PreparedMessage;
 pub use send_status::SendStatus;

@@ -19,7 +19,7 @@ use super::request_line::RequestLine;
 /// # Qt
 ///
 /// `QWebSocket::request()`, a `QNetworkRequest`, as far as a server needs it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct HandshakeRequest {
     /// The head as it was sent, up to and with the empty line. Each open connection keeps one, so
     /// it is one allocation of the exact size, and headers are looked up in the text. Clones share

@@ -7,7 +7,7 @@ use super::refusal::Refusal;
 /// Where the parts of the target are in a checked request line, in bytes from its start.
 ///
 /// A target is a path, as in `/chat?x=1`, or absolute, as in `ws://host/chat?x=1`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RequestLine {
     /// Where host and port begin; equal to `resource_start` when the target is a path.
     pub(crate) authority_start: u16,

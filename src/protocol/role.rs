@@ -7,10 +7,6 @@ use crate::protocol::violation::Violation;
 pub(crate) enum Role {
     /// Accepts the opening handshake; receives masked frames and sends unmasked ones.
     Server,
-    #[cfg_attr(
-        not(any(test, fuzzing)),
-        expect(dead_code, reason = "only servers open sockets yet")
-    )]
     /// Asks for the opening handshake; receives unmasked frames and sends masked ones.
     Client,
 }

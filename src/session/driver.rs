@@ -17,7 +17,6 @@ use crate::protocol::copying::append_bytes;
 use crate::protocol::decoder::{Decoded, Decoder};
 use crate::protocol::event::{Data, Event};
 use crate::protocol::limits::Limits;
-use crate::protocol::role::Role;
 use crate::reactor::{Source, wake_later};
 use crate::session::buffers::{ReadBuffer, SharedPool, put_buffer, shared_pool, take_buffer};
 use crate::session::patience::{Lost, Patience};
@@ -93,10 +92,11 @@ enum Input {
 impl<O: Observer> Driver<O> {
     /// Makes the task for an open connection; `leftover` came behind the opening handshake.
     pub(crate) fn new(observer: Arc<O>, source: Arc<Source>, leftover: Vec<u8>) -> Self {
+        let role = observer.session().role();
         Self {
             observer,
             source,
-            decoder: Decoder::new(Role::Server, Limits::default()),
+            decoder: Decoder::new(role, Limits::default()),
             carry: Carry::new(leftover, 0),
             patience: None,
             stage: Stage::Open,

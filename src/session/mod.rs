@@ -11,11 +11,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::close_code::CloseCode;
 use crate::error::Error;
+use crate::mask_generator::MaskGenerator;
 use crate::prepared_message::PreparedMessage;
 use crate::protocol::fragmentation::Frames;
 use crate::protocol::frame::Frame;
 use crate::protocol::limits::Limits;
 use crate::protocol::opcode::MessageKind;
+use crate::protocol::role::Role;
 use crate::send_status::SendStatus;
 use crate::session::rare::Settings;
 use crate::session::shared::{Cork, OUTPUT_LIMIT, Phase, Shared};
@@ -74,15 +76,67 @@ struct Output {
 
 impl Session {
     /// Makes the session of a connection whose opening handshake is done.
-    pub(crate) fn new(stream: Stream) -> Self {
-        Self { shared: Mutex::new(Shared::new(stream)), has_ended: AtomicBool::new(false) }
+    pub(crate) fn new(role: Role, stream: Stream) -> Self {
+        let session = Self::unconnected(role);
+        session.lock().open(stream);
+        session.has_ended.store(false, Ordering::Release);
+        session
+    }
+
+    /// Makes the session of a socket that has no connection yet.
+    pub(crate) fn unconnected(role: Role) -> Self {
+        Self { shared: Mutex::new(Shared::new(role)), has_ended: AtomicBool::new(true) }
+    }
+
+    /// Begins to connect, unless there is a connection; what became of the last one is forgotten.
+    pub(crate) fn begin_connecting(&self) -> bool {
+        let mut shared = self.lock();
+        let may_connect = shared.phase == Phase::Ended;
+        if may_connect {
+            shared.begin_connecting();
+        }
+        may_connect
+    }
+
+    /// Takes over a connection whose opening handshake is done, unless that was called off.
+    pub(crate) fn open(&self, stream: Stream) -> bool {
+        let mut shared = self.lock();
+        let is_wanted = shared.phase == Phase::Connecting;
+        if is_wanted {
+            shared.open(stream);
+            self.has_ended.store(false, Ordering::Release);
+        }
+        is_wanted
+    }
+
+    /// Gives up connecting; returns whether that was under way.
+    pub(crate) fn stop_connecting(&self) -> bool {
+        let mut shared = self.lock();
+        let was_connecting = shared.phase == Phase::Connecting;
+        if was_connecting {
+            shared.phase = Phase::Ended;
+        }
+        was_connecting
+    }
+
+    /// Sets what masks the frames of a client.
+    pub(crate) fn set_mask_generator(&self, generator: Option<Box<dyn MaskGenerator>>) {
+        self.lock().rare().mask_generator = generator;
+    }
+
+    /// Returns which end of the connection this is.
+    pub(crate) fn role(&self) -> Role {
+        self.lock().role
     }
 
     /// Queues a message, to be written at the end of the loop's turn.
     pub(crate) fn send(&self, kind: MessageKind, message: &[u8]) -> SendStatus {
         let mut shared = self.lock();
         let frame_size = shared.settings().outgoing_frame_size;
-        let is_big = message.len() >= WRITE_AT_ONCE && shared.outbox.is_empty();
+        // A client's messages are masked, and so copied anyway.
+        let is_big = message.len() >= WRITE_AT_ONCE
+            && shared.outbox.is_empty()
+            && shared.role == Role::Server;
         if shared.phase != Phase::Open {
             return SendStatus::NotConnected;
         }
@@ -93,7 +147,7 @@ impl Session {
             if is_big && shared.outbox.is_empty() {
                 shared.write_at_once(&frame);
             } else {
-                shared.outbox.push(&frame);
+                shared.push(&frame);
             }
         }
         shared.wake();
@@ -104,7 +158,8 @@ impl Session {
     pub(crate) fn send_prepared(&self, message: &PreparedMessage) -> SendStatus {
         let mut shared = self.lock();
         let frame = message.frame();
-        if shared.settings().outgoing_frame_size.get() < message.payload().len() {
+        let frame_size = shared.settings().outgoing_frame_size.get();
+        if frame_size < message.payload().len() || shared.role == Role::Client {
             drop(shared);
             return self.send(message.kind(), message.payload());
         }
@@ -133,7 +188,7 @@ impl Session {
         if !shared.has_room(payload.len()) {
             return self.refuse_output(shared);
         }
-        shared.outbox.push(&Frame::ping(payload));
+        shared.push(&Frame::ping(payload));
         shared.wake();
         SendStatus::Queued
     }
@@ -168,7 +223,7 @@ impl Session {
         }
         match shared.silence.lengthen() {
             Some(Silence::Long) => {
-                shared.outbox.push(&Frame::ping(KEEPALIVE_PAYLOAD));
+                shared.push(&Frame::ping(KEEPALIVE_PAYLOAD));
                 shared.wake();
             }
             Some(Silence::TooLong) => {
@@ -204,6 +259,7 @@ impl Session {
 
     pub(crate) fn state(&self) -> SocketState {
         match self.lock().phase {
+            Phase::Connecting => SocketState::Connecting,
             Phase::Open => SocketState::Connected,
             Phase::Closing => SocketState::Closing,
             Phase::Ended => SocketState::Unconnected,
@@ -303,7 +359,7 @@ impl Session {
         } else {
             // An earlier ping that was not answered yet need not be answered any more.
             shared.take_late_pong();
-            shared.outbox.push(&Frame::pong(payload));
+            shared.push(&Frame::pong(payload));
         }
     }
 

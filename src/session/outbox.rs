@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::protocol::copying::append_bytes;
 use crate::protocol::frame::Frame;
+use crate::protocol::mask::MaskingKey;
 use crate::session::buffers::{put_buffer, take_buffer};
 use crate::stream::Stream;
 
@@ -47,9 +48,9 @@ impl Outbox {
         self.len() == 0
     }
 
-    /// Puts a frame behind what waits.
-    pub(super) fn push(&mut self, frame: &Frame<'_>) {
-        self.append(frame.payload.len(), |buffer| frame.write_to(buffer, None));
+    /// Puts a frame behind what waits, masked with the key of a client.
+    pub(super) fn push(&mut self, frame: &Frame<'_>, key: Option<MaskingKey>) {
+        self.append(frame.payload.len(), |buffer| frame.write_to(buffer, key));
     }
 
     /// Puts encoded frames behind what waits.

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use crate::close_code::CloseCode;
+use crate::mask_generator::MaskGenerator;
 use crate::protocol::limits::Limits;
 use crate::session::Failure;
 
@@ -18,6 +19,16 @@ pub(super) struct Rare {
     pub(super) settings: Settings,
     /// The driver has not seen the limits yet.
     pub(super) has_new_limits: bool,
+    /// What masks frames instead of the usual random numbers.
+    pub(super) mask_generator: Option<Box<dyn MaskGenerator>>,
+}
+
+impl Rare {
+    /// Keeps what was set, for another connection, and forgets what became of the last one.
+    pub(super) fn without_past(self) -> Self {
+        let Self { settings, mask_generator, .. } = self;
+        Self { settings, has_new_limits: true, mask_generator, ..Self::default() }
+    }
 }
 
 /// What the owner of a socket may set.

@@ -8,6 +8,8 @@ use crate::close_code::CloseCode;
 use crate::protocol::close_frame::ClosePayload;
 use crate::protocol::frame::Frame;
 use crate::protocol::limits::Limits;
+use crate::protocol::mask::MaskingKey;
+use crate::protocol::role::Role;
 use crate::session::Failure;
 use crate::session::outbox::Outbox;
 use crate::session::rare::{Rare, Settings};
@@ -31,6 +33,7 @@ pub(super) struct Shared {
     /// A write failed: nothing can be sent any more, but what has arrived can be read.
     pub(super) is_broken: bool,
     pub(super) silence: Looks,
+    pub(super) role: Role,
 }
 
 /// When output is handed to the kernel.
@@ -46,6 +49,8 @@ pub(super) enum Cork {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// The opening handshake is under way.
+    Connecting,
     Open,
     /// Our close frame is in the outbox, or was sent: nothing may follow it.
     Closing,
@@ -53,19 +58,49 @@ pub(super) enum Phase {
 }
 
 impl Shared {
-    /// Makes the state of a connection whose opening handshake is done.
-    pub(super) fn new(stream: Stream) -> Self {
+    /// Makes the state of a socket that has no connection yet.
+    pub(super) fn new(role: Role) -> Self {
         Self {
-            stream: Some(stream),
+            stream: None,
             outbox: Outbox::default(),
             rare: None,
-            phase: Phase::Open,
+            phase: Phase::Ended,
             is_taken: false,
             cork: Cork::Off,
             is_woken: false,
             unreported: 0,
             is_broken: false,
             silence: Looks::default(),
+            role,
+        }
+    }
+
+    /// Takes over a connection whose opening handshake is done.
+    pub(super) fn open(&mut self, stream: Stream) {
+        self.stream = Some(stream);
+        self.phase = Phase::Open;
+    }
+
+    /// Makes ready for a new connection; what was set stays.
+    pub(super) fn begin_connecting(&mut self) {
+        let rare = self.rare.take().map(|rare| Box::new(rare.without_past()));
+        *self = Self { rare, phase: Phase::Connecting, ..Self::new(self.role) };
+    }
+
+    /// Puts a frame behind what waits.
+    pub(super) fn push(&mut self, frame: &Frame<'_>) {
+        let key = self.next_key();
+        self.outbox.push(frame, key);
+    }
+
+    /// Returns a key that no peer can foresee, or none for a server (RFC 6455 §5.3).
+    fn next_key(&mut self) -> Option<MaskingKey> {
+        match self.role {
+            Role::Server => None,
+            Role::Client => {
+                let generator = self.rare.as_mut().and_then(|rare| rare.mask_generator.as_mut());
+                Some(generator.map_or_else(rand::random, |generator| generator.next_mask()))
+            }
         }
     }
 
@@ -113,7 +148,7 @@ impl Shared {
     pub(super) fn begin_closing(&mut self, code: CloseCode, reason: &str) {
         self.phase = Phase::Closing;
         self.rare().close = Some((code, reason.into()));
-        self.outbox.push(&Frame::close(&ClosePayload::new(code, reason)));
+        self.push(&Frame::close(&ClosePayload::new(code, reason)));
     }
 
     /// Returns whether so much more may wait for the peer; asks the kernel to take something first.
@@ -160,7 +195,7 @@ impl Shared {
             && (written > 0 || self.outbox.is_empty())
             && let Some(payload) = self.take_late_pong()
         {
-            self.outbox.push(&Frame::pong(&payload));
+            self.push(&Frame::pong(&payload));
             result = self.write_outbox().map(|more| written + more);
         }
         result.unwrap_or_else(|_| {

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::protocol::event::Data;
 use crate::protocol::frame::Frame;
 use crate::protocol::opcode::{MessageKind, Opcode};
+use crate::protocol::role::Role;
 use crate::reactor::Reactor;
 use crate::send_status::SendStatus;
 use crate::session::{Driver, Observer, Session};
@@ -68,7 +69,7 @@ impl ScriptedConnection {
         let clock = StoppedClock::new();
         let (stream, peer) = scripted_stream()?;
         let source = Arc::clone(stream.source());
-        let session = Session::new(stream);
+        let session = Session::new(Role::Server, stream);
         let recorder = Arc::new(Recorder { session, slot, record: Mutex::default() });
         let driver = Driver::new(Arc::clone(&recorder), source, leftover.to_vec());
         let wakes = Arc::new(Count::default());

@@ -11,7 +11,9 @@ use crate::error::Error;
 use crate::handshake::request::HandshakeRequest;
 use crate::pong::Pong;
 use crate::protocol::event::Data;
+use crate::protocol::role::Role;
 use crate::session::{Driver, KEEPALIVE_PAYLOAD, Observer, Session};
+use crate::socket::client_end::ClientEnd;
 use crate::socket::clients::{Clients, Membership};
 use crate::socket::rare_signals::RareSignals;
 use crate::socket_state::SocketState;
@@ -21,11 +23,8 @@ use crate::stream::Stream;
 /// What all handles of a socket share, and what its session reports to.
 pub(super) struct Inner {
     pub(super) session: Session,
-    pub(super) request: HandshakeRequest,
-    pub(super) mode: SslMode,
+    pub(super) end: End,
     pub(super) membership: Membership,
-    pub(super) peer: Endpoint,
-    pub(super) local: Endpoint,
     pub(super) text_message_received: Signal<str>,
     pub(super) binary_message_received: Signal<[u8]>,
     pub(super) disconnected: Signal<()>,
@@ -39,7 +38,21 @@ struct Rare {
     notes: Mutex<Notes>,
 }
 
-/// An end of a connection: a `SocketAddr` without what only IPv6 has, which takes half the room.
+/// Which end of a connection the socket is, and what it knows as such.
+pub(super) enum End {
+    Server(ServerEnd),
+    Client(Box<ClientEnd>),
+}
+
+/// What a server's socket knows of its connection.
+pub(super) struct ServerEnd {
+    pub(super) request: HandshakeRequest,
+    pub(super) mode: SslMode,
+    pub(super) peer: Endpoint,
+    pub(super) local: Endpoint,
+}
+
+/// The address of one end of a connection: a `SocketAddr` without what only IPv6 has, which takes half the room.
 #[derive(Clone, Copy)]
 pub(super) struct Endpoint {
     pub(super) address: IpAddr,
@@ -66,7 +79,8 @@ pub(crate) struct Accepted {
 
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner").field("peer", &self.peer.to_string()).finish_non_exhaustive()
+        let peer = self.peer().map(|peer| peer.to_string());
+        f.debug_struct("Inner").field("peer", &peer).finish_non_exhaustive()
     }
 }
 
@@ -74,20 +88,73 @@ impl Inner {
     /// Makes what an accepted connection needs, and the task that drives it.
     pub(super) fn accepted(accepted: Accepted) -> (Arc<Self>, Driver<Self>) {
         let source = Arc::clone(accepted.stream.source());
-        let inner = Arc::new(Self {
-            session: Session::new(accepted.stream),
+        let end = ServerEnd {
             request: accepted.request,
             mode: accepted.mode,
-            membership: Membership::new(Some(accepted.clients)),
             peer: accepted.peer.into(),
             local: accepted.local.into(),
+        };
+        let session = Session::new(Role::Server, accepted.stream);
+        let membership = Membership::new(Some(accepted.clients));
+        let inner = Arc::new(Self::new(session, End::Server(end), membership));
+        let driver = Driver::new(Arc::clone(&inner), source, accepted.leftover);
+        (inner, driver)
+    }
+
+    /// Makes what a client needs that has not been opened yet.
+    pub(super) fn client(end: ClientEnd) -> Self {
+        let session = Session::unconnected(Role::Client);
+        Self::new(session, End::Client(Box::new(end)), Membership::new(None))
+    }
+
+    fn new(session: Session, end: End, membership: Membership) -> Self {
+        Self {
+            session,
+            end,
+            membership,
             text_message_received: Signal::new(),
             binary_message_received: Signal::new(),
             disconnected: Signal::new(),
             rare: OnceLock::new(),
-        });
-        let driver = Driver::new(Arc::clone(&inner), source, accepted.leftover);
-        (inner, driver)
+        }
+    }
+
+    /// Returns the address of the peer; a client has one once it was connected.
+    pub(super) fn peer(&self) -> Option<Endpoint> {
+        match &self.end {
+            End::Server(end) => Some(end.peer),
+            End::Client(end) => end.lock().peer,
+        }
+    }
+
+    /// Returns the address of this end.
+    pub(super) fn local(&self) -> Option<Endpoint> {
+        match &self.end {
+            End::Server(end) => Some(end.local),
+            End::Client(end) => end.lock().local,
+        }
+    }
+
+    pub(super) fn client_end(&self) -> Option<&ClientEnd> {
+        match &self.end {
+            End::Server(_) => None,
+            End::Client(end) => Some(end),
+        }
+    }
+
+    pub(super) fn is_secure(&self) -> bool {
+        match &self.end {
+            End::Server(end) => end.mode == SslMode::Secure,
+            End::Client(_) => false,
+        }
+    }
+
+    /// Returns the request of the opening handshake; an empty one when there was none yet.
+    pub(super) fn request(&self) -> HandshakeRequest {
+        match &self.end {
+            End::Server(end) => end.request.clone(),
+            End::Client(end) => end.lock().request.clone(),
+        }
     }
 
     /// Returns the signals that are there only when somebody has asked for them.
@@ -96,7 +163,7 @@ impl Inner {
     }
 
     /// Emits one of those signals, if somebody may have connected it.
-    fn emit_rare(&self, emit: impl FnOnce(&RareSignals)) {
+    pub(super) fn emit_rare(&self, emit: impl FnOnce(&RareSignals)) {
         if let Some(rare) = self.rare.get() {
             emit(&rare.signals);
         }
@@ -188,8 +255,15 @@ impl Observer for Inner {
 
     fn ended(this: &Arc<Self>) {
         this.membership.leave();
-        let ending = Ending(Arc::clone(this));
-        ending.0.disconnected.emit(&());
+        // A client can be opened again, and then wants its slots.
+        let _ending = match &this.end {
+            End::Server(_) => Some(Ending(Arc::clone(this))),
+            End::Client(end) => {
+                end.lock().is_busy = false;
+                None
+            }
+        };
+        this.disconnected.emit(&());
     }
 }
 

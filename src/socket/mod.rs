@@ -15,10 +15,12 @@ use crate::protocol::opcode::MessageKind;
 use crate::send_status::SendStatus;
 use crate::socket::inner::Inner;
 use crate::socket_state::SocketState;
-use crate::ssl_mode::SslMode;
 
+mod client;
+mod client_end;
 mod clients;
 mod inner;
+mod open;
 mod rare_signals;
 mod settings;
 mod signals;
@@ -139,6 +141,9 @@ impl WebSocket {
     pub fn close(&self, code: impl Into<CloseCode>, reason: impl AsRef<str>) -> SendStatus {
         let code = code.into();
         if code.is_allowed_on_wire() {
+            if self.stop_connecting() {
+                return SendStatus::NotConnected;
+            }
             self.inner.session.close(code, reason.as_ref())
         } else {
             SendStatus::InvalidCloseCode(code)
@@ -151,7 +156,9 @@ impl WebSocket {
     ///
     /// `QWebSocket::abort()`; the signals follow from the event loop, not inside the call.
     pub fn abort(&self) {
-        self.inner.session.abort();
+        if !self.stop_connecting() {
+            self.inner.session.abort();
+        }
     }
 
     /// Writes what waits to be sent, as far as the kernel takes it now; never waits.
@@ -200,28 +207,28 @@ impl WebSocket {
     #[doc(alias = "peerAddress")]
     #[must_use]
     pub fn peer_address(&self) -> Option<IpAddr> {
-        Some(self.inner.peer.address)
+        self.inner.peer().map(|peer| peer.address)
     }
 
     /// Returns the port of the peer.
     #[doc(alias = "peerPort")]
     #[must_use]
     pub fn peer_port(&self) -> u16 {
-        self.inner.peer.port
+        self.inner.peer().map_or(0, |peer| peer.port)
     }
 
     /// Returns the address of this end of the connection, as [`peer_address`](Self::peer_address).
     #[doc(alias = "localAddress")]
     #[must_use]
     pub fn local_address(&self) -> Option<IpAddr> {
-        Some(self.inner.local.address)
+        self.inner.local().map(|local| local.address)
     }
 
     /// Returns the port of this end of the connection.
     #[doc(alias = "localPort")]
     #[must_use]
     pub fn local_port(&self) -> u16 {
-        self.inner.local.port
+        self.inner.local().map_or(0, |local| local.port)
     }
 
     /// Returns what the client asked for: the path and the query, such as `/chat?room=1`.
@@ -232,14 +239,18 @@ impl WebSocket {
     #[doc(alias = "resourceName")]
     #[must_use]
     pub fn resource_name(&self) -> String {
-        self.inner.request.resource_name().into()
+        self.inner.request().resource_name().into()
     }
 
     /// Returns the URL that the client opened, made of the `Host` header and the resource name.
     #[doc(alias = "requestUrl")]
     #[must_use]
     pub fn request_url(&self) -> String {
-        self.inner.request.request_url(self.inner.mode == SslMode::Secure)
+        let request = self.inner.request();
+        if request.host().is_empty() {
+            return String::new();
+        }
+        request.request_url(self.inner.is_secure())
     }
 
     /// Returns the origin that the client gave (RFC 6454); `None` when it gave none.
@@ -247,13 +258,13 @@ impl WebSocket {
     /// Browsers always give one, and tell the truth; other programs may say anything.
     #[must_use]
     pub fn origin(&self) -> Option<String> {
-        self.inner.request.origin().map(Into::into)
+        self.inner.request().origin().map(Into::into)
     }
 
     /// Returns the request of the opening handshake, with its headers.
     #[must_use]
     pub fn request(&self) -> HandshakeRequest {
-        self.inner.request.clone()
+        self.inner.request()
     }
 
     /// Returns the code with which the connection is closing or has ended.
@@ -317,6 +328,9 @@ impl Hash for WebSocket {
 
 impl fmt::Debug for WebSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WebSocket({}, {:?})", self.inner.peer, self.state())
+        match self.inner.peer() {
+            Some(peer) => write!(f, "WebSocket({peer}, {:?})", self.state()),
+            None => write!(f, "WebSocket({:?})", self.state()),
+        }
     }
 }

@@ -15,6 +15,7 @@ use crate::text_frame::TextFrame;
 /// Signals that are allocated together when one of them is asked for.
 #[derive(Default)]
 pub(super) struct RareSignals {
+    pub(super) connected: Signal<()>,
     pub(super) text_frame_received: Signal<TextFrame>,
     pub(super) binary_frame_received: Signal<BinaryFrame>,
     pub(super) pong: Signal<Pong>,
@@ -27,6 +28,7 @@ pub(super) struct RareSignals {
 impl RareSignals {
     /// Frees all slots, behind the calls that are queued; keeps `owner` until then.
     pub(super) fn finish(&self, owner: &Arc<Inner>) {
+        self.connected.finish(owner);
         self.text_frame_received.finish(owner);
         self.binary_frame_received.finish(owner);
         self.pong.finish(owner);

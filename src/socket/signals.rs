@@ -11,6 +11,12 @@ use crate::text_frame::TextFrame;
 
 /// Signals.
 impl WebSocket {
+    /// Emitted when a client's connection is open; messages follow.
+    #[must_use]
+    pub fn connected(&self) -> SignalRef<'_, Self, ()> {
+        SignalRef::new(self, &self.inner.rare_signals().connected)
+    }
+
     /// Emitted for each text message, whole; the text is lent for the time of the call.
     #[doc(alias = "textMessageReceived")]
     #[must_use]
@@ -87,7 +93,9 @@ impl WebSocket {
 
     /// Emitted once, after the last message, when the connection has ended.
     ///
-    /// It is the last signal of a socket; all its connections to slots end with it.
+    /// It is the last signal of a server's socket; all its connections to slots end with it. A
+    /// client's socket keeps them: it may be opened again. It is emitted also when a client could not
+    /// connect.
     #[must_use]
     pub fn disconnected(&self) -> SignalRef<'_, Self, ()> {
         SignalRef::new(self, &self.inner.disconnected)

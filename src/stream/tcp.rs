@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use mio::net;
 
@@ -24,6 +25,38 @@ impl TcpStream {
         let _ = io.set_nodelay(true);
         let registration = Reactor::current()?.register(&mut io)?;
         Ok(Self { io, registration })
+    }
+
+    /// Begins to connect, with the reactor of this thread.
+    pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = Self::new(net::TcpStream::connect(address)?)?;
+        // An event will tell when the connection is there, or has failed.
+        stream.source().clear_writable();
+        Ok(stream)
+    }
+
+    /// Waits until the connection is there.
+    pub(crate) fn poll_connected(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.source().set_waker(cx.waker());
+        if !self.source().is_writable() {
+            return Poll::Pending;
+        }
+        if let Some(error) = self.io.take_error()? {
+            return Poll::Ready(Err(error));
+        }
+        match self.io.peer_addr() {
+            Ok(_) => Poll::Ready(Ok(())),
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                self.source().clear_writable();
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    pub(crate) fn peer_address(&self) -> io::Result<SocketAddr> {
+        let address = self.io.peer_addr()?;
+        Ok(SocketAddr::new(address.ip().to_canonical(), address.port()))
     }
 
     pub(super) fn shutdown_write(&mut self) -> io::Result<()> {

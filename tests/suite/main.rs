@@ -4,6 +4,7 @@
 
 mod support;
 
+mod client;
 mod clients;
 mod closing;
 mod deferred_calls;

@@ -1,0 +1,234 @@
+//! Reads and checks the answer to a client's opening handshake (RFC 6455 §4.1).
+
+use httparse::{EMPTY_HEADER, Response, Status};
+
+use super::grammar;
+use super::head::{MAX_HEAD, MAX_HEADERS};
+use super::response::HandshakeResponse;
+
+/// Collects the head of an answer, however it is cut into packets.
+#[derive(Debug, Default)]
+pub(crate) struct AnswerReader {
+    head: Vec<u8>,
+    /// How far the end has been looked for.
+    searched: usize,
+}
+
+/// What a client asked for, as far as the answer has to fit it.
+pub(crate) struct Asked<'a> {
+    /// The accept key that proves that the server has read ours.
+    pub(crate) accept_key: &'a str,
+    pub(crate) subprotocols: &'a [String],
+}
+
+impl AnswerReader {
+    /// Reads on, and returns the answer when its head is complete, with the bytes behind it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, for people.
+    pub(crate) fn read<'b>(
+        &mut self,
+        bytes: &'b [u8],
+    ) -> Result<Option<(HandshakeResponse, &'b [u8])>, &'static str> {
+        let before = self.head.len();
+        let room = MAX_HEAD.saturating_sub(before);
+        self.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        let start = self.searched.saturating_sub(END.len());
+        let unsearched = self.head.get(start..).unwrap_or_default();
+        let Some(found) = unsearched.windows(END.len()).position(|window| window == END) else {
+            self.searched = self.head.len();
+            if self.head.len() == MAX_HEAD {
+                return Err("the head is longer than 32 KiB");
+            }
+            // What does not begin as HTTP will not become HTTP.
+            let is_http = HTTP.starts_with(self.head.get(..HTTP.len()).unwrap_or(&self.head));
+            return if is_http { Ok(None) } else { Err("it is not HTTP") };
+        };
+        let end = start + found + END.len();
+        let response = parse(self.head.get(..end).unwrap_or_default())?;
+        Ok(Some((response, bytes.get(end - before..).unwrap_or_default())))
+    }
+
+    /// Returns whether nothing has come yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_empty()
+    }
+}
+
+fn parse(head: &[u8]) -> Result<HandshakeResponse, &'static str> {
+    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
+    let mut response = Response::new(&mut headers);
+    match response.parse(head) {
+        Ok(Status::Complete(_)) => {}
+        Ok(Status::Partial) => return Err("the head breaks off"),
+        Err(httparse::Error::TooManyHeaders) => return Err("it has more than 100 headers"),
+        Err(_) => return Err("it is not HTTP"),
+    }
+    // RFC 6455 §4.1 speaks of HTTP/1.1; what httparse calls version 1 is that.
+    if response.version != Some(1) {
+        return Err("it is not HTTP/1.1");
+    }
+    let headers = response.headers.iter();
+    let headers = headers.map(|header| (header.name.to_owned(), header.value.to_vec()));
+    Ok(HandshakeResponse {
+        status: response.code.unwrap_or_default(),
+        reason: response.reason.unwrap_or_default().to_owned(),
+        headers: headers.collect(),
+        body: Vec::new(),
+    })
+}
+
+/// Checks an answer with status 101, and returns the subprotocol that the server has chosen.
+///
+/// # Errors
+///
+/// What is wrong with it, for people.
+pub(crate) fn check(
+    response: &HandshakeResponse,
+    asked: &Asked<'_>,
+) -> Result<Option<String>, &'static str> {
+    if !has_member(response, "Upgrade", "websocket") {
+        return Err("it has no Upgrade header that says websocket");
+    }
+    if !has_member(response, "Connection", "upgrade") {
+        return Err("it has no Connection header that says Upgrade");
+    }
+    let mut accept_keys = response.raw_values("Sec-WebSocket-Accept");
+    match (accept_keys.next(), accept_keys.next()) {
+        (Some(key), None) if key == asked.accept_key.as_bytes() => {}
+        (Some(_), None) => {
+            return Err("its Sec-WebSocket-Accept does not fit the key of the request");
+        }
+        (Some(_), Some(_)) => return Err("it has two Sec-WebSocket-Accept headers"),
+        (None, _) => return Err("it has no Sec-WebSocket-Accept header"),
+    }
+    // RFC 6455 §4.1: none was asked for.
+    if response.raw_values("Sec-WebSocket-Extensions").any(|value| !value.is_empty()) {
+        return Err("it has an extension that nobody has asked for");
+    }
+    let mut chosen = response.raw_values("Sec-WebSocket-Protocol");
+    let Some(subprotocol) = chosen.next() else { return Ok(None) };
+    let is_asked_for =
+        |subprotocol: &[u8]| asked.subprotocols.iter().any(|asked| asked.as_bytes() == subprotocol);
+    if chosen.next().is_some() || !is_asked_for(subprotocol) {
+        return Err("it has a subprotocol that nobody has asked for");
+    }
+    Ok(std::str::from_utf8(subprotocol).ok().map(str::to_owned))
+}
+
+/// Returns whether a list header has a member, whose case does not matter.
+fn has_member(response: &HandshakeResponse, header: &str, member: &str) -> bool {
+    let mut members = response.raw_values(header).flat_map(grammar::list_members);
+    members.any(|found| found.eq_ignore_ascii_case(member.as_bytes()))
+}
+
+const END: &[u8] = b"\r\n\r\n";
+const HTTP: &[u8] = b"HTTP/";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+    fn read(
+        bytes: &[u8],
+        size: usize,
+    ) -> Result<Option<(HandshakeResponse, Vec<u8>)>, &'static str> {
+        let mut reader = AnswerReader::default();
+        for (place, piece) in bytes.chunks(size).enumerate() {
+            if let Some((response, rest)) = reader.read(piece)? {
+                let behind = bytes.get((place + 1) * size..).unwrap_or_default();
+                return Ok(Some((response, [rest, behind].concat())));
+            }
+        }
+        Ok(None)
+    }
+
+    fn check_headers(headers: &str) -> Result<Option<String>, &'static str> {
+        let head = format!("HTTP/1.1 101 Switching Protocols\r\n{headers}\r\n");
+        let (response, _) = read(head.as_bytes(), 7)?.unwrap();
+        let subprotocols = ["chat".to_owned(), "v2".to_owned()];
+        check(&response, &Asked { accept_key: ACCEPT, subprotocols: &subprotocols })
+    }
+
+    fn good() -> String {
+        format!("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {ACCEPT}\r\n")
+    }
+
+    /// Qt: CLI-13, CLI-21.
+    #[test]
+    fn an_answer_comes_in_pieces_of_any_size() {
+        let answer =
+            b"HTTP/1.1 404 Not Found\r\nServer: x\r\nSet-Cookie: a\r\nset-cookie: b\r\n\r\nbehind";
+        for size in 1..answer.len() {
+            let (response, behind) = read(answer, size).unwrap().unwrap();
+            assert_eq!((response.status(), response.reason_phrase()), (404, "Not Found"));
+            assert_eq!(response.header("SERVER").as_deref(), Some("x"));
+            assert_eq!(response.raw_values("Set-Cookie").collect::<Vec<_>>(), [b"a", b"b"]);
+            assert_eq!(behind, b"behind", "pieces of {size}");
+        }
+    }
+
+    /// catalogue.md, Client; Qt: CLI-16 hangs.
+    #[test]
+    fn what_is_no_http_answer_is_refused_at_once() {
+        assert_eq!(read(b"SSH-2.0", 1), Err("it is not HTTP"));
+        assert_eq!(read(b"HTTP/1.0 101 x\r\n\r\n", 9), Err("it is not HTTP/1.1"));
+        assert_eq!(read(b"HTTP/1.1 101 x\r\n folded\r\n\r\n", 9), Err("it is not HTTP"));
+        let long = [&b"HTTP/1.1 101 x\r\nX: "[..], &vec![b'x'; MAX_HEAD]].concat();
+        assert_eq!(read(&long, 1000), Err("the head is longer than 32 KiB"));
+        let many = format!("HTTP/1.1 101 x\r\n{}\r\n", "X: y\r\n".repeat(101));
+        assert_eq!(read(many.as_bytes(), 1000), Err("it has more than 100 headers"));
+        assert_eq!(read(b"HTTP/1.1 101 x\r\n", 100), Ok(None));
+    }
+
+    /// RFC 6455 §4.1; Qt: CLI-11, CLI-14.
+    #[test]
+    fn a_good_answer_is_accepted() {
+        let mixed = format!(
+            "upgrade: WebSocket\r\nConnection: keep-alive, UPGRADE\r\nSec-WebSocket-Accept: {ACCEPT}\r\n"
+        );
+        assert_eq!(check_headers(&good()), Ok(None));
+        assert_eq!(check_headers(&mixed), Ok(None));
+        let chosen = good() + "Sec-WebSocket-Protocol: v2\r\n";
+        assert_eq!(check_headers(&chosen), Ok(Some("v2".into())));
+    }
+
+    /// RFC 6455 §4.1; catalogue.md, Client; Qt: CLI-15, CLI-16, CLI-17.
+    #[test]
+    fn an_answer_that_does_not_fit_is_refused() {
+        let table = [
+            (good().replace("websocket", "h2c"), "it has no Upgrade header that says websocket"),
+            (
+                good().replace(": Upgrade", ": close"),
+                "it has no Connection header that says Upgrade",
+            ),
+            (
+                good().replace("s3p", "S3p"),
+                "its Sec-WebSocket-Accept does not fit the key of the request",
+            ),
+            (good().replace("-Accept", "-Key"), "it has no Sec-WebSocket-Accept header"),
+            (
+                good() + &format!("Sec-WebSocket-Accept: {ACCEPT}\r\n"),
+                "it has two Sec-WebSocket-Accept headers",
+            ),
+            (
+                good() + "Sec-WebSocket-Extensions: permessage-deflate\r\n",
+                "it has an extension that nobody has asked for",
+            ),
+            (
+                good() + "Sec-WebSocket-Protocol: v3\r\n",
+                "it has a subprotocol that nobody has asked for",
+            ),
+            (
+                good() + "Sec-WebSocket-Protocol: v2\r\nSec-WebSocket-Protocol: chat\r\n",
+                "it has a subprotocol that nobody has asked for",
+            ),
+        ];
+        for (headers, error) in table {
+            assert_eq!(check_headers(&headers), Err(error), "{headers}");
+        }
+    }
+}

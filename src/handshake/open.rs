@@ -1,0 +1,226 @@
+//! The client's side of an opening handshake over a stream (RFC 6455 §4.1).
+//!
+//! async-tungstenite writes the request and computes the keys; the answer is read and checked by
+//! [`AnswerReader`] first. async-tungstenite never sees a byte behind the head: frames that came
+//! with the answer belong to the session.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use async_tungstenite::client_async_with_config;
+use async_tungstenite::tungstenite::handshake::client::{Request, generate_key};
+use async_tungstenite::tungstenite::handshake::derive_accept_key;
+use async_tungstenite::tungstenite::protocol::WebSocketConfig;
+use smol::io::{AsyncRead, AsyncWrite};
+
+use super::answer::{self, AnswerReader, Asked};
+use super::head::{HeadReader, MAX_HEAD};
+use super::request::HandshakeRequest;
+use super::response::HandshakeResponse;
+use super::url::Url;
+use crate::stream::Stream;
+
+/// What a client asks for, checked.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) key: String,
+    pub(crate) url: Url,
+    pub(crate) origin: Option<String>,
+    pub(crate) subprotocols: Vec<String>,
+    /// The subprotocols as the request lists them.
+    pub(crate) offer: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+/// A connection that a server has agreed to.
+pub(crate) struct Opened {
+    pub(crate) response: HandshakeResponse,
+    pub(crate) subprotocol: Option<String>,
+    /// What came behind the answer already.
+    pub(crate) leftover: Vec<u8>,
+}
+
+/// Why a connection was not opened.
+pub(crate) enum Failure {
+    /// The server answered with another status than 101.
+    Refused(HandshakeResponse),
+    /// The answer is not one that RFC 6455 allows.
+    Invalid(&'static str),
+    /// The connection ended in the middle of the handshake.
+    Broken(io::Error),
+}
+
+/// Sends the request, and reads and checks the answer.
+pub(crate) async fn open(stream: &mut Stream, opening: &Opening) -> Result<Opened, Failure> {
+    let request = opening.request().map_err(|error| Failure::Broken(io::Error::other(error)))?;
+    let accept_key = derive_accept_key(opening.key.as_bytes());
+    let mut outcome = None;
+    let stream = WriteThenHead {
+        stream,
+        asked: Asked { accept_key: &accept_key, subprotocols: &opening.subprotocols },
+        reader: AnswerReader::default(),
+        outcome: &mut outcome,
+        canonical: Vec::new(),
+        given: 0,
+    };
+    // Not used: frames are the session's. Without this, its buffer would be allocated.
+    let config = WebSocketConfig::default().read_buffer_size(0);
+    let result = client_async_with_config(request, stream, Some(config)).await.map(drop);
+    match (outcome, result) {
+        (Some(Ok(opened)), Ok(())) => Ok(opened),
+        (Some(Err(failure)), _) => Err(failure),
+        (_, Err(error)) => Err(Failure::Broken(io::Error::other(error))),
+        (None, Ok(())) => Err(Failure::Invalid("it was not read")),
+    }
+}
+
+/// Reads on as long as the body of a refusal may go on; `body` has what came so far.
+pub(crate) async fn read_body(stream: &mut Stream, response: &mut HandshakeResponse) {
+    let declared = response.header("Content-Length").and_then(|length| length.parse().ok());
+    let length = declared.unwrap_or(MAX_HEAD).min(MAX_HEAD);
+    let mut buffer = [0; READ_SIZE];
+    while response.body.len() < length {
+        match poll_fn(|cx| stream.poll_read(cx, &mut buffer)).await {
+            Ok(0) | Err(_) => break,
+            Ok(count) => response.body.extend(buffer.get(..count).unwrap_or_default()),
+        }
+    }
+    response.body.truncate(length);
+}
+
+impl Opening {
+    /// Returns a new key (RFC 6455 §4.1).
+    pub(crate) fn new_key() -> String {
+        generate_key()
+    }
+
+    /// Returns the request, as a server reads it; `None` when it is longer than servers accept.
+    pub(crate) fn handshake_request(&self) -> Option<HandshakeRequest> {
+        let request_line = format!("GET {} HTTP/1.1\r\n", self.url.resource);
+        let headers = self.headers().map(|(name, value)| format!("{name}: {value}\r\n"));
+        let head: String = [request_line].into_iter().chain(headers).collect();
+        let (request, _) = HeadReader::new().read((head + "\r\n").as_bytes()).ok()??;
+        Some(request)
+    }
+
+    fn request(&self) -> http::Result<Request> {
+        let Url { is_secure, authority, resource, .. } = &self.url;
+        let scheme = if *is_secure { "wss" } else { "ws" };
+        let request = Request::get(format!("{scheme}://{authority}{resource}"));
+        let add = |request: http::request::Builder, (name, value)| request.header(name, value);
+        self.headers().fold(request, add).body(())
+    }
+
+    fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let ours = [
+            ("Host", Some(&*self.url.authority)),
+            ("Connection", Some("Upgrade")),
+            ("Upgrade", Some("websocket")),
+            ("Sec-WebSocket-Version", Some("13")),
+            ("Sec-WebSocket-Key", Some(&*self.key)),
+            ("Origin", self.origin.as_deref()),
+            ("Sec-WebSocket-Protocol", self.offer.as_deref()),
+        ];
+        let ours = ours.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        ours.chain(self.headers.iter().map(|(name, value)| (&**name, &**value)))
+    }
+}
+
+/// Writes to the stream, and gives a reader a checked head and nothing more.
+struct WriteThenHead<'a> {
+    stream: &'a mut Stream,
+    asked: Asked<'a>,
+    reader: AnswerReader,
+    outcome: &'a mut Option<Result<Opened, Failure>>,
+    /// An answer that means the same and holds nothing but what async-tungstenite looks at.
+    canonical: Vec<u8>,
+    given: usize,
+}
+
+impl WriteThenHead<'_> {
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Opened, Failure>> {
+        let mut buffer = [0; READ_SIZE];
+        loop {
+            let received = match ready!(self.stream.poll_read(cx, &mut buffer)) {
+                Ok(0) if self.reader.is_empty() => {
+                    return Poll::Ready(Err(Failure::Invalid("there is none")));
+                }
+                Ok(0) => return Poll::Ready(Err(Failure::Invalid("it breaks off"))),
+                Ok(count) => buffer.get(..count).unwrap_or_default(),
+                Err(error) => return Poll::Ready(Err(Failure::Broken(error))),
+            };
+            let Some((mut response, rest)) =
+                self.reader.read(received).map_err(Failure::Invalid)?
+            else {
+                continue;
+            };
+            if response.status() != 101 {
+                response.body = rest.to_vec();
+                return Poll::Ready(Err(Failure::Refused(response)));
+            }
+            let subprotocol = answer::check(&response, &self.asked).map_err(Failure::Invalid)?;
+            return Poll::Ready(Ok(Opened { response, subprotocol, leftover: rest.to_vec() }));
+        }
+    }
+
+    fn canonical_answer(&self, opened: &Opened) -> String {
+        let accept_key = self.asked.accept_key;
+        // RFC 6455 §4.2.2 lets a server choose none of the offered ones; async-tungstenite does not.
+        let named = opened.subprotocol.as_ref().or(self.asked.subprotocols.first());
+        let subprotocol =
+            named.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n")).unwrap_or_default();
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\n\
+             Upgrade: websocket\r\n\
+             Connection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept_key}\r\n\
+             {subprotocol}\r\n"
+        )
+    }
+}
+
+impl AsyncRead for WriteThenHead<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.canonical.is_empty() {
+            let outcome = ready!(self.poll_answer(cx));
+            if let Ok(opened) = &outcome {
+                self.canonical = self.canonical_answer(opened).into_bytes();
+            }
+            *self.outcome = Some(outcome);
+        }
+        let rest = self.canonical.get(self.given..).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        if let (Some(buffer), Some(rest)) = (buffer.get_mut(..count), rest.get(..count)) {
+            buffer.copy_from_slice(rest);
+        }
+        self.given += count;
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl AsyncWrite for WriteThenHead<'_> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.stream.poll_write(cx, buffer)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.stream.shutdown_write())
+    }
+}
+
+/// What is read at a time; a usual answer fits.
+const READ_SIZE: usize = 2048;

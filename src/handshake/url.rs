@@ -1,0 +1,141 @@
+//! URLs of WebSocket servers (RFC 6455 §3).
+
+use super::authority::is_authority;
+
+/// A `ws` or `wss` URL, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Url {
+    pub(crate) is_secure: bool,
+    /// The host, without the brackets of an IPv6 address.
+    pub(crate) host: String,
+    /// The port, or the default one of the scheme.
+    pub(crate) port: u16,
+    /// Host and port as they stand in the URL, for the `Host` header.
+    pub(crate) authority: String,
+    /// User name and password, still percent-encoded.
+    pub(crate) user_info: Option<String>,
+    /// Path and query, percent-encoded.
+    pub(crate) resource: String,
+}
+
+/// Why a text is not the URL of a WebSocket server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UrlError {
+    Scheme,
+    Invalid,
+}
+
+impl Url {
+    /// Takes a URL apart. What stands behind a `#` is not sent (Qt: CLI-08).
+    pub(crate) fn parse(url: &str) -> Result<Self, UrlError> {
+        let (scheme, rest) = url.split_once("://").ok_or(UrlError::Invalid)?;
+        let is_secure = match scheme.to_ascii_lowercase().as_str() {
+            "ws" => false,
+            "wss" => true,
+            _ => return Err(UrlError::Scheme),
+        };
+        let (rest, _fragment) = rest.split_once('#').unwrap_or((rest, ""));
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, resource) = rest.split_at(end);
+        let (user_info, authority) = match authority.rsplit_once('@') {
+            Some((user_info, authority)) => (Some(user_info), authority),
+            None => (None, authority),
+        };
+        // A line break in a URL is an attack or a mistake (Qt: CLI-04).
+        if !is_authority(authority) || resource.contains(['\r', '\n', '\0']) {
+            return Err(UrlError::Invalid);
+        }
+        let (host, port) = split_port(authority);
+        let default_port = if is_secure { 443 } else { 80 };
+        let port = if port.is_empty() { default_port } else { parse_port(port)? };
+        let slash = if resource.starts_with('/') { "" } else { "/" };
+        Ok(Self {
+            is_secure,
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port,
+            authority: authority.to_owned(),
+            user_info: user_info.map(str::to_owned),
+            resource: format!("{slash}{}", encode(resource)),
+        })
+    }
+}
+
+fn split_port(authority: &str) -> (&str, &str) {
+    let host_end = authority.rfind(']').unwrap_or(0);
+    match authority.get(host_end..).and_then(|rest| rest.rfind(':')) {
+        Some(colon) => {
+            let (host, port) = authority.split_at(host_end + colon);
+            (host, port.trim_start_matches(':'))
+        }
+        None => (authority, ""),
+    }
+}
+
+fn parse_port(port: &str) -> Result<u16, UrlError> {
+    match port.parse() {
+        Ok(0) | Err(_) => Err(UrlError::Invalid),
+        Ok(port) => Ok(port),
+    }
+}
+
+/// Encodes what must not stand in a request line, and nothing else: what is encoded stays as it is.
+fn encode(resource: &str) -> String {
+    let mut encoded = String::with_capacity(resource.len());
+    for byte in resource.bytes() {
+        if byte.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push('%');
+            for digit in [byte >> 4, byte & 0xF] {
+                let digit = char::from_digit(digit.into(), 16).unwrap_or_default();
+                encoded.push(digit.to_ascii_uppercase());
+            }
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(url: &str) -> Result<(bool, String, u16, String, String), UrlError> {
+        let Url { is_secure, host, port, authority, resource, .. } = Url::parse(url)?;
+        Ok((is_secure, host, port, authority, resource))
+    }
+
+    /// RFC 6455 §3; Qt: CLI-06, CLI-08.
+    #[test]
+    fn urls_are_taken_apart() {
+        let table = [
+            ("ws://a", (false, "a", 80, "a", "/")),
+            ("WS://a:81?x", (false, "a", 81, "a:81", "/?x")),
+            ("wss://a.example/p/q?x=1#f", (true, "a.example", 443, "a.example", "/p/q?x=1")),
+            ("ws://[::1]:5/", (false, "::1", 5, "[::1]:5", "/")),
+            ("ws://[::1]", (false, "::1", 80, "[::1]", "/")),
+            ("ws://u:p%40@h:7/", (false, "h", 7, "h:7", "/")),
+            ("ws://h/a b/é?q=1 2", (false, "h", 80, "h", "/a%20b/%C3%A9?q=1%202")),
+            ("ws://h/%41", (false, "h", 80, "h", "/%41")),
+        ];
+        for (url, (is_secure, host, port, authority, resource)) in table {
+            let expected = (is_secure, host.into(), port, authority.into(), resource.into());
+            assert_eq!(parts(url), Ok(expected), "{url}");
+        }
+        let user_info = Url::parse("ws://u:p%40@h").map(|url| url.user_info);
+        assert_eq!(user_info, Ok(Some("u:p%40".into())));
+    }
+
+    /// Qt: CLI-04, CLI-06.
+    #[test]
+    fn what_is_no_url_of_a_websocket_server_is_refused() {
+        for url in ["http://a", "ftp://a", "://a"] {
+            assert_eq!(parts(url), Err(UrlError::Scheme), "{url}");
+        }
+        for url in
+            ["", "a", "ws://", "ws:///p", "ws://a:99999", "ws://a:0", "ws://a b", "ws://a\r\nX: y/"]
+        {
+            assert_eq!(parts(url), Err(UrlError::Invalid), "{url}");
+        }
+        assert_eq!(parts("ws://a/p\r\nX: y"), Err(UrlError::Invalid));
+    }
+}

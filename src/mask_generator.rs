@@ -1,0 +1,34 @@
+//! Where the masking keys of a client come from.
+
+/// Makes the keys with which a client masks its frames (RFC 6455 §5.3).
+///
+/// By default they come from a cryptographically secure random number generator, as §10.3 asks
+/// for: whoever can foresee them can write what looks like a request to a proxy on the way. Another
+/// generator is for tests that need to know the bytes.
+///
+/// # Qt
+///
+/// `QMaskGenerator`. There a key of 0 leaves the frame unmasked; here the frame is masked with it,
+/// which does not change the payload.
+///
+/// # Examples
+///
+/// ```
+/// use slotwork::{MaskGenerator, WebSocket};
+///
+/// struct Always([u8; 4]);
+///
+/// impl MaskGenerator for Always {
+///     fn next_mask(&mut self) -> [u8; 4] {
+///         self.0
+///     }
+/// }
+///
+/// let socket = WebSocket::new();
+/// socket.set_mask_generator(Always([1, 2, 3, 4]));
+/// ```
+pub trait MaskGenerator: Send + 'static {
+    /// Returns the key for the next frame, in the order in which its bytes are used.
+    #[doc(alias = "nextMask")]
+    fn next_mask(&mut self) -> [u8; 4];
+}

@@ -1,0 +1,192 @@
+//! What only the socket of a client can do: open a connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::client_request::ClientRequest;
+use crate::error::Error;
+use crate::event_loop::EventLoop;
+use crate::handshake::grammar;
+use crate::handshake::response::HandshakeResponse;
+use crate::mask_generator::MaskGenerator;
+use crate::socket::client_end::ClientEnd;
+use crate::socket::inner::Inner;
+use crate::socket::{WebSocket, open};
+
+/// Clients.
+impl WebSocket {
+    /// Makes a socket without a connection, for a client.
+    ///
+    /// It lives on the event loop of this thread, which emits its signals.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use slotwork::{Error, EventLoop, WebSocket};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// let socket = WebSocket::new();
+    /// socket.connected().connect(|socket, ()| {
+    ///     socket.send_text_message("Hello, world!");
+    /// });
+    /// socket.text_message_received().connect(|socket, text| {
+    ///     println!("{text}");
+    ///     socket.close(1000, "");
+    /// });
+    /// socket.error_occurred().connect(|_socket, error| eprintln!("{error}"));
+    /// socket.disconnected().connect(|_socket, ()| EventLoop::current().quit());
+    ///
+    /// socket.open("ws://localhost:1234")?;
+    /// EventLoop::current().exec();
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        let end = ClientEnd::new(EventLoop::current().handle());
+        Self { inner: Arc::new(Inner::client(end)) }
+    }
+
+    /// Begins to open a connection to a `ws` URL; returns at once.
+    ///
+    /// The state is [`Connecting`](crate::SocketState::Connecting) until
+    /// [`connected`](Self::connected) is emitted, or
+    /// [`error_occurred`](Self::error_occurred) and then [`disconnected`](Self::disconnected). The
+    /// look-up of the host, TCP and the opening handshake have 10 s in all
+    /// ([`set_connect_timeout`](Self::set_connect_timeout)); of a host with several addresses the
+    /// first one that answers is taken. The loop keeps the socket alive until `disconnected`.
+    /// After that it can be opened again, and has the slots that it had.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::open()`. There a second call drops the connection without a word; here it is an
+    /// error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidUrl`], [`Error::UnsupportedScheme`], [`Error::AlreadyOpen`] before
+    /// `disconnected`, and [`Error::SecureModeNotSupported`] for a `wss` URL. Nothing is emitted
+    /// then. For a socket that a server accepted it is always `AlreadyOpen`.
+    pub fn open(&self, url: impl Into<String>) -> Result<(), Error> {
+        self.open_request(ClientRequest::new(url))
+    }
+
+    /// Begins to open a connection, with headers and subprotocols; otherwise as
+    /// [`open`](Self::open).
+    ///
+    /// # Errors
+    ///
+    /// As `open`, and [`Error::InvalidHeaderName`], [`Error::InvalidHeaderValue`],
+    /// [`Error::InvalidSubprotocol`].
+    #[doc(alias = "open")]
+    pub fn open_request(&self, request: ClientRequest) -> Result<(), Error> {
+        let Some(end) = self.inner.client_end() else { return Err(Error::AlreadyOpen) };
+        let mut state = end.lock();
+        let opening = request.checked(state.origin.clone())?;
+        if opening.url.is_secure {
+            return Err(Error::SecureModeNotSupported);
+        }
+        let Some(request) = opening.handshake_request() else {
+            return Err(Error::InvalidHeaderValue("more than 100 headers or 32 KiB".into()));
+        };
+        if state.is_busy || !self.inner.session.begin_connecting() {
+            return Err(Error::AlreadyOpen);
+        }
+        state.is_busy = true;
+        state.request = request;
+        state.peer_name.clone_from(&opening.url.host);
+        (state.response, state.subprotocol, state.peer, state.local) = (None, None, None, None);
+        drop(state);
+        open::start(&self.inner, end, opening);
+        Ok(())
+    }
+
+    /// Sets the origin that this client gives, from the next `open` on; the default is none.
+    ///
+    /// # Qt
+    ///
+    /// The argument of `QWebSocket`'s constructor.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidHeaderValue`] when no header can carry it.
+    pub fn set_origin(&self, origin: impl Into<String>) -> Result<(), Error> {
+        let origin = origin.into();
+        if !grammar::is_printable(origin.as_bytes()) {
+            return Err(Error::InvalidHeaderValue(origin));
+        }
+        if let Some(end) = self.inner.client_end() {
+            end.lock().origin = Some(origin).filter(|origin| !origin.is_empty());
+        }
+        Ok(())
+    }
+
+    /// Sets how long look-up, TCP and opening handshake may take in all; the default is 10 s.
+    ///
+    /// `None` waits for ever. It counts from the next `open` on.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: a server that says nothing keeps a client waiting.
+    pub fn set_connect_timeout(&self, timeout: Option<Duration>) {
+        if let Some(end) = self.inner.client_end() {
+            end.lock().connect_timeout = timeout;
+        }
+    }
+
+    /// Returns how long look-up, TCP and opening handshake may take in all.
+    ///
+    /// It is `None` also for a socket that a server accepted.
+    #[must_use]
+    pub fn connect_timeout(&self) -> Option<Duration> {
+        self.inner.client_end().and_then(|end| end.lock().connect_timeout)
+    }
+
+    /// Sets what makes the masking keys of this client; see [`MaskGenerator`].
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::setMaskGenerator()`, which also makes the key of the opening handshake.
+    #[doc(alias = "setMaskGenerator")]
+    pub fn set_mask_generator(&self, generator: impl MaskGenerator) {
+        self.inner.session.set_mask_generator(Some(Box::new(generator)));
+    }
+
+    /// Returns the server's answer to the opening handshake, with its headers.
+    ///
+    /// There is one when the connection was opened, or refused with an HTTP status; `None` before,
+    /// and for a socket that a server accepted.
+    #[must_use]
+    pub fn handshake_response(&self) -> Option<HandshakeResponse> {
+        self.inner.client_end().and_then(|end| end.lock().response.clone())
+    }
+
+    /// Returns the host that was given to `open`; empty for a socket that a server accepted.
+    #[doc(alias = "peerName")]
+    #[must_use]
+    pub fn peer_name(&self) -> String {
+        self.inner.client_end().map(|end| end.lock().peer_name.clone()).unwrap_or_default()
+    }
+
+    /// Returns the subprotocol on which client and server have agreed; `None` when on none.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<String> {
+        self.inner.client_end().and_then(|end| end.lock().subprotocol.clone())
+    }
+
+    /// Stops connecting, if that is under way; the signals follow from the event loop.
+    pub(super) fn stop_connecting(&self) -> bool {
+        let Some(end) = self.inner.client_end() else { return false };
+        let was_connecting = self.inner.session.stop_connecting();
+        if was_connecting {
+            end.wake();
+        }
+        was_connecting
+    }
+}
+
+impl Default for WebSocket {
+    fn default() -> Self {
+        Self::new()
+    }
+}
