@@ -55,6 +55,11 @@ impl<'a> Load<'a> {
         })
     }
 
+    /// Changes what the clients send; they must not be in a window.
+    pub(crate) const fn set_exchanges(&mut self, exchanges: &'a [Exchange]) {
+        self.exchanges = exchanges;
+    }
+
     /// Lets all clients work for `length`, and waits until the last echo is back.
     pub(crate) fn run(&mut self, server: &Server, length: Duration) -> Result<Window> {
         let mut window = Window::default();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::memory::Weight;
+use crate::memory::{MANY, Weight};
 use crate::rotation::Results;
 use crate::workload::Workload;
 
@@ -48,13 +48,14 @@ fn print_rate(workload: &Workload, server: &Results, ours: Option<&Results>) {
 /// Prints what the servers keep in memory.
 pub(crate) fn print_weights(weights: &[Weight], idle: usize) {
     println!(
-        "| server | base, KiB | bytes for each of {idle} idle connections | KiB kept after 1 MiB |"
+        "| server | base, KiB | bytes for each of {idle} idle connections | \
+         KiB kept after 1 MiB | by each of {MANY} connections |"
     );
-    println!("|---|---|---|---|");
-    for weight in weights {
-        let per_idle = weight.per_idle.map_or(NOTHING.to_owned(), |bytes| bytes.to_string());
-        let (base, kept) = (weight.base / 1024, weight.kept / 1024);
-        println!("| {} | {base} | {per_idle} | {kept} |", weight.server);
+    println!("|---|---|---|---|---|");
+    for Weight { server, base, per_idle, kept, kept_by_each } in weights {
+        let per_idle = per_idle.map_or(NOTHING.to_owned(), |bytes| bytes.to_string());
+        let [base, kept, kept_by_each] = [base, kept, kept_by_each].map(|bytes| bytes / 1024);
+        println!("| {server} | {base} | {per_idle} | {kept} | {kept_by_each} |");
     }
 }
 
