@@ -56,4 +56,7 @@ thread_local! {
 }
 
 /// What one turn of one connection reads at the most.
-const READ_BUFFER_SIZE: usize = 64 * 1024;
+///
+/// A big message comes in few turns, and its first piece entitles it to a pooled buffer of 1 MiB
+/// (four times as much), so that it is not moved while it grows.
+const READ_BUFFER_SIZE: usize = (256 + 1) * 1024;
