@@ -4,13 +4,13 @@
 //! call. An event sets the readiness of its [`Source`] and wakes the task that owns it. The owner
 //! clears the readiness when the kernel said "would block" or gave less than asked for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::event;
 use mio::{Events, Interest, Poll, Token};
@@ -25,6 +25,7 @@ pub(crate) struct Reactor {
     waker: Arc<mio::Waker>,
     /// Tasks with more to do, which wait until everybody else was asked.
     later: RefCell<Vec<Waker>>,
+    spare: Cell<Option<Spare>>,
 }
 
 impl Reactor {
@@ -57,6 +58,7 @@ impl Reactor {
             released: Arc::default(),
             waker,
             later: RefCell::default(),
+            spare: Cell::default(),
         })
     }
 
@@ -83,10 +85,23 @@ impl Reactor {
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.sweep();
         let timeout = if self.later.borrow().is_empty() { timeout } else { Some(Duration::ZERO) };
+        let timeout = self.until_spare_time(timeout);
         match self.poll.borrow_mut().poll(&mut self.events.borrow_mut(), timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             result => result,
         }
+    }
+
+    /// Gives up what was not used for a while, or lets the wait end when that is due.
+    fn until_spare_time(&self, timeout: Option<Duration>) -> Option<Duration> {
+        let Some(Spare { used_at, give_up }) = self.spare.get() else { return timeout };
+        let left = SPARE_TIME.saturating_sub(used_at.elapsed());
+        if left.is_zero() {
+            self.spare.set(None);
+            give_up();
+            return timeout;
+        }
+        Some(timeout.map_or(left, |timeout| timeout.min(left)))
     }
 
     /// Wakes the tasks that the events of the last [`wait`](Self::wait) concern, and then those
@@ -132,6 +147,21 @@ pub(crate) fn wake_later(waker: &Waker) {
         Ok(reactor) => reactor.later.borrow_mut().push(waker.clone()),
         Err(_) => waker.wake_by_ref(),
     }
+}
+
+/// Lets this thread's loop call `give_up` once it was not told so for a second: what is kept for
+/// the next message is to go when there is none.
+pub(crate) fn keep_a_while(give_up: fn()) {
+    if let Ok(reactor) = Reactor::current() {
+        reactor.spare.set(Some(Spare { used_at: Instant::now(), give_up }));
+    }
+}
+
+/// What is kept for the next use of it, for a while.
+#[derive(Clone, Copy)]
+struct Spare {
+    used_at: Instant,
+    give_up: fn(),
 }
 
 /// What is known of one socket: what can be done with it, and which task to wake.
@@ -267,6 +297,8 @@ thread_local! {
 
 /// What one wait reports at the most; the rest comes with the next.
 const EVENTS_PER_WAIT: usize = 1024;
+/// How long after its last use something is kept for the next one.
+const SPARE_TIME: Duration = Duration::from_secs(1);
 /// No socket has this token: the slab's keys count up from 0.
 const WAKE: Token = Token(usize::MAX);
 const READABLE: u8 = 1;
@@ -320,6 +352,23 @@ mod tests {
 
         assert_eq!(reactor.len(), 0);
         assert_eq!(Arc::strong_count(&count), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn gives_up_what_was_kept_and_not_used_again() -> io::Result<()> {
+        thread_local! { static GIVEN_UP: Cell<u32> = const { Cell::new(0) } }
+        let reactor = Reactor::current()?;
+
+        keep_a_while(|| GIVEN_UP.set(GIVEN_UP.get() + 1));
+        while GIVEN_UP.get() == 0 {
+            reactor.wait(Some(SPARE_TIME * 2))?;
+            reactor.wait(Some(Duration::ZERO))?;
+        }
+
+        reactor.wait(Some(Duration::ZERO))?;
+        assert_eq!(GIVEN_UP.get(), 1);
+        assert!(reactor.spare.get().is_none());
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! The buffers that the connections of one event loop share.
 
+use std::mem;
+
 /// Keeps the big buffers of finished messages for the next ones.
 ///
 /// One pool serves a whole event loop, so what it keeps does not grow with the number of
@@ -9,12 +11,13 @@
 #[derive(Debug, Default)]
 pub(crate) struct BufferPool {
     buffers: Vec<Vec<u8>>,
+    was_used: bool,
 }
 
 impl BufferPool {
     /// Makes an empty pool.
     pub(crate) const fn new() -> Self {
-        Self { buffers: Vec::new() }
+        Self { buffers: Vec::new(), was_used: false }
     }
 
     /// Takes the smallest kept buffer that holds `needed` bytes, emptied.
@@ -40,6 +43,7 @@ impl BufferPool {
         if !(SMALLEST_KEPT..=BIGGEST_KEPT).contains(&buffer.capacity()) {
             return;
         }
+        self.was_used |= buffer.capacity() >= BIG;
         buffer.clear();
         self.buffers.push(buffer);
 
@@ -50,12 +54,21 @@ impl BufferPool {
         }
     }
 
+    /// Returns whether a big buffer was given back since the last question.
+    ///
+    /// Whoever owns the pool drops it some time after that: it is for messages in quick succession.
+    pub(crate) const fn take_was_used(&mut self) -> bool {
+        mem::replace(&mut self.was_used, false)
+    }
+
     /// Returns how many bytes the kept buffers occupy.
     pub(crate) fn kept_bytes(&self) -> usize {
         self.buffers.iter().map(Vec::capacity).sum()
     }
 }
 
+/// With eight buffers that are smaller there is nothing to gain.
+const BIG: usize = 32 * 1024;
 const MOST_BUFFERS: usize = 8;
 const MOST_BYTES: usize = 4 * BIGGEST_KEPT;
 /// 1 MiB and room for the headers of its frames.
@@ -115,6 +128,17 @@ mod tests {
 
         assert_eq!(many_big.kept_bytes(), 4 * 1024 * 1024);
         assert_eq!(many_small.kept_bytes(), 8 * 2048);
+    }
+
+    #[test]
+    fn tells_once_that_a_big_buffer_came_back() {
+        let mut pool = pool_of(&[4096]);
+        assert!(!pool.take_was_used());
+
+        pool.put(Vec::with_capacity(BIG));
+
+        assert!(pool.take_was_used());
+        assert!(!pool.take_was_used());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::protocol::buffer_pool::BufferPool;
+use crate::reactor::keep_a_while;
 
 /// The pool of a thread, for messages that are assembled and for output.
 pub(super) type SharedPool = Rc<RefCell<BufferPool>>;
@@ -22,6 +23,21 @@ pub(super) fn take_buffer(needed: usize) -> Vec<u8> {
 pub(super) fn put_buffer(buffer: Vec<u8>) {
     // At the thread's end there is no pool, and the buffer is freed.
     let _ = POOL.try_with(|pool| pool.borrow_mut().put(buffer));
+    note_use();
+}
+
+/// Lets the big buffers go once none of them was used for a while.
+fn note_use() {
+    let is_big = |pool: &SharedPool| pool.try_borrow_mut().is_ok_and(|mut it| it.take_was_used());
+    if POOL.try_with(is_big).unwrap_or(false) {
+        keep_a_while(give_up_buffers);
+    }
+}
+
+/// Frees what this thread keeps.
+fn give_up_buffers() {
+    let _ = POOL.try_with(|pool| pool.take());
+    let _ = READ_BUFFER.try_with(Cell::take);
 }
 
 /// The buffer into which the kernel puts what one connection received, lent for one turn.
@@ -47,6 +63,7 @@ impl Drop for ReadBuffer {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
         let _ = READ_BUFFER.try_with(|buffer| buffer.set(Some(bytes)));
+        note_use();
     }
 }
 
@@ -60,3 +77,30 @@ thread_local! {
 /// A big message comes in few turns, and its first piece entitles it to a pooled buffer of 1 MiB
 /// (four times as much), so that it is not moved while it grows.
 const READ_BUFFER_SIZE: usize = (256 + 1) * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::reactor::Reactor;
+
+    fn kept_bytes() -> usize {
+        shared_pool().borrow().kept_bytes()
+    }
+
+    #[test]
+    fn big_buffers_go_when_no_message_needs_them() -> io::Result<()> {
+        put_buffer(Vec::with_capacity(1024 * 1024));
+        drop(ReadBuffer::take());
+        assert_eq!(kept_bytes(), 1024 * 1024);
+
+        while kept_bytes() > 0 {
+            Reactor::current()?.wait(Some(Duration::from_secs(5)))?;
+        }
+
+        assert!(READ_BUFFER.take().is_none());
+        Ok(())
+    }
+}
