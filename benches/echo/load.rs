@@ -92,6 +92,15 @@ impl<'a> Load<'a> {
         Ok(window)
     }
 
+    /// Lets the server be for a while.
+    pub(crate) fn rest(&mut self, length: Duration) -> Result<()> {
+        let start = Instant::now();
+        while start.elapsed() < length {
+            self.poll.poll(&mut self.events, Some(length.saturating_sub(start.elapsed())))?;
+        }
+        Ok(())
+    }
+
     fn send(&mut self, index: usize, now: Instant) -> Result<()> {
         let exchanges = self.exchanges;
         let (client, progress) = self.client(index)?;

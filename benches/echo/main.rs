@@ -68,7 +68,7 @@ fn main() -> Result<()> {
     }
     table::print_rates(&results);
     let mut weights = Vec::new();
-    for program in &programs {
+    for program in programs.iter().filter(|program| program.largest > 1 << 20) {
         eprintln!("memory of {}", program.name);
         weights.push(memory::weigh(program, options.idle)?);
     }
@@ -85,6 +85,9 @@ fn programs(options: &Options) -> Result<Vec<Program>> {
         Program::new("fastwebsockets", built.join("release/fastwebsockets"), &[]),
         Program::new("tokio-tungstenite", built.join("release/tokio-tungstenite"), &[]),
     ];
+    // It shows what the kernel takes, and is too simple for messages that come in several reads.
+    let floor = Program::new("floor", built.join("release/floor"), &[]);
+    programs.push(floor.with_largest(16 << 10));
     for also in &options.also {
         let (name, path) = also.split_once('=').context("--also takes NAME=PROGRAM")?;
         // An older build of the example understands what the example does.

@@ -42,6 +42,7 @@ fn weigh_large(program: &Program, count: usize) -> Result<(i64, i64)> {
     // After a small one the server is through with the large one.
     load.set_exchanges(&small);
     load.run(&server, Duration::ZERO)?;
+    load.rest(CALM)?;
     Ok((base, server.resident_bytes()? - base))
 }
 
@@ -61,5 +62,7 @@ fn open<'a>(server: &Server, count: usize, exchanges: &'a [Exchange]) -> Result<
     Ok(load)
 }
 
+/// How long the servers have to free what they do not keep for ever.
+const CALM: Duration = Duration::from_secs(2);
 /// How many connections echo 1 MiB at the same time.
 pub(crate) const MANY: usize = 200;

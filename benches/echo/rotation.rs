@@ -28,7 +28,7 @@ pub(crate) fn run(
         .map(|seed| Exchange::new(seed, workload.size, workload.deep, options.text))
         .collect::<Result<Vec<_>>>()?;
     let mut lanes = Vec::new();
-    for program in programs {
+    for program in programs.iter().filter(|program| program.largest >= workload.size) {
         let server = program.start()?;
         let load = Load::open(server.port(), workload.clients, &exchanges)
             .with_context(|| format!("cannot connect to {}", program.name))?;

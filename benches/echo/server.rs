@@ -14,11 +14,17 @@ pub(crate) struct Program {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
     arguments: &'static [&'static str],
+    /// The largest message that it can take, in bytes.
+    pub(crate) largest: usize,
 }
 
 impl Program {
     pub(crate) fn new(name: &str, path: PathBuf, arguments: &'static [&'static str]) -> Self {
-        Self { name: name.to_owned(), path, arguments }
+        Self { name: name.to_owned(), path, arguments, largest: usize::MAX }
+    }
+
+    pub(crate) fn with_largest(self, largest: usize) -> Self {
+        Self { largest, ..self }
     }
 
     /// Starts it on its core, and waits until it says where it listens.
