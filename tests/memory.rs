@@ -2,10 +2,11 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 
-use support::raw_peer::{BINARY, RawPeer, masked, masked_frame};
+use support::raw_peer::{BINARY, RawPeer, check_good_client, masked, masked_frame};
 use support::{echo_server, serve};
 
 #[path = "suite/support/mod.rs"]
@@ -17,6 +18,7 @@ mod support;
 fn what_is_only_declared_takes_no_memory() -> Result<()> {
     const PEERS: usize = 200;
     const DECLARED: usize = 1024 * 1024;
+    let _alone = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let server = echo_server()?;
     let port = server.server_port();
 
@@ -26,7 +28,7 @@ fn what_is_only_declared_takes_no_memory() -> Result<()> {
         let mut peers = (0..PEERS).map(|_| RawPeer::open(port)).collect::<Result<Vec<_>>>()?;
         let mut witness = RawPeer::open(port)?;
         witness.check_echo("all are there")?;
-        let before = memory_in_kib()?;
+        let before = memory_in_kib("VmData:")?;
 
         for (number, peer) in peers.iter_mut().enumerate() {
             let bytes = if number % 2 == 0 { &message } else { &fragment };
@@ -34,7 +36,7 @@ fn what_is_only_declared_takes_no_memory() -> Result<()> {
         }
         // The loop takes them in the order in which they came: this is the last.
         witness.check_echo("all are read")?;
-        let growth = memory_in_kib()?.saturating_sub(before);
+        let growth = memory_in_kib("VmData:")?.saturating_sub(before);
 
         ensure!(growth < 5 * 1024, "{growth} KiB more for {PEERS} peers");
         peers[0].send(&message[100..])?;
@@ -43,10 +45,46 @@ fn what_is_only_declared_takes_no_memory() -> Result<()> {
     })
 }
 
-/// The private memory of this process, used or only reserved.
-fn memory_in_kib() -> Result<usize> {
+/// RFC 6455 §10.4: a message that grows up to the limit and over it never takes twice the limit.
+#[test]
+fn a_message_over_the_limit_takes_less_than_twice_the_limit() -> Result<()> {
+    const LIMIT: usize = 16 * 1024 * 1024;
+    const PIECE: usize = 64 * 1024;
+    let _alone = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let server = echo_server()?;
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        peer.check_echo("it is there")?;
+        let first = masked_frame(BINARY, &vec![7; PIECE]);
+        let next = masked_frame(0, &vec![7; PIECE]);
+        // The highest value is counted anew from here.
+        fs::write("/proc/self/clear_refs", "5")?;
+        let before = memory_in_kib("VmRSS:")?;
+
+        peer.send(first)?;
+        for _ in 1..LIMIT / PIECE {
+            peer.send(&next)?;
+        }
+        peer.send(masked_frame(0, b"x"))?;
+        ensure!(peer.read_frame()?.close_code()? == 1009);
+        peer.read_to_end()?;
+        let growth = memory_in_kib("VmHWM:")?.saturating_sub(before);
+
+        let range = LIMIT / 2048..2 * LIMIT / 1024;
+        ensure!(range.contains(&growth), "{growth} KiB more");
+        check_good_client(port)
+    })
+}
+
+/// What the kernel says of the memory of this process, used or only reserved.
+fn memory_in_kib(what: &str) -> Result<usize> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(what));
     let number = line.and_then(|line| line.split_whitespace().next());
     Ok(number.context("no VmData in /proc/self/status")?.parse()?)
 }
+
+/// The tests measure the same process.
+static ONE_BY_ONE: Mutex<()> = Mutex::new(());
