@@ -145,7 +145,8 @@ def heads():
         "empty_values": more(b"X:", b"Y: \t "),
         "protocol_twice": more(b"Sec-WebSocket-Protocol: a, b, a"),
         "cut": REQUEST[:-1],
-        "many_headers": more(*[b"X: a"] * 101),
+        "most_headers": more(*[b"X: a"] * 95),
+        "one_header_too_many": more(*[b"X: a"] * 96),
         "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     }
     return {name: bytes([number * 7 % 256]) + head for number, (name, head) in enumerate(table.items())}
@@ -153,10 +154,12 @@ def heads():
 
 # The steps of a script, see `src/fuzzing/script.rs`.
 ARRIVE, ARRIVE_256, ROOM, ROOM_4096, SEND_TEXT, SEND_256, SEND_PING, CLOSE_IT = range(8)
-ABORT, FLUSH, START, ADVANCE, IN_VAIN, END, FAIL_READING, FAIL_WRITING = range(8, 16)
+CONTROL, SEND_PREPARED, START, ADVANCE, IN_VAIN, END, FAIL_READING, FAIL_WRITING = range(8, 16)
 BATCHED = 0x80
-NOT_TAKEN, NO_ROOM = 0x08, 0x10
-NOTHING, ECHO, BIG, ECHO_FLUSH, SUSPEND, ECHO_CLOSE, ABORT_IT = range(7)
+ABORT, FRAME_SIZE, FLUSH = (CONTROL, 0), (CONTROL, 1), (CONTROL, 2)
+CHECK_ALIVE = (ADVANCE, 255)
+NOT_TAKEN, NO_ROOM, FRAMES = 0x08, 0x10, 0x20
+NOTHING, ECHO, BIG, ECHO_FLUSH, SUSPEND, ECHO_CLOSE, ABORT_IT, STREAM = range(8)
 
 
 def connections():
@@ -174,10 +177,12 @@ def connections():
         "suspended_turns": script("many_messages", SUSPEND, (ARRIVE, 100), (ARRIVE, 100)),
         "closing_slot": script("many_messages", ECHO_CLOSE, (ARRIVE, 30)),
         "aborting_slot": script("many_messages", ABORT_IT, (ARRIVE, 30)),
+        "stream": script("pings", STREAM | NO_ROOM, (SEND_TEXT, 1), (ROOM, 9), (ROOM_4096, 9), (ARRIVE, 50), (ROOM_4096, 50)),
+        "stream_to_the_end": script("text", STREAM, (ARRIVE, 255)),
         "leftover": script("many_messages", ECHO, leftover=100),
         "leftover_before_it_is_taken": script("close", ECHO | NOT_TAKEN, (ARRIVE, 5), (START, 0), leftover=7),
         "never_taken": script("text", ECHO | NOT_TAKEN, (ARRIVE, 255), (CLOSE_IT, 0)),
-        "sends": script("empty", NO_ROOM, (SEND_TEXT, 9), (SEND_PING, 4), (SEND_256, 70), (FLUSH, 0), (ROOM_4096, 1)),
+        "sends": script("empty", NO_ROOM, (SEND_TEXT, 9), (SEND_PING, 4), (SEND_256, 70), FLUSH, (ROOM_4096, 1)),
         "sends_in_one_batch": script("text", ECHO, (SEND_256 | BATCHED, 63), (SEND_256 | BATCHED, 65), (SEND_TEXT, 1)),
         "pings_without_room": script("pings", NO_ROOM, (SEND_256, 1), (ARRIVE, 255), (ROOM, 100), (ROOM_4096, 1)),
         "closing": script("close", NOTHING, (SEND_TEXT, 3), (CLOSE_IT, 0), (ARRIVE, 255)),
@@ -186,13 +191,20 @@ def connections():
         "writing_times_out": script("text", NO_ROOM, (SEND_TEXT, 9), (ADVANCE, 99), (ROOM, 1), (ADVANCE, 99), (ADVANCE, 1)),
         "draining_times_out": script("close", NOTHING, (ARRIVE, 255), (ADVANCE, 19), (ADVANCE, 1)),
         "room_in_batches": script("empty", NO_ROOM, *[(SEND_256 | BATCHED, 255), (ROOM_4096 | BATCHED, 8)] * 31),
-        "abort": script("many_messages", ECHO, (ARRIVE, 30), (ABORT | BATCHED, 0), (ARRIVE, 30)),
+        "abort": script("many_messages", ECHO, (ARRIVE, 30), (CONTROL | BATCHED, 0), (ARRIVE, 30)),
         "end_inside_a_message": script("cut_in_the_payload", ECHO, (ARRIVE, 12), (END, 0)),
         "reading_fails": script("many_messages", ECHO, (ARRIVE, 30), (FAIL_READING, 0)),
         "reading_fails_while_closing": script("many_messages", ECHO, (CLOSE_IT, 0), (ARRIVE, 30), (FAIL_READING, 2)),
         "writing_fails": script("many_messages", ECHO, (ARRIVE, 30), (FAIL_WRITING, 4), (ARRIVE, 255)),
         "writing_fails_at_once": script("many_messages", BIG, (FAIL_WRITING | BATCHED, 9), (ARRIVE, 30)),
-        "interruptions": script("many_messages", ECHO, (IN_VAIN, 3), (ARRIVE, 30), (IN_VAIN, 1), (FLUSH, 0)),
+        "interruptions": script("many_messages", ECHO, (IN_VAIN, 3), (ARRIVE, 30), (IN_VAIN, 1), FLUSH),
+        "frames": script("fragments", ECHO | FRAMES, (ARRIVE, 9), (ARRIVE, 20)),
+        "frames_with_pings": script("control_frames_between", ECHO | FRAMES),
+        "prepared": script("text", NO_ROOM, (SEND_PREPARED, 1), (SEND_PREPARED, 70), (ROOM, 100), (SEND_PREPARED, 70), (ROOM_4096, 50)),
+        "short_frames": script("text", ECHO, FRAME_SIZE, (SEND_256, 70), (SEND_PREPARED, 1), (ARRIVE, 255)),
+        "keepalive": script("text", ECHO, *[CHECK_ALIVE] * 6, (ARRIVE, 255), *[CHECK_ALIVE] * 10),
+        "late_pong_and_close": script("pings", NO_ROOM, (SEND_256, 1), (ARRIVE, 255), (CLOSE_IT, 0), (ROOM, 200), (ROOM_4096, 9)),
+        "late_pong_and_both_close": script("close", NO_ROOM, (SEND_256, 1), (ARRIVE, 255), (ROOM, 200), (ROOM_4096, 9)),
         "news_in_vain": script("many_messages", ECHO | NO_ROOM, (IN_VAIN, 0), (ARRIVE, 30), (IN_VAIN, 0), (ROOM, 9)),
     }
     return table

@@ -4,11 +4,11 @@ use crate::close_code::CloseCode;
 use crate::error::Error;
 use crate::fuzzing::script::{Action, Reply, Script};
 use crate::protocol::limits::Limits;
-use crate::protocol::opcode::Opcode;
+use crate::protocol::opcode::{MessageKind, Opcode};
 use crate::protocol::role::Role;
 use crate::protocol::testing::{Outcome, Random, Received, decode_reads};
-use crate::session::Observer;
-use crate::session::testing::{Record, ScriptedConnection, Slot, Told};
+use crate::session::testing::{Record, Recorder, ScriptedConnection, Slot, Told};
+use crate::session::{KEEPALIVE_PAYLOAD, Observer};
 use crate::socket_state::SocketState;
 use crate::turn;
 
@@ -28,6 +28,7 @@ pub fn connection(data: &[u8]) {
     check_life(&record);
     check_told(&script, &record, &received);
     check_answers(&record, &received, &answers);
+    check_last_words(&written, &answers);
     assert!(record.written <= written.len(), "{} were reported", record.written);
     if script.is_calm() {
         assert_eq!(record.written, written.len(), "not all was reported");
@@ -37,19 +38,20 @@ pub fn connection(data: &[u8]) {
 
 fn slot(reply: Reply) -> Slot {
     Box::new(move |recorder, told| {
-        let (opcode, payload) = match told {
-            Told::Text(text) => (Opcode::Text, text.as_bytes()),
-            Told::Binary(bytes) => (Opcode::Binary, &bytes[..]),
+        let (kind, payload) = match told {
+            Told::Text(text) => (MessageKind::Text, text.as_bytes()),
+            Told::Binary(bytes) => (MessageKind::Binary, &bytes[..]),
+            Told::Written if reply == Reply::Stream => return send_piece(recorder),
             _ => return,
         };
         let echo = || {
-            recorder.send(opcode, payload);
+            recorder.send(kind, payload);
         };
         match reply {
             Reply::None => {}
-            Reply::Echo => echo(),
+            Reply::Echo | Reply::Stream => echo(),
             Reply::Big => {
-                recorder.send(Opcode::Binary, &[payload, &vec![0; 20_000]].concat());
+                recorder.send(MessageKind::Binary, &[payload, &vec![0; 20_000]].concat());
             }
             Reply::EchoAndFlush => {
                 echo();
@@ -70,12 +72,21 @@ fn slot(reply: Reply) -> Slot {
     })
 }
 
+fn send_piece(recorder: &Recorder) {
+    if recorder.sent_count() < 100 {
+        recorder.send(MessageKind::Binary, &[3; 1000]);
+    }
+}
+
 /// Plays the steps and returns what of `rest` has not been sent.
 fn play<'w>(
     script: &Script<'_>,
     mut rest: &'w [u8],
     connection: &mut ScriptedConnection,
 ) -> &'w [u8] {
+    if script.reports_frames {
+        connection.report_frames();
+    }
     if script.is_taken {
         connection.start_reading();
     }
@@ -99,14 +110,19 @@ fn play<'w>(
 }
 
 fn apply(action: Action, connection: &mut ScriptedConnection) {
-    let peer = &connection.peer;
+    let (peer, recorder) = (&connection.peer, connection.recorder());
     match action {
         // The caller has the bytes.
         Action::Arrive(_) => {}
         Action::MakeRoom(count) => peer.make_room(count),
-        Action::SendText(length) => _ = connection.send(Opcode::Text, &[b'a'; 255][..length]),
-        Action::SendBinary(length) => _ = connection.send(Opcode::Binary, &vec![1; length]),
-        Action::Ping(length) => _ = connection.send(Opcode::Ping, &[2; 255][..length]),
+        Action::SendText(length) => _ = recorder.send(MessageKind::Text, &[b'a'; 255][..length]),
+        Action::SendBinary(length) => _ = recorder.send(MessageKind::Binary, &vec![1; length]),
+        Action::SendPrepared(length) => _ = recorder.send_prepared(&vec![1; length]),
+        Action::Ping(length) => _ = recorder.ping(&[2; 255][..length]),
+        Action::FrameSize(size) => {
+            recorder.session().change_settings(|settings| settings.outgoing_frame_size = size);
+        }
+        Action::CheckAlive => recorder.session().check_alive(),
         Action::Close(code) => _ = connection.session().close(CloseCode::new(code), "script"),
         Action::Abort => connection.session().abort(),
         Action::Flush => _ = connection.session().flush(),
@@ -191,6 +207,7 @@ fn check_answers(record: &Record, received: &Outcome, (answers, violation): &Out
             Received::Binary(bytes) => {
                 sent.next().is_some_and(|sent| *sent == (Opcode::Binary, bytes.clone()))
             }
+            Received::Ping(payload) if payload == KEEPALIVE_PAYLOAD => true,
             Received::Ping(payload) => {
                 sent.next().is_some_and(|sent| *sent == (Opcode::Ping, payload.clone()))
             }
@@ -200,6 +217,14 @@ fn check_answers(record: &Record, received: &Outcome, (answers, violation): &Out
             Received::Close(..) => true,
         };
         assert!(is_right, "{answer:?} was written");
+    }
+}
+
+/// RFC 6455 §5.5.1: nothing is sent behind the close frame.
+fn check_last_words(written: &[u8], (answers, _): &Outcome) {
+    if let (Some(Received::Close(..)), [but_one @ .., _]) = (answers.last(), written) {
+        let (before, _) = decode_reads((Role::Client, UNLIMITED), [but_one]);
+        assert_eq!(before.len() + 1, answers.len(), "something follows the close frame");
     }
 }
 

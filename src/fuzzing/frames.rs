@@ -4,7 +4,10 @@ use std::num::NonZeroUsize;
 
 use crate::close_code::CloseCode;
 use crate::fuzzing::model;
+use crate::protocol::buffer_pool::BufferPool;
 use crate::protocol::close_frame::ClosePayload;
+use crate::protocol::decoder::{Decoded, Decoder};
+use crate::protocol::event::{Data, Event};
 use crate::protocol::fragmentation::Frames;
 use crate::protocol::frame::Frame;
 use crate::protocol::limits::Limits;
@@ -37,6 +40,7 @@ fn check(role: Role, data: &[u8]) {
         assert_eq!(decode_reads(peer, reads), outcome, "reads of up to {longest} bytes differ");
     }
     check_memory(peer, wire, usize::from(seed) + 1);
+    check_frames(peer, random_reads(wire, 16, &mut random));
     check_round_trip(role, &outcome.0, NonZeroUsize::MIN.saturating_add(frame_size.into()));
 }
 
@@ -75,8 +79,10 @@ fn check_memory((role, limits): (Role, Limits), wire: &[u8], read_size: usize) {
         if is_refused {
             break;
         }
-        let is_between = feed.decoder.is_between_messages();
-        assert!(!is_between || held == 0, "{held} bytes are held while idle");
+        assert!(
+            !feed.decoder.is_between_messages() || held == 0,
+            "{held} bytes are held while idle"
+        );
     }
 
     // RFC 6455 §5.5.1: after the end everything is ignored.
@@ -84,6 +90,35 @@ fn check_memory((role, limits): (Role, Limits), wire: &[u8], read_size: usize) {
         let heard = feed.received.len();
         assert_eq!(feed.read(&[0xFF; 100]), Ok(()));
         assert_eq!((feed.received.len(), feed.decoder.held_bytes()), (heard, 0));
+    }
+}
+
+/// The frames that are reported, and the last one, are the message.
+fn check_frames<'w>((role, limits): (Role, Limits), reads: impl Iterator<Item = &'w [u8]>) {
+    let (mut decoder, mut pool) = (Decoder::new(role, limits), BufferPool::new());
+    decoder.report_frames(true);
+    let mut frames = Vec::new();
+    for read in reads {
+        let mut input = read.to_vec();
+        let mut unread = &mut input[..];
+        while !unread.is_empty() {
+            let Ok(Decoded { consumed, event }) = decoder.decode(unread, &mut pool) else { return };
+            match event {
+                Some(Event::Frame(Data::Text(text))) => frames.extend(text.bytes()),
+                Some(Event::Frame(Data::Binary(bytes))) => frames.extend_from_slice(bytes),
+                Some(Event::Message { message, last_frame }) => {
+                    let bytes = match message {
+                        Data::Text(text) => text.as_bytes(),
+                        Data::Binary(bytes) => bytes,
+                    };
+                    assert_eq!(bytes.get(..last_frame), Some(&frames[..]), "other frames");
+                    frames.clear();
+                }
+                _ => {}
+            }
+            unread = &mut unread[consumed..];
+        }
+        decoder.recycle(&mut pool);
     }
 }
 

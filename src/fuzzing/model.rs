@@ -27,7 +27,7 @@ struct Model {
 struct Message {
     is_text: bool,
     bytes: Vec<u8>,
-    frames: usize,
+    frames: u32,
 }
 
 /// A frame, whose payload may not be there to its end.
@@ -116,7 +116,7 @@ impl Model {
             0x8.. => Ok(()),
             0x0 if frames == 0 => Err(Violation::NOTHING_TO_CONTINUE),
             0x1 | 0x2 if frames > 0 => Err(Violation::UNFINISHED_MESSAGE),
-            _ if frames >= self.limits.max_fragments as usize => Err(Violation::TOO_MANY_FRAGMENTS),
+            _ if frames >= self.limits.max_fragments => Err(Violation::TOO_MANY_FRAGMENTS),
             _ => Ok(()),
         }
     }

@@ -1,6 +1,7 @@
 //! The script of a connection, read from the bytes that a fuzzer made up.
 
 use std::io::ErrorKind;
+use std::num::NonZeroUsize;
 
 /// What happens on a connection, and what its program does.
 pub(super) struct Script<'d> {
@@ -9,6 +10,7 @@ pub(super) struct Script<'d> {
     pub(super) is_taken: bool,
     /// Whether the kernel takes all output from the beginning.
     pub(super) has_room: bool,
+    pub(super) reports_frames: bool,
     /// How much of the peer's bytes came with the opening handshake.
     pub(super) leftover: usize,
     pub(super) steps: Vec<Step>,
@@ -28,6 +30,8 @@ pub(super) enum Reply {
     SuspendAndEcho,
     EchoAndClose,
     Abort,
+    /// An echo, and more as soon as something was written, as programs do that send a file.
+    Stream,
 }
 
 /// One thing that happens.
@@ -43,12 +47,15 @@ pub(super) enum Action {
     MakeRoom(usize),
     SendText(usize),
     SendBinary(usize),
+    SendPrepared(usize),
+    FrameSize(NonZeroUsize),
     Ping(usize),
     Close(u16),
     Abort,
     Flush,
     StartReading,
     AdvanceMillis(u64),
+    CheckAlive,
     ReportInVain,
     Interrupt(usize),
     End,
@@ -65,17 +72,19 @@ impl<'d> Script<'d> {
         let (steps, wire) = rest.split_at_checked(usize::from(count % 64) * 2)?;
         let reply = match settings % 8 {
             0 => Reply::None,
-            1 | 7 => Reply::Echo,
+            1 => Reply::Echo,
             2 => Reply::Big,
             3 => Reply::EchoAndFlush,
             4 => Reply::SuspendAndEcho,
             5 => Reply::EchoAndClose,
-            _ => Reply::Abort,
+            6 => Reply::Abort,
+            _ => Reply::Stream,
         };
         Some(Self {
             reply,
             is_taken: settings & 0x08 == 0,
             has_room: settings & 0x10 == 0,
+            reports_frames: settings & 0x20 != 0,
             leftover: usize::from(leftover).min(wire.len()),
             steps: steps.as_chunks().0.iter().map(Step::parse).collect(),
             wire,
@@ -90,6 +99,7 @@ impl<'d> Script<'d> {
                 step.action,
                 Action::Abort
                     | Action::AdvanceMillis(_)
+                    | Action::CheckAlive
                     | Action::End
                     | Action::FailReading(_)
                     | Action::FailWriting(..)
@@ -124,8 +134,13 @@ impl Step {
             6 => Action::Ping(count),
             7 => Action::Close(1000 + u16::from(argument)),
             8 if argument % 4 == 0 => Action::Abort,
-            8 | 9 => Action::Flush,
+            8 if argument % 4 == 1 => {
+                Action::FrameSize(NonZeroUsize::MIN.saturating_add(count * 16))
+            }
+            8 => Action::Flush,
+            9 => Action::SendPrepared(count * 256),
             10 => Action::StartReading,
+            11 if argument >= 200 => Action::CheckAlive,
             11 => Action::AdvanceMillis(u64::from(argument) * 100),
             12 if argument % 4 == 0 => Action::ReportInVain,
             12 => Action::Interrupt(count % 4),

@@ -1,14 +1,17 @@
 //! A connection over a scripted stream, driven turn by turn as an event loop drives it.
 
 use std::io;
+use std::mem;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::prepared_message::PreparedMessage;
 use crate::protocol::event::Data;
-use crate::protocol::frame::Frame;
+use crate::protocol::frame_header::LONGEST_CONTROL_PAYLOAD;
 use crate::protocol::opcode::{MessageKind, Opcode};
 use crate::protocol::role::Role;
 use crate::reactor::Reactor;
@@ -37,6 +40,8 @@ pub(crate) enum Told {
     Text(String),
     Binary(Vec<u8>),
     Pong(Vec<u8>),
+    /// Not recorded: how often it comes depends on the kernel.
+    Written,
     Closing,
     State(SocketState),
     Failed(Error),
@@ -50,6 +55,7 @@ pub(crate) type Slot = Box<dyn Fn(&Recorder, &Told) + Send + Sync>;
 pub(crate) struct Recorder {
     session: Session,
     slot: Slot,
+    wants_frames: AtomicBool,
     record: Mutex<Record>,
 }
 
@@ -61,6 +67,8 @@ pub(crate) struct Record {
     pub(crate) sent: Vec<(Opcode, Vec<u8>)>,
     /// The sum of what was reported as written.
     pub(crate) written: usize,
+    /// The frames so far of a message that goes on.
+    frames: Vec<u8>,
 }
 
 impl ScriptedConnection {
@@ -70,7 +78,9 @@ impl ScriptedConnection {
         let (stream, peer) = scripted_stream()?;
         let source = Arc::clone(stream.source());
         let session = Session::new(Role::Server, stream);
-        let recorder = Arc::new(Recorder { session, slot, record: Mutex::default() });
+        let recorder =
+            Recorder { session, slot, wants_frames: false.into(), record: Mutex::default() };
+        let recorder = Arc::new(recorder);
         let driver = Driver::new(Arc::clone(&recorder), source, leftover.to_vec());
         let wakes = Arc::new(Count::default());
         let mut connection = Self {
@@ -91,9 +101,14 @@ impl ScriptedConnection {
         &self.recorder.session
     }
 
-    /// Sends from outside of all slots.
-    pub(crate) fn send(&self, opcode: Opcode, payload: &[u8]) -> SendStatus {
-        self.recorder.send(opcode, payload)
+    /// Returns who is told everything, and sends.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// Asks for frames as well.
+    pub(crate) fn report_frames(&self) {
+        self.recorder.wants_frames.store(true, Ordering::Relaxed);
     }
 
     /// Lets the connection read.
@@ -158,16 +173,32 @@ impl ScriptedConnection {
 
 impl Recorder {
     /// Sends, and writes down what was accepted.
-    pub(crate) fn send(&self, opcode: Opcode, payload: &[u8]) -> SendStatus {
-        let (status, sent) = match opcode {
-            Opcode::Ping => (self.session.ping(payload), Frame::ping(payload).payload),
-            Opcode::Text => (self.session.send(MessageKind::Text, payload), payload),
-            _ => (self.session.send(MessageKind::Binary, payload), payload),
-        };
+    pub(crate) fn send(&self, kind: MessageKind, message: &[u8]) -> SendStatus {
+        self.note_sent(self.session.send(kind, message), kind.into(), message)
+    }
+
+    /// Sends a message that is encoded already, in the same way.
+    pub(crate) fn send_prepared(&self, message: &[u8]) -> SendStatus {
+        let prepared = PreparedMessage::binary(message);
+        self.note_sent(self.session.send_prepared(&prepared), Opcode::Binary, message)
+    }
+
+    /// Sends a ping, in the same way.
+    pub(crate) fn ping(&self, payload: &[u8]) -> SendStatus {
+        let sent = payload.get(..LONGEST_CONTROL_PAYLOAD).unwrap_or(payload);
+        self.note_sent(self.session.ping(payload), Opcode::Ping, sent)
+    }
+
+    fn note_sent(&self, status: SendStatus, opcode: Opcode, sent: &[u8]) -> SendStatus {
         if status == SendStatus::Queued {
             self.record().sent.push((opcode, sent.to_vec()));
         }
         status
+    }
+
+    /// Returns how many messages and pings were accepted to be sent.
+    pub(crate) fn sent_count(&self) -> usize {
+        self.record().sent.len()
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {
@@ -186,18 +217,23 @@ impl Observer for Recorder {
     }
 
     fn wants_frames(&self) -> bool {
-        false
+        self.wants_frames.load(Ordering::Relaxed)
     }
 
     fn frame_received(&self, frame: Data<'_>) {
-        unreachable!("nobody wants {frame:?}");
+        assert!(self.wants_frames(), "nobody asked for {frame:?}");
+        self.record().frames.extend_from_slice(bytes_of(frame));
     }
 
-    fn message_received(&self, message: Data<'_>, _last_frame: usize) {
-        match message {
-            Data::Text(text) => self.note(&Told::Text(text.to_owned())),
-            Data::Binary(bytes) => self.note(&Told::Binary(bytes.to_owned())),
+    fn message_received(&self, message: Data<'_>, last_frame: usize) {
+        let frames = mem::take(&mut self.record().frames);
+        if self.wants_frames() {
+            assert_eq!(Some(&frames[..]), bytes_of(message).get(..last_frame), "other frames");
         }
+        self.note(&match message {
+            Data::Text(text) => Told::Text(text.to_owned()),
+            Data::Binary(bytes) => Told::Binary(bytes.to_owned()),
+        });
     }
 
     fn pong_received(&self, payload: &[u8]) {
@@ -207,6 +243,7 @@ impl Observer for Recorder {
     fn bytes_written(&self, count: usize) {
         assert!(count > 0, "nothing was written");
         self.record().written += count;
+        (self.slot)(self, &Told::Written);
     }
 
     fn closing(&self) {
@@ -223,6 +260,13 @@ impl Observer for Recorder {
 
     fn ended(this: &Arc<Self>) {
         this.note(&Told::Ended);
+    }
+}
+
+fn bytes_of(data: Data<'_>) -> &[u8] {
+    match data {
+        Data::Text(text) => text.as_bytes(),
+        Data::Binary(bytes) => bytes,
     }
 }
 

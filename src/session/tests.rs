@@ -8,7 +8,7 @@ use crate::close_code::CloseCode;
 use crate::error::Error;
 use crate::protocol::frame::Frame;
 use crate::protocol::frame_header::ReservedBits;
-use crate::protocol::opcode::Opcode;
+use crate::protocol::opcode::{MessageKind, Opcode};
 use crate::send_status::SendStatus;
 use crate::session::OUTPUT_LIMIT;
 use crate::socket_state::SocketState;
@@ -22,7 +22,7 @@ fn echoing() -> io::Result<ScriptedConnection> {
         &[],
         Box::new(|recorder: &Recorder, told: &Told| {
             if let Told::Text(text) = told {
-                recorder.send(Opcode::Text, text.as_bytes());
+                recorder.send(MessageKind::Text, text.as_bytes());
             }
         }),
     )?;
@@ -53,7 +53,7 @@ fn life(record: &Record) -> Vec<String> {
 #[test]
 fn a_peer_that_takes_nothing_for_10_s_is_given_up() -> io::Result<()> {
     let mut connection = echoing()?;
-    connection.send(Opcode::Binary, &[0; 1000]);
+    connection.recorder().send(MessageKind::Binary, &[0; 1000]);
     connection.settle();
 
     for _ in 0..20 {
@@ -80,7 +80,7 @@ fn a_peer_that_takes_nothing_for_10_s_is_given_up() -> io::Result<()> {
 #[test]
 fn output_that_was_taken_late_sets_no_deadline() -> io::Result<()> {
     let mut connection = echoing()?;
-    connection.send(Opcode::Binary, &[0; 1000]);
+    connection.recorder().send(MessageKind::Binary, &[0; 1000]);
     connection.settle();
     connection.advance(9 * SECOND);
     connection.settle();
@@ -100,16 +100,17 @@ fn output_that_was_taken_late_sets_no_deadline() -> io::Result<()> {
 #[test]
 fn room_that_has_come_meanwhile_is_used_before_the_output_limit_bites() -> io::Result<()> {
     let mut connection = echoing()?;
-    let message = vec![0; MIB - 14];
+    // 1 MiB with the headers of its two frames.
+    let message = vec![0; MIB - 20];
     while connection.session().bytes_to_write() + MIB <= OUTPUT_LIMIT {
-        assert_eq!(connection.send(Opcode::Binary, &message), SendStatus::Queued);
+        assert_eq!(connection.recorder().send(MessageKind::Binary, &message), SendStatus::Queued);
         connection.settle();
     }
 
     // No turn is taken in between: the loop may be busy with other connections.
     connection.peer.make_room(MIB);
-    assert_eq!(connection.send(Opcode::Binary, &message), SendStatus::Queued);
-    let refused = connection.send(Opcode::Binary, &message);
+    assert_eq!(connection.recorder().send(MessageKind::Binary, &message), SendStatus::Queued);
+    let refused = connection.recorder().send(MessageKind::Binary, &message);
 
     assert_eq!(refused, SendStatus::OutputLimit { limit: OUTPUT_LIMIT });
     assert_eq!(connection.peer.written().len(), MIB);
@@ -124,7 +125,7 @@ fn room_that_has_come_meanwhile_is_used_before_the_output_limit_bites() -> io::R
 #[test]
 fn a_slow_reader_has_5_s_from_when_it_could_read_the_close_frame() -> io::Result<()> {
     let mut connection = echoing()?;
-    connection.send(Opcode::Binary, &[0; 1000]);
+    connection.recorder().send(MessageKind::Binary, &[0; 1000]);
     connection.session().close(CloseCode::NORMAL, "");
     connection.settle();
     for _ in 0..10 {
