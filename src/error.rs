@@ -147,6 +147,18 @@ pub enum Error {
     /// The text must not stand in an HTTP header.
     #[error("an HTTP header cannot carry {0:?}")]
     InvalidHeaderValue(String),
+    /// The system refused what is needed to hear of its signals.
+    #[error("cannot handle signals of the system")]
+    Signals {
+        /// What the operating system said.
+        source: Arc<io::Error>,
+    },
+    /// The descriptor cannot be watched: it is a file, or watched already.
+    #[error("cannot watch the descriptor")]
+    Watch {
+        /// What the operating system said.
+        source: Arc<io::Error>,
+    },
     /// The system refused a thread.
     #[error("cannot start the thread {name}")]
     ThreadStart {

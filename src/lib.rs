@@ -53,6 +53,8 @@ mod send_status;
 mod server;
 mod session;
 mod socket;
+#[cfg(unix)]
+mod socket_notifier;
 mod socket_state;
 mod ssl_mode;
 mod stream;
@@ -106,6 +108,12 @@ pub use socket::WeakWebSocket;
 #[doc(alias = "QWebSocket")]
 #[doc(alias = "deleteLater")]
 pub use socket::WebSocket;
+#[cfg(unix)]
+#[doc(alias = "QSocketNotifier")]
+pub use socket_notifier::SocketNotifier;
+#[cfg(unix)]
+#[doc(alias = "QPointer")]
+pub use socket_notifier::WeakSocketNotifier;
 #[doc(alias = "QAbstractSocket::SocketState")]
 #[doc(alias = "QAbstractSocket")]
 pub use socket_state::SocketState;

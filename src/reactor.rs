@@ -13,12 +13,13 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use mio::event;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 use slab::Slab;
 
 /// Polls the sockets of one thread.
 pub(crate) struct Reactor {
     poll: RefCell<Poll>,
+    registry: Registry,
     events: RefCell<Events>,
     sources: RefCell<Slab<Arc<Source>>>,
     released: Arc<Released>,
@@ -52,6 +53,7 @@ impl Reactor {
         let poll = Poll::new()?;
         let waker = Arc::new(mio::Waker::new(poll.registry(), WAKE)?);
         Ok(Self {
+            registry: poll.registry().try_clone()?,
             poll: RefCell::new(poll),
             events: RefCell::new(Events::with_capacity(EVENTS_PER_WAIT)),
             sources: RefCell::default(),
@@ -69,16 +71,27 @@ impl Reactor {
 
     /// Watches `socket` until the registration is dropped.
     pub(crate) fn register(&self, socket: &mut impl event::Source) -> io::Result<Registration> {
+        let registration = self.reserve()?;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        // A registration that is refused is dropped, and frees its place.
+        self.registry.register(socket, registration.token(), interest)?;
+        Ok(registration)
+    }
+
+    /// Makes a registration for a source that its owner adds to the [`registry`](Self::registry),
+    /// and takes away from there.
+    pub(crate) fn reserve(&self) -> io::Result<Registration> {
         self.sweep();
         let key = self.sources.borrow().vacant_key();
         let source = Source::new(u32::try_from(key).map_err(io::Error::other)?, &self.released);
         let source = Arc::new(source);
         self.sources.borrow_mut().insert(Arc::clone(&source));
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        let registered = self.poll.borrow().registry().register(socket, Token(key), interest);
-        // Made before the check, so that a refused registration frees its place too.
-        let registration = Registration { source };
-        registered.map(|()| registration)
+        Ok(Registration { source })
+    }
+
+    /// Returns what decides which events are waited for; its descriptor can be polled by others.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// Waits for events, at most `timeout` (`None`: without end).
@@ -272,6 +285,11 @@ pub(crate) struct Registration {
 impl Registration {
     pub(crate) fn source(&self) -> &Arc<Source> {
         &self.source
+    }
+
+    /// Returns what events of this source carry.
+    pub(crate) fn token(&self) -> Token {
+        Token(self.source.key as usize)
     }
 }
 

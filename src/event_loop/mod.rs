@@ -17,6 +17,8 @@ use slotwork_signals::{Handle, Receiver, SignalRef, WeakReceiver};
 use smol::Task;
 use smol::future::FutureExt;
 
+#[cfg(unix)]
+use crate::error::Error;
 use crate::panics;
 use crate::timers::Timers;
 
@@ -30,6 +32,8 @@ mod panic_policy;
 mod shared;
 mod sleep;
 mod thread_loop;
+#[cfg(unix)]
+mod unix_signals;
 
 use exits::{Exit, Running};
 use inner::{Inner, Run};
@@ -117,6 +121,43 @@ impl EventLoop {
     /// `QCoreApplication::quit()` and `QThread::quit()`.
     pub fn quit(&self) {
         self.exit(0);
+    }
+
+    /// Calls [`quit`](Self::quit) at the first SIGINT (Ctrl-C) or SIGTERM that the program gets.
+    ///
+    /// Then [`about_to_quit`](Self::about_to_quit) is emitted, `exec` returns, and the program can
+    /// end in good order. A second signal ends it at once, as if it had not asked for any. Of
+    /// several loops that ask for it, all are ended. It lasts as long as the thread; Unix only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Signals`] when the system refuses the descriptors or handlers that it needs.
+    ///
+    /// # Qt
+    ///
+    /// There is none; Qt programs write a handler with a pipe and a `QSocketNotifier`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{CloseCode, EventLoop, WebSocket};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// # let clients: Vec<WebSocket> = Vec::new();
+    /// let event_loop = EventLoop::current();
+    /// event_loop.quit_on_signals()?;
+    /// event_loop.about_to_quit().connect(move |_, ()| {
+    ///     clients.iter().for_each(|client| _ = client.close(CloseCode::GOING_AWAY, "bye"));
+    /// });
+    /// # event_loop.handle().quit();
+    /// event_loop.exec();
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(unix)]
+    pub fn quit_on_signals(&self) -> Result<(), Error> {
+        unix_signals::quit_on_signals(self)
+            .map_err(|source| Error::Signals { source: Arc::new(source) })
     }
 
     /// Runs what is ready now, without waiting, and returns.

@@ -24,5 +24,6 @@ mod sending;
 mod server;
 mod server_slots;
 mod slots;
+mod socket_notifiers;
 mod threads;
 mod timers;
