@@ -7,6 +7,7 @@ use crate::call::Call;
 use crate::census::Census;
 use crate::connection::Connection;
 use crate::link::{Kind, Link, Owner};
+use crate::slow::watched;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// A list of slots that belong to no thread.
@@ -49,7 +50,7 @@ impl<T: ?Sized + 'static> DirectList<T> {
     pub(crate) fn call(&self, entries: &Entries<T>, value: &T) {
         for entry in entries {
             if entry.link.is_callable(&self.census) {
-                entry.call.call(value, &entry.link);
+                watched(&entry.link, || entry.call.call(value, &entry.link));
             }
         }
     }

@@ -108,6 +108,7 @@ mod signal_ref;
 mod signal_spy;
 mod signal_stream;
 mod slots;
+mod slow;
 mod spied;
 mod spy_timeout;
 mod sync;
@@ -145,6 +146,7 @@ pub use signal_ref::SignalRef;
 #[doc(alias = "QSignalSpy")]
 pub use signal_spy::SignalSpy;
 pub use signal_stream::SignalStream;
+pub use slow::warn_of_slow_slots;
 pub use spied::Spied;
 pub use spy_timeout::SpyTimeout;
 pub use wait::set_waiter;

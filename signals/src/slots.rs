@@ -8,6 +8,7 @@ use crate::call::Call;
 use crate::census::Census;
 use crate::link::Link;
 use crate::order::Order;
+use crate::slow::watched;
 
 /// A list of slots.
 ///
@@ -102,7 +103,7 @@ impl<T: ?Sized> Slots<T> {
     pub(crate) fn call_ordered(&self, order: &Order, value: &T) {
         self.for_each(|entry| {
             if order.is_for(&entry.link) && entry.link.is_deliverable() {
-                entry.call.call(value, &entry.link);
+                watched(&entry.link, || entry.call.call(value, &entry.link));
             }
         });
     }
@@ -189,7 +190,7 @@ impl<T: ?Sized> Entry<T> {
     fn call(&self, census: &Census, value: &T) {
         // Asked anew before each call: the slots before it may have disconnected it.
         if self.link.is_callable(census) {
-            self.call.call(value, &self.link);
+            watched(&self.link, || self.call.call(value, &self.link));
         }
     }
 }

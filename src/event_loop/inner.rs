@@ -169,6 +169,8 @@ impl<'a> Run<'a> {
 
 impl Drop for Run<'_> {
     fn drop(&mut self) {
+        // This may be inside a slot, which has not held up anything so far.
+        thread_loop::watch_slots();
         if self.is_nested {
             // Each look takes all notifications, also those that were meant for what the run
             // around this one waits for: it has to look again.

@@ -51,9 +51,30 @@ pub use panic_policy::PanicPolicy;
 /// [`exec`](Self::exec), [`run_until`](Self::run_until) and
 /// [`process_events`](Self::process_events) runs.
 ///
+/// # Work that takes long
+///
+/// While a slot, a call or a task computes or waits for something, nothing else happens in its
+/// thread. In debug builds a slot that takes longer than 50 ms is logged, with the line in which it
+/// was connected. Let such work be done elsewhere, and come back with its result:
+/// `smol::unblock` runs a call on a thread for such things, and [`EventThread`](crate::EventThread)
+/// is a thread for objects that do nothing else.
+///
+/// ```
+/// use slotwork::EventLoop;
+///
+/// let event_loop = EventLoop::current();
+/// event_loop.spawn(async {
+///     let text = smol::unblock(|| std::fs::read_to_string("/etc/hostname")).await;
+///     // Here it is the loop's thread again.
+///     println!("{}", text.unwrap_or_default());
+///     EventLoop::current().quit();
+/// }).detach();
+/// event_loop.exec();
+/// ```
+///
 /// # Qt
 ///
-/// `QCoreApplication` and `QEventLoop`; a thread needs no application object.
+/// `QCoreApplication`, and the loop of a `QThread`; a thread needs no application object.
 ///
 /// # Examples
 ///

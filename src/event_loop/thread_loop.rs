@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use slotwork_signals as signals;
 use smol::LocalExecutor;
@@ -59,12 +60,18 @@ pub(super) fn keep_runner(runner: Runner) {
     drop(replaced);
 }
 
+/// Has a warning logged for slots that hold up the loop from now on, in debug builds.
+pub(super) fn watch_slots() {
+    signals::warn_of_slow_slots(Some(SLOW_SLOT));
+}
+
 impl ThreadLoop {
     #[expect(clippy::expect_used, reason = "documented: without descriptors there is no loop")]
     fn new() -> Self {
         let inner = Inner::new().expect("the event loop of this thread cannot be made");
         // A `SignalSpy` that waits runs the loop meanwhile.
         signals::set_waiter(|deadline, is_done| EventLoop::current().run_while(deadline, is_done));
+        watch_slots();
         Self { inner: Rc::new(inner), executor: Rc::default(), runner: None }
     }
 }
@@ -111,3 +118,6 @@ async fn run_queued_slots() -> Infallible {
 thread_local! {
     static THREAD_LOOP: RefCell<Option<ThreadLoop>> = const { RefCell::new(None) };
 }
+
+/// A slot that takes longer holds up everything else for too long.
+const SLOW_SLOT: Duration = Duration::from_millis(50);

@@ -55,6 +55,8 @@ mod signal_blocker;
 mod signal_ref;
 #[path = "../../src/slots.rs"]
 mod slots;
+#[path = "../../src/slow.rs"]
+mod slow;
 #[path = "../../src/tasks.rs"]
 mod tasks;
 #[path = "../../src/wait.rs"]

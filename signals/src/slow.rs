@@ -1,0 +1,90 @@
+//! Warns of slots that keep their thread from everything else.
+
+use std::time::Duration;
+
+use crate::link::Link;
+
+/// Logs a warning for each slot of this thread that runs for longer than `limit`.
+///
+/// In debug builds only: in others it does nothing and costs nothing. The default is `None`, no
+/// warnings. The warning names the line in which the slot was connected. An event loop calls it for
+/// its thread, and again when a loop inside a slot has ended: inside a slot, the time that the slot
+/// takes counts anew from the call on.
+///
+/// # Qt
+///
+/// There is none.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use slotwork_signals::warn_of_slow_slots;
+///
+/// warn_of_slow_slots(Some(Duration::from_millis(50)));
+/// ```
+pub fn warn_of_slow_slots(limit: Option<Duration>) {
+    watch::set_limit(limit);
+}
+
+/// Calls the slot of `link`, and warns if that takes too long.
+#[inline]
+pub(crate) fn watched(link: &Link, call: impl FnOnce()) {
+    watch::call(link, call);
+}
+
+#[cfg(debug_assertions)]
+mod watch {
+    use std::cell::Cell;
+    use std::time::{Duration, Instant};
+
+    use crate::link::Link;
+
+    pub(super) fn set_limit(limit: Option<Duration>) {
+        LIMIT.set(limit);
+        BEGIN.set(Some(Instant::now()));
+    }
+
+    pub(super) fn call(link: &Link, call: impl FnOnce()) {
+        let Some(limit) = LIMIT.get() else { return call() };
+        let outer = Outer(BEGIN.replace(Some(Instant::now())));
+        call();
+        let time = BEGIN.get().map(|begin| begin.elapsed()).unwrap_or_default();
+        if time > limit {
+            let (location, time) = (link.location(), time.as_millis());
+            log::warn!("the slot connected at {location} held its thread for {time} ms");
+            // The slot around this one, if any, is not to blame for it.
+            drop(outer);
+            BEGIN.set(Some(Instant::now()));
+        }
+    }
+
+    /// When the slot around the one that runs has begun; set again when that one has ended.
+    struct Outer(Option<Instant>);
+
+    impl Drop for Outer {
+        fn drop(&mut self) {
+            BEGIN.set(self.0);
+        }
+    }
+
+    std::thread_local! {
+        static LIMIT: Cell<Option<Duration>> = const { Cell::new(None) };
+        static BEGIN: Cell<Option<Instant>> = const { Cell::new(None) };
+    }
+}
+
+#[cfg(not(debug_assertions))]
+mod watch {
+    use std::time::Duration;
+
+    use crate::link::Link;
+
+    pub(super) fn set_limit(_limit: Option<Duration>) {}
+
+    #[inline]
+    pub(super) fn call(_link: &Link, call: impl FnOnce()) {
+        call();
+    }
+}

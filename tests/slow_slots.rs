@@ -1,0 +1,75 @@
+//! The warning for slots that hold up the loop. A binary of its own: it is the program's logger.
+#![cfg(debug_assertions)]
+
+use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use log::{LevelFilter, Log, Metadata, Record};
+use slotwork::signals::Signal;
+use slotwork::{EventLoop, NestedLoop, Timer};
+
+/// Longer than the 50 ms that a slot may take.
+const LONG: Duration = Duration::from_millis(60);
+
+/// The slot that takes long is named, not one that is quick, nor those around it.
+#[test]
+fn a_slot_that_takes_long_is_named_with_its_line() -> Result<()> {
+    log::set_logger(&LOGGER)?;
+    log::set_max_level(LevelFilter::Warn);
+    let event_loop = EventLoop::current();
+    let (outer, inner) = (Signal::<()>::new(), Rc::new(Signal::<()>::new()));
+    let queued = Signal::<()>::new();
+    let slow = line!() + 1;
+    inner.connect(|()| compute());
+    outer.connect_to(&inner, |inner, ()| inner.emit(&()));
+    outer.connect(|()| {});
+    outer.connect(|()| wait_in_a_loop());
+    let queued_slow = line!() + 1;
+    queued.connect_queued(|()| compute());
+
+    outer.emit(&());
+    queued.emit(&());
+    event_loop.process_events();
+
+    let lines = lines();
+    let expected = [slow, queued_slow].map(|line| format!("connected at {}:{line}:", file!()));
+    ensure!(lines.len() == 2, "{lines:?}");
+    ensure!(lines.iter().zip(&expected).all(|(line, part)| line.contains(part)), "{lines:?}");
+    Ok(())
+}
+
+fn compute() {
+    let start = Instant::now();
+    while start.elapsed() < LONG {
+        std::thread::yield_now();
+    }
+}
+
+/// It takes long too, but the loop goes on meanwhile.
+fn wait_in_a_loop() {
+    let nested = Rc::new(NestedLoop::new());
+    Timer::single_shot_to(LONG, &nested, |nested| nested.quit());
+    nested.exec();
+}
+
+struct Logger(Mutex<Vec<String>>);
+
+static LOGGER: Logger = Logger(Mutex::new(Vec::new()));
+
+impl Log for Logger {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.args().to_string());
+    }
+
+    fn flush(&self) {}
+}
+
+fn lines() -> Vec<String> {
+    LOGGER.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
