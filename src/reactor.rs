@@ -97,7 +97,7 @@ impl Reactor {
     /// Waits for events, at most `timeout` (`None`: without end).
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.sweep();
-        let timeout = if self.later.borrow().is_empty() { timeout } else { Some(Duration::ZERO) };
+        let timeout = if self.has_later() { Some(Duration::ZERO) } else { timeout };
         let timeout = self.until_spare_time(timeout);
         match self.poll.borrow_mut().poll(&mut self.events.borrow_mut(), timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
@@ -132,6 +132,11 @@ impl Reactor {
         // The allocation is used again, unless somebody was added meanwhile.
         let added = self.later.replace(later);
         self.later.borrow_mut().extend(added);
+    }
+
+    /// Returns whether tasks are to be woken at the next wait.
+    pub(crate) fn has_later(&self) -> bool {
+        !self.later.borrow().is_empty()
     }
 
     /// Forgets the sockets whose registration was dropped.

@@ -2,13 +2,14 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use slotwork::{EventLoop, LoopHandle};
+use slotwork::{EventLoop, LoopHandle, SocketNotifier, Timer};
 
 use support::raw_peer::RawPeer;
 use support::{DEADLINE, echo_server};
@@ -20,8 +21,29 @@ mod support;
 /// docs/architecture.md: an idle loop is one `epoll_wait` without a timeout, in one thread.
 #[test]
 fn an_idle_loop_sleeps_until_something_happens() -> Result<()> {
+    check_sleep(|| Ok(()))?;
+    // A timer that runs is the timeout of that `epoll_wait`; a notifier, and waiting for signals of
+    // the system, are nothing but descriptors in it.
+    check_sleep(|| {
+        let timers: Vec<_> = (1..=1000).map(|_| Timer::new()).collect();
+        timers.iter().for_each(|timer| timer.start(Duration::from_secs(3600)));
+        let (peer, stream) = UnixStream::pair()?;
+        let notifier = SocketNotifier::new(stream)?;
+        EventLoop::current().quit_on_signals()?;
+        EventLoop::current().about_to_quit().connect(move |_, ()| {
+            _ = (timers.len(), notifier.is_readable_enabled(), &peer);
+        });
+        Ok(())
+    })
+}
+
+/// Checks that a loop which serves, and for which `prepare` was called, sleeps between messages.
+fn check_sleep(prepare: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
     let (tell, told) = mpsc::channel();
-    let server_thread = thread::spawn(move || serve_for_ever(&tell));
+    let server_thread = thread::spawn(move || {
+        prepare()?;
+        serve_for_ever(&tell)
+    });
     let threads_before = count_threads()?;
     let Started { task, port, handle } = told.recv_timeout(DEADLINE)?;
 
@@ -74,18 +96,24 @@ fn observe(task: &Path) -> Result<Observation> {
 }
 
 /// Waits until the thread is in a system call whose fourth argument, the timeout of `epoll_wait`,
-/// is -1.
+/// is -1 or more than ten minutes.
 fn wait_for_sleep(task: &Path) -> Result<Observation> {
     let start = Instant::now();
     loop {
         let observation = observe(task)?;
         let timeout = observation.system_call.split_whitespace().nth(4);
-        if timeout.is_some_and(|timeout| timeout.ends_with("ffffffff")) {
+        let timeout = timeout.and_then(|timeout| timeout.strip_prefix("0x"));
+        if timeout.is_some_and(|timeout| u64::from_str_radix(timeout, 16).is_ok_and(is_long)) {
             return Ok(observation);
         }
         ensure!(start.elapsed() < DEADLINE, "it is never at rest: {observation:?}");
         thread::yield_now();
     }
+}
+
+/// In milliseconds; -1 is shown without its sign.
+fn is_long(timeout: u64) -> bool {
+    timeout > 600_000
 }
 
 fn count_threads() -> Result<usize> {

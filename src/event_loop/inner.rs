@@ -148,6 +148,13 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Returns whether there is something to do that nobody has to wait for.
+    pub(super) fn has_more(&self) -> bool {
+        self.inner.shared.sleep.is_notified()
+            || self.inner.reactor.has_later()
+            || self.inner.timers.time_to_next() == Some(Duration::ZERO)
+    }
+
     /// Runs what the last turn made ready, so that what was sent in it is written: this may be the
     /// program's end.
     pub(super) fn finish(mut self) {
@@ -182,7 +189,7 @@ impl Drop for Run<'_> {
             thread_loop::keep_runner(runner);
         }
         // Whoever polls the loop's descriptor from now on is to be told what is ready.
-        if !self.inner.shared.sleep.fall_asleep() {
+        if !self.inner.shared.sleep.fall_asleep() || self.inner.reactor.has_later() {
             self.inner.shared.wake_poll();
         }
     }

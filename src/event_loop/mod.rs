@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use slotwork_signals::{Handle, Receiver, SignalRef, WeakReceiver};
 use smol::Task;
@@ -24,6 +24,9 @@ use crate::timers::Timers;
 
 mod caught_panic;
 mod deferred;
+mod embedding;
+#[cfg(unix)]
+mod exec_async;
 mod exits;
 mod handle;
 mod inner;
@@ -179,20 +182,6 @@ impl EventLoop {
     pub fn quit_on_signals(&self) -> Result<(), Error> {
         unix_signals::quit_on_signals(self)
             .map_err(|source| Error::Signals { source: Arc::new(source) })
-    }
-
-    /// Runs what is ready now, without waiting, and returns.
-    ///
-    /// For programs with a loop of their own.
-    ///
-    /// # Qt
-    ///
-    /// `QCoreApplication::processEvents()`.
-    #[doc(alias = "processEvents")]
-    pub fn process_events(&self) {
-        let mut run = Run::begin(&self.inner);
-        run.wait(Some(Duration::ZERO));
-        let _: Poll<()> = run.turn(pin!(pending()));
     }
 
     /// Runs the loop until `future` completes and returns its output.

@@ -1,0 +1,102 @@
+//! The loop as a future of another executor.
+
+use std::future::poll_fn;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use log::error;
+use smol::{Async, Timer};
+
+use super::inner::{Inner, Run};
+use super::{EventLoop, REFUSED};
+
+impl EventLoop {
+    /// Runs the loop as [`exec`](Self::exec) does, as a future inside another executor.
+    ///
+    /// Both share the thread: the executor polls the loop when something is to be done in it, and
+    /// the loop lets the executor go on after each turn. Any executor will do, such as that of
+    /// `smol::block_on` or tokio's for one thread; `async-io` watches the loop's descriptor, and
+    /// starts its helper thread for that. Dropping the future ends the run. Unix only.
+    ///
+    /// Returns -1 at once when the thread's loop is ending, or when its descriptor cannot be watched,
+    /// which is logged.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{EventLoop, Timer};
+    ///
+    /// Timer::single_shot(Duration::from_millis(1), || EventLoop::current().exit(3));
+    ///
+    /// assert_eq!(smol::block_on(EventLoop::current().exec_async()), 3);
+    /// ```
+    pub async fn exec_async(&self) -> i32 {
+        let exit = Rc::default();
+        let Some(running) = self.inner.exits.enter(&exit) else { return REFUSED };
+        let mut alarm = match Alarm::new(self) {
+            Ok(alarm) => alarm,
+            Err(error) => {
+                error!("the event loop cannot be watched: {error}");
+                return REFUSED;
+            }
+        };
+        let mut exited = pin!(self.exited(&running));
+        poll_fn(|cx| {
+            let outcome = self.some_turns(exited.as_mut());
+            if outcome.is_pending() {
+                alarm.set(&self.inner, cx);
+            }
+            outcome
+        })
+        .await
+    }
+
+    /// Runs the loop while something is ready, for some turns at the most.
+    fn some_turns<T>(&self, mut future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+        let mut run = Run::begin(&self.inner);
+        for _ in 0..TURNS {
+            run.wait(Some(Duration::ZERO));
+            if let Poll::Ready(output) = run.turn(future.as_mut()) {
+                run.finish();
+                return Poll::Ready(output);
+            }
+            if !run.has_more() {
+                break;
+            }
+        }
+        Poll::Pending
+    }
+}
+
+/// Wakes the task of another executor when there is something to do for the loop.
+struct Alarm<'a> {
+    descriptor: Async<BorrowedFd<'a>>,
+    timer: Timer,
+}
+
+impl<'a> Alarm<'a> {
+    fn new(event_loop: &'a EventLoop) -> std::io::Result<Self> {
+        let descriptor = Async::new_nonblocking(event_loop.as_fd())?;
+        Ok(Self { descriptor, timer: Timer::never() })
+    }
+
+    fn set(&mut self, inner: &Inner, cx: &mut Context<'_>) {
+        match inner.timers.time_to_next() {
+            Some(time) => self.timer.set_at(Instant::now() + time),
+            None => self.timer = Timer::never(),
+        }
+        let is_due = Pin::new(&mut self.timer).poll(cx).is_ready();
+        // Whatever is ready in the loop, its descriptor can be read.
+        if is_due || self.descriptor.poll_readable(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+    }
+}
+
+/// So many turns are run before the executor's other tasks get theirs.
+const TURNS: usize = 16;
