@@ -2,4 +2,4 @@
 //!
 //! `tests/models` compiles the modules that use it anew with a `sync` of its own.
 
-pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
+pub(crate) use std::sync::atomic::{AtomicU8, Ordering};
