@@ -135,7 +135,7 @@ impl<O: Observer> Driver<O> {
         if let Some(limits) = start.new_limits {
             self.decoder.set_limits(limits);
         }
-        let input = if start.is_taken { self.read() } else { Input::Waiting };
+        let input = if start.is_taken && !self.is_paused() { self.read() } else { Input::Waiting };
 
         let output = self.observer.session().write_turn();
         if output.written > 0 {
@@ -190,7 +190,7 @@ impl<O: Observer> Driver<O> {
             }
         }
         let has_more = self.carry.is_some() || self.source.is_readable();
-        if has_more { Input::More } else { Input::Waiting }
+        if has_more && !self.is_paused() { Input::More } else { Input::Waiting }
     }
 
     /// Keeps what the budget left over: the buffer it lies in is everybody's.
@@ -211,7 +211,7 @@ impl<O: Observer> Driver<O> {
         let is_well = panics::catch("a slot of a socket", || {
             for _ in 0..MESSAGES_PER_TURN {
                 let rest = received.get_mut(consumed..).unwrap_or_default();
-                if rest.is_empty() || !self.delivers() {
+                if rest.is_empty() || !self.delivers() || self.is_paused() {
                     break;
                 }
                 consumed += self.deliver_one(rest, &pool);
@@ -228,6 +228,10 @@ impl<O: Observer> Driver<O> {
     /// Returns whether the next message is delivered: a slot may have called `abort` meanwhile.
     fn delivers(&self) -> bool {
         self.stage == Stage::Open && !self.observer.session().has_ended()
+    }
+
+    fn is_paused(&self) -> bool {
+        self.observer.session().is_paused()
     }
 
     fn deliver_one(&mut self, input: &mut [u8], pool: &SharedPool) -> usize {

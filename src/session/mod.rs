@@ -45,6 +45,7 @@ pub(crate) struct Session {
     shared: Mutex<Shared>,
     /// Set together with [`Phase::Ended`], to be asked for each message without a lock.
     has_ended: AtomicBool,
+    is_paused: AtomicBool,
 }
 
 /// Why a connection ends without a closing handshake.
@@ -85,7 +86,11 @@ impl Session {
 
     /// Makes the session of a socket that has no connection yet.
     pub(crate) fn unconnected(role: Role) -> Self {
-        Self { shared: Mutex::new(Shared::new(role)), has_ended: AtomicBool::new(true) }
+        Self {
+            shared: Mutex::new(Shared::new(role)),
+            has_ended: AtomicBool::new(true),
+            is_paused: AtomicBool::new(false),
+        }
     }
 
     /// Begins to connect, unless there is a connection; what became of the last one is forgotten.
@@ -218,7 +223,7 @@ impl Session {
     pub(crate) fn check_alive(&self) {
         let mut shared = self.lock();
         // Unread input may have the sign of life; a closing handshake has a deadline of its own.
-        if shared.phase != Phase::Open || !shared.is_taken {
+        if shared.phase != Phase::Open || !shared.is_taken || self.is_paused() {
             return;
         }
         match shared.silence.lengthen() {
@@ -255,6 +260,20 @@ impl Session {
         if let Some(stream) = &shared.stream {
             stream.source().wake();
         }
+    }
+
+    /// Stops reading after the message that is being delivered, or goes on.
+    pub(crate) fn pause_reading(&self, is_paused: bool) {
+        self.is_paused.store(is_paused, Ordering::Release);
+        if let Some(stream) = &self.lock().stream
+            && !is_paused
+        {
+            stream.source().wake();
+        }
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.is_paused.load(Ordering::Acquire)
     }
 
     pub(crate) fn state(&self) -> SocketState {

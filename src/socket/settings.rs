@@ -48,6 +48,51 @@ impl WebSocket {
         self.inner.session.settings().limits.max_message_size
     }
 
+    /// Stops reading from the peer until [`resume_reading`](Self::resume_reading).
+    ///
+    /// No message follows the one whose slot is running. What the peer sends waits in the kernel,
+    /// and then on its side: TCP holds it back. The peer's end and its close frame are not noticed
+    /// either, and keepalive leaves the socket alone.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: `setPauseMode()` is about TLS errors, and `setReadBufferSize()` makes
+    /// longer messages fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{EventLoop, WebSocket};
+    ///
+    /// /// Takes the next message when this one has been dealt with.
+    /// fn one_at_a_time(socket: &WebSocket) {
+    ///     socket.text_message_received().connect(|socket, text| {
+    ///         let (socket, job) = (socket.clone(), text.to_owned());
+    ///         socket.pause_reading();
+    ///         let work = async move {
+    ///             let answer = smol::unblock(move || job.to_uppercase()).await;
+    ///             socket.send_text_message(answer);
+    ///             socket.resume_reading();
+    ///         };
+    ///         EventLoop::current().spawn(work).detach();
+    ///     });
+    /// }
+    /// ```
+    pub fn pause_reading(&self) {
+        self.inner.session.pause_reading(true);
+    }
+
+    /// Reads again what the peer sends, from the loop's next turn on.
+    pub fn resume_reading(&self) {
+        self.inner.session.pause_reading(false);
+    }
+
+    /// Returns whether [`pause_reading`](Self::pause_reading) holds the peer back.
+    #[must_use]
+    pub fn is_reading_paused(&self) -> bool {
+        self.inner.session.is_paused()
+    }
+
     /// Sets from which length on, in bytes, messages are sent in several frames.
     ///
     /// The default is 524 288, 512 KiB. The frames of a message have this length, but for the last

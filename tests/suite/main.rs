@@ -20,6 +20,7 @@ mod nested_loops;
 mod other_executors;
 mod other_threads;
 mod panics;
+mod pausing;
 mod rude_peers;
 mod sending;
 mod server;
