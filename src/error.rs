@@ -159,6 +159,9 @@ pub enum Error {
         /// What the operating system said.
         source: Arc<io::Error>,
     },
+    /// The text is not the origin of a web page, such as `https://example.org`.
+    #[error("{0:?} is not an origin")]
+    InvalidOrigin(String),
     /// The system refused a thread.
     #[error("cannot start the thread {name}")]
     ThreadStart {

@@ -99,6 +99,9 @@ pub use mask_generator::MaskGenerator;
 pub use pong::Pong;
 pub use prepared_message::PreparedMessage;
 pub use send_status::SendStatus;
+#[doc(alias = "QWebSocketCorsAuthenticator")]
+pub use server::CorsAuthenticator;
+pub use server::OriginPolicy;
 #[doc(alias = "QPointer")]
 pub use server::WeakWebSocketServer;
 #[doc(alias = "QWebSocketServer")]

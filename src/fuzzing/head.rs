@@ -110,13 +110,16 @@ fn check_stream<'b>(pieces: impl Iterator<Item = &'b [u8]>, outcome: &Outcome) {
 type Answered = Result<Option<(HandshakeRequest, Vec<u8>)>, Refusal>;
 
 async fn answer(stream: &mut Stream) -> Answered {
-    match accept::accept(stream, "fuzz", |_| Ok(())).await {
-        Ok(accept::Accepted { request, leftover }) => Ok(Some((request, leftover))),
+    match accept::read_request(stream).await {
+        Ok((request, leftover)) => {
+            let upgraded = accept::upgrade(stream, &request, "fuzz").await;
+            Ok(upgraded.is_ok().then_some((request, leftover)))
+        }
         Err(Failure::Refused(refusal)) => {
             accept::answer_at_once(stream, &refusal, "fuzz");
             Err(refusal)
         }
-        Err(Failure::Silent | Failure::Broken(_)) => Ok(None),
+        Err(Failure::Silent | Failure::Broken(_) | Failure::Closed) => Ok(None),
     }
 }
 

@@ -22,13 +22,6 @@ use crate::handshake::request::HandshakeRequest;
 use crate::reactor::wake_later;
 use crate::stream::Stream;
 
-/// A request that was answered with 101.
-pub(crate) struct Accepted {
-    pub(crate) request: HandshakeRequest,
-    /// What came behind the request already.
-    pub(crate) leftover: Vec<u8>,
-}
-
 /// Why there was no 101.
 pub(crate) enum Failure {
     /// The request is to be answered with this.
@@ -37,48 +30,20 @@ pub(crate) enum Failure {
     Broken(io::Error),
     /// The connection ended before a single byte came: a port scan, a health probe.
     Silent,
+    /// The server was closed meanwhile, and answers nobody any more.
+    Closed,
 }
 
-/// Reads a request and answers it with 101 if it is right, and if `decide` agrees.
-pub(crate) async fn accept(
-    stream: &mut Stream,
-    server_name: &str,
-    decide: impl FnOnce(&HandshakeRequest) -> Result<(), Refusal>,
-) -> Result<Accepted, Failure> {
-    let (request, leftover) = read_head(stream).await?;
-    decide(&request).map_err(Failure::Refused)?;
-
-    let head = request.canonical_head();
-    let stream = HeadThenWrite { head: &head, stream };
-    #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
-    let add_name = |_: &Request, response| Ok(with_server_name(response, server_name));
-    // Not used: frames are the session's. Without this, its buffer would be allocated.
-    let config = WebSocketConfig::default().read_buffer_size(0);
-    accept_hdr_async_with_config(stream, add_name, Some(config))
-        .await
-        .map_err(|error| Failure::Broken(io::Error::other(error)))?;
-    Ok(Accepted { request, leftover })
-}
-
-/// Answers a request that was refused and ends the connection.
-///
-/// What the peer still sends is read and thrown away until it has seen the answer: closing a
-/// connection with unread input would make the kernel throw the answer away.
-pub(crate) async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
-    let response = refusal.response(server_name);
-    let mut writer = HeadThenWrite { head: &[], stream };
-    if writer.write_all(&response).await.is_ok() && stream.shutdown_write().is_ok() {
-        poll_fn(|cx| poll_end(stream, cx)).await;
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }
 
-/// Answers as far as the kernel takes it now: the peer has had its time.
-pub(crate) fn answer_at_once(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
-    // A peer that is gone needs no answer.
-    let _ = stream.try_write_here(&[IoSlice::new(&refusal.response(server_name))]);
-}
-
-async fn read_head(stream: &mut Stream) -> Result<(HandshakeRequest, Vec<u8>), Failure> {
+/// Reads a request, and returns it with what came behind it already.
+pub(crate) async fn read_request(
+    stream: &mut Stream,
+) -> Result<(HandshakeRequest, Vec<u8>), Failure> {
     let mut reader = HeadReader::new();
     let mut is_silent = true;
     loop {
@@ -103,6 +68,42 @@ async fn read_head(stream: &mut Stream) -> Result<(HandshakeRequest, Vec<u8>), F
             return Ok(head);
         }
     }
+}
+
+/// Answers a request that passed all checks with 101.
+pub(crate) async fn upgrade(
+    stream: &mut Stream,
+    request: &HandshakeRequest,
+    server_name: &str,
+) -> Result<(), Failure> {
+    let head = request.canonical_head();
+    let stream = HeadThenWrite { head: &head, stream };
+    #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
+    let add_name = |_: &Request, response| Ok(with_server_name(response, server_name));
+    // Not used: frames are the session's. Without this, its buffer would be allocated.
+    let config = WebSocketConfig::default().read_buffer_size(0);
+    accept_hdr_async_with_config(stream, add_name, Some(config))
+        .await
+        .map_err(|error| Failure::Broken(io::Error::other(error)))?;
+    Ok(())
+}
+
+/// Answers a request that was refused and ends the connection.
+///
+/// What the peer still sends is read and thrown away until it has seen the answer: closing a
+/// connection with unread input would make the kernel throw the answer away.
+pub(crate) async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
+    let response = refusal.response(server_name);
+    let mut writer = HeadThenWrite { head: &[], stream };
+    if writer.write_all(&response).await.is_ok() && stream.shutdown_write().is_ok() {
+        poll_fn(|cx| poll_end(stream, cx)).await;
+    }
+}
+
+/// Answers as far as the kernel takes it now: the peer has had its time.
+pub(crate) fn answer_at_once(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
+    // A peer that is gone needs no answer.
+    let _ = stream.try_write_here(&[IoSlice::new(&refusal.response(server_name))]);
 }
 
 fn poll_end(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<()> {

@@ -11,6 +11,7 @@ mod authority;
 pub(crate) mod grammar;
 pub(crate) mod head;
 pub(crate) mod open;
+pub(crate) mod origin;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod pieces;
 pub(crate) mod refusal;

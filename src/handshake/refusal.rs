@@ -18,7 +18,6 @@ pub(crate) enum Refusal {
     #[error("{0}")]
     BadRequest(&'static str),
     /// The program does not accept connections from pages of this origin (403).
-    #[cfg_attr(not(test), expect(dead_code, reason = "there is no origin policy yet"))]
     #[error("the origin is not allowed")]
     OriginRefused,
     /// The method is not GET (405).
@@ -45,6 +44,9 @@ pub(crate) enum Refusal {
     /// As many connections as may wait are waiting to be taken by the program (503).
     #[error("too many connections are pending")]
     TooManyPending,
+    /// A panic ended what the program has to say about the request (500).
+    #[error("the program failed to decide about it")]
+    NoDecision,
     /// The version of HTTP is not 1.1 (505).
     #[error("the version of HTTP is not 1.1")]
     UnsupportedHttpVersion,
@@ -87,6 +89,7 @@ impl Refusal {
             Self::RequestLineTooLong => 414,
             Self::UpgradeRequired | Self::UnsupportedVersion => 426,
             Self::HeadersTooLarge(_) => 431,
+            Self::NoDecision => 500,
             Self::TooManyPending => 503,
             Self::UnsupportedHttpVersion => 505,
         }
@@ -106,6 +109,7 @@ impl Refusal {
             Self::RequestLineTooLong | Self::HeadersTooLarge(_) => CloseCode::TOO_MUCH_DATA,
             Self::Timeout | Self::TooManyPending => CloseCode::ABNORMAL_DISCONNECTION,
             Self::OriginRefused => CloseCode::POLICY_VIOLATED,
+            Self::NoDecision => CloseCode::BAD_OPERATION,
         }
     }
 
@@ -118,6 +122,7 @@ impl Refusal {
             Self::RequestLineTooLong => "URI Too Long",
             Self::UpgradeRequired | Self::UnsupportedVersion => "Upgrade Required",
             Self::HeadersTooLarge(_) => "Request Header Fields Too Large",
+            Self::NoDecision => "Internal Server Error",
             Self::TooManyPending => "Service Unavailable",
             Self::UnsupportedHttpVersion => "HTTP Version Not Supported",
         }
@@ -179,6 +184,7 @@ mod tests {
             (Refusal::UpgradeRequired, "426 Upgrade Required", 1002),
             (Refusal::UnsupportedVersion, "426 Upgrade Required", 1002),
             (TOO_LARGE, "431 Request Header Fields Too Large", 1009),
+            (Refusal::NoDecision, "500 Internal Server Error", 1011),
             (Refusal::TooManyPending, "503 Service Unavailable", 1006),
             (Refusal::UnsupportedHttpVersion, "505 HTTP Version Not Supported", 1002),
         ];

@@ -14,6 +14,8 @@ use crate::close_code::CloseCode;
 use crate::error::Error;
 use crate::event_loop::LoopHandle;
 use crate::host_address::HostAddress;
+use crate::server::cors_authenticator::CorsAuthenticator;
+use crate::server::gate::Gate;
 use crate::socket::{Clients, WebSocket};
 use crate::ssl_mode::SslMode;
 use crate::stream::Listener;
@@ -24,6 +26,7 @@ pub(super) struct Inner {
     pub(super) event_loop: LoopHandle,
     pub(super) clients: Arc<Clients>,
     pub(super) state: Mutex<State>,
+    pub(super) origin_authentication_required: Signal<CorsAuthenticator>,
     pub(super) new_connection: Signal<()>,
     pub(super) server_error: Signal<Error>,
     pub(super) accept_error: Signal<Error>,
@@ -36,8 +39,11 @@ pub(super) struct State {
     pub(super) listening: Option<Listening>,
     pub(super) is_paused: bool,
     pub(super) is_shutting_down: bool,
+    /// How often the server was closed: what began before ends with it.
+    pub(super) closings: u64,
     pub(super) pending: VecDeque<WebSocket>,
     pub(super) max_pending: usize,
+    pub(super) gate: Gate,
     /// The opening handshakes under way.
     pub(super) handshakes: BTreeMap<u64, Task<()>>,
     pub(super) next_handshake: u64,
@@ -65,8 +71,10 @@ impl Inner {
             listening: None,
             is_paused: false,
             is_shutting_down: false,
+            closings: 0,
             pending: VecDeque::new(),
             max_pending: DEFAULT_MAX_PENDING,
+            gate: Gate::default(),
             handshakes: BTreeMap::new(),
             next_handshake: 0,
             handshake_timeout: Some(DEFAULT_HANDSHAKE_TIMEOUT),
@@ -77,6 +85,7 @@ impl Inner {
             event_loop,
             clients: Arc::new(Clients::new(Some(DEFAULT_KEEPALIVE_INTERVAL))),
             state: Mutex::new(state),
+            origin_authentication_required: Signal::new(),
             new_connection: Signal::new(),
             server_error: Signal::new(),
             accept_error: Signal::new(),
@@ -122,6 +131,7 @@ impl Inner {
     /// Stops listening and ends the handshakes; returns whether it listened, and who waits.
     pub(super) fn stop_accepting(&self) -> (bool, VecDeque<WebSocket>) {
         let mut state = self.lock();
+        state.closings += 1;
         let listening = state.listening.take();
         let handshakes = mem::take(&mut state.handshakes);
         let pending = mem::take(&mut state.pending);

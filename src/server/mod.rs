@@ -14,12 +14,19 @@ use crate::socket::WebSocket;
 use crate::ssl_mode::SslMode;
 
 mod accept;
+mod admission;
 mod clients;
+mod cors_authenticator;
+mod gate;
 mod inner;
 mod keepalive;
+mod opening;
+mod origin_policy;
 mod shutdown;
 mod weak;
 
+pub use cors_authenticator::CorsAuthenticator;
+pub use origin_policy::OriginPolicy;
 pub use weak::WeakWebSocketServer;
 
 /// A server that accepts WebSocket connections.

@@ -17,6 +17,7 @@ mod listening;
 mod loop_panics;
 mod messages;
 mod nested_loops;
+mod origins;
 mod other_executors;
 mod other_threads;
 mod panics;

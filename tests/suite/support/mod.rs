@@ -1,5 +1,7 @@
 //! Servers to test, and the means to run their loop while a peer talks to them.
 
+#[allow(dead_code, reason = "only some tests look at the log")]
+pub(crate) mod logged;
 pub(crate) mod raw_peer;
 pub(crate) mod recorder;
 

@@ -21,6 +21,11 @@ pub(crate) fn request() -> String {
     )
 }
 
+/// A complete request with more header lines, each with its line end.
+pub(crate) fn request_with(lines: &str) -> String {
+    request().replacen("\r\n\r\n", &format!("\r\n{lines}\r\n"), 1)
+}
+
 /// A frame as it was received.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
@@ -195,6 +200,13 @@ impl RawPeer {
             head.push(self.read_exact::<1>()?[0]);
         }
         Ok(String::from_utf8(head)?)
+    }
+
+    /// Reads the head of an HTTP answer and returns its status.
+    pub(crate) fn read_status(&mut self) -> Result<u16> {
+        let head = self.read_head()?;
+        let status = head.split(' ').nth(1).with_context(|| head.clone())?;
+        Ok(status.parse()?)
     }
 
     pub(crate) fn expect_upgrade(&mut self) -> Result<()> {

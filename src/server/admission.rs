@@ -1,0 +1,78 @@
+//! Whom a server admits, as programs set it.
+
+use slotwork_signals::SignalRef;
+
+use crate::error::Error;
+use crate::server::WebSocketServer;
+use crate::server::cors_authenticator::CorsAuthenticator;
+use crate::server::origin_policy::OriginPolicy;
+
+/// Admission.
+impl WebSocketServer {
+    /// Sets which web pages may connect, for requests that come from now on.
+    ///
+    /// Others are refused with 403 and reported by [`server_error`](Self::server_error) with
+    /// [`CloseCode::POLICY_VIOLATED`](crate::CloseCode::POLICY_VIOLATED). A slot of
+    /// [`origin_authentication_required`](Self::origin_authentication_required) may decide
+    /// otherwise. Without a policy and without such a slot every page may connect, and the first one
+    /// is logged as a warning.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOrigin`] when one of a list is no origin; the old policy stays.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{Error, OriginPolicy, SslMode, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// let server = WebSocketServer::new("Settings page", SslMode::NonSecure);
+    /// server.set_origin_policy(OriginPolicy::Loopback)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_origin_policy(&self, policy: OriginPolicy) -> Result<(), Error> {
+        policy.check()?;
+        self.inner.lock().gate.origin_policy = Some(policy);
+        Ok(())
+    }
+
+    /// Returns which web pages may connect; `None` when that was never set.
+    #[must_use]
+    pub fn origin_policy(&self) -> Option<OriginPolicy> {
+        self.inner.lock().gate.origin_policy.clone()
+    }
+
+    /// Emitted for each valid request before it is answered, with a question about its origin.
+    ///
+    /// Slots answer it with [`set_allowed`](CorsAuthenticator::set_allowed), before they return:
+    /// connect them in the server's thread. A request that is refused gets a 403, and is reported by
+    /// [`server_error`](Self::server_error) with
+    /// [`CloseCode::POLICY_VIOLATED`](crate::CloseCode::POLICY_VIOLATED); after a panic in a slot it
+    /// is a 500. Requests without an origin come with an empty one.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketServer::originAuthenticationRequired()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Chat", SslMode::NonSecure);
+    /// server.origin_authentication_required().connect(|_server, cors| {
+    ///     cors.set_allowed(cors.origin() == "https://chat.example.org");
+    /// });
+    /// ```
+    #[doc(alias = "originAuthenticationRequired")]
+    #[must_use]
+    pub fn origin_authentication_required(&self) -> SignalRef<'_, Self, CorsAuthenticator> {
+        SignalRef::new(self, &self.inner.origin_authentication_required)
+    }
+}

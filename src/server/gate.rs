@@ -1,0 +1,79 @@
+//! Decides which requests are answered with 101: room, origin.
+
+use std::sync::{Arc, Weak};
+
+use log::warn;
+
+use crate::handshake::accept::Failure;
+use crate::handshake::refusal::Refusal;
+use crate::handshake::request::HandshakeRequest;
+use crate::panics;
+use crate::server::cors_authenticator::CorsAuthenticator;
+use crate::server::inner::Inner;
+use crate::server::origin_policy::OriginPolicy;
+
+/// What a server was told about whom to admit.
+#[derive(Default)]
+pub(super) struct Gate {
+    /// None when the program has not thought about it.
+    pub(super) origin_policy: Option<OriginPolicy>,
+    has_warned: bool,
+}
+
+/// Decides about a request that is right; returns the server, which is held until the socket is
+/// pending: one that is dropped meanwhile closes it as well.
+pub(super) fn admit(
+    server: &Weak<Inner>,
+    request: &HandshakeRequest,
+    closings: u64,
+) -> Result<Arc<Inner>, Failure> {
+    // Slots run in between, which may close the server or drop its last handle.
+    let still_open = || {
+        let server = server.upgrade().filter(|server| server.lock().closings == closings);
+        server.ok_or(Failure::Closed)
+    };
+    let open = still_open()?;
+    open.check_room()?;
+    open.check_origin(request)?;
+    drop(open);
+    still_open()
+}
+
+impl Inner {
+    fn check_room(&self) -> Result<(), Refusal> {
+        let state = self.lock();
+        if state.pending.len() < state.max_pending { Ok(()) } else { Err(Refusal::TooManyPending) }
+    }
+
+    fn check_origin(&self, request: &HandshakeRequest) -> Result<(), Refusal> {
+        self.warn_of_browsers(request);
+        let policy = self.lock().gate.origin_policy.clone();
+        let is_allowed = policy.is_none_or(|policy| policy.allows(request));
+        let origin = request.origin().unwrap_or_default().to_owned();
+        let question = CorsAuthenticator::with_answer(origin, is_allowed);
+
+        let emit = || self.origin_authentication_required.emit(&question);
+        if !panics::catch("a slot of `origin_authentication_required`", emit) {
+            return Err(Refusal::NoDecision);
+        }
+        if question.read_answer() { Ok(()) } else { Err(Refusal::OriginRefused) }
+    }
+
+    /// Tells the operator, once, that pages of all hosts can use the server.
+    fn warn_of_browsers(&self, request: &HandshakeRequest) {
+        let Some(origin) = request.origin() else { return };
+        let mut state = self.lock();
+        let is_checked = state.gate.origin_policy.is_some()
+            || self.origin_authentication_required.slot_count() > 0;
+        if is_checked || state.gate.has_warned {
+            return;
+        }
+        state.gate.has_warned = true;
+        let name = state.name.clone();
+        drop(state);
+        warn!(
+            "a page of {origin} connects to {name:?}, and so can any other page: \
+             set_origin_policy says which may"
+        );
+    }
+}

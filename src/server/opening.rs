@@ -1,0 +1,157 @@
+//! Opening handshakes of a server: from a TCP connection to a socket that waits to be taken.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use log::debug;
+use smol::future::FutureExt;
+
+use crate::error::Error;
+use crate::event_loop::EventLoop;
+use crate::handshake::accept::{self, Failure};
+use crate::handshake::refusal::Refusal;
+use crate::handshake::request::HandshakeRequest;
+use crate::server::gate;
+use crate::server::inner::{Inner, send_away};
+use crate::socket::{Accepted, WebSocket};
+use crate::stream::Stream;
+use crate::timers::Sleep;
+
+/// A TCP connection whose peer is expected to begin an opening handshake.
+pub(super) struct Newcomer {
+    pub(super) stream: Stream,
+    pub(super) peer: SocketAddr,
+    /// How often the server had been closed when it came.
+    pub(super) closings: u64,
+}
+
+/// A client whose request was answered with 101.
+struct Admitted {
+    /// Held until the socket is pending: a server that is dropped meanwhile closes it as well.
+    server: Arc<Inner>,
+    request: HandshakeRequest,
+    leftover: Vec<u8>,
+}
+
+impl Inner {
+    /// Starts the handshake of a connection; the server keeps the task, to end it.
+    pub(super) fn begin_handshake(self: &Arc<Self>, newcomer: Newcomer) {
+        let mut state = self.lock();
+        if state.closings != newcomer.closings {
+            return;
+        }
+        let (timeout, name) = (state.handshake_timeout, state.name.clone());
+        let number = state.next_handshake;
+        state.next_handshake += 1;
+        let server = Arc::downgrade(self);
+        let task = EventLoop::current().spawn(async move {
+            newcomer.shake_hands(&server, &name, timeout).await;
+            if let Some(server) = server.upgrade() {
+                server.forget_handshake(number);
+            }
+        });
+        state.handshakes.insert(number, task);
+    }
+
+    fn forget_handshake(&self, number: u64) {
+        let task = self.lock().handshakes.remove(&number);
+        // It is this very task that runs; dropping its handle would cancel it.
+        if let Some(task) = task {
+            task.detach();
+        }
+    }
+}
+
+impl Newcomer {
+    /// Makes a pending socket of the connection, or refuses it.
+    async fn shake_hands(
+        mut self,
+        server: &Weak<Inner>,
+        server_name: &str,
+        timeout: Option<Duration>,
+    ) {
+        let accept = async { Some(self.accept(server, server_name).await) };
+        let outcome = match timeout {
+            Some(timeout) => {
+                let expire = async {
+                    Sleep::new(timeout).await;
+                    None
+                };
+                accept.or(expire).await
+            }
+            None => accept.await,
+        };
+
+        let peer = self.peer;
+        let report = |error: &Error| {
+            if let Some(server) = server.upgrade() {
+                server.emit(|server| server.report(error));
+            }
+        };
+        match (outcome, timeout) {
+            (Some(Ok(admitted)), _) => self.open(admitted),
+            (Some(Err(Failure::Refused(refusal))), _) => {
+                report(&refused(peer, &refusal));
+                refuse(&mut self.stream, &refusal, server_name).await;
+            }
+            (Some(Err(Failure::Broken(source))), _) => {
+                report(&Error::HandshakeBroken { peer, source: Arc::new(source) });
+            }
+            (Some(Err(Failure::Silent)), _) => debug!("{peer} connected and said nothing"),
+            (Some(Err(Failure::Closed)), _) => debug!("{peer} waited when the server was closed"),
+            (None, timeout) => {
+                report(&Error::HandshakeTimeout { peer, timeout: timeout.unwrap_or_default() });
+                accept::answer_at_once(&mut self.stream, &Refusal::Timeout, server_name);
+            }
+        }
+    }
+
+    async fn accept(
+        &mut self,
+        server: &Weak<Inner>,
+        server_name: &str,
+    ) -> Result<Admitted, Failure> {
+        let (request, leftover) = accept::read_request(&mut self.stream).await?;
+        let server = gate::admit(server, &request, self.closings)?;
+        accept::upgrade(&mut self.stream, &request, server_name).await?;
+        Ok(Admitted { server, request, leftover })
+    }
+
+    fn open(self, admitted: Admitted) {
+        let Self { stream, peer, closings } = self;
+        let Admitted { server, request, leftover } = admitted;
+        let local = stream.local_address().unwrap_or(peer);
+        let (mode, clients) = (server.mode, Arc::clone(&server.clients));
+        let accepted = Accepted { stream, request, leftover, mode, peer, local, clients };
+        let (socket, driver) = WebSocket::accepted(accepted);
+        EventLoop::current().spawn(driver).detach();
+        let mut state = server.lock();
+        if state.closings != closings {
+            // Another thread closed the server after this handshake was answered.
+            drop(state);
+            return send_away(&socket);
+        }
+        state.pending.push_back(socket);
+        drop(state);
+        server.emit(|server| server.new_connection.emit(&()));
+    }
+}
+
+/// Answers and lets go; a peer that does not listen is not waited for.
+async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
+    let answer = accept::refuse(stream, refusal, server_name);
+    answer.or(Sleep::new(REFUSAL_TIMEOUT)).await;
+}
+
+fn refused(peer: SocketAddr, refusal: &Refusal) -> Error {
+    Error::HandshakeRefused {
+        peer,
+        status: refusal.status(),
+        reason: refusal.to_string(),
+        close_code: refusal.close_code(),
+    }
+}
+
+/// How long a refused peer may take to read its answer.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);

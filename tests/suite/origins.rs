@@ -1,0 +1,301 @@
+//! Origins: which web pages may connect, and who decides (RFC 6455 §10.2).
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use anyhow::{Context, Result, ensure};
+use slotwork::signals::SignalSpy;
+use slotwork::{CorsAuthenticator, Error, OriginPolicy, SslMode, WebSocketServer};
+
+use crate::support::logged::warnings_of;
+use crate::support::raw_peer::{RawPeer, check_good_client, request_with};
+use crate::support::recorder::Recorder;
+use crate::support::{echo_server, panic_in_slot, run_until, serve};
+
+/// Qt: SRV-27; the signal comes for each request, also for one without an origin.
+#[test]
+fn a_slot_decides_which_origins_may_connect() -> Result<()> {
+    let server = echo_server()?;
+    let recorder = Recorder::default();
+    let asked = recorder.clone();
+    server.origin_authentication_required().connect(move |_server, cors| {
+        asked.add(format!("{:?} {}", cors.origin(), cors.allowed()));
+        cors.set_allowed(cors.origin() != "https://evil.example");
+    });
+    recorder.watch_server(&server);
+    let port = server.server_port();
+
+    serve(move || {
+        let evil = status_for(port, Some("https://evil.example"))?;
+        let good = status_for(port, Some("https://good.example"))?;
+        ensure!((evil, good) == (403, 101), "{evil} {good}");
+        check_good_client(port)
+    })?;
+
+    let (new, refused) = ("new connection", "refused 403 1008");
+    let (evil, good) = ("\"https://evil.example\" true", "\"https://good.example\" true");
+    recorder.wait_for(&[evil, refused, good, new, "\"\" true", new])
+}
+
+/// Qt: SRV-28 (the order), SRV-15 (none for whom there is no room), SRV-11.
+#[test]
+fn it_is_asked_before_the_answer_and_only_for_those_who_could_be_admitted() -> Result<()> {
+    let server = echo_server()?;
+    let recorder = Recorder::default();
+    let asked = recorder.clone();
+    server.origin_authentication_required().connect(move |server, _cors| {
+        asked.add(format!("asked, pending: {}", server.has_pending_connections()));
+    });
+    recorder.watch_server(&server);
+    let port = server.server_port();
+    let spy = SignalSpy::new(&server.origin_authentication_required());
+
+    serve(move || {
+        check_good_client(port)?;
+        let mut bad = RawPeer::connect(port)?;
+        bad.send("garbage\r\n\r\n")?;
+        bad.read_response()?;
+        server.set_max_pending_connections(0);
+        ensure!(status_for(port, None)? == 503);
+        server.set_max_pending_connections(1);
+        check_good_client(port)
+    })?;
+
+    let (asked, new) = ("asked, pending: false", "new connection");
+    let expected = [asked, new, "refused 400 1002", "refused 503 1006", asked, new];
+    recorder.wait_for(&expected)?;
+    ensure!(spy.count() == 2, "{spy:?}");
+    Ok(())
+}
+
+/// Qt: `QWebSocketCorsAuthenticator`, whose `allowed()` is true at first; the last slot counts.
+#[test]
+fn the_last_slot_has_the_last_word() -> Result<()> {
+    let cors = CorsAuthenticator::new("https://a.example");
+    ensure!(cors.origin() == "https://a.example" && cors.allowed());
+    cors.clone().set_allowed(false);
+    ensure!(!cors.allowed());
+
+    let server = echo_server()?;
+    let port = server.server_port();
+    server.origin_authentication_required().connect(|_server, cors| cors.set_allowed(false));
+    ensure!(serve(move || status_for(port, None))? == 403);
+    server.origin_authentication_required().connect(|_server, cors| cors.set_allowed(true));
+    serve(move || check_good_client(port))
+}
+
+/// A slot that is queued, or lives in another thread, is too late; it hears of that.
+#[test]
+fn a_refusal_that_comes_too_late_is_logged() -> Result<()> {
+    let server = echo_server()?;
+    let port = server.server_port();
+    server.origin_authentication_required().connect_queued(|_server, cors| cors.set_allowed(false));
+
+    let warnings = warnings_of(|| serve(move || check_good_client(port)))?;
+
+    let is_late = |line: &String| line.contains("too late to refuse the origin");
+    ensure!(warnings.iter().filter(|line| is_late(line)).count() == 1, "{warnings:?}");
+    Ok(())
+}
+
+/// A decision that a panic prevented is none: nobody is admitted by it.
+#[test]
+fn a_slot_that_panics_admits_nobody() -> Result<()> {
+    let server = echo_server()?;
+    let recorder = Recorder::default();
+    recorder.watch_server(&server);
+    let is_first = Cell::new(true);
+    server.origin_authentication_required().connect(move |_server, _cors| {
+        if is_first.replace(false) {
+            panic_in_slot();
+        }
+    });
+    let port = server.server_port();
+
+    serve(move || {
+        ensure!(status_for(port, Some("https://a.example"))? == 500);
+        check_good_client(port)
+    })?;
+
+    recorder.wait_for(&["refused 500 1011", "new connection"])
+}
+
+/// The program closes or drops the server in a slot: nobody is served by it any more.
+#[test]
+fn a_slot_may_close_or_drop_the_server() -> Result<()> {
+    for drops in [false, true] {
+        let server = echo_server()?;
+        let port = server.server_port();
+        let owner = Rc::new(Cell::new(None));
+        let place = Rc::clone(&owner);
+        let recorder = Recorder::default();
+        recorder.watch_server(&server);
+        server.origin_authentication_required().connect(move |server, _cors| {
+            if drops {
+                drop(place.take());
+            } else {
+                server.close();
+            }
+        });
+        owner.set(Some(server));
+
+        serve(move || {
+            let mut peer = RawPeer::connect(port)?;
+            peer.send(request_with("Origin: https://a.example\r\n"))?;
+            // What it is told first is as good as nothing.
+            peer.read_to_end()?;
+            ensure!(RawPeer::connect(port).is_err(), "the server listens");
+            Ok(())
+        })?;
+
+        let expected: &[&str] = if drops { &[] } else { &["closed"] };
+        recorder.check(expected)?;
+    }
+    Ok(())
+}
+
+/// RFC 6455 §10.2: who connects is decided by where the page is from; others are not asked.
+#[test]
+fn policies_admit_their_pages_and_clients_that_are_no_browsers() -> Result<()> {
+    let own = |port: u16| format!("http://127.0.0.1:{port}");
+    let list = OriginPolicy::list(["https://chat.example", "http://b.example:8080"]);
+    let list_with_null = OriginPolicy::list(["null"]);
+    let table = [
+        (OriginPolicy::Any, vec!["https://evil.example", "null", "?"], vec![]),
+        (
+            OriginPolicy::SameOrigin,
+            vec!["http://127.0.0.1", "HTTPS://127.0.0.1:443"],
+            vec![
+                "own",
+                "http://127.0.0.1:1",
+                "http://localhost",
+                "null",
+                "https://127.0.0.1.example",
+            ],
+        ),
+        (
+            OriginPolicy::Loopback,
+            vec!["own", "http://localhost:3000", "https://app.localhost", "http://[::1]:80"],
+            vec!["https://evil.example", "http://localhost.evil.example", "null", "localhost"],
+        ),
+        (
+            list,
+            vec!["https://chat.example", "https://CHAT.example:443", "http://b.example:8080"],
+            vec!["http://chat.example", "https://chat.example.evil", "own", "null", ""],
+        ),
+        (list_with_null, vec!["null"], vec!["https://null", "nul"]),
+    ];
+
+    for (policy, admitted, refused) in table {
+        let server = echo_server()?;
+        server.set_origin_policy(policy.clone())?;
+        ensure!(server.origin_policy() == Some(policy.clone()));
+        let port = server.server_port();
+        serve(move || {
+            for (origins, status) in [(admitted, 101), (refused, 403)] {
+                for origin in origins {
+                    let own = own(port);
+                    let origin = if origin == "own" { &own } else { origin };
+                    // An empty header is no origin.
+                    let expected = if origin.is_empty() { 101 } else { status };
+                    let found = status_for(port, Some(origin))?;
+                    ensure!(found == expected, "{origin:?} got {found}");
+                }
+            }
+            check_good_client(port)
+        })
+        .with_context(|| format!("{policy:?}"))?;
+    }
+    Ok(())
+}
+
+/// A list that could never match is refused, instead of refusing everybody later.
+#[test]
+fn a_list_holds_nothing_but_origins() -> Result<()> {
+    let server = WebSocketServer::new("", SslMode::NonSecure);
+    server.set_origin_policy(OriginPolicy::SameOrigin)?;
+
+    for wrong in ["example.org", "https://example.org/", "*", "", "https://a.example b"] {
+        let policy = OriginPolicy::list(["https://example.org", wrong]);
+        let error = server.set_origin_policy(policy).unwrap_err();
+        ensure!(matches!(&error, Error::InvalidOrigin(text) if text == wrong), "{error}");
+    }
+
+    ensure!(server.origin_policy() == Some(OriginPolicy::SameOrigin));
+    Ok(())
+}
+
+/// A slot sees what the policy says, and may decide otherwise.
+#[test]
+fn a_slot_overrules_the_policy() -> Result<()> {
+    let server = echo_server()?;
+    server.set_origin_policy(OriginPolicy::SameOrigin)?;
+    let recorder = Recorder::default();
+    let asked = recorder.clone();
+    server.origin_authentication_required().connect(move |_server, cors| {
+        asked.add(format!("{} {}", cors.origin(), cors.allowed()));
+        cors.set_allowed(cors.allowed() || cors.origin() == "null");
+    });
+    let port = server.server_port();
+
+    serve(move || {
+        ensure!(status_for(port, Some("null"))? == 101);
+        ensure!(status_for(port, Some("https://a.example"))? == 403);
+        Ok(())
+    })?;
+
+    recorder.check(&["null false", "https://a.example false"])
+}
+
+/// Whoever lets all pages in without having decided it is told once; a decision silences it.
+#[test]
+fn the_first_browser_is_logged_when_nobody_decides() -> Result<()> {
+    let with_slot = |server: &WebSocketServer| {
+        server.origin_authentication_required().connect(|_server, _cors| {});
+    };
+    let with_policy = |server: &WebSocketServer| {
+        server.set_origin_policy(OriginPolicy::Any).unwrap();
+    };
+    let servers = [echo_server()?, echo_server()?, echo_server()?];
+    with_slot(&servers[1]);
+    with_policy(&servers[2]);
+
+    for (server, expected) in servers.into_iter().zip([1, 0, 0]) {
+        let port = server.server_port();
+        let warnings = warnings_of(|| {
+            serve(move || {
+                check_good_client(port)?;
+                for _ in 0..2 {
+                    ensure!(status_for(port, Some("https://a.example"))? == 101);
+                }
+                Ok(())
+            })
+        })?;
+
+        let told = warnings.iter().filter(|line| line.contains("set_origin_policy")).count();
+        ensure!(told == expected, "{warnings:?}");
+    }
+    Ok(())
+}
+
+/// A slot of the origin signal is as free as any other: here it waits for another signal's turn.
+#[test]
+fn the_signal_can_be_awaited() -> Result<()> {
+    let server = echo_server()?;
+    let port = server.server_port();
+    let next = server.origin_authentication_required().next();
+
+    serve(move || status_for(port, Some("https://a.example")))?;
+
+    let cors = run_until(next)?.context("the server is gone")?;
+    ensure!(cors.origin() == "https://a.example" && cors.allowed());
+    Ok(())
+}
+
+/// The status with which a request of this origin is answered.
+fn status_for(port: u16, origin: Option<&str>) -> Result<u16> {
+    let header = origin.map(|origin| format!("Origin: {origin}\r\n")).unwrap_or_default();
+    let mut peer = RawPeer::connect(port)?;
+    peer.send(request_with(&header))?;
+    peer.read_status()
+}
