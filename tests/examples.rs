@@ -72,6 +72,29 @@ fn worker_works_in_its_own_thread() -> Result<()> {
     Ok(())
 }
 
+/// Qt: the `simplechat` example: everybody hears the others, and not themselves.
+#[test]
+fn simplechat_forwards_texts_to_all_others() -> Result<()> {
+    let mut chat = Example::run(program("simplechat").args(["--port", "0"]))?;
+    let port = chat.port_behind("Chat Server listening on port ")?;
+    let mut alice = RawPeer::open(port)?;
+    let mut bob = RawPeer::open(port)?;
+    let mut rude = RawPeer::open(port)?;
+    // Who gets an answer of the others is there.
+    rude.send(masked(TEXT, b"rude: hello"))?;
+    alice.expect_texts(&["rude: hello"])?;
+    bob.expect_texts(&["rude: hello"])?;
+
+    rude.send(masked(TEXT, &[0xFF]))?;
+    ensure!(rude.read_frame()?.close_code()? == 1007);
+    alice.send(masked(TEXT, b"alice: hi"))?;
+    bob.expect_texts(&["alice: hi"])?;
+    bob.send(masked(TEXT, b"bob: you too"))?;
+
+    // The first thing that she hears is not what she said.
+    alice.expect_texts(&["bob: you too"])
+}
+
 /// README shows the example as it is.
 #[test]
 fn readme_shows_the_whole_echoserver() {
@@ -89,17 +112,24 @@ struct Example {
 
 impl Example {
     fn start(arguments: &[&str]) -> Result<Self> {
-        let mut process =
-            command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        Self::run(&mut command(arguments))
+    }
+
+    fn run(command: &mut Command) -> Result<Self> {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let stdout = process.stdout.take().context("no stdout")?;
         Ok(Self { process, stdout: BufReader::new(stdout) })
     }
 
     /// Reads the line that says where it listens.
     fn port(&mut self) -> Result<u16> {
+        self.port_behind("listening on ws://127.0.0.1:")
+    }
+
+    fn port_behind(&mut self, words: &str) -> Result<u16> {
         let mut line = String::new();
         self.stdout.read_line(&mut line)?;
-        let port = line.trim().strip_prefix("listening on ws://127.0.0.1:");
+        let port = line.trim().strip_prefix(words);
         Ok(port.with_context(|| format!("it said {line:?}"))?.parse()?)
     }
 

@@ -1,0 +1,63 @@
+//! Forwards every text message to all other clients: Qt's `simplechat` example.
+//!
+//! Run `cargo run --example simplechat`, then open `examples/simplechat.html` in two windows.
+
+use std::rc::Rc;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use slotwork::{EventLoop, HostAddress, PreparedMessage, SslMode, WebSocket, WebSocketServer};
+
+/// Slotwork example: simplechat
+#[derive(Parser)]
+struct Options {
+    /// Port for the chat server
+    #[arg(short, long, default_value_t = 1234)]
+    port: u16,
+}
+
+struct ChatServer {
+    server: WebSocketServer,
+}
+
+impl ChatServer {
+    fn new(port: u16) -> Result<Rc<Self>> {
+        let server = WebSocketServer::new("Chat Server", SslMode::NonSecure);
+        server.listen(HostAddress::Any, port).context("cannot start the chat server")?;
+        println!("Chat Server listening on port {}", server.server_port());
+
+        let chat = Rc::new(Self { server });
+        chat.server.new_connection().connect_to(&chat, Self::on_new_connection);
+        Ok(chat)
+    }
+
+    fn on_new_connection(self: &Rc<Self>, server: &WebSocketServer, (): &()) {
+        while let Some(socket) = server.next_pending_connection() {
+            println!("{} connected!", identifier(&socket));
+            socket.text_message_received().connect_to(self, Self::process_message);
+            socket.disconnected().connect_to(self, Self::socket_disconnected);
+        }
+    }
+
+    fn process_message(self: &Rc<Self>, sender: &WebSocket, text: &str) {
+        let message = PreparedMessage::text(text);
+        for client in self.server.clients().iter().filter(|client| *client != sender) {
+            client.send_prepared(&message);
+        }
+    }
+
+    fn socket_disconnected(self: &Rc<Self>, socket: &WebSocket, (): &()) {
+        println!("{} disconnected! {} left", identifier(socket), self.server.clients().len());
+    }
+}
+
+fn identifier(socket: &WebSocket) -> String {
+    let address = socket.peer_address().map(|address| address.to_string()).unwrap_or_default();
+    format!("{address}:{}", socket.peer_port())
+}
+
+fn main() -> Result<()> {
+    let _chat = ChatServer::new(Options::parse().port)?;
+    EventLoop::current().exec();
+    Ok(())
+}
