@@ -13,7 +13,7 @@ use async_tungstenite::accept_hdr_async_with_config;
 use async_tungstenite::tungstenite::handshake::server::{Request, Response};
 use async_tungstenite::tungstenite::protocol::WebSocketConfig;
 use http::HeaderValue;
-use http::header::SERVER;
+use http::header::{HeaderName, SEC_WEBSOCKET_PROTOCOL, SERVER};
 use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::handshake::head::HeadReader;
@@ -74,15 +74,22 @@ pub(crate) async fn read_request(
 pub(crate) async fn upgrade(
     stream: &mut Stream,
     request: &HandshakeRequest,
+    subprotocol: Option<&str>,
     server_name: &str,
 ) -> Result<(), Failure> {
     let head = request.canonical_head();
     let stream = HeadThenWrite { head: &head, stream };
     #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
-    let add_name = |_: &Request, response| Ok(with_server_name(response, server_name));
+    let add_headers = |_: &Request, mut response: Response| {
+        let subprotocol = subprotocol.unwrap_or_default();
+        add_header(&mut response, SEC_WEBSOCKET_PROTOCOL, subprotocol);
+        // HSR-14: an empty Server header breaks Safari.
+        add_header(&mut response, SERVER, server_name);
+        Ok(response)
+    };
     // Not used: frames are the session's. Without this, its buffer would be allocated.
     let config = WebSocketConfig::default().read_buffer_size(0);
-    accept_hdr_async_with_config(stream, add_name, Some(config))
+    accept_hdr_async_with_config(stream, add_headers, Some(config))
         .await
         .map_err(|error| Failure::Broken(io::Error::other(error)))?;
     Ok(())
@@ -117,14 +124,13 @@ fn poll_end(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<()> {
     }
 }
 
-fn with_server_name(mut response: Response, name: &str) -> Response {
-    // HSR-14: an empty Server header breaks Safari.
-    if !name.is_empty()
-        && let Ok(name) = HeaderValue::from_str(name)
+/// Adds a header, unless it would be empty.
+fn add_header(response: &mut Response, name: HeaderName, value: &str) {
+    if !value.is_empty()
+        && let Ok(value) = HeaderValue::from_str(value)
     {
-        response.headers_mut().insert(SERVER, name);
+        response.headers_mut().insert(name, value);
     }
-    response
 }
 
 /// Gives a reader the checked head and nothing more, and writes to the stream.

@@ -19,6 +19,7 @@ pub(crate) mod request;
 mod request_line;
 pub(crate) mod response;
 mod rules;
+pub(crate) mod subprotocol;
 #[cfg(test)]
 mod testing;
 pub(crate) mod url;

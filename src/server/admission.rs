@@ -3,6 +3,7 @@
 use slotwork_signals::SignalRef;
 
 use crate::error::Error;
+use crate::handshake::grammar;
 use crate::server::WebSocketServer;
 use crate::server::cors_authenticator::CorsAuthenticator;
 use crate::server::origin_policy::OriginPolicy;
@@ -46,6 +47,53 @@ impl WebSocketServer {
     #[must_use]
     pub fn origin_policy(&self) -> Option<OriginPolicy> {
         self.inner.lock().gate.origin_policy.clone()
+    }
+
+    /// Sets which subprotocols the server speaks, for requests that come from now on.
+    ///
+    /// The default is none. Of those that a client offers, the first that is among them is agreed
+    /// on; [`WebSocket::subprotocol`](crate::WebSocket::subprotocol) tells it, and
+    /// [`HandshakeRequest::subprotocols`](crate::HandshakeRequest::subprotocols) what was offered.
+    /// A client that offers none of them is accepted without one, and may end the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSubprotocol`] when a name is not a token of HTTP (RFC 9110 §5.6.2); the old
+    /// ones stay.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketServer::setSupportedSubprotocols()`, which takes any text.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{Error, SslMode, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// let server = WebSocketServer::new("Chat", SslMode::NonSecure);
+    /// server.set_supported_subprotocols(["chat.v2", "chat.v1"])?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "setSupportedSubprotocols")]
+    pub fn set_supported_subprotocols(
+        &self,
+        subprotocols: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<(), Error> {
+        let subprotocols: Vec<String> = subprotocols.into_iter().map(Into::into).collect();
+        if let Some(wrong) = subprotocols.iter().find(|name| !grammar::is_token(name.as_bytes())) {
+            return Err(Error::InvalidSubprotocol(wrong.clone()));
+        }
+        self.inner.lock().gate.subprotocols = subprotocols;
+        Ok(())
+    }
+
+    /// Returns which subprotocols the server speaks.
+    #[doc(alias = "supportedSubprotocols")]
+    #[must_use]
+    pub fn supported_subprotocols(&self) -> Vec<String> {
+        self.inner.lock().gate.subprotocols.clone()
     }
 
     /// Emitted for each valid request before it is answered, with a question about its origin.

@@ -1,4 +1,4 @@
-//! Decides which requests are answered with 101: room, origin.
+//! Decides which requests are answered with 101, and what is agreed on: room, origin, subprotocol.
 
 use std::sync::{Arc, Weak};
 
@@ -7,6 +7,7 @@ use log::warn;
 use crate::handshake::accept::Failure;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::request::HandshakeRequest;
+use crate::handshake::subprotocol::ChosenSubprotocol;
 use crate::panics;
 use crate::server::cors_authenticator::CorsAuthenticator;
 use crate::server::inner::Inner;
@@ -18,6 +19,7 @@ pub(super) struct Gate {
     /// None when the program has not thought about it.
     pub(super) origin_policy: Option<OriginPolicy>,
     has_warned: bool,
+    pub(super) subprotocols: Vec<String>,
 }
 
 /// Decides about a request that is right; returns the server, which is held until the socket is
@@ -40,6 +42,13 @@ pub(super) fn admit(
 }
 
 impl Inner {
+    pub(super) fn choose_subprotocol(
+        &self,
+        request: &HandshakeRequest,
+    ) -> Option<ChosenSubprotocol> {
+        ChosenSubprotocol::choose(request, &self.lock().gate.subprotocols)
+    }
+
     fn check_room(&self) -> Result<(), Refusal> {
         let state = self.lock();
         if state.pending.len() < state.max_pending { Ok(()) } else { Err(Refusal::TooManyPending) }

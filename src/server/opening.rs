@@ -12,6 +12,7 @@ use crate::event_loop::EventLoop;
 use crate::handshake::accept::{self, Failure};
 use crate::handshake::refusal::Refusal;
 use crate::handshake::request::HandshakeRequest;
+use crate::handshake::subprotocol::ChosenSubprotocol;
 use crate::server::gate;
 use crate::server::inner::{Inner, send_away};
 use crate::socket::{Accepted, WebSocket};
@@ -32,6 +33,7 @@ struct Admitted {
     server: Arc<Inner>,
     request: HandshakeRequest,
     leftover: Vec<u8>,
+    subprotocol: Option<ChosenSubprotocol>,
 }
 
 impl Inner {
@@ -114,16 +116,19 @@ impl Newcomer {
     ) -> Result<Admitted, Failure> {
         let (request, leftover) = accept::read_request(&mut self.stream).await?;
         let server = gate::admit(server, &request, self.closings)?;
-        accept::upgrade(&mut self.stream, &request, server_name).await?;
-        Ok(Admitted { server, request, leftover })
+        let subprotocol = server.choose_subprotocol(&request);
+        let name = subprotocol.and_then(|chosen| chosen.name(&request));
+        accept::upgrade(&mut self.stream, &request, name, server_name).await?;
+        Ok(Admitted { server, request, leftover, subprotocol })
     }
 
     fn open(self, admitted: Admitted) {
         let Self { stream, peer, closings } = self;
-        let Admitted { server, request, leftover } = admitted;
+        let Admitted { server, request, leftover, subprotocol } = admitted;
         let local = stream.local_address().unwrap_or(peer);
         let (mode, clients) = (server.mode, Arc::clone(&server.clients));
-        let accepted = Accepted { stream, request, leftover, mode, peer, local, clients };
+        let accepted =
+            Accepted { stream, request, leftover, subprotocol, mode, peer, local, clients };
         let (socket, driver) = WebSocket::accepted(accepted);
         EventLoop::current().spawn(driver).detach();
         let mut state = server.lock();

@@ -171,7 +171,7 @@ impl WebSocket {
     /// Returns the subprotocol on which client and server have agreed; `None` when on none.
     #[must_use]
     pub fn subprotocol(&self) -> Option<String> {
-        self.inner.client_end().and_then(|end| end.lock().subprotocol.clone())
+        self.inner.subprotocol()
     }
 
     /// Stops connecting, if that is under way; the signals follow from the event loop.

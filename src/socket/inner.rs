@@ -9,6 +9,7 @@ use slotwork_signals::Signal;
 
 use crate::error::Error;
 use crate::handshake::request::HandshakeRequest;
+use crate::handshake::subprotocol::ChosenSubprotocol;
 use crate::pong::Pong;
 use crate::protocol::event::Data;
 use crate::protocol::role::Role;
@@ -47,6 +48,7 @@ pub(super) enum End {
 /// What a server's socket knows of its connection.
 pub(super) struct ServerEnd {
     pub(super) request: HandshakeRequest,
+    pub(super) subprotocol: Option<ChosenSubprotocol>,
     pub(super) mode: SslMode,
     pub(super) peer: Endpoint,
     pub(super) local: Endpoint,
@@ -71,6 +73,7 @@ pub(crate) struct Accepted {
     pub(crate) stream: Stream,
     pub(crate) request: HandshakeRequest,
     pub(crate) leftover: Vec<u8>,
+    pub(crate) subprotocol: Option<ChosenSubprotocol>,
     pub(crate) mode: SslMode,
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
@@ -90,6 +93,7 @@ impl Inner {
         let source = Arc::clone(accepted.stream.source());
         let end = ServerEnd {
             request: accepted.request,
+            subprotocol: accepted.subprotocol,
             mode: accepted.mode,
             peer: accepted.peer.into(),
             local: accepted.local.into(),
@@ -132,6 +136,14 @@ impl Inner {
         match &self.end {
             End::Server(end) => Some(end.local),
             End::Client(end) => end.lock().local,
+        }
+    }
+
+    /// Returns the subprotocol on which both ends have agreed.
+    pub(super) fn subprotocol(&self) -> Option<String> {
+        match &self.end {
+            End::Server(end) => end.subprotocol?.name(&end.request).map(str::to_owned),
+            End::Client(end) => end.lock().subprotocol.clone(),
         }
     }
 
@@ -266,6 +278,9 @@ impl Observer for Inner {
         this.disconnected.emit(&());
     }
 }
+
+// Of the subprotocol, a server's sockets keep nothing that takes room.
+const _: () = assert!(size_of::<ServerEnd>() <= 72);
 
 /// Frees the slots of a socket that has ended, also when one of them panics. Those in other threads
 /// keep it until they have run.

@@ -28,5 +28,6 @@ mod server;
 mod server_slots;
 mod slots;
 mod socket_notifiers;
+mod subprotocols;
 mod threads;
 mod timers;
