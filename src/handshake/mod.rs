@@ -8,6 +8,7 @@
 pub(crate) mod accept;
 pub(crate) mod answer;
 mod authority;
+mod body;
 pub(crate) mod grammar;
 pub(crate) mod head;
 pub(crate) mod open;

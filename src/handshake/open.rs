@@ -13,10 +13,12 @@ use async_tungstenite::client_async_with_config;
 use async_tungstenite::tungstenite::handshake::client::{Request, generate_key};
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use async_tungstenite::tungstenite::protocol::WebSocketConfig;
+use smol::future::FutureExt;
 use smol::io::{AsyncRead, AsyncWrite};
 
 use super::answer::{self, AnswerReader, Asked};
-use super::head::{HeadReader, MAX_HEAD};
+use super::body::BodyReader;
+use super::head::HeadReader;
 use super::request::HandshakeRequest;
 use super::response::HandshakeResponse;
 use super::url::Url;
@@ -76,18 +78,27 @@ pub(crate) async fn open(stream: &mut Stream, opening: &Opening) -> Result<Opene
     }
 }
 
-/// Reads on as long as the body of a refusal may go on; `body` has what came so far.
-pub(crate) async fn read_body(stream: &mut Stream, response: &mut HandshakeResponse) {
-    let declared = response.header("Content-Length").and_then(|length| length.parse().ok());
-    let length = declared.unwrap_or(MAX_HEAD).min(MAX_HEAD);
-    let mut buffer = [0; READ_SIZE];
-    while response.body.len() < length {
-        match poll_fn(|cx| stream.poll_read(cx, &mut buffer)).await {
-            Ok(0) | Err(_) => break,
-            Ok(count) => response.body.extend(buffer.get(..count).unwrap_or_default()),
+/// Reads on until the body of a refusal is complete, at most for as long as it may take.
+///
+/// `body` has what came together with the head.
+pub(crate) async fn read_body(
+    stream: &mut Stream,
+    response: &mut HandshakeResponse,
+    deadline: impl Future<Output = ()>,
+) {
+    let mut reader = BodyReader::new(response);
+    reader.read(&response.body);
+    let read = async {
+        let mut buffer = [0; READ_SIZE];
+        while !reader.is_complete() {
+            match poll_fn(|cx| stream.poll_read(cx, &mut buffer)).await {
+                Ok(0) | Err(_) => break,
+                Ok(count) => reader.read(buffer.get(..count).unwrap_or_default()),
+            }
         }
-    }
-    response.body.truncate(length);
+    };
+    read.or(deadline).await;
+    response.body = reader.into_body();
 }
 
 impl Opening {

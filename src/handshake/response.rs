@@ -57,7 +57,7 @@ impl HandshakeResponse {
         self.headers.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// Returns what of a refusal's body came together with its head; at most 32 KiB.
+    /// Returns the body of a refusal, as far as it came within a second; at most 32 KiB.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
