@@ -120,6 +120,7 @@ impl Session {
         let was_connecting = shared.phase == Phase::Connecting;
         if was_connecting {
             shared.phase = Phase::Ended;
+            shared.rare().close = Some((CloseCode::ABNORMAL_DISCONNECTION, "".into()));
         }
         was_connecting
     }
@@ -138,10 +139,7 @@ impl Session {
     pub(crate) fn send(&self, kind: MessageKind, message: &[u8]) -> SendStatus {
         let mut shared = self.lock();
         let frame_size = shared.settings().outgoing_frame_size;
-        // A client's messages are masked, and so copied anyway.
-        let is_big = message.len() >= WRITE_AT_ONCE
-            && shared.outbox.is_empty()
-            && shared.role == Role::Server;
+        let is_big = message.len() >= WRITE_AT_ONCE && shared.outbox.is_empty();
         if shared.phase != Phase::Open {
             return SendStatus::NotConnected;
         }

@@ -154,17 +154,27 @@ impl Shared {
     /// Returns whether so much more may wait for the peer; asks the kernel to take something first.
     pub(super) fn has_room(&mut self, needed: usize) -> bool {
         let fits = |outbox: &Outbox| outbox.len().saturating_add(needed) <= OUTPUT_LIMIT;
-        if !fits(&self.outbox)
-            && let Some(stream) = &mut self.stream
-        {
-            let result = self.outbox.write_to(stream, false);
-            self.note_written(result);
+        if !fits(&self.outbox) {
+            self.write_early();
         }
         fits(&self.outbox)
     }
 
+    /// Hands to the kernel what it takes before the turn's end.
+    fn write_early(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            let result = self.outbox.write_to(stream, false);
+            self.note_written(result);
+        }
+    }
+
     /// Hands a big frame to the kernel without copying what it takes.
     pub(super) fn write_at_once(&mut self, frame: &Frame<'_>) {
+        if self.role == Role::Client {
+            // It is masked in a copy: what could be saved is copied already.
+            self.push(frame);
+            return self.write_early();
+        }
         let Some(stream) = &mut self.stream else { return };
         let header = frame.header(None);
         let buffers = [IoSlice::new(header.as_bytes()), IoSlice::new(frame.payload)];
