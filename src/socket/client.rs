@@ -97,6 +97,7 @@ impl WebSocket {
         state.peer_name.clone_from(&opening.url.host);
         (state.response, state.subprotocol, state.peer, state.local) = (None, None, None, None);
         drop(state);
+        self.inner.forget_error();
         open::start(&self.inner, end, opening);
         Ok(())
     }

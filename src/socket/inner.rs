@@ -186,6 +186,13 @@ impl Inner {
         self.rare.get()?.notes().error.clone()
     }
 
+    /// Forgets the error of an earlier connection.
+    pub(super) fn forget_error(&self) {
+        if let Some(rare) = self.rare.get() {
+            rare.notes().error = None;
+        }
+    }
+
     /// Remembers that a ping is sent now.
     pub(super) fn note_ping(&self) {
         self.rare().notes().pinged = Some(Instant::now());

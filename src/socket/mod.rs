@@ -183,7 +183,7 @@ impl WebSocket {
         self.inner.session.state()
     }
 
-    /// Returns the last error; `None` when there was none.
+    /// Returns the last error; `None` when there was none since the socket was opened.
     #[must_use]
     pub fn error(&self) -> Option<Error> {
         self.inner.error()

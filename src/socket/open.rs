@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use smol::future::FutureExt;
 
+use crate::close_code::CloseCode;
 use crate::connector;
 use crate::error::Error;
 use crate::event_loop::EventLoop;
@@ -26,17 +27,26 @@ enum Outcome {
     Unwanted,
 }
 
+/// Keeps a socket alive that connects. Dropped before the end, because its loop has gone, it leaves
+/// the socket without a connection.
+struct Underway {
+    inner: Arc<Inner>,
+    /// From here on the socket may be opened anew.
+    is_decided: bool,
+}
+
 /// Connects on the loop of the socket, which is kept alive meanwhile.
 pub(super) fn start(inner: &Arc<Inner>, end: &ClientEnd, opening: Opening) {
-    let inner = Arc::clone(inner);
+    let underway = Underway { inner: Arc::clone(inner), is_decided: false };
     end.event_loop.run(move || {
-        EventLoop::current().spawn(connect(inner, opening)).detach();
+        EventLoop::current().spawn(connect(underway, opening)).detach();
     });
 }
 
-async fn connect(inner: Arc<Inner>, opening: Opening) {
+async fn connect(mut underway: Underway, opening: Opening) {
+    let inner = &Arc::clone(&underway.inner);
     let Some(end) = inner.client_end() else { return };
-    tell(&inner, |inner| inner.state_changed(SocketState::Connecting));
+    tell(inner, |inner| inner.state_changed(SocketState::Connecting));
     let timeout = end.lock().connect_timeout;
     let unwanted = async {
         let is_wanted = || inner.session.state() == SocketState::Connecting;
@@ -51,10 +61,23 @@ async fn connect(inner: Arc<Inner>, opening: Opening) {
         Outcome::Failed(Error::ConnectTimeout(timeout.unwrap_or_default()))
     };
     let outcome = unwanted.or(reach(end, &opening)).or(expire).await;
+    underway.is_decided = true;
     match outcome {
-        Outcome::Opened(stream, opened) => begin(&inner, end, stream, opened),
-        Outcome::Failed(error) => give_up(&inner, Some(error)),
-        Outcome::Unwanted => give_up(&inner, None),
+        Outcome::Opened(stream, opened) => begin(inner, end, stream, opened),
+        Outcome::Failed(error) => give_up(inner, Some(error)),
+        Outcome::Unwanted => give_up(inner, None),
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        let Self { inner, is_decided } = self;
+        if !*is_decided
+            && inner.session.stop_connecting()
+            && let Some(end) = inner.client_end()
+        {
+            end.lock().is_busy = false;
+        }
     }
 }
 
@@ -84,7 +107,7 @@ async fn reach(end: &ClientEnd, opening: &Opening) -> Outcome {
 async fn explain(end: &ClientEnd, stream: &mut Stream, failure: Failure) -> Error {
     match failure {
         Failure::Refused(mut response) => {
-            open::read_body(stream, &mut response).or(Sleep::new(BODY_TIMEOUT)).await;
+            open::read_body(stream, &mut response, Sleep::new(BODY_TIMEOUT)).await;
             let (status, reason) = (response.status(), response.reason_phrase().to_owned());
             end.lock().response = Some(response);
             Error::ConnectionRefused { status, reason }
@@ -122,8 +145,11 @@ fn give_up(inner: &Arc<Inner>, error: Option<Error>) {
     panics::catch("a slot of a socket", || Inner::ended(inner));
 }
 
-fn tell(inner: &Arc<Inner>, tell: impl FnOnce(&Inner)) {
-    panics::catch("a slot of a socket", || tell(inner));
+/// Runs slots; a panic in one of them closes the connection, if there is one already.
+fn tell(inner: &Inner, tell: impl FnOnce(&Inner)) {
+    if !panics::catch("a slot of a socket", || tell(inner)) {
+        inner.session.close(CloseCode::BAD_OPERATION, "a slot panicked");
+    }
 }
 
 /// How long a refusal's body may take to come.

@@ -5,6 +5,8 @@
 mod support;
 
 mod client;
+mod client_answers;
+mod client_requests;
 mod clients;
 mod closing;
 mod deferred_calls;

@@ -3,6 +3,7 @@
 #[allow(dead_code, reason = "only some tests look at the log")]
 pub(crate) mod logged;
 pub(crate) mod raw_peer;
+pub(crate) mod raw_server;
 pub(crate) mod recorder;
 
 use std::rc::Rc;

@@ -120,7 +120,11 @@ impl RawPeer {
     }
 
     pub(crate) fn connect_to(address: impl Into<SocketAddr>) -> Result<Self> {
-        let stream = TcpStream::connect_timeout(&address.into(), DEADLINE)?;
+        Self::of(TcpStream::connect_timeout(&address.into(), DEADLINE)?)
+    }
+
+    /// The other end of a connection that was accepted.
+    pub(crate) fn of(stream: TcpStream) -> Result<Self> {
         stream.set_read_timeout(Some(DEADLINE))?;
         stream.set_write_timeout(Some(DEADLINE))?;
         stream.set_nodelay(true)?;

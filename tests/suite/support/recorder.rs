@@ -86,6 +86,7 @@ impl Recorder {
 
     /// Writes a line for each signal of `socket`, but for `bytes_written`.
     pub(crate) fn watch(&self, socket: &WebSocket) {
+        self.watch_one(socket.connected(), |()| "connected".into());
         self.watch_one(socket.text_message_received(), |text| format!("text {text}"));
         self.watch_one(socket.binary_message_received(), |bytes| format!("binary {bytes:?}"));
         self.watch_one(socket.pong(), |pong| {

@@ -1,0 +1,136 @@
+//! A server made of raw TCP bytes, which can be as rude as a test needs.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use anyhow::{Context, Result, ensure};
+use async_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::raw_peer::{Frame, RawPeer};
+
+/// A TCP port of 127.0.0.1 where clients are to connect.
+#[derive(Debug)]
+pub(crate) struct RawServer {
+    listener: TcpListener,
+    pub(crate) port: u16,
+}
+
+/// A client that has connected, and what it asked for.
+pub(crate) struct RawClient {
+    pub(crate) peer: RawPeer,
+    pub(crate) request: String,
+}
+
+/// A frame of a client as it was received.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct MaskedFrame {
+    pub(crate) is_final: bool,
+    pub(crate) key: [u8; 4],
+    pub(crate) frame: Frame,
+}
+
+impl RawServer {
+    pub(crate) fn listen() -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
+        Ok(Self { listener, port })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("ws://127.0.0.1:{}/chat", self.port)
+    }
+
+    /// Waits for a client, and says nothing.
+    pub(crate) fn accept(&self) -> Result<RawPeer> {
+        RawPeer::of(self.listener.accept()?.0)
+    }
+
+    /// Fails if another client has connected.
+    pub(crate) fn expect_nobody(&self) -> Result<()> {
+        self.listener.set_nonblocking(true)?;
+        let accepted = self.listener.accept();
+        self.listener.set_nonblocking(false)?;
+        ensure!(accepted.is_err(), "{accepted:?}");
+        Ok(())
+    }
+
+    /// Waits for a client and its request, and answers nothing.
+    pub(crate) fn read_request(&self) -> Result<RawClient> {
+        let mut peer = self.accept()?;
+        let request = peer.read_head()?;
+        Ok(RawClient { peer, request })
+    }
+
+    /// Waits for a client and accepts its request.
+    pub(crate) fn open(&self) -> Result<RawClient> {
+        let mut client = self.read_request()?;
+        client.accept("")?;
+        Ok(client)
+    }
+}
+
+impl RawClient {
+    /// Answers as RFC 6455 §4.2.2 says, with more header lines.
+    pub(crate) fn accept(&mut self, more: &str) -> Result<()> {
+        let head = self.upgrade()?;
+        self.peer.send(head.replace("\r\n\r\n", &format!("\r\n{more}\r\n")))
+    }
+
+    /// Returns the least answer that is right.
+    pub(crate) fn upgrade(&self) -> Result<String> {
+        let key = self.header("Sec-WebSocket-Key").context("no key")?;
+        let accept = derive_accept_key(key.as_bytes());
+        Ok(format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n\r\n"
+        ))
+    }
+
+    /// Returns the value of a header of the request; the case of its name does not matter.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.request.lines().filter_map(|line| line.split_once(": "));
+        headers.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Reads a frame and unmasks it.
+    pub(crate) fn read_frame(&mut self) -> Result<MaskedFrame> {
+        let [first, second] = self.read()?;
+        ensure!(second & 0x80 != 0, "a client sent a frame that is not masked");
+        let length = match second & 0x7F {
+            126 => u16::from_be_bytes(self.read()?).into(),
+            127 => u64::from_be_bytes(self.read()?),
+            length => length.into(),
+        };
+        let key = self.read::<4>()?;
+        let mut payload = self.peer.read_bytes(usize::try_from(length)?)?;
+        for (byte, key) in payload.iter_mut().zip(key.iter().cycle()) {
+            *byte ^= key;
+        }
+        let frame = Frame { opcode: first & 0x0F, payload };
+        Ok(MaskedFrame { is_final: first & 0x80 != 0, key, frame })
+    }
+
+    /// Reads a frame, which has to be this one.
+    pub(crate) fn expect(&mut self, expected: &Frame) -> Result<()> {
+        let MaskedFrame { frame, .. } = self.read_frame()?;
+        ensure!(frame == *expected, "{frame:?} came, not {expected:?}");
+        Ok(())
+    }
+
+    /// Closes as a good server does: close frame, the client's answer, the end.
+    pub(crate) fn close(mut self, code: u16, reason: &str) -> Result<()> {
+        let close = Frame::close(code, reason);
+        self.peer.send(unmasked(close.opcode, &close.payload))?;
+        self.expect(&close)
+    }
+
+    fn read<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let bytes = self.peer.read_bytes(N)?;
+        bytes.try_into().map_err(|bytes| anyhow::anyhow!("{bytes:?}"))
+    }
+}
+
+/// A frame of a server: final, and not masked, of at most 125 bytes.
+pub(crate) fn unmasked(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0x80 | opcode, length], payload].concat()
+}
