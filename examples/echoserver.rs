@@ -1,6 +1,7 @@
 //! Echoes every message back to its sender: Qt's `echoserver` example.
 //!
-//! Run `cargo run --example echoserver`, then open `examples/echoclient.html` in a browser.
+//! Run `cargo run --example echoserver`, then `cargo run --example echoclient -- --debug`, or open
+//! `examples/echoclient.html` in a browser.
 
 use std::io::Write;
 

@@ -60,6 +60,44 @@ fn echoserver_tells_when_its_port_is_busy() -> Result<()> {
     Ok(())
 }
 
+/// Qt: the `echoclient` example, with `--debug`, which ends by itself.
+#[test]
+fn echoclient_talks_to_echoserver() -> Result<()> {
+    let mut server = Example::start(&["--port", "0", "--debug"])?;
+    let port = server.port()?.to_string();
+
+    let options = ["--debug", "-n", "127.0.0.1", "-p", &port];
+    let Output { status, stdout, stderr } = program("echoclient").args(options).output()?;
+    let quiet = program("echoclient").args(["--hostname=127.0.0.1", "--port", &port]).output()?;
+
+    let stderr = String::from_utf8(stderr)?;
+    let expected = format!(
+        "WebSocket server: \"ws://127.0.0.1:{port}\"\n\
+         WebSocket connected\n\
+         Message received: \"Hello, world!\"\n"
+    );
+    ensure!(status.success() && stdout.is_empty(), "{status}");
+    ensure!(stderr == expected, "{stderr}");
+    ensure!(quiet.status.success() && quiet.stdout.is_empty() && quiet.stderr.is_empty());
+    let lines = server.stop()?;
+    ensure!(lines.matches("Message received: \"Hello, world!\"").count() == 2, "{lines}");
+    Ok(())
+}
+
+/// Where nobody listens it says so; Qt's example ends without a word. Qt: a port has to be one.
+#[test]
+fn echoclient_tells_what_goes_wrong() -> Result<()> {
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port().to_string();
+
+    for (port, told) in [(&*free, "cannot connect to"), ("0", "0 is not in 1..=65535")] {
+        let options = ["--hostname", "127.0.0.1", "--port", port];
+        let Output { status, stderr, .. } = program("echoclient").args(options).output()?;
+        let stderr = String::from_utf8(stderr)?;
+        ensure!(!status.success() && stderr.contains(told), "{status}: {stderr}");
+    }
+    Ok(())
+}
+
 /// Qt: the example of a controller and its worker in the documentation of `QThread`.
 #[test]
 fn worker_works_in_its_own_thread() -> Result<()> {
