@@ -44,6 +44,7 @@ impl Controller {
         Ok(controller)
     }
 
+    #[expect(clippy::unused_self, reason = "a slot of this controller, which has little to do")]
     fn handle_results(self: &Rc<Self>, result: &str) {
         println!("{} got {result:?}", thread_name());
         EventLoop::current().quit();

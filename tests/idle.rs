@@ -26,7 +26,9 @@ fn an_idle_loop_sleeps_until_something_happens() -> Result<()> {
     // the system, are nothing but descriptors in it.
     check_sleep(|| {
         let timers: Vec<_> = (1..=1000).map(|_| Timer::new()).collect();
-        timers.iter().for_each(|timer| timer.start(Duration::from_secs(3600)));
+        for timer in &timers {
+            timer.start(Duration::from_secs(3600));
+        }
         let (peer, stream) = UnixStream::pair()?;
         let notifier = SocketNotifier::new(stream)?;
         EventLoop::current().quit_on_signals()?;

@@ -122,13 +122,13 @@ impl Bench {
     }
 
     fn round_trips_of_signals(&self) -> Result<()> {
-        let (ping, pong) = (Arc::new(Signal::<u64>::new()), Arc::new(Signal::<u64>::new()));
-        let (pinged, answer) = (Arc::clone(&ping), Arc::clone(&pong));
+        let (ping, reply) = (Arc::new(Signal::<u64>::new()), Arc::new(Signal::<u64>::new()));
+        let (question, answer) = (Arc::clone(&ping), Arc::clone(&reply));
         let _thread = EventThread::spawn("peer", move || {
-            pinged.connect(move |value| answer.emit(value));
+            question.connect(move |value| answer.emit(value));
         })?;
         let again = Arc::downgrade(&ping);
-        pong.connect(move |value| {
+        reply.connect(move |value| {
             count_down();
             if let Some(ping) = again.upgrade().filter(|_| LEFT.get() > 0) {
                 ping.emit(value);
@@ -189,7 +189,9 @@ fn bounce(here: LoopHandle, there: LoopHandle, left: u32) {
 
 fn running_timers(count: usize) -> Vec<Timer> {
     let timers: Vec<_> = (0..count).map(|_| Timer::new()).collect();
-    timers.iter().for_each(|timer| timer.start(HOUR));
+    for timer in &timers {
+        timer.start(HOUR);
+    }
     timers
 }
 

@@ -156,7 +156,7 @@ mod tests {
             ["", "Content-Length: 9999999\r\n", "Transfer-Encoding: chunked\r\n\r\nfffff\r\n"]
         {
             let answer =
-                [format!("HTTP/1.1 500 x\r\n{head}\r\n").as_bytes(), &[b'x'; 100_000]].concat();
+                [format!("HTTP/1.1 500 x\r\n{head}\r\n").as_bytes(), &vec![b'x'; 100_000]].concat();
             let (body, is_complete) = read(&answer);
             assert_eq!((body.len(), is_complete), (MAX_BODY, true), "{head}");
         }

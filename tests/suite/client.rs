@@ -475,7 +475,8 @@ fn a_socket_without_handles_lives_until_it_is_disconnected() -> Result<()> {
 /// Qt: CLI-25, without moving: a socket lives where it was made, and any thread may use it.
 #[test]
 fn another_thread_opens_sends_and_closes() -> Result<()> {
-    let (server, served) = recorded_server(|socket, text| _ = socket.send_text_message(text))?;
+    let echo = |socket: &WebSocket, text: &str| _ = socket.send_text_message(text);
+    let (server, lives) = recorded_server(echo)?;
     let (socket, recorder) = recorded_client();
     let connected = SignalSpy::new(&socket.connected());
     let (handle, url) = (socket.clone(), server.server_url());
@@ -489,7 +490,7 @@ fn another_thread_opens_sends_and_closes() -> Result<()> {
     serve(move || Ok(handle.close(1000, "").ok()?))?;
 
     recorder.wait_for_disconnected(1)?;
-    served.wait_for_disconnected(1)
+    lives.wait_for_disconnected(1)
 }
 
 /// A thread that ends takes its connection along, in whatever state that is.

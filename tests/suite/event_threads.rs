@@ -33,7 +33,7 @@ fn a_worker_is_reached_by_signals_and_answers_by_them() -> Result<()> {
     (1..=3).for_each(|number| operate.emit(&number));
     results.wait_for(3)?;
 
-    let sums: Vec<_> = results.take().into_iter().map(|(name, sum)| (name, sum)).collect();
+    let sums: Vec<_> = results.take();
     ensure!(sums == [1, 3, 6].map(|sum| ("worker".to_owned(), sum)), "{sums:?}");
     ensure!(thread.is_running() && thread.name() == "worker");
     Ok(())
@@ -100,9 +100,9 @@ fn everything_in_a_thread_ends_in_order() -> Result<()> {
     let (note, notes) = mpsc::channel();
     let thread = EventThread::spawn("ending", move || {
         let event_loop = EventLoop::current();
-        let noted = |name| Noted(name, note.clone());
-        let (task, timer, call) = (noted("task"), noted("timer"), noted("call"));
-        let worker = noted("worker");
+        let remember = |name| Noted(name, note.clone());
+        let (task, timer, call) = (remember("task"), remember("timer"), remember("call"));
+        let worker = remember("worker");
         event_loop
             .spawn(async move {
                 std::future::pending::<()>().await;

@@ -58,7 +58,7 @@ fn a_paused_socket_holds_its_peer_back() -> Result<()> {
         let mut peer = RawPeer::open(port)?;
         let mut flood = peer.try_clone_stream()?;
         flood.set_write_timeout(Some(Duration::from_millis(200)))?;
-        let message = masked(TEXT, &[b'x'; 60_000]);
+        let message = masked(TEXT, &vec![b'x'; 60_000]);
         let mut sent = 0;
         // Until the kernel takes no more; a message may be cut off there.
         while let Ok(count @ 1..) = std::io::Write::write(&mut flood, &message) {

@@ -131,6 +131,7 @@ impl RawClient {
 
 /// A frame of a server: final, and not masked, of at most 125 bytes.
 pub(crate) fn unmasked(opcode: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(payload.len()).unwrap();
+    let length = u8::try_from(payload.len()).unwrap_or(u8::MAX);
+    assert!(length <= 125, "longer than this helper reckons with");
     [&[0x80 | opcode, length], payload].concat()
 }
