@@ -2,16 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
-use std::sync::Arc;
 
-use crate::link::Link;
 use crate::receiver::Receiver;
 use crate::weak_receiver::WeakReceiver;
 
 /// A slot's function, as the emission sees it.
 pub(crate) trait Call<T: ?Sized> {
-    /// Calls the function, or disconnects the slot when its receiver is gone.
-    fn call(&self, value: &T, link: &Arc<Link>);
+    /// Calls the function, or `disconnect` when the receiver is gone.
+    fn call(&self, value: &T, disconnect: &dyn Fn());
 
     /// Tells whether the receiver still exists.
     fn is_live(&self) -> bool;
@@ -48,15 +46,24 @@ where
     F: Fn(&W::Strong, &T),
 {
     #[inline]
-    fn call(&self, value: &T, link: &Arc<Link>) {
+    fn call(&self, value: &T, disconnect: &dyn Fn()) {
         match self.receiver.upgrade() {
             Some(receiver) => (self.slot)(&receiver, value),
-            None => _ = link.disconnect(),
+            None => disconnect(),
         }
     }
 
     fn is_live(&self) -> bool {
         self.receiver.upgrade().is_some()
+    }
+}
+
+/// Of a slot that was taken out and left its place: it is never called.
+impl<T: ?Sized> Call<T> for () {
+    fn call(&self, _: &T, _: &dyn Fn()) {}
+
+    fn is_live(&self) -> bool {
+        true
     }
 }
 
@@ -66,9 +73,9 @@ where
     W: WeakReceiver,
     F: FnOnce(&W::Strong, &T),
 {
-    fn call(&self, value: &T, link: &Arc<Link>) {
+    fn call(&self, value: &T, disconnect: &dyn Fn()) {
         // Disconnected before it runs: a recursive emission must not come here again.
-        link.disconnect();
+        disconnect();
         if let (Some(receiver), Some(slot)) = (self.receiver.upgrade(), self.slot.take()) {
             slot(&receiver, value);
         }

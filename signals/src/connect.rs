@@ -39,7 +39,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     #[track_caller]
     pub fn connect_local(&self, slot: impl Fn(&T) + 'static) -> Connection {
         let call = Repeated::new((), move |(): &(), value: &T| slot(value));
-        self.attach(Kind::Local, None, Box::new(call), Location::caller())
+        self.attach(Kind::Local, None, call, Location::caller())
     }
 
     /// Connects a slot that runs on the emitting thread, whichever that is.
@@ -151,7 +151,7 @@ where
         receiver: R,
         slot: impl Fn(&R::Strong, &T) + 'static,
     ) -> Connection {
-        let call = Box::new(Repeated::new(receiver, slot));
+        let call = Repeated::new(receiver, slot);
         self.attach(Kind::Auto, Some(delivery::post), call, Location::caller())
     }
 
@@ -303,7 +303,7 @@ where
         receiver: R,
         slot: impl FnOnce(&R::Strong, &T) + 'static,
     ) -> Connection {
-        let call = Box::new(Once::new(receiver, slot));
+        let call = Once::new(receiver, slot);
         self.attach(Kind::Auto, Some(delivery::post), call, Location::caller())
     }
 
@@ -314,7 +314,7 @@ where
         receiver: R,
         slot: impl Fn(&R::Strong, &T) + 'static,
     ) -> Connection {
-        let call = Box::new(Repeated::new(receiver, slot));
+        let call = Repeated::new(receiver, slot);
         self.attach(Kind::Queued, Some(delivery::post), call, Location::caller())
     }
 }

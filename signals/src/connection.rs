@@ -38,6 +38,10 @@ impl Connection {
         Self { link: Some(link) }
     }
 
+    pub(crate) fn link(&self) -> Option<&Arc<Link>> {
+        self.link.as_ref()
+    }
+
     /// Disconnects the slot and tells whether it was connected.
     ///
     /// The slot does not run any more: not in an emission that is under way, and not for a call
@@ -88,7 +92,7 @@ impl Connection {
     /// ```
     #[must_use = "the slot is blocked until the blocker is dropped"]
     pub fn block(&self) -> ConnectionBlocker {
-        ConnectionBlocker::new(self.link.clone())
+        ConnectionBlocker::new(self.clone())
     }
 
     /// Tells whether the slot would be called.
@@ -131,6 +135,14 @@ impl Connection {
     /// ```
     pub fn is_blocked(&self) -> bool {
         self.link.as_ref().is_some_and(|link| link.is_blocked())
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(link) = self.link.take() {
+            link.give_up();
+        }
     }
 }
 

@@ -1,9 +1,8 @@
 //! Blocking one connection for a while.
 
 use std::fmt;
-use std::sync::Arc;
 
-use crate::link::Link;
+use crate::connection::Connection;
 
 /// Keeps one slot from being called, until it is dropped.
 ///
@@ -27,21 +26,21 @@ use crate::link::Link;
 /// assert!(!connection.is_blocked());
 /// ```
 pub struct ConnectionBlocker {
-    link: Option<Arc<Link>>,
+    connection: Connection,
 }
 
 impl ConnectionBlocker {
-    pub(crate) fn new(link: Option<Arc<Link>>) -> Self {
-        if let Some(link) = &link {
+    pub(crate) fn new(connection: Connection) -> Self {
+        if let Some(link) = connection.link() {
             link.block();
         }
-        Self { link }
+        Self { connection }
     }
 }
 
 impl Drop for ConnectionBlocker {
     fn drop(&mut self) {
-        if let Some(link) = &self.link {
+        if let Some(link) = self.connection.link() {
             link.unblock();
         }
     }

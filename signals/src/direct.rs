@@ -7,7 +7,7 @@ use crate::call::Call;
 use crate::census::Census;
 use crate::connection::Connection;
 use crate::link::{Kind, Link, Owner};
-use crate::slow::watched;
+use crate::slow::{Origin, watched};
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// A list of slots that belong to no thread.
@@ -50,7 +50,8 @@ impl<T: ?Sized + 'static> DirectList<T> {
     pub(crate) fn call(&self, entries: &Entries<T>, value: &T) {
         for entry in entries {
             if entry.link.is_callable(&self.census) {
-                watched(&entry.link, || entry.call.call(value, &entry.link));
+                let origin = Origin::new(entry.link.location());
+                watched(origin, || entry.call.call(value, &|| _ = entry.link.disconnect()));
             }
         }
     }
@@ -93,6 +94,8 @@ impl<T: ?Sized + 'static> Owner for DirectList<T> {
         drop(entries);
         drop(removed);
     }
+
+    fn unshare(&self, _: &Link) {}
 
     fn sweep(&self) {
         for entry in self.entries().iter() {

@@ -6,33 +6,33 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 
+use crate::address::Address;
 use crate::call::Call;
 use crate::census::Census;
 use crate::chore::Chore;
 use crate::connection::Connection;
 use crate::delivery::Poster;
+use crate::detours::Detours;
 use crate::direct::DirectList;
 use crate::home;
 use crate::link::{Kind, Link, Owner};
+use crate::list::List;
 use crate::mailbox::Mailbox;
 use crate::order::Order;
-use crate::slots::{Entry, Slots};
-use crate::sync::{AtomicBool, AtomicU32, Mutex, MutexGuard, OnceLock, Ordering};
+use crate::slot::Slot;
+use crate::standing::Standing;
+use crate::stored::Slots;
+use crate::sync::{Mutex, MutexGuard, OnceLock};
 
 /// Where the slots of one signal in one thread are, and how many there are.
 ///
 /// A signal points to its first group, which knows those in further threads.
 pub(crate) struct Group<T: ?Sized> {
-    thread: u64,
+    address: Arc<Address<T>>,
     index: u32,
-    /// Reasons why an emission on the slots' own thread cannot just call them.
-    detours: AtomicU32,
+    detours: Detours,
     census: Census,
-    mailbox: Arc<Mailbox>,
-    /// Set once a slot is to be reached through the queue.
-    poster: OnceLock<Poster<T>>,
     rare: OnceLock<Box<Rare<T>>>,
-    is_orphan: AtomicBool,
 }
 
 /// What only first groups have, and most of them have not.
@@ -49,18 +49,18 @@ struct Others<T: ?Sized>(Option<Arc<Groups<T>>>);
 impl<T: ?Sized + 'static> Group<T> {
     /// Makes a group for the calling thread, or none at the thread's very end.
     pub(crate) fn new() -> Option<Arc<Self>> {
-        let mailbox = home::mailbox()?;
-        let index = home::insert(Rc::new(Slots::<T>::new()))?;
-        Some(Arc::new(Self {
-            thread: mailbox.thread(),
-            index,
-            detours: AtomicU32::new(0),
-            census: Census::new(),
-            mailbox,
-            poster: OnceLock::new(),
-            rare: OnceLock::new(),
-            is_orphan: AtomicBool::new(false),
-        }))
+        let address = home::address()?;
+        Some(Arc::new(Self::at(address, home::insert()?)))
+    }
+
+    /// Makes a group for no thread, to which the others can be added.
+    pub(crate) fn nowhere() -> Arc<Self> {
+        Arc::new(Self::at(Arc::new(Address::nowhere()), u32::MAX))
+    }
+
+    fn at(address: Arc<Address<T>>, index: u32) -> Self {
+        let (detours, census, rare) = (Detours::new(), Census::new(), OnceLock::new());
+        Self { address, index, detours, census, rare }
     }
 
     /// Returns the group of the calling thread; asked of the first group.
@@ -69,7 +69,7 @@ impl<T: ?Sized + 'static> Group<T> {
             return Some(Arc::clone(self));
         }
         let here = home::thread();
-        if let Some(found) = self.others().iter().find(|group| group.thread == here) {
+        if let Some(found) = self.others().iter().find(|group| group.address.thread() == here) {
             return Some(Arc::clone(found));
         }
         let group = Self::new()?;
@@ -85,72 +85,84 @@ impl<T: ?Sized + 'static> Group<T> {
     ) -> Connection {
         let rare = self.rare.get_or_init(Box::default);
         let connection = rare.direct.get_or_init(Arc::default).attach(call, location);
-        self.detours.fetch_or(DIRECT, Ordering::AcqRel);
+        self.detours.add(Detours::DIRECT);
         connection
     }
 
-    /// Connects a slot of the calling thread, which is the group's own.
-    pub(crate) fn attach(
-        self: Arc<Self>,
+    /// Makes the link of a slot of the calling thread, which is the group's own.
+    pub(crate) fn link(
+        self: &Arc<Self>,
         kind: Kind,
         poster: Option<Poster<T>>,
-        call: Box<dyn Call<T>>,
         location: &'static Location<'static>,
-    ) -> Connection {
-        home::run_chores(&self.mailbox);
+    ) -> Arc<Link> {
+        home::run_chores(self.mailbox());
         if let Some(poster) = poster {
-            self.poster.get_or_init(|| poster);
+            self.address.set_poster(poster);
+            self.detours.open();
         }
         if kind == Kind::Queued {
-            self.detours.fetch_or(QUEUED, Ordering::AcqRel);
+            self.detours.add(Detours::QUEUED);
         }
-        let index = self.index;
-        let sequence = self.mailbox.next_connection();
-        let link = Arc::new(Link::new(kind, sequence, location, self));
-        let entry = Entry { link: Arc::clone(&link), call };
-        match home::edit(index, |slots| slots.push(entry)) {
-            Some(true) => link.owner().sweep(),
+        let sequence = self.mailbox().next_connection();
+        let owner: Arc<dyn Owner> = Arc::<Self>::clone(self);
+        Arc::new(Link::new(kind, sequence, location, owner))
+    }
+
+    /// Connects the slot of a link.
+    pub(crate) fn attach(&self, link: Arc<Link>, slot: Rc<dyn Slot<T>>) -> Connection {
+        match home::edit(self.index, |list| list.push(slot)) {
+            Some(true) => self.sweep(),
             Some(false) => {}
             None => _ = link.end(),
         }
         Connection::new(link)
     }
 
+    /// Ends the connection of a slot of the calling thread, and drops the slot.
+    #[cold]
+    pub(crate) fn disconnect(&self, slot: &Standing) {
+        if slot.end(&self.census) {
+            self.remove(slot.sequence());
+        }
+    }
+
     /// Calls the slots; asked of the first group.
     ///
     /// Not inlined, so that an emission without slots is nothing but a look.
     #[inline(never)]
-    pub(crate) fn emit(&self, value: &T) {
-        if self.is_here() && self.detours.load(Ordering::Relaxed) == 0 {
-            home::share::<T>(self.index, |slots| slots.call(&self.census, value));
-        } else {
+    pub(crate) fn emit(self: &Arc<Self>, value: &T) {
+        if self.is_here() && self.detours.is_none() {
+            if let Some(slots) = home::slots::<T>(self.index) {
+                slots.call(self, value);
+            }
+        } else if !self.detours.is_blocked() {
             self.emit_everywhere(value);
         }
     }
 
     /// Calls the slots of this thread and those of none, and posts to the other threads.
     #[inline(never)]
-    fn emit_everywhere(&self, value: &T) {
+    fn emit_everywhere(self: &Arc<Self>, value: &T) {
         let others = self.others();
         let here = home::thread();
-        let groups = || std::iter::once(self).chain(others.iter().map(|group| &**group));
+        let groups = || std::iter::once(self).chain(others.iter());
         // What is connected from here on has no part in this emission.
         let direct = self.rare.get().and_then(|rare| rare.direct.get());
         let direct = direct.map(|list| (list, list.entries()));
+        let own = groups().find(|group| group.address.thread() == here);
+        let own = own.and_then(|own| Some((own, own.slots()?)));
+        let has_queued = own.as_ref().is_some_and(|(own, slots)| own.look_for_queued(&**slots));
 
         // Posted before a slot runs: what the slots emit comes later, in other threads as well.
-        for group in groups().filter(|group| group.thread != here) {
+        for group in groups().filter(|group| group.address.thread() != here) {
             group.post(value, false);
         }
-        if let Some(own) = groups().find(|group| group.thread == here) {
-            home::share::<T>(own.index, |slots| {
-                if slots.has_queued() {
-                    own.post(value, true);
-                } else {
-                    own.detours.fetch_and(!QUEUED, Ordering::AcqRel);
-                }
-                slots.call(&own.census, value);
-            });
+        if let Some((own, slots)) = own {
+            if has_queued {
+                own.post(value, true);
+            }
+            slots.call(own, value);
         }
         if let Some((list, entries)) = direct {
             list.call(&entries, value);
@@ -158,32 +170,42 @@ impl<T: ?Sized + 'static> Group<T> {
                 self.leave_direct(list);
             }
         }
-        if others.iter().any(|group| group.mailbox.is_closed()) {
+        if others.iter().any(|group| group.mailbox().is_closed()) {
             self.edit_others(|_| {});
         }
     }
 
     /// Sends a copy of `value` to the slots, unless nobody would get it.
-    fn post(&self, value: &T, only_queued: bool) {
-        let Some(poster) = self.poster.get() else { return };
-        if self.census.count() == 0 || self.mailbox.is_closed() {
+    fn post(self: &Arc<Self>, value: &T, only_queued: bool) {
+        let mailbox = self.mailbox();
+        if !self.detours.is_open() || self.census.count() == 0 || mailbox.is_closed() {
             return;
         }
-        let last = self.mailbox.connections();
-        let post = poster(value, Order { index: self.index, last, only_queued });
+        let Some(poster) = self.address.poster() else { return };
+        let (group, last) = (Arc::clone(self), mailbox.connections());
+        let post = poster(value, Order { group, last, only_queued });
         if only_queued {
             home::push(post);
         } else {
-            self.mailbox.push(post);
+            mailbox.push(post);
         }
+    }
+
+    /// Tells whether there are queued slots, and lets emissions take the short way again if not.
+    fn look_for_queued(&self, slots: &dyn Slots<T>) -> bool {
+        let has_queued = slots.has_queued();
+        if !has_queued {
+            self.detours.remove(Detours::QUEUED);
+        }
+        has_queued
     }
 
     /// Lets emissions take the short way again, as there are no direct slots left.
     fn leave_direct(&self, list: &DirectList<T>) {
-        self.detours.fetch_and(!DIRECT, Ordering::AcqRel);
+        self.detours.remove(Detours::DIRECT);
         if !list.entries().is_empty() {
             // Somebody has connected meanwhile.
-            self.detours.fetch_or(DIRECT, Ordering::AcqRel);
+            self.detours.add(Detours::DIRECT);
         }
     }
 
@@ -191,13 +213,13 @@ impl<T: ?Sized + 'static> Group<T> {
     fn edit_others(&self, edit: impl FnOnce(&mut Groups<T>)) {
         let rare = self.rare.get_or_init(Box::default);
         let mut others = rare.lock_others();
-        let open = others.iter().filter(|group| !group.mailbox.is_closed());
+        let open = others.iter().filter(|group| !group.mailbox().is_closed());
         let mut groups: Groups<T> = open.map(Arc::clone).collect();
         edit(&mut groups);
         if groups.is_empty() {
-            self.detours.fetch_and(!ELSEWHERE, Ordering::AcqRel);
+            self.detours.remove(Detours::ELSEWHERE);
         } else {
-            self.detours.fetch_or(ELSEWHERE, Ordering::AcqRel);
+            self.detours.add(Detours::ELSEWHERE);
         }
         let before = std::mem::replace(&mut *others, Arc::new(groups));
         drop(others);
@@ -218,7 +240,7 @@ impl<T: ?Sized + 'static> Group<T> {
                 group.sweep();
             } else {
                 let owner: Arc<dyn Owner> = Arc::<Self>::clone(group);
-                group.mailbox.push(Box::new(Chore::Sweep(owner)));
+                group.mailbox().push(Box::new(Chore::Sweep(owner)));
             }
         }
     }
@@ -230,7 +252,7 @@ impl<T: ?Sized + 'static> Group<T> {
         for group in std::iter::once(self).chain(others.iter()) {
             let owner: Arc<dyn Owner> = Arc::<Self>::clone(group);
             if !group.is_here() {
-                group.mailbox.push(Box::new(Chore::Clear(owner, keep())));
+                group.mailbox().push(Box::new(Chore::Clear(owner, keep())));
             } else if home::has_posts() {
                 home::push(Box::new(Chore::Clear(owner, keep())));
             } else {
@@ -255,14 +277,25 @@ impl<T: ?Sized + 'static> Group<T> {
         let direct = self.rare.get().and_then(|rare| rare.direct.get());
         counts.sum::<usize>() + direct.map_or(0, |list| list.census().count())
     }
+
+    /// Returns the slots as they are now; asked in their thread.
+    pub(crate) fn slots(&self) -> Option<Rc<dyn Slots<T>>> {
+        home::slots(self.index)
+    }
+
+    fn remove(&self, sequence: u64) {
+        // The slot is returned, and so dropped after the lists were let go.
+        let removed = home::edit::<T, _>(self.index, |list| list.remove(sequence));
+        drop(removed);
+    }
 }
 
 impl<T: ?Sized> Group<T> {
     /// Drops all slots, because the signal is gone; queued calls are delivered before.
     pub(crate) fn retire(&self) {
-        self.is_orphan.store(true, Ordering::Release);
+        self.detours.orphan();
         if !self.is_here() {
-            self.mailbox.push(Box::new(Chore::Remove(self.index)));
+            self.mailbox().push(Box::new(Chore::Remove(self.index)));
         } else if home::has_posts() {
             home::push(Box::new(Chore::Remove(self.index)));
         } else {
@@ -277,8 +310,21 @@ impl<T: ?Sized> Group<T> {
     }
 
     #[inline]
+    pub(crate) fn census(&self) -> &Census {
+        &self.census
+    }
+
+    pub(crate) fn detours(&self) -> &Detours {
+        &self.detours
+    }
+
+    #[inline]
     fn is_here(&self) -> bool {
-        self.thread == home::thread()
+        self.address.thread() == home::thread()
+    }
+
+    fn mailbox(&self) -> &Mailbox {
+        self.address.mailbox()
     }
 
     fn others(&self) -> Others<T> {
@@ -292,21 +338,33 @@ impl<T: ?Sized + 'static> Owner for Group<T> {
     }
 
     fn is_open(&self) -> bool {
-        !self.is_orphan.load(Ordering::Acquire) && !self.mailbox.is_closed()
+        !self.detours.is_orphan() && !self.mailbox().is_closed()
     }
 
     fn release(&self, link: &Arc<Link>) {
-        if !self.is_here() {
-            self.mailbox.push(Box::new(Chore::Release(Arc::clone(link))));
-            return;
+        if self.is_here() {
+            self.remove(link.sequence());
+        } else {
+            self.mailbox().push(Box::new(Chore::Release(Arc::clone(link))));
         }
-        // The slot is returned, and so dropped after the list was let go.
-        let removed = home::edit::<T, _>(self.index, |slots| slots.remove(link));
-        drop(removed);
+    }
+
+    fn unshare(&self, link: &Link) {
+        if self.is_here() {
+            home::edit::<T, _>(self.index, |list| list.unshare(link));
+        }
     }
 
     fn sweep(&self) {
-        home::share::<T>(self.index, Slots::end_without_receiver);
+        let list = self.slots().map_or(List::Empty, Slots::into_list);
+        list.end_without_receiver(&self.census);
+        drop(list);
+        if self.detours.is_orphan() {
+            // A receiver may have dropped the signal just now, and the list is not its own any more.
+            return;
+        }
+        let ended = home::edit::<T, _>(self.index, |list| list.remove_ended(&self.census));
+        drop(ended);
     }
 
     fn clear(&self) {
@@ -334,10 +392,3 @@ impl<T: ?Sized> Default for Rare<T> {
         Self { others: Mutex::default(), direct: OnceLock::new() }
     }
 }
-
-/// The list has slots that are called through the queue.
-const QUEUED: u32 = 1;
-/// The signal has slots in other threads.
-const ELSEWHERE: u32 = 2;
-/// The signal has slots that run on any thread.
-const DIRECT: u32 = 4;

@@ -3,16 +3,17 @@
 //! No function here runs user code while it holds a borrow: what is taken out is returned, and
 //! dropped by the caller. After the thread has given up its locals, all of them do nothing.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::VecDeque;
-use std::marker::PhantomData;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::address::Address;
+use crate::list::List;
 use crate::mailbox::{Mailbox, Post, warn_of_backlog};
-use crate::slots::{Access, Slots};
+use crate::stored::{Slots, Stored};
 use crate::sync::thread_local;
 
 /// The slots and the queue of one thread.
@@ -20,16 +21,15 @@ struct Home {
     lists: RefCell<Lists>,
     inbox: RefCell<Inbox>,
     mailbox: OnceCell<Arc<Mailbox>>,
+    /// An [`Address`] for each type of values that the thread has slots for.
+    addresses: RefCell<BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
 /// The slot lists of a thread, each at the index that its group knows.
 struct Lists {
-    lists: Vec<Option<Rc<dyn Any>>>,
+    lists: Vec<Option<Rc<dyn Stored>>>,
     free: Vec<u32>,
 }
-
-/// Settles a list after an emission that a panic has ended.
-struct SettleOnPanic<T: ?Sized + 'static>(u32, PhantomData<T>);
 
 /// The posts that were taken from the mailbox, and those from the thread itself.
 struct Inbox {
@@ -56,9 +56,20 @@ pub(crate) fn mailbox() -> Option<Arc<Mailbox>> {
     .ok()
 }
 
-/// Stores a list of slots and returns its index.
-pub(crate) fn insert(list: Rc<dyn Any>) -> Option<u32> {
-    HOME.try_with(|home| home.lists.borrow_mut().insert(list)).ok().flatten()
+/// Returns where calls with values of type `T` are posted to for the calling thread.
+pub(crate) fn address<T: ?Sized + 'static>() -> Option<Arc<Address<T>>> {
+    let mailbox = mailbox()?;
+    let address = |home: &Home| {
+        let mut addresses = home.addresses.borrow_mut();
+        let new = || -> Arc<dyn Any + Send + Sync> { Arc::new(Address::<T>::new(mailbox)) };
+        Arc::clone(addresses.entry(TypeId::of::<T>()).or_insert_with(new))
+    };
+    HOME.try_with(address).ok()?.downcast().ok()
+}
+
+/// Makes room for a list of slots and returns its index.
+pub(crate) fn insert() -> Option<u32> {
+    HOME.try_with(|home| home.lists.borrow_mut().insert()).ok().flatten()
 }
 
 /// Drops the list of slots at `index`.
@@ -68,20 +79,14 @@ pub(crate) fn remove(index: u32) {
     drop(list);
 }
 
-/// Lends the list at `index` to an emission, and settles it when the last emission ends.
-#[inline]
-pub(crate) fn share<T: ?Sized + 'static>(index: u32, emission: impl FnOnce(&Slots<T>)) {
-    let settle_on_panic = SettleOnPanic::<T>(index, PhantomData);
-    if let Ok(Some(list)) = HOME.try_with(|home| home.lists.borrow().get(index))
-        && let Some(slots) = list.downcast_ref::<Slots<T>>()
-    {
-        emission(slots);
-        if slots.is_unsettled() {
-            drop(list);
-            settle::<T>(index);
-        }
-    }
-    std::mem::forget(settle_on_panic);
+/// Returns the slots at `index` as they are now.
+#[expect(clippy::inline_always, reason = "emissions take ten instructions more without it")]
+#[inline(always)]
+pub(crate) fn slots<T: ?Sized + 'static>(index: u32) -> Option<Rc<dyn Slots<T>>> {
+    let stored = HOME.try_with(|home| home.lists.borrow().get(index)).ok()??;
+    let mut slots = None;
+    stored.give(&mut slots);
+    slots
 }
 
 /// Edits the list at `index`.
@@ -89,15 +94,23 @@ pub(crate) fn share<T: ?Sized + 'static>(index: u32, emission: impl FnOnce(&Slot
 /// `edit` must not run user code.
 pub(crate) fn edit<T: ?Sized + 'static, R>(
     index: u32,
-    edit: impl FnOnce(Access<'_, T>) -> R,
+    edit: impl FnOnce(&mut List<T>) -> R,
 ) -> Option<R> {
     let edit = |home: &Home| {
         let mut lists = home.lists.borrow_mut();
-        let list = lists.get_mut(index)?;
-        if let Some(sole) = Rc::get_mut(list) {
-            return sole.downcast_mut().map(|slots| edit(Access::Sole(slots)));
+        let place = lists.get_mut(index)?;
+        let mut slots: Option<Rc<dyn Slots<T>>> = None;
+        if let Some(stored) = place {
+            Rc::clone(stored).give(&mut slots);
+            // There are none if a later signal has the place, with values of another type.
+            slots.as_ref()?;
         }
-        list.downcast_ref().map(|slots| edit(Access::Shared(slots)))
+        // Unless an emission is under way, there is one handle now, and no copy is made.
+        *place = None;
+        let mut list = slots.map_or(List::Empty, Slots::into_list);
+        let edited = edit(&mut list);
+        *place = list.into_stored();
+        Some(edited)
     };
     HOME.try_with(edit).ok().flatten()
 }
@@ -162,14 +175,6 @@ pub(crate) fn run_chores(mailbox: &Mailbox) {
     }
 }
 
-/// Settles the list at `index`, unless another emission is still under way.
-#[cold]
-fn settle<T: ?Sized + 'static>(index: u32) {
-    // What was disconnected is returned, and so dropped after the list was let go.
-    let ended = edit(index, |slots: Access<'_, T>| slots.remove_ended());
-    drop(ended);
-}
-
 /// Takes the first post if `wanted` says so.
 fn take(wanted: impl FnOnce(&Inbox) -> bool) -> Option<Box<dyn Post>> {
     let take = |home: &Home| {
@@ -185,6 +190,7 @@ impl Home {
             lists: RefCell::new(Lists { lists: Vec::new(), free: Vec::new() }),
             inbox: RefCell::new(Inbox { posts: VecDeque::new(), taken: 0 }),
             mailbox: OnceCell::new(),
+            addresses: RefCell::new(BTreeMap::new()),
         }
     }
 }
@@ -198,36 +204,29 @@ impl Drop for Home {
     }
 }
 
-impl<T: ?Sized + 'static> Drop for SettleOnPanic<T> {
-    fn drop(&mut self) {
-        settle::<T>(self.0);
-    }
-}
-
 impl Lists {
-    fn insert(&mut self, list: Rc<dyn Any>) -> Option<u32> {
+    fn insert(&mut self) -> Option<u32> {
         if let Some(index) = self.free.pop() {
-            *self.lists.get_mut(index as usize)? = Some(list);
             return Some(index);
         }
         let index = u32::try_from(self.lists.len()).ok()?;
-        self.lists.push(Some(list));
+        self.lists.push(None);
         Some(index)
     }
 
-    fn remove(&mut self, index: u32) -> Option<Rc<dyn Any>> {
-        let list = self.lists.get_mut(index as usize)?.take()?;
+    fn remove(&mut self, index: u32) -> Option<Rc<dyn Stored>> {
+        let list = self.lists.get_mut(index as usize)?;
         self.free.push(index);
-        Some(list)
+        list.take()
     }
 
     #[inline]
-    fn get(&self, index: u32) -> Option<Rc<dyn Any>> {
+    fn get(&self, index: u32) -> Option<Rc<dyn Stored>> {
         self.lists.get(index as usize)?.clone()
     }
 
-    fn get_mut(&mut self, index: u32) -> Option<&mut Rc<dyn Any>> {
-        self.lists.get_mut(index as usize)?.as_mut()
+    fn get_mut(&mut self, index: u32) -> Option<&mut Option<Rc<dyn Stored>>> {
+        self.lists.get_mut(index as usize)
     }
 }
 

@@ -82,6 +82,7 @@
     reason = "connecting, disconnecting and draining act; what they return may be ignored"
 )]
 
+mod address;
 mod call;
 mod census;
 mod chore;
@@ -89,6 +90,7 @@ mod connect;
 mod connection;
 mod connection_blocker;
 mod delivery;
+mod detours;
 mod direct;
 mod dispatch;
 mod feed;
@@ -96,21 +98,25 @@ mod group;
 mod handle;
 mod home;
 mod link;
+mod list;
 mod mailbox;
 mod next;
 mod order;
 mod receiver;
 mod scope;
 mod scoped_connection;
+mod several;
 mod signal;
 mod signal_blocker;
 mod signal_ref;
 mod signal_spy;
 mod signal_stream;
-mod slots;
+mod slot;
 mod slow;
 mod spied;
 mod spy_timeout;
+mod standing;
+mod stored;
 mod sync;
 mod tasks;
 mod wait;

@@ -4,11 +4,13 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::census::Census;
-use crate::sync::{AtomicU32, Ordering};
+use crate::standing::Standing;
+use crate::sync::{AtomicU32, Ordering, fence};
 
 /// One connection of a signal and a slot: whether the slot may still run.
 ///
-/// The slot itself stays in its thread; this part may be read and ended from anywhere.
+/// The slot itself stays in its thread; this part may be read and ended from anywhere. It is there
+/// for those who hold the connection, and goes when the last of them gives it up.
 pub(crate) struct Link {
     /// The flags below and, in the low bits, how many blockers there are.
     state: AtomicU32,
@@ -42,6 +44,9 @@ pub(crate) trait Owner: Send + Sync {
     /// Drops the slot of an ended link, in the slot's thread.
     fn release(&self, link: &Arc<Link>);
 
+    /// Has a slot part with its link, which nobody else holds; if called in the slot's thread.
+    fn unshare(&self, link: &Link);
+
     /// Drops the slots that are ended or whose receivers are gone; called in their thread.
     fn sweep(&self);
 
@@ -67,6 +72,16 @@ impl Link {
             sequence,
             location,
             owner,
+        }
+    }
+
+    /// Gives up one handle to the connection.
+    pub(crate) fn give_up(self: Arc<Self>) {
+        // This handle and the slot's: nobody else can get one any more.
+        if Arc::strong_count(&self) == 2 {
+            // Sees all that was done through the handles before they were given up.
+            fence(Ordering::Acquire);
+            self.owner.unshare(&self);
         }
     }
 
@@ -99,6 +114,16 @@ impl Link {
 
     pub(crate) fn owner(&self) -> &Arc<dyn Owner> {
         &self.owner
+    }
+
+    /// Returns what the slot has to know without its link.
+    pub(crate) fn own(&self) -> Standing {
+        let kind = match self.state.load(Ordering::Acquire) {
+            state if state & LOCAL != 0 => Kind::Local,
+            state if state & QUEUED != 0 => Kind::Queued,
+            _ => Kind::Auto,
+        };
+        Standing::own(self.sequence, self.round, kind, self.is_ended())
     }
 
     pub(crate) fn sequence(&self) -> u64 {

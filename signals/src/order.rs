@@ -1,21 +1,22 @@
 //! The slots that a queued call is meant for.
 
-use crate::link::Link;
+use std::sync::Arc;
 
-/// Which slots of a list a queued call is meant for.
-#[derive(Clone, Copy)]
-pub(crate) struct Order {
-    /// Where the thread keeps the slots.
-    pub(crate) index: u32,
+use crate::group::Group;
+use crate::standing::Standing;
+
+/// Which slots a queued call is meant for.
+pub(crate) struct Order<T: ?Sized> {
+    pub(crate) group: Arc<Group<T>>,
     /// The last connection of the thread when the signal was emitted.
     pub(crate) last: u64,
     /// Whether the emission has called the others itself.
     pub(crate) only_queued: bool,
 }
 
-impl Order {
-    pub(crate) fn is_for(&self, link: &Link) -> bool {
-        let is_kind = if self.only_queued { link.is_queued() } else { !link.is_local() };
-        is_kind && link.sequence() <= self.last
+impl<T: ?Sized> Order<T> {
+    pub(crate) fn is_for(&self, slot: &Standing) -> bool {
+        let is_kind = if self.only_queued { slot.is_queued() } else { !slot.is_local() };
+        is_kind && slot.sequence() <= self.last
     }
 }

@@ -1,6 +1,6 @@
 //! Blocking a signal for a while.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use crate::detours::Detours;
 
 /// Makes the emissions of a signal do nothing, until it is dropped.
 ///
@@ -25,18 +25,22 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// ```
 #[derive(Debug)]
 pub struct SignalBlocker<'a> {
-    blockers: &'a AtomicU32,
+    detours: Option<&'a Detours>,
 }
 
 impl<'a> SignalBlocker<'a> {
-    pub(crate) fn new(blockers: &'a AtomicU32) -> Self {
-        blockers.fetch_add(1, Ordering::AcqRel);
-        Self { blockers }
+    pub(crate) fn new(detours: Option<&'a Detours>) -> Self {
+        if let Some(detours) = detours {
+            detours.block();
+        }
+        Self { detours }
     }
 }
 
 impl Drop for SignalBlocker<'_> {
     fn drop(&mut self) {
-        self.blockers.fetch_sub(1, Ordering::AcqRel);
+        if let Some(detours) = self.detours {
+            detours.unblock();
+        }
     }
 }

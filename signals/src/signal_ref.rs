@@ -106,7 +106,7 @@ impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
     #[doc(alias = "DirectConnection")]
     #[track_caller]
     pub fn connect_local(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
-        let call = Box::new(Repeated::new(self.sender, slot));
+        let call = Repeated::new(self.sender, slot);
         self.signal.attach(Kind::Local, None, call, Location::caller())
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::link::Link;
+pub(crate) use watch::Origin;
 
 /// Logs a warning for each slot of this thread that runs for longer than `limit`.
 ///
@@ -28,31 +28,40 @@ pub fn warn_of_slow_slots(limit: Option<Duration>) {
     watch::set_limit(limit);
 }
 
-/// Calls the slot of `link`, and warns if that takes too long.
+/// Calls the slot that was connected at `origin`, and warns if that takes too long.
 #[inline]
-pub(crate) fn watched(link: &Link, call: impl FnOnce()) {
-    watch::call(link, call);
+pub(crate) fn watched(origin: Origin, call: impl FnOnce()) {
+    watch::call(origin, call);
 }
 
 #[cfg(debug_assertions)]
 mod watch {
     use std::cell::Cell;
+    use std::panic::Location;
     use std::time::{Duration, Instant};
 
-    use crate::link::Link;
+    /// Where a slot was connected.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Origin(&'static Location<'static>);
+
+    impl Origin {
+        pub(crate) fn new(location: &'static Location<'static>) -> Self {
+            Self(location)
+        }
+    }
 
     pub(super) fn set_limit(limit: Option<Duration>) {
         LIMIT.set(limit);
         BEGIN.set(Some(Instant::now()));
     }
 
-    pub(super) fn call(link: &Link, call: impl FnOnce()) {
+    pub(super) fn call(Origin(location): Origin, call: impl FnOnce()) {
         let Some(limit) = LIMIT.get() else { return call() };
         let outer = Outer(BEGIN.replace(Some(Instant::now())));
         call();
         let time = BEGIN.get().map(|begin| begin.elapsed()).unwrap_or_default();
         if time > limit {
-            let (location, time) = (link.location(), time.as_millis());
+            let time = time.as_millis();
             log::warn!("the slot connected at {location} held its thread for {time} ms");
             // The slot around this one, if any, is not to blame for it.
             drop(outer);
@@ -77,14 +86,24 @@ mod watch {
 
 #[cfg(not(debug_assertions))]
 mod watch {
+    use std::panic::Location;
     use std::time::Duration;
 
-    use crate::link::Link;
+    /// Nothing, as nobody asks.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Origin;
+
+    impl Origin {
+        #[inline]
+        pub(crate) fn new(_location: &'static Location<'static>) -> Self {
+            Self
+        }
+    }
 
     pub(super) fn set_limit(_limit: Option<Duration>) {}
 
     #[inline]
-    pub(super) fn call(_link: &Link, call: impl FnOnce()) {
+    pub(super) fn call(_origin: Origin, call: impl FnOnce()) {
         call();
     }
 }

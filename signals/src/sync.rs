@@ -3,7 +3,7 @@
 //! `tests/models` compiles the modules of this crate anew with a `sync` of its own, which tries the
 //! orders in which threads can take their steps.
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock};
 pub(crate) use std::thread_local;
 

@@ -15,6 +15,8 @@
 mod races;
 mod sync;
 
+#[path = "../../src/address.rs"]
+mod address;
 #[path = "../../src/call.rs"]
 mod call;
 #[path = "../../src/census.rs"]
@@ -29,6 +31,8 @@ mod connection;
 mod connection_blocker;
 #[path = "../../src/delivery.rs"]
 mod delivery;
+#[path = "../../src/detours.rs"]
+mod detours;
 #[path = "../../src/direct.rs"]
 mod direct;
 #[path = "../../src/dispatch.rs"]
@@ -41,22 +45,30 @@ mod handle;
 mod home;
 #[path = "../../src/link.rs"]
 mod link;
+#[path = "../../src/list.rs"]
+mod list;
 #[path = "../../src/mailbox.rs"]
 mod mailbox;
 #[path = "../../src/order.rs"]
 mod order;
 #[path = "../../src/receiver.rs"]
 mod receiver;
+#[path = "../../src/several.rs"]
+mod several;
 #[path = "../../src/signal.rs"]
 mod signal;
 #[path = "../../src/signal_blocker.rs"]
 mod signal_blocker;
 #[path = "../../src/signal_ref.rs"]
 mod signal_ref;
-#[path = "../../src/slots.rs"]
-mod slots;
+#[path = "../../src/slot.rs"]
+mod slot;
 #[path = "../../src/slow.rs"]
 mod slow;
+#[path = "../../src/standing.rs"]
+mod standing;
+#[path = "../../src/stored.rs"]
+mod stored;
 #[path = "../../src/tasks.rs"]
 mod tasks;
 #[path = "../../src/wait.rs"]

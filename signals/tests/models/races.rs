@@ -106,6 +106,62 @@ fn disconnect_against_emit() {
     });
 }
 
+/// A connection that two threads give up, one of them after it has ended it: it is ended.
+#[test]
+fn connection_given_up_against_disconnect() {
+    model(|| {
+        let (signal, count) = (Signal::<()>::new(), Count::default());
+        let connection = signal.connect(count.slot());
+        let other = connection.clone();
+        let ending = thread::spawn(move || other.disconnect());
+
+        drop(connection);
+        signal.emit(&());
+        ending.join().unwrap();
+        let before = count.calls();
+        signal.emit(&());
+        process_events();
+        assert_eq!((count.calls(), count.handles(), signal.slot_count()), (before, 1, 0));
+    });
+}
+
+/// The same with a slot that is only blocked for a while: it goes on.
+#[test]
+fn connection_given_up_against_block() {
+    model(|| {
+        let (signal, count) = (Signal::<()>::new(), Count::default());
+        let connection = signal.connect(count.slot());
+        let other = connection.clone();
+        let blocking = thread::spawn(move || drop(other.block()));
+
+        drop(connection);
+        blocking.join().unwrap();
+        signal.emit(&());
+        assert_eq!((count.calls(), count.handles(), signal.slot_count()), (1, 2, 1));
+    });
+}
+
+/// A blocker in one thread, the first connection in another: the signal is not blocked afterwards.
+#[test]
+fn block_against_first_connect() {
+    model(|| {
+        let (signal, count) = (Arc::new(Signal::<()>::new()), Count::default());
+        let other = Arc::clone(&signal);
+        let blocking = thread::spawn(move || {
+            let blocker = other.block();
+            other.emit(&());
+            assert!(other.is_blocked());
+            drop(blocker);
+        });
+
+        signal.connect(count.slot());
+        blocking.join().unwrap();
+        signal.emit(&());
+        process_events();
+        assert_eq!((count.calls(), signal.is_blocked()), (1, false));
+    });
+}
+
 /// A signal that one thread gives up while another emits it: the call is made, the slot dropped.
 #[test]
 fn signal_dropped_against_emit() {

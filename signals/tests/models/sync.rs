@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use loom::sync::Condvar;
 
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 pub(crate) use loom::sync::{Mutex, MutexGuard};
 
 /// A cell that is written once. loom has none: this one is std's, with steps before and behind.

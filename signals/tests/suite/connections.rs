@@ -1,9 +1,10 @@
 //! Connections: disconnecting, blocking, and when slots are dropped.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread;
 
 use slotwork_signals::{Connection, Scope, Signal, process_events};
 
@@ -285,9 +286,71 @@ fn forwarded_signal_is_emitted_too() {
     assert_eq!(signal.slot_count(), 0);
 }
 
+/// A slot whose connection is given up is like any other: it is blocked no more, and can be ended.
+#[test]
+fn connection_may_be_given_up_at_any_time() {
+    let (signal, record) = (Rc::new(Signal::<i32>::new()), Record::new());
+    let held: Rc<RefCell<Vec<Connection>>> = Rc::default();
+    for number in 0..3 {
+        let slot = record.clone();
+        let connection = signal.connect(move |value| slot.add(10 * value + number));
+        let blocker = connection.block();
+        drop(connection);
+        signal.emit(&0);
+        drop(blocker);
+    }
+    let given_up = Rc::clone(&held);
+    held.borrow_mut().push(signal.connect(move |_| drop(given_up.take())));
+    let slot = record.clone();
+    held.borrow_mut().push(signal.connect(move |value| slot.add(10 * value + 4)));
+    record.take();
+
+    signal.emit(&1);
+    signal.emit(&2);
+    signal.disconnect_all();
+    signal.emit(&3);
+
+    assert_eq!(record.take(), [10, 11, 12, 14, 20, 21, 22, 24]);
+    assert_eq!((record.handles(), Rc::strong_count(&held)), (1, 1));
+}
+
+/// A slot whose connection another thread gave up last can still be ended, in both threads.
+#[test]
+fn connection_may_be_given_up_in_another_thread() {
+    let (signal, record) = (Signal::<i32>::new(), Record::new());
+    for _ in 0..3 {
+        let slot = record.clone();
+        let connection = signal.connect(move |value| slot.add(*value));
+        thread::scope(|scope| _ = scope.spawn(move || drop(connection.block())));
+    }
+
+    signal.emit(&1);
+    assert_eq!(record.take(), [1, 1, 1]);
+    thread::scope(|scope| _ = scope.spawn(|| signal.disconnect_all()));
+    signal.emit(&2);
+
+    assert_eq!((record.take(), signal.slot_count()), (vec![], 0));
+}
+
+/// `QSignalBlocker`: a signal may be blocked before it is connected, by any thread.
+#[test]
+fn signal_is_blocked_before_its_first_connection() {
+    let (signal, record) = (Signal::<i32>::new(), Record::new());
+    let blocker = thread::scope(|scope| scope.spawn(|| signal.block()).join().unwrap());
+    let slot = record.clone();
+    signal.connect(move |value| slot.add(*value));
+
+    signal.emit(&1);
+    assert!(signal.is_blocked());
+    drop(blocker);
+    signal.emit(&2);
+
+    assert_eq!((record.take(), signal.is_blocked()), (vec![2], false));
+}
+
 /// A signal is small, and costs nothing before it is used.
 #[test]
 fn signal_is_small() {
-    assert!(size_of::<Signal<str>>() <= 24, "{} bytes", size_of::<Signal<str>>());
+    assert!(size_of::<Signal<str>>() <= 16, "{} bytes", size_of::<Signal<str>>());
     assert_eq!(size_of::<Connection>(), 8);
 }

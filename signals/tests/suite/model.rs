@@ -21,6 +21,10 @@ enum Action {
     /// The same from another thread, which is over before the slot goes on.
     DisconnectElsewhere(usize),
     DisconnectAll,
+    /// Nobody holds the connection any more.
+    GiveUp(usize),
+    /// The same when another thread was the last to hold it.
+    GiveUpElsewhere(usize),
     Emit,
     /// An emission in another thread: its calls are queued.
     EmitElsewhere,
@@ -42,6 +46,8 @@ trait World {
     fn disconnect(&self, slot: usize);
     fn disconnect_elsewhere(&self, slot: usize);
     fn disconnect_all(&self);
+    fn give_up(&self, slot: usize);
+    fn give_up_elsewhere(&self, slot: usize);
     fn emit(self: &Rc<Self>);
     fn emit_elsewhere(&self);
     fn run_queue(self: &Rc<Self>);
@@ -68,6 +74,8 @@ trait World {
             Action::Disconnect(slot) => self.disconnect(slot),
             Action::DisconnectElsewhere(slot) => self.disconnect_elsewhere(slot),
             Action::DisconnectAll => self.disconnect_all(),
+            Action::GiveUp(slot) => self.give_up(slot),
+            Action::GiveUpElsewhere(slot) => self.give_up_elsewhere(slot),
             Action::EmitElsewhere => self.emit_elsewhere(),
             Action::Emit => {
                 let depth = &self.program().depth;
@@ -108,6 +116,7 @@ struct Model {
 struct ModelSlot {
     is_connected: bool,
     is_once: bool,
+    is_held: bool,
 }
 
 impl Program {
@@ -165,6 +174,15 @@ impl World for Signals {
         self.signal.disconnect_all();
     }
 
+    fn give_up(&self, slot: usize) {
+        drop(self.take(slot));
+    }
+
+    fn give_up_elsewhere(&self, slot: usize) {
+        let connection = self.take(slot);
+        thread::scope(|scope| _ = scope.spawn(move || drop(connection)));
+    }
+
     fn emit(self: &Rc<Self>) {
         self.signal.emit(&());
     }
@@ -176,6 +194,12 @@ impl World for Signals {
 
     fn run_queue(self: &Rc<Self>) {
         while process_events() > 0 {}
+    }
+}
+
+impl Signals {
+    fn take(&self, slot: usize) -> Option<Connection> {
+        self.connections.borrow_mut().get_mut(slot).map(std::mem::take)
     }
 }
 
@@ -193,12 +217,12 @@ impl World for Model {
     }
 
     fn connect(self: &Rc<Self>, is_once: bool) {
-        self.slots.borrow_mut().push(ModelSlot { is_connected: true, is_once });
+        self.slots.borrow_mut().push(ModelSlot { is_connected: true, is_once, is_held: true });
     }
 
     fn disconnect(&self, slot: usize) {
         if let Some(slot) = self.slots.borrow_mut().get_mut(slot) {
-            slot.is_connected = false;
+            slot.is_connected &= !slot.is_held;
         }
     }
 
@@ -208,6 +232,16 @@ impl World for Model {
 
     fn disconnect_all(&self) {
         self.slots.borrow_mut().iter_mut().for_each(|slot| slot.is_connected = false);
+    }
+
+    fn give_up(&self, slot: usize) {
+        if let Some(slot) = self.slots.borrow_mut().get_mut(slot) {
+            slot.is_held = false;
+        }
+    }
+
+    fn give_up_elsewhere(&self, slot: usize) {
+        self.give_up(slot);
     }
 
     fn emit(self: &Rc<Self>) {
@@ -230,9 +264,9 @@ impl World for Model {
 impl Model {
     fn emit_to(self: &Rc<Self>, end: usize) {
         for slot in 0..end {
-            let ModelSlot { is_connected, is_once } = self.slots.borrow()[slot];
+            let ModelSlot { is_connected, is_once, .. } = self.slots.borrow()[slot];
             if is_once {
-                self.disconnect(slot);
+                self.slots.borrow_mut()[slot].is_connected = false;
             }
             if is_connected {
                 self.called(slot);
@@ -302,6 +336,8 @@ fn action() -> impl Strategy<Value = Action> {
         8 => (0_usize..24).prop_map(Action::Disconnect),
         1 => (0_usize..24).prop_map(Action::DisconnectElsewhere),
         1 => Just(Action::DisconnectAll),
+        4 => (0_usize..24).prop_map(Action::GiveUp),
+        1 => (0_usize..24).prop_map(Action::GiveUpElsewhere),
         6 => Just(Action::Emit),
         1 => Just(Action::EmitElsewhere),
         5 => Just(Action::Nothing),

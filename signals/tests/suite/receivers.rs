@@ -2,10 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
 
-use slotwork_signals::{Signal, SignalRef, process_events};
+use slotwork_signals::{Receiver, Signal, SignalRef, WeakReceiver, process_events};
 
 use crate::support::Record;
 
@@ -149,4 +150,50 @@ fn receiver_lives_while_its_slot_runs() {
     signal.emit(&());
 
     assert_eq!(signal.slot_count(), 0);
+}
+
+/// A receiver may drop the signal when it is looked for, and make another one in its place.
+#[test]
+fn looking_for_a_receiver_may_replace_the_signal() {
+    struct Replacing {
+        signal: Arc<Mutex<Option<Signal<i32>>>>,
+        other: Rc<Signal<i32>>,
+        record: Record<i32>,
+    }
+    impl Receiver for Replacing {
+        type Strong = ();
+        type Weak = Self;
+
+        fn downgrade(self) -> Self {
+            self
+        }
+    }
+    impl WeakReceiver for Replacing {
+        type Strong = ();
+
+        fn upgrade(&self) -> Option<()> {
+            let signal = self.signal.lock().unwrap().take();
+            if signal.is_some() {
+                drop(signal);
+                let slot = self.record.clone();
+                self.other.connect(move |value| slot.add(*value));
+            }
+            Some(())
+        }
+    }
+    let (signal, other) = (Arc::new(Mutex::new(Some(Signal::new()))), Rc::new(Signal::new()));
+    let record = Record::new();
+    let (ended, replacing) = (Arc::clone(&signal), Arc::clone(&signal));
+    let receiver =
+        Replacing { signal: replacing, other: Rc::clone(&other), record: record.clone() };
+    signal.lock().unwrap().as_ref().unwrap().connect_to(receiver, |(), _| {});
+    thread::scope(|scope| {
+        scope.spawn(|| ended.lock().unwrap().as_ref().unwrap().disconnect_all());
+    });
+
+    process_events();
+    other.emit(&1);
+
+    assert!(signal.lock().unwrap().is_none());
+    assert_eq!((record.take(), other.slot_count()), (vec![1], 1));
 }

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use slotwork_signals::{Connection, Signal, process_events};
@@ -40,6 +42,32 @@ fn slot_connected_during_an_emission_waits_for_the_next() {
 
     signal.emit(&2);
     assert_eq!(record.take(), [2]);
+}
+
+/// SIG-02: what the copy of a value connects has no part in the emission for which it is made.
+#[test]
+fn slot_connected_by_the_copy_of_a_value_waits_for_the_next() {
+    struct Connecting(Arc<Signal<Self>>, Arc<AtomicU32>);
+    impl Clone for Connecting {
+        fn clone(&self) -> Self {
+            let (called, queued) = (Arc::clone(&self.1), Arc::clone(&self.1));
+            self.0.connect(move |_| _ = called.fetch_add(1, Ordering::Relaxed));
+            self.0.connect_queued(move |_| _ = queued.fetch_add(10, Ordering::Relaxed));
+            Self(Arc::clone(&self.0), Arc::clone(&self.1))
+        }
+    }
+    let (signal, calls) = (Arc::new(Signal::new()), Arc::new(AtomicU32::new(0)));
+    let value = Connecting(Arc::clone(&signal), Arc::clone(&calls));
+    signal.connect_queued(|_| {});
+
+    signal.emit(&value);
+    process_events();
+    assert_eq!(calls.load(Ordering::Relaxed), 0);
+    signal.emit(&value);
+    process_events();
+
+    assert_eq!((calls.load(Ordering::Relaxed), signal.slot_count()), (11, 5));
+    signal.disconnect_all();
 }
 
 /// SIG-03: each of the nested emissions sees the slots that were there when it began.

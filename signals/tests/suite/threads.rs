@@ -282,6 +282,47 @@ fn slots_may_use_signals_at_thread_exit() {
     assert_eq!(signal.slot_count(), 0);
 }
 
+/// What needs no thread works at a thread's very end too, also on a signal that is new.
+#[test]
+fn signal_may_be_used_first_at_thread_exit() {
+    struct Late(Arc<Signal<i32>>, Arc<Signal<i32>>, Arc<AtomicUsize>);
+    impl Drop for Late {
+        fn drop(&mut self) {
+            std::mem::forget(self.0.block());
+            let calls = Arc::clone(&self.2);
+            self.1.connect_direct(move |_| _ = calls.fetch_add(1, Ordering::Relaxed));
+        }
+    }
+    thread_local! {
+        static KEPT: RefCell<Vec<Late>> = const { RefCell::new(Vec::new()) };
+    }
+    for connects_first in [true, false] {
+        let [blocked, direct] = [(); 2].map(|()| Arc::new(Signal::<i32>::new()));
+        let calls = Arc::new(AtomicUsize::new(0));
+        let late = Late(Arc::clone(&blocked), Arc::clone(&direct), Arc::clone(&calls));
+        let ended = thread::spawn(move || {
+            if connects_first {
+                Signal::<i32>::new().connect(|_| {});
+            }
+            KEPT.with_borrow_mut(|kept| kept.push(late));
+            Signal::<i32>::new().connect(|_| {});
+        });
+        assert!(ended.join().is_ok());
+        let record = Record::new();
+        for signal in [&blocked, &direct] {
+            let slot = record.clone();
+            signal.connect(move |value| slot.add(*value));
+        }
+
+        blocked.emit(&1);
+        direct.emit(&2);
+
+        assert_eq!((record.take(), calls.load(Ordering::Relaxed)), (vec![2], 1));
+        assert!(blocked.is_blocked());
+        assert_eq!(direct.slot_count(), 2);
+    }
+}
+
 /// Emitting, connecting and disconnecting at once from several threads loses no call.
 #[test]
 fn threads_may_emit_and_connect_at_once() {

@@ -1,0 +1,75 @@
+//! What makes an emission more than a call of the slots of its own thread.
+
+use crate::sync::{AtomicU32, Ordering};
+
+/// The reasons why an emission cannot just call the slots of one thread, in one atomic word.
+///
+/// The flags are below, and above them is how many blockers there are.
+#[derive(Debug)]
+pub(crate) struct Detours(AtomicU32);
+
+impl Detours {
+    /// The list has slots that are called through the queue.
+    pub(crate) const QUEUED: u32 = 1;
+    /// The signal has slots in other threads.
+    pub(crate) const ELSEWHERE: u32 = 2;
+    /// The signal has slots that run on any thread.
+    pub(crate) const DIRECT: u32 = 4;
+
+    /// Other threads may post to the slots; no reason in itself.
+    const OPEN: u32 = 8;
+    /// The signal is gone; nobody can emit it any more.
+    const ORPHAN: u32 = 16;
+    const BLOCKER: u32 = 32;
+    const BLOCKERS: u32 = !(Self::BLOCKER - 1);
+
+    pub(crate) fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    pub(crate) fn add(&self, flag: u32) {
+        self.0.fetch_or(flag, Ordering::AcqRel);
+    }
+
+    pub(crate) fn remove(&self, flag: u32) {
+        self.0.fetch_and(!flag, Ordering::AcqRel);
+    }
+
+    pub(crate) fn block(&self) {
+        self.0.fetch_add(Self::BLOCKER, Ordering::AcqRel);
+    }
+
+    pub(crate) fn unblock(&self) {
+        self.0.fetch_sub(Self::BLOCKER, Ordering::AcqRel);
+    }
+
+    /// Lets other threads post to the slots.
+    pub(crate) fn open(&self) {
+        if !self.is_open() {
+            self.add(Self::OPEN);
+        }
+    }
+
+    /// Notes that the signal is gone.
+    pub(crate) fn orphan(&self) {
+        self.add(Self::ORPHAN);
+    }
+
+    /// Tells whether there is no reason.
+    #[inline]
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & !Self::OPEN == 0
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.load(Ordering::Acquire) & Self::OPEN != 0
+    }
+
+    pub(crate) fn is_orphan(&self) -> bool {
+        self.0.load(Ordering::Acquire) & Self::ORPHAN != 0
+    }
+
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.0.load(Ordering::Acquire) & Self::BLOCKERS != 0
+    }
+}
