@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use crate::home;
-use crate::sync::EventListener;
+use crate::mailbox::Mailbox;
 
 /// Runs the queued calls of the calling thread and returns how many there were.
 ///
@@ -68,7 +69,7 @@ pub fn process_events() -> usize {
 /// assert_eq!(smol::block_on(executor.run(receiver.recv())), Ok(100));
 /// ```
 pub fn dispatch() -> Dispatch {
-    Dispatch { arrival: None, thread: PhantomData }
+    Dispatch { listening: None, thread: PhantomData }
 }
 
 /// The future that [`dispatch`] returns.
@@ -92,7 +93,7 @@ pub fn dispatch() -> Dispatch {
 /// ```
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Dispatch {
-    arrival: Option<EventListener>,
+    listening: Option<Listening>,
     /// It runs the slots of the thread it was made in, and must stay there.
     thread: PhantomData<*const ()>,
 }
@@ -102,19 +103,37 @@ impl Future for Dispatch {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Infallible> {
         let Some(mailbox) = home::mailbox() else { return Poll::Pending };
-        if self.arrival.as_mut().is_some_and(|arrival| Pin::new(arrival).poll(context).is_ready()) {
-            self.arrival = None;
+        let is_heard = |listening: &Listening| listening.waker.will_wake(context.waker());
+        // Listened first and looked then, so that no post comes in between.
+        if !self.listening.as_ref().is_some_and(is_heard) {
+            self.listening = Some(Listening::new(mailbox, context.waker()));
         }
         home::run_posts(BATCH);
-
-        // Listened first and looked then, so that no post comes in between.
-        let arrival = self.arrival.get_or_insert_with(|| mailbox.arrival().listen());
-        if home::has_posts() || Pin::new(arrival).poll(context).is_ready() {
+        if home::has_posts() {
             // Others on the executor get their turn before the next posts.
-            self.arrival = None;
             context.waker().wake_by_ref();
         }
         Poll::Pending
+    }
+}
+
+/// A waker that arrivals in a mailbox wake.
+struct Listening {
+    mailbox: Arc<Mailbox>,
+    number: u64,
+    waker: Waker,
+}
+
+impl Listening {
+    fn new(mailbox: Arc<Mailbox>, waker: &Waker) -> Self {
+        let number = mailbox.arrival().add(waker);
+        Self { mailbox, number, waker: waker.clone() }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.mailbox.arrival().forget(self.number);
     }
 }
 

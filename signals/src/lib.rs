@@ -83,6 +83,7 @@
 )]
 
 mod address;
+mod arrival;
 mod call;
 mod census;
 mod chore;

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 
-use crate::sync::{AtomicBool, AtomicU64, Event, Mutex, MutexGuard, Ordering};
+use crate::arrival::Arrival;
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// Where other threads leave posts for the thread it belongs to.
 pub(crate) struct Mailbox {
@@ -13,7 +14,7 @@ pub(crate) struct Mailbox {
     has_posts: AtomicBool,
     is_closed: AtomicBool,
     posts: Mutex<VecDeque<Box<dyn Post>>>,
-    arrival: Event,
+    arrival: Arrival,
 }
 
 /// Something that a thread is to do.
@@ -33,7 +34,7 @@ impl Mailbox {
             has_posts: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             posts: Mutex::default(),
-            arrival: Event::new(),
+            arrival: Arrival::new(),
         }
     }
 
@@ -82,7 +83,7 @@ impl Mailbox {
 
     /// Wakes those who wait for posts.
     pub(crate) fn wake(&self) {
-        self.arrival.notify(usize::MAX);
+        self.arrival.notify();
     }
 
     pub(crate) fn thread(&self) -> u64 {
@@ -101,7 +102,7 @@ impl Mailbox {
         self.is_closed.load(Ordering::Acquire)
     }
 
-    pub(crate) fn arrival(&self) -> &Event {
+    pub(crate) fn arrival(&self) -> &Arrival {
         &self.arrival
     }
 

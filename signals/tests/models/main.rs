@@ -17,6 +17,8 @@ mod sync;
 
 #[path = "../../src/address.rs"]
 mod address;
+#[path = "../../src/arrival.rs"]
+mod arrival;
 #[path = "../../src/call.rs"]
 mod call;
 #[path = "../../src/census.rs"]

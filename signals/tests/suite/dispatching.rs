@@ -55,6 +55,28 @@ fn posts_wake_a_waiting_dispatch_once() {
     }
 }
 
+/// The waker of a `dispatch` that moved to another task, or was dropped, is freed.
+#[test]
+fn dispatch_keeps_only_the_waker_it_needs() {
+    struct Quiet;
+    impl Wake for Quiet {
+        fn wake(self: Arc<Self>) {}
+    }
+    let tasks = [Arc::new(Quiet), Arc::new(Quiet)];
+    let wakers = tasks.clone().map(Waker::from);
+    let counts = || tasks.each_ref().map(Arc::strong_count);
+    let before = counts();
+    let mut dispatch = Box::pin(dispatch());
+
+    for waker in wakers.iter().chain(&wakers) {
+        assert!(dispatch.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+    }
+    assert_eq!(counts()[0], before[0]);
+    drop(dispatch);
+
+    assert_eq!(counts(), before);
+}
+
 /// A loop inside a slot that another loop runs gets the queue, and gives it back.
 #[test]
 fn dispatch_may_be_nested() {
