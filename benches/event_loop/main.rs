@@ -36,6 +36,7 @@ fn main() -> Result<()> {
 
     bench.timer("timer start + stop", 0);
     bench.timer("timer start + stop, 1,000 others", 1_000);
+    bench.timer("timer start + stop, 10,000 others", 10_000);
     bench.timer("timer start + stop, 100,000 others", 100_000);
     bench.deferred_calls();
     bench.posts();
