@@ -24,14 +24,12 @@ impl Worker {
 
 struct Controller {
     operate: Arc<Signal<str>>,
-    /// Dropped with the controller, it quits and waits.
-    _worker_thread: EventThread,
+    worker_thread: EventThread,
 }
 
 impl Controller {
     fn new() -> Result<Rc<Self>> {
         let (operate, result_ready) = (Arc::new(Signal::new()), Arc::new(Signal::new()));
-
         let (operating, ready) = (Arc::clone(&operate), Arc::clone(&result_ready));
         let worker_thread = EventThread::spawn("worker", move || {
             let worker = Rc::new(Worker { result_ready: ready });
@@ -39,14 +37,14 @@ impl Controller {
             worker
         })?;
 
-        let controller = Rc::new(Self { operate, _worker_thread: worker_thread });
+        let controller = Rc::new(Self { operate, worker_thread });
         result_ready.connect_to(&controller, Self::handle_results);
         Ok(controller)
     }
 
     #[expect(clippy::unused_self, reason = "a slot of this controller, which has little to do")]
     fn handle_results(self: &Rc<Self>, result: &str) {
-        println!("{} got {result:?}", thread_name());
+        println!("{} got {result:?} from {}", thread_name(), self.worker_thread.name());
         EventLoop::current().quit();
     }
 }

@@ -105,7 +105,8 @@ fn worker_works_in_its_own_thread() -> Result<()> {
 
     let stdout = String::from_utf8(stdout)?;
     ensure!(status.success(), "{status}");
-    let expected = "worker works on \"parameter\"\nmain got \"the result of parameter\"\n";
+    let expected =
+        "worker works on \"parameter\"\nmain got \"the result of parameter\" from worker\n";
     ensure!(stdout == expected, "{stdout}");
     Ok(())
 }
