@@ -42,7 +42,6 @@ impl Controller {
         Ok(controller)
     }
 
-    #[expect(clippy::unused_self, reason = "a slot of this controller, which has little to do")]
     fn handle_results(self: &Rc<Self>, result: &str) {
         println!("{} got {result:?} from {}", thread_name(), self.worker_thread.name());
         EventLoop::current().quit();
