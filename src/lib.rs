@@ -137,3 +137,7 @@ pub mod signals {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/porting.md")]
+struct PortingGuide;

@@ -143,6 +143,31 @@ fn readme_shows_the_whole_echoserver() {
     assert!(readme.contains(&format!("```rust,no_run\n{example}```")));
 }
 
+/// The guide for Qt programs counts the examples as they are.
+#[test]
+fn the_porting_guide_counts_the_examples_right() {
+    let guide = include_str!("../docs/porting.md");
+    let examples = [
+        ("echoserver", include_str!("../examples/echoserver.rs")),
+        ("echoclient", include_str!("../examples/echoclient.rs")),
+        ("simplechat", include_str!("../examples/simplechat.rs")),
+        ("worker", include_str!("../examples/worker.rs")),
+    ];
+    for (name, text) in examples {
+        let code: Vec<_> = text.lines().map(str::trim).filter(|line| is_code(line)).collect();
+        let [clones, weaks, cells] = ["clone(", "Weak", "RefCell"]
+            .map(|word| code.iter().map(|line| line.matches(word).count()).sum::<usize>());
+
+        let row =
+            format!("| `examples/{name}.rs` | {} | {clones} | {weaks} | {cells} |", code.len());
+        assert!(guide.contains(&row), "{row}");
+    }
+}
+
+fn is_code(line: &str) -> bool {
+    !line.is_empty() && !line.starts_with("//")
+}
+
 /// An example that runs; it is stopped when the test ends.
 struct Example {
     process: Child,
