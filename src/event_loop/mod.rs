@@ -227,6 +227,11 @@ impl EventLoop {
         })
     }
 
+    /// Starts a task that catches the panics of its user's code itself.
+    pub(crate) fn spawn_guarded(future: impl Future<Output = ()> + 'static) {
+        thread_loop::executor().spawn(future).detach();
+    }
+
     /// Makes a call from the loop, in its next turn, unless `receiver` is gone by then.
     ///
     /// The receiver is held weakly and lent to the call; `()` is a receiver that never goes away.

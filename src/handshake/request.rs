@@ -11,7 +11,9 @@ use super::request_line::RequestLine;
 /// The request with which a client opened its WebSocket connection.
 ///
 /// It is complete and valid when a program sees it: what RFC 6455 §4.2.1 asks for is there, once,
-/// and well-formed. Headers are kept as they were sent, in their order.
+/// and well-formed. Headers are kept as they were sent, in their order, behind those that are the
+/// same in nearly every request: `Upgrade: websocket`, `Connection: Upgrade` and
+/// `Sec-WebSocket-Version: 13`.
 ///
 /// Shown with `{:?}`, it lists the names of the headers without their values, which may be
 /// passwords, cookies or tokens.
@@ -21,11 +23,13 @@ use super::request_line::RequestLine;
 /// `QWebSocket::request()`, a `QNetworkRequest`, as far as a server needs it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct HandshakeRequest {
-    /// The head as it was sent, up to and with the empty line. Each open connection keeps one, so
-    /// it is one allocation of the exact size, and headers are looked up in the text. Clones share
-    /// it.
+    /// The head as it was sent, but for [`USUAL`] lines and the empty one. Each open connection
+    /// keeps one, so it is one allocation of the exact size, and headers are looked up in the text.
+    /// Clones share it.
     head: Arc<[u8]>,
     request_line: RequestLine,
+    /// Which of the [`USUAL`] lines it had, as bits.
+    usual: u8,
 }
 
 impl HandshakeRequest {
@@ -37,7 +41,18 @@ impl HandshakeRequest {
             head.insert(path_start, b'/');
             request_line.resource_end += 1;
         }
-        Self { head: head.into(), request_line }
+        let mut kept = Vec::with_capacity(head.len());
+        let mut usual = 0;
+        for line in head.split_inclusive(|byte| *byte == b'\n') {
+            let place = USUAL.iter().position(|header| is_exactly(line, header));
+            match place.map(|place| 1 << place) {
+                // A second one is kept, for whoever counts them.
+                Some(bit) if usual & bit == 0 => usual |= bit,
+                _ if line == b"\r\n" => {}
+                _ => kept.extend_from_slice(line),
+            }
+        }
+        Self { head: kept.into(), request_line, usual }
     }
 
     /// Returns path and query of the request target, as they were sent: `/chat?room=1`.
@@ -140,12 +155,15 @@ impl HandshakeRequest {
     #[doc(alias = "rawHeaderList")]
     pub fn raw_headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let start = usize::from(self.request_line.resource_end) + RequestLine::VERSION.len();
-        self.head
+        let usual = USUAL.iter().enumerate().filter(|(place, _)| self.usual & (1 << place) != 0);
+        let sent = self
+            .head
             .get(start..)
             .unwrap_or_default()
             .split(|byte| *byte == b'\n')
             .filter_map(|line| grammar::split_header(line.strip_suffix(b"\r")?))
-            .map(|(name, value)| (ascii(name), value))
+            .map(|(name, value)| (ascii(name), value));
+        usual.map(|(_, (name, value))| (*name, value.as_bytes())).chain(sent)
     }
 
     /// Returns the values of all headers of this name, whose case does not matter.
@@ -206,6 +224,16 @@ impl fmt::Debug for HandshakeRequest {
             .finish()
     }
 }
+
+/// Returns whether a line is this header, written in this very way.
+fn is_exactly(line: &[u8], (name, value): &(&str, &str)) -> bool {
+    let rest = line.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b": "));
+    rest.and_then(|rest| rest.strip_prefix(value.as_bytes())).is_some_and(|rest| rest == b"\r\n")
+}
+
+/// Headers that nearly every request has. Open connections are many, and need no copy each.
+const USUAL: [(&str, &str); 3] =
+    [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")];
 
 /// Views bytes, which have been checked to be ASCII, as text.
 fn ascii(bytes: &[u8]) -> &str {

@@ -125,12 +125,10 @@ impl Newcomer {
     fn open(self, admitted: Admitted) {
         let Self { stream, peer, closings } = self;
         let Admitted { server, request, leftover, subprotocol } = admitted;
-        let local = stream.local_address().unwrap_or(peer);
         let (mode, clients) = (server.mode, Arc::clone(&server.clients));
-        let accepted =
-            Accepted { stream, request, leftover, subprotocol, mode, peer, local, clients };
+        let accepted = Accepted { stream, request, leftover, subprotocol, mode, peer, clients };
         let (socket, driver) = WebSocket::accepted(accepted);
-        EventLoop::current().spawn(driver).detach();
+        EventLoop::spawn_guarded(driver);
         let mut state = server.lock();
         if state.closings != closings {
             // Another thread closed the server after this handshake was answered.

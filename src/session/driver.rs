@@ -17,7 +17,7 @@ use crate::protocol::copying::append_bytes;
 use crate::protocol::decoder::{Decoded, Decoder};
 use crate::protocol::event::{Data, Event};
 use crate::protocol::limits::Limits;
-use crate::reactor::{Source, wake_later};
+use crate::reactor::wake_later;
 use crate::session::buffers::{ReadBuffer, SharedPool, put_buffer, shared_pool, take_buffer};
 use crate::session::patience::{Lost, Patience};
 use crate::session::{Failure, Output, Session};
@@ -53,7 +53,6 @@ impl<O: Observer> Turn for O {
 /// The task that owns the input of one connection, and keeps its observer alive.
 pub(crate) struct Driver<O: Observer> {
     observer: Arc<O>,
-    source: Arc<Source>,
     decoder: Decoder,
     carry: Option<Box<Carry>>,
     patience: Option<Box<Patience>>,
@@ -91,11 +90,10 @@ enum Input {
 
 impl<O: Observer> Driver<O> {
     /// Makes the task for an open connection; `leftover` came behind the opening handshake.
-    pub(crate) fn new(observer: Arc<O>, source: Arc<Source>, leftover: Vec<u8>) -> Self {
+    pub(crate) fn new(observer: Arc<O>, leftover: Vec<u8>) -> Self {
         let role = observer.session().role();
         Self {
             observer,
-            source,
             decoder: Decoder::new(role, Limits::default()),
             carry: Carry::new(leftover, 0),
             patience: None,
@@ -135,7 +133,8 @@ impl<O: Observer> Driver<O> {
         if let Some(limits) = start.new_limits {
             self.decoder.set_limits(limits);
         }
-        let input = if start.is_taken && !self.is_paused() { self.read() } else { Input::Waiting };
+        let may_read = start.is_taken && !self.is_paused();
+        let input = if may_read { self.read(start.is_readable) } else { Input::Waiting };
 
         let output = self.observer.session().write_turn();
         if output.written > 0 {
@@ -165,10 +164,11 @@ impl<O: Observer> Driver<O> {
     }
 
     /// Reads once, or goes on with what an earlier turn left over, and delivers it.
-    fn read(&mut self) -> Input {
+    fn read(&mut self, is_readable: bool) -> Input {
         if self.has_input_ended {
             return Input::Ended;
         }
+        let mut is_still_readable = is_readable;
         if let Some(mut carry) = self.carry.take() {
             carry.start += self.deliver(carry.bytes.get_mut(carry.start..).unwrap_or_default());
             if carry.start < carry.bytes.len() {
@@ -176,11 +176,12 @@ impl<O: Observer> Driver<O> {
             } else {
                 put_buffer(carry.bytes);
             }
-        } else if self.source.is_readable() {
+        } else if is_readable {
             let mut buffer = ReadBuffer::take();
             match self.observer.session().read(buffer.as_mut_slice()) {
-                Ok(0) => return Input::Ended,
-                Ok(length) => {
+                Ok((0, _)) => return Input::Ended,
+                Ok((length, has_more)) => {
+                    is_still_readable = has_more;
                     let received = buffer.as_mut_slice().get_mut(..length).unwrap_or_default();
                     let consumed = self.deliver(received);
                     self.keep(received.get(consumed..).unwrap_or_default());
@@ -189,7 +190,7 @@ impl<O: Observer> Driver<O> {
                 Err(error) => return Input::Failed(connection_error(error)),
             }
         }
-        let has_more = self.carry.is_some() || self.source.is_readable();
+        let has_more = self.carry.is_some() || is_still_readable;
         if has_more && !self.is_paused() { Input::More } else { Input::Waiting }
     }
 
@@ -330,7 +331,7 @@ impl<O: Observer> Future for Driver<O> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if !mem::replace(&mut self.is_started, true) {
-            self.source.set_waker(cx.waker());
+            self.observer.session().set_waker(cx.waker());
         }
         self.turn(cx)
     }
@@ -342,7 +343,6 @@ impl<O: Observer> Drop for Driver<O> {
         if self.stage != Stage::Ended {
             self.observer.session().end(false);
         }
-        self.source.clear_waker();
     }
 }
 

@@ -6,8 +6,10 @@
 
 use std::io;
 use std::mem;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
 use crate::close_code::CloseCode;
 use crate::error::Error;
@@ -59,6 +61,8 @@ enum Failure {
 /// What the driver has to know when it begins a turn.
 struct Start {
     is_taken: bool,
+    /// The kernel may have input.
+    is_readable: bool,
     is_closing: bool,
     /// The limits, when they were set since the last turn.
     new_limits: Option<Limits>,
@@ -288,6 +292,15 @@ impl Session {
         self.lock().outbox.len()
     }
 
+    /// Returns the address of this end, also of a connection that has ended.
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        let shared = self.lock();
+        match &shared.stream {
+            Some(stream) => stream.local_address().ok(),
+            None => shared.rare.as_ref()?.local_address,
+        }
+    }
+
     /// Returns the close code, once one is known.
     pub(crate) fn close_code(&self) -> Option<CloseCode> {
         self.lock().close().map(|(code, _)| code)
@@ -318,6 +331,7 @@ impl Session {
         shared.cork = Cork::On;
         Start {
             is_taken: shared.is_taken,
+            is_readable: shared.is_readable(),
             is_closing: shared.phase == Phase::Closing,
             new_limits: shared.take_new_limits(),
             failure: shared.take_failure(),
@@ -355,12 +369,20 @@ impl Session {
         }
     }
 
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Shared { stream, silence, .. } = &mut *self.lock();
-        match stream {
-            Some(stream) => stream.try_read(buffer).inspect(|_| silence.end()),
-            None => Ok(0),
+    /// Names the task to wake when the connection can be read or written.
+    fn set_waker(&self, waker: &Waker) {
+        if let Some(stream) = &self.lock().stream {
+            stream.source().set_waker(waker);
         }
+    }
+
+    /// Reads what is there, and tells whether there may be more.
+    fn read(&self, buffer: &mut [u8]) -> io::Result<(usize, bool)> {
+        let Shared { stream, silence, .. } = &mut *self.lock();
+        let Some(stream) = stream else { return Ok((0, false)) };
+        let length = stream.try_read(buffer)?;
+        silence.end();
+        Ok((length, stream.source().is_readable()))
     }
 
     /// Answers a ping. While the peer takes nothing, only the latest one is remembered
@@ -419,6 +441,8 @@ impl Session {
             shared.rare().close = Some((CloseCode::ABNORMAL_DISCONNECTION, "".into()));
         }
         let stream = shared.stream.take();
+        shared.rare().local_address =
+            stream.as_ref().and_then(|stream| stream.local_address().ok());
         drop(shared);
         self.has_ended.store(true, Ordering::Release);
         drop(stream);

@@ -1,5 +1,6 @@
 //! The output of one connection that the kernel has not taken yet.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::mem;
@@ -13,9 +14,13 @@ use crate::stream::Stream;
 
 /// Encoded frames that wait to be written.
 ///
-/// An empty outbox owns no memory: its buffer goes back to the thread's pool.
+/// An empty outbox owns no memory: what it needs goes back to its thread.
 #[derive(Default)]
-pub(super) struct Outbox {
+pub(super) struct Outbox(Option<Box<Queue>>);
+
+/// What an outbox that is not empty has.
+#[derive(Default)]
+struct Queue {
     chunk: Chunk,
     /// How much of the chunk the kernel has taken.
     written: usize,
@@ -40,29 +45,28 @@ struct Behind {
 impl Outbox {
     /// Returns how many bytes wait.
     pub(super) fn len(&self) -> usize {
-        let behind = self.behind.as_ref().map_or(0, |behind| behind.length);
-        self.chunk.len() - self.written + behind
+        self.0.as_ref().map_or(0, |queue| queue.len())
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.0.is_none()
     }
 
     /// Puts a frame behind what waits, masked with the key of a client.
     pub(super) fn push(&mut self, frame: &Frame<'_>, key: Option<MaskingKey>) {
-        self.append(frame.payload.len(), |buffer| frame.write_to(buffer, key));
+        self.queue().append(frame.payload.len(), |buffer| frame.write_to(buffer, key));
     }
 
     /// Puts encoded frames behind what waits.
     pub(super) fn push_encoded(&mut self, frames: &[u8]) {
-        self.append(frames.len(), |buffer| append_bytes(buffer, frames));
+        self.queue().append(frames.len(), |buffer| append_bytes(buffer, frames));
     }
 
     /// Puts a frame behind what waits of which the kernel has taken the first `written` bytes.
     pub(super) fn push_rest(&mut self, header: &[u8], payload: &[u8], written: usize) {
         let header_rest = header.get(written..).unwrap_or_default();
         let payload_rest = payload.get(written.saturating_sub(header.len())..).unwrap_or_default();
-        self.append(payload.len(), |buffer| {
+        self.queue().append(payload.len(), |buffer| {
             buffer.extend_from_slice(header_rest);
             append_bytes(buffer, payload_rest);
         });
@@ -70,8 +74,54 @@ impl Outbox {
 
     /// Puts encoded frames behind what waits, without a copy, but for the first `written` bytes.
     pub(super) fn push_shared(&mut self, frames: &Arc<[u8]>, written: usize) {
+        self.queue().push_shared(frames, written);
+    }
+
+    /// Writes what the kernel takes and returns how many bytes that was.
+    ///
+    /// Only the driver may say that it `is_driver`: see [`Stream::try_write`].
+    pub(super) fn write_to(&mut self, stream: &mut Stream, is_driver: bool) -> io::Result<usize> {
+        let Some(queue) = &mut self.0 else { return Ok(0) };
+        let written = queue.write_to(stream, is_driver)?;
+        if queue.len() == 0 {
+            self.clear();
+        }
+        Ok(written)
+    }
+
+    /// Forgets what waits.
+    pub(super) fn clear(&mut self) {
+        if let Some(mut queue) = self.0.take() {
+            queue.clear();
+            // At the thread's end it is freed, and so it is when there are enough.
+            let _ = SPARE.try_with(|spare| {
+                let mut spare = spare.borrow_mut();
+                if spare.len() < MOST_SPARE {
+                    spare.push(queue);
+                }
+            });
+        }
+    }
+
+    fn queue(&mut self) -> &mut Queue {
+        self.0.get_or_insert_with(|| {
+            let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
+            spare.ok().flatten().unwrap_or_default()
+        })
+    }
+}
+
+impl Queue {
+    /// Returns how many bytes wait.
+    fn len(&self) -> usize {
+        let behind = self.behind.as_ref().map_or(0, |behind| behind.length);
+        self.chunk.len() - self.written + behind
+    }
+
+    /// Puts encoded frames behind what waits, without a copy, but for the first `written` bytes.
+    fn push_shared(&mut self, frames: &Arc<[u8]>, written: usize) {
         let chunk = Chunk::Shared(Arc::clone(frames));
-        if self.is_empty() {
+        if self.len() == 0 {
             self.clear();
             (self.chunk, self.written) = (chunk, written);
         } else {
@@ -114,10 +164,7 @@ impl Outbox {
         behind.chunks.push_back(chunk);
     }
 
-    /// Writes what the kernel takes and returns how many bytes that was.
-    ///
-    /// Only the driver may say that it `is_driver`: see [`Stream::try_write`].
-    pub(super) fn write_to(&mut self, stream: &mut Stream, is_driver: bool) -> io::Result<usize> {
+    fn write_to(&mut self, stream: &mut Stream, is_driver: bool) -> io::Result<usize> {
         let mut total = 0;
         loop {
             let rest = self.chunk.as_bytes().get(self.written..).unwrap_or_default();
@@ -155,7 +202,7 @@ impl Outbox {
     }
 
     /// Forgets what waits.
-    pub(super) fn clear(&mut self) {
+    fn clear(&mut self) {
         self.written = 0;
         mem::take(&mut self.chunk).recycle();
         self.behind = None;
@@ -188,5 +235,14 @@ impl Default for Chunk {
     }
 }
 
+thread_local! {
+    /// What the outboxes of this thread do not need now; to allocate it would cost as much as to
+    /// encode a small message.
+    #[expect(clippy::vec_box, reason = "it is the boxes that are kept")]
+    static SPARE: RefCell<Vec<Box<Queue>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// As many as are written to in one turn of a loop, roughly.
+const MOST_SPARE: usize = 64;
 /// Room for the header of a frame, so that a pooled buffer holds header and payload.
 const HEADER_ROOM: usize = 16;

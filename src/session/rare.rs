@@ -1,5 +1,6 @@
 //! What few connections have, and most of those not for long.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
 use crate::close_code::CloseCode;
@@ -12,6 +13,8 @@ use crate::session::Failure;
 pub(super) struct Rare {
     /// The code and the reason with which the connection ends, once they are known.
     pub(super) close: Option<(CloseCode, Box<str>)>,
+    /// The address that this end had, once the connection has ended.
+    pub(super) local_address: Option<SocketAddr>,
     /// What answers the latest ping, once the peer takes output again.
     pub(super) late_pong: Option<Box<[u8]>>,
     /// Why the connection shall end without a closing handshake.

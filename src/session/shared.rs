@@ -87,6 +87,10 @@ impl Shared {
         *self = Self { rare, phase: Phase::Connecting, ..Self::new(self.role) };
     }
 
+    pub(super) fn is_readable(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.source().is_readable())
+    }
+
     /// Puts a frame behind what waits.
     pub(super) fn push(&mut self, frame: &Frame<'_>) {
         let key = self.next_key();

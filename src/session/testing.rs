@@ -76,12 +76,11 @@ impl ScriptedConnection {
     pub(crate) fn new(leftover: &[u8], slot: Slot) -> io::Result<Self> {
         let clock = StoppedClock::new();
         let (stream, peer) = scripted_stream()?;
-        let source = Arc::clone(stream.source());
         let session = Session::new(Role::Server, stream);
         let recorder =
             Recorder { session, slot, wants_frames: false.into(), record: Mutex::default() };
         let recorder = Arc::new(recorder);
-        let driver = Driver::new(Arc::clone(&recorder), source, leftover.to_vec());
+        let driver = Driver::new(Arc::clone(&recorder), leftover.to_vec());
         let wakes = Arc::new(Count::default());
         let mut connection = Self {
             peer,

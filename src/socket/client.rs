@@ -95,7 +95,7 @@ impl WebSocket {
         state.is_busy = true;
         state.request = request;
         state.peer_name.clone_from(&opening.url.host);
-        (state.response, state.subprotocol, state.peer, state.local) = (None, None, None, None);
+        (state.response, state.subprotocol, state.peer) = (None, None, None);
         drop(state);
         self.inner.forget_error();
         open::start(&self.inner, end, opening);

@@ -26,7 +26,6 @@ pub(super) struct ClientState {
     pub(super) response: Option<HandshakeResponse>,
     pub(super) subprotocol: Option<String>,
     pub(super) peer: Option<Endpoint>,
-    pub(super) local: Option<Endpoint>,
     /// The task that connects, which looks whether it is still wanted.
     connecting: Option<Waker>,
 }
@@ -42,7 +41,6 @@ impl ClientEnd {
             response: None,
             subprotocol: None,
             peer: None,
-            local: None,
             connecting: None,
         };
         Self { event_loop, state: Mutex::new(state) }

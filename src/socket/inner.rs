@@ -51,7 +51,6 @@ pub(super) struct ServerEnd {
     pub(super) subprotocol: Option<ChosenSubprotocol>,
     pub(super) mode: SslMode,
     pub(super) peer: Endpoint,
-    pub(super) local: Endpoint,
 }
 
 /// The address of one end of a connection: a `SocketAddr` without what only IPv6 has, which takes half the room.
@@ -76,7 +75,6 @@ pub(crate) struct Accepted {
     pub(crate) subprotocol: Option<ChosenSubprotocol>,
     pub(crate) mode: SslMode,
     pub(crate) peer: SocketAddr,
-    pub(crate) local: SocketAddr,
     pub(crate) clients: Arc<Clients>,
 }
 
@@ -90,18 +88,16 @@ impl fmt::Debug for Inner {
 impl Inner {
     /// Makes what an accepted connection needs, and the task that drives it.
     pub(super) fn accepted(accepted: Accepted) -> (Arc<Self>, Driver<Self>) {
-        let source = Arc::clone(accepted.stream.source());
         let end = ServerEnd {
             request: accepted.request,
             subprotocol: accepted.subprotocol,
             mode: accepted.mode,
             peer: accepted.peer.into(),
-            local: accepted.local.into(),
         };
         let session = Session::new(Role::Server, accepted.stream);
         let membership = Membership::new(Some(accepted.clients));
         let inner = Arc::new(Self::new(session, End::Server(end), membership));
-        let driver = Driver::new(Arc::clone(&inner), source, accepted.leftover);
+        let driver = Driver::new(Arc::clone(&inner), accepted.leftover);
         (inner, driver)
     }
 
@@ -133,10 +129,7 @@ impl Inner {
 
     /// Returns the address of this end.
     pub(super) fn local(&self) -> Option<Endpoint> {
-        match &self.end {
-            End::Server(end) => Some(end.local),
-            End::Client(end) => end.lock().local,
-        }
+        self.session.local_address().map(Into::into)
     }
 
     /// Returns the subprotocol on which both ends have agreed.

@@ -97,7 +97,6 @@ async fn reach(end: &ClientEnd, opening: &Opening) -> Outcome {
     };
     end.lock().peer = stream.peer_address().ok().map(Into::into);
     let mut stream = Stream::Tcp(stream);
-    end.lock().local = stream.local_address().ok().map(Into::into);
     match open::open(&mut stream, opening).await {
         Ok(opened) => Outcome::Opened(stream, opened),
         Err(failure) => Outcome::Failed(explain(end, &mut stream, failure).await),
@@ -123,12 +122,11 @@ fn begin(inner: &Arc<Inner>, end: &ClientEnd, stream: Stream, opened: Opened) {
     let mut state = end.lock();
     (state.response, state.subprotocol) = (Some(response), subprotocol);
     drop(state);
-    let source = Arc::clone(stream.source());
     if !inner.session.open(stream) {
         return give_up(inner, None);
     }
-    let driver = Driver::new(Arc::clone(inner), source, leftover);
-    EventLoop::current().spawn(driver).detach();
+    let driver = Driver::new(Arc::clone(inner), leftover);
+    EventLoop::spawn_guarded(driver);
     tell(inner, |inner| inner.state_changed(SocketState::Connected));
     tell(inner, |inner| inner.emit_rare(|signals| signals.connected.emit(&())));
     // Qt: CLI-21; `connected` comes before the first message.

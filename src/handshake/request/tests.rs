@@ -115,11 +115,17 @@ fn debug_output_has_no_header_values_that_may_be_secret() {
     assert!(!shown.contains("c2VjcmV0") && !shown.contains("secret"), "{shown}");
 }
 
-/// Each open connection keeps its request.
+/// Each open connection keeps its request, but for what nearly all of them say.
 #[test]
-fn a_request_is_three_words_and_its_text() {
+fn a_request_is_three_words_and_the_text_that_is_its_own() {
+    let usual = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
     assert!(size_of::<HandshakeRequest>() <= 24);
-    assert_eq!(request(HEAD).head.len(), HEAD.len());
+    assert_eq!(request(HEAD).head.len(), HEAD.len() - usual.len());
+    let twice = request(&head_and("Connection: Upgrade"));
+    assert_eq!(twice.raw_values("connection").collect::<Vec<_>>(), [b"Upgrade", b"Upgrade"]);
+    let mixed = request(&HEAD.replace("Upgrade: websocket", "upgrade: WebSocket"));
+    assert_eq!(mixed.raw_header("Upgrade"), Some(&b"WebSocket"[..]));
 }
 
 /// RFC 6455 §4.1.
