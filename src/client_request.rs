@@ -97,7 +97,7 @@ impl ClientRequest {
         }
         let key = Opening::new_key();
         let offer = (!subprotocols.is_empty()).then(|| subprotocols.join(", "));
-        Ok(Opening { key, url: parsed, origin, subprotocols, offer, headers })
+        Ok(Opening { key, url: parsed, origin, subprotocols, offer, headers, authorization: None })
     }
 }
 

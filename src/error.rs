@@ -135,6 +135,14 @@ pub enum Error {
         /// What the server wrote behind it.
         reason: String,
     },
+    /// The proxy did not connect to the server.
+    #[error("the proxy {proxy} does not connect: {reason}")]
+    Proxy {
+        /// Host and port of the proxy.
+        proxy: String,
+        /// What it said, or what was wrong with its answer.
+        reason: String,
+    },
     /// The server's answer is not one to an opening handshake (RFC 6455 §4.1).
     #[error("the server's answer is wrong: {0}")]
     InvalidAnswer(String),

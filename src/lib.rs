@@ -31,6 +31,7 @@
 //! Names are Qt's in Rust's spelling, and each item can be found in the search by its Qt name:
 //! `nextPendingConnection` is [`WebSocketServer::next_pending_connection`].
 
+mod authenticator;
 mod binary_frame;
 mod client_request;
 mod close_code;
@@ -44,6 +45,7 @@ pub mod fuzzing;
 mod handshake;
 mod host_address;
 mod mask_generator;
+mod network_proxy;
 mod panics;
 mod pong;
 mod prepared_message;
@@ -64,9 +66,12 @@ mod testing;
 mod text_frame;
 mod timer;
 mod timers;
+mod tunnel;
 mod turn;
 
 // The search finds a type by the alias of its `pub use`, not by that of the type in its module.
+#[doc(alias = "QAuthenticator")]
+pub use authenticator::Authenticator;
 pub use binary_frame::BinaryFrame;
 #[doc(alias = "QWebSocketHandshakeOptions")]
 #[doc(alias = "QNetworkRequest")]
@@ -96,6 +101,8 @@ pub use handshake::response::HandshakeResponse;
 pub use host_address::HostAddress;
 #[doc(alias = "QMaskGenerator")]
 pub use mask_generator::MaskGenerator;
+#[doc(alias = "QNetworkProxy")]
+pub use network_proxy::NetworkProxy;
 pub use pong::Pong;
 pub use prepared_message::PreparedMessage;
 pub use send_status::SendStatus;

@@ -12,6 +12,8 @@ pub(crate) struct AnswerReader {
     head: Vec<u8>,
     /// How far the end has been looked for.
     searched: usize,
+    /// Proxies answer with HTTP/1.0 too.
+    is_of_proxy: bool,
 }
 
 /// What a client asked for, as far as the answer has to fit it.
@@ -22,6 +24,11 @@ pub(crate) struct Asked<'a> {
 }
 
 impl AnswerReader {
+    /// Makes a reader of the answer to `CONNECT`.
+    pub(crate) fn of_proxy() -> Self {
+        Self { is_of_proxy: true, ..Self::default() }
+    }
+
     /// Reads on, and returns the answer when its head is complete, with the bytes behind it.
     ///
     /// # Errors
@@ -46,7 +53,8 @@ impl AnswerReader {
             return if is_http { Ok(None) } else { Err("it is not HTTP") };
         };
         let end = start + found + END.len();
-        let response = parse(self.head.get(..end).unwrap_or_default())?;
+        let head = self.head.get(..end).unwrap_or_default();
+        let response = parse(head, self.is_of_proxy)?;
         Ok(Some((response, bytes.get(end - before..).unwrap_or_default())))
     }
 
@@ -56,7 +64,7 @@ impl AnswerReader {
     }
 }
 
-fn parse(head: &[u8]) -> Result<HandshakeResponse, &'static str> {
+fn parse(head: &[u8], is_of_proxy: bool) -> Result<HandshakeResponse, &'static str> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut response = Response::new(&mut headers);
     match response.parse(head) {
@@ -66,7 +74,7 @@ fn parse(head: &[u8]) -> Result<HandshakeResponse, &'static str> {
         Err(_) => return Err("it is not HTTP"),
     }
     // RFC 6455 §4.1 speaks of HTTP/1.1; what httparse calls version 1 is that.
-    if response.version != Some(1) {
+    if response.version != Some(1) && !is_of_proxy {
         return Err("it is not HTTP/1.1");
     }
     let headers = response.headers.iter();

@@ -8,6 +8,7 @@
 pub(crate) mod accept;
 pub(crate) mod answer;
 mod authority;
+pub(crate) mod basic_auth;
 mod body;
 pub(crate) mod grammar;
 pub(crate) mod head;

@@ -34,6 +34,8 @@ pub(crate) struct Opening {
     /// The subprotocols as the request lists them.
     pub(crate) offer: Option<String>,
     pub(crate) headers: Vec<(String, String)>,
+    /// What a server that asked for it is told of who asks.
+    pub(crate) authorization: Option<String>,
 }
 
 /// A connection that a server has agreed to.
@@ -133,6 +135,7 @@ impl Opening {
             ("Sec-WebSocket-Key", Some(&*self.key)),
             ("Origin", self.origin.as_deref()),
             ("Sec-WebSocket-Protocol", self.offer.as_deref()),
+            ("Authorization", self.authorization.as_deref()),
         ];
         let ours = ours.into_iter().filter_map(|(name, value)| Some((name, value?)));
         ours.chain(self.headers.iter().map(|(name, value)| (&**name, &**value)))

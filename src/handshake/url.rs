@@ -60,6 +60,28 @@ impl Url {
     }
 }
 
+/// Returns the user name and the password of a URL's user information, decoded (RFC 3986 §3.2.1).
+pub(crate) fn user_and_password(user_info: &str) -> (String, String) {
+    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+    (decode(user), decode(password))
+}
+
+fn decode(encoded: &str) -> String {
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.as_bytes();
+    while let Some((byte, behind)) = rest.split_first() {
+        let escaped = behind.split_at_checked(2).filter(|_| *byte == b'%');
+        let decoded = escaped.and_then(|(digits, behind)| {
+            let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'));
+            Some((u8::from_str_radix(digits?, 16).ok()?, behind))
+        });
+        let (byte, behind) = decoded.unwrap_or((*byte, behind));
+        bytes.push(byte);
+        rest = behind;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 fn split_port(authority: &str) -> (&str, &str) {
     let host_end = authority.rfind(']').unwrap_or(0);
     match authority.get(host_end..).and_then(|rest| rest.rfind(':')) {
@@ -123,6 +145,20 @@ mod tests {
         }
         let user_info = Url::parse("ws://u:p%40@h").map(|url| url.user_info);
         assert_eq!(user_info, Ok(Some("u:p%40".into())));
+    }
+
+    /// Qt: CLI-19.
+    #[test]
+    fn user_names_and_passwords_are_decoded() {
+        let table = [
+            ("u:p", ("u", "p")),
+            ("u", ("u", "")),
+            ("%C3%A9%3A:p:%40%", ("é:", "p:@%")),
+            ("%4:%+1%zz", ("%4", "%+1%zz")),
+        ];
+        for (user_info, (user, password)) in table {
+            assert_eq!(user_and_password(user_info), (user.into(), password.into()), "{user_info}");
+        }
     }
 
     /// Qt: CLI-04, CLI-06.

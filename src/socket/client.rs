@@ -9,6 +9,7 @@ use crate::event_loop::EventLoop;
 use crate::handshake::grammar;
 use crate::handshake::response::HandshakeResponse;
 use crate::mask_generator::MaskGenerator;
+use crate::network_proxy::NetworkProxy;
 use crate::socket::client_end::ClientEnd;
 use crate::socket::inner::Inner;
 use crate::socket::{WebSocket, open};
@@ -141,6 +142,28 @@ impl WebSocket {
     #[must_use]
     pub fn connect_timeout(&self) -> Option<Duration> {
         self.inner.client_end().and_then(|end| end.lock().connect_timeout)
+    }
+
+    /// Sets the proxy through which the server is reached, from the next `open` on; the default is
+    /// none.
+    ///
+    /// [`peer_address`](Self::peer_address) and [`peer_port`](Self::peer_port) are the proxy's then,
+    /// [`peer_name`](Self::peer_name) is the server's host.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::setProxy()`; `None` is `QNetworkProxy::NoProxy`.
+    #[doc(alias = "setProxy")]
+    pub fn set_proxy(&self, proxy: Option<NetworkProxy>) {
+        if let Some(end) = self.inner.client_end() {
+            end.lock().proxy = proxy;
+        }
+    }
+
+    /// Returns the proxy through which the server is reached.
+    #[must_use]
+    pub fn proxy(&self) -> Option<NetworkProxy> {
+        self.inner.client_end().and_then(|end| end.lock().proxy.clone())
     }
 
     /// Sets what makes the masking keys of this client; see [`MaskGenerator`].

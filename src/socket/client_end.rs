@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::event_loop::LoopHandle;
 use crate::handshake::request::HandshakeRequest;
 use crate::handshake::response::HandshakeResponse;
+use crate::network_proxy::NetworkProxy;
 use crate::socket::inner::Endpoint;
 
 /// What only a socket has that opens connections.
@@ -19,6 +20,7 @@ pub(super) struct ClientEnd {
 pub(super) struct ClientState {
     pub(super) origin: Option<String>,
     pub(super) connect_timeout: Option<Duration>,
+    pub(super) proxy: Option<NetworkProxy>,
     /// Something is under way: connecting, or the life of a connection.
     pub(super) is_busy: bool,
     pub(super) request: HandshakeRequest,
@@ -35,6 +37,7 @@ impl ClientEnd {
         let state = ClientState {
             origin: None,
             connect_timeout: Some(DEFAULT_CONNECT_TIMEOUT),
+            proxy: None,
             is_busy: false,
             request: HandshakeRequest::default(),
             peer_name: String::new(),

@@ -22,6 +22,7 @@ mod clients;
 mod inner;
 mod open;
 mod rare_signals;
+mod reach;
 mod settings;
 mod signals;
 mod weak;

@@ -2,19 +2,18 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::Duration;
 
 use smol::future::FutureExt;
 
 use crate::close_code::CloseCode;
-use crate::connector;
 use crate::error::Error;
 use crate::event_loop::EventLoop;
-use crate::handshake::open::{self, Failure, Opened, Opening};
+use crate::handshake::open::{Opened, Opening};
 use crate::panics;
 use crate::session::{Driver, Observer};
 use crate::socket::client_end::ClientEnd;
 use crate::socket::inner::Inner;
+use crate::socket::reach::reach;
 use crate::socket_state::SocketState;
 use crate::stream::Stream;
 use crate::timers::Sleep;
@@ -60,7 +59,13 @@ async fn connect(mut underway: Underway, opening: Opening) {
         }
         Outcome::Failed(Error::ConnectTimeout(timeout.unwrap_or_default()))
     };
-    let outcome = unwanted.or(reach(end, &opening)).or(expire).await;
+    let reach = async {
+        match reach(inner, end, opening).await {
+            Ok((stream, opened)) => Outcome::Opened(stream, opened),
+            Err(error) => Outcome::Failed(error),
+        }
+    };
+    let outcome = unwanted.or(reach).or(expire).await;
     underway.is_decided = true;
     match outcome {
         Outcome::Opened(stream, opened) => begin(inner, end, stream, opened),
@@ -78,41 +83,6 @@ impl Drop for Underway {
         {
             end.lock().is_busy = false;
         }
-    }
-}
-
-/// Looks the host up, connects and shakes hands.
-async fn reach(end: &ClientEnd, opening: &Opening) -> Outcome {
-    let (host, port) = (&opening.url.host, opening.url.port);
-    let stream = match connector::connect(host, port).await {
-        Ok(stream) => stream,
-        Err(connector::Failure::NotFound(source)) => {
-            let (host, source) = (host.clone(), Arc::new(source));
-            return Outcome::Failed(Error::HostNotFound { host, source });
-        }
-        Err(connector::Failure::Unreachable(source)) => {
-            let (host, source) = (host.clone(), Arc::new(source));
-            return Outcome::Failed(Error::Connect { host, port, source });
-        }
-    };
-    end.lock().peer = stream.peer_address().ok().map(Into::into);
-    let mut stream = Stream::Tcp(stream);
-    match open::open(&mut stream, opening).await {
-        Ok(opened) => Outcome::Opened(stream, opened),
-        Err(failure) => Outcome::Failed(explain(end, &mut stream, failure).await),
-    }
-}
-
-async fn explain(end: &ClientEnd, stream: &mut Stream, failure: Failure) -> Error {
-    match failure {
-        Failure::Refused(mut response) => {
-            open::read_body(stream, &mut response, Sleep::new(BODY_TIMEOUT)).await;
-            let (status, reason) = (response.status(), response.reason_phrase().to_owned());
-            end.lock().response = Some(response);
-            Error::ConnectionRefused { status, reason }
-        }
-        Failure::Invalid(reason) => Error::InvalidAnswer(reason.to_owned()),
-        Failure::Broken(source) => Error::Connection { source: Arc::new(source) },
     }
 }
 
@@ -144,11 +114,8 @@ fn give_up(inner: &Arc<Inner>, error: Option<Error>) {
 }
 
 /// Runs slots; a panic in one of them closes the connection, if there is one already.
-fn tell(inner: &Inner, tell: impl FnOnce(&Inner)) {
+pub(super) fn tell(inner: &Inner, tell: impl FnOnce(&Inner)) {
     if !panics::catch("a slot of a socket", || tell(inner)) {
         inner.session.close(CloseCode::BAD_OPERATION, "a slot panicked");
     }
 }
-
-/// How long a refusal's body may take to come.
-const BODY_TIMEOUT: Duration = Duration::from_secs(1);

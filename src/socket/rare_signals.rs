@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use slotwork_signals::Signal;
 
+use crate::authenticator::Authenticator;
 use crate::binary_frame::BinaryFrame;
 use crate::error::Error;
 use crate::pong::Pong;
@@ -16,6 +17,8 @@ use crate::text_frame::TextFrame;
 #[derive(Default)]
 pub(super) struct RareSignals {
     pub(super) connected: Signal<()>,
+    pub(super) authentication_required: Signal<Authenticator>,
+    pub(super) proxy_authentication_required: Signal<Authenticator>,
     pub(super) text_frame_received: Signal<TextFrame>,
     pub(super) binary_frame_received: Signal<BinaryFrame>,
     pub(super) pong: Signal<Pong>,
@@ -29,6 +32,8 @@ impl RareSignals {
     /// Frees all slots, behind the calls that are queued; keeps `owner` until then.
     pub(super) fn finish(&self, owner: &Arc<Inner>) {
         self.connected.finish(owner);
+        self.authentication_required.finish(owner);
+        self.proxy_authentication_required.finish(owner);
         self.text_frame_received.finish(owner);
         self.binary_frame_received.finish(owner);
         self.pong.finish(owner);

@@ -2,6 +2,7 @@
 
 use slotwork_signals::SignalRef;
 
+use crate::authenticator::Authenticator;
 use crate::binary_frame::BinaryFrame;
 use crate::error::Error;
 use crate::pong::Pong;
@@ -15,6 +16,48 @@ impl WebSocket {
     #[must_use]
     pub fn connected(&self) -> SignalRef<'_, Self, ()> {
         SignalRef::new(self, &self.inner.rare_signals().connected)
+    }
+
+    /// Emitted when the server asks who asks (HTTP status 401, RFC 7617), with a question that slots
+    /// of the socket's thread answer before they return.
+    ///
+    /// First what the URL says is tried (`ws://user:password@host`); then this is emitted until an
+    /// answer is right, there is none, or it is the same again, which is told as the refusal that it
+    /// is. A request with an `Authorization` header of its own is not asked. Over `ws` a password is
+    /// not encrypted.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::authenticationRequired()`, which also knows the scheme `Digest`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// let socket = WebSocket::new();
+    /// socket.authentication_required().connect(|_socket, question| {
+    ///     question.set_user("Aladdin");
+    ///     question.set_password("open sesame");
+    /// });
+    /// ```
+    #[doc(alias = "authenticationRequired")]
+    #[must_use]
+    pub fn authentication_required(&self) -> SignalRef<'_, Self, Authenticator> {
+        SignalRef::new(self, &self.inner.rare_signals().authentication_required)
+    }
+
+    /// Emitted when the proxy asks who asks, as
+    /// [`authentication_required`](Self::authentication_required); first the credentials of
+    /// [`NetworkProxy`](crate::NetworkProxy) are tried.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::proxyAuthenticationRequired()`.
+    #[doc(alias = "proxyAuthenticationRequired")]
+    #[must_use]
+    pub fn proxy_authentication_required(&self) -> SignalRef<'_, Self, Authenticator> {
+        SignalRef::new(self, &self.inner.rare_signals().proxy_authentication_required)
     }
 
     /// Emitted for each text message, whole; the text is lent for the time of the call.

@@ -6,6 +6,7 @@ mod support;
 
 mod client;
 mod client_answers;
+mod client_logins;
 mod client_requests;
 mod clients;
 mod closing;

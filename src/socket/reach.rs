@@ -1,0 +1,157 @@
+//! Reaches a server: looks its host up, connects, through a proxy if need be, and shakes hands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use slotwork_signals::Signal;
+
+use crate::authenticator::{Authenticator, Credentials, Login};
+use crate::connector;
+use crate::error::Error;
+use crate::handshake::basic_auth;
+use crate::handshake::open::{self, Failure, Opened, Opening};
+use crate::handshake::response::HandshakeResponse;
+use crate::handshake::url::user_and_password;
+use crate::network_proxy::{NetworkProxy, ProxyKind};
+use crate::socket::client_end::ClientEnd;
+use crate::socket::inner::Inner;
+use crate::socket::open::tell;
+use crate::socket::rare_signals::RareSignals;
+use crate::stream::Stream;
+use crate::timers::Sleep;
+use crate::tunnel::{self, HttpFailure};
+
+/// Returns a connection to which the server has agreed.
+pub(super) async fn reach(
+    inner: &Inner,
+    end: &ClientEnd,
+    mut opening: Opening,
+) -> Result<(Stream, Opened), Error> {
+    let known = opening.url.user_info.as_deref().map(user_and_password);
+    let mut login = Login::new(known.map(|(user, password)| Credentials { user, password }));
+    let proxy = end.lock().proxy.clone();
+    let mut proxy_login = Login::new(proxy.as_ref().and_then(|proxy| proxy.credentials.clone()));
+    loop {
+        let mut stream = match &proxy {
+            Some(proxy) => tunnel_through(inner, end, proxy, &opening, &mut proxy_login).await?,
+            None => dial(end, &opening.url.host, opening.url.port).await?,
+        };
+        let failure = match open::open(&mut stream, &opening).await {
+            Ok(opened) => return Ok((stream, opened)),
+            Err(failure) => failure,
+        };
+        if let Failure::Refused(response) = &failure
+            && let Some(Credentials { user, password }) =
+                log_in(inner, &opening, response, &mut login)
+        {
+            // Anew: what follows a refusal on its connection is for the server to say, and many end it.
+            opening.authorization = Some(basic_auth::credentials(&user, &password));
+            continue;
+        }
+        return Err(explain(end, &mut stream, failure).await);
+    }
+}
+
+async fn dial(end: &ClientEnd, host: &str, port: u16) -> Result<Stream, Error> {
+    let stream = connector::connect(host, port).await.map_err(|failure| match failure {
+        connector::Failure::NotFound(source) => {
+            Error::HostNotFound { host: host.into(), source: Arc::new(source) }
+        }
+        connector::Failure::Unreachable(source) => {
+            Error::Connect { host: host.into(), port, source: Arc::new(source) }
+        }
+    })?;
+    let peer = stream.peer_address().ok().map(Into::into);
+    end.lock().peer = peer;
+    Ok(Stream::Tcp(stream))
+}
+
+async fn tunnel_through(
+    inner: &Inner,
+    end: &ClientEnd,
+    proxy: &NetworkProxy,
+    opening: &Opening,
+    login: &mut Login,
+) -> Result<Stream, Error> {
+    let (host, port) = (&opening.url.host, opening.url.port);
+    let ask = |login: &mut Login, realm: &str| {
+        login.next(realm, |question| {
+            ask(inner, question, |signals| &signals.proxy_authentication_required);
+        })
+    };
+    let mut credentials = None;
+    loop {
+        let mut stream = dial(end, &proxy.host, proxy.port).await?;
+        let failure = match proxy.kind {
+            ProxyKind::Socks5 => {
+                let who = || ask(login, "");
+                tunnel::connect_socks5(&mut stream, host, port, who).await.err()
+            }
+            ProxyKind::Http => {
+                let connect = tunnel::connect_http(&mut stream, host, port, credentials.as_ref());
+                match connect.await {
+                    Ok(()) => None,
+                    Err(HttpFailure::Other(failure)) => Some(failure),
+                    Err(HttpFailure::Unauthorized(realm)) => {
+                        credentials = ask(login, &realm);
+                        if credentials.is_some() {
+                            continue;
+                        }
+                        Some(tunnel::Failure::Refused("it does not know who asks".into()))
+                    }
+                }
+            }
+        };
+        return match failure {
+            None => Ok(stream),
+            Some(tunnel::Failure::Refused(reason)) => {
+                Err(Error::Proxy { proxy: format!("{}:{}", proxy.host, proxy.port), reason })
+            }
+            Some(tunnel::Failure::Broken(source)) => {
+                Err(Error::Connection { source: Arc::new(source) })
+            }
+        };
+    }
+}
+
+/// Returns what a server may be told that asked who asks, if there is anything new to tell.
+fn log_in(
+    inner: &Inner,
+    opening: &Opening,
+    response: &HandshakeResponse,
+    login: &mut Login,
+) -> Option<Credentials> {
+    let is_own = |(name, _): &(String, String)| name.eq_ignore_ascii_case("Authorization");
+    if response.status() != 401 || opening.headers.iter().any(is_own) {
+        return None;
+    }
+    let realm = basic_auth::realm(response.raw_values("WWW-Authenticate"))?;
+    login.next(&realm, |question| {
+        ask(inner, question, |signals| &signals.authentication_required);
+    })
+}
+
+/// Asks the program; slots answer before this returns.
+fn ask(
+    inner: &Inner,
+    question: &Authenticator,
+    signal: impl FnOnce(&RareSignals) -> &Signal<Authenticator>,
+) {
+    tell(inner, |inner| inner.emit_rare(|signals| signal(signals).emit(question)));
+}
+
+async fn explain(end: &ClientEnd, stream: &mut Stream, failure: Failure) -> Error {
+    match failure {
+        Failure::Refused(mut response) => {
+            open::read_body(stream, &mut response, Sleep::new(BODY_TIMEOUT)).await;
+            let (status, reason) = (response.status(), response.reason_phrase().to_owned());
+            end.lock().response = Some(response);
+            Error::ConnectionRefused { status, reason }
+        }
+        Failure::Invalid(reason) => Error::InvalidAnswer(reason.to_owned()),
+        Failure::Broken(source) => Error::Connection { source: Arc::new(source) },
+    }
+}
+
+/// How long a refusal's body may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(1);
