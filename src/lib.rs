@@ -108,7 +108,9 @@ pub use prepared_message::PreparedMessage;
 pub use send_status::SendStatus;
 #[doc(alias = "QWebSocketCorsAuthenticator")]
 pub use server::CorsAuthenticator;
+pub use server::OpeningHandshake;
 pub use server::OriginPolicy;
+pub use server::Verdict;
 #[doc(alias = "QPointer")]
 pub use server::WeakWebSocketServer;
 #[doc(alias = "QWebSocketServer")]

@@ -112,7 +112,8 @@ type Answered = Result<Option<(HandshakeRequest, Vec<u8>)>, Refusal>;
 async fn answer(stream: &mut Stream) -> Answered {
     match accept::read_request(stream).await {
         Ok((request, leftover)) => {
-            let upgraded = accept::upgrade(stream, &request, None, "fuzz").await;
+            let agreement = accept::Agreement { server_name: "fuzz", ..Default::default() };
+            let upgraded = accept::upgrade(stream, &request, &agreement).await;
             Ok(upgraded.is_ok().then_some((request, leftover)))
         }
         Err(Failure::Refused(refusal)) => {

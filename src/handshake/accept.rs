@@ -34,6 +34,15 @@ pub(crate) enum Failure {
     Closed,
 }
 
+/// What the answer of a server says besides that the connection is open.
+#[derive(Default)]
+pub(crate) struct Agreement<'a> {
+    pub(crate) subprotocol: Option<&'a str>,
+    /// No header when it is empty.
+    pub(crate) server_name: &'a str,
+    pub(crate) headers: &'a [(String, String)],
+}
+
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
@@ -74,17 +83,26 @@ pub(crate) async fn read_request(
 pub(crate) async fn upgrade(
     stream: &mut Stream,
     request: &HandshakeRequest,
-    subprotocol: Option<&str>,
-    server_name: &str,
+    agreement: &Agreement<'_>,
 ) -> Result<(), Failure> {
     let head = request.canonical_head();
     let stream = HeadThenWrite { head: &head, stream };
     #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
     let add_headers = |_: &Request, mut response: Response| {
-        let subprotocol = subprotocol.unwrap_or_default();
-        add_header(&mut response, SEC_WEBSOCKET_PROTOCOL, subprotocol);
+        let subprotocol = agreement.subprotocol.unwrap_or_default();
         // HSR-14: an empty Server header breaks Safari.
-        add_header(&mut response, SERVER, server_name);
+        for (name, value) in
+            [(SEC_WEBSOCKET_PROTOCOL, subprotocol), (SERVER, agreement.server_name)]
+        {
+            if !value.is_empty() {
+                add_header(&mut response, name, value);
+            }
+        }
+        for (name, value) in agreement.headers {
+            if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+                add_header(&mut response, name, value);
+            }
+        }
         Ok(response)
     };
     // Not used: frames are the session's. Without this, its buffer would be allocated.
@@ -124,12 +142,10 @@ fn poll_end(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<()> {
     }
 }
 
-/// Adds a header, unless it would be empty.
+/// Adds a header; the value has been checked.
 fn add_header(response: &mut Response, name: HeaderName, value: &str) {
-    if !value.is_empty()
-        && let Ok(value) = HeaderValue::from_str(value)
-    {
-        response.headers_mut().insert(name, value);
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().append(name, value);
     }
 }
 

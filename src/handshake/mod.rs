@@ -17,6 +17,7 @@ pub(crate) mod origin;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod pieces;
 pub(crate) mod refusal;
+pub(crate) mod rejection;
 pub(crate) mod request;
 mod request_line;
 pub(crate) mod response;

@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::close_code::CloseCode;
 
 use super::grammar;
+use super::rejection::Rejection;
 
 /// Why a request to open a WebSocket connection was refused.
 ///
@@ -12,7 +13,7 @@ use super::grammar;
 ///
 /// Qt closes the TCP connection without a word in nearly all of these cases (HSR-10, HSR-12,
 /// SRV-16, SRV-21), so that a client cannot know what was wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum Refusal {
     /// The request breaks a rule of HTTP or of RFC 6455; the text names it (400).
     #[error("{0}")]
@@ -44,6 +45,9 @@ pub(crate) enum Refusal {
     /// As many connections as may wait are waiting to be taken by the program (503).
     #[error("too many connections are pending")]
     TooManyPending,
+    /// The program itself has refused the request, in its own words.
+    #[error("the program refused it")]
+    Rejected(Box<Rejection>),
     /// A panic ended what the program has to say about the request (500).
     #[error("the program failed to decide about it")]
     NoDecision,
@@ -64,6 +68,9 @@ impl Refusal {
         } else {
             format!("Server: {server_name}\r\n")
         };
+        if let Self::Rejected(rejection) = self {
+            return rejection.response(&server);
+        }
         let (status, text, headers) = (self.status(), self.status_text(), self.headers());
         let start = format!("HTTP/1.1 {status} {text}\r\n{headers}{server}");
 
@@ -80,7 +87,7 @@ impl Refusal {
     }
 
     /// Returns the status code of the answer.
-    pub(crate) const fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         match self {
             Self::BadRequest(_) => 400,
             Self::OriginRefused => 403,
@@ -89,6 +96,7 @@ impl Refusal {
             Self::RequestLineTooLong => 414,
             Self::UpgradeRequired | Self::UnsupportedVersion => 426,
             Self::HeadersTooLarge(_) => 431,
+            Self::Rejected(rejection) => rejection.status,
             Self::NoDecision => 500,
             Self::TooManyPending => 503,
             Self::UnsupportedHttpVersion => 505,
@@ -108,12 +116,12 @@ impl Refusal {
             | Self::UnsupportedHttpVersion => CloseCode::PROTOCOL_ERROR,
             Self::RequestLineTooLong | Self::HeadersTooLarge(_) => CloseCode::TOO_MUCH_DATA,
             Self::Timeout | Self::TooManyPending => CloseCode::ABNORMAL_DISCONNECTION,
-            Self::OriginRefused => CloseCode::POLICY_VIOLATED,
+            Self::OriginRefused | Self::Rejected(_) => CloseCode::POLICY_VIOLATED,
             Self::NoDecision => CloseCode::BAD_OPERATION,
         }
     }
 
-    const fn status_text(&self) -> &'static str {
+    fn status_text(&self) -> &'static str {
         match self {
             Self::BadRequest(_) => "Bad Request",
             Self::OriginRefused => "Forbidden",
@@ -122,6 +130,7 @@ impl Refusal {
             Self::RequestLineTooLong => "URI Too Long",
             Self::UpgradeRequired | Self::UnsupportedVersion => "Upgrade Required",
             Self::HeadersTooLarge(_) => "Request Header Fields Too Large",
+            Self::Rejected(rejection) => rejection.status_text(),
             Self::NoDecision => "Internal Server Error",
             Self::TooManyPending => "Service Unavailable",
             Self::UnsupportedHttpVersion => "HTTP Version Not Supported",
@@ -153,7 +162,7 @@ mod tests {
     const BAD_REQUEST: Refusal = Refusal::BadRequest("the request has no Host header");
     const TOO_LARGE: Refusal = Refusal::HeadersTooLarge("the request has more than 100 headers");
 
-    fn response(refusal: Refusal, server_name: &str) -> String {
+    fn response(refusal: &Refusal, server_name: &str) -> String {
         String::from_utf8(refusal.response(server_name)).unwrap()
     }
 
@@ -161,7 +170,7 @@ mod tests {
     #[test]
     fn the_answer_is_a_complete_http_response() {
         assert_eq!(
-            response(BAD_REQUEST, "Echo Server"),
+            response(&BAD_REQUEST, "Echo Server"),
             "HTTP/1.1 400 Bad Request\r\n\
              Connection: close\r\n\
              Server: Echo Server\r\n\
@@ -175,6 +184,9 @@ mod tests {
     /// Qt's close codes: HSR-10 to HSR-12, SRV-15, SRV-27.
     #[test]
     fn each_refusal_has_its_status_and_its_close_code() {
+        let body = b"This is a WebSocket server: the program refused it.\n".to_vec();
+        let rejected = Rejection { status: 418, headers: vec![], body };
+        let rejected = Refusal::Rejected(Box::new(rejected));
         let table = [
             (BAD_REQUEST, "400 Bad Request", 1002),
             (Refusal::OriginRefused, "403 Forbidden", 1008),
@@ -184,13 +196,14 @@ mod tests {
             (Refusal::UpgradeRequired, "426 Upgrade Required", 1002),
             (Refusal::UnsupportedVersion, "426 Upgrade Required", 1002),
             (TOO_LARGE, "431 Request Header Fields Too Large", 1009),
+            (rejected, "418 I'm a teapot", 1008),
             (Refusal::NoDecision, "500 Internal Server Error", 1011),
             (Refusal::TooManyPending, "503 Service Unavailable", 1006),
             (Refusal::UnsupportedHttpVersion, "505 HTTP Version Not Supported", 1002),
         ];
 
         for (refusal, status, close_code) in table {
-            let response = response(refusal, "");
+            let response = response(&refusal, "");
             let (head, body) = response.split_once("\r\n\r\n").unwrap();
 
             assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{head}");
@@ -208,11 +221,11 @@ mod tests {
         let upgrade = "\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n";
         let version = "\r\nSec-WebSocket-Version: 13\r\n";
 
-        let method = response(Refusal::MethodNotAllowed { head: false }, "");
+        let method = response(&Refusal::MethodNotAllowed { head: false }, "");
         assert!(method.contains("\r\nConnection: close\r\nAllow: GET\r\n"), "{method}");
-        let no_upgrade = response(Refusal::UpgradeRequired, "");
+        let no_upgrade = response(&Refusal::UpgradeRequired, "");
         assert!(no_upgrade.contains(upgrade) && !no_upgrade.contains(version), "{no_upgrade}");
-        let old_version = response(Refusal::UnsupportedVersion, "");
+        let old_version = response(&Refusal::UnsupportedVersion, "");
         assert!(old_version.contains(upgrade) && old_version.contains(version), "{old_version}");
     }
 
@@ -220,7 +233,7 @@ mod tests {
     #[test]
     fn the_answer_to_head_has_no_body() {
         assert_eq!(
-            response(Refusal::MethodNotAllowed { head: true }, ""),
+            response(&Refusal::MethodNotAllowed { head: true }, ""),
             "HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nAllow: GET\r\n\r\n"
         );
     }
@@ -229,7 +242,7 @@ mod tests {
     #[test]
     fn a_server_name_that_is_no_header_value_is_left_out() {
         for name in ["", "Echo\r\nSet-Cookie: a=b", "Echo\0", "Écho"] {
-            let response = response(BAD_REQUEST, name);
+            let response = response(&BAD_REQUEST, name);
 
             assert!(!response.contains("Server:") && !response.contains("Cookie"), "{response}");
         }

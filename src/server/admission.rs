@@ -102,7 +102,8 @@ impl WebSocketServer {
     /// connect them in the server's thread. A request that is refused gets a 403, and is reported by
     /// [`server_error`](Self::server_error) with
     /// [`CloseCode::POLICY_VIOLATED`](crate::CloseCode::POLICY_VIOLATED); after a panic in a slot it
-    /// is a 500. Requests without an origin come with an empty one.
+    /// is a 500. Requests without an origin come with an empty one. A
+    /// decision that has to wait for something is for [`set_verifier`](Self::set_verifier).
     ///
     /// # Qt
     ///

@@ -1,8 +1,11 @@
-//! Decides which requests are answered with 101, and what is agreed on: room, origin, subprotocol.
+//! Decides which requests are answered with 101, and what is agreed on: room, origin,
+//! verifier, subprotocol.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
 use log::warn;
+use slotwork_signals::Connection;
 
 use crate::handshake::accept::Failure;
 use crate::handshake::refusal::Refusal;
@@ -11,7 +14,10 @@ use crate::handshake::subprotocol::ChosenSubprotocol;
 use crate::panics;
 use crate::server::cors_authenticator::CorsAuthenticator;
 use crate::server::inner::Inner;
+use crate::server::opening_handshake::OpeningHandshake;
 use crate::server::origin_policy::OriginPolicy;
+use crate::server::verdict::Grant;
+use crate::server::verifier;
 
 /// What a server was told about whom to admit.
 #[derive(Default)]
@@ -19,16 +25,19 @@ pub(super) struct Gate {
     /// None when the program has not thought about it.
     pub(super) origin_policy: Option<OriginPolicy>,
     has_warned: bool,
+    /// Where the verifier is connected to the questions.
+    pub(super) verifier: Option<Connection>,
     pub(super) subprotocols: Vec<String>,
 }
 
 /// Decides about a request that is right; returns the server, which is held until the socket is
 /// pending: one that is dropped meanwhile closes it as well.
-pub(super) fn admit(
+pub(super) async fn admit(
     server: &Weak<Inner>,
     request: &HandshakeRequest,
+    peer: SocketAddr,
     closings: u64,
-) -> Result<Arc<Inner>, Failure> {
+) -> Result<(Arc<Inner>, Grant), Failure> {
     // Slots run in between, which may close the server or drop its last handle.
     let still_open = || {
         let server = server.upgrade().filter(|server| server.lock().closings == closings);
@@ -38,7 +47,12 @@ pub(super) fn admit(
     open.check_room()?;
     open.check_origin(request)?;
     drop(open);
-    still_open()
+    let handshake = OpeningHandshake::new(request.clone(), peer);
+    let grant = verifier::ask(still_open()?, handshake).await?;
+    let open = still_open()?;
+    // Others may have taken the room meanwhile.
+    open.check_room()?;
+    Ok((open, grant))
 }
 
 impl Inner {
@@ -73,6 +87,7 @@ impl Inner {
         let Some(origin) = request.origin() else { return };
         let mut state = self.lock();
         let is_checked = state.gate.origin_policy.is_some()
+            || state.gate.verifier.is_some()
             || self.origin_authentication_required.slot_count() > 0;
         if is_checked || state.gate.has_warned {
             return;

@@ -16,6 +16,7 @@ use crate::event_loop::LoopHandle;
 use crate::host_address::HostAddress;
 use crate::server::cors_authenticator::CorsAuthenticator;
 use crate::server::gate::Gate;
+use crate::server::verifier::Question;
 use crate::socket::{Clients, WebSocket};
 use crate::ssl_mode::SslMode;
 use crate::stream::Listener;
@@ -27,6 +28,7 @@ pub(super) struct Inner {
     pub(super) clients: Arc<Clients>,
     pub(super) state: Mutex<State>,
     pub(super) origin_authentication_required: Signal<CorsAuthenticator>,
+    pub(super) verification: Signal<Question>,
     pub(super) new_connection: Signal<()>,
     pub(super) server_error: Signal<Error>,
     pub(super) accept_error: Signal<Error>,
@@ -86,6 +88,7 @@ impl Inner {
             clients: Arc::new(Clients::new(Some(DEFAULT_KEEPALIVE_INTERVAL))),
             state: Mutex::new(state),
             origin_authentication_required: Signal::new(),
+            verification: Signal::new(),
             new_connection: Signal::new(),
             server_error: Signal::new(),
             accept_error: Signal::new(),

@@ -21,12 +21,17 @@ mod gate;
 mod inner;
 mod keepalive;
 mod opening;
+mod opening_handshake;
 mod origin_policy;
 mod shutdown;
+mod verdict;
+mod verifier;
 mod weak;
 
 pub use cors_authenticator::CorsAuthenticator;
+pub use opening_handshake::OpeningHandshake;
 pub use origin_policy::OriginPolicy;
+pub use verdict::Verdict;
 pub use weak::WeakWebSocketServer;
 
 /// A server that accepts WebSocket connections.

@@ -9,13 +9,14 @@ use smol::future::FutureExt;
 
 use crate::error::Error;
 use crate::event_loop::EventLoop;
-use crate::handshake::accept::{self, Failure};
+use crate::handshake::accept::{self, Agreement, Failure};
 use crate::handshake::refusal::Refusal;
 use crate::handshake::request::HandshakeRequest;
 use crate::handshake::subprotocol::ChosenSubprotocol;
 use crate::server::gate;
 use crate::server::inner::{Inner, send_away};
-use crate::socket::{Accepted, WebSocket};
+use crate::server::verdict::Grant;
+use crate::socket::{Accepted, UserData, WebSocket};
 use crate::stream::Stream;
 use crate::timers::Sleep;
 
@@ -34,6 +35,7 @@ struct Admitted {
     request: HandshakeRequest,
     leftover: Vec<u8>,
     subprotocol: Option<ChosenSubprotocol>,
+    data: Option<UserData>,
 }
 
 impl Inner {
@@ -115,19 +117,27 @@ impl Newcomer {
         server_name: &str,
     ) -> Result<Admitted, Failure> {
         let (request, leftover) = accept::read_request(&mut self.stream).await?;
-        let server = gate::admit(server, &request, self.closings)?;
+        let admitted = gate::admit(server, &request, self.peer, self.closings).await;
+        let (server, Grant { data, headers }) = admitted?;
         let subprotocol = server.choose_subprotocol(&request);
-        let name = subprotocol.and_then(|chosen| chosen.name(&request));
-        accept::upgrade(&mut self.stream, &request, name, server_name).await?;
-        Ok(Admitted { server, request, leftover, subprotocol })
+        let agreement = Agreement {
+            subprotocol: subprotocol.and_then(|chosen| chosen.name(&request)),
+            server_name,
+            headers: &headers,
+        };
+        accept::upgrade(&mut self.stream, &request, &agreement).await?;
+        Ok(Admitted { server, request, leftover, subprotocol, data })
     }
 
     fn open(self, admitted: Admitted) {
         let Self { stream, peer, closings } = self;
-        let Admitted { server, request, leftover, subprotocol } = admitted;
+        let Admitted { server, request, leftover, subprotocol, data } = admitted;
         let (mode, clients) = (server.mode, Arc::clone(&server.clients));
         let accepted = Accepted { stream, request, leftover, subprotocol, mode, peer, clients };
         let (socket, driver) = WebSocket::accepted(accepted);
+        if let Some(data) = data {
+            socket.attach(data);
+        }
         EventLoop::spawn_guarded(driver);
         let mut state = server.lock();
         if state.closings != closings {

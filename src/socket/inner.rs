@@ -17,6 +17,7 @@ use crate::session::{Driver, KEEPALIVE_PAYLOAD, Observer, Session};
 use crate::socket::client_end::ClientEnd;
 use crate::socket::clients::{Clients, Membership};
 use crate::socket::rare_signals::RareSignals;
+use crate::socket::user_data::{UserData, UserDataSet};
 use crate::socket_state::SocketState;
 use crate::ssl_mode::SslMode;
 use crate::stream::Stream;
@@ -37,6 +38,7 @@ pub(super) struct Inner {
 struct Rare {
     signals: RareSignals,
     notes: Mutex<Notes>,
+    data: Mutex<UserDataSet>,
 }
 
 /// Which end of a connection the socket is, and what it knows as such.
@@ -186,6 +188,20 @@ impl Inner {
         }
     }
 
+    /// Attaches a value of the program.
+    pub(super) fn set_data(&self, data: UserData) {
+        let former = self.rare().data().set(data);
+        drop(former);
+    }
+
+    /// Looks at the values of the program, if there are any.
+    pub(super) fn with_data<T>(
+        &self,
+        look: impl FnOnce(&mut UserDataSet) -> Option<T>,
+    ) -> Option<T> {
+        look(&mut self.rare.get()?.data())
+    }
+
     /// Remembers that a ping is sent now.
     pub(super) fn note_ping(&self) {
         self.rare().notes().pinged = Some(Instant::now());
@@ -199,6 +215,10 @@ impl Inner {
 impl Rare {
     fn notes(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn data(&self) -> MutexGuard<'_, UserDataSet> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

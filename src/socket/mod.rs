@@ -25,10 +25,12 @@ mod rare_signals;
 mod reach;
 mod settings;
 mod signals;
+mod user_data;
 mod weak;
 
 pub(crate) use clients::Clients;
 pub(crate) use inner::Accepted;
+pub(crate) use user_data::UserData;
 pub use weak::WeakWebSocket;
 
 /// The WebSocket of one peer.
@@ -70,6 +72,11 @@ impl WebSocket {
     /// Lets messages come in, from the loop's next turn on.
     pub(crate) fn start_reading(&self) {
         self.inner.session.start_reading();
+    }
+
+    /// Attaches what the server's verifier has found out.
+    pub(crate) fn attach(&self, data: UserData) {
+        self.inner.set_data(data);
     }
 
     /// Ends a connection whose peer has given no sign of life for too long.

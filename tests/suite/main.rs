@@ -34,3 +34,5 @@ mod socket_notifiers;
 mod subprotocols;
 mod threads;
 mod timers;
+mod user_data;
+mod verifier;

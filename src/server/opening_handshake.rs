@@ -1,0 +1,38 @@
+//! What a verifier is told about a client.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::handshake::request::HandshakeRequest;
+
+/// A client that asks to be admitted: its request, and where it comes from.
+///
+/// See [`WebSocketServer::set_verifier`](crate::WebSocketServer::set_verifier).
+#[derive(Clone, Debug)]
+pub struct OpeningHandshake {
+    request: HandshakeRequest,
+    peer: SocketAddr,
+}
+
+impl OpeningHandshake {
+    pub(super) const fn new(request: HandshakeRequest, peer: SocketAddr) -> Self {
+        Self { request, peer }
+    }
+
+    /// Returns the request: what is asked for, and all headers.
+    #[must_use]
+    pub const fn request(&self) -> &HandshakeRequest {
+        &self.request
+    }
+
+    /// Returns the address of the peer; that of a proxy when the client comes through one.
+    #[must_use]
+    pub const fn peer_address(&self) -> IpAddr {
+        self.peer.ip()
+    }
+
+    /// Returns the port of the peer.
+    #[must_use]
+    pub const fn peer_port(&self) -> u16 {
+        self.peer.port()
+    }
+}

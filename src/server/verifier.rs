@@ -1,0 +1,131 @@
+//! Asks the program's verifier about clients, and waits for what it says.
+
+use std::mem;
+use std::sync::Arc;
+
+use slotwork_signals::{Connection, SignalRef};
+use smol::channel::{self, Sender};
+use smol::future::FutureExt;
+
+use crate::handshake::refusal::Refusal;
+use crate::panics;
+use crate::server::WebSocketServer;
+use crate::server::inner::Inner;
+use crate::server::opening_handshake::OpeningHandshake;
+use crate::server::verdict::{Grant, Verdict};
+
+/// A question to the verifier. It is emitted as a signal: the verifier is a slot, which lives in the
+/// thread that set it.
+#[derive(Clone)]
+pub(super) struct Question {
+    handshake: OpeningHandshake,
+    /// Closed when the answer is not waited for any more.
+    answer: Sender<Verdict>,
+}
+
+/// Verification.
+impl WebSocketServer {
+    /// Lets `verifier` decide about each client, before its request is answered.
+    ///
+    /// It gets a handle of the server, and the request with the address of its peer, when the
+    /// request is valid and its origin is allowed. It may wait for something, such as a database,
+    /// as long as the time for the handshake lasts
+    /// ([`set_handshake_timeout`](Self::set_handshake_timeout)); other clients are served meanwhile.
+    /// When the time is over, or the server is closed, its future is dropped. What it returns is a
+    /// [`Verdict`], or a `Result` with one.
+    ///
+    /// Whom it refuses is reported by [`server_error`](Self::server_error) with
+    /// [`CloseCode::POLICY_VIOLATED`](crate::CloseCode::POLICY_VIOLATED). After a panic in it, or
+    /// when its thread is gone, the client is refused with 500: nobody is admitted by mistake.
+    ///
+    /// It lives in the thread that sets it, as slots do, and need not be `Send`. A second call
+    /// replaces it, for requests that come from then on. Do not capture the server in it: the first
+    /// argument is for that.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: its programs look at `request()` when the connection is open already.
+    ///
+    /// # Examples
+    ///
+    /// Clients prove who they are with a token in the query, because a page cannot set headers:
+    /// `new WebSocket("ws://…/chat?token=1234")`.
+    ///
+    /// ```
+    /// use slotwork::{SslMode, Verdict, WebSocketServer};
+    ///
+    /// struct User(String);
+    ///
+    /// async fn find_user(token: &str) -> Option<User> {
+    ///     // A database is asked here.
+    ///     (token == "1234").then(|| User("Ada".into()))
+    /// }
+    ///
+    /// let server = WebSocketServer::new("Chat", SslMode::NonSecure);
+    /// server.set_verifier(async |_server, handshake| {
+    ///     let (_path, query) =
+    ///         handshake.request().resource_name().split_once('?').unwrap_or_default();
+    ///     let Some(token) = query.strip_prefix("token=") else {
+    ///         return Verdict::refuse(401, "a token is needed\n");
+    ///     };
+    ///     match find_user(token).await {
+    ///         Some(user) => Verdict::accept_with(user),
+    ///         None => Verdict::refuse(403, "nobody has this token\n"),
+    ///     }
+    /// });
+    /// server.new_connection().connect(|server, ()| {
+    ///     while let Some(socket) = server.next_pending_connection() {
+    ///         if let Some(user) = socket.data::<User>() {
+    ///             socket.send_text_message(format!("hello, {}", user.0));
+    ///         }
+    ///     }
+    /// });
+    /// ```
+    pub fn set_verifier<V: Into<Verdict>>(
+        &self,
+        verifier: impl AsyncFn(Self, OpeningHandshake) -> V + 'static,
+    ) {
+        let asked = SignalRef::new(self, &self.inner.verification);
+        let connection = asked.connect_async(async move |server, question: Question| {
+            let Question { handshake, answer } = question;
+            let decide = async { Some(verifier(server, handshake).await.into()) };
+            let unwanted = async {
+                answer.closed().await;
+                None
+            };
+            if let Some(verdict) = unwanted.or(decide).await {
+                // Nobody may wait any more by now.
+                let _ = answer.try_send(verdict);
+            }
+        });
+        self.change_verifier(Some(connection));
+    }
+
+    /// Admits clients without asking a verifier, which is the default.
+    pub fn remove_verifier(&self) {
+        self.change_verifier(None);
+    }
+
+    fn change_verifier(&self, connection: Option<Connection>) {
+        let former = mem::replace(&mut self.inner.lock().gate.verifier, connection);
+        if let Some(former) = former {
+            former.disconnect();
+        }
+    }
+}
+
+/// Asks the verifier, if there is one, and waits.
+pub(super) async fn ask(server: Arc<Inner>, handshake: OpeningHandshake) -> Result<Grant, Refusal> {
+    if server.lock().gate.verifier.is_none() {
+        return Ok(Grant::default());
+    }
+    let (answer, verdict) = channel::bounded(1);
+    let question = Question { handshake, answer };
+    panics::catch("a verifier", || server.verification.emit(&question));
+    // From here on only the verifier keeps the question, and the server.
+    drop((question, server));
+    match verdict.recv().await {
+        Ok(verdict) => verdict.carry_out(),
+        Err(_) => Err(Refusal::NoDecision),
+    }
+}

@@ -1,0 +1,110 @@
+//! What a program attaches to its sockets.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::socket::WebSocket;
+
+/// A value of any type that a program has attached to a socket.
+#[derive(Clone)]
+pub(crate) struct UserData(Arc<dyn Any + Send + Sync>);
+
+impl UserData {
+    pub(crate) fn new<T: Any + Send + Sync>(value: T) -> Self {
+        Self(Arc::new(value))
+    }
+
+    fn is<T: Any>(&self) -> bool {
+        (*self.0).is::<T>()
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        (*self.0).type_id() == (*other.0).type_id()
+    }
+}
+
+impl fmt::Debug for UserData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UserData")
+    }
+}
+
+/// The values of a socket, one of each type.
+#[derive(Default)]
+pub(super) struct UserDataSet(Vec<UserData>);
+
+impl UserDataSet {
+    /// Sets the value of its type; returns the former one, to be dropped where nothing is locked.
+    pub(super) fn set(&mut self, data: UserData) -> Option<UserData> {
+        let former = self.0.iter().position(|slot| slot.is_like(&data));
+        let former = former.map(|place| self.0.swap_remove(place));
+        self.0.push(data);
+        former
+    }
+
+    fn get<T: Any>(&self) -> Option<UserData> {
+        self.0.iter().find(|slot| slot.is::<T>()).cloned()
+    }
+
+    fn take<T: Any>(&mut self) -> Option<UserData> {
+        let place = self.0.iter().position(UserData::is::<T>)?;
+        Some(self.0.swap_remove(place))
+    }
+}
+
+/// User data.
+impl WebSocket {
+    /// Attaches a value to the socket, in the place of the one that had the same type.
+    ///
+    /// It is there for all handles of the socket, also after `disconnected`, and is dropped with
+    /// the last of them. A type of one's own keeps values apart; to change what is inside takes a
+    /// `Mutex` or an atomic. A handle of a socket in its own data would keep it in memory for ever:
+    /// [`WeakWebSocket`](crate::WeakWebSocket) does not.
+    ///
+    /// # Qt
+    ///
+    /// `QObject::setProperty()`, with a type in the place of the name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// struct Name(String);
+    ///
+    /// fn on_new_socket(socket: &WebSocket) {
+    ///     socket.set_data(Name("Ada".into()));
+    ///     socket.disconnected().connect(|socket, ()| {
+    ///         if let Some(name) = socket.data::<Name>() {
+    ///             println!("{} is gone", name.0);
+    ///         }
+    ///     });
+    /// }
+    /// ```
+    #[doc(alias = "setProperty")]
+    pub fn set_data<T: Any + Send + Sync>(&self, value: T) {
+        self.inner.set_data(UserData::new(value));
+    }
+
+    /// Returns the value of this type that was attached to the socket; `None` when there is none.
+    ///
+    /// It comes from [`set_data`](Self::set_data), or from the verdict of the server's verifier
+    /// ([`Verdict::accept_with`](crate::Verdict::accept_with)).
+    ///
+    /// # Qt
+    ///
+    /// `QObject::property()`.
+    #[doc(alias = "property")]
+    #[must_use]
+    pub fn data<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        let data = self.inner.with_data(|values| values.get::<T>())?;
+        data.0.downcast().ok()
+    }
+
+    /// Takes the value of this type from the socket.
+    pub fn take_data<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        let data = self.inner.with_data(UserDataSet::take::<T>)?;
+        data.0.downcast().ok()
+    }
+}
