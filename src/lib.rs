@@ -68,6 +68,7 @@ mod timer;
 mod timers;
 mod tunnel;
 mod turn;
+mod version;
 
 // The search finds a type by the alias of its `pub use`, not by that of the type in its module.
 #[doc(alias = "QAuthenticator")]
@@ -136,6 +137,8 @@ pub use text_frame::TextFrame;
 pub use timer::Timer;
 #[doc(alias = "QPointer")]
 pub use timer::WeakTimer;
+#[doc(alias = "QWebSocketProtocol::Version")]
+pub use version::Version;
 
 /// Signals and slots: the package `slotwork-signals`, which can be used alone.
 pub mod signals {

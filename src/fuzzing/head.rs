@@ -110,7 +110,7 @@ fn check_stream<'b>(pieces: impl Iterator<Item = &'b [u8]>, outcome: &Outcome) {
 type Answered = Result<Option<(HandshakeRequest, Vec<u8>)>, Refusal>;
 
 async fn answer(stream: &mut Stream) -> Answered {
-    match accept::read_request(stream).await {
+    match accept::read_request(stream, &[]).await {
         Ok((request, leftover)) => {
             let agreement = accept::Agreement { server_name: "fuzz", ..Default::default() };
             let upgraded = accept::upgrade(stream, &request, &agreement).await;

@@ -50,11 +50,17 @@ impl From<Refusal> for Failure {
 }
 
 /// Reads a request, and returns it with what came behind it already.
+///
+/// What somebody else has read from the stream comes first.
 pub(crate) async fn read_request(
     stream: &mut Stream,
+    received: &[u8],
 ) -> Result<(HandshakeRequest, Vec<u8>), Failure> {
     let mut reader = HeadReader::new();
-    let mut is_silent = true;
+    if let Some((request, leftover)) = reader.read(received)? {
+        return Ok((request, leftover.to_vec()));
+    }
+    let mut is_silent = received.is_empty();
     loop {
         let progress = poll_fn(|cx| {
             let mut buffer = [0; READ_SIZE];

@@ -72,7 +72,12 @@ async fn accept_all(server: Weak<Inner>, mut incoming: Incoming, closings: u64) 
         match result {
             Ok((stream, peer)) => {
                 delay = None;
-                server.begin_handshake(Newcomer { stream: Stream::Tcp(stream), peer, closings });
+                server.begin_handshake(Newcomer {
+                    stream: Stream::Tcp(stream),
+                    received: Vec::new(),
+                    peer,
+                    closings,
+                });
             }
             Err(source) if is_about_one_connection(&source) => {
                 debug!("a connection ended before it was accepted: {source}");

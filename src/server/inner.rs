@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::mem;
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -102,6 +102,30 @@ impl Inner {
 
     /// Binds and remembers that; nothing is accepted yet.
     pub(super) fn bind(&self, address: HostAddress, port: u16) -> Result<Arc<Listener>, Error> {
+        self.listen_with(|| match Listener::bind(address, port) {
+            Ok(listener) => Ok((listener, address)),
+            Err(source) => Err(Error::Listen { address, port, source: Arc::new(source) }),
+        })
+    }
+
+    /// The same with a socket that listens already.
+    pub(super) fn adopt(&self, listener: TcpListener) -> Result<Arc<Listener>, Error> {
+        self.listen_with(|| {
+            let local = listener.local_addr().ok();
+            let address = local.map_or(HostAddress::Any, |local| local.ip().into());
+            let port = local.map_or(0, |local| local.port());
+            Listener::adopt(listener).map_err(|source| Error::Listen {
+                address,
+                port,
+                source: Arc::new(source),
+            })
+        })
+    }
+
+    fn listen_with(
+        &self,
+        make: impl FnOnce() -> Result<(Listener, HostAddress), Error>,
+    ) -> Result<Arc<Listener>, Error> {
         if self.mode == SslMode::Secure {
             return Err(Error::SecureModeNotSupported);
         }
@@ -109,9 +133,8 @@ impl Inner {
         if let Some(listening) = &state.listening {
             return Err(Error::AlreadyListening { url: listening.url(self.mode) });
         }
-        let listener = Listener::bind(address, port)
-            .map(Arc::new)
-            .map_err(|source| Error::Listen { address, port, source: Arc::new(source) })?;
+        let (listener, address) = make()?;
+        let listener = Arc::new(listener);
         state.listening = Some(Listening { listener: Arc::clone(&listener), address });
         state.is_paused = false;
         state.error = None;

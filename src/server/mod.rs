@@ -12,9 +12,11 @@ use crate::host_address::HostAddress;
 use crate::server::inner::Inner;
 use crate::socket::WebSocket;
 use crate::ssl_mode::SslMode;
+use crate::version::Version;
 
 mod accept;
 mod admission;
+mod adoption;
 mod clients;
 mod cors_authenticator;
 mod gate;
@@ -100,11 +102,7 @@ impl WebSocketServer {
     /// `QWebSocketServer::listen()`, with `bool` and `errorString()` in one result.
     pub fn listen(&self, address: impl Into<HostAddress>, port: u16) -> Result<(), Error> {
         let result = self.inner.bind(address.into(), port);
-        match &result {
-            Ok(listener) => accept::start(&self.inner, listener),
-            Err(error) => self.inner.report(error),
-        }
-        result.map(drop)
+        self.begin_to_accept(result)
     }
 
     /// Stops listening and frees the port at once.
@@ -249,6 +247,13 @@ impl WebSocketServer {
     pub fn server_url(&self) -> String {
         let state = self.inner.lock();
         state.listening.as_ref().map(|listening| listening.url(self.inner.mode)).unwrap_or_default()
+    }
+
+    /// Returns the versions of the protocol that the server speaks: 13 alone.
+    #[doc(alias = "supportedVersions")]
+    #[must_use]
+    pub fn supported_versions(&self) -> &'static [Version] {
+        &[Version::V13]
     }
 
     /// Returns whether an accepted connection waits for `next_pending_connection`.

@@ -1,5 +1,6 @@
 //! Opening handshakes of a server: from a TCP connection to a socket that waits to be taken.
 
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -23,6 +24,8 @@ use crate::timers::Sleep;
 /// A TCP connection whose peer is expected to begin an opening handshake.
 pub(super) struct Newcomer {
     pub(super) stream: Stream,
+    /// What was read from it already.
+    pub(super) received: Vec<u8>,
     pub(super) peer: SocketAddr,
     /// How often the server had been closed when it came.
     pub(super) closings: u64,
@@ -116,7 +119,8 @@ impl Newcomer {
         server: &Weak<Inner>,
         server_name: &str,
     ) -> Result<Admitted, Failure> {
-        let (request, leftover) = accept::read_request(&mut self.stream).await?;
+        let (request, leftover) =
+            accept::read_request(&mut self.stream, &mem::take(&mut self.received)).await?;
         let admitted = gate::admit(server, &request, self.peer, self.closings).await;
         let (server, Grant { data, headers }) = admitted?;
         let subprotocol = server.choose_subprotocol(&request);
@@ -130,7 +134,7 @@ impl Newcomer {
     }
 
     fn open(self, admitted: Admitted) {
-        let Self { stream, peer, closings } = self;
+        let Self { stream, peer, closings, .. } = self;
         let Admitted { server, request, leftover, subprotocol, data } = admitted;
         let (mode, clients) = (server.mode, Arc::clone(&server.clients));
         let accepted = Accepted { stream, request, leftover, subprotocol, mode, peer, clients };

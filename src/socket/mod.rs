@@ -15,6 +15,7 @@ use crate::protocol::opcode::MessageKind;
 use crate::send_status::SendStatus;
 use crate::socket::inner::Inner;
 use crate::socket_state::SocketState;
+use crate::version::Version;
 
 mod client;
 mod client_end;
@@ -273,6 +274,12 @@ impl WebSocket {
     #[must_use]
     pub fn request(&self) -> HandshakeRequest {
         self.inner.request()
+    }
+
+    /// Returns the version of the protocol that the connection speaks.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        Version::V13
     }
 
     /// Returns the code with which the connection is closing or has ended.

@@ -1,12 +1,14 @@
 //! A listening TCP socket on the reactor of a loop.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+#[cfg(unix)]
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use mio::net;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use crate::host_address::HostAddress;
 use crate::reactor::{Reactor, Registration, Source};
@@ -29,12 +31,39 @@ impl Listener {
             result => result?,
         };
         let local_address = listener.local_addr()?;
+        Ok(Self::new(listener, local_address))
+    }
+
+    /// Takes a socket that listens already; returns what it listens on, too.
+    pub(crate) fn adopt(listener: TcpListener) -> io::Result<(Self, HostAddress)> {
+        let local_address = listener.local_addr()?;
+        check_listening(&SockRef::from(&listener))?;
+        listener.set_nonblocking(true)?;
+        let address = match local_address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => HostAddress::AnyIPv4,
+            IpAddr::V6(ip) if ip.is_unspecified() => {
+                let is_dual = !SockRef::from(&listener).only_v6()?;
+                if is_dual { HostAddress::Any } else { HostAddress::AnyIPv6 }
+            }
+            ip => HostAddress::Ip(ip),
+        };
+        Ok((Self::new(listener, local_address), address))
+    }
+
+    fn new(listener: TcpListener, local_address: SocketAddr) -> Self {
         let io = Mutex::new(Some(net::TcpListener::from_std(listener)));
-        Ok(Self { io, local_address, source: OnceLock::new() })
+        Self { io, local_address, source: OnceLock::new() }
     }
 
     pub(crate) const fn local_address(&self) -> SocketAddr {
         self.local_address
+    }
+
+    /// Returns the descriptor; `None` when it is closed.
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Option<RawFd> {
+        let io = self.io.lock().unwrap_or_else(PoisonError::into_inner);
+        io.as_ref().map(AsRawFd::as_raw_fd)
     }
 
     /// Frees the port at once; whoever accepts is told that it is over.
@@ -112,6 +141,16 @@ fn bind(kind: HostAddress, address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Fails when a socket does not listen, as far as the system tells: nothing would ever come.
+fn check_listening(socket: &SockRef<'_>) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    if !socket.is_listener()? {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket does not listen"));
+    }
+    let _ = socket;
+    Ok(())
 }
 
 /// Returns whether this machine has IPv6 at all.

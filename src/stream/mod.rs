@@ -8,12 +8,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+mod adopted;
 mod listener;
 #[cfg(any(test, fuzzing))]
 #[cfg_attr(not(test), expect(dead_code, reason = "the fuzz targets need a part of it"))]
 pub(crate) mod scripted;
 mod tcp;
 
+pub(crate) use adopted::Adopted;
 pub(crate) use listener::{Incoming, Listener};
 pub(crate) use tcp::TcpStream;
 

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod adopted;
 mod client;
 mod client_answers;
 mod client_logins;

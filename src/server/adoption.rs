@@ -1,0 +1,155 @@
+//! Sockets that others have opened: connections of another server, and listeners.
+
+use std::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::server::opening::Newcomer;
+use crate::server::{WebSocketServer, accept};
+use crate::ssl_mode::SslMode;
+use crate::stream::{self, Stream};
+
+/// Sockets of others.
+impl WebSocketServer {
+    /// Takes over a TCP connection that another server has accepted, and begins its handshake.
+    ///
+    /// `received` is what has been read from it already: the request that told that a WebSocket is
+    /// wanted, or a part of it, and whatever came behind. It may be empty. The server need not
+    /// listen. From now on all is as with its own connections: the time for the handshake begins,
+    /// [`new_connection`](Self::new_connection) or [`server_error`](Self::server_error) follows,
+    /// [`close`](Self::close) ends it while nobody has taken it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Accept`] when the connection is there no more, and
+    /// [`Error::SecureModeNotSupported`] for [`SslMode::Secure`]. Nothing is emitted then, and the
+    /// connection is closed.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketServer::handleConnection()`, where nothing may have been read before.
+    ///
+    /// # Examples
+    ///
+    /// One port for web pages and chats: what asks for the chat is handed on.
+    ///
+    /// ```no_run
+    /// use std::io::{self, Read, Write};
+    /// use std::net::{TcpListener, TcpStream};
+    /// use std::thread;
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{EventLoop, SslMode, WebSocketServer};
+    ///
+    /// fn serve(mut stream: TcpStream, server: &WebSocketServer) -> io::Result<()> {
+    ///     let mut buffer = [0; 4096];
+    ///     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    ///     let length = stream.read(&mut buffer)?;
+    ///     let received = &buffer[..length];
+    ///     if received.starts_with(b"GET /chat ") {
+    ///         return server.handle_connection(stream, received).map_err(io::Error::other);
+    ///     }
+    ///     stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+    /// }
+    ///
+    /// fn main() -> io::Result<()> {
+    ///     let server = WebSocketServer::new("Chat", SslMode::NonSecure);
+    ///     let listener = TcpListener::bind("127.0.0.1:8080")?;
+    ///     thread::spawn(move || {
+    ///         for stream in listener.incoming().flatten() {
+    ///             let server = server.clone();
+    ///             thread::spawn(move || serve(stream, &server));
+    ///         }
+    ///     });
+    ///     EventLoop::current().exec();
+    ///     Ok(())
+    /// }
+    /// ```
+    #[doc(alias = "handleConnection")]
+    pub fn handle_connection(&self, stream: TcpStream, received: &[u8]) -> Result<(), Error> {
+        if self.inner.mode == SslMode::Secure {
+            return Err(Error::SecureModeNotSupported);
+        }
+        let adopted = stream::Adopted::new(stream);
+        let adopted = adopted.map_err(|source| Error::Accept { source: Arc::new(source) })?;
+        let (received, closings) = (received.to_vec(), self.inner.lock().closings);
+
+        let server = Arc::downgrade(&self.inner);
+        self.inner.event_loop.run(move || {
+            let Some(server) = server.upgrade() else { return };
+            let peer = adopted.peer_address();
+            match adopted.watch() {
+                Ok(stream) => {
+                    let stream = Stream::Tcp(stream);
+                    server.begin_handshake(Newcomer { stream, received, peer, closings });
+                }
+                Err(source) => {
+                    let error = Error::HandshakeBroken { peer, source: Arc::new(source) };
+                    server.emit(|server| server.report(&error));
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Listens with a socket that listens already, such as one that systemd has handed over.
+    ///
+    /// Otherwise as [`listen`](Self::listen): the server closes it at its end.
+    ///
+    /// # Errors
+    ///
+    /// As `listen`. [`Error::Listen`] also when the socket does not listen, where the system tells.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketServer::setSocketDescriptor()`, which takes any socket.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::TcpListener;
+    ///
+    /// use slotwork::{SslMode, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let port = listener.local_addr()?.port();
+    ///
+    /// let server = WebSocketServer::new("Chat", SslMode::NonSecure);
+    /// server.listen_on(listener)?;
+    /// assert_eq!(server.server_port(), port);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "setSocketDescriptor")]
+    #[doc(alias = "setNativeDescriptor")]
+    pub fn listen_on(&self, listener: TcpListener) -> Result<(), Error> {
+        let result = self.inner.adopt(listener);
+        self.begin_to_accept(result)
+    }
+
+    /// Returns the descriptor of the socket that listens; `None` when the server does not.
+    ///
+    /// It belongs to the server, which closes it at its end.
+    #[cfg(unix)]
+    #[doc(alias = "socketDescriptor")]
+    #[doc(alias = "nativeDescriptor")]
+    #[must_use]
+    pub fn socket_descriptor(&self) -> Option<RawFd> {
+        self.inner.lock().listening.as_ref()?.listener.descriptor()
+    }
+
+    /// Starts to accept, or reports why it cannot.
+    pub(super) fn begin_to_accept(
+        &self,
+        result: Result<Arc<stream::Listener>, Error>,
+    ) -> Result<(), Error> {
+        match &result {
+            Ok(listener) => accept::start(&self.inner, listener),
+            Err(error) => self.inner.report(error),
+        }
+        result.map(drop)
+    }
+}
