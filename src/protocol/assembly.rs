@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use crate::protocol::buffer_pool::BufferPool;
+use crate::protocol::buffer_pool::{BufferPool, good_capacity};
 use crate::protocol::copying::{append_bytes, append_text};
 use crate::protocol::event::Data;
 use crate::protocol::opcode::MessageKind;
@@ -94,7 +94,8 @@ impl Content {
         if needed <= self.capacity() {
             return;
         }
-        let room = self.capacity().saturating_mul(2).min(most).max(needed);
+        let doubled = good_capacity(self.capacity().saturating_mul(2).max(needed));
+        let room = doubled.min(most).max(needed);
         let pooled = pool.take(needed);
         let outgrown = match (&mut *self, pooled) {
             (Self::Text(text), Some(buffer)) => {

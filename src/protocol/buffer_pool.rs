@@ -67,13 +67,23 @@ impl BufferPool {
     }
 }
 
+/// Returns how big a buffer for `needed` bytes is best made: at most four times as big.
+///
+/// A big one has its own pages with every common allocator, and leaves none behind in a heap
+/// when it grows or goes.
+pub(crate) fn good_capacity(needed: usize) -> usize {
+    if needed < BIG { needed } else { needed.max(OWN_PAGES) }
+}
+
 /// With eight buffers that are smaller there is nothing to gain.
 const BIG: usize = 32 * 1024;
+/// From this size on glibc maps pages for a block alone; others do so earlier.
+const OWN_PAGES: usize = 128 * 1024;
 const MOST_BUFFERS: usize = 8;
 const MOST_BYTES: usize = 4 * BIGGEST_KEPT;
 /// 1 MiB and room for the headers of its frames.
 const BIGGEST_KEPT: usize = 1024 * 1024 + 1024;
-const SMALLEST_KEPT: usize = 1024;
+pub(crate) const SMALLEST_KEPT: usize = 1024;
 const ALWAYS_FITTING: usize = 4096;
 const MOST_SLACK: usize = 4;
 
@@ -139,6 +149,12 @@ mod tests {
 
         assert!(pool.take_was_used());
         assert!(!pool.take_was_used());
+    }
+
+    #[test]
+    fn big_buffers_have_their_own_pages() {
+        assert_eq!([0, 5000, BIG - 1].map(good_capacity), [0, 5000, BIG - 1]);
+        assert_eq!([BIG, 200_000].map(good_capacity), [128 * 1024, 200_000]);
     }
 
     #[test]

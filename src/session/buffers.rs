@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::protocol::buffer_pool::BufferPool;
+use crate::protocol::buffer_pool::{BufferPool, SMALLEST_KEPT, good_capacity};
 use crate::reactor::keep_a_while;
 
 /// The pool of a thread, for messages that are assembled and for output.
@@ -14,9 +14,10 @@ pub(super) fn shared_pool() -> SharedPool {
     POOL.try_with(Rc::clone).unwrap_or_default()
 }
 
-/// Takes a buffer from this thread's pool, or an empty one.
+/// Takes a buffer for `needed` bytes from this thread's pool, or makes one that it will keep.
 pub(super) fn take_buffer(needed: usize) -> Vec<u8> {
-    POOL.try_with(|pool| pool.borrow_mut().take(needed)).ok().flatten().unwrap_or_default()
+    let pooled = POOL.try_with(|pool| pool.borrow_mut().take(needed)).ok().flatten();
+    pooled.unwrap_or_else(|| Vec::with_capacity(good_capacity(needed.max(SMALLEST_KEPT))))
 }
 
 /// Gives a buffer to this thread's pool.

@@ -90,7 +90,8 @@ fn grows_with_what_came_not_with_what_was_promised() -> Result<(), Violation> {
     for piece in payload.chunks(50_000) {
         came += piece.len();
         feed.read(piece)?;
-        assert!(feed.decoder.held_bytes() <= came * 2 + UNFINISHED, "{came} bytes came");
+        let most = (came * 2).max(128 * 1024);
+        assert!(feed.decoder.held_bytes() <= most + UNFINISHED, "{came} bytes came");
     }
     assert_eq!(feed.received.len(), 1);
     Ok(())
