@@ -9,6 +9,9 @@ use crate::protocol::text_split::split_between_characters;
 /// Appends `bytes` to `buffer`.
 #[inline]
 pub(crate) fn append_bytes(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    if bytes.len() <= PIECE {
+        return buffer.extend_from_slice(bytes);
+    }
     buffer.reserve(bytes.len());
     for piece in bytes.chunks(PIECE) {
         buffer.extend_from_slice(piece);

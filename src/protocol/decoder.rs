@@ -8,6 +8,7 @@ use crate::protocol::limits::Limits;
 use crate::protocol::mask::{MaskingKey, apply_mask};
 use crate::protocol::opcode::{MessageKind, Opcode};
 use crate::protocol::role::Role;
+use crate::protocol::short_message::take_short_message;
 use crate::protocol::unfinished::Unfinished;
 use crate::protocol::unread::Unread;
 use crate::protocol::utf8;
@@ -158,6 +159,9 @@ impl Decoder {
         loop {
             match self.stage {
                 Stage::Header => {
+                    if let Some(event) = self.lend_short_message(unread)? {
+                        return Ok(Step::Lent(event));
+                    }
                     let Some(header) = self.read_header(unread)? else {
                         return Ok(Step::NeedsInput);
                     };
@@ -178,6 +182,22 @@ impl Decoder {
                 }
             }
         }
+    }
+
+    /// Consumes a short message, unless there is anything unusual about it or before it.
+    #[inline]
+    fn lend_short_message<'i>(
+        &self,
+        unread: &mut Unread<'i>,
+    ) -> Result<Option<Event<'i>>, Violation> {
+        if self.unfinished.is_some() || self.limits.is_some() {
+            return Ok(None);
+        }
+        Ok(match take_short_message(unread, self.role) {
+            Some((MessageKind::Text, payload)) => Some(Data::Text(utf8::text(payload)?).into()),
+            Some((MessageKind::Binary, payload)) => Some(Data::Binary(payload).into()),
+            None => None,
+        })
     }
 
     /// Consumes a header, or all there is of it.

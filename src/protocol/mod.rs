@@ -24,6 +24,7 @@ pub(crate) mod mask;
 pub(crate) mod opcode;
 pub(crate) mod role;
 pub(crate) mod short_bytes;
+pub(crate) mod short_message;
 #[cfg(any(test, fuzzing))]
 #[cfg_attr(not(test), expect(dead_code, reason = "the fuzz targets need a part of it"))]
 pub(crate) mod testing;

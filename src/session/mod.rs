@@ -142,7 +142,7 @@ impl Session {
     /// Queues a message, to be written at the end of the loop's turn.
     pub(crate) fn send(&self, kind: MessageKind, message: &[u8]) -> SendStatus {
         let mut shared = self.lock();
-        let frame_size = shared.settings().outgoing_frame_size;
+        let frame_size = shared.outgoing_frame_size();
         let is_big = message.len() >= WRITE_AT_ONCE && shared.outbox.is_empty();
         if shared.phase != Phase::Open {
             return SendStatus::NotConnected;
@@ -165,7 +165,7 @@ impl Session {
     pub(crate) fn send_prepared(&self, message: &PreparedMessage) -> SendStatus {
         let mut shared = self.lock();
         let frame = message.frame();
-        let frame_size = shared.settings().outgoing_frame_size.get();
+        let frame_size = shared.outgoing_frame_size().get();
         if frame_size < message.payload().len() || shared.role == Role::Client {
             drop(shared);
             return self.send(message.kind(), message.payload());

@@ -49,4 +49,4 @@ impl Default for Settings {
 }
 
 /// Qt's default: 512 KiB.
-const OUTGOING_FRAME_SIZE: NonZeroUsize = NonZeroUsize::new(512 * 1024).unwrap();
+pub(super) const OUTGOING_FRAME_SIZE: NonZeroUsize = NonZeroUsize::new(512 * 1024).unwrap();

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::mem;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::close_code::CloseCode;
@@ -12,7 +13,7 @@ use crate::protocol::mask::MaskingKey;
 use crate::protocol::role::Role;
 use crate::session::Failure;
 use crate::session::outbox::Outbox;
-use crate::session::rare::{Rare, Settings};
+use crate::session::rare::{OUTGOING_FRAME_SIZE, Rare, Settings};
 use crate::session::silence::Looks;
 use crate::stream::Stream;
 
@@ -119,6 +120,12 @@ impl Shared {
 
     pub(super) fn settings(&self) -> Settings {
         self.rare.as_ref().map(|rare| rare.settings).unwrap_or_default()
+    }
+
+    /// Returns how long a message may be that is sent in one frame.
+    pub(super) fn outgoing_frame_size(&self) -> NonZeroUsize {
+        let set = |rare: &Rare| rare.settings.outgoing_frame_size;
+        self.rare.as_deref().map_or(OUTGOING_FRAME_SIZE, set)
     }
 
     pub(super) fn take_new_limits(&mut self) -> Option<Limits> {
