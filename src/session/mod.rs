@@ -250,8 +250,8 @@ impl Session {
     pub(crate) fn flush(&self) -> bool {
         let mut shared = self.lock();
         let Shared { stream: Some(stream), outbox, .. } = &mut *shared else { return false };
-        let result = outbox.write_to(stream, false);
-        shared.note_written(result)
+        let written = outbox.write_to(stream, false);
+        shared.note_written(written.count)
     }
 
     /// Allows the driver to read, from the loop's next turn on.

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::mem;
 use std::sync::Arc;
 
@@ -17,6 +17,14 @@ use crate::stream::Stream;
 /// An empty outbox owns no memory: what it needs goes back to its thread.
 #[derive(Default)]
 pub(super) struct Outbox(Option<Box<Queue>>);
+
+/// What an attempt to write came to.
+#[derive(Clone, Copy)]
+pub(super) struct Written {
+    /// How many bytes the kernel has taken, also before a failure.
+    pub(super) count: usize,
+    pub(super) has_failed: bool,
+}
 
 /// What an outbox that is not empty has.
 #[derive(Default)]
@@ -80,13 +88,13 @@ impl Outbox {
     /// Writes what the kernel takes and returns how many bytes that was.
     ///
     /// Only the driver may say that it `is_driver`: see [`Stream::try_write`].
-    pub(super) fn write_to(&mut self, stream: &mut Stream, is_driver: bool) -> io::Result<usize> {
-        let Some(queue) = &mut self.0 else { return Ok(0) };
-        let written = queue.write_to(stream, is_driver)?;
+    pub(super) fn write_to(&mut self, stream: &mut Stream, is_driver: bool) -> Written {
+        let Some(queue) = &mut self.0 else { return Written { count: 0, has_failed: false } };
+        let written = queue.write_to(stream, is_driver);
         if queue.len() == 0 {
             self.clear();
         }
-        Ok(written)
+        written
     }
 
     /// Forgets what waits.
@@ -164,24 +172,25 @@ impl Queue {
         behind.chunks.push_back(chunk);
     }
 
-    fn write_to(&mut self, stream: &mut Stream, is_driver: bool) -> io::Result<usize> {
-        let mut total = 0;
+    fn write_to(&mut self, stream: &mut Stream, is_driver: bool) -> Written {
+        let mut count = 0;
         loop {
             let rest = self.chunk.as_bytes().get(self.written..).unwrap_or_default();
             if rest.is_empty() {
-                return Ok(total);
+                return Written { count, has_failed: false };
             }
             let buffers = [IoSlice::new(rest)];
-            let written = if is_driver {
-                stream.try_write_here(&buffers)?
+            let result = if is_driver {
+                stream.try_write_here(&buffers)
             } else {
-                stream.try_write(&buffers)?
+                stream.try_write(&buffers)
             };
+            let Ok(written) = result else { return Written { count, has_failed: true } };
             let is_done = written == rest.len();
-            total += written;
+            count += written;
             self.written += written;
             if !is_done {
-                return Ok(total);
+                return Written { count, has_failed: false };
             }
             self.next_chunk();
         }

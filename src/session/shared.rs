@@ -1,6 +1,6 @@
 //! What the handles of a connection and its driver share, behind one lock.
 
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::mem;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::protocol::limits::Limits;
 use crate::protocol::mask::MaskingKey;
 use crate::protocol::role::Role;
 use crate::session::Failure;
-use crate::session::outbox::Outbox;
+use crate::session::outbox::{Outbox, Written};
 use crate::session::rare::{OUTGOING_FRAME_SIZE, Rare, Settings};
 use crate::session::silence::Looks;
 use crate::stream::Stream;
@@ -150,7 +150,7 @@ impl Shared {
         match self.cork {
             Cork::On => {}
             // What the kernel does not take, and a failure, are left to the rest of the turn.
-            Cork::Suspended => self.unreported += self.outbox.write_to(stream, false).unwrap_or(0),
+            Cork::Suspended => self.unreported += self.outbox.write_to(stream, false).count,
             Cork::Off if was_woken => {}
             Cork::Off => stream.source().wake(),
         }
@@ -174,8 +174,8 @@ impl Shared {
     /// Hands to the kernel what it takes before the turn's end.
     fn write_early(&mut self) {
         if let Some(stream) = &mut self.stream {
-            let result = self.outbox.write_to(stream, false);
-            self.note_written(result);
+            let written = self.outbox.write_to(stream, false);
+            self.note_written(written.count);
         }
     }
 
@@ -189,52 +189,52 @@ impl Shared {
         let Some(stream) = &mut self.stream else { return };
         let header = frame.header(None);
         let buffers = [IoSlice::new(header.as_bytes()), IoSlice::new(frame.payload)];
-        let result = stream.try_write(&buffers);
-        let written = *result.as_ref().unwrap_or(&0);
+        let written = stream.try_write(&buffers).unwrap_or(0);
         if written < header.as_bytes().len() + frame.payload.len() {
             self.outbox.push_rest(header.as_bytes(), frame.payload, written);
         }
-        self.note_written(result);
+        self.note_written(written);
     }
 
     /// Hands a big frame of many connections to the kernel; what it does not take is not copied.
     pub(super) fn write_shared(&mut self, frame: &Arc<[u8]>) {
         let Some(stream) = &mut self.stream else { return };
-        let result = stream.try_write(&[IoSlice::new(frame)]);
-        let written = *result.as_ref().unwrap_or(&0);
+        let written = stream.try_write(&[IoSlice::new(frame)]).unwrap_or(0);
         if written < frame.len() {
             self.outbox.push_shared(frame, written);
         }
-        self.note_written(result);
+        self.note_written(written);
     }
 
     /// Writes what the kernel takes and returns how much that was; only on the loop's thread.
     pub(super) fn write(&mut self) -> usize {
-        let mut result = self.write_outbox();
+        let mut written = self.write_outbox();
         // One for each time that the peer has taken something, so that they do not pile up.
-        if let Ok(written) = result
-            && (written > 0 || self.outbox.is_empty())
+        if !written.has_failed
+            && (written.count > 0 || self.outbox.is_empty())
             && let Some(payload) = self.take_late_pong()
         {
             self.push(&Frame::pong(&payload));
-            result = self.write_outbox().map(|more| written + more);
+            let Written { count, has_failed } = self.write_outbox();
+            written = Written { count: written.count + count, has_failed };
         }
-        result.unwrap_or_else(|_| {
+        if written.has_failed {
             self.is_broken = true;
             self.outbox.clear();
-            0
-        })
+        }
+        written.count
     }
 
-    pub(super) fn write_outbox(&mut self) -> io::Result<usize> {
-        let Some(stream) = &mut self.stream else { return Ok(0) };
-        self.outbox.write_to(stream, true)
+    fn write_outbox(&mut self) -> Written {
+        match &mut self.stream {
+            Some(stream) => self.outbox.write_to(stream, true),
+            None => Written { count: 0, has_failed: false },
+        }
     }
 
-    /// Lets the driver report what was written outside its turns. A failure is left to it as well:
-    /// its own next write, or read, meets it again.
-    pub(super) fn note_written(&mut self, result: io::Result<usize>) -> bool {
-        let written = result.unwrap_or(0);
+    /// Lets the driver report what was written outside its turns, and returns whether anything was.
+    /// A failure is left to it as well: its own next write, or read, meets it again.
+    pub(super) fn note_written(&mut self, written: usize) -> bool {
         self.unreported += written;
         if written > 0 || !self.outbox.is_empty() {
             self.wake();

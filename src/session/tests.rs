@@ -264,6 +264,24 @@ fn a_failure_at_any_byte_of_the_output_ends_the_connection() -> io::Result<()> {
     Ok(())
 }
 
+/// Qt: SND-08: the same when the failure comes behind a part of the output that was written whole.
+#[test]
+fn what_was_written_before_a_failure_is_counted() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.recorder().send(MessageKind::Binary, &[0; 1000]);
+    connection.recorder().send_prepared(&vec![0; 20_000]);
+    connection.settle();
+
+    connection.peer.fail_writing(1004, ErrorKind::ConnectionReset);
+    connection.peer.make_room(MIB);
+    connection.settle();
+
+    assert!(connection.has_ended());
+    assert_eq!(connection.peer.written().len(), 1004);
+    assert_eq!(connection.record().written, 1004);
+    Ok(())
+}
+
 /// RFC 6455 §5.2: wherever the input is cut, and however little the kernel takes, it is all there.
 #[test]
 fn short_reads_and_short_writes_at_any_byte_change_nothing() -> io::Result<()> {
