@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use slotwork_signals::Signal;
 
-use crate::timers::{Alarm, Expiry, Key, Timers, after};
+use crate::timers::{Alarm, Expiry, Key, Timers, after, clock};
 
 /// What all handles of a timer share.
 pub(super) struct Inner {
@@ -38,7 +38,7 @@ impl Inner {
     /// Starts anew: it expires after its interval, counted from now.
     pub(super) fn start(&self) {
         self.stop();
-        self.next.set(Some(after(Instant::now(), self.interval.get())));
+        self.next.set(Some(after(clock::now(), self.interval.get())));
         self.set_deadline();
     }
 
@@ -54,7 +54,7 @@ impl Inner {
     }
 
     pub(super) fn remaining_time(&self) -> Option<Duration> {
-        Some(self.next.get()?.saturating_duration_since(Instant::now()))
+        Some(self.next.get()?.saturating_duration_since(clock::now()))
     }
 
     /// Takes the place among the deadlines, unless it has one or needs none.
@@ -71,7 +71,7 @@ impl Alarm for Inner {
         self.key.set(None);
         let Some(due) = self.next.get() else { return };
         let is_over = self.is_single_shot.get();
-        self.next.set((!is_over).then(|| next_on_grid(due, self.interval.get(), Instant::now())));
+        self.next.set((!is_over).then(|| next_on_grid(due, self.interval.get(), clock::now())));
         // Only when the slots have run, or panicked: in a loop inside one of them it is silent.
         let _goes_on = GoesOn(&self);
         self.timeout.emit(&());
@@ -113,7 +113,30 @@ fn next_on_grid(due: Instant, interval: Duration, now: Instant) -> Instant {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
+    use crate::timers::clock::testing::StoppedClock;
+
+    /// A timer goes by the same clock as the deadlines of connections.
+    #[test]
+    fn timers_go_by_the_clock() {
+        let mut clock = StoppedClock::new();
+        let timer = Inner::new(Timers::current());
+        let count = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&count);
+        timer.timeout.connect_direct(move |()| _ = counter.fetch_add(1, Ordering::Relaxed));
+        timer.interval.set(Duration::from_secs(3600));
+        timer.start();
+
+        clock.advance(Duration::from_secs(3599));
+        assert_eq!(timer.remaining_time(), Some(Duration::from_secs(1)));
+        assert_eq!(count.load(Ordering::Relaxed), 0);
+        (0..3).for_each(|_| clock.advance(Duration::from_secs(3600)));
+
+        assert_eq!(count.load(Ordering::Relaxed), 3);
+    }
 
     /// Due every 10 ms from 0 on: what follows when it is seen late.
     #[test]

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use slotwork_signals::{Handle, Receiver, SignalRef, WeakReceiver};
 
 use crate::event_loop::EventLoop;
-use crate::timers::{Expiry, after};
+use crate::timers::{Expiry, after, clock};
 
 mod inner;
 mod weak;
@@ -101,7 +101,7 @@ impl Timer {
                 slot(&receiver);
             }
         };
-        let deadline = after(Instant::now(), duration);
+        let deadline = after(clock::now(), duration);
         event_loop.timers().insert(deadline, Expiry::Call(Box::new(call)));
     }
 
