@@ -23,10 +23,16 @@ pub(crate) fn catch(place: &'static str, call: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| keep(place, payload)).is_ok()
 }
 
+/// The same for slots that hear of panics: one in them is only logged, or it would be told for ever.
+pub(crate) fn catch_and_log(place: &'static str, call: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
+        log(place, &*payload);
+    }
+}
+
 /// Logs a panic and keeps it for the loop; returns its message.
 pub(crate) fn keep(place: &'static str, payload: Box<dyn Any + Send>) -> String {
-    let message = message_of(&*payload);
-    error!("{place} panicked: {message}");
+    let message = log(place, &*payload);
     let caught = Caught { place, message: message.clone(), payload };
     // At the thread's end there is no loop any more that would take it.
     let _ = CAUGHT.try_with(|list| list.borrow_mut().push(caught));
@@ -36,6 +42,12 @@ pub(crate) fn keep(place: &'static str, payload: Box<dyn Any + Send>) -> String 
 /// Takes the panics of this thread that were caught since the last time.
 pub(crate) fn take() -> Vec<Caught> {
     CAUGHT.try_with(|list| mem::take(&mut *list.borrow_mut())).unwrap_or_default()
+}
+
+fn log(place: &'static str, payload: &(dyn Any + Send)) -> String {
+    let message = message_of(payload);
+    error!("{place} panicked: {message}");
+    message
 }
 
 /// Returns what a panic says.

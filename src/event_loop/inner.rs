@@ -93,7 +93,8 @@ impl Inner {
         let mut going_on = None;
         for caught in panics::take() {
             let panic = CaughtPanic::new(caught.place, caught.message);
-            catch("a slot of the signal `panicked`", || self.panicked.emit(&panic));
+            let tell = || self.panicked.emit(&panic);
+            panics::catch_and_log("a slot of the signal `panicked`", tell);
             going_on.get_or_insert(caught.payload);
         }
         going_on.filter(|_| self.panic_policy.get() == PanicPolicy::Propagate)

@@ -1,6 +1,6 @@
 //! Panics in calls of the event loop: told, and ended with their own call, unless wanted otherwise.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -108,6 +108,24 @@ fn a_panic_in_the_slot_that_hears_of_panics_ends_there() -> Result<()> {
     })?;
 
     ensure!(code == 4);
+    Ok(())
+}
+
+/// The same for a slot that panics each time: it is called once for each panic of others.
+#[test]
+fn a_slot_that_hears_of_panics_does_not_hear_of_its_own() -> Result<()> {
+    let calls = in_thread(|event_loop| {
+        let calls = Rc::new(Cell::new(0));
+        event_loop.panicked().connect_to(&calls, |calls, _event_loop, _panic| {
+            calls.set(calls.get() + 1);
+            complain();
+        });
+        event_loop.handle().post(complain);
+        (0..10).for_each(|_| event_loop.process_events());
+        calls.get()
+    })?;
+
+    ensure!(calls == 1, "{calls}");
     Ok(())
 }
 
