@@ -39,7 +39,8 @@ pub use weak::WeakWebSocketServer;
 /// A server that accepts WebSocket connections.
 ///
 /// A cheap handle: clones are the same server, and any thread may use them. The server lives on the
-/// event loop of the thread that made it; its signals are emitted there. Dropping the last handle
+/// event loop of the thread that made it; its signals are emitted there, but for the
+/// [`server_error`](Self::server_error) of a call that fails. Dropping the last handle
 /// closes it as [`close`](Self::close) does, without a signal; sockets that were taken live on.
 ///
 /// # Qt
@@ -95,7 +96,8 @@ impl WebSocketServer {
     ///
     /// [`Error::Listen`] when the address cannot be bound, [`Error::AlreadyListening`] when the
     /// server listens, which it then goes on doing, and [`Error::SecureModeNotSupported`] for
-    /// [`SslMode::Secure`]. [`server_error`](Self::server_error) is emitted as well.
+    /// [`SslMode::Secure`]. [`server_error`](Self::server_error) is emitted as well, before this
+    /// returns; its slots in other threads follow.
     ///
     /// # Qt
     ///
