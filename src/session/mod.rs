@@ -14,15 +14,12 @@ use std::task::Waker;
 use crate::close_code::CloseCode;
 use crate::error::Error;
 use crate::mask_generator::MaskGenerator;
-use crate::prepared_message::PreparedMessage;
-use crate::protocol::fragmentation::Frames;
 use crate::protocol::frame::Frame;
 use crate::protocol::limits::Limits;
-use crate::protocol::opcode::MessageKind;
 use crate::protocol::role::Role;
 use crate::send_status::SendStatus;
 use crate::session::rare::Settings;
-use crate::session::shared::{Cork, OUTPUT_LIMIT, Phase, Shared};
+use crate::session::shared::{Cork, Phase, Shared};
 use crate::session::silence::Silence;
 use crate::socket_state::SocketState;
 use crate::stream::Stream;
@@ -32,6 +29,7 @@ mod driver;
 mod outbox;
 mod patience;
 mod rare;
+mod sending;
 mod shared;
 mod silence;
 #[cfg(any(test, fuzzing))]
@@ -139,74 +137,6 @@ impl Session {
         self.lock().role
     }
 
-    /// Queues a message, to be written at the end of the loop's turn.
-    pub(crate) fn send(&self, kind: MessageKind, message: &[u8]) -> SendStatus {
-        let mut shared = self.lock();
-        let frame_size = shared.outgoing_frame_size();
-        let is_big = message.len() >= WRITE_AT_ONCE && shared.outbox.is_empty();
-        if shared.phase != Phase::Open {
-            return SendStatus::NotConnected;
-        }
-        if !is_big && !shared.has_room(message.len()) {
-            return self.refuse_output(shared);
-        }
-        for frame in Frames::of(kind, message, frame_size) {
-            if is_big && shared.outbox.is_empty() {
-                shared.write_at_once(&frame);
-            } else {
-                shared.push(&frame);
-            }
-        }
-        shared.wake();
-        SendStatus::Queued
-    }
-
-    /// Queues a message that is encoded already.
-    pub(crate) fn send_prepared(&self, message: &PreparedMessage) -> SendStatus {
-        let mut shared = self.lock();
-        let frame = message.frame();
-        let frame_size = shared.outgoing_frame_size().get();
-        if frame_size < message.payload().len() || shared.role == Role::Client {
-            drop(shared);
-            return self.send(message.kind(), message.payload());
-        }
-        if shared.phase != Phase::Open {
-            return SendStatus::NotConnected;
-        }
-        if shared.outbox.is_empty() && frame.len() >= WRITE_AT_ONCE {
-            shared.write_shared(frame);
-        } else if !shared.has_room(frame.len()) {
-            return self.refuse_output(shared);
-        } else if frame.len() >= WRITE_AT_ONCE {
-            shared.outbox.push_shared(frame, 0);
-        } else {
-            shared.outbox.push_encoded(frame);
-        }
-        shared.wake();
-        SendStatus::Queued
-    }
-
-    /// Queues a ping.
-    pub(crate) fn ping(&self, payload: &[u8]) -> SendStatus {
-        let mut shared = self.lock();
-        if shared.phase != Phase::Open {
-            return SendStatus::NotConnected;
-        }
-        if !shared.has_room(payload.len()) {
-            return self.refuse_output(shared);
-        }
-        shared.push(&Frame::ping(payload));
-        shared.wake();
-        SendStatus::Queued
-    }
-
-    /// Ends the connection of a peer that does not read what it is sent.
-    fn refuse_output(&self, shared: MutexGuard<'_, Shared>) -> SendStatus {
-        drop(shared);
-        self.fail(Failure::Error(Error::OutputLimit { limit: OUTPUT_LIMIT }));
-        SendStatus::OutputLimit { limit: OUTPUT_LIMIT }
-    }
-
     /// Begins the closing handshake; does nothing when it has begun already.
     pub(crate) fn close(&self, code: CloseCode, reason: &str) -> SendStatus {
         let mut shared = self.lock();
@@ -246,14 +176,6 @@ impl Session {
         self.fail(Failure::Aborted);
     }
 
-    /// Hands to the kernel what it takes now, and returns whether anything was.
-    pub(crate) fn flush(&self) -> bool {
-        let mut shared = self.lock();
-        let Shared { stream: Some(stream), outbox, .. } = &mut *shared else { return false };
-        let written = outbox.write_to(stream, false);
-        shared.note_written(written.count)
-    }
-
     /// Allows the driver to read, from the loop's next turn on.
     pub(crate) fn start_reading(&self) {
         let mut shared = self.lock();
@@ -285,11 +207,6 @@ impl Session {
             Phase::Closing => SocketState::Closing,
             Phase::Ended => SocketState::Unconnected,
         }
-    }
-
-    /// Returns how many bytes wait for the kernel to take them.
-    pub(crate) fn bytes_to_write(&self) -> usize {
-        self.lock().outbox.len()
     }
 
     /// Returns the address of this end, also of a connection that has ended.
@@ -460,5 +377,3 @@ impl Session {
 
 /// By which the pong that answers a keepalive ping is told from those that the program asked for.
 pub(crate) const KEEPALIVE_PAYLOAD: &[u8] = b"\0keepalive";
-/// Messages of at least this size are handed to the kernel by the call that sends them.
-const WRITE_AT_ONCE: usize = 16 * 1024;
