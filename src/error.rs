@@ -91,6 +91,9 @@ pub enum Error {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The message was dropped, because the peer reads too slowly; the socket stays open.
+    #[error("the peer reads too slowly; the message was dropped")]
+    MessageDropped,
     /// The socket is not open: there is no connection yet, or it is being closed.
     #[error("the socket is not connected")]
     NotConnected,

@@ -46,6 +46,7 @@ mod handshake;
 mod host_address;
 mod mask_generator;
 mod network_proxy;
+mod output_policy;
 mod panics;
 mod pong;
 mod prepared_message;
@@ -104,6 +105,7 @@ pub use host_address::HostAddress;
 pub use mask_generator::MaskGenerator;
 #[doc(alias = "QNetworkProxy")]
 pub use network_proxy::NetworkProxy;
+pub use output_policy::OutputPolicy;
 pub use pong::Pong;
 pub use prepared_message::PreparedMessage;
 pub use send_status::SendStatus;

@@ -34,6 +34,9 @@ pub enum SendStatus {
         /// The limit in bytes.
         limit: usize,
     },
+    /// Too much output waits for the peer, and its [`OutputPolicy`](crate::OutputPolicy) is to drop
+    /// what comes then. Nothing is sent; the socket stays open.
+    Dropped,
     /// The close code must not be sent; the socket stays open.
     InvalidCloseCode(CloseCode),
 }
@@ -43,13 +46,14 @@ impl SendStatus {
     ///
     /// # Errors
     ///
-    /// [`Error::NotConnected`], [`Error::OutputLimit`] or [`Error::InvalidCloseCode`], when nothing is
-    /// sent.
+    /// [`Error::NotConnected`], [`Error::OutputLimit`], [`Error::MessageDropped`] or
+    /// [`Error::InvalidCloseCode`], when nothing is sent.
     pub const fn ok(self) -> Result<(), Error> {
         match self {
             Self::Queued => Ok(()),
             Self::NotConnected => Err(Error::NotConnected),
             Self::OutputLimit { limit } => Err(Error::OutputLimit { limit }),
+            Self::Dropped => Err(Error::MessageDropped),
             Self::InvalidCloseCode(code) => Err(Error::InvalidCloseCode(code)),
         }
     }

@@ -17,6 +17,7 @@ use crate::host_address::HostAddress;
 use crate::server::cors_authenticator::CorsAuthenticator;
 use crate::server::gate::Gate;
 use crate::server::verifier::Question;
+use crate::session::Settings;
 use crate::socket::{Clients, WebSocket};
 use crate::ssl_mode::SslMode;
 use crate::stream::Listener;
@@ -50,6 +51,8 @@ pub(super) struct State {
     pub(super) handshakes: BTreeMap<u64, Task<()>>,
     pub(super) next_handshake: u64,
     pub(super) handshake_timeout: Option<Duration>,
+    /// What was set for the sockets of clients that come; none while all are the defaults.
+    pub(super) socket_settings: Option<Settings>,
     pub(super) error: Option<Error>,
 }
 
@@ -80,6 +83,7 @@ impl Inner {
             handshakes: BTreeMap::new(),
             next_handshake: 0,
             handshake_timeout: Some(DEFAULT_HANDSHAKE_TIMEOUT),
+            socket_settings: None,
             error: None,
         };
         Self {

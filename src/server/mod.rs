@@ -26,6 +26,7 @@ mod opening;
 mod opening_handshake;
 mod origin_policy;
 mod shutdown;
+mod socket_defaults;
 mod verdict;
 mod verifier;
 mod weak;

@@ -137,7 +137,9 @@ impl Newcomer {
         let Self { stream, peer, closings, .. } = self;
         let Admitted { server, request, leftover, subprotocol, data } = admitted;
         let (mode, clients) = (server.mode, Arc::clone(&server.clients));
-        let accepted = Accepted { stream, request, leftover, subprotocol, mode, peer, clients };
+        let settings = server.lock().socket_settings;
+        let accepted =
+            Accepted { stream, request, leftover, subprotocol, mode, peer, clients, settings };
         let (socket, driver) = WebSocket::accepted(accepted);
         if let Some(data) = data {
             socket.attach(data);

@@ -7,7 +7,7 @@ use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::close_code::CloseCode;
@@ -19,8 +19,9 @@ use crate::protocol::event::{Data, Event};
 use crate::protocol::limits::Limits;
 use crate::reactor::wake_later;
 use crate::session::buffers::{ReadBuffer, SharedPool, put_buffer, shared_pool, take_buffer};
+use crate::session::gauge::Reading;
 use crate::session::patience::{Lost, Patience};
-use crate::session::{Failure, Output, Session};
+use crate::session::{Failure, Output, OutputLevel, Session};
 use crate::socket_state::SocketState;
 use crate::turn::{self, Turn};
 
@@ -37,6 +38,8 @@ pub(crate) trait Observer: 'static {
     fn message_received(&self, message: Data<'_>, last_frame: usize);
     fn pong_received(&self, payload: &[u8]);
     fn bytes_written(&self, count: usize);
+    /// Only after [`Session::watch_output`].
+    fn output_level_changed(&self, level: OutputLevel);
     fn closing(&self);
     fn state_changed(&self, state: SocketState);
     fn failed(&self, error: Error);
@@ -136,10 +139,11 @@ impl<O: Observer> Driver<O> {
         let may_read = start.is_taken && !self.is_paused();
         let input = if may_read { self.read(start.is_readable) } else { Input::Waiting };
 
-        let output = self.observer.session().write_turn();
+        let mut output = self.observer.session().write_turn();
         if output.written > 0 {
             self.tell(|observer| observer.bytes_written(output.written));
         }
+        self.tell_reading(&mut output.reading);
         match input {
             _ if output.failure.is_some() => self.end(output.failure),
             // A peer that sends no more may still read what was sent before our close frame.
@@ -160,6 +164,17 @@ impl<O: Observer> Driver<O> {
                 self.end(Some(Failure::Error(Error::RemoteHostClosed)))
             }
             Input::Waiting => self.prepare_to_wait(&output, cx),
+        }
+    }
+
+    /// Tells who waits for it that there is room for more, or none.
+    fn tell_reading(&self, reading: &mut Reading) {
+        reading.waiting.drain(..).for_each(Waker::wake);
+        if reading.has_risen {
+            self.tell(|observer| observer.output_level_changed(OutputLevel::High));
+        }
+        if reading.has_fallen {
+            self.tell(|observer| observer.output_level_changed(OutputLevel::Drained));
         }
     }
 

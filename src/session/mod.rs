@@ -18,14 +18,17 @@ use crate::protocol::frame::Frame;
 use crate::protocol::limits::Limits;
 use crate::protocol::role::Role;
 use crate::send_status::SendStatus;
-use crate::session::rare::Settings;
+use crate::session::gauge::Reading;
 use crate::session::shared::{Cork, Phase, Shared};
 use crate::session::silence::Silence;
 use crate::socket_state::SocketState;
 use crate::stream::Stream;
 
+mod admission;
+mod backlog;
 mod buffers;
 mod driver;
+mod gauge;
 mod outbox;
 mod patience;
 mod rare;
@@ -38,6 +41,8 @@ pub(crate) mod testing;
 mod tests;
 
 pub(crate) use driver::{Driver, Observer};
+pub(crate) use gauge::OutputLevel;
+pub(crate) use rare::Settings;
 pub(crate) use silence::PING_AFTER;
 
 /// The side of a connection that every thread reaches.
@@ -72,6 +77,7 @@ struct Output {
     /// How many bytes the kernel has taken since the last turn.
     written: usize,
     has_more: bool,
+    reading: Reading,
     is_closing: bool,
     is_broken: bool,
     failure: Option<Failure>,
@@ -263,6 +269,7 @@ impl Session {
         Output {
             written: mem::take(&mut shared.unreported) + written,
             has_more: !shared.outbox.is_empty(),
+            reading: shared.read_gauge(),
             is_closing: shared.phase == Phase::Closing,
             is_broken: shared.is_broken,
             failure: shared.take_failure(),
@@ -342,9 +349,12 @@ impl Session {
         if shared.phase != Phase::Ended {
             shared.phase = Phase::Ended;
             shared.rare().failure = Some(failure);
-            shared.outbox.clear();
+            shared.clear_output();
             self.has_ended.store(true, Ordering::Release);
             shared.wake();
+            let waiting = shared.take_waiting();
+            drop(shared);
+            waiting.into_iter().for_each(Waker::wake);
         }
     }
 
@@ -352,7 +362,7 @@ impl Session {
     fn end(&self, is_clean: bool) {
         let mut shared = self.lock();
         shared.phase = Phase::Ended;
-        shared.outbox.clear();
+        shared.clear_output();
         if !is_clean || shared.close().is_none() {
             // RFC 6455 §7.1.5: no close frame of the peer was received.
             shared.rare().close = Some((CloseCode::ABNORMAL_DISCONNECTION, "".into()));
@@ -360,9 +370,11 @@ impl Session {
         let stream = shared.stream.take();
         shared.rare().local_address =
             stream.as_ref().and_then(|stream| stream.local_address().ok());
+        let waiting = shared.take_waiting();
         drop(shared);
         self.has_ended.store(true, Ordering::Release);
         drop(stream);
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Returns whether nothing may be delivered any more.

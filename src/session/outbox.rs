@@ -36,7 +36,7 @@ struct Queue {
 }
 
 /// A part of the output.
-enum Chunk {
+pub(super) enum Chunk {
     /// Frames of this connection alone, to which more can be added.
     Own(Vec<u8>),
     /// A big message that other connections send as well.
@@ -82,7 +82,16 @@ impl Outbox {
 
     /// Puts encoded frames behind what waits, without a copy, but for the first `written` bytes.
     pub(super) fn push_shared(&mut self, frames: &Arc<[u8]>, written: usize) {
-        self.queue().push_shared(frames, written);
+        self.queue().push_chunk(Chunk::Shared(Arc::clone(frames)), written);
+    }
+
+    /// Puts encoded frames behind what waits; a copy is made only of few bytes.
+    pub(super) fn push_chunk(&mut self, chunk: Chunk) {
+        if chunk.len() < WORTH_A_CHUNK {
+            self.push_encoded(chunk.as_bytes());
+        } else {
+            self.queue().push_chunk(chunk, 0);
+        }
     }
 
     /// Writes what the kernel takes and returns how many bytes that was.
@@ -127,8 +136,7 @@ impl Queue {
     }
 
     /// Puts encoded frames behind what waits, without a copy, but for the first `written` bytes.
-    fn push_shared(&mut self, frames: &Arc<[u8]>, written: usize) {
-        let chunk = Chunk::Shared(Arc::clone(frames));
+    fn push_chunk(&mut self, chunk: Chunk, written: usize) {
         if self.len() == 0 {
             self.clear();
             (self.chunk, self.written) = (chunk, written);
@@ -226,7 +234,7 @@ impl Chunk {
         }
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.as_bytes().len()
     }
 
@@ -253,5 +261,7 @@ thread_local! {
 
 /// As many as are written to in one turn of a loop, roughly.
 const MOST_SPARE: usize = 64;
+/// What is shorter is copied behind the rest: then one write takes both.
+const WORTH_A_CHUNK: usize = 16 * 1024;
 /// Room for the header of a frame, so that a pooled buffer holds header and payload.
 const HEADER_ROOM: usize = 16;

@@ -5,8 +5,11 @@ use std::num::NonZeroUsize;
 
 use crate::close_code::CloseCode;
 use crate::mask_generator::MaskGenerator;
+use crate::output_policy::OutputPolicy;
 use crate::protocol::limits::Limits;
 use crate::session::Failure;
+use crate::session::backlog::Backlog;
+use crate::session::gauge::Gauge;
 
 /// Parts of a session that are allocated when they are needed: idle connections are many.
 #[derive(Default)]
@@ -24,13 +27,21 @@ pub(super) struct Rare {
     pub(super) has_new_limits: bool,
     /// What masks frames instead of the usual random numbers.
     pub(super) mask_generator: Option<Box<dyn MaskGenerator>>,
+    /// What waits behind the output of a peer that reads slowly.
+    pub(super) backlog: Option<Box<Backlog>>,
+    /// There is one once somebody has asked how much output waits.
+    pub(super) gauge: Option<Box<Gauge>>,
+    /// How many messages such a peer has missed.
+    pub(super) dropped: u64,
 }
 
 impl Rare {
     /// Keeps what was set, for another connection, and forgets what became of the last one.
     pub(super) fn without_past(self) -> Self {
-        let Self { settings, mask_generator, .. } = self;
-        Self { settings, has_new_limits: true, mask_generator, ..Self::default() }
+        let Self { settings, mask_generator, gauge, .. } = self;
+        // Who waits for room looks anew.
+        let gauge = gauge.map(|_| Box::default());
+        Self { settings, has_new_limits: true, mask_generator, gauge, ..Self::default() }
     }
 }
 
@@ -40,13 +51,37 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     /// Messages that are longer are sent in several frames.
     pub(crate) outgoing_frame_size: NonZeroUsize,
+    pub(crate) output: OutputSettings,
+}
+
+/// What is done about a peer that reads slowly.
+#[derive(Clone, Copy)]
+pub(crate) struct OutputSettings {
+    pub(crate) policy: OutputPolicy,
+    /// How many bytes may wait.
+    pub(crate) limit: usize,
+    /// From how many bytes on those who send should wait.
+    pub(crate) high_water_mark: usize,
+}
+
+impl OutputSettings {
+    pub(super) const DEFAULT: Self =
+        Self { policy: OutputPolicy::Close, limit: OUTPUT_LIMIT, high_water_mark: HIGH_WATER_MARK };
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { limits: Limits::default(), outgoing_frame_size: OUTGOING_FRAME_SIZE }
+        Self {
+            limits: Limits::default(),
+            outgoing_frame_size: OUTGOING_FRAME_SIZE,
+            output: OutputSettings::DEFAULT,
+        }
     }
 }
 
 /// Qt's default: 512 KiB.
 pub(super) const OUTGOING_FRAME_SIZE: NonZeroUsize = NonZeroUsize::new(512 * 1024).unwrap();
+/// What a fast network takes within some milliseconds.
+const HIGH_WATER_MARK: usize = 1024 * 1024;
+/// More than any message that is received by default.
+pub(super) const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;

@@ -1,15 +1,18 @@
 //! What is sent: into the output, or to the kernel at once.
 
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 
 use crate::error::Error;
+use crate::output_policy::OutputPolicy;
 use crate::prepared_message::PreparedMessage;
 use crate::protocol::fragmentation::Frames;
 use crate::protocol::frame::Frame;
 use crate::protocol::opcode::MessageKind;
 use crate::protocol::role::Role;
 use crate::send_status::SendStatus;
-use crate::session::shared::{OUTPUT_LIMIT, Phase, Shared};
+use crate::session::admission::Admission;
+use crate::session::outbox::Chunk;
+use crate::session::shared::{Phase, Shared};
 use crate::session::{Failure, Session};
 
 impl Session {
@@ -21,16 +24,26 @@ impl Session {
         if shared.phase != Phase::Open {
             return SendStatus::NotConnected;
         }
-        if !is_big && !shared.has_room(message.len()) {
-            return self.refuse_output(shared);
+        let frames = Frames::of(kind, message, frame_size);
+        let admission = if is_big { Admission::Now } else { shared.admit(message.len()) };
+        match admission {
+            Admission::Now => {}
+            Admission::Later => {
+                let message = shared.encode(frames);
+                shared.put_off(message);
+                return SendStatus::Queued;
+            }
+            Admission::Dropped => return SendStatus::Dropped,
+            Admission::TooMuch => return self.refuse_output(shared),
         }
-        for frame in Frames::of(kind, message, frame_size) {
+        for frame in frames {
             if is_big && shared.outbox.is_empty() {
                 shared.write_at_once(&frame);
             } else {
                 shared.push(&frame);
             }
         }
+        shared.note_output();
         shared.wake();
         SendStatus::Queued
     }
@@ -49,13 +62,21 @@ impl Session {
         }
         if shared.outbox.is_empty() && frame.len() >= WRITE_AT_ONCE {
             shared.write_shared(frame);
-        } else if !shared.has_room(frame.len()) {
-            return self.refuse_output(shared);
-        } else if frame.len() >= WRITE_AT_ONCE {
-            shared.outbox.push_shared(frame, 0);
         } else {
-            shared.outbox.push_encoded(frame);
+            match shared.admit(frame.len()) {
+                Admission::Now if frame.len() >= WRITE_AT_ONCE => {
+                    shared.outbox.push_shared(frame, 0);
+                }
+                Admission::Now => shared.outbox.push_encoded(frame),
+                Admission::Later => {
+                    shared.put_off(Chunk::Shared(Arc::clone(frame)));
+                    return SendStatus::Queued;
+                }
+                Admission::Dropped => return SendStatus::Dropped,
+                Admission::TooMuch => return self.refuse_output(shared),
+            }
         }
+        shared.note_output();
         shared.wake();
         SendStatus::Queued
     }
@@ -67,31 +88,46 @@ impl Session {
             return SendStatus::NotConnected;
         }
         if !shared.has_room(payload.len()) {
-            return self.refuse_output(shared);
+            // No message is dropped for it.
+            return match shared.output_settings().policy {
+                OutputPolicy::Close => self.refuse_output(shared),
+                _ => SendStatus::Dropped,
+            };
         }
         shared.push(&Frame::ping(payload));
+        shared.note_output();
         shared.wake();
         SendStatus::Queued
     }
 
     /// Hands to the kernel what it takes now, and returns whether anything was.
     pub(crate) fn flush(&self) -> bool {
-        let mut shared = self.lock();
-        let Shared { stream: Some(stream), outbox, .. } = &mut *shared else { return false };
-        let written = outbox.write_to(stream, false);
-        shared.note_written(written.count)
+        self.lock().write_early()
     }
 
     /// Returns how many bytes wait for the kernel to take them.
     pub(crate) fn bytes_to_write(&self) -> usize {
-        self.lock().outbox.len()
+        self.lock().output_len()
+    }
+
+    /// Returns how many messages were dropped because the peer reads too slowly.
+    pub(crate) fn dropped_messages(&self) -> u64 {
+        self.lock().rare.as_ref().map_or(0, |rare| rare.dropped)
+    }
+
+    /// Lets the observer be told from now on how much output waits.
+    pub(crate) fn watch_output(&self) {
+        let mut shared = self.lock();
+        shared.rare().gauge.get_or_insert_default();
+        shared.note_output();
     }
 
     /// Ends the connection of a peer that does not read what it is sent.
     fn refuse_output(&self, shared: MutexGuard<'_, Shared>) -> SendStatus {
+        let limit = shared.output_settings().limit;
         drop(shared);
-        self.fail(Failure::Error(Error::OutputLimit { limit: OUTPUT_LIMIT }));
-        SendStatus::OutputLimit { limit: OUTPUT_LIMIT }
+        self.fail(Failure::Error(Error::OutputLimit { limit }));
+        SendStatus::OutputLimit { limit }
     }
 }
 

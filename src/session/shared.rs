@@ -99,7 +99,7 @@ impl Shared {
     }
 
     /// Returns a key that no peer can foresee, or none for a server (RFC 6455 §5.3).
-    fn next_key(&mut self) -> Option<MaskingKey> {
+    pub(super) fn next_key(&mut self) -> Option<MaskingKey> {
         match self.role {
             Role::Server => None,
             Role::Client => {
@@ -145,12 +145,12 @@ impl Shared {
 
     /// Wakes the driver, unless it will look at everything before it sleeps anyway.
     pub(super) fn wake(&mut self) {
-        let Some(stream) = &mut self.stream else { return };
+        let Some(stream) = &self.stream else { return };
         let was_woken = mem::replace(&mut self.is_woken, true);
         match self.cork {
             Cork::On => {}
             // What the kernel does not take, and a failure, are left to the rest of the turn.
-            Cork::Suspended => self.unreported += self.outbox.write_to(stream, false).count,
+            Cork::Suspended => self.unreported += self.write_output(false).count,
             Cork::Off if was_woken => {}
             Cork::Off => stream.source().wake(),
         }
@@ -159,24 +159,14 @@ impl Shared {
     pub(super) fn begin_closing(&mut self, code: CloseCode, reason: &str) {
         self.phase = Phase::Closing;
         self.rare().close = Some((code, reason.into()));
+        self.release_all();
         self.push(&Frame::close(&ClosePayload::new(code, reason)));
     }
 
-    /// Returns whether so much more may wait for the peer; asks the kernel to take something first.
-    pub(super) fn has_room(&mut self, needed: usize) -> bool {
-        let fits = |outbox: &Outbox| outbox.len().saturating_add(needed) <= OUTPUT_LIMIT;
-        if !fits(&self.outbox) {
-            self.write_early();
-        }
-        fits(&self.outbox)
-    }
-
     /// Hands to the kernel what it takes before the turn's end.
-    fn write_early(&mut self) {
-        if let Some(stream) = &mut self.stream {
-            let written = self.outbox.write_to(stream, false);
-            self.note_written(written.count);
-        }
+    pub(super) fn write_early(&mut self) -> bool {
+        let written = self.write_output(false);
+        self.note_written(written.count)
     }
 
     /// Hands a big frame to the kernel without copying what it takes.
@@ -184,7 +174,8 @@ impl Shared {
         if self.role == Role::Client {
             // It is masked in a copy: what could be saved is copied already.
             self.push(frame);
-            return self.write_early();
+            self.write_early();
+            return;
         }
         let Some(stream) = &mut self.stream else { return };
         let header = frame.header(None);
@@ -208,27 +199,36 @@ impl Shared {
 
     /// Writes what the kernel takes and returns how much that was; only on the loop's thread.
     pub(super) fn write(&mut self) -> usize {
-        let mut written = self.write_outbox();
+        let mut written = self.write_output(true);
         // One for each time that the peer has taken something, so that they do not pile up.
         if !written.has_failed
             && (written.count > 0 || self.outbox.is_empty())
             && let Some(payload) = self.take_late_pong()
         {
             self.push(&Frame::pong(&payload));
-            let Written { count, has_failed } = self.write_outbox();
+            let Written { count, has_failed } = self.write_output(true);
             written = Written { count: written.count + count, has_failed };
         }
         if written.has_failed {
             self.is_broken = true;
-            self.outbox.clear();
+            self.clear_output();
         }
         written.count
     }
 
-    fn write_outbox(&mut self) -> Written {
-        match &mut self.stream {
-            Some(stream) => self.outbox.write_to(stream, true),
-            None => Written { count: 0, has_failed: false },
+    /// Writes what the kernel takes, and then of the messages that wait behind it.
+    fn write_output(&mut self, is_driver: bool) -> Written {
+        let mut count = 0;
+        loop {
+            let Some(stream) = &mut self.stream else {
+                return Written { count, has_failed: false };
+            };
+            let written = self.outbox.write_to(stream, is_driver);
+            count += written.count;
+            let is_done = written.has_failed || !self.outbox.is_empty() || !self.refill();
+            if is_done {
+                return Written { count, ..written };
+            }
         }
     }
 
@@ -242,6 +242,3 @@ impl Shared {
         written > 0
     }
 }
-
-/// How many bytes may wait for a peer that does not read.
-pub(super) const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;

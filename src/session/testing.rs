@@ -16,7 +16,7 @@ use crate::protocol::opcode::{MessageKind, Opcode};
 use crate::protocol::role::Role;
 use crate::reactor::Reactor;
 use crate::send_status::SendStatus;
-use crate::session::{Driver, Observer, Session};
+use crate::session::{Driver, Observer, OutputLevel, Session};
 use crate::socket_state::SocketState;
 use crate::stream::scripted::{ScriptedPeer, scripted_stream};
 use crate::testing::Count;
@@ -42,6 +42,7 @@ pub(crate) enum Told {
     Pong(Vec<u8>),
     /// Not recorded: how often it comes depends on the kernel.
     Written,
+    Level(OutputLevel),
     Closing,
     State(SocketState),
     Failed(Error),
@@ -243,6 +244,10 @@ impl Observer for Recorder {
         assert!(count > 0, "nothing was written");
         self.record().written += count;
         (self.slot)(self, &Told::Written);
+    }
+
+    fn output_level_changed(&self, level: OutputLevel) {
+        self.note(&Told::Level(level));
     }
 
     fn closing(&self) {

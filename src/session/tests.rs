@@ -10,7 +10,7 @@ use crate::protocol::frame::Frame;
 use crate::protocol::frame_header::ReservedBits;
 use crate::protocol::opcode::{MessageKind, Opcode};
 use crate::send_status::SendStatus;
-use crate::session::shared::OUTPUT_LIMIT;
+use crate::session::rare::OUTPUT_LIMIT;
 use crate::socket_state::SocketState;
 
 const SECOND: Duration = Duration::from_secs(1);

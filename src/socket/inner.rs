@@ -13,7 +13,7 @@ use crate::handshake::subprotocol::ChosenSubprotocol;
 use crate::pong::Pong;
 use crate::protocol::event::Data;
 use crate::protocol::role::Role;
-use crate::session::{Driver, KEEPALIVE_PAYLOAD, Observer, Session};
+use crate::session::{Driver, KEEPALIVE_PAYLOAD, Observer, OutputLevel, Session, Settings};
 use crate::socket::client_end::ClientEnd;
 use crate::socket::clients::{Clients, Membership};
 use crate::socket::rare_signals::RareSignals;
@@ -78,6 +78,8 @@ pub(crate) struct Accepted {
     pub(crate) mode: SslMode,
     pub(crate) peer: SocketAddr,
     pub(crate) clients: Arc<Clients>,
+    /// What the server sets for its sockets, if anything.
+    pub(crate) settings: Option<Settings>,
 }
 
 impl fmt::Debug for Inner {
@@ -97,6 +99,9 @@ impl Inner {
             peer: accepted.peer.into(),
         };
         let session = Session::new(Role::Server, accepted.stream);
+        if let Some(chosen) = accepted.settings {
+            session.change_settings(|settings| *settings = chosen);
+        }
         let membership = Membership::new(Some(accepted.clients));
         let inner = Arc::new(Self::new(session, End::Server(end), membership));
         let driver = Driver::new(Arc::clone(&inner), accepted.leftover);
@@ -270,6 +275,13 @@ impl Observer for Inner {
 
     fn bytes_written(&self, count: usize) {
         self.emit_rare(|signals| signals.bytes_written.emit(&count));
+    }
+
+    fn output_level_changed(&self, level: OutputLevel) {
+        self.emit_rare(|signals| match level {
+            OutputLevel::High => signals.high_water_reached.emit(&()),
+            OutputLevel::Drained => signals.output_drained.emit(&()),
+        });
     }
 
     fn closing(&self) {

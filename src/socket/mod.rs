@@ -22,6 +22,7 @@ mod client_end;
 mod clients;
 mod inner;
 mod open;
+mod output;
 mod rare_signals;
 mod reach;
 mod settings;
@@ -88,8 +89,9 @@ impl WebSocket {
     /// Sends a text message.
     ///
     /// It is written at the end of the loop's turn, together with whatever else is sent in it.
-    /// While the peer does not read, output waits in memory; over 16 MiB of it closes the socket.
-    /// The status may be ignored.
+    /// While the peer does not read, output waits in memory; over 16 MiB of it closes the socket, or
+    /// drops messages ([`set_output_policy`](Self::set_output_policy)). A message that nothing waits
+    /// in front of is taken whatever its length. The status may be ignored.
     ///
     /// # Qt
     ///

@@ -23,6 +23,8 @@ pub(super) struct RareSignals {
     pub(super) binary_frame_received: Signal<BinaryFrame>,
     pub(super) pong: Signal<Pong>,
     pub(super) bytes_written: Signal<usize>,
+    pub(super) high_water_reached: Signal<()>,
+    pub(super) output_drained: Signal<()>,
     pub(super) about_to_close: Signal<()>,
     pub(super) state_changed: Signal<SocketState>,
     pub(super) error_occurred: Signal<Error>,
@@ -38,6 +40,8 @@ impl RareSignals {
         self.binary_frame_received.finish(owner);
         self.pong.finish(owner);
         self.bytes_written.finish(owner);
+        self.high_water_reached.finish(owner);
+        self.output_drained.finish(owner);
         self.about_to_close.finish(owner);
         self.state_changed.finish(owner);
         self.error_occurred.finish(owner);

@@ -31,6 +31,7 @@ mod sending;
 mod server;
 mod server_slots;
 mod slots;
+mod slow_readers;
 mod socket_notifiers;
 mod subprotocols;
 mod threads;

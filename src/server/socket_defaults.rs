@@ -1,0 +1,87 @@
+//! What a server sets for the sockets of its clients.
+
+use crate::output_policy::OutputPolicy;
+use crate::server::WebSocketServer;
+use crate::session::Settings;
+
+/// Defaults for sockets.
+impl WebSocketServer {
+    /// Sets what becomes of messages for clients that read too slowly; the default is to close.
+    ///
+    /// It counts for clients that connect from now on, each of which can be set anew:
+    /// [`WebSocket::set_output_policy`](crate::WebSocket::set_output_policy). So a broadcast does the
+    /// right thing about each of them, and the others are not held up.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: there output waits without a limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{OutputPolicy, SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Ticker", SslMode::NonSecure);
+    /// server.set_output_policy(OutputPolicy::DropOldest);
+    /// server.set_output_limit(256 * 1024);
+    /// ```
+    pub fn set_output_policy(&self, policy: OutputPolicy) {
+        self.change_socket_settings(|settings| settings.output.policy = policy);
+    }
+
+    /// Returns what becomes of messages for clients that read too slowly.
+    #[must_use]
+    pub fn output_policy(&self) -> OutputPolicy {
+        self.socket_settings().output.policy
+    }
+
+    /// Sets how much output may wait for each client that connects from now on, in bytes; the
+    /// default is 16 MiB. See [`WebSocket::set_output_limit`](crate::WebSocket::set_output_limit).
+    pub fn set_output_limit(&self, bytes: usize) {
+        self.change_socket_settings(|settings| settings.output.limit = bytes);
+    }
+
+    /// Returns how much output may wait for each client, in bytes.
+    #[must_use]
+    pub fn output_limit(&self) -> usize {
+        self.socket_settings().output.limit
+    }
+
+    /// Sets how long a frame may be that a client sends which connects from now on, in bytes.
+    ///
+    /// The default is 16 MiB. See
+    /// [`WebSocket::set_max_allowed_incoming_frame_size`](crate::WebSocket::set_max_allowed_incoming_frame_size).
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: there each socket is set in a slot of `newConnection`.
+    pub fn set_max_allowed_incoming_frame_size(&self, bytes: usize) {
+        self.change_socket_settings(|settings| settings.limits.max_frame_size = bytes);
+    }
+
+    /// Returns how long a frame may be that a client sends, in bytes.
+    #[must_use]
+    pub fn max_allowed_incoming_frame_size(&self) -> usize {
+        self.socket_settings().limits.max_frame_size
+    }
+
+    /// Sets how long a message may be that a client sends which connects from now on, in bytes; as
+    /// [`set_max_allowed_incoming_frame_size`](Self::set_max_allowed_incoming_frame_size).
+    pub fn set_max_allowed_incoming_message_size(&self, bytes: usize) {
+        self.change_socket_settings(|settings| settings.limits.max_message_size = bytes);
+    }
+
+    /// Returns how long a message may be that a client sends, in bytes.
+    #[must_use]
+    pub fn max_allowed_incoming_message_size(&self) -> usize {
+        self.socket_settings().limits.max_message_size
+    }
+
+    fn change_socket_settings(&self, change: impl FnOnce(&mut Settings)) {
+        change(self.inner.lock().socket_settings.get_or_insert_default());
+    }
+
+    fn socket_settings(&self) -> Settings {
+        self.inner.lock().socket_settings.unwrap_or_default()
+    }
+}

@@ -1,0 +1,186 @@
+//! How much may wait for a peer that reads slowly, and what becomes of the rest.
+
+use std::task::Waker;
+
+use crate::output_policy::OutputPolicy;
+use crate::protocol::fragmentation::Frames;
+use crate::session::gauge::{Gauge, Reading};
+use crate::session::outbox::Chunk;
+use crate::session::rare::OutputSettings;
+use crate::session::shared::Shared;
+
+/// What is to become of a message that is sent.
+pub(super) enum Admission {
+    /// It goes behind the output.
+    Now,
+    /// It waits behind the output, and may be dropped.
+    Later,
+    /// It is dropped.
+    Dropped,
+    /// The connection ends.
+    TooMuch,
+}
+
+impl Shared {
+    /// Decides about a message of so many bytes, and makes room for it as the policy says.
+    ///
+    /// The kernel is asked first to take something. Where nothing waits there is room for any message,
+    /// and with a policy that drops others there always is room for the newest.
+    pub(super) fn admit(&mut self, needed: usize) -> Admission {
+        let OutputSettings { policy, limit, .. } = self.output_settings();
+        let has_room = self.has_room(needed);
+        match policy {
+            _ if has_room && !self.puts_off(policy, limit) => Admission::Now,
+            _ if has_room => Admission::Later,
+            OutputPolicy::Close => Admission::TooMuch,
+            OutputPolicy::DropNewest => {
+                self.rare().dropped += 1;
+                Admission::Dropped
+            }
+            OutputPolicy::DropOldest => {
+                while !self.fits(needed) && self.drop_oldest() {}
+                Admission::Later
+            }
+            OutputPolicy::KeepLatest => {
+                while self.drop_oldest() {}
+                Admission::Later
+            }
+        }
+    }
+
+    /// Returns whether so much more may wait for the peer; asks the kernel to take something first.
+    pub(super) fn has_room(&mut self, needed: usize) -> bool {
+        if !self.fits(needed) {
+            self.write_early();
+        }
+        self.fits(needed)
+    }
+
+    /// Lets a message wait that may be dropped.
+    pub(super) fn put_off(&mut self, message: Chunk) {
+        self.rare().backlog.get_or_insert_default().push(message);
+        self.note_output();
+    }
+
+    /// Encodes a message that is to wait.
+    pub(super) fn encode(&mut self, frames: Frames<'_>) -> Chunk {
+        let mut bytes = Vec::new();
+        for frame in frames {
+            let key = self.next_key();
+            frame.write_to(&mut bytes, key);
+        }
+        Chunk::Own(bytes)
+    }
+
+    /// Puts messages that waited into the output, which was written; returns whether there were any.
+    pub(super) fn refill(&mut self) -> bool {
+        if self.backlog_len() == 0 {
+            return false;
+        }
+        let batch = batch(self.output_settings().limit);
+        while self.release_oldest() && self.outbox.len() < batch {}
+        true
+    }
+
+    /// Puts all messages that waited into the output: nothing is dropped any more.
+    pub(super) fn release_all(&mut self) {
+        while self.release_oldest() {}
+    }
+
+    /// Forgets all that waits for the peer.
+    pub(super) fn clear_output(&mut self) {
+        self.outbox.clear();
+        if let Some(rare) = &mut self.rare {
+            rare.backlog = None;
+        }
+    }
+
+    /// Returns how many bytes wait for the kernel to take them.
+    pub(super) fn output_len(&self) -> usize {
+        self.outbox.len() + self.backlog_len()
+    }
+
+    /// Notes in the gauge, if there is one, that there is more output.
+    pub(super) fn note_output(&mut self) {
+        if self.rare.as_ref().is_some_and(|rare| rare.gauge.is_some()) {
+            let length = self.output_len();
+            self.with_gauge(|gauge, mark| gauge.note(length, mark));
+        }
+    }
+
+    /// Looks at the gauge, if there is one, at the end of a turn.
+    pub(super) fn read_gauge(&mut self) -> Reading {
+        let length = self.output_len();
+        self.with_gauge(|gauge, mark| gauge.read(length, mark)).unwrap_or_default()
+    }
+
+    /// Takes those who wait for room, to be woken once nothing is locked.
+    pub(super) fn take_waiting(&mut self) -> Vec<Waker> {
+        self.with_gauge(|gauge, _mark| gauge.take_waiting()).unwrap_or_default()
+    }
+
+    fn with_gauge<T>(&mut self, use_gauge: impl FnOnce(&mut Gauge, usize) -> T) -> Option<T> {
+        let rare = self.rare.as_mut()?;
+        let mark = rare.settings.output.high_water_mark;
+        Some(use_gauge(rare.gauge.as_mut()?, mark))
+    }
+
+    pub(super) fn output_settings(&self) -> OutputSettings {
+        self.rare.as_deref().map_or(OutputSettings::DEFAULT, |rare| rare.settings.output)
+    }
+
+    fn fits(&self, needed: usize) -> bool {
+        let limit = self.output_settings().limit;
+        self.outbox.is_empty() || self.output_len().saturating_add(needed) <= limit
+    }
+
+    /// Returns whether the next message waits where it can still be dropped.
+    ///
+    /// With what the kernel takes at once this costs nothing: only when it is known to take nothing,
+    /// or much is on its way already, messages are kept apart.
+    fn puts_off(&self, policy: OutputPolicy, limit: usize) -> bool {
+        if self.backlog_len() > 0 {
+            return true;
+        }
+        let may_drop = matches!(policy, OutputPolicy::DropOldest | OutputPolicy::KeepLatest);
+        let is_blocked = || self.stream.as_ref().is_some_and(|stream| !stream.is_writable());
+        may_drop && !self.outbox.is_empty() && (is_blocked() || self.outbox.len() >= batch(limit))
+    }
+
+    fn drop_oldest(&mut self) -> bool {
+        let is_dropped = self.pop_backlog().is_some();
+        if is_dropped {
+            self.rare().dropped += 1;
+        }
+        is_dropped
+    }
+
+    fn release_oldest(&mut self) -> bool {
+        let Some(message) = self.pop_backlog() else { return false };
+        self.outbox.push_chunk(message);
+        true
+    }
+
+    fn pop_backlog(&mut self) -> Option<Chunk> {
+        let rare = self.rare.as_mut()?;
+        let message = rare.backlog.as_mut()?.pop();
+        rare.backlog.take_if(|backlog| backlog.is_empty());
+        message
+    }
+
+    fn backlog_len(&self) -> usize {
+        let backlog = self.rare.as_ref().and_then(|rare| rare.backlog.as_ref());
+        backlog.map_or(0, |backlog| backlog.len())
+    }
+}
+
+/// How much of the output may be beyond dropping: enough for a write that is worth its while, but
+/// not all that may wait.
+fn batch(limit: usize) -> usize {
+    (limit / 2).min(BATCH)
+}
+
+const BATCH: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! Tests of peers that read slowly, over a scripted stream.
+
+use std::io;
+
+use crate::close_code::CloseCode;
+use crate::error::Error;
+use crate::output_policy::OutputPolicy;
+use crate::protocol::limits::Limits;
+use crate::protocol::opcode::MessageKind;
+use crate::protocol::role::Role;
+use crate::protocol::testing::{Random, Received, decode_reads};
+use crate::send_status::SendStatus;
+use crate::session::OutputLevel;
+use crate::session::testing::{ScriptedConnection, Told};
+
+/// A connection whose kernel takes nothing yet.
+fn connection(policy: OutputPolicy, limit: usize) -> io::Result<ScriptedConnection> {
+    let mut connection = ScriptedConnection::new(&[], Box::new(|_, _| {}))?;
+    connection.start_reading();
+    connection.settle();
+    connection.session().change_settings(|settings| {
+        settings.output.policy = policy;
+        settings.output.limit = limit;
+    });
+    Ok(connection)
+}
+
+/// Sends a message of 100 bytes on the wire that begins with its number.
+fn send(connection: &mut ScriptedConnection, number: u8) -> SendStatus {
+    let mut message = [0; 98];
+    message[0] = number;
+    let status = connection.recorder().send(MessageKind::Binary, &message);
+    connection.settle();
+    status
+}
+
+/// Lets the kernel take everything, and returns the numbers of the messages that came, whole.
+fn numbers(connection: &mut ScriptedConnection) -> Vec<u8> {
+    connection.peer.make_room(usize::MAX);
+    connection.settle();
+    assert_eq!(connection.session().bytes_to_write(), 0);
+    let messages = received(connection).into_iter().filter_map(|received| match received {
+        Received::Binary(message) => Some(message),
+        _ => None,
+    });
+    messages.map(|message| message[0]).collect()
+}
+
+fn received(connection: &ScriptedConnection) -> Vec<Received> {
+    let written = connection.peer.written();
+    let (received, violation) = decode_reads((Role::Client, Limits::default()), [&written[..]]);
+    assert_eq!(violation, None);
+    received
+}
+
+/// Catalogue, "slow reader": nothing is sent that does not fit, and the connection goes on.
+#[test]
+fn the_newest_messages_are_dropped() -> io::Result<()> {
+    let mut connection = connection(OutputPolicy::DropNewest, 350)?;
+
+    let statuses: Vec<_> = (0..6).map(|number| send(&mut connection, number)).collect();
+
+    let expected = [[SendStatus::Queued; 3], [SendStatus::Dropped; 3]].concat();
+    assert_eq!(statuses, expected);
+    assert_eq!(connection.session().dropped_messages(), 3);
+    assert!(matches!(SendStatus::Dropped.ok(), Err(Error::MessageDropped)));
+    assert_eq!(numbers(&mut connection), [0, 1, 2]);
+    assert_eq!(send(&mut connection, 6), SendStatus::Queued);
+    Ok(())
+}
+
+/// The same: those go that have waited longest; the one that has begun to be written stays whole.
+#[test]
+fn the_oldest_messages_are_dropped() -> io::Result<()> {
+    let mut connection = connection(OutputPolicy::DropOldest, 350)?;
+    send(&mut connection, 0);
+    connection.peer.make_room(1);
+    connection.settle();
+
+    let statuses: Vec<_> = (1..7).map(|number| send(&mut connection, number)).collect();
+
+    assert_eq!(statuses, [SendStatus::Queued; 6]);
+    assert_eq!(connection.session().bytes_to_write(), 299);
+    assert_eq!(connection.session().dropped_messages(), 4);
+    assert_eq!(numbers(&mut connection), [0, 5, 6]);
+    Ok(())
+}
+
+/// The same: with a limit of 0 there is what is being written, and one message behind it.
+#[test]
+fn the_latest_message_is_kept() -> io::Result<()> {
+    let mut connection = connection(OutputPolicy::KeepLatest, 0)?;
+    connection.peer.make_room(120);
+    let statuses: Vec<_> = (0..8).map(|number| send(&mut connection, number)).collect();
+
+    assert_eq!(statuses, [SendStatus::Queued; 8]);
+    assert_eq!(connection.session().bytes_to_write(), 180);
+    assert_eq!(connection.session().dropped_messages(), 5);
+    assert_eq!(numbers(&mut connection), [0, 1, 7]);
+    Ok(())
+}
+
+/// Control frames are not dropped, and the close frame comes behind all messages that were kept.
+#[test]
+fn control_frames_are_never_dropped() -> io::Result<()> {
+    let mut connection = connection(OutputPolicy::DropOldest, 350)?;
+    connection.peer.make_room(50);
+    send(&mut connection, 0);
+    send(&mut connection, 1);
+    connection.recorder().ping(b"one");
+    (2..5).for_each(|number| _ = send(&mut connection, number));
+
+    connection.session().close(CloseCode::NORMAL, "");
+    assert_eq!(send(&mut connection, 5), SendStatus::NotConnected);
+    assert_eq!(numbers(&mut connection), [0, 3, 4]);
+
+    let received = received(&connection);
+    assert_eq!(received[1], Received::Ping(b"one".to_vec()));
+    assert_eq!(received[4], Received::Close(Some(1000), String::new()));
+    Ok(())
+}
+
+/// A ping for which there is no room costs no message, and ends no connection.
+#[test]
+fn a_ping_without_room_is_not_sent() -> io::Result<()> {
+    for policy in [OutputPolicy::DropNewest, OutputPolicy::DropOldest, OutputPolicy::KeepLatest] {
+        let mut connection = connection(policy, 200)?;
+        (0..2).for_each(|number| _ = send(&mut connection, number));
+
+        assert_eq!(connection.recorder().ping(b"one"), SendStatus::Dropped);
+
+        assert_eq!(numbers(&mut connection), [0, 1]);
+    }
+    Ok(())
+}
+
+/// Whatever is sent, and however little is taken: what comes is whole, in order, and not too much
+/// ever waits; the newest message comes in any case when older ones are dropped.
+#[test]
+fn random_messages_come_whole_and_in_order() -> io::Result<()> {
+    const POLICIES: [OutputPolicy; 3] =
+        [OutputPolicy::DropNewest, OutputPolicy::DropOldest, OutputPolicy::KeepLatest];
+    for seed in 0..300 {
+        let mut random = Random(seed);
+        let policy = POLICIES[random.below(3)];
+        let limit = [0, 1000, 60_000, 300_000][random.below(4)];
+        let mut connection = connection(policy, limit)?;
+        let mut longest = 0;
+        for number in 0..60_u8 {
+            if random.below(3) > 0 {
+                connection.peer.make_room(random.below(60_000));
+            }
+            let length = [1, 100, 20_000, 50_000][random.below(4)];
+            longest = longest.max(length + 10);
+            let message = vec![number; length];
+            let recorder = connection.recorder();
+            let status = match random.below(3) {
+                0 => recorder.send_prepared(&message),
+                _ => recorder.send(MessageKind::Binary, &message),
+            };
+            assert!(matches!(status, SendStatus::Queued | SendStatus::Dropped));
+            // At the most the message that is being written, what may wait, and the newest one.
+            let waiting = connection.session().bytes_to_write();
+            assert!(waiting <= limit + 2 * longest, "{waiting} with {policy:?}, {limit}");
+            if random.below(2) == 0 {
+                connection.settle();
+            }
+        }
+        let last = connection.record().sent.last().map(|(_, message)| message[0]);
+
+        let numbers = numbers(&mut connection);
+
+        assert!(numbers.is_sorted_by(|one, other| one < other), "{numbers:?}");
+        assert_eq!(numbers.last().copied(), last, "{policy:?}, {limit}");
+        let dropped = connection.session().dropped_messages();
+        assert_eq!(numbers.len() as u64 + dropped, 60, "{policy:?}, {limit}");
+        for message in received(&connection) {
+            let Received::Binary(message) = message else { panic!("{message:?}") };
+            assert!(message.iter().all(|byte| *byte == message[0]));
+        }
+    }
+    Ok(())
+}
+
+/// The mark is told once when the output has risen over it, and once when half of it is left.
+#[test]
+fn the_mark_is_told_on_the_way_up_and_on_the_way_down() -> io::Result<()> {
+    let mut connection = connection(OutputPolicy::Close, 1_000_000)?;
+    connection.session().watch_output();
+    connection.session().change_settings(|settings| settings.output.high_water_mark = 1000);
+    let levels = |connection: &ScriptedConnection| {
+        let told = connection.record().told;
+        told.iter().filter(|told| matches!(told, Told::Level(_))).cloned().collect::<Vec<_>>()
+    };
+
+    (0..10).for_each(|number| _ = send(&mut connection, number));
+    assert!(levels(&connection).is_empty());
+    (0..5).for_each(|number| _ = send(&mut connection, number));
+    assert!(matches!(levels(&connection)[..], [Told::Level(OutputLevel::High)]));
+    connection.peer.make_room(999);
+    connection.settle();
+    assert_eq!(levels(&connection).len(), 1);
+    connection.peer.make_room(1);
+    connection.settle();
+
+    assert!(matches!(levels(&connection)[1..], [Told::Level(OutputLevel::Drained)]));
+    connection.peer.make_room(usize::MAX);
+    connection.settle();
+    assert_eq!(levels(&connection).len(), 2);
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! Watches how much output waits, for those who send more when there is room.
+
+use std::mem;
+use std::task::Waker;
+
+/// Notices when the output rises over a mark, and when it has fallen far below it.
+#[derive(Default)]
+pub(super) struct Gauge {
+    /// More than the mark has waited since it last fell.
+    has_risen: bool,
+    is_told: bool,
+    waiting: Vec<Waker>,
+}
+
+/// What there is to be told about the output, once nothing is locked.
+#[derive(Default)]
+pub(super) struct Reading {
+    pub(super) has_risen: bool,
+    pub(super) has_fallen: bool,
+    /// Those who waited for room.
+    pub(super) waiting: Vec<Waker>,
+}
+
+/// What has become of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OutputLevel {
+    /// More waits than the mark, or has waited at one time.
+    High,
+    /// Half as much as the mark waits, or less.
+    Drained,
+}
+
+impl Gauge {
+    /// Notes how much waits in the middle of a turn. Who saw that it is too much waits to be told
+    /// that there is room, also when the kernel takes it all at the turn's end.
+    pub(super) fn note(&mut self, length: usize, mark: usize) {
+        self.has_risen |= length > mark;
+    }
+
+    /// Looks at how many bytes wait at the end of a turn.
+    pub(super) fn read(&mut self, length: usize, mark: usize) -> Reading {
+        self.note(length, mark);
+        let has_risen = self.has_risen && !mem::replace(&mut self.is_told, self.has_risen);
+        let is_low = length <= mark / 2;
+        let has_fallen = self.has_risen && is_low;
+        if has_fallen {
+            (self.has_risen, self.is_told) = (false, false);
+        }
+        let waiting = if is_low { self.take_waiting() } else { Vec::new() };
+        Reading { has_risen, has_fallen, waiting }
+    }
+
+    /// Takes those who wait, to be woken.
+    pub(super) fn take_waiting(&mut self) -> Vec<Waker> {
+        mem::take(&mut self.waiting)
+    }
+}

@@ -1,0 +1,126 @@
+//! What is done about a peer that reads slowly: limits, policies, and signals to send by.
+
+use slotwork_signals::SignalRef;
+
+use crate::output_policy::OutputPolicy;
+use crate::socket::WebSocket;
+
+/// Slow readers.
+impl WebSocket {
+    /// Sets what becomes of messages when too much output waits; the default is to close.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: there output waits without a limit.
+    pub fn set_output_policy(&self, policy: OutputPolicy) {
+        self.inner.session.change_settings(|settings| settings.output.policy = policy);
+    }
+
+    /// Returns what becomes of messages when too much output waits.
+    #[must_use]
+    pub fn output_policy(&self) -> OutputPolicy {
+        self.inner.session.settings().output.policy
+    }
+
+    /// Sets how much output may wait, in bytes; the default is 16 MiB.
+    ///
+    /// Over it the [`output_policy`](Self::output_policy) bites. It counts what the kernel has not
+    /// taken, frame headers included. A message that nothing waits in front of is taken whatever its
+    /// length, and so is the newest one with a policy that drops older ones: that much more may wait
+    /// at times.
+    pub fn set_output_limit(&self, bytes: usize) {
+        self.inner.session.change_settings(|settings| settings.output.limit = bytes);
+    }
+
+    /// Returns how much output may wait, in bytes.
+    #[must_use]
+    pub fn output_limit(&self) -> usize {
+        self.inner.session.settings().output.limit
+    }
+
+    /// Returns how many messages were dropped, since the socket was opened, because too much output
+    /// waited.
+    #[must_use]
+    pub fn dropped_messages(&self) -> u64 {
+        self.inner.session.dropped_messages()
+    }
+
+    /// Sets from how much waiting output on a program should send no more, in bytes; the default is
+    /// 1 MiB.
+    ///
+    /// Nothing is refused over it: [`high_water_reached`](Self::high_water_reached) tells, and
+    /// [`output_drained`](Self::output_drained) when half of it is left.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: programs look at `bytesToWrite()` when `bytesWritten` is emitted.
+    pub fn set_high_water_mark(&self, bytes: usize) {
+        self.inner.session.change_settings(|settings| settings.output.high_water_mark = bytes);
+    }
+
+    /// Returns from how much waiting output on a program should send no more, in bytes.
+    #[must_use]
+    pub fn high_water_mark(&self) -> usize {
+        self.inner.session.settings().output.high_water_mark
+    }
+
+    /// Emitted at the end of a turn of the loop in which more output has waited than the
+    /// [`high_water_mark`](Self::high_water_mark): the time to send no more.
+    ///
+    /// It comes once, until [`output_drained`](Self::output_drained) has come, which may be at once:
+    /// the kernel has been asked to take what waited by then.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    #[must_use]
+    pub fn high_water_reached(&self) -> SignalRef<'_, Self, ()> {
+        self.inner.session.watch_output();
+        SignalRef::new(self, &self.inner.rare_signals().high_water_reached)
+    }
+
+    /// Emitted after [`high_water_reached`](Self::high_water_reached), when the output that waits
+    /// has fallen to half of the mark: the time to send more.
+    ///
+    /// Connect it before you send, and whoever has seen [`bytes_to_write`](Self::bytes_to_write) over
+    /// the mark since then is told. It does not come when the connection ends.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart; programs look at `bytesToWrite()` when `bytesWritten` is emitted.
+    ///
+    /// # Examples
+    ///
+    /// Sends a file piece by piece, as fast as the peer reads, and no faster:
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use std::io::Read;
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork::{CloseCode, WebSocket};
+    ///
+    /// fn send_file(socket: &WebSocket, file: File) {
+    ///     let file = Rc::new(file);
+    ///     let rest = Rc::clone(&file);
+    ///     socket.output_drained().connect(move |socket, ()| send_some(socket, &rest));
+    ///     send_some(socket, &file);
+    /// }
+    ///
+    /// fn send_some(socket: &WebSocket, mut file: &File) {
+    ///     let mut piece = vec![0; 64 * 1024];
+    ///     while socket.is_valid() && socket.bytes_to_write() <= socket.high_water_mark() {
+    ///         match file.read(&mut piece) {
+    ///             Ok(0) => _ = socket.close(CloseCode::NORMAL, ""),
+    ///             Ok(length) => _ = socket.send_binary_message(&piece[..length]),
+    ///             Err(_) => socket.abort(),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn output_drained(&self) -> SignalRef<'_, Self, ()> {
+        self.inner.session.watch_output();
+        SignalRef::new(self, &self.inner.rare_signals().output_drained)
+    }
+}
