@@ -6,7 +6,7 @@ use crate::output_policy::OutputPolicy;
 use crate::protocol::fragmentation::Frames;
 use crate::session::gauge::{Gauge, Reading};
 use crate::session::outbox::Chunk;
-use crate::session::rare::OutputSettings;
+use crate::session::rare::{OUTPUT_LIMIT, OutputSettings};
 use crate::session::shared::Shared;
 
 /// What is to become of a message that is sent.
@@ -27,6 +27,10 @@ impl Shared {
     /// The kernel is asked first to take something. Where nothing waits there is room for any message,
     /// and with a policy that drops others there always is room for the newest.
     pub(super) fn admit(&mut self, needed: usize) -> Admission {
+        // Of most connections nothing was set, and nothing waits apart.
+        if self.rare.is_none() && self.outbox.len().saturating_add(needed) <= OUTPUT_LIMIT {
+            return Admission::Now;
+        }
         let OutputSettings { policy, limit, .. } = self.output_settings();
         let has_room = self.has_room(needed);
         match policy {
