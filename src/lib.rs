@@ -45,6 +45,7 @@ pub mod fuzzing;
 mod handshake;
 mod host_address;
 mod mask_generator;
+mod message;
 mod network_proxy;
 mod output_policy;
 mod panics;
@@ -103,6 +104,7 @@ pub use handshake::response::HandshakeResponse;
 pub use host_address::HostAddress;
 #[doc(alias = "QMaskGenerator")]
 pub use mask_generator::MaskGenerator;
+pub use message::Message;
 #[doc(alias = "QNetworkProxy")]
 pub use network_proxy::NetworkProxy;
 pub use output_policy::OutputPolicy;
@@ -118,6 +120,7 @@ pub use server::Verdict;
 pub use server::WeakWebSocketServer;
 #[doc(alias = "QWebSocketServer")]
 pub use server::WebSocketServer;
+pub use socket::MessageStream;
 #[doc(alias = "QPointer")]
 pub use socket::WeakWebSocket;
 #[doc(alias = "QWebSocket")]

@@ -50,6 +50,13 @@ impl Gauge {
         Reading { has_risen, has_fallen, waiting }
     }
 
+    /// Adds somebody to be woken when there is room, or the connection ends.
+    pub(super) fn wait(&mut self, waker: &Waker) {
+        if !self.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
+            self.waiting.push(waker.clone());
+        }
+    }
+
     /// Takes those who wait, to be woken.
     pub(super) fn take_waiting(&mut self) -> Vec<Waker> {
         mem::take(&mut self.waiting)

@@ -7,7 +7,7 @@
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -32,6 +32,7 @@ mod gauge;
 mod outbox;
 mod patience;
 mod rare;
+mod reading;
 mod sending;
 mod shared;
 mod silence;
@@ -39,6 +40,7 @@ mod silence;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub(crate) use driver::{Driver, Observer};
 pub(crate) use gauge::OutputLevel;
@@ -50,7 +52,8 @@ pub(crate) struct Session {
     shared: Mutex<Shared>,
     /// Set together with [`Phase::Ended`], to be asked for each message without a lock.
     has_ended: AtomicBool,
-    is_paused: AtomicBool,
+    /// Why nothing is read, in the terms of the module `reading`.
+    pauses: AtomicU32,
 }
 
 /// Why a connection ends without a closing handshake.
@@ -97,7 +100,7 @@ impl Session {
         Self {
             shared: Mutex::new(Shared::new(role)),
             has_ended: AtomicBool::new(true),
-            is_paused: AtomicBool::new(false),
+            pauses: AtomicU32::new(0),
         }
     }
 
@@ -118,6 +121,7 @@ impl Session {
         if is_wanted {
             shared.open(stream);
             self.has_ended.store(false, Ordering::Release);
+            wake_waiting(shared);
         }
         is_wanted
     }
@@ -129,6 +133,7 @@ impl Session {
         if was_connecting {
             shared.phase = Phase::Ended;
             shared.rare().close = Some((CloseCode::ABNORMAL_DISCONNECTION, "".into()));
+            wake_waiting(shared);
         }
         was_connecting
     }
@@ -180,30 +185,6 @@ impl Session {
     /// Ends the connection without a closing handshake.
     pub(crate) fn abort(&self) {
         self.fail(Failure::Aborted);
-    }
-
-    /// Allows the driver to read, from the loop's next turn on.
-    pub(crate) fn start_reading(&self) {
-        let mut shared = self.lock();
-        shared.is_taken = true;
-        // Also a driver that is in a turn has to look again: it asks for this at the beginning.
-        if let Some(stream) = &shared.stream {
-            stream.source().wake();
-        }
-    }
-
-    /// Stops reading after the message that is being delivered, or goes on.
-    pub(crate) fn pause_reading(&self, is_paused: bool) {
-        self.is_paused.store(is_paused, Ordering::Release);
-        if let Some(stream) = &self.lock().stream
-            && !is_paused
-        {
-            stream.source().wake();
-        }
-    }
-
-    pub(crate) fn is_paused(&self) -> bool {
-        self.is_paused.load(Ordering::Acquire)
     }
 
     pub(crate) fn state(&self) -> SocketState {
@@ -352,9 +333,7 @@ impl Session {
             shared.clear_output();
             self.has_ended.store(true, Ordering::Release);
             shared.wake();
-            let waiting = shared.take_waiting();
-            drop(shared);
-            waiting.into_iter().for_each(Waker::wake);
+            wake_waiting(shared);
         }
     }
 
@@ -370,11 +349,9 @@ impl Session {
         let stream = shared.stream.take();
         shared.rare().local_address =
             stream.as_ref().and_then(|stream| stream.local_address().ok());
-        let waiting = shared.take_waiting();
-        drop(shared);
         self.has_ended.store(true, Ordering::Release);
+        wake_waiting(shared);
         drop(stream);
-        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Returns whether nothing may be delivered any more.
@@ -385,6 +362,13 @@ impl Session {
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Wakes those who wait for room, when nothing is locked any more.
+fn wake_waiting(mut shared: MutexGuard<'_, Shared>) {
+    let waiting = shared.take_waiting();
+    drop(shared);
+    waiting.into_iter().for_each(Waker::wake);
 }
 
 /// By which the pong that answers a keepalive ping is told from those that the program asked for.

@@ -20,7 +20,9 @@ use crate::version::Version;
 mod client;
 mod client_end;
 mod clients;
+mod inbox;
 mod inner;
+mod message_stream;
 mod open;
 mod output;
 mod rare_signals;
@@ -32,6 +34,7 @@ mod weak;
 
 pub(crate) use clients::Clients;
 pub(crate) use inner::Accepted;
+pub use message_stream::MessageStream;
 pub(crate) use user_data::UserData;
 pub use weak::WeakWebSocket;
 

@@ -90,7 +90,7 @@ impl WebSocket {
     /// Returns whether [`pause_reading`](Self::pause_reading) holds the peer back.
     #[must_use]
     pub fn is_reading_paused(&self) -> bool {
-        self.inner.session.is_paused()
+        self.inner.session.is_paused_by_program()
     }
 
     /// Sets from which length on, in bytes, messages are sent in several frames.

@@ -19,6 +19,7 @@ mod frames;
 mod handshake;
 mod listening;
 mod loop_panics;
+mod message_streams;
 mod messages;
 mod nested_loops;
 mod origins;

@@ -1,0 +1,49 @@
+//! Waits until a connection takes more output, has written it, or has ended.
+
+use std::task::{Context, Poll};
+
+use crate::error::Error;
+use crate::session::Session;
+use crate::session::shared::{Phase, Shared};
+
+impl Session {
+    /// Waits until no more output waits than the high-water mark; also for a connection that is
+    /// being opened.
+    pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll_until(cx, |shared| match shared.phase {
+            Phase::Connecting => None,
+            Phase::Open if shared.output_len() > shared.output_settings().high_water_mark => None,
+            Phase::Open => Some(Ok(())),
+            Phase::Closing | Phase::Ended => Some(Err(Error::NotConnected)),
+        })
+    }
+
+    /// Waits until the kernel has taken all output.
+    pub(crate) fn poll_written(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll_until(cx, |shared| match shared.phase {
+            Phase::Connecting => None,
+            Phase::Open | Phase::Closing => (shared.output_len() == 0).then_some(Ok(())),
+            Phase::Ended => Some(Err(Error::NotConnected)),
+        })
+    }
+
+    /// Waits until the connection has ended.
+    pub(crate) fn poll_ended(&self, cx: &Context<'_>) -> Poll<()> {
+        // What an aborted connection has left the driver still does.
+        self.poll_until(cx, |shared| shared.stream.is_none().then_some(()))
+    }
+
+    fn poll_until<T>(
+        &self,
+        cx: &Context<'_>,
+        is_done: impl FnOnce(&Shared) -> Option<T>,
+    ) -> Poll<T> {
+        let mut shared = self.lock();
+        if let Some(outcome) = is_done(&shared) {
+            return Poll::Ready(outcome);
+        }
+        shared.rare().gauge.get_or_insert_default().wait(cx.waker());
+        shared.note_output();
+        Poll::Pending
+    }
+}

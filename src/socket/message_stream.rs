@@ -1,0 +1,167 @@
+//! The way out of callbacks: a socket as a stream and a sink of messages.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_sink::Sink;
+use slotwork_signals::ScopedConnection;
+use smol::stream::Stream;
+
+use crate::close_code::CloseCode;
+use crate::error::Error;
+use crate::message::Message;
+use crate::send_status::SendStatus;
+use crate::socket::WebSocket;
+use crate::socket::inbox::Inbox;
+use crate::socket_state::SocketState;
+
+/// A socket as a `Stream` and a `Sink` of messages, made by [`WebSocket::message_stream`].
+///
+/// For programs that would rather await messages than connect slots; on any thread, with any
+/// executor, while the socket's event loop does its work. It presses back in both directions: while
+/// 64 messages or 256 KiB wait to be read, the socket reads no more and TCP holds its peer back; and
+/// sending waits while more output waits than the socket's
+/// [`high_water_mark`](WebSocket::high_water_mark).
+///
+/// The stream ends when the socket has disconnected, behind the last message;
+/// [`WebSocket::close_code`] and [`WebSocket::error`] tell how that came. Dropping it leaves the
+/// socket as it is, but for what nobody had read yet. Signals of the socket are emitted as ever.
+///
+/// # Qt
+///
+/// Qt has no counterpart.
+///
+/// # Examples
+///
+/// An echo server, one task for each client:
+///
+/// ```
+/// use slotwork::{Error, EventLoop, HostAddress, SslMode, WebSocketServer};
+///
+/// # fn main() -> Result<(), Error> {
+/// let server = WebSocketServer::new("Echo Server", SslMode::NonSecure);
+/// server.new_connection().connect_async(async |server, ()| {
+///     let Some(socket) = server.next_pending_connection() else { return };
+///     let mut messages = socket.message_stream();
+///     while let Some(message) = messages.next().await {
+///         if messages.send(message).await.is_err() {
+///             return;
+///         }
+///     }
+/// });
+/// server.listen(HostAddress::LocalHost, 0)?;
+/// # EventLoop::current().handle().quit();
+/// EventLoop::current().exec();
+/// # Ok(())
+/// # }
+/// ```
+pub struct MessageStream {
+    socket: WebSocket,
+    inbox: Arc<Inbox>,
+    _connections: [ScopedConnection; 3],
+}
+
+impl WebSocket {
+    /// Returns the messages that come from now on as a stream, which is a sink as well.
+    ///
+    /// Take it where slots would be connected: nothing is lost when that is before the loop's next
+    /// turn. Of a client it may be taken before [`open`](Self::open); it lasts until the socket
+    /// disconnects, and another one is needed to open anew.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    #[must_use]
+    pub fn message_stream(&self) -> MessageStream {
+        let (inbox, connections) = Inbox::connect(self);
+        let stream = MessageStream { socket: self.clone(), inbox, _connections: connections };
+        let has_ended = self.state() == SocketState::Unconnected;
+        if has_ended && self.inner.client_end().is_none() {
+            stream.inbox.end();
+        }
+        stream
+    }
+}
+
+impl MessageStream {
+    /// Returns the socket.
+    #[must_use]
+    pub const fn socket(&self) -> &WebSocket {
+        &self.socket
+    }
+
+    /// Returns the next message; `None` when the socket has disconnected and all were read.
+    ///
+    /// Nothing is lost when the future is dropped before it is done.
+    pub async fn next(&mut self) -> Option<Message> {
+        poll_fn(|cx| self.inbox.poll_take(&self.socket, cx)).await
+    }
+
+    /// Sends a message, once there is room for more output.
+    ///
+    /// It does not wait until the peer, or the kernel, has the message.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotConnected`] when the socket is not open any more, or not yet, and
+    /// [`Error::OutputLimit`] as with [`WebSocket::send_text_message`].
+    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        poll_fn(|cx| self.socket.inner.session.poll_room(cx)).await?;
+        self.put(message.into())
+    }
+
+    fn put(&self, message: Message) -> Result<(), Error> {
+        let status = match message {
+            Message::Text(text) => self.socket.send_text_message(text),
+            Message::Binary(bytes) => self.socket.send_binary_message(bytes),
+        };
+        // A message that the policy drops is not the end of the sink.
+        if status == SendStatus::Dropped { Ok(()) } else { status.ok() }
+    }
+}
+
+impl Stream for MessageStream {
+    type Item = Message;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        self.inbox.poll_take(&self.socket, cx)
+    }
+}
+
+/// A message is accepted as soon as there is room. Flushing waits until the kernel has taken all
+/// output, closing until the closing handshake is over.
+impl Sink<Message> for MessageStream {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.socket.inner.session.poll_room(cx)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        self.put(message)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.socket.inner.session.poll_written(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.socket.close(CloseCode::NORMAL, "");
+        self.socket.inner.session.poll_ended(cx).map(Ok)
+    }
+}
+
+impl Drop for MessageStream {
+    fn drop(&mut self) {
+        self.inbox.close(&self.socket);
+    }
+}
+
+impl fmt::Debug for MessageStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MessageStream").field(&self.socket).finish()
+    }
+}
