@@ -110,6 +110,7 @@ pub use network_proxy::NetworkProxy;
 pub use output_policy::OutputPolicy;
 pub use pong::Pong;
 pub use prepared_message::PreparedMessage;
+pub use protocol::role::Role;
 pub use send_status::SendStatus;
 #[doc(alias = "QWebSocketCorsAuthenticator")]
 pub use server::CorsAuthenticator;

@@ -43,6 +43,7 @@ struct Rare {
 
 /// Which end of a connection the socket is, and what it knows as such.
 pub(super) enum End {
+    /// Also of a connection that somebody else has opened: it is open from the beginning, and once.
     Server(ServerEnd),
     Client(Box<ClientEnd>),
 }
@@ -105,6 +106,24 @@ impl Inner {
         let membership = Membership::new(Some(accepted.clients));
         let inner = Arc::new(Self::new(session, End::Server(end), membership));
         let driver = Driver::new(Arc::clone(&inner), accepted.leftover);
+        (inner, driver)
+    }
+
+    /// Makes what a connection needs whose handshake somebody else has done, and its task.
+    pub(super) fn upgraded(
+        (stream, peer): (Stream, SocketAddr),
+        leftover: Vec<u8>,
+        role: Role,
+    ) -> (Arc<Self>, Driver<Self>) {
+        let end = ServerEnd {
+            request: HandshakeRequest::default(),
+            subprotocol: None,
+            mode: SslMode::NonSecure,
+            peer: peer.into(),
+        };
+        let session = Session::new(role, stream);
+        let inner = Arc::new(Self::new(session, End::Server(end), Membership::new(None)));
+        let driver = Driver::new(Arc::clone(&inner), leftover);
         (inner, driver)
     }
 

@@ -29,6 +29,7 @@ mod rare_signals;
 mod reach;
 mod settings;
 mod signals;
+mod upgraded;
 mod user_data;
 mod weak;
 

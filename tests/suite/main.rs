@@ -37,5 +37,6 @@ mod socket_notifiers;
 mod subprotocols;
 mod threads;
 mod timers;
+mod upgraded;
 mod user_data;
 mod verifier;

@@ -1,0 +1,71 @@
+//! Sockets over connections whose opening handshake somebody else has done.
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::event_loop::EventLoop;
+use crate::protocol::role::Role;
+use crate::socket::WebSocket;
+use crate::socket::inner::Inner;
+use crate::stream::{Adopted, Stream};
+
+/// Connections of others.
+impl WebSocket {
+    /// Makes a socket of a TCP connection that another library has upgraded: the opening handshake
+    /// is done, frames follow.
+    ///
+    /// `leftover` is what that library has read behind the handshake; it may be empty. The socket is
+    /// open, and lives on the event loop of this thread: connect its slots before the loop's next
+    /// turn, and nothing is lost. It knows no request, takes no part in a server's
+    /// [`clients`](crate::WebSocketServer::clients), broadcasts and keepalive, and a client of this
+    /// kind cannot [`open`](Self::open) again. Extensions of the protocol must not have been agreed
+    /// on.
+    ///
+    /// [`WebSocketServer::handle_connection`](crate::WebSocketServer::handle_connection) is for
+    /// connections whose handshake is still to be done.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: `QWebSocketServer::handleConnection()` does the handshake itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`] when the connection is there no more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::{TcpListener, TcpStream};
+    ///
+    /// use slotwork::{EventLoop, Role, WebSocket};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let client = TcpStream::connect(listener.local_addr()?)?;
+    /// let (server, _address) = listener.accept()?;
+    /// // Here an HTTP library would do the handshake.
+    /// let server = WebSocket::from_upgraded(server, &[], Role::Server)?;
+    /// let client = WebSocket::from_upgraded(client, &[], Role::Client)?;
+    ///
+    /// server.text_message_received().connect(|_server, text| {
+    ///     assert_eq!(text, "hello");
+    ///     EventLoop::current().quit();
+    /// });
+    /// client.send_text_message("hello");
+    /// EventLoop::current().exec();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_upgraded(stream: TcpStream, leftover: &[u8], role: Role) -> Result<Self, Error> {
+        let broken = |source: io::Error| Error::Connection { source: Arc::new(source) };
+        let adopted = Adopted::new(stream).map_err(broken)?;
+        let peer = adopted.peer_address();
+        let stream = Stream::Tcp(adopted.watch().map_err(broken)?);
+        let (inner, driver) = Inner::upgraded((stream, peer), leftover.to_vec(), role);
+        EventLoop::spawn_guarded(driver);
+        inner.session.start_reading();
+        Ok(Self { inner })
+    }
+}
