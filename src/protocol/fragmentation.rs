@@ -11,16 +11,33 @@ use crate::protocol::opcode::{MessageKind, Opcode};
 pub(crate) struct Frames<'a> {
     opcode: Opcode,
     rest: Option<&'a [u8]>,
-    frame_size: NonZeroUsize,
+    frame_size: usize,
+    is_text: bool,
 }
 
 impl<'a> Frames<'a> {
-    /// Cuts a message into frames of `frame_size` bytes, the last one with what is left.
+    /// Cuts a message into frames of at most `frame_size` bytes, the last one with what is left.
     ///
-    /// The cuts may fall inside a character (SND-04); an empty message is one empty frame
-    /// (SND-03).
+    /// Qt 6.4 to 6.9.0 refuses frames that end inside a character (SND-10), so they end before one
+    /// that does not fit; only frames too short for it are filled with a part. An empty message is
+    /// one empty frame (SND-03).
     pub(crate) fn of(kind: MessageKind, message: &'a [u8], frame_size: NonZeroUsize) -> Self {
-        Self { opcode: kind.into(), rest: Some(message), frame_size }
+        let is_text = kind == MessageKind::Text;
+        Self { opcode: kind.into(), rest: Some(message), frame_size: frame_size.get(), is_text }
+    }
+
+    /// Returns how much of `rest`, which is longer than a frame, the next frame takes.
+    fn next_cut(&self, rest: &[u8]) -> usize {
+        let begins_character =
+            |at: &usize| *at > 0 && rest.get(*at).is_none_or(|byte| byte & 0xC0 != 0x80);
+        let size = self.frame_size;
+        if !self.is_text {
+            return size;
+        }
+        (size.saturating_sub(LONGEST_CHARACTER - 1)..=size)
+            .rev()
+            .find(begins_character)
+            .unwrap_or(size)
     }
 }
 
@@ -29,7 +46,8 @@ impl<'a> Iterator for Frames<'a> {
 
     fn next(&mut self) -> Option<Frame<'a>> {
         let rest = self.rest.take()?;
-        let (payload, rest) = rest.split_at_checked(self.frame_size.get()).unwrap_or((rest, &[]));
+        let size = if rest.len() > self.frame_size { self.next_cut(rest) } else { rest.len() };
+        let (payload, rest) = rest.split_at_checked(size).unwrap_or((rest, &[]));
         let (opcode, is_final) = (self.opcode, rest.is_empty());
         let frame = Frame { opcode, is_final, reserved: ReservedBits::NONE, payload };
         if !frame.is_final {
@@ -39,6 +57,9 @@ impl<'a> Iterator for Frames<'a> {
         Some(frame)
     }
 }
+
+/// The length of the longest characters in UTF-8, in bytes.
+const LONGEST_CHARACTER: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -52,9 +73,9 @@ mod tests {
         Frames::of(MessageKind::Text, message, NonZeroUsize::new(frame_size).unwrap()).collect()
     }
 
-    /// Qt: SND-04; "abcdé fghij" in frames of 4 bytes, one cut inside "é".
+    /// Qt: SND-04; "abcdé fghij" in frames of 4 bytes.
     #[test]
-    fn cuts_messages_by_bytes() {
+    fn cuts_long_messages() {
         let message = "abcdé fghij".as_bytes();
 
         let frames = cut(message, 4);
@@ -65,6 +86,27 @@ mod tests {
             frame(Opcode::Continuation, true, b"ghij"),
         ];
         assert_eq!(frames, expected);
+    }
+
+    /// Qt: SND-10: several versions refuse frames that end inside a character; RFC 6455 §5.6.
+    #[test]
+    fn cuts_text_between_characters() {
+        let payloads = |message: &'static str, frame_size| -> Vec<_> {
+            cut(message.as_bytes(), frame_size).iter().map(|frame| frame.payload).collect()
+        };
+
+        assert_eq!(payloads("aé€🦀b", 4), ["aé".as_bytes(), "€".as_bytes(), "🦀".as_bytes(), b"b"]);
+        assert_eq!(payloads("abc🦀", 6), ["abc".as_bytes(), "🦀".as_bytes()]);
+        assert_eq!(payloads("€a", 2), [&b"\xE2\x82"[..], b"\xACa"]);
+        assert_eq!(payloads("é", 1), [b"\xC3", b"\xA9"]);
+    }
+
+    /// Qt: SND-04; what is not text is cut by bytes.
+    #[test]
+    fn cuts_binary_messages_by_bytes() {
+        let frames = Frames::of(MessageKind::Binary, &[0x80; 5], NonZeroUsize::new(4).unwrap());
+
+        assert_eq!(frames.map(|frame| frame.payload.len()).collect::<Vec<_>>(), [4, 1]);
     }
 
     /// Qt: SND-03 and SND-04; RFC 6455 §5.4.

@@ -96,12 +96,13 @@ impl WebSocket {
     /// Sets from which length on, in bytes, messages are sent in several frames.
     ///
     /// The default is 524 288, 512 KiB. The frames of a message have this length, but for the last
-    /// one; peers put them together again (RFC 6455 §5.4).
+    /// one, and those of a text that end before a character that would be cut in two; peers put
+    /// them together again (RFC 6455 §5.4).
     ///
     /// # Qt
     ///
     /// `QWebSocket::setOutgoingFrameSize()`. Qt accepts 0 and ends with the next message; the type
-    /// forbids it here.
+    /// forbids it here. Qt cuts characters in two, which Qt 6.4 to 6.9.0 refuses to receive.
     #[doc(alias = "setOutgoingFrameSize")]
     pub fn set_outgoing_frame_size(&self, bytes: NonZeroUsize) {
         self.inner.session.change_settings(|settings| settings.outgoing_frame_size = bytes);
