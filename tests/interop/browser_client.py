@@ -1,4 +1,6 @@
-"""Takes examples/echoclient.html in Chromium through the cases: `browser_client.py URL`.
+"""Takes examples/echoclient.html in Chromium through the cases.
+
+`browser_client.py ECHO_URL [COMMAND_URL]`.
 
 Short texts go the way of a person: typed into the page's input, sent with its button, read from its
 log. What nobody can type goes through the page's own socket.
@@ -8,17 +10,15 @@ import base64
 import json
 import sys
 from functools import partial
-from pathlib import Path
-from urllib.parse import urlencode
 
+import commands
+import pages
 import peer
-from cases import Close, Payload
-from chromium import Page, open_page
-
-ECHO_CLIENT = Path(__file__).resolve().parents[2] / "examples" / "echoclient.html"
+from cases import ALL_BYTES, Close, Payload
+from chromium import Page, start_browser
 
 # Beside the page's own script; `socket` is the page's.
-HELPERS = """
+HELPERS = f"const UNIT = {len(ALL_BYTES)};" + """
 let messages, ending;
 const until = (look) => new Promise((done) => {
   const check = () => {
@@ -38,6 +38,26 @@ const messagesOf = (socket) => new ReadableStream({
     socket.addEventListener("close", ({ code, reason }) => stream.error(`closed: ${code} ${reason}`));
   },
 }).getReader();
+// Big messages are repetitions, and only what is repeated goes through the browser's protocol.
+const repeated = (unit, times) => {
+  const bytes = new Uint8Array(unit.length * times);
+  for (let at = 0; at < bytes.length; at += unit.length) bytes.set(unit, at);
+  return bytes;
+};
+const described = (value) => {
+  if (typeof value === "string") return { text: value };
+  const bytes = new Uint8Array(value);
+  const unit = bytes.subarray(0, UNIT);
+  const isRepeated = bytes.length % UNIT === 0 && bytes.every((byte, at) => byte === unit[at % UNIT]);
+  return isRepeated && bytes.length
+    ? { base64: unit.toBase64(), times: bytes.length / UNIT }
+    : { base64: bytes.toBase64(), times: 1 };
+};
+// The page asks for no subprotocol by itself.
+const PlainWebSocket = WebSocket;
+const asking = (subprotocols) => class extends PlainWebSocket {
+  constructor(url) { super(url, subprotocols); }
+};
 const closeOf = (socket) => new Promise((done) => {
   socket.addEventListener("close", ({ code, reason }) => done([code, reason]));
 });
@@ -51,6 +71,7 @@ class BrowserPeer(peer.Peer):
     cannot = {
         "fragment": "a page cannot choose the frames of its messages",
         "ping": "a page cannot send pings",
+        "header": "a page cannot choose its headers",
     }
 
     def __init__(self, page: Page) -> None:
@@ -58,7 +79,11 @@ class BrowserPeer(peer.Peer):
         self._typed = False
         page.evaluate(HELPERS)
 
-    def open(self) -> None:
+    def open(self, opening: peer.Opening) -> None:
+        self._page.evaluate(f"""
+            document.querySelector("#url").value = {json.dumps(opening.url)};
+            WebSocket = asking({json.dumps(opening.subprotocols)});
+        """)
         self._page.click("#connect")
         self._page.evaluate("""
             await until(() => document.querySelector("#status[data-state=OPEN]"));
@@ -67,11 +92,15 @@ class BrowserPeer(peer.Peer):
             ending = closeOf(socket);
         """)
 
+    def subprotocol(self) -> str:
+        return self._page.evaluate("socket.protocol")
+
     def send(self, payload: Payload) -> None:
         self._typed = isinstance(payload, str) and _can_be_typed(payload)
         if isinstance(payload, bytes):
-            content = base64.b64encode(payload).decode()
-            self._page.evaluate(f"socket.send(Uint8Array.fromBase64('{content}'))")
+            unit, times = _unit_of(payload)
+            content = base64.b64encode(unit).decode()
+            self._page.evaluate(f"socket.send(repeated(Uint8Array.fromBase64('{content}'), {times}))")
         elif self._typed:
             self.type(payload)
             self.press("#send")
@@ -79,17 +108,25 @@ class BrowserPeer(peer.Peer):
             self._page.evaluate(f"socket.send({json.dumps(payload)})")
 
     def receive(self) -> Payload:
+        message = self._page.evaluate("described((await messages.read()).value)")
         if self._typed:
-            return self.log_entry("received")
-        message = self._page.evaluate("""
-            const { value } = await messages.read();
-            typeof value === "string" ? { text: value } : { base64: new Uint8Array(value).toBase64() }
-        """)
-        return message["text"] if "text" in message else base64.b64decode(message["base64"])
+            return self._page.evaluate("[...entries('received')].at(-1).textContent")
+        if "text" in message:
+            return message["text"]
+        return base64.b64decode(message["base64"]) * message["times"]
 
     def close(self, code: int, reason: str) -> Close:
         script = f"socket.close({code}, {json.dumps(reason)}); await ending"
         return tuple(self._page.evaluate(script))
+
+    def ending(self) -> Close:
+        return tuple(self._page.evaluate("await ending"))
+
+    def wait_for_failure(self, url: str) -> Close:
+        """Connects to a server that refuses; returns the code and the reason that it is told."""
+        self._page.evaluate(f"document.querySelector('#url').value = {json.dumps(url)}")
+        self._page.click("#connect")
+        return tuple(self._page.evaluate("await closeOf(socket)"))
 
     def type(self, text: str) -> None:
         """Types a text into the page's message input."""
@@ -117,9 +154,10 @@ class BrowserPeer(peer.Peer):
         self._page.evaluate("document.querySelector('#kind').value = 'binary'")
 
 
-def run(browser: BrowserPeer) -> int:
-    """Takes the page through all cases, then through its own; returns how many failed."""
-    failed = peer.run(browser)
+def run(browser: BrowserPeer, url: str) -> int:
+    """Takes the page through the cases of its own; returns how many failed."""
+    failed = 0
+    opening = peer.Opening(url)
     for name, expected, action in (
         ("Enter sends and empties the input", ("typed", ""), _send_with_enter),
         ("State is logged", "State: 1 (OPEN)", _ask_for_state),
@@ -127,49 +165,68 @@ def run(browser: BrowserPeer) -> int:
         ("close code and reason are logged", 'Disconnected: 4001, "bye"', _close),
         ("binary is sent and counted", "3 bytes: 61 62 63", _send_binary),
     ):
-        failed += peer.check(browser, name, expected, partial(action, browser))
+        failed += peer.check(browser, name, expected, partial(action, browser, opening))
     return failed
 
 
-def _send_with_enter(browser: BrowserPeer) -> tuple[str, str]:
-    browser.open()
+def _send_with_enter(browser: BrowserPeer, opening: peer.Opening) -> tuple[str, str]:
+    browser.open(opening)
     browser.type("typed")
     browser.press_enter()
     return browser.log_entry("received"), browser.input_value()
 
 
-def _ask_for_state(browser: BrowserPeer) -> str:
-    browser.open()
+def _ask_for_state(browser: BrowserPeer, opening: peer.Opening) -> str:
+    browser.open(opening)
     browser.press("#state")
     return browser.log_entry("note")
 
 
-def _disconnect(browser: BrowserPeer) -> str:
-    browser.open()
+def _disconnect(browser: BrowserPeer, opening: peer.Opening) -> str:
+    browser.open(opening)
     browser.press("#disconnect")
     return browser.log_entry("note")
 
 
-def _close(browser: BrowserPeer) -> str:
-    browser.open()
+def _close(browser: BrowserPeer, opening: peer.Opening) -> str:
+    browser.open(opening)
     browser.close(4001, "bye")
     return browser.log_entry("note")
 
 
-def _send_binary(browser: BrowserPeer) -> str:
-    browser.open()
+def _send_binary(browser: BrowserPeer, opening: peer.Opening) -> str:
+    browser.open(opening)
     browser.choose_binary()
     browser.type("abc")
     browser.press("#send")
     return browser.log_entry("received")
 
 
+def _unit_of(payload: bytes) -> tuple[bytes, int]:
+    """Returns what the payload consists of, and how many times."""
+    times = len(payload) // len(ALL_BYTES)
+    return (ALL_BYTES, times) if times and payload == ALL_BYTES * times else (payload, 1)
+
+
 def _can_be_typed(text: str) -> bool:
     return len(text) < 1000 and min(text, default=" ") >= " "
 
 
+def run_commands(browser: BrowserPeer, strange: BrowserPeer, url: str) -> int:
+    """Takes a page that may connect and one that may not to the server that knows commands."""
+    failed = commands.run(browser, url)
+    # RFC 6455 §7.1.5, §10.2: scripts are not told why.
+    action = partial(strange.wait_for_failure, url)
+    return failed + peer.check(strange, "is refused as a page of no origin", (1006, ""), action)
+
+
 if __name__ == "__main__":
-    address = f"{ECHO_CLIENT.as_uri()}?{urlencode({'url': sys.argv[1]})}"
-    with open_page(address, peer.DEADLINE) as page:
-        failures = run(BrowserPeer(page))
+    echo_url, *command_urls = sys.argv[1:]
+    with start_browser(peer.DEADLINE) as chromium, pages.serve() as address:
+        # A local file has no origin, which an echo server for everybody does not mind.
+        file = BrowserPeer(chromium.open_page(pages.local("echoclient.html")))
+        failures = peer.run(file, echo_url) + run(file, echo_url)
+        for command_url in command_urls:
+            page = BrowserPeer(chromium.open_page(f"{address}/echoclient.html"))
+            failures += run_commands(page, file, command_url)
     sys.exit(failures > 0)

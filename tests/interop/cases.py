@@ -1,4 +1,4 @@
-"""The messages, pings and closes that every peer tries on the echo server."""
+"""The messages, pings and closes that every peer tries."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ ALL_BYTES = bytes(range(256))
 WORDS = "Grüße, Ελλάδα, 你好, مرحبا"
 BEYOND_BMP = "🦀𝄞👩‍🚀"
 # 64 KiB and 512 KiB, the sizes at which stacks like to cut, fall within characters of it.
-MIB_TEXT = _repeated_to(MIB, WORDS + BEYOND_BMP)
+MIB_TEXT = _repeated_to(MIB, WORDS + BEYOND_BMP + WORDS)
 MIB_BINARY = ALL_BYTES * (MIB // len(ALL_BYTES))
 
 MESSAGES = (
@@ -48,6 +48,7 @@ MESSAGES = (
     Message("65536 bytes", b"\xa5" * 65536),
     Message("1 MiB text", MIB_TEXT),
     Message("1 MiB binary", MIB_BINARY),
+    Message("16 MiB binary", MIB_BINARY * 16),
 )
 
 FRAGMENTED_MESSAGES = (
@@ -56,6 +57,7 @@ FRAGMENTED_MESSAGES = (
     Message("binary in fragments", ALL_BYTES, 100),
     Message("1 MiB text in fragments", MIB_TEXT, 65536),
     Message("1 MiB binary in fragments", MIB_BINARY, 65536),
+    Message("16 MiB text in fragments", MIB_TEXT * 16, MIB),
 )
 
 BURST = tuple(bytes([number]) * number for number in range(100))

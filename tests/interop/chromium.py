@@ -1,5 +1,6 @@
-"""Headless Chromium with one page, driven by its DevTools protocol."""
+"""Headless Chromium, driven by its DevTools protocol."""
 
+import base64
 import json
 import os
 import subprocess
@@ -25,23 +26,66 @@ COMMAND = (
 )
 
 
-class Page:
-    """A page in a tab of its own."""
+class Browser:
+    """A browser with a profile of its own."""
 
-    def __init__(self, connection: ClientConnection, url: str, deadline: float) -> None:
+    def __init__(self, connection: ClientConnection, deadline: float) -> None:
         self._connection = connection
         self._deadline = deadline
         self._calls = 0
-        self._session: dict[str, str] = {}
-        tab = self._call("Target.createTarget", url="about:blank")
-        session = self._call("Target.attachToTarget", flatten=True, **tab)
-        self._session = {"sessionId": session["sessionId"]}
+
+    def open_page(self, url: str) -> "Page":
+        """Opens a page in a window of its own, which shares nothing with the others."""
+        context = self.call("Target.createBrowserContext")
+        tab = self.call("Target.createTarget", url="about:blank", newWindow=True, **context)
+        return Page(self, tab["targetId"], url)
+
+    def call(self, method: str, session: str | None = None, **parameters: object) -> Any:
+        """Calls a method of the protocol, for the whole browser or in the session of a page."""
+        self._calls += 1
+        call = {"id": self._calls, "method": method, "params": parameters}
+        self._connection.send(json.dumps({**call, "sessionId": session} if session else call))
+        answer: dict[str, Any] = {}
+        while answer.get("id") != self._calls:  # Else an event, or an answer that came too late.
+            answer = json.loads(self._connection.recv(self._deadline))
+        if "error" in answer:
+            raise RuntimeError(f"{method}: {answer['error']['message']}")
+        return answer["result"]
+
+
+class Page:
+    """A page in a window of its own."""
+
+    def __init__(self, browser: Browser, target: str, url: str) -> None:
+        self._browser = browser
+        self._target = target
+        session = browser.call("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = session["sessionId"]
+        self.open(url)
+
+    def open(self, url: str) -> None:
+        """Goes to another page in the same window, and waits until it is loaded."""
         self._call("Page.navigate", url=url)
         self.evaluate("""
             if (document.readyState !== "complete") {
                 await new Promise((done) => addEventListener("load", done));
             }
         """)
+
+    def close(self) -> None:
+        """Closes the window."""
+        self._browser.call("Target.closeTarget", targetId=self._target)
+
+    def look_like(self, width: int, height: int, scheme: str) -> None:
+        """Sets the size of the page in pixels, and the colors (`light`, `dark`) that users prefer."""
+        size = {"width": width, "height": height}
+        self._call("Emulation.setDeviceMetricsOverride", deviceScaleFactor=1, mobile=False, **size)
+        scheme_feature = {"name": "prefers-color-scheme", "value": scheme}
+        self._call("Emulation.setEmulatedMedia", features=[scheme_feature])
+
+    def screenshot(self) -> bytes:
+        """Returns what the page looks like, as PNG."""
+        return base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"])
 
     def evaluate(self, script: str) -> Any:
         """Runs a script, which may await, in the page; returns its last value."""
@@ -76,20 +120,12 @@ class Page:
             self._call("Input.dispatchKeyEvent", type=kind, **enter)
 
     def _call(self, method: str, **parameters: object) -> Any:
-        self._calls += 1
-        call = {"id": self._calls, "method": method, "params": parameters, **self._session}
-        self._connection.send(json.dumps(call))
-        answer: dict[str, Any] = {}
-        while answer.get("id") != self._calls:  # Else an event, or an answer that came too late.
-            answer = json.loads(self._connection.recv(self._deadline))
-        if "error" in answer:
-            raise RuntimeError(f"{method}: {answer['error']['message']}")
-        return answer["result"]
+        return self._browser.call(method, self._session, **parameters)
 
 
 @contextmanager
-def open_page(url: str, deadline: float) -> Iterator[Page]:
-    """Starts Chromium with a new profile and opens the page; ends it with the block.
+def start_browser(deadline: float) -> Iterator[Browser]:
+    """Starts Chromium with a new profile; ends it with the block.
 
     `deadline` is how long each call may take, in seconds.
     """
@@ -103,7 +139,7 @@ def open_page(url: str, deadline: float) -> Iterator[Page]:
         )
         try:
             with connect(_devtools_url(browser.stderr), proxy=None, max_size=None) as connection:
-                yield Page(connection, url, deadline)
+                yield Browser(connection, deadline)
         finally:
             browser.terminate()
             browser.wait(deadline)

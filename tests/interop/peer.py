@@ -7,6 +7,7 @@ with what was seen.
 import abc
 import os.path
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -19,16 +20,31 @@ DEADLINE = 5.0
 """How long a peer waits for one event before the case fails, in seconds."""
 
 
+@dataclass(frozen=True)
+class Opening:
+    """What a client asks for."""
+
+    url: str
+    subprotocols: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    origin: str = ""
+    """The `Origin` header; an empty one is left to the peer."""
+
+
 class Peer(abc.ABC):
     """A WebSocket client with one connection at a time."""
 
     name: str
     cannot: Mapping[str, str] = {}
-    """What the peer's API has no way to do ("fragment", "ping"), and why."""
+    """What the peer has no way to do ("fragment", "split characters", "ping", "header"), and why."""
 
     @abc.abstractmethod
-    def open(self) -> None:
-        """Connects to the server, leaving an earlier connection that a failure left open."""
+    def open(self, opening: Opening) -> None:
+        """Connects to a server, leaving an earlier connection that a failure left open."""
+
+    @abc.abstractmethod
+    def subprotocol(self) -> str:
+        """Returns the subprotocol that the server has chosen, or an empty string."""
 
     @abc.abstractmethod
     def send(self, payload: Payload) -> None:
@@ -42,6 +58,10 @@ class Peer(abc.ABC):
     def close(self, code: int, reason: str) -> Close:
         """Closes the connection; returns the code and the reason the peer's API then tells."""
 
+    @abc.abstractmethod
+    def ending(self) -> Close:
+        """Waits until the server has closed the connection; returns its code and its reason."""
+
     def send_fragmented(self, payload: Payload, size: int) -> None:
         """Sends one message in frames of at most `size` bytes."""
         raise NotImplementedError
@@ -50,24 +70,29 @@ class Peer(abc.ABC):
         """Sends a ping; returns the payload of the pong."""
         raise NotImplementedError
 
+    def refusal(self, opening: Opening) -> int:
+        """Asks for what is refused; returns the HTTP status of the answer."""
+        raise NotImplementedError
 
-def run(peer: Peer) -> int:
-    """Takes the peer through all cases; returns how many failed."""
+
+def run(peer: Peer, url: str) -> int:
+    """Takes the peer through all cases of an echo server; returns how many failed."""
     failed = 0
-    fragmented = _unless_cannot(peer, "fragment", cases.FRAGMENTED_MESSAGES)
+    opening = Opening(url)
+    fragmented = unless_cannot(peer, "fragment", cases.FRAGMENTED_MESSAGES)
     for message in (*cases.MESSAGES, *fragmented):
         name = f"echoes {message.name}"
-        failed += check(peer, name, message.payload, partial(_echo, peer, message))
+        failed += check(peer, name, message.payload, partial(_echo, peer, opening, message))
 
     name = f"echoes {len(cases.BURST)} messages in order"
-    failed += check(peer, name, cases.BURST, partial(_echo_burst, peer))
+    failed += check(peer, name, cases.BURST, partial(_echo_burst, peer, opening))
 
-    for name, payload in _unless_cannot(peer, "ping", tuple(cases.PINGS.items())):
-        failed += check(peer, f"answers {name}", payload, partial(_ping, peer, payload))
+    for name, payload in unless_cannot(peer, "ping", tuple(cases.PINGS.items())):
+        failed += check(peer, f"answers {name}", payload, partial(_ping, peer, opening, payload))
 
     for close in cases.CLOSES:
         name = f"closes with {brief(close)}"
-        failed += check(peer, name, close, partial(_open_and_close, peer, *close))
+        failed += check(peer, name, close, partial(_open_and_close, peer, opening, *close))
     return failed
 
 
@@ -102,7 +127,7 @@ def _difference(expected: object, seen: object) -> str:
     return text
 
 
-def _unless_cannot(peer: Peer, ability: str, items: tuple[T, ...]) -> tuple[T, ...]:
+def unless_cannot(peer: Peer, ability: str, items: tuple[T, ...]) -> tuple[T, ...]:
     """Returns the cases, or says why the peer cannot be asked for them."""
     if ability not in peer.cannot:
         return items
@@ -110,8 +135,8 @@ def _unless_cannot(peer: Peer, ability: str, items: tuple[T, ...]) -> tuple[T, .
     return ()
 
 
-def _echo(peer: Peer, message: Message) -> Payload:
-    peer.open()
+def _echo(peer: Peer, opening: Opening, message: Message) -> Payload:
+    peer.open(opening)
     if message.fragment_size:
         peer.send_fragmented(message.payload, message.fragment_size)
     else:
@@ -121,8 +146,8 @@ def _echo(peer: Peer, message: Message) -> Payload:
     return seen
 
 
-def _echo_burst(peer: Peer) -> tuple[Payload, ...]:
-    peer.open()
+def _echo_burst(peer: Peer, opening: Opening) -> tuple[Payload, ...]:
+    peer.open(opening)
     for payload in cases.BURST:
         peer.send(payload)
     seen = tuple(peer.receive() for _ in cases.BURST)
@@ -130,13 +155,13 @@ def _echo_burst(peer: Peer) -> tuple[Payload, ...]:
     return seen
 
 
-def _ping(peer: Peer, payload: bytes) -> bytes:
-    peer.open()
+def _ping(peer: Peer, opening: Opening, payload: bytes) -> bytes:
+    peer.open(opening)
     seen = peer.ping(payload)
     peer.close(1000, "")
     return seen
 
 
-def _open_and_close(peer: Peer, code: int, reason: str) -> Close:
-    peer.open()
+def _open_and_close(peer: Peer, opening: Opening, code: int, reason: str) -> Close:
+    peer.open(opening)
     return peer.close(code, reason)

@@ -1,30 +1,48 @@
-"""Takes Python's `websockets` through the cases: `python_client.py URL`."""
+"""Takes Python's `websockets` through the cases: `python_client.py ECHO_URL [COMMAND_URL]`."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+import commands
 import peer
 from cases import Close, Payload
 
 
 class PythonPeer(peer.Peer):
-    """A client of the `websockets` package, with its defaults (it offers permessage-deflate)."""
+    """A client of the `websockets` package (it offers permessage-deflate)."""
 
     name = "python"
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self) -> None:
         self._earlier = ExitStack()
 
-    def open(self) -> None:
+    def open(self, opening: peer.Opening) -> None:
         self._earlier.close()
         connecting = connect(
-            self._url, proxy=None, open_timeout=peer.DEADLINE, close_timeout=peer.DEADLINE
+            opening.url,
+            origin=opening.origin or None,
+            subprotocols=opening.subprotocols or None,
+            additional_headers=opening.headers,
+            proxy=None,
+            open_timeout=peer.DEADLINE,
+            close_timeout=peer.DEADLINE,
+            max_size=None,
         )
         self._connection = self._earlier.enter_context(connecting)
+
+    def refusal(self, opening: peer.Opening) -> int:
+        try:
+            self.open(opening)
+        except InvalidStatus as error:
+            return error.response.status_code
+        return 101
+
+    def subprotocol(self) -> str:
+        return self._connection.subprotocol or ""
 
     def send(self, payload: Payload) -> None:
         self._connection.send(payload)
@@ -51,9 +69,19 @@ class PythonPeer(peer.Peer):
 
     def close(self, code: int, reason: str) -> Close:
         self._connection.close(code, reason)
+        return self._told()
+
+    def ending(self) -> Close:
+        try:
+            self._connection.recv(timeout=peer.DEADLINE)
+        except ConnectionClosed:
+            return self._told()
+        raise RuntimeError("a message instead of the end")
+
+    def _told(self) -> Close:
         # What the server's close frame said, not what ours did.
         return self._connection.close_code, self._connection.close_reason
 
 
 if __name__ == "__main__":
-    sys.exit(peer.run(PythonPeer(sys.argv[1])) > 0)
+    sys.exit(commands.run_all(PythonPeer(), *sys.argv[1:]) > 0)

@@ -1,13 +1,15 @@
-"""Takes Qt's own QWebSocket through the cases: `qt_client.py URL`."""
+"""Takes Qt's own QWebSocket through the cases: `qt_client.py ECHO_URL [COMMAND_URL]`."""
 
+import re
 import sys
 from collections import deque
 from collections.abc import Callable
 
 from PyQt6.QtCore import QCoreApplication, QDeadlineTimer, QEventLoop, QTimer, QUrl
-from PyQt6.QtNetwork import QAbstractSocket
-from PyQt6.QtWebSockets import QWebSocket, QWebSocketProtocol
+from PyQt6.QtNetwork import QAbstractSocket, QNetworkRequest
+from PyQt6.QtWebSockets import QWebSocket, QWebSocketHandshakeOptions, QWebSocketProtocol
 
+import commands
 import peer
 from cases import Close, Payload
 
@@ -16,21 +18,37 @@ class QtPeer(peer.Peer):
     """A QWebSocket through PyQt6."""
 
     name = "qt"
+    cannot = {"split characters": "Qt 6.4 to 6.9.0 refuses characters that two frames share"}
 
-    def __init__(self, url: str) -> None:
-        self._url = QUrl(url)
+    def __init__(self) -> None:
         self._socket = QWebSocket()
 
-    def open(self) -> None:
+    def open(self, opening: peer.Opening) -> None:
         self._socket.abort()
-        self._socket = QWebSocket()
+        self._socket = QWebSocket(opening.origin)
         self._received: deque[Payload] = deque()
         self._pongs: deque[bytes] = deque()
         self._socket.textMessageReceived.connect(self._received.append)
         self._socket.binaryMessageReceived.connect(lambda data: self._received.append(bytes(data)))
         self._socket.pong.connect(lambda _elapsed, payload: self._pongs.append(bytes(payload)))
-        self._socket.open(self._url)
+        request = QNetworkRequest(QUrl(opening.url))
+        for name, value in opening.headers.items():
+            request.setRawHeader(name.encode(), value.encode())
+        options = QWebSocketHandshakeOptions()
+        options.setSubprotocols(opening.subprotocols)
+        self._socket.open(request, options)
         self._wait_for(QAbstractSocket.SocketState.ConnectedState)
+
+    def refusal(self, opening: peer.Opening) -> int:
+        try:
+            self.open(opening)
+        except ConnectionError as error:
+            status = re.search(r"http status code: (\d+)", str(error))
+            return int(status[1]) if status else 0
+        return 101
+
+    def subprotocol(self) -> str:
+        return self._socket.subprotocol()
 
     def send(self, payload: Payload) -> None:
         if isinstance(payload, str):
@@ -54,10 +72,13 @@ class QtPeer(peer.Peer):
     def close(self, code: int, reason: str) -> Close:
         # Up to Qt 6.9 `close` does not wait for the server's close frame, so these are our own.
         self._socket.close(QWebSocketProtocol.CloseCode(code), reason)
-        self._wait_for(QAbstractSocket.SocketState.UnconnectedState)
-        return self._ending()
+        return self.ending()
 
-    def _ending(self) -> Close:
+    def ending(self) -> Close:
+        self._wait_for(QAbstractSocket.SocketState.UnconnectedState)
+        return self._told()
+
+    def _told(self) -> Close:
         return self._socket.closeCode().value, self._socket.closeReason()
 
     def _wait_for(self, state: QAbstractSocket.SocketState) -> None:
@@ -69,7 +90,7 @@ class QtPeer(peer.Peer):
         waker.start(deadline.remainingTime())
         while not is_done():
             if self._socket.state() == QAbstractSocket.SocketState.UnconnectedState:
-                raise ConnectionError(f"{problem}: {self._ending()}, {self._socket.errorString()}")
+                raise ConnectionError(f"{problem}: {self._told()}, {self._socket.errorString()}")
             if deadline.hasExpired():
                 raise TimeoutError(problem)
             QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
@@ -89,4 +110,4 @@ def allow_application_codes() -> None:
 if __name__ == "__main__":
     application = QCoreApplication(sys.argv)
     allow_application_codes()
-    sys.exit(peer.run(QtPeer(sys.argv[1])) > 0)
+    sys.exit(commands.run_all(QtPeer(), *sys.argv[1:]) > 0)
