@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::close_code::CloseCode;
 use crate::host_address::HostAddress;
+use crate::tls_error::TlsError;
 
 /// Why a server could not listen, a client was refused, or a socket or thread failed.
 ///
@@ -33,9 +34,25 @@ pub enum Error {
         /// Where it listens.
         url: String,
     },
-    /// `SslMode::Secure` was asked for, which this version does not support yet.
-    #[error("secure servers (wss) are not supported yet")]
+    /// `wss` was asked for, and this build is one without TLS: its feature `tls` is off.
+    #[error("wss is not supported: the feature `tls` is off")]
     SecureModeNotSupported,
+    /// A certificate, a key or something else cannot be used for TLS.
+    #[error("cannot use {what}: {reason}")]
+    InvalidTlsConfig {
+        /// What it is, with the name of the file if it is one.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The TLS handshake failed.
+    #[error("the TLS handshake with {peer} failed")]
+    TlsHandshake {
+        /// The address of the client, or the host and port of the server.
+        peer: String,
+        /// Why; the first reason of several.
+        source: TlsError,
+    },
     /// A connection could not be accepted; the server tries again by itself.
     #[error("cannot accept a connection")]
     Accept {
@@ -210,7 +227,9 @@ impl Error {
         match self {
             Self::HandshakeRefused { close_code, .. } => *close_code,
             Self::OutputLimit { .. } | Self::WriteTimeout(_) => CloseCode::POLICY_VIOLATED,
-            Self::SecureModeNotSupported => CloseCode::TLS_HANDSHAKE_FAILED,
+            Self::SecureModeNotSupported
+            | Self::InvalidTlsConfig { .. }
+            | Self::TlsHandshake { .. } => CloseCode::TLS_HANDSHAKE_FAILED,
             _ => CloseCode::ABNORMAL_DISCONNECTION,
         }
     }

@@ -68,6 +68,10 @@ mod testing;
 mod text_frame;
 mod timer;
 mod timers;
+#[cfg(feature = "tls")]
+mod tls;
+mod tls_certificate;
+mod tls_error;
 mod tunnel;
 mod turn;
 mod version;
@@ -143,6 +147,24 @@ pub use text_frame::TextFrame;
 pub use timer::Timer;
 #[doc(alias = "QPointer")]
 pub use timer::WeakTimer;
+#[cfg(feature = "tls")]
+#[doc(alias = "QSslSocket::PeerVerifyMode")]
+pub use tls::PeerVerifyMode;
+#[cfg(feature = "tls")]
+#[doc(alias = "QSslConfiguration")]
+pub use tls::TlsConfig;
+#[cfg(feature = "tls")]
+#[doc(alias = "QSslKey")]
+pub use tls::TlsIdentity;
+#[cfg(feature = "tls")]
+#[doc(alias = "QSsl::SslProtocol")]
+pub use tls::TlsProtocol;
+#[cfg(feature = "tls")]
+pub use tls::TlsSession;
+#[doc(alias = "QSslCertificate")]
+pub use tls_certificate::TlsCertificate;
+#[doc(alias = "QSslError")]
+pub use tls_error::TlsError;
 #[doc(alias = "QWebSocketProtocol::Version")]
 pub use version::Version;
 

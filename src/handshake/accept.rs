@@ -120,13 +120,20 @@ pub(crate) async fn upgrade(
 }
 
 /// Answers a request that was refused and ends the connection.
-///
-/// What the peer still sends is read and thrown away until it has seen the answer: closing a
-/// connection with unread input would make the kernel throw the answer away.
 pub(crate) async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
     let response = refusal.response(server_name);
     let mut writer = HeadThenWrite { head: &[], stream };
-    if writer.write_all(&response).await.is_ok() && stream.shutdown_write().is_ok() {
+    if writer.write_all(&response).await.is_ok() {
+        end(stream).await;
+    }
+}
+
+/// Ends a connection on which all has been said.
+///
+/// What the peer still sends is read and thrown away until it has seen the answer: closing a
+/// connection with unread input would make the kernel throw the answer away.
+pub(crate) async fn end(stream: &mut Stream) {
+    if stream.shutdown_write().is_ok() {
         poll_fn(|cx| poll_end(stream, cx)).await;
     }
 }

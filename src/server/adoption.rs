@@ -8,7 +8,6 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::server::opening::Newcomer;
 use crate::server::{WebSocketServer, accept};
-use crate::ssl_mode::SslMode;
 use crate::stream::{self, Stream};
 
 /// Sockets of others.
@@ -19,13 +18,14 @@ impl WebSocketServer {
     /// wanted, or a part of it, and whatever came behind. It may be empty. The server need not
     /// listen. From now on all is as with its own connections: the time for the handshake begins,
     /// [`new_connection`](Self::new_connection) or [`server_error`](Self::server_error) follows,
-    /// [`close`](Self::close) ends it while nobody has taken it.
+    /// [`close`](Self::close) ends it while nobody has taken it. With
+    /// [`SslMode::Secure`](crate::SslMode::Secure) it begins with TLS, of which only the client's
+    /// greeting may have been read.
     ///
     /// # Errors
     ///
-    /// [`Error::Accept`] when the connection is there no more, and
-    /// [`Error::SecureModeNotSupported`] for [`SslMode::Secure`]. Nothing is emitted then, and the
-    /// connection is closed.
+    /// [`Error::Accept`] when the connection is there no more, and with `SslMode::Secure` those
+    /// of [`listen`](Self::listen). Nothing is emitted then, and the connection is closed.
     ///
     /// # Qt
     ///
@@ -69,9 +69,7 @@ impl WebSocketServer {
     /// ```
     #[doc(alias = "handleConnection")]
     pub fn handle_connection(&self, stream: TcpStream, received: &[u8]) -> Result<(), Error> {
-        if self.inner.mode == SslMode::Secure {
-            return Err(Error::SecureModeNotSupported);
-        }
+        self.inner.check_secure()?;
         let adopted = stream::Adopted::new(stream);
         let adopted = adopted.map_err(|source| Error::Accept { source: Arc::new(source) })?;
         let (received, closings) = (received.to_vec(), self.inner.lock().closings);

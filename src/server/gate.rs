@@ -1,7 +1,6 @@
 //! Decides which requests are answered with 101, and what is agreed on: room, origin,
 //! verifier, subprotocol.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
 use log::warn;
@@ -34,8 +33,7 @@ pub(super) struct Gate {
 /// pending: one that is dropped meanwhile closes it as well.
 pub(super) async fn admit(
     server: &Weak<Inner>,
-    request: &HandshakeRequest,
-    peer: SocketAddr,
+    handshake: OpeningHandshake,
     closings: u64,
 ) -> Result<(Arc<Inner>, Grant), Failure> {
     // Slots run in between, which may close the server or drop its last handle.
@@ -45,9 +43,8 @@ pub(super) async fn admit(
     };
     let open = still_open()?;
     open.check_room()?;
-    open.check_origin(request)?;
+    open.check_origin(handshake.request())?;
     drop(open);
-    let handshake = OpeningHandshake::new(request.clone(), peer);
     let grant = verifier::ask(still_open()?, handshake).await?;
     let open = still_open()?;
     // Others may have taken the room meanwhile.

@@ -16,6 +16,8 @@ use crate::event_loop::LoopHandle;
 use crate::host_address::HostAddress;
 use crate::server::cors_authenticator::CorsAuthenticator;
 use crate::server::gate::Gate;
+#[cfg(feature = "tls")]
+use crate::server::secure::Secure;
 use crate::server::verifier::Question;
 use crate::session::Settings;
 use crate::socket::{Clients, WebSocket};
@@ -34,6 +36,8 @@ pub(super) struct Inner {
     pub(super) server_error: Signal<Error>,
     pub(super) accept_error: Signal<Error>,
     pub(super) closed: Signal<()>,
+    #[cfg(feature = "tls")]
+    pub(super) secure: Secure,
 }
 
 /// What changes while a server lives.
@@ -97,6 +101,8 @@ impl Inner {
             server_error: Signal::new(),
             accept_error: Signal::new(),
             closed: Signal::new(),
+            #[cfg(feature = "tls")]
+            secure: Secure::default(),
         }
     }
 
@@ -130,9 +136,7 @@ impl Inner {
         &self,
         make: impl FnOnce() -> Result<(Listener, HostAddress), Error>,
     ) -> Result<Arc<Listener>, Error> {
-        if self.mode == SslMode::Secure {
-            return Err(Error::SecureModeNotSupported);
-        }
+        self.check_secure()?;
         let mut state = self.lock();
         if let Some(listening) = &state.listening {
             return Err(Error::AlreadyListening { url: listening.url(self.mode) });
@@ -143,6 +147,17 @@ impl Inner {
         state.is_paused = false;
         state.error = None;
         Ok(listener)
+    }
+
+    /// Fails when the server is to speak TLS and cannot.
+    pub(super) fn check_secure(&self) -> Result<(), Error> {
+        match self.mode {
+            SslMode::NonSecure => Ok(()),
+            #[cfg(feature = "tls")]
+            SslMode::Secure => self.secure.check(),
+            #[cfg(not(feature = "tls"))]
+            SslMode::Secure => Err(Error::SecureModeNotSupported),
+        }
     }
 
     /// Remembers an error and tells everybody.

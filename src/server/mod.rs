@@ -25,6 +25,8 @@ mod keepalive;
 mod opening;
 mod opening_handshake;
 mod origin_policy;
+#[cfg(feature = "tls")]
+mod secure;
 mod shutdown;
 mod socket_defaults;
 mod verdict;

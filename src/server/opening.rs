@@ -2,6 +2,7 @@
 
 use std::mem;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::handshake::request::HandshakeRequest;
 use crate::handshake::subprotocol::ChosenSubprotocol;
 use crate::server::gate;
 use crate::server::inner::{Inner, send_away};
+use crate::server::opening_handshake::OpeningHandshake;
 use crate::server::verdict::Grant;
 use crate::socket::{Accepted, UserData, WebSocket};
 use crate::stream::Stream;
@@ -48,12 +50,20 @@ impl Inner {
         if state.closings != newcomer.closings {
             return;
         }
-        let (timeout, name) = (state.handshake_timeout, state.name.clone());
+        let (mut timeout, name) = (TimeLimit::new(state.handshake_timeout), state.name.clone());
         let number = state.next_handshake;
         state.next_handshake += 1;
         let server = Arc::downgrade(self);
+        #[cfg(feature = "tls")]
+        let tls = self.secure.current();
         let task = EventLoop::current().spawn(async move {
-            newcomer.shake_hands(&server, &name, timeout).await;
+            #[cfg(feature = "tls")]
+            let newcomer = newcomer.secure(&server, tls, &mut timeout).await;
+            #[cfg(not(feature = "tls"))]
+            let newcomer = Some(newcomer);
+            if let Some(newcomer) = newcomer {
+                newcomer.shake_hands(&server, &name, &mut timeout).await;
+            }
             if let Some(server) = server.upgrade() {
                 server.forget_handshake(number);
             }
@@ -76,19 +86,9 @@ impl Newcomer {
         mut self,
         server: &Weak<Inner>,
         server_name: &str,
-        timeout: Option<Duration>,
+        timeout: &mut TimeLimit,
     ) {
-        let accept = async { Some(self.accept(server, server_name).await) };
-        let outcome = match timeout {
-            Some(timeout) => {
-                let expire = async {
-                    Sleep::new(timeout).await;
-                    None
-                };
-                accept.or(expire).await
-            }
-            None => accept.await,
-        };
+        let outcome = timeout.keep(self.accept(server, server_name)).await;
 
         let peer = self.peer;
         let report = |error: &Error| {
@@ -96,19 +96,19 @@ impl Newcomer {
                 server.emit(|server| server.report(error));
             }
         };
-        match (outcome, timeout) {
-            (Some(Ok(admitted)), _) => self.open(admitted),
-            (Some(Err(Failure::Refused(refusal))), _) => {
+        match outcome {
+            Some(Ok(admitted)) => self.open(admitted),
+            Some(Err(Failure::Refused(refusal))) => {
                 report(&refused(peer, &refusal));
                 refuse(&mut self.stream, &refusal, server_name).await;
             }
-            (Some(Err(Failure::Broken(source))), _) => {
+            Some(Err(Failure::Broken(source))) => {
                 report(&Error::HandshakeBroken { peer, source: Arc::new(source) });
             }
-            (Some(Err(Failure::Silent)), _) => debug!("{peer} connected and said nothing"),
-            (Some(Err(Failure::Closed)), _) => debug!("{peer} waited when the server was closed"),
-            (None, timeout) => {
-                report(&Error::HandshakeTimeout { peer, timeout: timeout.unwrap_or_default() });
+            Some(Err(Failure::Silent)) => debug!("{peer} connected and said nothing"),
+            Some(Err(Failure::Closed)) => debug!("{peer} waited when the server was closed"),
+            None => {
+                report(&timeout.error(peer));
                 accept::answer_at_once(&mut self.stream, &Refusal::Timeout, server_name);
             }
         }
@@ -121,7 +121,13 @@ impl Newcomer {
     ) -> Result<Admitted, Failure> {
         let (request, leftover) =
             accept::read_request(&mut self.stream, &mem::take(&mut self.received)).await?;
-        let admitted = gate::admit(server, &request, self.peer, self.closings).await;
+        let handshake = OpeningHandshake::new(
+            request.clone(),
+            self.peer,
+            #[cfg(feature = "tls")]
+            self.stream.tls_session(),
+        );
+        let admitted = gate::admit(server, handshake, self.closings).await;
         let (server, Grant { data, headers }) = admitted?;
         let subprotocol = server.choose_subprotocol(&request);
         let agreement = Agreement {
@@ -157,6 +163,33 @@ impl Newcomer {
     }
 }
 
+/// The time for the whole opening handshake, with what comes before it.
+pub(super) struct TimeLimit {
+    timeout: Option<Duration>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl TimeLimit {
+    fn new(timeout: Option<Duration>) -> Self {
+        Self { timeout, sleep: timeout.map(|timeout| Box::pin(Sleep::new(timeout))) }
+    }
+
+    /// Waits for a part of it; `None` when the time is over.
+    pub(super) async fn keep<T>(&mut self, part: impl Future<Output = T>) -> Option<T> {
+        let part = async { Some(part.await) };
+        let Some(sleep) = &mut self.sleep else { return part.await };
+        let expire = async {
+            sleep.await;
+            None
+        };
+        part.or(expire).await
+    }
+
+    pub(super) fn error(&self, peer: SocketAddr) -> Error {
+        Error::HandshakeTimeout { peer, timeout: self.timeout.unwrap_or_default() }
+    }
+}
+
 /// Answers and lets go; a peer that does not listen is not waited for.
 async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
     let answer = accept::refuse(stream, refusal, server_name);
@@ -173,4 +206,4 @@ fn refused(peer: SocketAddr, refusal: &Refusal) -> Error {
 }
 
 /// How long a refused peer may take to read its answer.
-const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::handshake::request::HandshakeRequest;
+#[cfg(feature = "tls")]
+use crate::tls::TlsSession;
 
 /// A client that asks to be admitted: its request, and where it comes from.
 ///
@@ -11,11 +13,22 @@ use crate::handshake::request::HandshakeRequest;
 pub struct OpeningHandshake {
     request: HandshakeRequest,
     peer: SocketAddr,
+    #[cfg(feature = "tls")]
+    tls_session: Option<TlsSession>,
 }
 
 impl OpeningHandshake {
-    pub(super) const fn new(request: HandshakeRequest, peer: SocketAddr) -> Self {
-        Self { request, peer }
+    pub(super) const fn new(
+        request: HandshakeRequest,
+        peer: SocketAddr,
+        #[cfg(feature = "tls")] tls_session: Option<TlsSession>,
+    ) -> Self {
+        Self {
+            request,
+            peer,
+            #[cfg(feature = "tls")]
+            tls_session,
+        }
     }
 
     /// Returns the request: what is asked for, and all headers.
@@ -34,5 +47,12 @@ impl OpeningHandshake {
     #[must_use]
     pub const fn peer_port(&self) -> u16 {
         self.peer.port()
+    }
+
+    /// Returns what was agreed on for TLS, with the client's certificate; `None` without TLS.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub const fn tls_session(&self) -> Option<&TlsSession> {
+        self.tls_session.as_ref()
     }
 }

@@ -201,7 +201,10 @@ impl<O: Observer> Driver<O> {
                     let consumed = self.deliver(received);
                     self.keep(received.get(consumed..).unwrap_or_default());
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Input::Waiting,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let is_readable = self.observer.session().is_readable();
+                    return if is_readable { Input::More } else { Input::Waiting };
+                }
                 Err(error) => return Input::Failed(connection_error(error)),
             }
         }

@@ -23,6 +23,8 @@ use crate::session::shared::{Cork, Phase, Shared};
 use crate::session::silence::Silence;
 use crate::socket_state::SocketState;
 use crate::stream::Stream;
+#[cfg(feature = "tls")]
+use crate::tls::TlsSession;
 
 mod admission;
 mod backlog;
@@ -205,6 +207,12 @@ impl Session {
         }
     }
 
+    /// Returns what was agreed on for TLS; `None` without TLS, or once the connection has ended.
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls_session(&self) -> Option<TlsSession> {
+        self.lock().stream.as_ref()?.tls_session()
+    }
+
     /// Returns the close code, once one is known.
     pub(crate) fn close_code(&self) -> Option<CloseCode> {
         self.lock().close().map(|(code, _)| code)
@@ -287,7 +295,12 @@ impl Session {
         let Some(stream) = stream else { return Ok((0, false)) };
         let length = stream.try_read(buffer)?;
         silence.end();
-        Ok((length, stream.source().is_readable()))
+        Ok((length, stream.is_readable()))
+    }
+
+    /// Returns whether there may be more to read: of TLS, what was read may have been no data.
+    fn is_readable(&self) -> bool {
+        self.lock().is_readable()
     }
 
     /// Answers a ping. While the peer takes nothing, only the latest one is remembered

@@ -89,7 +89,7 @@ impl Shared {
     }
 
     pub(super) fn is_readable(&self) -> bool {
-        self.stream.as_ref().is_some_and(|stream| stream.source().is_readable())
+        self.stream.as_ref().is_some_and(Stream::is_readable)
     }
 
     /// Puts a frame behind what waits.

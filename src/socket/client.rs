@@ -48,12 +48,12 @@ impl WebSocket {
         Self { inner: Arc::new(Inner::client(end)) }
     }
 
-    /// Begins to open a connection to a `ws` URL; returns at once.
+    /// Begins to open a connection to a `ws` or `wss` URL; returns at once.
     ///
     /// The state is [`Connecting`](crate::SocketState::Connecting) until
     /// [`connected`](Self::connected) is emitted, or
     /// [`error_occurred`](Self::error_occurred) and then [`disconnected`](Self::disconnected). The
-    /// look-up of the host, TCP and the opening handshake have 10 s in all
+    /// look-up of the host, TCP, TLS and the opening handshake have 10 s in all
     /// ([`set_connect_timeout`](Self::set_connect_timeout)); of a host with several addresses the
     /// first one that answers is taken. The loop keeps the socket alive until `disconnected`.
     /// After that it can be opened again, and has the slots that it had.
@@ -66,8 +66,8 @@ impl WebSocket {
     /// # Errors
     ///
     /// [`Error::InvalidUrl`], [`Error::UnsupportedScheme`], [`Error::AlreadyOpen`] before
-    /// `disconnected`, and [`Error::SecureModeNotSupported`] for a `wss` URL. Nothing is emitted
-    /// then. For a socket that a server accepted it is always `AlreadyOpen`.
+    /// `disconnected`, and without the feature `tls` [`Error::SecureModeNotSupported`] for a `wss`
+    /// URL. Nothing is emitted then. For a socket that a server accepted it is always `AlreadyOpen`.
     pub fn open(&self, url: impl Into<String>) -> Result<(), Error> {
         self.open_request(ClientRequest::new(url))
     }
@@ -84,7 +84,7 @@ impl WebSocket {
         let Some(end) = self.inner.client_end() else { return Err(Error::AlreadyOpen) };
         let mut state = end.lock();
         let opening = request.checked(state.origin.clone())?;
-        if opening.url.is_secure {
+        if opening.url.is_secure && cfg!(not(feature = "tls")) {
             return Err(Error::SecureModeNotSupported);
         }
         let Some(request) = opening.handshake_request() else {
@@ -96,6 +96,7 @@ impl WebSocket {
         state.is_busy = true;
         state.request = request;
         state.peer_name.clone_from(&opening.url.host);
+        state.is_secure = opening.url.is_secure;
         (state.response, state.subprotocol, state.peer) = (None, None, None);
         drop(state);
         self.inner.forget_error();

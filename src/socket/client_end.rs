@@ -9,6 +9,8 @@ use crate::handshake::request::HandshakeRequest;
 use crate::handshake::response::HandshakeResponse;
 use crate::network_proxy::NetworkProxy;
 use crate::socket::inner::Endpoint;
+#[cfg(feature = "tls")]
+use crate::socket::secure::TlsSettings;
 
 /// What only a socket has that opens connections.
 pub(super) struct ClientEnd {
@@ -25,6 +27,9 @@ pub(super) struct ClientState {
     pub(super) is_busy: bool,
     pub(super) request: HandshakeRequest,
     pub(super) peer_name: String,
+    pub(super) is_secure: bool,
+    #[cfg(feature = "tls")]
+    pub(super) tls: TlsSettings,
     pub(super) response: Option<HandshakeResponse>,
     pub(super) subprotocol: Option<String>,
     pub(super) peer: Option<Endpoint>,
@@ -41,6 +46,9 @@ impl ClientEnd {
             is_busy: false,
             request: HandshakeRequest::default(),
             peer_name: String::new(),
+            is_secure: false,
+            #[cfg(feature = "tls")]
+            tls: TlsSettings::default(),
             response: None,
             subprotocol: None,
             peer: None,

@@ -176,7 +176,7 @@ impl Inner {
     pub(super) fn is_secure(&self) -> bool {
         match &self.end {
             End::Server(end) => end.mode == SslMode::Secure,
-            End::Client(_) => false,
+            End::Client(end) => end.lock().is_secure,
         }
     }
 

@@ -27,6 +27,8 @@ mod open;
 mod output;
 mod rare_signals;
 mod reach;
+#[cfg(feature = "tls")]
+mod secure;
 mod settings;
 mod signals;
 mod upgraded;

@@ -12,6 +12,8 @@ use crate::protocol::event::Data;
 use crate::socket::inner::Inner;
 use crate::socket_state::SocketState;
 use crate::text_frame::TextFrame;
+#[cfg(feature = "tls")]
+use crate::tls_error::TlsError;
 
 /// Signals that are allocated together when one of them is asked for.
 #[derive(Default)]
@@ -28,6 +30,10 @@ pub(super) struct RareSignals {
     pub(super) about_to_close: Signal<()>,
     pub(super) state_changed: Signal<SocketState>,
     pub(super) error_occurred: Signal<Error>,
+    #[cfg(feature = "tls")]
+    pub(super) tls_errors: Signal<[TlsError]>,
+    #[cfg(feature = "tls")]
+    pub(super) peer_verify_error: Signal<TlsError>,
 }
 
 impl RareSignals {
@@ -45,6 +51,11 @@ impl RareSignals {
         self.about_to_close.finish(owner);
         self.state_changed.finish(owner);
         self.error_occurred.finish(owner);
+        #[cfg(feature = "tls")]
+        {
+            self.tls_errors.finish(owner);
+            self.peer_verify_error.finish(owner);
+        }
     }
 
     /// Returns whether somebody listens to single frames.

@@ -17,13 +17,15 @@ use crate::socket::client_end::ClientEnd;
 use crate::socket::inner::Inner;
 use crate::socket::open::tell;
 use crate::socket::rare_signals::RareSignals;
+#[cfg(feature = "tls")]
+use crate::socket::secure::secure;
 use crate::stream::Stream;
 use crate::timers::Sleep;
 use crate::tunnel::{self, HttpFailure};
 
 /// Returns a connection to which the server has agreed.
 pub(super) async fn reach(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     end: &ClientEnd,
     mut opening: Opening,
 ) -> Result<(Stream, Opened), Error> {
@@ -36,6 +38,10 @@ pub(super) async fn reach(
             Some(proxy) => tunnel_through(inner, end, proxy, &opening, &mut proxy_login).await?,
             None => dial(end, &opening.url.host, opening.url.port).await?,
         };
+        #[cfg(feature = "tls")]
+        if opening.url.is_secure {
+            stream = secure(inner, end, stream, &opening.url).await?;
+        }
         let failure = match open::open(&mut stream, &opening).await {
             Ok(opened) => return Ok((stream, opened)),
             Err(failure) => failure,

@@ -14,17 +14,28 @@ mod listener;
 #[cfg_attr(not(test), expect(dead_code, reason = "the fuzz targets need a part of it"))]
 pub(crate) mod scripted;
 mod tcp;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "tls")]
+mod tls_handshake;
 
 pub(crate) use adopted::Adopted;
 pub(crate) use listener::{Incoming, Listener};
 pub(crate) use tcp::TcpStream;
+#[cfg(feature = "tls")]
+pub(crate) use tls_handshake::TlsFailure;
 
-use crate::reactor::Source;
+use crate::reactor::{Source, wake_later};
+#[cfg(feature = "tls")]
+use crate::tls::TlsSession;
 
-/// A byte stream; TLS is to become the second kind.
+/// A byte stream.
 pub(crate) enum Stream {
     /// Plain TCP.
     Tcp(TcpStream),
+    /// TLS over TCP.
+    #[cfg(feature = "tls")]
+    Tls(Box<tls::TlsStream>),
     /// A script that plays the peer and the kernel.
     #[cfg(any(test, fuzzing))]
     Scripted(scripted::ScriptedStream),
@@ -33,22 +44,28 @@ pub(crate) enum Stream {
 impl Stream {
     /// Reads what is there; `WouldBlock` when nothing is. 0 bytes are the end.
     ///
-    /// Only for the loop's thread.
+    /// With TLS, what was there may have been no data. Then
+    /// [`is_readable`](Self::is_readable) tells whether to look again. Only for the loop's thread.
     pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_read(buffer),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.try_read(buffer),
             #[cfg(any(test, fuzzing))]
             Self::Scripted(stream) => stream.try_read(buffer),
         }
     }
 
-    /// Writes what the kernel takes; 0 bytes when it takes nothing now.
+    /// Writes what the kernel takes; 0 bytes when it takes nothing now. The next call has to begin
+    /// with what was not taken: with TLS, a part of that is encrypted already.
     ///
     /// For any thread. Unless it is the loop's own, the loop's task has to be woken when not all
     /// was taken: only there may the readiness be cleared, an event could be lost otherwise.
     pub(crate) fn try_write(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write(buffers),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.try_write(buffers),
             #[cfg(any(test, fuzzing))]
             Self::Scripted(stream) => stream.try_write(buffers),
         }
@@ -67,6 +84,8 @@ impl Stream {
     pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown_write(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.shutdown_write(),
             #[cfg(any(test, fuzzing))]
             Self::Scripted(stream) => stream.shutdown_write(),
         }
@@ -76,9 +95,26 @@ impl Stream {
     pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.local_address(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.tcp.local_address(),
             #[cfg(any(test, fuzzing))]
             Self::Scripted(stream) => stream.local_address(),
         }
+    }
+
+    /// Returns whether a read may succeed.
+    pub(crate) fn is_readable(&self) -> bool {
+        match self {
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.is_readable(),
+            _ => self.source().is_readable(),
+        }
+    }
+
+    /// Returns what was agreed on for TLS; `None` without TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls_session(&self) -> Option<TlsSession> {
+        if let Self::Tls(stream) = self { Some(stream.session()) } else { None }
     }
 
     /// Returns whether the kernel may take output.
@@ -90,6 +126,8 @@ impl Stream {
     pub(crate) fn source(&self) -> &Arc<Source> {
         match self {
             Self::Tcp(stream) => stream.source(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.tcp.source(),
             #[cfg(any(test, fuzzing))]
             Self::Scripted(stream) => stream.source(),
         }
@@ -103,7 +141,12 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         self.source().set_waker(cx.waker());
         match self.try_read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if self.is_readable() {
+                    wake_later(cx.waker());
+                }
+                Poll::Pending
+            }
             result => Poll::Ready(result),
         }
     }

@@ -28,6 +28,12 @@ mod other_threads;
 mod panics;
 mod pausing;
 mod rude_peers;
+#[cfg(feature = "tls")]
+mod secure;
+#[cfg(feature = "tls")]
+mod secure_clients;
+#[cfg(feature = "tls")]
+mod secure_rude_peers;
 mod sending;
 mod server;
 mod server_slots;
@@ -37,6 +43,8 @@ mod socket_notifiers;
 mod subprotocols;
 mod threads;
 mod timers;
+#[cfg(feature = "tls")]
+mod tls_config;
 mod upgraded;
 mod user_data;
 mod verifier;

@@ -1,10 +1,16 @@
 //! Servers to test, and the means to run their loop while a peer talks to them.
 
+#[cfg(feature = "tls")]
+#[allow(dead_code, reason = "not each of the test programs uses all of it")]
+pub(crate) mod certificates;
 #[allow(dead_code, reason = "only some tests look at the log")]
 pub(crate) mod logged;
 pub(crate) mod raw_peer;
 pub(crate) mod raw_server;
 pub(crate) mod recorder;
+#[cfg(feature = "tls")]
+#[allow(dead_code, reason = "not each of the test programs uses all of it")]
+pub(crate) mod tls_peer;
 
 use std::rc::Rc;
 use std::sync::mpsc;

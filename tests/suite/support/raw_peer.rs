@@ -108,10 +108,10 @@ impl Response {
     }
 }
 
-/// A TCP connection to a server of this machine.
+/// A TCP connection to a server of this machine, or what is on top of one.
 #[derive(Debug)]
-pub(crate) struct RawPeer {
-    stream: TcpStream,
+pub(crate) struct RawPeer<S = TcpStream> {
+    pub(super) stream: S,
 }
 
 impl RawPeer {
@@ -144,16 +144,6 @@ impl RawPeer {
         Ok(self.stream.try_clone()?)
     }
 
-    /// Sends a good request and reads its answer.
-    pub(crate) fn shake_hands(&mut self) -> Result<()> {
-        self.send(request())?;
-        self.expect_upgrade()
-    }
-
-    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
-        Ok(self.stream.write_all(bytes.as_ref())?)
-    }
-
     pub(crate) fn set_read_timeout(&mut self, timeout: Duration) -> Result<()> {
         Ok(self.stream.set_read_timeout(Some(timeout))?)
     }
@@ -168,11 +158,6 @@ impl RawPeer {
         Ok(())
     }
 
-    /// Reads what comes next, whatever it is, and returns how much that was.
-    pub(crate) fn read_some(&mut self) -> io::Result<usize> {
-        self.stream.read(&mut [0; 1024])
-    }
-
     /// Ends the sending direction.
     pub(crate) fn finish(&mut self) -> Result<()> {
         Ok(self.stream.shutdown(Shutdown::Write)?)
@@ -181,6 +166,23 @@ impl RawPeer {
     /// Breaks the connection off: the server gets a reset instead of an end.
     pub(crate) fn reset(self) -> Result<()> {
         Ok(SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?)
+    }
+}
+
+impl<S: Read + Write> RawPeer<S> {
+    /// Sends a good request and reads its answer.
+    pub(crate) fn shake_hands(&mut self) -> Result<()> {
+        self.send(request())?;
+        self.expect_upgrade()
+    }
+
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        Ok(self.stream.write_all(bytes.as_ref())?)
+    }
+
+    /// Reads what comes next, whatever it is, and returns how much that was.
+    pub(crate) fn read_some(&mut self) -> io::Result<usize> {
+        self.stream.read(&mut [0; 1024])
     }
 
     /// Reads as many bytes as that.

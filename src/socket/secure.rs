@@ -1,0 +1,192 @@
+//! TLS of a client's socket: how it is set, what may be ignored, and the handshake.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use slotwork_signals::SignalRef;
+
+use crate::error::Error;
+use crate::handshake::url::Url;
+use crate::socket::WebSocket;
+use crate::socket::client_end::ClientEnd;
+use crate::socket::inner::Inner;
+use crate::socket::open::tell;
+use crate::stream::{Stream, TlsFailure};
+use crate::tls::{Judge, TlsConfig, TlsSession};
+use crate::tls_error::TlsError;
+
+/// What a client was told about TLS.
+#[derive(Default)]
+pub(super) struct TlsSettings {
+    config: Option<TlsConfig>,
+    ignored: Vec<TlsError>,
+}
+
+/// TLS.
+impl WebSocket {
+    /// Sets how this client speaks TLS, from the next `open` of a `wss` URL on.
+    ///
+    /// Without one it trusts whom the system trusts.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::setSslConfiguration()`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use slotwork::{Error, TlsCertificate, TlsConfig, WebSocket};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// let socket = WebSocket::new();
+    /// let known = TlsCertificate::from_pem_file("localhost.cert")?;
+    /// socket.set_tls_config(TlsConfig::new().ca_certificates(known));
+    /// socket.open("wss://localhost:1234")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "setSslConfiguration")]
+    pub fn set_tls_config(&self, config: TlsConfig) {
+        if let Some(end) = self.inner.client_end() {
+            end.lock().tls.config = Some(config);
+        }
+    }
+
+    /// Returns how this client speaks TLS; `None` when that was not set, and for a socket that a
+    /// server accepted.
+    #[doc(alias = "sslConfiguration")]
+    #[must_use]
+    pub fn tls_config(&self) -> Option<TlsConfig> {
+        self.inner.client_end().and_then(|end| end.lock().tls.config.clone())
+    }
+
+    /// Ignores exactly these errors, which [`tls_errors`](Self::tls_errors) would tell.
+    ///
+    /// It counts from the next `open` on; in a slot of `tls_errors`, already for this connection.
+    /// It replaces what was to be ignored before, and an empty list ignores nothing. A connection is
+    /// made only when each of its errors is in the list, with the very certificate. Only errors that
+    /// are [`is_ignorable`](TlsError::is_ignorable) can be ignored: that a certificate is signed by
+    /// itself, has expired, is not valid yet, or is that of another host.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::ignoreSslErrors(const QList<QSslError> &)`. There is no way to ignore
+    /// everything. Rather than to ignore that a certificate is signed by itself, trust it, with
+    /// [`TlsConfig::ca_certificates`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{TlsCertificate, TlsError, WebSocket};
+    ///
+    /// /// The device has a certificate of its own that names no host.
+    /// fn trust(socket: &WebSocket, device: TlsCertificate) {
+    ///     socket.ignore_tls_errors([
+    ///         TlsError::SelfSignedCertificate(device.clone()),
+    ///         TlsError::HostNameMismatch(device),
+    ///     ]);
+    /// }
+    /// ```
+    #[doc(alias = "ignoreSslErrors")]
+    pub fn ignore_tls_errors(&self, errors: impl IntoIterator<Item = TlsError>) {
+        if let Some(end) = self.inner.client_end() {
+            let errors = errors.into_iter().collect();
+            end.lock().tls.ignored = errors;
+        }
+    }
+
+    /// Returns what was agreed on for TLS, with the peer's certificate.
+    ///
+    /// `None` without TLS, and when there is no open connection.
+    #[must_use]
+    pub fn tls_session(&self) -> Option<TlsSession> {
+        self.inner.session.tls_session()
+    }
+
+    /// Emitted when the certificate of the server is wrong, with all that is wrong with it.
+    ///
+    /// A slot of the socket's thread may call [`ignore_tls_errors`](Self::ignore_tls_errors) with
+    /// those that it knows, before it returns; errors that were to be ignored anyway are among them.
+    /// If any remains, [`error_occurred`](Self::error_occurred) follows with
+    /// [`Error::TlsHandshake`].
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::sslErrors()`.
+    #[doc(alias = "sslErrors")]
+    #[doc(alias = "handshakeInterruptedOnError")]
+    #[must_use]
+    pub fn tls_errors(&self) -> SignalRef<'_, Self, [TlsError]> {
+        SignalRef::new(self, &self.inner.rare_signals().tls_errors)
+    }
+
+    /// Emitted for each thing that is wrong with the certificate of the server, before
+    /// [`tls_errors`](Self::tls_errors).
+    #[doc(alias = "peerVerifyError")]
+    #[must_use]
+    pub fn peer_verify_error(&self) -> SignalRef<'_, Self, TlsError> {
+        SignalRef::new(self, &self.inner.rare_signals().peer_verify_error)
+    }
+}
+
+impl ClientEnd {
+    fn ignores(&self, error: &TlsError) -> bool {
+        error.is_ignorable() && self.lock().tls.ignored.contains(error)
+    }
+}
+
+/// Shakes hands for TLS, with the host that the URL names.
+pub(super) async fn secure(
+    inner: &Arc<Inner>,
+    end: &ClientEnd,
+    stream: Stream,
+    url: &Url,
+) -> Result<Stream, Error> {
+    let (config, ignores_some) = {
+        let settings = &end.lock().tls;
+        let config = settings.config.clone().unwrap_or_else(TlsConfig::of_clients);
+        (config, !settings.ignored.is_empty())
+    };
+    let mut may_ignore = ignores_some;
+    inner.emit_rare(|signals| may_ignore |= signals.tls_errors.slot_count() > 0);
+    let make = move |config: TlsConfig| {
+        if may_ignore { config.lenient_client_config() } else { config.client_config() }
+    };
+    let config = if config.takes_time() {
+        smol::unblock(move || make(config)).await?
+    } else {
+        make(config)?
+    };
+
+    let found = Rc::new(RefCell::new(None));
+    let judge = judge(inner, &found);
+    stream.connect_tls(&url.host, config, judge).await.map_err(|failure| {
+        let refused = |source| {
+            let peer = format!("{}:{}", url.host, url.port);
+            Error::TlsHandshake { peer, source }
+        };
+        match failure {
+            TlsFailure::Refused(error) => refused(found.take().unwrap_or(error)),
+            TlsFailure::Broken(source) => Error::Connection { source: Arc::new(source) },
+            TlsFailure::Silent => Error::RemoteHostClosed,
+        }
+    })
+}
+
+/// Returns what tells the program of wrong certificates, and goes on if all of it may be ignored.
+/// It notes the first thing that may not.
+fn judge(inner: &Arc<Inner>, found: &Rc<RefCell<Option<TlsError>>>) -> Judge {
+    let (inner, found) = (Arc::clone(inner), Rc::clone(found));
+    Rc::new(move |errors| {
+        for error in errors {
+            tell(&inner, |inner| inner.emit_rare(|signals| signals.peer_verify_error.emit(error)));
+        }
+        tell(&inner, |inner| inner.emit_rare(|signals| signals.tls_errors.emit(errors)));
+        let Some(end) = inner.client_end() else { return false };
+        let remaining = errors.iter().find(|error| !end.ignores(error)).cloned();
+        let is_well = remaining.is_none();
+        found.replace(remaining);
+        is_well
+    })
+}

@@ -1,0 +1,267 @@
+//! How a server or a client speaks TLS.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rustls::client::Resumption;
+use rustls::server::NoServerSessionStorage;
+use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
+
+use crate::error::Error;
+use crate::tls::client_check::client_check;
+use crate::tls::identity::TlsIdentity;
+use crate::tls::peer_verify_mode::PeerVerifyMode;
+use crate::tls::resolver::Resolver;
+use crate::tls::server_check::ServerCheck;
+use crate::tls::session::TlsProtocol;
+use crate::tls::trust::Trust;
+use crate::tls::{pem, provider};
+use crate::tls_certificate::TlsCertificate;
+
+/// How a server or a client speaks TLS: with which certificate, and whom it trusts.
+///
+/// By default TLS 1.2 and 1.3 are spoken, sessions are resumed, a client trusts whom the system
+/// trusts and shows no certificate, and a server asks for none. A server needs an
+/// [`identity`](Self::identity). Clients that share a configuration, or have none, share their
+/// sessions.
+///
+/// # Qt
+///
+/// `QSslConfiguration`. What it can do and is not here, a configuration of rustls may have:
+/// [`from_server_config`](Self::from_server_config),
+/// [`from_client_config`](Self::from_client_config).
+///
+/// # Examples
+///
+/// A server that admits clients with a certificate of its own authority:
+///
+/// ```no_run
+/// use slotwork::{Error, PeerVerifyMode, SslMode, TlsCertificate, TlsConfig, TlsIdentity};
+/// use slotwork::WebSocketServer;
+///
+/// # fn main() -> Result<(), Error> {
+/// let config = TlsConfig::new()
+///     .identity(TlsIdentity::from_pem_files("server.pem", "server.key")?)
+///     .ca_certificates(TlsCertificate::from_pem_file("authority.pem")?)
+///     .peer_verify_mode(PeerVerifyMode::Required);
+/// let server = WebSocketServer::new("Chat", SslMode::Secure);
+/// server.set_tls_config(config)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TlsConfig {
+    identities: Vec<TlsIdentity>,
+    trusted: Vec<TlsCertificate>,
+    trusts_system: bool,
+    peer_verify_mode: PeerVerifyMode,
+    minimum_protocol: TlsProtocol,
+    server: Option<Arc<ServerConfig>>,
+    client: Option<Arc<ClientConfig>>,
+    /// What was made of it for clients: they share their sessions.
+    made: Arc<Mutex<Option<Arc<ClientConfig>>>>,
+}
+
+impl TlsConfig {
+    /// Makes the default configuration.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            identities: Vec::new(),
+            trusted: Vec::new(),
+            trusts_system: true,
+            peer_verify_mode: PeerVerifyMode::None,
+            minimum_protocol: TlsProtocol::V1_2,
+            server: None,
+            client: None,
+            made: Arc::default(),
+        }
+    }
+
+    /// Takes a configuration that rustls made, for servers.
+    ///
+    /// It is used as it is. Its certificate, and its check of clients, are rustls' matter:
+    /// [`tls_errors`](crate::WebSocketServer::tls_errors) is not emitted.
+    #[must_use]
+    pub fn from_server_config(config: impl Into<Arc<ServerConfig>>) -> Self {
+        Self { server: Some(config.into()), ..Self::new() }
+    }
+
+    /// Takes a configuration that rustls made, for clients.
+    ///
+    /// It is used as it is. Its check of servers is rustls' matter:
+    /// [`ignore_tls_errors`](crate::WebSocket::ignore_tls_errors) changes nothing.
+    #[must_use]
+    pub fn from_client_config(config: impl Into<Arc<ClientConfig>>) -> Self {
+        Self { client: Some(config.into()), ..Self::new() }
+    }
+
+    /// Adds a certificate to show, with its key.
+    ///
+    /// A server that has several shows the first that is of the host which the client names
+    /// (SNI, RFC 6066 §3), or else the first. A client shows one to servers that ask for it.
+    #[doc(alias = "setLocalCertificateChain")]
+    #[doc(alias = "setPrivateKey")]
+    #[must_use]
+    pub fn identity(mut self, identity: TlsIdentity) -> Self {
+        self.identities.push(identity);
+        self.changed()
+    }
+
+    /// Trusts these certificates, and those that they sign, and nobody else.
+    #[doc(alias = "setCaCertificates")]
+    #[must_use]
+    pub fn ca_certificates(
+        mut self,
+        certificates: impl IntoIterator<Item = TlsCertificate>,
+    ) -> Self {
+        self.trusted = certificates.into_iter().collect();
+        self.trusts_system = false;
+        self.changed()
+    }
+
+    /// Trusts these certificates, and those that they sign, as well.
+    #[doc(alias = "addCaCertificates")]
+    #[doc(alias = "addCaCertificate")]
+    #[must_use]
+    pub fn add_ca_certificates(
+        mut self,
+        certificates: impl IntoIterator<Item = TlsCertificate>,
+    ) -> Self {
+        self.trusted.extend(certificates);
+        self.changed()
+    }
+
+    /// Sets whether a server asks its clients for certificates; the default is
+    /// [`PeerVerifyMode::None`].
+    ///
+    /// The certificates that are right are those that [`ca_certificates`](Self::ca_certificates)
+    /// names, and those that they sign; whom the system trusts does not count.
+    #[doc(alias = "setPeerVerifyMode")]
+    #[must_use]
+    pub fn peer_verify_mode(mut self, mode: PeerVerifyMode) -> Self {
+        self.peer_verify_mode = mode;
+        self.changed()
+    }
+
+    /// Sets the oldest version of TLS to speak; the default is TLS 1.2.
+    #[doc(alias = "setProtocol")]
+    #[must_use]
+    pub fn minimum_protocol(mut self, protocol: TlsProtocol) -> Self {
+        self.minimum_protocol = protocol;
+        self.changed()
+    }
+
+    fn changed(mut self) -> Self {
+        self.made = Arc::default();
+        self
+    }
+
+    /// Makes what rustls needs for a server.
+    pub(crate) fn server_config(&self) -> Result<Arc<ServerConfig>, Error> {
+        if let Some(ready) = &self.server {
+            return Ok(Arc::clone(ready));
+        }
+        if self.identities.is_empty() {
+            return Err(pem::unusable("the TLS configuration", "a server needs an identity"));
+        }
+        let trust = Trust::new(self.trusted.clone(), false)?;
+        let check = client_check(self.peer_verify_mode, trust)?;
+        let builder = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(self.versions())
+            .map_err(unusable)?;
+        let mut config = builder
+            .with_client_cert_verifier(check)
+            .with_cert_resolver(Arc::new(Resolver::new(self.identities.clone())));
+        config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+        // Clients keep their sessions themselves, encrypted: the server keeps nothing.
+        config.ticketer = ticketer().map_err(unusable)?;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        Ok(Arc::new(config))
+    }
+
+    /// Makes what rustls needs for a client, or returns what was made before.
+    pub(crate) fn client_config(&self) -> Result<Arc<ClientConfig>, Error> {
+        if let Some(ready) = &self.client {
+            return Ok(Arc::clone(ready));
+        }
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = &*made {
+            return Ok(Arc::clone(config));
+        }
+        let trust = Trust::new(self.trusted.clone(), self.trusts_system)?;
+        let algorithms = provider().signature_verification_algorithms;
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(self.versions())
+            .map_err(unusable)?;
+        let mut config = builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(ServerCheck::new(trust, algorithms)))
+            .with_client_cert_resolver(Arc::new(Resolver::new(self.identities.clone())));
+        config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+        let config = Arc::new(config);
+        *made = Some(Arc::clone(&config));
+        Ok(config)
+    }
+
+    /// Returns whether the certificates of the system have to be read first.
+    pub(crate) fn takes_time(&self) -> bool {
+        let is_made = || self.made.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        self.client.is_none() && self.trusts_system && !is_made()
+    }
+
+    /// The same for a client that may ignore errors: its sessions are not resumed, and so nobody
+    /// goes on with one that was not checked as it ought to be.
+    pub(crate) fn lenient_client_config(&self) -> Result<Arc<ClientConfig>, Error> {
+        let mut config = ClientConfig::clone(&*self.client_config()?);
+        config.resumption = Resumption::disabled();
+        Ok(Arc::new(config))
+    }
+
+    /// Returns the configuration of clients that have none of their own.
+    pub(crate) fn of_clients() -> Self {
+        static OF_CLIENTS: OnceLock<TlsConfig> = OnceLock::new();
+        OF_CLIENTS.get_or_init(Self::new).clone()
+    }
+
+    fn versions(&self) -> &'static [&'static SupportedProtocolVersion] {
+        match self.minimum_protocol {
+            TlsProtocol::V1_2 => rustls::ALL_VERSIONS,
+            TlsProtocol::V1_3 => TLS_1_3_ALONE,
+        }
+    }
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for TlsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsConfig")
+            .field("identities", &self.identities)
+            .field("peer_verify_mode", &self.peer_verify_mode)
+            .field("minimum_protocol", &self.minimum_protocol)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns what encrypts sessions, with a key that it makes and changes by itself.
+fn ticketer() -> Result<Arc<dyn rustls::server::ProducesTickets>, rustls::Error> {
+    #[cfg(feature = "tls-aws-lc-rs")]
+    use rustls::crypto::aws_lc_rs as chosen;
+    #[cfg(not(feature = "tls-aws-lc-rs"))]
+    use rustls::crypto::ring as chosen;
+    chosen::Ticketer::new()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` wants it")]
+fn unusable(error: rustls::Error) -> Error {
+    pem::unusable("the TLS configuration", &error.to_string())
+}
+
+static TLS_1_3_ALONE: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
+/// RFC 7301 §6: an opening handshake is a request of HTTP/1.1.
+const HTTP_1_1: &[u8] = b"http/1.1";

@@ -1,0 +1,39 @@
+//! Certificates, keys, and how they are checked: what TLS needs to know, on rustls.
+//!
+//! rustls is told which cryptography to use with each configuration: what else a program links
+//! does not matter.
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::crypto::CryptoProvider;
+
+mod client_check;
+mod config;
+mod diagnosis;
+mod identity;
+mod judge;
+mod peer_verify_mode;
+mod pem;
+mod resolver;
+mod server_check;
+mod session;
+mod trust;
+mod weak_key;
+
+pub use config::TlsConfig;
+pub use identity::TlsIdentity;
+pub use peer_verify_mode::PeerVerifyMode;
+pub use session::{TlsProtocol, TlsSession};
+
+pub(crate) use diagnosis::diagnose;
+pub(crate) use judge::{Judge, judged};
+
+/// Returns the cryptography: *ring*, or aws-lc-rs where the feature `tls-aws-lc-rs` is on.
+fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    #[cfg(feature = "tls-aws-lc-rs")]
+    use rustls::crypto::aws_lc_rs as chosen;
+    #[cfg(not(feature = "tls-aws-lc-rs"))]
+    use rustls::crypto::ring as chosen;
+    Arc::clone(PROVIDER.get_or_init(|| Arc::new(chosen::default_provider())))
+}

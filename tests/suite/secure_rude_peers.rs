@@ -1,0 +1,206 @@
+//! Peers of a TLS server that do not speak TLS, or badly, or stop in the middle of it.
+
+use std::io::Read;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use slotwork::{HostAddress, PeerVerifyMode, SslMode, TlsConfig, WebSocketServer};
+
+use crate::support::certificates::Authority;
+use crate::support::raw_peer::{RawPeer, request};
+use crate::support::recorder::Recorder;
+use crate::support::tls_peer::{TlsPeer, check_good_tls_client};
+use crate::support::{echo, serve};
+
+fn echo_server(config: TlsConfig) -> Result<(WebSocketServer, Recorder)> {
+    let server = WebSocketServer::new("Test Server", SslMode::Secure);
+    server.set_tls_config(config)?;
+    server.listen(HostAddress::LocalHost, 0)?;
+    let recorder = Recorder::default();
+    recorder.watch_server(&server);
+    server.new_connection().connect(|server, ()| {
+        while let Some(socket) = server.next_pending_connection() {
+            echo(&socket);
+        }
+    });
+    Ok((server, recorder))
+}
+
+/// A greeting of a client (RFC 5246 §7.4.1.2) that offers this version at the most.
+fn client_hello(version: [u8; 2]) -> Vec<u8> {
+    let body = [
+        &version[..],
+        &[7; 32],
+        &[0],
+        // TLS_RSA_WITH_AES_128_CBC_SHA and TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA
+        &[0, 4, 0, 0x2F, 0xC0, 0x09],
+        &[1, 0],
+        // supported_groups: secp256r1; ec_point_formats: uncompressed; signature_algorithms
+        &[0, 24],
+        &[0, 10, 0, 4, 0, 2, 0, 23],
+        &[0, 11, 0, 2, 1, 0],
+        &[0, 13, 0, 6, 0, 4, 4, 3, 2, 3],
+    ]
+    .concat();
+    let body = [&[1, 0, 0, u8::try_from(body.len()).unwrap()][..], &body].concat();
+    let length = u16::try_from(body.len()).unwrap().to_be_bytes();
+    [&[22, 3, 1][..], &length, &body].concat()
+}
+
+/// Qt: SRV-35, where such clients are closed without a word.
+#[test]
+fn who_does_not_speak_tls_gets_an_alert() -> Result<()> {
+    let not_tls = "the TLS handshake with PEER failed: the peer does not speak TLS: 1015";
+    let too_old = "the TLS handshake with PEER failed: the peer speaks no version of TLS that is allowed: 1015";
+    let ssl_2 = [&[0x80, 46, 1, 0, 2, 0, 21, 0, 0, 0, 16][..], &[1; 37]].concat();
+    let authority = Authority::new()?;
+    for (what, bytes, error) in [
+        ("plain HTTP", request().into_bytes(), not_tls),
+        ("much plain HTTP", request().repeat(1000).into_bytes(), not_tls),
+        ("garbage", vec![0xAA; 300], not_tls),
+        ("SSL 2", ssl_2, not_tls),
+        ("SSL 3", client_hello([3, 0]), too_old),
+        ("TLS 1.0", client_hello([3, 1]), too_old),
+        ("TLS 1.1", client_hello([3, 2]), too_old),
+    ] {
+        let (server, recorder) = echo_server(authority.server_config()?)?;
+        let (port, trusted) = (server.server_port(), authority.certificate());
+        let text = Recorder::default();
+        let noted = text.clone();
+        server.server_error().connect(move |_server, error| {
+            let slotwork::Error::TlsHandshake { source, .. } = error else { return };
+            noted.add(format!("the TLS handshake with PEER failed: {source}: 1015"));
+        });
+
+        let answer = serve(move || {
+            let mut peer = RawPeer::connect(port)?;
+            peer.send(bytes)?;
+            let answer = peer.read_to_end()?;
+            check_good_tls_client(port, &trusted)?;
+            Ok(answer)
+        })?;
+
+        // RFC 8446 §6: an alert, of two bytes, fatal.
+        ensure!(answer.first() == Some(&21), "{what}: {answer:?}");
+        ensure!(answer.len() == 7 && answer.get(5) == Some(&2), "{what}: {answer:?}");
+        text.check(&[error]).context(what)?;
+        assert_eq!(recorder.lines().len(), 2, "{what}: {recorder:?}");
+    }
+    Ok(())
+}
+
+/// Where a client stops.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    BeforeTheGreeting,
+    InTheGreeting,
+    InTheHandshake,
+    BehindTheHandshake,
+    InTheRequest,
+}
+
+/// Qt: SRV-20, SRV-21: one deadline for all of it.
+#[test]
+fn who_stops_in_the_middle_is_given_up() -> Result<()> {
+    use Place::{
+        BeforeTheGreeting, BehindTheHandshake, InTheGreeting, InTheHandshake, InTheRequest,
+    };
+    let authority = Authority::new()?;
+    for place in
+        [BeforeTheGreeting, InTheGreeting, InTheHandshake, BehindTheHandshake, InTheRequest]
+    {
+        let (server, recorder) = echo_server(authority.server_config()?)?;
+        server.set_handshake_timeout(Some(Duration::from_millis(200)));
+        let (port, trusted) = (server.server_port(), authority.certificate());
+        let (slow_port, slow_trusted) = (port, trusted.clone());
+
+        serve(move || stop_at(place, slow_port, &slow_trusted))?;
+
+        recorder.check(&["timeout 1006"]).with_context(|| format!("{place:?}"))?;
+        server.set_handshake_timeout(Some(Duration::from_secs(20)));
+        serve(move || check_good_tls_client(port, &trusted))?;
+    }
+    Ok(())
+}
+
+/// Goes as far as this, and waits for the end.
+fn stop_at(place: Place, port: u16, trusted: &slotwork::TlsCertificate) -> Result<()> {
+    match place {
+        Place::BeforeTheGreeting | Place::InTheGreeting => {
+            let mut peer = RawPeer::connect(port)?;
+            let cut = if matches!(place, Place::InTheGreeting) { 20 } else { 0 };
+            peer.send(&client_hello([3, 3])[..cut])?;
+            peer.read_to_end().map(drop)
+        }
+        Place::InTheHandshake => {
+            let mut peer = TlsPeer::begin_with(port, trusted)?;
+            peer.greet_and_stop()?;
+            Ok(peer.tcp().read_to_end(&mut Vec::new()).map(drop)?)
+        }
+        Place::BehindTheHandshake | Place::InTheRequest => {
+            let mut peer = TlsPeer::begin_with(port, trusted)?;
+            peer.finish_tls()?;
+            let cut = if matches!(place, Place::InTheRequest) { 30 } else { 0 };
+            peer.send(&request()[..cut])?;
+            assert_eq!(peer.read_status()?, 408);
+            peer.read_to_end().map(drop)
+        }
+    }
+}
+
+/// A health probe that only connects is no error.
+#[test]
+fn who_says_nothing_and_goes_is_not_reported() -> Result<()> {
+    let authority = Authority::new()?;
+    let (server, recorder) = echo_server(authority.server_config()?)?;
+    let (port, trusted) = (server.server_port(), authority.certificate());
+
+    serve(move || {
+        RawPeer::connect(port)?.finish()?;
+        RawPeer::connect(port)?.reset()?;
+        check_good_tls_client(port, &trusted)
+    })?;
+
+    recorder.check(&["new connection"])
+}
+
+/// RFC 8446 §4.4.2.4.
+#[test]
+fn who_has_no_certificate_where_one_is_required_is_refused() -> Result<()> {
+    let authority = Authority::new()?;
+    let config = authority.server_config()?.ca_certificates([authority.certificate()]);
+    let (server, recorder) = echo_server(config.peer_verify_mode(PeerVerifyMode::Required))?;
+    let errors = slotwork::signals::SignalSpy::new(&server.server_error());
+    let (port, trusted) = (server.server_port(), authority.certificate());
+
+    serve(move || {
+        let mut peer = TlsPeer::begin_with(port, &trusted)?;
+        ensure!(peer.shake_hands().is_err());
+        Ok(())
+    })?;
+
+    errors.wait_for(1)?;
+    let slotwork::Error::TlsHandshake { source, .. } = &errors.values()[0] else {
+        anyhow::bail!("{:?}", errors.values());
+    };
+    assert_eq!(*source, slotwork::TlsError::NoPeerCertificate);
+    assert_eq!(recorder.lines().len(), 1);
+    Ok(())
+}
+
+/// A record that is not what it claims to be ends that connection alone, with an alert.
+#[test]
+fn a_forged_record_ends_the_connection() -> Result<()> {
+    let authority = Authority::new()?;
+    let (server, _recorder) = echo_server(authority.server_config()?)?;
+    let (port, trusted) = (server.server_port(), authority.certificate());
+
+    serve(move || {
+        let mut peer = TlsPeer::begin_with(port, &trusted)?;
+        peer.shake_hands()?;
+        peer.check_echo("well")?;
+        std::io::Write::write_all(&mut peer.tcp(), &[&[23, 3, 3, 0, 40][..], &[9; 40]].concat())?;
+        ensure!(peer.read_frame().is_err());
+        check_good_tls_client(port, &trusted)
+    })
+}

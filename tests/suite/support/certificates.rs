@@ -1,0 +1,187 @@
+//! Certificates of all kinds, made when a test runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::Result;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, PublicKeyData, SignatureAlgorithm, date_time_ymd,
+};
+use rustls::sign::{CertifiedKey, Signer, SigningKey, SingleCertAndKey};
+use rustls::{ServerConfig, SignatureAlgorithm as KeyKind, SignatureScheme};
+use slotwork::{TlsCertificate, TlsConfig, TlsIdentity};
+
+/// Somebody who signs certificates.
+pub(crate) struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+/// A certificate with its key, in PEM.
+pub(crate) struct Pem {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let mut params = CertificateParams::new(Vec::new())?;
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        params.distinguished_name.push(DnType::CommonName, format!("Authority {number}"));
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
+    }
+
+    pub(crate) fn certificate(&self) -> TlsCertificate {
+        TlsCertificate::from_der(self.issuer.der().as_ref())
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// Signs a certificate for these hosts; `change` makes it a special one.
+    pub(crate) fn sign(
+        &self,
+        hosts: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Result<Pem> {
+        let key = KeyPair::generate()?;
+        let mut params = params(hosts)?;
+        change(&mut params);
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        Ok(Pem { certificate: certificate.pem(), key: key.serialize_pem() })
+    }
+
+    /// Makes a configuration for a server of this machine.
+    pub(crate) fn server_config(&self) -> Result<TlsConfig> {
+        let pem = self.sign(&["localhost", "127.0.0.1", "::1"], |_| ())?;
+        Ok(TlsConfig::new().identity(pem.identity()?))
+    }
+
+    /// Makes a configuration for a client that trusts whom this one signs.
+    pub(crate) fn client_config(&self) -> TlsConfig {
+        TlsConfig::new().ca_certificates([self.certificate()])
+    }
+
+    /// Makes a server whose key is too short; it cannot sign with it, which nobody waits for.
+    pub(crate) fn weak_server_config(&self) -> Result<TlsConfig> {
+        let params = params(&["127.0.0.1"])?;
+        let certificate = params.signed_by(&WeakKey::new(), &self.issuer)?;
+        let key = CertifiedKey::new(vec![certificate.der().clone()], Arc::new(Forger));
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
+        Ok(TlsConfig::from_server_config(config))
+    }
+}
+
+impl Pem {
+    pub(crate) fn self_signed(hosts: &[&str]) -> Result<Self> {
+        Self::self_signed_with(hosts, |_| ())
+    }
+
+    pub(crate) fn self_signed_with(
+        hosts: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Result<Self> {
+        let key = KeyPair::generate()?;
+        let mut params = params(hosts)?;
+        change(&mut params);
+        let certificate = params.self_signed(&key)?;
+        Ok(Self { certificate: certificate.pem(), key: key.serialize_pem() })
+    }
+
+    pub(crate) fn identity(&self) -> Result<TlsIdentity> {
+        Ok(TlsIdentity::from_pem(&self.certificate, &self.key)?)
+    }
+
+    pub(crate) fn config(&self) -> Result<TlsConfig> {
+        Ok(TlsConfig::new().identity(self.identity()?))
+    }
+
+    pub(crate) fn certificate(&self) -> Result<TlsCertificate> {
+        Ok(TlsCertificate::from_pem(&self.certificate)?.remove(0))
+    }
+}
+
+/// Makes a certificate one whose time is over.
+pub(crate) fn expired(params: &mut CertificateParams) {
+    params.not_before = date_time_ymd(2001, 1, 1);
+    params.not_after = date_time_ymd(2002, 1, 1);
+}
+
+/// Makes a certificate one whose time is to come.
+pub(crate) fn not_yet_valid(params: &mut CertificateParams) {
+    params.not_before = date_time_ymd(4001, 1, 1);
+    params.not_after = date_time_ymd(4002, 1, 1);
+}
+
+/// Makes a certificate one for clients alone.
+pub(crate) fn for_clients(params: &mut CertificateParams) {
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+}
+
+/// Makes a certificate such as `openssl req -x509` makes.
+pub(crate) fn as_authority(params: &mut CertificateParams) {
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+}
+
+pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn params(hosts: &[&str]) -> Result<CertificateParams> {
+    let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let mut params = CertificateParams::new(hosts)?;
+    params.distinguished_name.push(DnType::CommonName, "Test");
+    Ok(params)
+}
+
+/// A public key of RSA with 1024 bits.
+struct WeakKey(Vec<u8>);
+
+impl WeakKey {
+    fn new() -> Self {
+        let number = [&[0x02, 0x81, 0x81, 0x00, 0xC1][..], &[0x5B; 127]].concat();
+        Self([&[0x30, 0x81, 0x89][..], &number, &[2, 3, 1, 0, 1]].concat())
+    }
+}
+
+impl PublicKeyData for WeakKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &rcgen::PKCS_RSA_SHA256
+    }
+}
+
+/// Signs with nonsense.
+#[derive(Debug)]
+struct Forger;
+
+impl SigningKey for Forger {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        let is_known = offered.contains(&SignatureScheme::RSA_PSS_SHA256);
+        is_known.then(|| Box::new(Self) as Box<dyn Signer>)
+    }
+
+    fn algorithm(&self) -> KeyKind {
+        KeyKind::RSA
+    }
+}
+
+impl Signer for Forger {
+    fn sign(&self, _message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+        Ok(vec![0x55; 128])
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        SignatureScheme::RSA_PSS_SHA256
+    }
+}

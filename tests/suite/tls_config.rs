@@ -1,0 +1,113 @@
+//! What can be wrong with certificates and keys before anybody connects.
+
+use std::fs;
+
+use anyhow::{Result, ensure};
+use slotwork::{
+    Error, HostAddress, PeerVerifyMode, SslMode, TlsCertificate, TlsConfig, TlsIdentity,
+    WebSocketServer,
+};
+
+use crate::support::certificates::{Authority, Pem};
+
+/// Qt: `QSslKey` and `QSslCertificate`, which are null then.
+#[test]
+fn errors_name_the_file_and_what_is_wrong_with_it() -> Result<()> {
+    let (pem, other) = (Pem::self_signed(&["localhost"])?, Pem::self_signed(&["localhost"])?);
+    let folder = std::env::temp_dir().join(format!("slotwork-{}-tls", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    let file = |name: &str, text: &str| -> Result<String> {
+        let path = folder.join(name);
+        fs::write(&path, text)?;
+        Ok(path.display().to_string())
+    };
+    let good = file("good.cert", &pem.certificate)?;
+    let key = file("good.key", &pem.key)?;
+    let cut = file("cut.cert", &pem.certificate[..200])?;
+    let nonsense =
+        file("nonsense.cert", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")?;
+    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n\
+                     -----END ENCRYPTED PRIVATE KEY-----\n";
+    let encrypted = file("encrypted.key", encrypted)?;
+    let other = file("other.key", &other.key)?;
+    let none = folder.join("none.key").display().to_string();
+
+    for (certificate, private_key, name, reason) in [
+        (&good, &none, &none, "o such file"),
+        (&none, &key, &none, "o such file"),
+        (&key, &key, &key, "has no `BEGIN CERTIFICATE`"),
+        (&cut, &key, &cut, "has no end"),
+        (&nonsense, &key, &nonsense, "broken"),
+        (&good, &good, &good, "has no `BEGIN PRIVATE KEY`"),
+        (&good, &encrypted, &encrypted, "encrypted"),
+        (&good, &other, &other, "not the key of"),
+    ] {
+        let error = TlsIdentity::from_pem_files(certificate, private_key).unwrap_err();
+        let text = error.to_string();
+        ensure!(text.starts_with("cannot use the "), "{text}");
+        ensure!(text.contains(name.as_str()) && text.contains(reason), "{text}, not {reason}");
+    }
+    TlsIdentity::from_pem_files(&good, &key)?;
+    assert_eq!(TlsCertificate::from_pem_file(&good)?, [pem.certificate()?]);
+    Ok(fs::remove_dir_all(folder)?)
+}
+
+/// PKCS#8 is what the other tests use; PKCS#1 and SEC1 are what `openssl` still writes.
+#[test]
+fn keys_of_all_formats_are_read() -> Result<()> {
+    let pem = Pem::self_signed(&["localhost"])?;
+    let both = format!("{}{}", pem.certificate, pem.key);
+    TlsIdentity::from_pem(&both, &both)?;
+
+    // SEC1 (RFC 5915) is what PKCS#8 (RFC 5208 §5) wraps.
+    let wrapped = rustls_pem(&pem.key)?;
+    let start = wrapped.windows(2).rposition(|bytes| bytes == [0x30, 0x6B]).unwrap_or(0);
+    let sec1 = to_pem("EC PRIVATE KEY", wrapped.get(start..).unwrap_or_default());
+    let identity = TlsIdentity::from_pem(&pem.certificate, sec1)?;
+
+    assert_eq!(identity.certificates(), [pem.certificate()?]);
+    Ok(())
+}
+
+fn rustls_pem(pem: &str) -> Result<Vec<u8>> {
+    use rustls::pki_types::PrivatePkcs8KeyDer;
+    use rustls::pki_types::pem::PemObject;
+    Ok(PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes())?.secret_pkcs8_der().to_vec())
+}
+
+fn to_pem(label: &str, der: &[u8]) -> String {
+    let text = data_encoding::BASE64.encode(der);
+    format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+}
+
+/// A server is told at once, not by its clients.
+#[test]
+fn a_server_refuses_what_it_cannot_use() -> Result<()> {
+    let authority = Authority::new()?;
+    let server = WebSocketServer::new("", SslMode::Secure);
+
+    let without_authority = authority.server_config()?.peer_verify_mode(PeerVerifyMode::Required);
+    let broken = authority.server_config()?.ca_certificates([TlsCertificate::from_der("x")]);
+    for config in [TlsConfig::new(), without_authority, broken] {
+        let error = server.set_tls_config(config).unwrap_err();
+        ensure!(matches!(error, Error::InvalidTlsConfig { .. }), "{error}");
+    }
+
+    assert!(server.tls_config().is_none());
+    assert!(server.listen(HostAddress::LocalHost, 0).is_err());
+    server.set_tls_config(authority.server_config()?)?;
+    assert!(server.tls_config().is_some());
+    server.listen(HostAddress::LocalHost, 0)?;
+    Ok(())
+}
+
+/// Qt: SRV-05.
+#[test]
+fn a_server_without_tls_ignores_its_configuration() -> Result<()> {
+    let server = WebSocketServer::new("", SslMode::NonSecure);
+
+    server.set_tls_config(TlsConfig::new())?;
+
+    assert!(server.tls_config().is_none());
+    Ok(())
+}
