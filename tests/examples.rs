@@ -98,6 +98,45 @@ fn echoclient_tells_what_goes_wrong() -> Result<()> {
     Ok(())
 }
 
+/// Qt: the `sslechoserver` and `sslechoclient` examples; the server makes its certificate itself.
+#[test]
+#[cfg(feature = "tls")]
+fn sslechoclient_talks_to_sslechoserver() -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("slotwork-{}-sslecho", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let here = |name: &str| {
+        let mut command = program(name);
+        command.current_dir(&folder);
+        command
+    };
+    let said = |command: &mut Command| -> Result<(bool, String)> {
+        let output = command.output()?;
+        Ok((output.status.success(), String::from_utf8(output.stdout)?))
+    };
+    let mut server = Example::run(here("sslechoserver").args(["--port", "0"]))?;
+    let port = server.port_behind("SSL Echo Server listening on port ")?.to_string();
+    RawPeer::connect(port.parse()?)?.send("GARBAGE\r\n\r\n")?;
+
+    let talk = said(here("sslechoclient").args(["--port", &port]))?;
+    // With the certificate of another server there is no connection.
+    std::fs::remove_file(folder.join("localhost.key"))?;
+    std::fs::remove_file(folder.join("localhost.cert"))?;
+    let mut other = Example::run(here("sslechoserver").args(["--port", "0"]))?;
+    other.port_behind("SSL Echo Server listening on port ")?;
+    let refused = said(here("sslechoclient").args(["-n127.0.0.1", "-p", &port]))?;
+
+    assert_eq!(talk, (true, "WebSocket connected\nMessage received: \"Hello, world!\"\n".into()));
+    ensure!(!refused.0 && refused.1.starts_with("SSL errors: [\"the certificate"), "{refused:?}");
+    let mut lines = String::new();
+    while !lines.contains("Client disconnected") {
+        ensure!(server.stdout.read_line(&mut lines)? > 0, "{lines}");
+    }
+    assert_eq!(lines, "Client connected: \"\" \"\"\nClient disconnected\n");
+    let errors = server.stop()?;
+    ensure!(errors.contains("the peer does not speak TLS"), "{errors}");
+    Ok(std::fs::remove_dir_all(folder)?)
+}
+
 /// Qt: the example of a controller and its worker in the documentation of `QThread`.
 #[test]
 fn worker_works_in_its_own_thread() -> Result<()> {
