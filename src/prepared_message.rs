@@ -8,8 +8,8 @@ use crate::protocol::opcode::MessageKind;
 
 /// A message that is encoded once and can be sent to many sockets.
 ///
-/// Clones share the bytes, and so do the sockets that send a big one: 16 KiB and more are not
-/// copied for each of them. It goes out as one frame, unless a socket's own
+/// Clones share the bytes, and so do the sockets that send them; less than 16 KiB are copied where
+/// they wait behind others. It goes out as one frame, unless a socket's own
 /// [`set_outgoing_frame_size`] asks for shorter ones.
 ///
 /// # Qt

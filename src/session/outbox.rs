@@ -39,7 +39,7 @@ struct Queue {
 pub(super) enum Chunk {
     /// Frames of this connection alone, to which more can be added.
     Own(Vec<u8>),
-    /// A big message that other connections send as well.
+    /// A message that other connections send as well.
     Shared(Arc<[u8]>),
 }
 
@@ -66,7 +66,7 @@ impl Outbox {
     }
 
     /// Puts encoded frames behind what waits.
-    pub(super) fn push_encoded(&mut self, frames: &[u8]) {
+    fn push_encoded(&mut self, frames: &[u8]) {
         self.queue().append(frames.len(), |buffer| append_bytes(buffer, frames));
     }
 
@@ -78,6 +78,17 @@ impl Outbox {
             buffer.extend_from_slice(header_rest);
             append_bytes(buffer, payload_rest);
         });
+    }
+
+    /// Puts encoded frames of many connections behind what waits.
+    ///
+    /// Few bytes are copied behind others, so that one write takes both.
+    pub(super) fn push_prepared(&mut self, frames: &Arc<[u8]>) {
+        if self.is_empty() || frames.len() >= WORTH_A_CHUNK {
+            self.push_shared(frames, 0);
+        } else {
+            self.push_encoded(frames);
+        }
     }
 
     /// Puts encoded frames behind what waits, without a copy, but for the first `written` bytes.
@@ -156,6 +167,7 @@ impl Queue {
                 return;
             }
         }
+        self.own_few_bytes(needed);
         if self.behind.is_none()
             && let Chunk::Own(buffer) = &mut self.chunk
         {
@@ -172,6 +184,17 @@ impl Queue {
         let mut buffer = take_buffer(needed + HEADER_ROOM);
         append(&mut buffer);
         self.push_behind(Chunk::Own(buffer));
+    }
+
+    /// Copies what waits if it is shared and short, so that more can be added to it.
+    fn own_few_bytes(&mut self, needed: usize) {
+        let Chunk::Shared(shared) = &self.chunk else { return };
+        let rest = shared.get(self.written..).unwrap_or_default();
+        if self.behind.is_none() && rest.len() < WORTH_A_CHUNK {
+            let mut buffer = take_buffer(rest.len() + needed + HEADER_ROOM);
+            append_bytes(&mut buffer, rest);
+            (self.chunk, self.written) = (Chunk::Own(buffer), 0);
+        }
     }
 
     fn push_behind(&mut self, chunk: Chunk) {
@@ -259,9 +282,64 @@ thread_local! {
     static SPARE: RefCell<Vec<Box<Queue>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// As many as are written to in one turn of a loop, roughly.
-const MOST_SPARE: usize = 64;
+/// As many as are written to in one turn of a loop, roughly, when a message goes to all clients.
+const MOST_SPARE: usize = 1024;
 /// What is shorter is copied behind the rest: then one write takes both.
 const WORTH_A_CHUNK: usize = 16 * 1024;
 /// Room for the header of a frame, so that a pooled buffer holds header and payload.
 const HEADER_ROOM: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(outbox: &Outbox) -> Option<&[u8]> {
+        match &outbox.0.as_ref()?.chunk {
+            Chunk::Own(bytes) => Some(bytes),
+            Chunk::Shared(_) => None,
+        }
+    }
+
+    #[test]
+    fn what_many_send_is_not_copied_while_it_waits_alone() {
+        let frames: Arc<[u8]> = Arc::from(*b"abc");
+        let mut outboxes = [Outbox::default(), Outbox::default()];
+
+        for outbox in &mut outboxes {
+            outbox.push_prepared(&frames);
+        }
+
+        assert_eq!(Arc::strong_count(&frames), 3);
+        assert_eq!(outboxes.each_ref().map(Outbox::len), [3, 3]);
+        outboxes.iter_mut().for_each(Outbox::clear);
+        assert_eq!(Arc::strong_count(&frames), 1);
+    }
+
+    #[test]
+    fn short_messages_that_wait_together_are_written_together() {
+        let frames: Arc<[u8]> = Arc::from(*b"abc");
+        let mut outbox = Outbox::default();
+
+        outbox.push_prepared(&frames);
+        outbox.queue().written = 1;
+        outbox.push_prepared(&frames);
+        outbox.push_encoded(b"def");
+
+        assert_eq!(own(&outbox), Some(&b"bcabcdef"[..]));
+        assert_eq!(outbox.len(), 8);
+        assert_eq!(Arc::strong_count(&frames), 1);
+    }
+
+    #[test]
+    fn a_big_message_stays_shared_when_others_follow() {
+        let frames: Arc<[u8]> = Arc::from(vec![0; WORTH_A_CHUNK]);
+        let mut outbox = Outbox::default();
+
+        outbox.push_prepared(&frames);
+        outbox.push_encoded(b"abc");
+        outbox.push_prepared(&frames);
+
+        assert_eq!(Arc::strong_count(&frames), 3);
+        assert_eq!(outbox.len(), 2 * WORTH_A_CHUNK + 3);
+    }
+}

@@ -64,10 +64,7 @@ impl Session {
             shared.write_shared(frame);
         } else {
             match shared.admit(frame.len()) {
-                Admission::Now if frame.len() >= WRITE_AT_ONCE => {
-                    shared.outbox.push_shared(frame, 0);
-                }
-                Admission::Now => shared.outbox.push_encoded(frame),
+                Admission::Now => shared.outbox.push_prepared(frame),
                 Admission::Later => {
                     shared.put_off(Chunk::Shared(Arc::clone(frame)));
                     return SendStatus::Queued;
