@@ -120,7 +120,13 @@ fn payload_length(header: &[u8]) -> Option<usize> {
     }
 }
 
-fn append_frame(frames: &mut Vec<u8>, opcode: u8, payload: &[u8], key: [u8; 4]) -> Result<()> {
+/// Appends a masked frame with a whole message.
+pub(crate) fn append_frame(
+    frames: &mut Vec<u8>,
+    opcode: u8,
+    payload: &[u8],
+    key: [u8; 4],
+) -> Result<()> {
     frames.push(FIN | opcode);
     match payload.len() {
         length @ 0..=125 => frames.push(MASKED | u8::try_from(length)?),
@@ -156,13 +162,13 @@ impl Random {
 }
 
 // RFC 6455 §5.2.
-const FIN: u8 = 0x80;
+pub(crate) const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
 /// Instead of a length: two bytes of it follow.
 const SHORT: u8 = 126;
 /// Instead of a length: eight bytes of it follow.
 const LONG: u8 = 127;
 const CONTINUATION: u8 = 0x0;
-const TEXT: u8 = 0x1;
+pub(crate) const TEXT: u8 = 0x1;
 const BINARY: u8 = 0x2;
 const PING: u8 = FIN | 0x9;

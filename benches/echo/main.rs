@@ -5,11 +5,9 @@
 //! on core 1. It goes round the servers in short windows, so that what else the machine does hits
 //! all of them alike: only the ratios of one run mean something.
 
-use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Parser;
 
 mod client;
@@ -19,6 +17,7 @@ mod memory;
 mod rotation;
 mod server;
 mod table;
+mod turns;
 mod workload;
 
 use crate::server::Program;
@@ -80,7 +79,7 @@ fn main() -> Result<()> {
 fn programs(options: &Options) -> Result<Vec<Program>> {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/compare");
     let mut programs = vec![
-        Program::new("slotwork", example()?, &["--port", "0"]),
+        Program::new("slotwork", server::example("echoserver")?, &["--port", "0"]),
         Program::new("QtWebSockets", built.join("qt"), &[]),
         Program::new("fastwebsockets", built.join("release/fastwebsockets"), &[]),
         Program::new("tokio-tungstenite", built.join("release/tokio-tungstenite"), &[]),
@@ -102,16 +101,4 @@ fn programs(options: &Options) -> Result<Vec<Program>> {
         is_there
     });
     Ok(programs)
-}
-
-/// Builds the echo server example, which is no part of a benchmark for cargo.
-fn example() -> Result<PathBuf> {
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--example", "echoserver", "--manifest-path"])
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
-        .status()?;
-    ensure!(built.success(), "the echo server example does not build");
-    let this = env::current_exe()?;
-    let profile = this.ancestors().nth(2).context("this program is in no target folder")?;
-    Ok(profile.join("examples/echoserver"))
 }

@@ -8,6 +8,7 @@ use crate::Options;
 use crate::exchange::Exchange;
 use crate::load::{Load, Window};
 use crate::server::Program;
+use crate::turns::take_turns;
 use crate::workload::Workload;
 
 /// What one server did, window by window: the same place is the same round for all servers.
@@ -35,17 +36,10 @@ pub(crate) fn run(
         lanes.push((server, load, Results::new(&program.name)));
     }
     let length = Duration::from_millis(options.window);
-    // Before the first round, one that warms up and does not count.
-    for round in 0..=options.rounds {
-        for turn in 0..lanes.len() {
-            let place = (round + turn) % lanes.len();
-            let (server, load, results) = lanes.get_mut(place).context("no such server")?;
-            let window = load.run(server, length).with_context(|| results.server.clone())?;
-            if round > 0 {
-                results.add(workload, window)?;
-            }
-        }
-    }
+    take_turns(&mut lanes, options.rounds, |(server, load, results), counts| {
+        let window = load.run(server, length).with_context(|| results.server.clone())?;
+        if counts { results.add(workload, window) } else { Ok(()) }
+    })?;
     Ok(lanes.into_iter().map(|(_, _, results)| results).collect())
 }
 

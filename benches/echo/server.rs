@@ -1,10 +1,10 @@
 //! A server under test: its process, its processor time, its memory.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio, id};
 use std::time::Duration;
+use std::{env, fs, thread};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Resource, Rlimit};
@@ -40,9 +40,12 @@ impl Program {
         let output = process.stdout.take();
         let mut server = Server { process, port: 0 };
         let mut line = String::new();
-        BufReader::new(output.context("no output")?).read_line(&mut line)?;
-        let port = line.trim().rsplit(':').next().and_then(|port| port.parse().ok());
+        let mut output = BufReader::new(output.context("no output")?);
+        output.read_line(&mut line)?;
+        let port = line.trim().rsplit([':', ' ']).next().and_then(|port| port.parse().ok());
         server.port = port.with_context(|| format!("{} says no port: {line:?}", self.name))?;
+        // Whatever else it says must not hold it up.
+        thread::spawn(move || io::copy(&mut output, &mut io::sink()));
         Ok(server)
     }
 }
@@ -85,6 +88,18 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Builds one of our examples, which are no part of a benchmark for cargo.
+pub(crate) fn example(name: &str) -> Result<PathBuf> {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--example", name, "--manifest-path"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+        .status()?;
+    ensure!(built.success(), "the example {name} does not build");
+    let this = env::current_exe()?;
+    let profile = this.ancestors().nth(2).context("this program is in no target folder")?;
+    Ok(profile.join("examples").join(name))
 }
 
 /// Puts this process, the load generator, on its own core.

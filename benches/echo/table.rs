@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::memory::{MANY, Weight};
 use crate::rotation::Results;
+use crate::turns::{median, median_ratio};
 use crate::workload::Workload;
 
 /// Prints what the servers did; the first of them is compared with the others.
@@ -24,8 +25,7 @@ fn print_rate(workload: &Workload, server: &Results, ours: Option<&Results>) {
     let ours = ours.filter(|ours| ours.server != server.server);
     let compared = |rates: fn(&Results) -> &Vec<f64>| {
         let Some(ours) = ours else { return NOTHING.to_owned() };
-        let pairs = rates(ours).iter().zip(rates(server));
-        format!("{:.2}", median(pairs.map(|(ours, its)| ours / its).collect()))
+        format!("{:.2}", median_ratio(rates(ours), rates(server)))
     };
     let goal = workload.goal(&server.server);
     let mut latencies = server.latencies.clone();
@@ -57,11 +57,6 @@ pub(crate) fn print_weights(weights: &[Weight], idle: usize) {
         let [base, kept, kept_by_each] = [base, kept, kept_by_each].map(|bytes| bytes / 1024);
         println!("| {server} | {base} | {per_idle} | {kept} | {kept_by_each} |");
     }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn percentile(sorted: &[Duration], percent: usize) -> Duration {
