@@ -64,7 +64,8 @@ impl EventThread {
     ///
     /// Returns when the setup has returned, so that its slots are connected. What the setup returns,
     /// such as a worker object, is kept in the thread and dropped when its loop has ended, before
-    /// the loop's tasks and timers are.
+    /// the loop's tasks and timers are. Sockets that are still open then emit
+    /// [`disconnected`](crate::WebSocket::disconnected), without a closing handshake.
     ///
     /// # Errors
     ///
@@ -92,6 +93,7 @@ impl EventThread {
             let _ = say_started.send(event_loop.handle());
             let code = event_loop.exec();
             drop(worker);
+            EventLoop::end_current();
             code
         };
         let thread = Builder::new().name(name.clone()).spawn(run).map_err(|source| {

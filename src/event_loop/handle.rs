@@ -58,6 +58,11 @@ impl LoopHandle {
         self.shared.is_current()
     }
 
+    /// Returns whether the loop has ended: what is begun on it now leads to nothing.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.shared.is_closed()
+    }
+
     /// Runs `call` on the loop's thread: at once when that is this thread, else as a posted call.
     pub(crate) fn run(&self, call: impl FnOnce() + Send + 'static) {
         if self.is_current() { call() } else { self.post(call) }

@@ -232,6 +232,11 @@ impl EventLoop {
         thread_loop::executor().spawn(future).detach();
     }
 
+    /// Ends this thread's loop before the thread does.
+    pub(crate) fn end_current() {
+        thread_loop::end();
+    }
+
     /// Makes a call from the loop, in its next turn, unless `receiver` is gone by then.
     ///
     /// The receiver is held weakly and lent to the call; `()` is a receiver that never goes away.

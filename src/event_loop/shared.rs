@@ -67,6 +67,11 @@ impl Shared {
         drop(calls);
     }
 
+    /// Returns whether the loop has ended, or is about to.
+    pub(super) fn is_closed(&self) -> bool {
+        self.posted().is_closed
+    }
+
     /// Makes the loop's next, or current, sleep end at once.
     pub(super) fn notify(&self) {
         if self.sleep.notify() {

@@ -60,6 +60,12 @@ pub(super) fn keep_runner(runner: Runner) {
     drop(replaced);
 }
 
+/// Ends the loop of this thread, whose locals are all still there: slots that hear of it can run.
+pub(super) fn end() {
+    let ended = THREAD_LOOP.try_with(|current| current.borrow_mut().take());
+    drop(ended);
+}
+
 /// Has a warning logged for slots that hold up the loop from now on, in debug builds.
 pub(super) fn watch_slots() {
     signals::warn_of_slow_slots(Some(SLOW_SLOT));
@@ -78,7 +84,7 @@ impl ThreadLoop {
 
 impl Drop for ThreadLoop {
     /// Ends the loop in this order: nothing is posted any more and what was posted is dropped; the
-    /// tasks are dropped, and with them the sockets they own; then the timers.
+    /// tasks are dropped, and with them the sockets they own, which say so; then the timers.
     fn drop(&mut self) {
         self.inner.shared.close();
         self.inner.drop_calls();

@@ -356,10 +356,10 @@ impl<O: Observer> Future for Driver<O> {
 }
 
 impl<O: Observer> Drop for Driver<O> {
-    /// A task that is dropped, because its loop ends, takes its connection along.
+    /// A task that is dropped, because its loop ends, takes its connection along, and says so.
     fn drop(&mut self) {
         if self.stage != Stage::Ended {
-            self.observer.session().end(false);
+            let _: Poll<()> = self.end(None);
         }
     }
 }

@@ -27,16 +27,20 @@ enum Outcome {
 }
 
 /// Keeps a socket alive that connects. Dropped before the end, because its loop has gone, it leaves
-/// the socket without a connection.
+/// the socket without a connection, and says so.
 struct Underway {
     inner: Arc<Inner>,
     /// From here on the socket may be opened anew.
     is_decided: bool,
+    /// The loop had ended before: this leads to nothing, and is not told. Else a slot that opens the
+    /// socket anew would never be done with it.
+    is_too_late: bool,
 }
 
 /// Connects on the loop of the socket, which is kept alive meanwhile.
 pub(super) fn start(inner: &Arc<Inner>, end: &ClientEnd, opening: Opening) {
-    let underway = Underway { inner: Arc::clone(inner), is_decided: false };
+    let is_too_late = end.event_loop.has_ended();
+    let underway = Underway { inner: Arc::clone(inner), is_decided: false, is_too_late };
     end.event_loop.run(move || {
         EventLoop::current().spawn(connect(underway, opening)).detach();
     });
@@ -76,11 +80,13 @@ async fn connect(mut underway: Underway, opening: Opening) {
 
 impl Drop for Underway {
     fn drop(&mut self) {
-        let Self { inner, is_decided } = self;
-        if !*is_decided
-            && inner.session.stop_connecting()
-            && let Some(end) = inner.client_end()
-        {
+        let Self { inner, is_decided, is_too_late } = self;
+        let Some(end) = inner.client_end().filter(|_| !*is_decided) else { return };
+        // On another thread this is still the call of `open`, which runs no slot.
+        if end.event_loop.is_current() && !*is_too_late {
+            return give_up(inner, None);
+        }
+        if inner.session.stop_connecting() {
             end.lock().is_busy = false;
         }
     }

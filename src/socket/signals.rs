@@ -138,7 +138,8 @@ impl WebSocket {
     ///
     /// It is the last signal of a server's socket; all its connections to slots end with it. A
     /// client's socket keeps them: it may be opened again. It is emitted also when a client could not
-    /// connect.
+    /// connect, and when the thread ends whose loop the socket lives on: to slots of other threads,
+    /// and of the thread itself if it is an [`EventThread`](crate::EventThread).
     #[must_use]
     pub fn disconnected(&self) -> SignalRef<'_, Self, ()> {
         SignalRef::new(self, &self.inner.disconnected)

@@ -2,15 +2,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use slotwork::signals::{Signal, SignalSpy};
-use slotwork::{Error, EventLoop, EventThread, PanicPolicy, Timer};
+use slotwork::{
+    Error, EventLoop, EventThread, LoopHandle, PanicPolicy, SocketState, Timer, WebSocket,
+};
 
-use crate::support::{DEADLINE, panic_in_slot};
+use crate::support::raw_peer::RawPeer;
+use crate::support::raw_server::RawServer;
+use crate::support::{DEADLINE, listening_server, panic_in_slot, run_until, wait_until};
 
 /// Qt: `QThread` and `moveToThread`: slots of the worker run in its thread, each signal in order.
 #[test]
@@ -124,6 +128,130 @@ fn everything_in_a_thread_ends_in_order() -> Result<()> {
 
     let order: Vec<_> = notes.try_iter().collect();
     ensure!(order == ["about to quit", "worker", "call", "task", "timer"], "{order:?}");
+    Ok(())
+}
+
+/// Promised: sockets are told when the loop that they live on ends, before its timers are gone:
+/// slots of the thread itself and those of others; so are a client that still connects, and streams.
+#[test]
+fn sockets_are_told_when_their_thread_ends() -> Result<()> {
+    let (say, said) = mpsc::channel();
+    let (say_port, port) = mpsc::channel();
+    let nobody = RawServer::listen()?;
+    let url = nobody.url();
+    let thread = EventThread::spawn("server", move || -> Result<()> {
+        let server = listening_server()?;
+        say_port.send(server.server_port())?;
+        let connecting = WebSocket::new();
+        connecting.open(url)?;
+        let tell = say.clone();
+        connecting.disconnected().connect(move |_socket, ()| _ = tell.send("connecting".into()));
+        // The server lives as long as its slot, which is as long as the loop.
+        let keep = server.clone();
+        server.new_connection().connect(move |_server, ()| {
+            let Some(socket) = keep.next_pending_connection() else { return };
+            let tell = say.clone();
+            socket.state_changed().connect(move |_socket, state| {
+                _ = tell.send(format!("{state:?}"));
+            });
+            let tell = say.clone();
+            socket.disconnected().connect(move |socket, ()| {
+                let code = socket.close_code().map(u16::from);
+                _ = tell.send(format!("disconnected {code:?} {:?}", socket.error().is_some()));
+            });
+            SOCKETS.lock().unwrap().push(socket);
+        });
+        Ok(())
+    })?;
+    let port = port.recv_timeout(DEADLINE)?;
+    let mut client = nobody.read_request()?;
+    let mut peer = RawPeer::open(port)?;
+    wait_until(|| SOCKETS.lock().is_ok_and(|sockets| !sockets.is_empty()))?;
+    let socket = SOCKETS.lock().unwrap().pop().context("none")?;
+    let mut messages = socket.message_stream();
+    let heard = SignalSpy::new(&socket.disconnected());
+
+    thread.quit();
+    thread.wait()?;
+
+    ensure!(socket.state() == SocketState::Unconnected);
+    heard.wait_for(1)?;
+    ensure!(run_until(messages.next())?.is_none());
+    let mut told: Vec<String> = said.try_iter().collect();
+    told.sort();
+    ensure!(told == ["Unconnected", "connecting", "disconnected Some(1006) false"], "{told:?}");
+    ensure!(peer.read_to_end()?.is_empty() && client.peer.read_to_end()?.is_empty());
+    Ok(())
+}
+
+static SOCKETS: Mutex<Vec<WebSocket>> = Mutex::new(Vec::new());
+
+/// A client that opens anew in `disconnected` does so in vain, and once.
+#[test]
+fn a_client_that_comes_back_does_not_keep_its_thread() -> Result<()> {
+    for uses_thread in [true, false] {
+        let nobody = RawServer::listen()?;
+        let url = nobody.url();
+        let (say, said) = mpsc::channel();
+        let setup = move || {
+            let socket = WebSocket::new();
+            let (address, direct) = (url.clone(), say.clone());
+            socket.disconnected().connect_direct(move |socket, ()| {
+                _ = direct.send(socket.open(address.as_str()).is_ok());
+            });
+            socket.disconnected().connect(move |_socket, ()| _ = say.send(true));
+            socket.open(url)
+        };
+        let end = |event_loop: &LoopHandle| {
+            let client = nobody.read_request()?;
+            event_loop.quit();
+            anyhow::Ok(client)
+        };
+
+        if uses_thread {
+            let thread = EventThread::spawn("back", setup)?;
+            let _client = end(&thread.handle())?;
+            thread.wait()?;
+        } else {
+            let (give, given) = mpsc::channel();
+            let thread = thread::spawn(move || -> Result<()> {
+                setup()?;
+                give.send(EventLoop::current().handle())?;
+                EventLoop::current().exec();
+                Ok(())
+            });
+            let _client = end(&given.recv_timeout(DEADLINE)?)?;
+            thread.join().map_err(|_| anyhow!("it panicked"))??;
+        }
+
+        let calls = said.try_iter().count();
+        ensure!(calls <= 2 && (calls == 2 || !uses_thread), "{calls}");
+    }
+    Ok(())
+}
+
+/// The same for a thread that runs its loop itself: slots of other threads hear of it.
+#[test]
+fn sockets_are_told_when_a_plain_thread_ends() -> Result<()> {
+    let (server_thread, ends) = mpsc::channel();
+    let thread = thread::spawn(move || -> Result<()> {
+        let server = listening_server()?;
+        server_thread.send((server, EventLoop::current().handle()))?;
+        EventLoop::current().exec();
+        Ok(())
+    });
+    let (server, handle) = ends.recv_timeout(DEADLINE)?;
+    let mut peer = RawPeer::open(server.server_port())?;
+    wait_until(|| server.has_pending_connections())?;
+    let socket = server.next_pending_connection().context("none")?;
+    let heard = SignalSpy::new(&socket.disconnected());
+
+    handle.quit();
+    thread.join().map_err(|_| anyhow!("it panicked"))??;
+
+    heard.wait_for(1)?;
+    ensure!(socket.state() == SocketState::Unconnected && !server.is_listening());
+    ensure!(peer.read_to_end()?.is_empty());
     Ok(())
 }
 
