@@ -123,13 +123,8 @@ impl<O: Observer> Driver<O> {
         if start.failure.is_some() {
             return self.end(start.failure);
         }
-        match self.patience.as_deref().and_then(Patience::lost) {
-            Some(Lost::Output) => {
-                return self.end(Some(Failure::Error(Error::WriteTimeout(WRITE_TIMEOUT))));
-            }
-            Some(Lost::End) => return self.end(None),
-            None => {}
-        }
+        // Given up at the end of the turn: the loop may have been held up, and not the peer.
+        let lost = self.patience.as_deref().and_then(Patience::lost);
         if start.is_closing {
             self.announce_closing();
         }
@@ -146,6 +141,10 @@ impl<O: Observer> Driver<O> {
         self.tell_reading(&mut output.reading);
         match input {
             _ if output.failure.is_some() => self.end(output.failure),
+            _ if matches!(lost, Some(Lost::End)) => self.end(None),
+            _ if matches!(lost, Some(Lost::Output)) && output.has_more && output.written == 0 => {
+                self.end(Some(Failure::Error(Error::WriteTimeout(WRITE_TIMEOUT))))
+            }
             // A peer that sends no more may still read what was sent before our close frame.
             Input::Ended if output.is_closing && output.has_more => {
                 self.has_input_ended = true;

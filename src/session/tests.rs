@@ -76,6 +76,45 @@ fn a_peer_that_takes_nothing_for_10_s_is_given_up() -> io::Result<()> {
     Ok(())
 }
 
+/// Catalogue: the same; time in which the loop itself did not look is not the peer's.
+#[test]
+fn a_peer_that_reads_while_the_loop_is_held_up_is_not_given_up() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.recorder().send(MessageKind::Binary, &[0; 1000]);
+    connection.settle();
+
+    connection.peer.make_room(500);
+    connection.advance(11 * SECOND);
+    connection.settle();
+    connection.advance(9 * SECOND);
+    connection.settle();
+
+    assert_eq!(connection.session().state(), SocketState::Connected);
+    connection.advance(SECOND);
+    connection.settle();
+    assert!(connection.has_ended());
+    Ok(())
+}
+
+/// RFC 6455 §7.1.5; catalogue: the same for the peer's close frame, which it has 5 s to send.
+#[test]
+fn a_close_frame_that_came_while_the_loop_was_held_up_counts() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.peer.make_room(MIB);
+    connection.session().close(CloseCode::NORMAL, "");
+    connection.settle();
+
+    connection.peer.send(&masked(Opcode::Close, &1000_u16.to_be_bytes()));
+    connection.advance(6 * SECOND);
+    connection.settle();
+    connection.advance(3 * SECOND);
+    connection.settle();
+
+    assert!(connection.has_ended());
+    assert_eq!(connection.session().close_code(), Some(CloseCode::NORMAL));
+    Ok(())
+}
+
 /// Catalogue: the same; nothing is given up that the peer takes in the end.
 #[test]
 fn output_that_was_taken_late_sets_no_deadline() -> io::Result<()> {
