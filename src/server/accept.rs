@@ -23,29 +23,30 @@ use crate::timers::Sleep;
 
 /// Begins to accept, on the server's event loop.
 pub(super) fn start(server: &Arc<Inner>, listener: &Arc<Listener>) {
-    let (server_handle, listener) = (Arc::downgrade(server), Arc::clone(listener));
     let closings = server.lock().closings;
-    server.event_loop.run(move || match listener.watch() {
+    // It is dropped at once when the thread of the loop has ended.
+    let guard = Accepting { server: Arc::downgrade(server), listener: Arc::clone(listener) };
+    server.event_loop.run(move || match guard.listener.watch() {
         Ok(Some(incoming)) => {
-            let guard = Accepting { server: Weak::clone(&server_handle), listener };
             let accepting = async move {
-                accept_all(server_handle, incoming, closings).await;
+                accept_all(Weak::clone(&guard.server), incoming, closings).await;
                 drop(guard);
             };
             EventLoop::current().spawn(accepting).detach();
         }
         Ok(None) => {}
         Err(source) => {
-            if let Some(server) = server_handle.upgrade() {
-                server.lock().listening = None;
+            let server = guard.server.upgrade();
+            drop(guard);
+            if let Some(server) = server {
                 server.emit(|server| server.report_accept_error(source));
             }
         }
     });
 }
 
-/// Ends with the accepting task, which may be because its loop ends: a port where nobody accepts
-/// would let clients wait for ever.
+/// Ends with the accepting task, which may be because its loop ends, or has ended before it began:
+/// a port where nobody accepts would let clients wait for ever.
 struct Accepting {
     server: Weak<Inner>,
     listener: Arc<Listener>,

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use slotwork::{CloseCode, Error, HostAddress, SslMode, WebSocketServer};
 
 use crate::support::raw_peer::{RawPeer, check_good_client};
@@ -230,4 +230,16 @@ fn has_ipv6() -> bool {
         println!("skipped for IPv6: {error}");
     }
     result.is_ok()
+}
+
+/// A port where nobody will ever accept would let clients wait for ever.
+#[test]
+fn a_server_whose_thread_has_ended_keeps_no_port() -> Result<()> {
+    let create = || WebSocketServer::new("", SslMode::NonSecure);
+    let server = std::thread::spawn(create).join().map_err(|_| anyhow!("it panicked"))?;
+
+    server.listen(HostAddress::LocalHost, 0)?;
+
+    ensure!(!server.is_listening(), "it listens on {}", server.server_url());
+    Ok(())
 }
