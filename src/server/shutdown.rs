@@ -10,6 +10,7 @@ use smol::future::FutureExt;
 use crate::close_code::CloseCode;
 use crate::event_loop::EventLoop;
 use crate::server::inner::Inner;
+use crate::server::keepalive;
 use crate::socket::WebSocket;
 use crate::timers::Sleep;
 
@@ -22,7 +23,9 @@ impl Inner {
         // Nobody takes a pending socket any more; its closing is waited for as well.
         let (_, pending) = self.stop_accepting();
         for socket in pending {
-            self.clients.insert(&socket);
+            if self.clients.insert(&socket) {
+                keepalive::start(&self.event_loop, &self.clients);
+            }
             socket.start_reading();
         }
         let server = Arc::clone(self);

@@ -307,3 +307,30 @@ fn shutdown_can_be_followed_by_another_life() -> Result<()> {
     }
     Ok(())
 }
+
+/// catalogue.md, half-open peer: also those are found that come after sockets which nobody took
+/// were shut down.
+#[test]
+fn keepalive_goes_on_after_a_shutdown_of_pending_sockets() -> Result<()> {
+    let server = listening_server()?;
+    server.set_keepalive_interval(Some(Duration::from_millis(1)));
+    let connections = SignalSpy::new(&server.new_connection());
+    let closed = SignalSpy::new(&server.closed());
+    let port = server.server_port();
+    let mut peer = serve(move || RawPeer::open(port))?;
+    connections.wait_for(1)?;
+    server.shutdown(DEADLINE);
+    serve(move || peer.read_frame().and_then(|_| peer.close_back()))?;
+    closed.wait_for(1)?;
+
+    server.listen(slotwork::HostAddress::LocalHost, 0)?;
+    let port = server.server_port();
+    let _silent = serve(move || RawPeer::open(port))?;
+    connections.wait_for(2)?;
+    let silent = server.next_pending_connection().context("nothing is pending")?;
+
+    let errors = SignalSpy::new(&silent.error_occurred());
+    errors.wait_for(1)?;
+    assert!(matches!(*errors.values(), [Error::KeepaliveTimeout]));
+    Ok(())
+}
