@@ -16,6 +16,7 @@ use crate::event_loop::LoopHandle;
 use crate::host_address::HostAddress;
 use crate::server::cors_authenticator::CorsAuthenticator;
 use crate::server::gate::Gate;
+use crate::server::keepalive;
 #[cfg(feature = "tls")]
 use crate::server::secure::Secure;
 use crate::server::verifier::Question;
@@ -158,6 +159,19 @@ impl Inner {
             #[cfg(not(feature = "tls"))]
             SslMode::Secure => Err(Error::SecureModeNotSupported),
         }
+    }
+
+    /// Takes the socket that has waited longest: it is a client from now on.
+    pub(super) fn take_pending(&self) -> Option<WebSocket> {
+        let mut state = self.lock();
+        let socket = state.pending.pop_front()?;
+        // Still locked: whoever shuts the server down finds it among the ones or the others.
+        let needs_watch = self.clients.insert(&socket);
+        drop(state);
+        if needs_watch {
+            keepalive::start(&self.event_loop, &self.clients);
+        }
+        Some(socket)
     }
 
     /// Remembers an error and tells everybody.

@@ -135,10 +135,7 @@ impl WebSocketServer {
     #[doc(alias = "nextPendingConnection")]
     #[must_use = "a socket that was taken stays open until it is closed"]
     pub fn next_pending_connection(&self) -> Option<WebSocket> {
-        let socket = self.inner.lock().pending.pop_front()?;
-        if self.inner.clients.insert(&socket) {
-            keepalive::start(&self.inner.event_loop, &self.inner.clients);
-        }
+        let socket = self.inner.take_pending()?;
         if self.inner.event_loop.is_current() {
             socket.start_reading();
         } else {
