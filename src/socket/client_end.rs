@@ -67,6 +67,18 @@ impl ClientEnd {
         waker.into_iter().for_each(Waker::wake);
     }
 
+    /// Forgets the task that connects: its memory stays as long as its waker does.
+    pub(super) fn forget_task(&self) {
+        let waker = self.lock().connecting.take();
+        drop(waker);
+    }
+
+    /// Returns whether a task is kept that connects.
+    #[cfg(test)]
+    pub(super) fn is_awaited(&self) -> bool {
+        self.lock().connecting.is_some()
+    }
+
     /// Waits until the connection is not wanted any more.
     pub(super) fn poll_unwanted(&self, is_wanted: impl Fn() -> bool, cx: &Context<'_>) -> Poll<()> {
         // The waker first: who calls it off after the question finds it.

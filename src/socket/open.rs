@@ -71,6 +71,7 @@ async fn connect(mut underway: Underway, opening: Opening) {
     };
     let outcome = unwanted.or(reach).or(expire).await;
     underway.is_decided = true;
+    end.forget_task();
     match outcome {
         Outcome::Opened(stream, opened) => begin(inner, end, stream, opened),
         Outcome::Failed(error) => give_up(inner, Some(error)),
@@ -123,5 +124,27 @@ fn give_up(inner: &Arc<Inner>, error: Option<Error>) {
 pub(super) fn tell(inner: &Inner, tell: impl FnOnce(&Inner)) {
     if !panics::catch("a slot of a socket", || tell(inner)) {
         inner.session.close(CloseCode::BAD_OPERATION, "a slot panicked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use crate::event_loop::EventLoop;
+    use crate::socket::WebSocket;
+
+    /// The task that connects is several KiB; who holds its waker holds all of it.
+    #[test]
+    fn nothing_is_kept_of_the_task_that_has_connected() -> Result<(), Box<dyn std::error::Error>> {
+        let refusing = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let socket = WebSocket::new();
+        let disconnected = socket.disconnected().next();
+
+        socket.open(format!("ws://{refusing}"))?;
+        EventLoop::current().run_until(disconnected);
+
+        assert!(!socket.inner.client_end().is_some_and(|end| end.is_awaited()));
+        Ok(())
     }
 }
