@@ -105,9 +105,10 @@ fn begin(inner: &Arc<Inner>, end: &ClientEnd, stream: Stream, opened: Opened) {
     let driver = Driver::new(Arc::clone(inner), leftover);
     EventLoop::spawn_guarded(driver);
     tell(inner, |inner| inner.state_changed(SocketState::Connected));
-    tell(inner, |inner| inner.emit_rare(|signals| signals.connected.emit(&())));
-    // Qt: CLI-21; `connected` comes before the first message.
+    // Qt: CLI-21; `connected` comes before the first message: that is read in a turn of its own,
+    // after this, or in a loop inside a slot.
     inner.session.start_reading();
+    tell(inner, |inner| inner.emit_rare(|signals| signals.connected.emit(&())));
 }
 
 /// Says that there is no connection.

@@ -1,14 +1,14 @@
 //! Slots that run a loop of their own: the rest goes on, and nothing is delivered inside them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use anyhow::Result;
-use slotwork::{EventLoop, NestedLoop, WebSocketServer};
+use anyhow::{Context, Result};
+use slotwork::{EventLoop, NestedLoop, WebSocket, WebSocketServer};
 
 use crate::support::raw_peer::{RawPeer, TEXT, masked, masked_frame, masked_texts};
 use crate::support::recorder::Recorder;
-use crate::support::{recorded_server, serve};
+use crate::support::{echo_server, recorded_server, serve, wait_until};
 
 /// Qt: RCV-17; regression QTBUG-87279 (a slot that re-enters got messages twice). Messages that
 /// arrive meanwhile come after the slot has returned, in order; others are served inside.
@@ -145,4 +145,25 @@ fn nesting_server() -> Result<(WebSocketServer, Recorder)> {
         assert!(text == before, "the message changed under the slot");
         socket.send_text_message(text);
     })
+}
+
+/// Qt: CLI-21: `connected` comes before the first message, but a slot of it may wait for that.
+#[test]
+fn a_slot_of_connected_may_wait_for_a_message() -> Result<()> {
+    let server = echo_server()?;
+    let socket = WebSocket::new();
+    let has_answer = Rc::new(Cell::new(false));
+    socket.text_message_received().connect_to(&has_answer, |has_answer, _socket, _text| {
+        has_answer.set(true);
+    });
+    let outcome = Rc::new(RefCell::new(None));
+    socket.connected().connect_to((&outcome, &has_answer), |(outcome, has_answer), socket, ()| {
+        socket.send_text_message("who am I?");
+        outcome.replace(Some(wait_until(|| has_answer.get())));
+    });
+
+    socket.open(server.server_url())?;
+    wait_until(|| outcome.borrow().is_some())?;
+
+    outcome.take().context("it was not connected")?
 }
