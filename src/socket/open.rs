@@ -111,10 +111,10 @@ fn begin(inner: &Arc<Inner>, end: &ClientEnd, stream: Stream, opened: Opened) {
     tell(inner, |inner| inner.emit_rare(|signals| signals.connected.emit(&())));
 }
 
-/// Says that there is no connection.
+/// Says that there is no connection, and why not, unless `close` or `abort` was called.
 fn give_up(inner: &Arc<Inner>, error: Option<Error>) {
-    inner.session.stop_connecting();
-    if let Some(error) = error {
+    let was_wanted = inner.session.stop_connecting();
+    if let Some(error) = error.filter(|_| was_wanted) {
         tell(inner, |inner| inner.failed(error));
     }
     tell(inner, |inner| inner.state_changed(SocketState::Unconnected));

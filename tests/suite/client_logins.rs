@@ -405,3 +405,23 @@ fn a_silent_proxy_is_given_up() -> Result<()> {
     }
     Ok(())
 }
+
+/// Qt: CLI-19; `abort()` while the program is asked ends it without an error, as anywhere else.
+#[test]
+fn a_client_that_is_asked_may_give_up() -> Result<()> {
+    let server = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    socket.authentication_required().connect(|socket, _question| socket.abort());
+    socket.open(server.url())?;
+
+    let _client = serve(move || {
+        let mut client = server.read_request()?;
+        client.peer.send(
+            "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"here\"\r\n\
+             Content-Length: 0\r\n\r\n",
+        )?;
+        Ok(client)
+    })?;
+
+    recorder.check_life(&["Connecting", "Unconnected", "disconnected Some(1006) "])
+}
