@@ -134,6 +134,7 @@ mod tests {
 
     use crate::event_loop::EventLoop;
     use crate::socket::WebSocket;
+    use crate::socket::client_end::ClientEnd;
 
     /// The task that connects is several KiB; who holds its waker holds all of it.
     #[test]
@@ -145,7 +146,7 @@ mod tests {
         socket.open(format!("ws://{refusing}"))?;
         EventLoop::current().run_until(disconnected);
 
-        assert!(!socket.inner.client_end().is_some_and(|end| end.is_awaited()));
+        assert!(!socket.inner.client_end().is_some_and(ClientEnd::is_awaited));
         Ok(())
     }
 }
