@@ -33,6 +33,23 @@ fn echoserver_echoes_and_tells_what_happens() -> Result<()> {
     Ok(())
 }
 
+/// Qt: CLS-15: to a program that does nothing about SIGTERM it is the end; its peers see that of TCP.
+#[cfg(unix)]
+#[test]
+fn a_terminated_echoserver_says_nothing_more() -> Result<()> {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let mut server = Example::start(&["--port", "0"])?;
+    let mut peer = RawPeer::open(server.port()?)?;
+    peer.check_echo("there")?;
+
+    kill_process(Pid::from_child(&server.process), Signal::TERM)?;
+
+    ensure!(peer.read_to_end()?.is_empty());
+    ensure!(server.process.wait()?.code().is_none());
+    Ok(())
+}
+
 /// Without `--debug` it is silent but for the one line that says where it listens.
 #[test]
 fn echoserver_is_silent_without_debug() -> Result<()> {

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::fd::AsRawFd;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::support::raw_peer::{self, Frame, RawPeer, TEXT, check_good_client, masked};
 use crate::support::recorder::Recorder;
-use crate::support::{echo, echo_server, serve};
+use crate::support::{DEADLINE, echo, echo_server, serve};
 
 /// Qt: SRV-19; the server does not listen, and `bytesToWrite` counts down.
 #[test]
@@ -44,6 +45,25 @@ fn a_connection_of_another_server_is_served_by_one_that_does_not_listen() -> Res
 
     ensure!(!server.is_listening());
     recorder.check(&["new connection", "more than 5: true", "both ways, waiting: false"])
+}
+
+/// Qt: SRV-34, where small messages of a server wait for the acknowledgement of those before.
+#[test]
+fn messages_are_sent_without_nagles_delay() -> Result<()> {
+    let server = echo_server()?;
+    let foreign = Foreign::new()?;
+    let port = foreign.port;
+    let (keep, kept) = mpsc::channel();
+    foreign.hand_over(&server, 1, move |stream| {
+        keep.send(stream.try_clone()?)?;
+        Ok((stream, Vec::new()))
+    });
+
+    serve(move || RawPeer::open(port)?.check_echo("at once"))?;
+
+    let stream = kept.recv_timeout(DEADLINE)?;
+    ensure!(stream.nodelay()?);
+    Ok(())
 }
 
 /// RFC 6455 §4.2: what the other server has read counts, wherever it has stopped.

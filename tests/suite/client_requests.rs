@@ -134,6 +134,18 @@ fn the_headers_of_the_answer_can_be_read() -> Result<()> {
     Ok(())
 }
 
+/// Qt: CLI-12, where it is merged with the list: there is one way to name subprotocols here.
+#[test]
+fn subprotocols_are_no_header() {
+    for name in ["Sec-WebSocket-Protocol", "sec-websocket-protocol"] {
+        let request = ClientRequest::new("ws://127.0.0.1:1/").header(name, "chat");
+
+        let error = WebSocket::new().open_request(request.subprotocols(["chat"])).err();
+
+        assert!(matches!(error, Some(Error::InvalidHeaderName(found)) if found == name));
+    }
+}
+
 /// Qt: CLI-05, CLI-10: nothing can be slipped into the request.
 #[test]
 fn what_no_header_can_carry_is_refused() {

@@ -1,18 +1,19 @@
 //! The end of a connection: who closes, with which code, and which signals tell.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::mpsc;
 
 use anyhow::{Result, ensure};
 use slotwork::{CloseCode, EventLoop, SendStatus, SocketState, WebSocket};
 
 use crate::support::raw_peer::{
-    BINARY, CLOSE, Frame, RawPeer, check_good_client, masked, masked_close, masked_texts,
+    BINARY, CLOSE, Frame, RawPeer, TEXT, check_good_client, masked, masked_close, masked_texts,
 };
 use crate::support::recorder::Recorder;
 use crate::support::{DEADLINE, echo, listening_server, recorded_server, serve};
 
-/// Qt: CLS-01, CLS-07; RFC 6455 §7.1.2: `Closing` at once, the code readable at once, messages are
+/// Qt: CLS-01, CLS-07, CLS-14; RFC 6455 §7.1.2: `Closing` at once, the code readable at once, messages are
 /// delivered until the peer has answered, a second `close` does nothing. Qt stays `Connected`.
 #[test]
 fn the_server_closes() -> Result<()> {
@@ -68,6 +69,65 @@ fn the_peer_closes_first() -> Result<()> {
         "Unconnected",
         "disconnected Some(1000) hello",
     ])
+}
+
+/// Qt: CLS-09, where it goes out behind the close frame, twice; RFC 6455 §5.5.1: nothing may.
+#[test]
+fn what_is_sent_in_about_to_close_is_refused() -> Result<()> {
+    let (server, recorder) = recorded_server(|socket, text| {
+        if text == "close" {
+            socket.close(CloseCode::NORMAL, "");
+        }
+    })?;
+    let taken = recorder.clone();
+    server.new_connection().connect(move |server, ()| {
+        for socket in server.clients() {
+            let taken = taken.clone();
+            socket.about_to_close().connect(move |socket, ()| {
+                taken.add(format!("late: {:?}", socket.send_text_message("late")));
+            });
+        }
+    });
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        peer.send(masked(TEXT, b"close"))?;
+        peer.expect(&Frame::close(1000, ""))?;
+        peer.close_back()?;
+        ensure!(peer.read_to_end()?.is_empty());
+        Ok(())
+    })?;
+    recorder.check_start(&["text close", "about to close", "late: NotConnected", "Closing"])
+}
+
+/// Qt: CLS-12 and CLS-13, where deleting a socket closes it, or worse: here the last handle goes
+/// inside a slot, and what came with that message, and later, is served on.
+#[test]
+fn dropping_the_last_handle_inside_a_slot_closes_nothing() -> Result<()> {
+    let server = listening_server()?;
+    let kept = Rc::new(RefCell::new(Vec::new()));
+    let list = Rc::clone(&kept);
+    server.new_connection().connect(move |server, ()| {
+        while let Some(socket) = server.next_pending_connection() {
+            socket.text_message_received().connect_to(&list, |list, socket, text| {
+                socket.send_text_message(format!("{text}, {} kept", list.borrow().len()));
+                list.borrow_mut().clear();
+            });
+            list.borrow_mut().push(socket);
+        }
+    });
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        peer.send(masked_texts(&["one", "two"]))?;
+        peer.expect_texts(&["one, 1 kept", "two, 0 kept"])?;
+        peer.send(masked(TEXT, b"later"))?;
+        peer.expect_texts(&["later, 0 kept"])?;
+        peer.close(1000, "")?;
+        Ok(())
+    })
 }
 
 /// RFC 6455 §7.1.5: a close frame without a code is reported as 1005 (Qt: 1000), and answered by

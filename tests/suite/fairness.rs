@@ -7,7 +7,36 @@ use std::sync::mpsc;
 use anyhow::{Result, ensure};
 
 use crate::support::raw_peer::{BINARY, PING, PONG, RawPeer, TEXT, masked};
+use crate::support::recorder::Recorder;
 use crate::support::{DEADLINE, echo, listening_server, recorded_server, serve, wait_until};
+
+/// Qt: SRV-22: messages that come in one read are told one by one, in order, and so are the echoes.
+#[test]
+fn messages_of_one_read_come_one_by_one() -> Result<()> {
+    let server = listening_server()?;
+    let recorder = Recorder::default();
+    let lines = recorder.clone();
+    server.new_connection().connect(move |server, ()| {
+        while let Some(socket) = server.next_pending_connection() {
+            let lines = lines.clone();
+            socket.binary_message_received().connect(move |socket, bytes| {
+                lines.add(bytes.escape_ascii().to_string());
+                socket.send_binary_message(bytes);
+            });
+        }
+    });
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        peer.send(masked(BINARY, b"abc").repeat(10))?;
+        let echoes = peer.read_bytes(10 * 5)?;
+        ensure!(echoes == b"\x82\x03abc".repeat(10));
+        Ok(())
+    })?;
+
+    recorder.check(&["abc"; 10])
+}
 
 /// Catalogue: a flood of tiny frames by one client delays the others by a few turns, whatever its
 /// slot costs.

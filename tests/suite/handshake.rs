@@ -12,7 +12,7 @@ use crate::support::raw_peer::{
 use crate::support::recorder::Recorder;
 use crate::support::{DEADLINE, echo, echo_server, listening_server, serve};
 
-/// Qt: HSR-14, HSR-17; RFC 6455 §4.2.2.
+/// Qt: HSR-14, HSR-15 (a `Date`, which is not asked for), HSR-17; RFC 6455 §4.2.2.
 #[test]
 fn the_answer_has_the_headers_of_an_upgrade_and_no_others() -> Result<()> {
     let server = echo_server()?;

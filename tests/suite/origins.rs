@@ -68,6 +68,20 @@ fn it_is_asked_before_the_answer_and_only_for_those_who_could_be_admitted() -> R
     Ok(())
 }
 
+/// Qt: CORS-01, but for copies, which are one here: a slot decides by any of them.
+#[test]
+fn an_origin_is_kept_and_allowed_at_first() {
+    for origin in ["https://a.example", "null", "not an origin", ""] {
+        let cors = CorsAuthenticator::new(origin);
+        let copy = cors.clone();
+        assert_eq!((cors.origin(), cors.allowed()), (origin, true));
+
+        copy.set_allowed(false);
+
+        assert_eq!((copy.origin(), cors.allowed()), (origin, false));
+    }
+}
+
 /// Qt: `QWebSocketCorsAuthenticator`, whose `allowed()` is true at first; the last slot counts.
 #[test]
 fn the_last_slot_has_the_last_word() -> Result<()> {

@@ -40,6 +40,43 @@ fn a_broken_frame_is_answered_with_1002() -> Result<()> {
     check_refused(table, 1002)
 }
 
+/// Qt: RCV-19: the close frame says in words what was wrong; the words are ours.
+#[test]
+fn a_violation_is_told_to_the_peer_in_words() -> Result<()> {
+    let table = [
+        (masked(0x70 | TEXT, b""), "reserved bits are set, but no extension was agreed"),
+        (masked(3, b""), "the opcode is reserved"),
+        (masked_frame(PING, b""), "a control frame must not be fragmented"),
+        (masked(PING, &[0; 126]), "a control frame must not be longer than 125 bytes"),
+        (masked(0, b""), "a continuation frame came without a message to continue"),
+        (masked_frame(TEXT, b"").repeat(2), "a new message began inside a fragmented message"),
+        (masked(TEXT, b"\xFF"), "the text is not valid UTF-8"),
+        (vec![0x81, 0xFE, 0, 5], "the payload length is not encoded in the shortest form"),
+        (
+            vec![0x82, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 1],
+            "the highest bit of the payload length is set",
+        ),
+        (
+            vec![0x82, 0xFF, 0, 0, 0, 0, 1, 0, 0, 1],
+            "the frame is bigger than this endpoint accepts",
+        ),
+        (masked(CLOSE, &[3]), "the close frame carries half a close code"),
+        (masked_close(1005, ""), "the close frame carries a code that must not be sent"),
+    ];
+    let server = echo_server()?;
+    let port = server.server_port();
+
+    serve(move || {
+        for (bytes, reason) in table {
+            let mut peer = RawPeer::open(port)?;
+            peer.send(bytes).context(reason)?;
+            let answer = peer.read_frame().context(reason)?;
+            ensure!(answer.payload.get(2..) == Some(reason.as_bytes()), "{answer:?}, not {reason}");
+        }
+        Ok(())
+    })
+}
+
 /// Qt: RCV-11; RFC 6455 §5.5.1, §7.4: codes that nobody may send, and half a code.
 #[test]
 fn a_close_frame_with_a_bad_code_is_answered_with_1002() -> Result<()> {

@@ -3,8 +3,8 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use slotwork::{Error, HostAddress, SocketState, SslMode, WebSocketServer};
+use anyhow::{Context, Result, ensure};
+use slotwork::{CloseCode, Error, HostAddress, SocketState, SslMode, WebSocketServer};
 
 use crate::support::raw_peer::{self, CLOSE, RawPeer, check_good_client, masked};
 use crate::support::recorder::Recorder;
@@ -172,6 +172,32 @@ fn clients_over_the_limit_of_pending_connections_get_503() -> Result<()> {
     // There is room again.
     serve(move || RawPeer::open(port))?;
     drop(peers);
+    Ok(())
+}
+
+/// Qt: SRV-32, where it can be read inside the slot alone since 6.11.3: it stays, as before.
+#[test]
+fn the_last_error_can_be_read_in_the_slot_and_later() -> Result<()> {
+    let server = listening_server()?;
+    let recorder = Recorder::default();
+    let lines = recorder.clone();
+    server.server_error().connect(move |server, error| {
+        let is_same = server.error().is_some_and(|last| last.to_string() == error.to_string());
+        lines.add(format!("{is_same} {:?}", server.error_string().is_empty()));
+    });
+    ensure!(server.error().is_none() && server.error_string().is_empty());
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::connect(port)?;
+        peer.send("garbage\r\n\r\n")?;
+        peer.read_response().map(drop)
+    })?;
+
+    recorder.wait_for(&["true false"])?;
+    let error = server.error().context("it is forgotten")?;
+    ensure!(error.close_code() == CloseCode::PROTOCOL_ERROR, "{error}");
+    ensure!(!server.error_string().is_empty());
     Ok(())
 }
 
