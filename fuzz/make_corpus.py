@@ -156,18 +156,25 @@ def heads():
 ARRIVE, ARRIVE_256, ROOM, ROOM_4096, SEND_TEXT, SEND_256, SEND_PING, CLOSE_IT = range(8)
 CONTROL, SEND_PREPARED, START, ADVANCE, IN_VAIN, END, FAIL_READING, FAIL_WRITING = range(8, 16)
 BATCHED = 0x80
-ABORT, FRAME_SIZE, FLUSH = (CONTROL, 0), (CONTROL, 1), (CONTROL, 2)
+ABORT, FRAME_SIZE, FLUSH = (CONTROL, 0), (CONTROL, 1), (CONTROL, 3)
+DROP_NEWEST, DROP_OLDEST, KEEP_LATEST = (CONTROL, 6), (CONTROL, 10), (CONTROL, 14)
 CHECK_ALIVE = (ADVANCE, 255)
-NOT_TAKEN, NO_ROOM, FRAMES = 0x08, 0x10, 0x20
+NOT_TAKEN, NO_ROOM, FRAMES, CLIENT = 0x08, 0x10, 0x20, 0x40
 NOTHING, ECHO, BIG, ECHO_FLUSH, SUSPEND, ECHO_CLOSE, ABORT_IT, STREAM = range(8)
 
 
 def connections():
-    """Scripts with what a client may send."""
+    """Scripts with what a client may send, or a server."""
     wires = conversations(b"\x37\xfa\x21\x3d")
+    server_wires = conversations(None)
 
     def script(wire, settings, *steps, leftover=0):
-        return bytes([settings, leftover, len(steps)]) + b"".join(map(bytes, steps)) + wires[wire]
+        said = (server_wires if settings & CLIENT else wires)[wire]
+        return bytes([settings, leftover, len(steps)]) + b"".join(map(bytes, steps)) + said
+
+    def slow_reader(policy, settings):
+        sends = [(SEND_256, 1), (SEND_PREPARED, 1), (SEND_PING, 3), (SEND_TEXT, 200)] * 3
+        return script("text", settings | NO_ROOM, (ROOM, 1), policy, *sends, (ROOM, 255), *sends, (CLOSE_IT, 0), (ROOM_4096, 9))
 
     table = {f"echo_{name}": script(name, ECHO) for name in wires if name != "long_length"}
     table |= {
@@ -206,6 +213,14 @@ def connections():
         "late_pong_and_close": script("pings", NO_ROOM, (SEND_256, 1), (ARRIVE, 255), (CLOSE_IT, 0), (ROOM, 200), (ROOM_4096, 9)),
         "late_pong_and_both_close": script("close", NO_ROOM, (SEND_256, 1), (ARRIVE, 255), (ROOM, 200), (ROOM_4096, 9)),
         "news_in_vain": script("many_messages", ECHO | NO_ROOM, (IN_VAIN, 0), (ARRIVE, 30), (IN_VAIN, 0), (ROOM, 9)),
+    }
+    table |= {f"client_{name}": script(name, ECHO | CLIENT, (ARRIVE, 30)) for name in wires if name != "long_length"}
+    table |= {
+        "client_sends": script("empty", NO_ROOM | CLIENT, (SEND_TEXT, 9), (SEND_256, 70), FRAME_SIZE, (SEND_256, 70), (ROOM_4096, 1)),
+        "drop_newest": slow_reader(DROP_NEWEST, NOTHING),
+        "drop_oldest": slow_reader(DROP_OLDEST, NOTHING),
+        "keep_latest": slow_reader(KEEP_LATEST, NOTHING),
+        "client_drop_oldest": slow_reader(DROP_OLDEST, CLIENT),
     }
     return table
 

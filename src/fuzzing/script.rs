@@ -3,8 +3,12 @@
 use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 
+use crate::output_policy::OutputPolicy;
+use crate::protocol::role::Role;
+
 /// What happens on a connection, and what its program does.
 pub(super) struct Script<'d> {
+    pub(super) role: Role,
     pub(super) reply: Reply,
     /// Whether the program takes the socket at once, and not at the end.
     pub(super) is_taken: bool,
@@ -49,6 +53,8 @@ pub(super) enum Action {
     SendBinary(usize),
     SendPrepared(usize),
     FrameSize(NonZeroUsize),
+    /// What becomes of messages, and how many bytes may wait.
+    Policy(OutputPolicy, usize),
     Ping(usize),
     Close(u16),
     Abort,
@@ -81,6 +87,7 @@ impl<'d> Script<'d> {
             _ => Reply::Stream,
         };
         Some(Self {
+            role: if settings & 0x40 == 0 { Role::Server } else { Role::Client },
             reply,
             is_taken: settings & 0x08 == 0,
             has_room: settings & 0x10 == 0,
@@ -103,15 +110,30 @@ impl<'d> Script<'d> {
                     | Action::End
                     | Action::FailReading(_)
                     | Action::FailWriting(..)
+                    | Action::Policy(OutputPolicy::Close, _)
             )
         };
         self.reply != Reply::Abort && self.steps.iter().all(is_calm)
+    }
+
+    /// Returns whether messages may be dropped, and pings may come before those that are not.
+    pub(super) fn drops(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.action, Action::Policy(..)))
     }
 
     /// Returns whether the program leaves closing to the peer.
     pub(super) fn never_closes(&self) -> bool {
         let closes = |step: &Step| matches!(step.action, Action::Close(_));
         self.reply != Reply::EchoAndClose && !self.steps.iter().any(closes)
+    }
+}
+
+fn policy(number: u8) -> OutputPolicy {
+    match number % 4 {
+        0 => OutputPolicy::Close,
+        1 => OutputPolicy::DropNewest,
+        2 => OutputPolicy::DropOldest,
+        _ => OutputPolicy::KeepLatest,
     }
 }
 
@@ -137,6 +159,7 @@ impl Step {
             8 if argument % 4 == 1 => {
                 Action::FrameSize(NonZeroUsize::MIN.saturating_add(count * 16))
             }
+            8 if argument % 4 == 2 => Action::Policy(policy(argument / 4), count * 64),
             8 => Action::Flush,
             9 => Action::SendPrepared(count * 256),
             10 => Action::StartReading,

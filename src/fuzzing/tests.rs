@@ -39,11 +39,13 @@ fn the_corpora_break_no_promise() -> io::Result<()> {
 fn connections_keep_their_promises_in_random_scripts() {
     for seed in 0..600 {
         let mut random = Random(seed);
-        let wire = conversation(&mut random);
+        let settings = random.bytes(2);
+        let key = if settings[0] & 0x40 == 0 { Some([1, 2, 3, 4]) } else { None };
+        let wire = conversation(&mut random, key);
         // Every third script has nothing in it that costs messages.
         let kinds: &[u8] =
             if seed % 3 == 0 { &[0, 1, 2, 3, 4, 5, 6, 9, 10, 12] } else { &ALL_KINDS };
-        let mut script = random.bytes(2);
+        let mut script = settings;
         let count = random.below(40);
         script.extend(u8::try_from(count));
         for _ in 0..count {
@@ -57,8 +59,8 @@ fn connections_keep_their_promises_in_random_scripts() {
     }
 }
 
-/// What a client may say, some of it wrong.
-fn conversation(random: &mut Random) -> Vec<u8> {
+/// What a peer may say, some of it wrong; a client masks.
+fn conversation(random: &mut Random, key: Option<[u8; 4]>) -> Vec<u8> {
     let mut wire = Vec::new();
     for _ in 0..random.below(40) {
         let length = [0, 5, 130, 70_000][random.below(4)];
@@ -71,14 +73,14 @@ fn conversation(random: &mut Random) -> Vec<u8> {
                 Frame { opcode, is_final: true, reserved: ReservedBits::NONE, payload: &payload }
             }
         };
-        frame.write_to(&mut wire, Some([1, 2, 3, 4]));
+        frame.write_to(&mut wire, key);
     }
     match random.below(4) {
         0 => wire.extend([0xFF; 10]),
         1 => {}
         _ => {
             let payload = ClosePayload::new(CloseCode::NORMAL, "");
-            Frame::close(&payload).write_to(&mut wire, Some([1, 2, 3, 4]));
+            Frame::close(&payload).write_to(&mut wire, key);
         }
     }
     wire

@@ -9,6 +9,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::mask_generator::MaskGenerator;
 use crate::prepared_message::PreparedMessage;
 use crate::protocol::event::Data;
 use crate::protocol::frame_header::LONGEST_CONTROL_PAYLOAD;
@@ -74,10 +75,13 @@ pub(crate) struct Record {
 
 impl ScriptedConnection {
     /// Makes a connection whose kernel takes nothing yet; `leftover` came with the handshake.
-    pub(crate) fn new(leftover: &[u8], slot: Slot) -> io::Result<Self> {
+    pub(crate) fn new(role: Role, leftover: &[u8], slot: Slot) -> io::Result<Self> {
         let clock = StoppedClock::new();
         let (stream, peer) = scripted_stream()?;
-        let session = Session::new(Role::Server, stream);
+        let session = Session::new(role, stream);
+        if role == Role::Client {
+            session.set_mask_generator(Some(Box::new(SameMask)));
+        }
         let recorder =
             Recorder { session, slot, wants_frames: false.into(), record: Mutex::default() };
         let recorder = Arc::new(recorder);
@@ -168,6 +172,15 @@ impl ScriptedConnection {
         assert!(!self.is_taken || !self.peer.has_unread(), "it sleeps instead of reading");
         let has_output = session.bytes_to_write() > 0;
         assert!(!has_output || !self.peer.has_room(), "it sleeps instead of writing");
+    }
+}
+
+/// The same frames in each run.
+struct SameMask;
+
+impl MaskGenerator for SameMask {
+    fn next_mask(&mut self) -> [u8; 4] {
+        [0x37, 0xFA, 0x21, 0x3D]
     }
 }
 

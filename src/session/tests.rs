@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::protocol::frame::Frame;
 use crate::protocol::frame_header::ReservedBits;
 use crate::protocol::opcode::{MessageKind, Opcode};
+use crate::protocol::role::Role;
 use crate::send_status::SendStatus;
 use crate::session::rare::OUTPUT_LIMIT;
 use crate::socket_state::SocketState;
@@ -19,6 +20,7 @@ const MIB: usize = 1024 * 1024;
 /// A connection that sends back each text.
 fn echoing() -> io::Result<ScriptedConnection> {
     let mut connection = ScriptedConnection::new(
+        Role::Server,
         &[],
         Box::new(|recorder: &Recorder, told: &Told| {
             if let Told::Text(text) = told {

@@ -15,7 +15,7 @@ use crate::session::testing::{ScriptedConnection, Told};
 
 /// A connection whose kernel takes nothing yet.
 fn connection(policy: OutputPolicy, limit: usize) -> io::Result<ScriptedConnection> {
-    let mut connection = ScriptedConnection::new(&[], Box::new(|_, _| {}))?;
+    let mut connection = ScriptedConnection::new(Role::Server, &[], Box::new(|_, _| {}))?;
     connection.start_reading();
     connection.settle();
     connection.session().change_settings(|settings| {
