@@ -36,7 +36,7 @@ impl Inbox {
             socket
                 .binary_message_received()
                 .connect_direct(move |socket, message| bytes.put(socket, message.into())),
-            socket.disconnected().connect_direct(move |_socket, ()| end.end()),
+            socket.disconnected().connect_direct(move |socket, ()| end.close(socket)),
         ];
         (inbox, connections.map(Connection::scoped))
     }
@@ -61,24 +61,22 @@ impl Inbox {
         Poll::Ready(Some(message))
     }
 
-    /// Takes no more messages, because nobody reads them.
+    /// Takes no more messages, and holds back none: the socket has disconnected, or nobody reads.
     pub(super) fn close(&self, socket: &WebSocket) {
-        let mut state = self.lock();
-        state.is_over = true;
-        let held = std::mem::take(&mut state.holds);
-        drop(state);
-        if held {
+        if self.end() {
             socket.inner.session.release_reading();
         }
     }
 
-    /// Notes that no more messages come.
-    pub(super) fn end(&self) {
+    /// Notes that no more messages come; returns whether the socket waits for room.
+    pub(super) fn end(&self) -> bool {
         let mut state = self.lock();
         state.is_over = true;
+        let holds = std::mem::take(&mut state.holds);
         let reader = state.reader.take();
         drop(state);
         reader.into_iter().for_each(Waker::wake);
+        holds
     }
 
     fn put(&self, socket: &WebSocket, message: Message) {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use futures_sink::Sink;
+use slotwork::signals::SignalSpy;
 use slotwork::{
     CloseCode, Error, EventLoop, Message, MessageStream, SendStatus, SocketState, WebSocket,
 };
@@ -20,7 +21,7 @@ use smol::stream::StreamExt;
 use crate::support::raw_peer::{
     Frame, RawPeer, TEXT, check_good_client, masked, masked_close, masked_texts,
 };
-use crate::support::raw_server::RawServer;
+use crate::support::raw_server::{RawServer, unmasked};
 use crate::support::{echo_server, in_thread, listening_server, run_until, serve, wait_until};
 
 /// A socket that was just taken, and its peer.
@@ -217,6 +218,35 @@ fn a_dropped_stream_holds_nobody_back() -> Result<()> {
     drop(messages);
 
     wait_until(|| socket.state() == SocketState::Closing)
+}
+
+/// A stream that is over holds back nothing: the socket may be opened anew.
+#[test]
+fn a_stream_that_is_over_does_not_hold_back_the_next_connection() -> Result<()> {
+    let server = RawServer::listen()?;
+    let (socket, url) = (WebSocket::new(), server.url());
+    let _unread = socket.message_stream();
+    let texts = SignalSpy::new(&socket.text_message_received());
+    socket.open(&*url)?;
+    let (server, _client) = serve(move || {
+        let mut client = server.open()?;
+        (0..100).try_for_each(|_| client.peer.send(unmasked(TEXT, b"x")))?;
+        Ok((server, client))
+    })?;
+    texts.wait_for(64)?;
+    socket.abort();
+    wait_until(|| socket.error().is_none() && socket.open(&*url).is_ok())?;
+    texts.take();
+
+    let _client = serve(move || {
+        let mut client = server.open()?;
+        client.peer.send(unmasked(TEXT, b"anew"))?;
+        Ok(client)
+    })?;
+    texts.wait_for(1)?;
+
+    ensure!(*texts.values() == ["anew".to_owned()]);
+    Ok(())
 }
 
 /// Issue: a sink waits while output is over the high-water mark; all comes in order in the end.
