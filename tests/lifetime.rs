@@ -20,6 +20,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use slotwork::signals::Handle;
 use slotwork::{EventLoop, SendStatus, SocketState, WebSocket};
 use smol::Timer;
+use smol::future::poll_once;
 
 use crate::support::raw_peer::{CLOSE, RawPeer, TEXT, check_good_client, masked, request};
 use crate::support::recorder::Recorder;
@@ -279,7 +280,12 @@ struct Descriptors(usize);
 impl Descriptors {
     /// Counts them, once those are open that a process keeps: of the loop, and of the deadlines.
     fn count() -> Result<Self> {
-        run_until(Timer::after(Duration::from_millis(1)))?;
+        run_until(async {
+            // A deadline that has passed before it is looked at would open none.
+            poll_once(Timer::after(DEADLINE)).await;
+            // Whoever looks after deadlines has begun by then, and what that took is closed again.
+            Timer::after(Duration::from_millis(50)).await;
+        })?;
         Ok(Self(count_descriptors()?))
     }
 
