@@ -22,6 +22,9 @@ mod room;
 #[path = "../echo/server.rs"]
 #[allow(dead_code, reason = "shared with the comparison of echo servers, which uses all of it")]
 mod server;
+#[path = "../echo/tls.rs"]
+#[allow(dead_code, reason = "shared with the echo bench, which uses all of it")]
+mod tls;
 #[path = "../echo/turns.rs"]
 mod turns;
 

@@ -1,5 +1,10 @@
-// An echo server on QtWebSockets, as a Qt program has it.
+// An echo server on QtWebSockets, as a Qt program has it; with `--tls` it speaks wss, with the
+// certificate `localhost.cert` and the key `localhost.key` of the folder that it runs in.
 #include <QCoreApplication>
+#include <QFile>
+#include <QSslCertificate>
+#include <QSslConfiguration>
+#include <QSslKey>
 #include <QWebSocket>
 #include <QWebSocketServer>
 
@@ -14,9 +19,24 @@ static void accept(QWebSocketServer &server) {
     QObject::connect(socket, &QWebSocket::disconnected, socket, &QObject::deleteLater);
 }
 
+static QSslConfiguration tls() {
+    QFile key("localhost.key");
+    if (!key.open(QIODevice::ReadOnly))
+        std::fprintf(stderr, "no key\n");
+    QSslConfiguration configuration = QSslConfiguration::defaultConfiguration();
+    configuration.setLocalCertificateChain(QSslCertificate::fromPath("localhost.cert"));
+    configuration.setPrivateKey(QSslKey(key.readAll(), QSsl::Ec));
+    configuration.setPeerVerifyMode(QSslSocket::VerifyNone);
+    return configuration;
+}
+
 int main(int count, char **arguments) {
     QCoreApplication application(count, arguments);
-    QWebSocketServer server("Echo Server", QWebSocketServer::NonSecureMode);
+    const bool isSecure = application.arguments().contains("--tls");
+    QWebSocketServer server("Echo Server", isSecure ? QWebSocketServer::SecureMode
+                                                    : QWebSocketServer::NonSecureMode);
+    if (isSecure)
+        server.setSslConfiguration(tls());
     // As many clients as come at once; without this the bench would measure refusals.
     server.setMaxPendingConnections(20000);
     QObject::connect(&server, &QWebSocketServer::newConnection, &server,

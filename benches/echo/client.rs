@@ -1,16 +1,20 @@
 //! One client of a server: sends, and checks what comes back.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::net;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use mio::net::TcpStream;
+use rustls::{ClientConfig, StreamOwned};
 
 use crate::exchange::{Check, Exchange};
+use crate::tls::{self, Transport};
 
 /// An open WebSocket connection.
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Transport,
     /// How much of the request the kernel has taken.
     sent: usize,
     check: Check,
@@ -19,27 +23,20 @@ pub(crate) struct Client {
 impl Client {
     /// Connects, and waits for the opening handshake.
     pub(crate) fn open(port: u16) -> Result<Self> {
-        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(
-            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-        )?;
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut bytes = [0; 1024];
-            let length = stream.read(&mut bytes)?;
-            ensure!(length > 0, "the server hung up: {}", head.escape_ascii());
-            head.extend(bytes.get(..length).unwrap_or_default());
-        }
-        ensure!(head.starts_with(b"HTTP/1.1 101 "), "{}", head.escape_ascii());
-        stream.set_nonblocking(true)?;
-        Ok(Self { stream: TcpStream::from_std(stream), sent: 0, check: Check::default() })
+        let stream = Transport::Plain(unblock(shake_hands(connect(port)?)?)?);
+        Ok(Self { stream, sent: 0, check: Check::default() })
+    }
+
+    /// The same with TLS.
+    pub(crate) fn open_tls(port: u16, config: Arc<ClientConfig>) -> Result<Self> {
+        let stream = shake_hands(tls::connect(connect(port)?, config)?)?;
+        let StreamOwned { conn, sock } = stream;
+        let stream = Transport::Tls(Box::new(StreamOwned { conn, sock: unblock(sock)? }));
+        Ok(Self { stream, sent: 0, check: Check::default() })
     }
 
     pub(crate) const fn stream_mut(&mut self) -> &mut TcpStream {
-        &mut self.stream
+        self.stream.socket_mut()
     }
 
     /// Begins to send the messages of `exchange`.
@@ -71,11 +68,39 @@ impl Client {
             ensure!(length > 0, io::Error::from(ErrorKind::UnexpectedEof));
             let received = buffer.get(..length).unwrap_or_default();
             let is_done = self.check.compare(exchange, received)?;
-            if is_done || length < buffer.len() {
+            if is_done || self.stream.reads_all() && length < buffer.len() {
                 return Ok(is_done);
             }
         }
     }
+}
+
+fn connect(port: u16) -> Result<net::TcpStream> {
+    let stream = net::TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+fn shake_hands<S: Read + Write>(mut stream: S) -> Result<S> {
+    stream.write_all(
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+    )?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut bytes = [0; 1024];
+        let length = stream.read(&mut bytes)?;
+        ensure!(length > 0, "the server hung up: {}", head.escape_ascii());
+        head.extend(bytes.get(..length).unwrap_or_default());
+    }
+    ensure!(head.starts_with(b"HTTP/1.1 101 "), "{}", head.escape_ascii());
+    Ok(stream)
+}
+
+fn unblock(stream: net::TcpStream) -> Result<TcpStream> {
+    stream.set_nonblocking(true)?;
+    Ok(TcpStream::from_std(stream))
 }
 
 /// How long a server may take for anything.

@@ -36,10 +36,10 @@ pub(crate) struct Window {
 
 impl<'a> Load<'a> {
     /// Opens the connections, one after the other.
-    pub(crate) fn open(port: u16, clients: usize, exchanges: &'a [Exchange]) -> Result<Self> {
+    pub(crate) fn open(server: &Server, clients: usize, exchanges: &'a [Exchange]) -> Result<Self> {
         let poll = Poll::new()?;
         let open = |index: usize| -> Result<_> {
-            let mut client = Client::open(port)?;
+            let mut client = server.connect()?;
             let interests = Interest::READABLE | Interest::WRITABLE;
             poll.registry().register(client.stream_mut(), Token(index), interests)?;
             let progress = Progress { exchange: index % exchanges.len(), sent_at: Instant::now() };

@@ -12,11 +12,13 @@ use clap::Parser;
 
 mod client;
 mod exchange;
+mod handshakes;
 mod load;
 mod memory;
 mod rotation;
 mod server;
 mod table;
+mod tls;
 mod turns;
 mod workload;
 
@@ -44,7 +46,8 @@ struct Options {
     /// Leaves out servers whose name contains this
     #[arg(long)]
     without: Vec<String>,
-    /// One more server, such as an older build: it has to print "listening on ws://HOST:PORT"
+    /// One more server, such as an older build: it has to print "listening on ws://HOST:PORT". It
+    /// speaks TLS when "wss" is in its name
     #[arg(long, value_name = "NAME=PROGRAM")]
     also: Vec<String>,
     /// What cargo tells every benchmark
@@ -66,10 +69,16 @@ fn main() -> Result<()> {
         results.push((workload, rotation::run(workload, &programs, &options)?));
     }
     table::print_rates(&results);
+    if "handshakes".contains(chosen) {
+        table::print_handshakes(&handshakes::run(&programs, &options)?);
+    }
     let mut weights = Vec::new();
     for program in programs.iter().filter(|program| program.largest > 1 << 20) {
         eprintln!("memory of {}", program.name);
-        weights.push(memory::weigh(program, options.idle)?);
+        // Handshakes take their time.
+        let idle =
+            if program.certificate.is_some() { options.idle.min(2000) } else { options.idle };
+        weights.push(memory::weigh(program, idle)?);
     }
     table::print_weights(&weights, options.idle);
     Ok(())
@@ -78,19 +87,29 @@ fn main() -> Result<()> {
 /// Ours first, then those of the others that are there.
 fn programs(options: &Options) -> Result<Vec<Program>> {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/compare");
+    let certificate = built.join("certificate");
+    tls::make_certificate(&certificate)?;
+    let secure = |program: Program| program.with_certificate(&certificate);
     let mut programs = vec![
         Program::new("slotwork", server::example("echoserver")?, &["--port", "0"]),
         Program::new("QtWebSockets", built.join("qt"), &[]),
         Program::new("fastwebsockets", built.join("release/fastwebsockets"), &[]),
         Program::new("tokio-tungstenite", built.join("release/tokio-tungstenite"), &[]),
     ];
+    let tokio = built.join("release/tokio-tungstenite-tls");
+    programs.extend([
+        secure(Program::new("slotwork", server::example("sslechoserver")?, &["--port", "0"])),
+        secure(Program::new("QtWebSockets", built.join("qt"), &["--tls"])),
+        secure(Program::new("tokio-tungstenite", tokio, &[])),
+    ]);
     // It shows what the kernel takes, and is too simple for messages that come in several reads.
     let floor = Program::new("floor", built.join("release/floor"), &[]);
     programs.push(floor.with_largest(16 << 10));
     for also in &options.also {
         let (name, path) = also.split_once('=').context("--also takes NAME=PROGRAM")?;
         // An older build of the example understands what the example does.
-        programs.push(Program::new(name, PathBuf::from(path), &["--port", "0"]));
+        let program = Program::new(name, PathBuf::from(path), &["--port", "0"]);
+        programs.push(if name.contains("wss") { secure(program) } else { program });
     }
     programs.retain(|program| !options.without.iter().any(|name| program.name.contains(name)));
     programs.retain(|program| {

@@ -11,6 +11,7 @@ use crate::server::{Program, Server};
 /// What was found out about one server.
 pub(crate) struct Weight {
     pub(crate) server: String,
+    pub(crate) is_secure: bool,
     /// What it has in memory with one connection.
     pub(crate) base: i64,
     /// For one connection that was used and is idle.
@@ -27,7 +28,8 @@ pub(crate) fn weigh(program: &Program, idle: usize) -> Result<Weight> {
     let (_, kept_by_many) = weigh_large(program, MANY)?;
     let kept_by_each = kept_by_many / i64::try_from(MANY)?;
     let per_idle = if idle == 0 { None } else { Some(weigh_idle(program, idle)?) };
-    Ok(Weight { server: program.name.clone(), base, per_idle, kept, kept_by_each })
+    let is_secure = program.certificate.is_some();
+    Ok(Weight { server: program.name.clone(), is_secure, base, per_idle, kept, kept_by_each })
 }
 
 /// Returns what the server has in memory before, and how much more after the echoes of 1 MiB.
@@ -57,7 +59,7 @@ fn weigh_idle(program: &Program, count: usize) -> Result<i64> {
 
 /// Opens connections, and lets each of them echo one message.
 fn open<'a>(server: &Server, count: usize, exchanges: &'a [Exchange]) -> Result<Load<'a>> {
-    let mut load = Load::open(server.port(), count, exchanges)?;
+    let mut load = Load::open(server, count, exchanges)?;
     load.run(server, Duration::ZERO)?;
     Ok(load)
 }

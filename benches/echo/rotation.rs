@@ -29,9 +29,12 @@ pub(crate) fn run(
         .map(|seed| Exchange::new(seed, workload.size, workload.deep, options.text))
         .collect::<Result<Vec<_>>>()?;
     let mut lanes = Vec::new();
-    for program in programs.iter().filter(|program| program.largest >= workload.size) {
+    let takes = |program: &&Program| {
+        program.largest >= workload.size && program.certificate.is_some() == workload.is_secure
+    };
+    for program in programs.iter().filter(takes) {
         let server = program.start()?;
-        let load = Load::open(server.port(), workload.clients, &exchanges)
+        let load = Load::open(&server, workload.clients, &exchanges)
             .with_context(|| format!("cannot connect to {}", program.name))?;
         lanes.push((server, load, Results::new(&program.name)));
     }

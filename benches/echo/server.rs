@@ -3,11 +3,16 @@
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio, id};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs, thread};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Resource, Rlimit};
+use rustls::ClientConfig;
+
+use crate::client::Client;
+use crate::tls;
 
 /// How to start a server.
 pub(crate) struct Program {
@@ -16,11 +21,18 @@ pub(crate) struct Program {
     arguments: &'static [&'static str],
     /// The largest message that it can take, in bytes.
     pub(crate) largest: usize,
+    /// Where the certificate is, of one that speaks TLS.
+    pub(crate) certificate: Option<PathBuf>,
 }
 
 impl Program {
     pub(crate) fn new(name: &str, path: PathBuf, arguments: &'static [&'static str]) -> Self {
-        Self { name: name.to_owned(), path, arguments, largest: usize::MAX }
+        let name = name.to_owned();
+        Self { name, path, arguments, largest: usize::MAX, certificate: None }
+    }
+
+    pub(crate) fn with_certificate(self, folder: &Path) -> Self {
+        Self { certificate: Some(folder.to_owned()), ..self }
     }
 
     pub(crate) fn with_largest(self, largest: usize) -> Self {
@@ -33,12 +45,14 @@ impl Program {
             .args(["-c", SERVER_CORE])
             .arg(&self.path)
             .args(self.arguments)
+            .current_dir(self.certificate.as_deref().unwrap_or(Path::new(".")))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .context("cannot start taskset, of util-linux")?;
         let output = process.stdout.take();
-        let mut server = Server { process, port: 0 };
+        let tls = self.certificate.as_deref().map(tls::client_config).transpose()?;
+        let mut server = Server { process, port: 0, tls };
         let mut line = String::new();
         let mut output = BufReader::new(output.context("no output")?);
         output.read_line(&mut line)?;
@@ -54,11 +68,21 @@ impl Program {
 pub(crate) struct Server {
     process: Child,
     port: u16,
+    /// How its clients speak TLS, if they do.
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl Server {
     pub(crate) const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Connects a client.
+    pub(crate) fn connect(&self) -> Result<Client> {
+        match &self.tls {
+            None => Client::open(self.port()),
+            Some(config) => Client::open_tls(self.port(), Arc::clone(config)),
+        }
     }
 
     /// Returns the processor time of all its threads, in the kernel as well.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::handshakes::Greetings;
 use crate::memory::{MANY, Weight};
 use crate::rotation::Results;
 use crate::turns::{median, median_ratio};
@@ -45,6 +46,23 @@ fn print_rate(workload: &Workload, server: &Results, ours: Option<&Results>) {
     );
 }
 
+/// Prints how many clients the servers greeted; the first of them is compared with the others.
+pub(crate) fn print_handshakes(servers: &[Greetings]) {
+    println!("| TLS handshakes | per CPU second | ours / its | per second |");
+    println!("|---|---|---|---|");
+    for server in servers {
+        let ours = servers.first().map(|ours| &*ours.per_cpu_second).unwrap_or_default();
+        println!(
+            "| {} | {:.0} | {:.2} | {:.0} |",
+            server.server,
+            median(server.per_cpu_second.clone()),
+            median_ratio(ours, &server.per_cpu_second),
+            median(server.per_second.clone()),
+        );
+    }
+    println!();
+}
+
 /// Prints what the servers keep in memory.
 pub(crate) fn print_weights(weights: &[Weight], idle: usize) {
     println!(
@@ -52,7 +70,8 @@ pub(crate) fn print_weights(weights: &[Weight], idle: usize) {
          KiB kept after 1 MiB | by each of {MANY} connections |"
     );
     println!("|---|---|---|---|---|");
-    for Weight { server, base, per_idle, kept, kept_by_each } in weights {
+    for Weight { server, base, per_idle, kept, kept_by_each, is_secure } in weights {
+        let server = if *is_secure { format!("{server}, wss") } else { server.clone() };
         let per_idle = per_idle.map_or(NOTHING.to_owned(), |bytes| bytes.to_string());
         let [base, kept, kept_by_each] = [base, kept, kept_by_each].map(|bytes| bytes / 1024);
         println!("| {server} | {base} | {per_idle} | {kept} | {kept_by_each} |");

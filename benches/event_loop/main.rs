@@ -20,6 +20,9 @@ use slotwork::{EventLoop, EventThread, HostAddress, LoopHandle, SslMode, Timer, 
 mod client;
 #[path = "../echo/exchange.rs"]
 mod exchange;
+#[path = "../echo/tls.rs"]
+#[allow(dead_code, reason = "shared with the echo bench, which uses all of it")]
+mod tls;
 
 use crate::client::Client;
 use crate::exchange::Exchange;
