@@ -10,14 +10,16 @@ use crate::tls_error::TlsError;
 pub(crate) fn diagnose(error: &rustls::Error) -> TlsError {
     use PeerIncompatible::{
         ServerDoesNotSupportTls12Or13, ServerTlsVersionIsDisabledByOurConfig,
-        SupportedVersionsExtensionRequired, Tls12NotOffered, Tls12NotOfferedOrEnabled,
-        Tls13RequiredForQuic,
+        SignatureAlgorithmsExtensionRequired, SupportedVersionsExtensionRequired, Tls12NotOffered,
+        Tls12NotOfferedOrEnabled, Tls13RequiredForQuic,
     };
     match error {
         rustls::Error::PeerIncompatible(
             ServerDoesNotSupportTls12Or13
             | ServerTlsVersionIsDisabledByOurConfig
             | SupportedVersionsExtensionRequired
+            // Before TLS 1.2 there was none (RFC 5246 §7.4.1.4.1).
+            | SignatureAlgorithmsExtensionRequired
             | Tls12NotOffered
             | Tls12NotOfferedOrEnabled
             | Tls13RequiredForQuic,
