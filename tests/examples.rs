@@ -228,6 +228,8 @@ fn the_porting_guide_counts_the_examples_right() {
         ("echoserver", Some(103), include_str!("../examples/echoserver.rs")),
         ("echoclient", Some(66), include_str!("../examples/echoclient.rs")),
         ("simplechat", Some(79), include_str!("../examples/simplechat.rs")),
+        ("sslechoserver", Some(118), include_str!("../examples/sslechoserver.rs")),
+        ("sslechoclient", Some(95), include_str!("../examples/sslechoclient.rs")),
         ("worker", None, include_str!("../examples/worker.rs")),
     ];
     for (name, of_qt, text) in examples {
