@@ -5,6 +5,7 @@
 mod support;
 
 mod adopted;
+mod chaos;
 mod client;
 mod client_answers;
 mod client_logins;
