@@ -124,10 +124,11 @@ class Page:
 
 
 @contextmanager
-def start_browser(deadline: float) -> Iterator[Browser]:
+def start_browser(deadline: float, home: str | None = None) -> Iterator[Browser]:
     """Starts Chromium with a new profile; ends it with the block.
 
-    `deadline` is how long each call may take, in seconds.
+    `deadline` is how long each call may take, in seconds; `home` is where the certificates are that
+    the user trusts.
     """
     with tempfile.TemporaryDirectory(prefix="slotwork-", ignore_cleanup_errors=True) as profile:
         browser = subprocess.Popen(
@@ -136,6 +137,7 @@ def start_browser(deadline: float) -> Iterator[Browser]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            env=os.environ | ({"HOME": home} if home else {}),
         )
         try:
             with connect(_devtools_url(browser.stderr), proxy=None, max_size=None) as connection:

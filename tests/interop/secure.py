@@ -1,8 +1,8 @@
 """wss both ways, with what others wrote: `secure.py EXAMPLES FOLDER`.
 
-Starts `sslechoserver` and lets the clients of Qt, Python, Node and OpenSSL talk to it; then lets
-`sslechoclient` talk to the servers of Qt, Python and Node. They all use the certificate that
-`sslechoserver` makes in FOLDER.
+Starts `sslechoserver` and lets the clients of Qt, Python, Node, OpenSSL and Chromium talk to it;
+then lets `sslechoclient` talk to the servers of Qt, Python and Node. They all use the certificate
+that `sslechoserver` makes in FOLDER.
 """
 
 import asyncio
@@ -18,10 +18,13 @@ from PyQt6.QtCore import QCoreApplication, QEventLoop, QTimer, QUrl
 from PyQt6.QtNetwork import QHostAddress, QSsl, QSslCertificate, QSslConfiguration, QSslKey, QSslSocket
 from PyQt6.QtWebSockets import QWebSocket, QWebSocketServer
 
+from chromium import start_browser
+
 DEADLINE = 20
 GREETING = "Hello, world!"
 LONG = "grüße " * 50_000
-PROTOCOLS = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
+TLS_1_3 = ssl.TLSVersion.TLSv1_3
+PROTOCOLS = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": TLS_1_3}
 SAID = f'WebSocket connected\nMessage received: "{GREETING}"\n'
 
 
@@ -40,6 +43,9 @@ def main(examples: Path, folder: Path) -> int:
         failed += check("openssl s_client, TLS 1.1", False, lambda: s_client(port, "TLS 1.1"))
         failed += check("Qt's client", LONG, lambda: qt_client(port))
         failed += check("Node's client", LONG, lambda: node("client", port, LONG))
+        failed += check("Chromium", GREETING, lambda: chromium(port, trusts=True))
+        failed += check("Chromium, without trust", "closed: 1006", lambda: chromium(port, trusts=False))
+        failed += check("Python's client, after that", LONG, lambda: python_client(port, TLS_1_3))
     finally:
         server.kill()
     failed += check("Qt's server", SAID, lambda: qt_server(examples))
@@ -78,6 +84,29 @@ def s_client(port: int, protocol: str) -> bool:
     request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
     result = subprocess.run(command, input=request, capture_output=True, text=True, timeout=DEADLINE)
     return result.returncode == 0 and "Verification: OK" in result.stdout + result.stderr
+
+
+def chromium(port: int, trusts: bool) -> str:
+    home = Path(f"chromium-{trusts}").absolute()
+    # Earlier and later versions look in different places.
+    for place in (".pki", ".local/share/pki"):
+        database = home / place / "nssdb"
+        if not database.exists():
+            database.mkdir(parents=True)
+            certutil = ["certutil", "-d", f"sql:{database}"]
+            subprocess.run([*certutil, "-N", "--empty-password"], check=True)
+            if trusts:
+                add = ["-A", "-n", "slotwork", "-t", "CP,,", "-i", "localhost.cert"]
+                subprocess.run([*certutil, *add], check=True)
+    with start_browser(DEADLINE, str(home)) as browser:
+        return browser.open_page("about:blank").evaluate(f"""
+            await new Promise((done) => {{
+                const socket = new WebSocket("wss://localhost:{port}");
+                socket.onopen = () => socket.send("{GREETING}");
+                socket.onmessage = ({{ data }}) => done(data);
+                socket.onclose = ({{ code }}) => done(`closed: ${{code}}`);
+            }})
+        """)
 
 
 def configuration() -> QSslConfiguration:
