@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 /// What a task does from the beginning to the end of a turn.
 pub(crate) trait Turn {
-    /// Does now what would be done at the end, because the end may be long in coming.
+    /// Does now what would be done at the end, because the end may be long in coming; called again
+    /// as long as a loop runs inside the turn.
     fn suspend(&self);
 }
 
@@ -23,7 +24,7 @@ pub(crate) fn begin(turn: Arc<dyn Turn>) -> InTurn {
     InTurn(())
 }
 
-/// Suspends the turns in which a loop is about to run.
+/// Suspends the turns in which a loop is about to run, or runs.
 pub(crate) fn suspend_all() {
     let turns = TURNS.try_with(|turns| turns.borrow().clone()).unwrap_or_default();
     for turn in turns {

@@ -147,6 +147,10 @@ impl<'a> Run<'a> {
             Ok(()) => self.inner.reactor.wake_tasks(),
             Err(error) => error!("cannot poll for events: {error}"),
         }
+        if self.is_nested {
+            // Their tasks cannot run, although a kernel may take output again.
+            turn::suspend_all();
+        }
     }
 
     /// Returns whether there is something to do that nobody has to wait for.

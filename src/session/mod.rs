@@ -273,12 +273,21 @@ impl Session {
         shared.is_woken
     }
 
-    /// Writes now what was to be written at the end of the turn, and from now on at once.
+    /// Writes now what was to be written at the end of the turn, and from now on at once. Called
+    /// again, it goes on with what the kernel has not taken before; only on the loop's thread.
     fn suspend_turn(&self) {
         let mut shared = self.lock();
-        if shared.cork == Cork::On {
-            shared.cork = Cork::Suspended;
-            shared.wake();
+        match shared.cork {
+            Cork::Off => {}
+            Cork::On => {
+                shared.cork = Cork::Suspended;
+                shared.wake();
+            }
+            // A failure is left to the rest of the turn.
+            Cork::Suspended => {
+                let written = shared.write_output(true).count;
+                shared.unreported += written;
+            }
         }
     }
 

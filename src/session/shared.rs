@@ -217,7 +217,7 @@ impl Shared {
     }
 
     /// Writes what the kernel takes, and then of the messages that wait behind it.
-    fn write_output(&mut self, is_driver: bool) -> Written {
+    pub(super) fn write_output(&mut self, is_driver: bool) -> Written {
         let mut count = 0;
         loop {
             let Some(stream) = &mut self.stream else {

@@ -1,10 +1,12 @@
 //! Slots that run a loop of their own: the rest goes on, and nothing is delivered inside them.
 
 use std::cell::{Cell, RefCell};
+use std::net::{Ipv4Addr, TcpStream};
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use slotwork::{EventLoop, NestedLoop, WebSocket, WebSocketServer};
+use socket2::SockRef;
 
 use crate::support::raw_peer::{RawPeer, TEXT, masked, masked_frame, masked_texts};
 use crate::support::recorder::Recorder;
@@ -124,6 +126,31 @@ fn output_leaves_while_the_slot_runs_a_nested_loop() -> Result<()> {
         let outcome = nesting.expect_texts(&["please wait"]);
         other.send(masked_texts(&["leave"]))?;
         outcome
+    })
+}
+
+/// The same for more than the kernel takes at once.
+#[test]
+fn much_output_leaves_while_the_slot_runs_a_nested_loop() -> Result<()> {
+    const MUCH: usize = 12 * 1024 * 1024;
+    let (server, _recorder) = recorded_server(|socket, text| match text {
+        "nest" => {
+            socket.send_binary_message(vec![0; MUCH]);
+            EventLoop::current().exec();
+        }
+        _ => EventLoop::current().quit(),
+    })?;
+    let port = server.server_port();
+
+    serve(move || {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        SockRef::from(&stream).set_recv_buffer_size(64 * 1024)?;
+        let (mut nesting, mut other) = (RawPeer::of(stream)?, RawPeer::open(port)?);
+        nesting.shake_hands()?;
+        nesting.send(masked_texts(&["nest"]))?;
+        let outcome = nesting.read_bytes(MUCH);
+        other.send(masked_texts(&["leave"]))?;
+        outcome.map(drop)
     })
 }
 
