@@ -6,7 +6,6 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use async_tungstenite::accept_hdr_async_with_config;
@@ -14,13 +13,13 @@ use async_tungstenite::tungstenite::handshake::server::{Request, Response};
 use async_tungstenite::tungstenite::protocol::WebSocketConfig;
 use http::HeaderValue;
 use http::header::{HeaderName, SEC_WEBSOCKET_PROTOCOL, SERVER};
-use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use smol::io::AsyncWriteExt;
 
 use crate::handshake::head::HeadReader;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::request::HandshakeRequest;
 use crate::reactor::wake_later;
-use crate::stream::Stream;
+use crate::stream::{Adapter, Stream};
 
 /// Why there was no 101.
 pub(crate) enum Failure {
@@ -92,7 +91,8 @@ pub(crate) async fn upgrade(
     agreement: &Agreement<'_>,
 ) -> Result<(), Failure> {
     let head = request.canonical_head();
-    let stream = HeadThenWrite { head: &head, stream };
+    // It reads the checked head and nothing more.
+    let stream = Adapter { stream, source: &*head };
     #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
     let add_headers = |_: &Request, mut response: Response| {
         let subprotocol = agreement.subprotocol.unwrap_or_default();
@@ -122,7 +122,7 @@ pub(crate) async fn upgrade(
 /// Answers a request that was refused and ends the connection.
 pub(crate) async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
     let response = refusal.response(server_name);
-    let mut writer = HeadThenWrite { head: &[], stream };
+    let mut writer = Adapter { stream, source: b"".as_slice() };
     if writer.write_all(&response).await.is_ok() {
         end(stream).await;
     }
@@ -159,40 +159,6 @@ fn poll_end(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<()> {
 fn add_header(response: &mut Response, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().append(name, value);
-    }
-}
-
-/// Gives a reader the checked head and nothing more, and writes to the stream.
-struct HeadThenWrite<'a> {
-    head: &'a [u8],
-    stream: &'a mut Stream,
-}
-
-impl AsyncRead for HeadThenWrite<'_> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.head).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for HeadThenWrite<'_> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.stream.poll_write(cx, buffer)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.stream.shutdown_write())
     }
 }
 

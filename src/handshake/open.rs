@@ -6,7 +6,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use async_tungstenite::client_async_with_config;
@@ -14,7 +13,6 @@ use async_tungstenite::tungstenite::handshake::client::{Request, generate_key};
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use async_tungstenite::tungstenite::protocol::WebSocketConfig;
 use smol::future::FutureExt;
-use smol::io::{AsyncRead, AsyncWrite};
 
 use super::answer::{self, AnswerReader, Asked};
 use super::body::BodyReader;
@@ -22,7 +20,7 @@ use super::head::HeadReader;
 use super::request::HandshakeRequest;
 use super::response::HandshakeResponse;
 use super::url::Url;
-use crate::stream::Stream;
+use crate::stream::{Adapter, Readable, Stream};
 
 /// What a client asks for, checked.
 #[derive(Debug)]
@@ -61,14 +59,14 @@ pub(crate) async fn open(stream: &mut Stream, opening: &Opening) -> Result<Opene
     let request = opening.request().map_err(|error| Failure::Broken(io::Error::other(error)))?;
     let accept_key = derive_accept_key(opening.key.as_bytes());
     let mut outcome = None;
-    let stream = WriteThenHead {
-        stream,
+    let source = CheckedAnswer {
         asked: Asked { accept_key: &accept_key, subprotocols: &opening.subprotocols },
         reader: AnswerReader::default(),
         outcome: &mut outcome,
         canonical: Vec::new(),
         given: 0,
     };
+    let stream = Adapter { stream, source };
     // Not used: frames are the session's. Without this, its buffer would be allocated.
     let config = WebSocketConfig::default().read_buffer_size(0);
     let result = client_async_with_config(request, stream, Some(config)).await.map(drop);
@@ -142,9 +140,8 @@ impl Opening {
     }
 }
 
-/// Writes to the stream, and gives a reader a checked head and nothing more.
-struct WriteThenHead<'a> {
-    stream: &'a mut Stream,
+/// Gives a reader a checked head and nothing more.
+struct CheckedAnswer<'a> {
     asked: Asked<'a>,
     reader: AnswerReader,
     outcome: &'a mut Option<Result<Opened, Failure>>,
@@ -153,11 +150,15 @@ struct WriteThenHead<'a> {
     given: usize,
 }
 
-impl WriteThenHead<'_> {
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Opened, Failure>> {
+impl CheckedAnswer<'_> {
+    fn poll_answer(
+        &mut self,
+        stream: &mut Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Opened, Failure>> {
         let mut buffer = [0; READ_SIZE];
         loop {
-            let received = match ready!(self.stream.poll_read(cx, &mut buffer)) {
+            let received = match ready!(stream.poll_read(cx, &mut buffer)) {
                 Ok(0) if self.reader.is_empty() => {
                     return Poll::Ready(Err(Failure::Invalid("there is none")));
                 }
@@ -195,44 +196,24 @@ impl WriteThenHead<'_> {
     }
 }
 
-impl AsyncRead for WriteThenHead<'_> {
+impl Readable for CheckedAnswer<'_> {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        &mut self,
+        stream: &mut Stream,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         if self.canonical.is_empty() {
-            let outcome = ready!(self.poll_answer(cx));
+            let outcome = ready!(self.poll_answer(stream, cx));
             if let Ok(opened) = &outcome {
                 self.canonical = self.canonical_answer(opened).into_bytes();
             }
             *self.outcome = Some(outcome);
         }
-        let rest = self.canonical.get(self.given..).unwrap_or_default();
-        let count = rest.len().min(buffer.len());
-        if let (Some(buffer), Some(rest)) = (buffer.get_mut(..count), rest.get(..count)) {
-            buffer.copy_from_slice(rest);
-        }
+        let mut rest = self.canonical.get(self.given..).unwrap_or_default();
+        let count = io::Read::read(&mut rest, buffer)?;
         self.given += count;
         Poll::Ready(Ok(count))
-    }
-}
-
-impl AsyncWrite for WriteThenHead<'_> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.stream.poll_write(cx, buffer)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.stream.shutdown_write())
     }
 }
 

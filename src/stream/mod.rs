@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+mod adapter;
 mod adopted;
 mod listener;
 #[cfg(any(test, fuzzing))]
@@ -19,6 +20,7 @@ mod tls;
 #[cfg(feature = "tls")]
 mod tls_handshake;
 
+pub(crate) use adapter::{Adapter, Readable};
 pub(crate) use adopted::Adopted;
 pub(crate) use listener::{Incoming, Listener};
 pub(crate) use tcp::TcpStream;

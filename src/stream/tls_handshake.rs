@@ -1,17 +1,15 @@
 //! TLS handshakes, by futures-rustls, over a TCP connection.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_rustls::{TlsAcceptor, TlsConnector};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, Connection, ServerConfig};
-use smol::io::{AsyncRead, AsyncWrite};
 
-use super::Stream;
 use super::tls::TlsStream;
+use super::{Adapter, Readable, Stream};
 use crate::tls::{Judge, diagnose, judged};
 use crate::tls_error::TlsError;
 
@@ -25,11 +23,10 @@ pub(crate) enum TlsFailure {
     Silent,
 }
 
-/// What is handed to futures-rustls: a connection that remembers how the peer began.
-struct Handshaking<'a> {
-    stream: &'a mut Stream,
+/// What the peer has sent, with a note of how it began.
+struct Received<'a> {
     /// What somebody else has read from the stream.
-    received: &'a [u8],
+    earlier: &'a [u8],
     first_byte: Option<u8>,
 }
 
@@ -43,20 +40,20 @@ impl Stream {
         config: Arc<ServerConfig>,
         judge: Judge,
     ) -> Result<Self, (TlsFailure, Self)> {
-        let handshaking = Handshaking::new(&mut self, received);
-        let accept = TlsAcceptor::from(config).accept(handshaking).into_fallible();
+        let adapter = Adapter { stream: &mut self, source: Received::new(received) };
+        let accept = TlsAcceptor::from(config).accept(adapter).into_fallible();
         match judged(judge, accept).await {
             Ok(tls) => {
-                let (handshaking, connection) = tls.into_inner();
-                if handshaking.received.is_empty() {
+                let (adapter, connection) = tls.into_inner();
+                if adapter.source.earlier.is_empty() {
                     Ok(self.with_tls(connection.into()))
                 } else {
                     let end = TlsError::Other("more than a greeting was handed over".into());
                     Err((TlsFailure::Refused(end), self))
                 }
             }
-            Err((error, handshaking)) => {
-                let failure = explain(error, handshaking.first_byte);
+            Err((error, adapter)) => {
+                let failure = explain(error, adapter.source.first_byte);
                 Err((failure, self))
             }
         }
@@ -73,14 +70,14 @@ impl Stream {
             let reason = format!("{host:?} is no name that a certificate could have");
             return Err(TlsFailure::Refused(TlsError::Other(reason)));
         };
-        let handshaking = Handshaking::new(&mut self, &[]);
-        let connect = TlsConnector::from(config).connect(name, handshaking).into_fallible();
+        let adapter = Adapter { stream: &mut self, source: Received::new(&[]) };
+        let connect = TlsConnector::from(config).connect(name, adapter).into_fallible();
         match judged(judge, connect).await {
             Ok(tls) => {
                 let (_, connection) = tls.into_inner();
                 Ok(self.with_tls(connection.into()))
             }
-            Err((error, handshaking)) => Err(explain(error, handshaking.first_byte)),
+            Err((error, adapter)) => Err(explain(error, adapter.source.first_byte)),
         }
     }
 
@@ -93,45 +90,29 @@ impl Stream {
     }
 }
 
-impl<'a> Handshaking<'a> {
-    fn new(stream: &'a mut Stream, received: &'a [u8]) -> Self {
-        Self { stream, received, first_byte: received.first().copied() }
+impl<'a> Received<'a> {
+    /// Begins with what somebody else has read.
+    fn new(earlier: &'a [u8]) -> Self {
+        Self { earlier, first_byte: earlier.first().copied() }
     }
 }
 
-impl AsyncRead for Handshaking<'_> {
+impl Readable for Received<'_> {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        &mut self,
+        stream: &mut Stream,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        if !self.received.is_empty() {
-            return Poll::Ready(io::Read::read(&mut self.received, buffer));
+        if !self.earlier.is_empty() {
+            return Poll::Ready(io::Read::read(&mut self.earlier, buffer));
         }
-        let result = self.stream.poll_read(cx, buffer);
+        let result = stream.poll_read(cx, buffer);
         if let Poll::Ready(Ok(1..)) = &result {
             let first = buffer.first().copied();
             self.first_byte = self.first_byte.or(first);
         }
         result
-    }
-}
-
-impl AsyncWrite for Handshaking<'_> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.stream.poll_write(cx, buffer)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.stream.shutdown_write())
     }
 }
 
