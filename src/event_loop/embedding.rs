@@ -20,9 +20,7 @@ impl EventLoop {
     /// `QCoreApplication::processEvents()`.
     #[doc(alias = "processEvents")]
     pub fn process_events(&self) {
-        let mut run = Run::begin(&self.inner);
-        run.wait(Some(Duration::ZERO));
-        let _: Poll<()> = run.turn(pin!(pending()));
+        self.process_events_for(Duration::ZERO);
     }
 
     /// Runs what is ready, without waiting, until nothing is or `max_time` has passed.

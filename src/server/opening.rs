@@ -91,24 +91,19 @@ impl Newcomer {
         let outcome = timeout.keep(self.accept(server, server_name)).await;
 
         let peer = self.peer;
-        let report = |error: &Error| {
-            if let Some(server) = server.upgrade() {
-                server.emit(|server| server.report(error));
-            }
-        };
         match outcome {
             Some(Ok(admitted)) => self.open(admitted),
             Some(Err(Failure::Refused(refusal))) => {
-                report(&refused(peer, &refusal));
+                report(server, &refused(peer, &refusal));
                 refuse(&mut self.stream, &refusal, server_name).await;
             }
             Some(Err(Failure::Broken(source))) => {
-                report(&Error::HandshakeBroken { peer, source: Arc::new(source) });
+                report(server, &Error::HandshakeBroken { peer, source: Arc::new(source) });
             }
             Some(Err(Failure::Silent)) => debug!("{peer} connected and said nothing"),
             Some(Err(Failure::Closed)) => debug!("{peer} waited when the server was closed"),
             None => {
-                report(&timeout.error(peer));
+                report(server, &timeout.error(peer));
                 accept::answer_at_once(&mut self.stream, &Refusal::Timeout, server_name);
             }
         }
@@ -187,6 +182,13 @@ impl TimeLimit {
 
     pub(super) fn error(&self, peer: SocketAddr) -> Error {
         Error::HandshakeTimeout { peer, timeout: self.timeout.unwrap_or_default() }
+    }
+}
+
+/// Reports why a newcomer was not admitted, if there still is a server.
+pub(super) fn report(server: &Weak<Inner>, error: &Error) {
+    if let Some(server) = server.upgrade() {
+        server.emit(|server| server.report(error));
     }
 }
 

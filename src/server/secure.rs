@@ -15,7 +15,7 @@ use crate::handshake::accept;
 use crate::panics;
 use crate::server::WebSocketServer;
 use crate::server::inner::Inner;
-use crate::server::opening::{Newcomer, REFUSAL_TIMEOUT, TimeLimit};
+use crate::server::opening::{Newcomer, REFUSAL_TIMEOUT, TimeLimit, report};
 use crate::ssl_mode::SslMode;
 use crate::stream::TlsFailure;
 use crate::timers::Sleep;
@@ -194,11 +194,5 @@ fn explain(failure: TlsFailure, peer: SocketAddr) -> Option<Error> {
             debug!("{peer} connected and said nothing");
             None
         }
-    }
-}
-
-fn report(server: &Weak<Inner>, error: &Error) {
-    if let Some(server) = server.upgrade() {
-        server.emit(|server| server.report(error));
     }
 }

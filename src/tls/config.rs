@@ -15,7 +15,7 @@ use crate::tls::resolver::Resolver;
 use crate::tls::server_check::ServerCheck;
 use crate::tls::session::TlsProtocol;
 use crate::tls::trust::Trust;
-use crate::tls::{pem, provider};
+use crate::tls::{cryptography, pem, provider};
 use crate::tls_certificate::TlsCertificate;
 
 /// How a server or a client speaks TLS: with which certificate, and whom it trusts.
@@ -175,7 +175,7 @@ impl TlsConfig {
             .with_cert_resolver(Arc::new(Resolver::new(self.identities.clone())));
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
         // Clients keep their sessions themselves, encrypted: the server keeps nothing.
-        config.ticketer = ticketer().map_err(unusable)?;
+        config.ticketer = cryptography::Ticketer::new().map_err(unusable)?;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Arc::new(config))
     }
@@ -246,15 +246,6 @@ impl fmt::Debug for TlsConfig {
             .field("minimum_protocol", &self.minimum_protocol)
             .finish_non_exhaustive()
     }
-}
-
-/// Returns what encrypts sessions, with a key that it makes and changes by itself.
-fn ticketer() -> Result<Arc<dyn rustls::server::ProducesTickets>, rustls::Error> {
-    #[cfg(feature = "tls-aws-lc-rs")]
-    use rustls::crypto::aws_lc_rs as chosen;
-    #[cfg(not(feature = "tls-aws-lc-rs"))]
-    use rustls::crypto::ring as chosen;
-    chosen::Ticketer::new()
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as `map_err` wants it")]

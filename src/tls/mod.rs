@@ -6,6 +6,10 @@
 use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::CryptoProvider;
+#[cfg(feature = "tls-aws-lc-rs")]
+use rustls::crypto::aws_lc_rs as cryptography;
+#[cfg(not(feature = "tls-aws-lc-rs"))]
+use rustls::crypto::ring as cryptography;
 
 mod client_check;
 mod config;
@@ -28,12 +32,8 @@ pub use session::{TlsProtocol, TlsSession};
 pub(crate) use diagnosis::diagnose;
 pub(crate) use judge::{Judge, judged};
 
-/// Returns the cryptography: *ring*, or aws-lc-rs where the feature `tls-aws-lc-rs` is on.
+/// Returns the cryptography for a configuration.
 fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    #[cfg(feature = "tls-aws-lc-rs")]
-    use rustls::crypto::aws_lc_rs as chosen;
-    #[cfg(not(feature = "tls-aws-lc-rs"))]
-    use rustls::crypto::ring as chosen;
-    Arc::clone(PROVIDER.get_or_init(|| Arc::new(chosen::default_provider())))
+    Arc::clone(PROVIDER.get_or_init(|| Arc::new(cryptography::default_provider())))
 }
