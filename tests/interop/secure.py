@@ -10,7 +10,8 @@ import os
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import websockets
@@ -32,11 +33,7 @@ def main(examples: Path, folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
     failed = 0
-    server = subprocess.Popen(
-        [examples / "sslechoserver", "--port", "0"], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        port = int(server.stdout.readline().rsplit(" ", 1)[1])
+    with start_server(examples) as port:
         for name, version in PROTOCOLS.items():
             failed += check(f"Python's client, {name}", LONG, lambda: python_client(port, version))
             failed += check(f"openssl s_client, {name}", True, lambda: s_client(port, name))
@@ -46,8 +43,7 @@ def main(examples: Path, folder: Path) -> int:
         failed += check("Chromium", GREETING, lambda: chromium(port, trusts=True))
         failed += check("Chromium, without trust", "closed: 1006", lambda: chromium(port, trusts=False))
         failed += check("Python's client, after that", LONG, lambda: python_client(port, TLS_1_3))
-    finally:
-        server.kill()
+    failed += check("a key in PKCS#1", LONG, lambda: pkcs1_key(examples))
     failed += check("Qt's server", SAID, lambda: qt_server(examples))
     failed += check("Python's server", SAID, lambda: asyncio.run(python_server(examples)))
     failed += check("Node's server", SAID, lambda: node_server(examples))
@@ -64,8 +60,32 @@ def check(name: str, expected: object, action: Callable[[], object]) -> int:
     return not is_well
 
 
-def python_client(port: int, version: ssl.TLSVersion) -> str:
-    context = ssl.create_default_context(cafile="localhost.cert")
+@contextmanager
+def start_server(examples: Path, folder: str = ".") -> Iterator[int]:
+    command = [examples / "sslechoserver", "--port", "0"]
+    server = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+    try:
+        yield int(server.stdout.readline().rsplit(" ", 1)[1])
+    finally:
+        server.kill()
+
+
+def pkcs1_key(examples: Path) -> str:
+    folder = Path("pkcs1")
+    folder.mkdir(exist_ok=True)
+    generate = ["openssl", "genrsa", "-traditional", "-out", "localhost.key", "2048"]
+    sign = ["openssl", "req", "-x509", "-key", "localhost.key", "-out", "localhost.cert"]
+    sign += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    for command in (generate, sign):
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    if "BEGIN RSA PRIVATE KEY" not in (folder / "localhost.key").read_text():
+        raise RuntimeError("openssl has made another kind of key")
+    with start_server(examples, str(folder)) as port:
+        return python_client(port, TLS_1_3, str(folder / "localhost.cert"))
+
+
+def python_client(port: int, version: ssl.TLSVersion, trusted: str = "localhost.cert") -> str:
+    context = ssl.create_default_context(cafile=trusted)
     context.minimum_version = context.maximum_version = version
 
     async def echo() -> str:
