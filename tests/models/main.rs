@@ -28,19 +28,24 @@ fn no_posted_call_is_lost() {
             thread::spawn(move || event_loop.post(call))
         });
 
-        event_loop.begin_run();
-        let mut made = 0;
-        while made < 2 {
-            made += event_loop.turn();
-            if made < 2 {
-                event_loop.wait();
-            }
-        }
-        event_loop.end_run();
+        run_for_two_calls(&event_loop);
         for poster in posters {
             poster.join().unwrap();
         }
     });
+}
+
+/// Runs a loop, which waits when it has nothing to do, until it has made both calls.
+fn run_for_two_calls(event_loop: &Loop) {
+    event_loop.begin_run();
+    let mut made = 0;
+    while made < 2 {
+        made += event_loop.turn();
+        if made < 2 {
+            event_loop.wait();
+        }
+    }
+    event_loop.end_run();
 }
 
 /// The same for calls that one thread posts one after the other.
@@ -51,15 +56,7 @@ fn no_call_behind_another_is_lost() {
         let posting = Arc::clone(&event_loop);
         let poster = thread::spawn(move || (1..=2).for_each(|call| posting.post(call)));
 
-        event_loop.begin_run();
-        let mut made = 0;
-        while made < 2 {
-            made += event_loop.turn();
-            if made < 2 {
-                event_loop.wait();
-            }
-        }
-        event_loop.end_run();
+        run_for_two_calls(&event_loop);
         poster.join().unwrap();
     });
 }

@@ -9,6 +9,8 @@ mod chaos;
 mod client;
 mod client_answers;
 mod client_logins;
+mod client_messages;
+mod client_reopening;
 mod client_requests;
 mod clients;
 mod closing;

@@ -6,28 +6,14 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use anyhow::{Context, Result, ensure};
 use slotwork::signals::SignalSpy;
 use slotwork::{
-    Error, HostAddress, PeerVerifyMode, SocketState, SslMode, TlsConfig, TlsProtocol, Verdict,
-    WebSocket, WebSocketServer,
+    Error, PeerVerifyMode, SocketState, TlsConfig, TlsProtocol, Verdict, WebSocket, WebSocketServer,
 };
 
 use crate::support::certificates::{Authority, Pem};
 use crate::support::raw_peer::{BINARY, Frame, TEXT, masked, masked_texts, request};
 use crate::support::recorder::Recorder;
 use crate::support::tls_peer::{TlsPeer, check_good_tls_client, client_config};
-use crate::support::{echo, serve, wait_until};
-
-/// A server that sends every message back.
-fn echo_server(config: TlsConfig) -> Result<WebSocketServer> {
-    let server = WebSocketServer::new("Test Server", SslMode::Secure);
-    server.set_tls_config(config)?;
-    server.listen(HostAddress::LocalHost, 0)?;
-    server.new_connection().connect(|server, ()| {
-        while let Some(socket) = server.next_pending_connection() {
-            echo(&socket);
-        }
-    });
-    Ok(server)
-}
+use crate::support::{secure_echo_server, serve, wait_until};
 
 /// Opens a connection and waits until it is there, or has failed.
 fn open(server: &WebSocketServer, config: TlsConfig) -> Result<WebSocket> {
@@ -43,7 +29,7 @@ fn open(server: &WebSocketServer, config: TlsConfig) -> Result<WebSocket> {
 #[test]
 fn messages_go_there_and_back() -> Result<()> {
     let authority = Authority::new()?;
-    let server = echo_server(authority.server_config()?)?;
+    let server = secure_echo_server(authority.server_config()?)?;
     let requests = Recorder::default();
     let noted = requests.clone();
     server.new_connection().connect(move |server, ()| {
@@ -75,7 +61,7 @@ fn messages_go_there_and_back() -> Result<()> {
 #[test]
 fn both_versions_are_spoken_unless_only_one_is_wanted() -> Result<()> {
     let authority = Authority::new()?;
-    let server = echo_server(authority.server_config()?)?;
+    let server = secure_echo_server(authority.server_config()?)?;
     let (port, trusted) = (server.server_port(), authority.certificate());
 
     let strict = authority.client_config().minimum_protocol(TlsProtocol::V1_3);
@@ -103,7 +89,7 @@ fn both_versions_are_spoken_unless_only_one_is_wanted() -> Result<()> {
 #[test]
 fn long_messages_go_there_and_back() -> Result<()> {
     let authority = Authority::new()?;
-    let server = echo_server(authority.server_config()?)?;
+    let server = secure_echo_server(authority.server_config()?)?;
     let (port, trusted) = (server.server_port(), authority.certificate());
 
     serve(move || {
@@ -124,7 +110,7 @@ fn what_the_peer_does_not_take_waits() -> Result<()> {
     const COUNT: usize = 40;
     const LENGTH: usize = 300_000;
     let authority = Authority::new()?;
-    let server = echo_server(authority.server_config()?)?;
+    let server = secure_echo_server(authority.server_config()?)?;
     let (port, trusted) = (server.server_port(), authority.certificate());
     server.new_connection().connect(|server, ()| {
         for socket in &server.clients() {
@@ -156,7 +142,7 @@ fn what_the_peer_does_not_take_waits() -> Result<()> {
 #[test]
 fn frames_behind_the_request_are_delivered() -> Result<()> {
     let authority = Authority::new()?;
-    let server = echo_server(authority.server_config()?)?;
+    let server = secure_echo_server(authority.server_config()?)?;
     let (port, trusted) = (server.server_port(), authority.certificate());
 
     serve(move || {
@@ -174,7 +160,7 @@ fn frames_behind_the_request_are_delivered() -> Result<()> {
 #[test]
 fn the_end_is_announced() -> Result<()> {
     let authority = Authority::new()?;
-    let server = echo_server(authority.server_config()?)?;
+    let server = secure_echo_server(authority.server_config()?)?;
     let (port, trusted) = (server.server_port(), authority.certificate());
 
     serve(move || {
@@ -192,7 +178,7 @@ fn the_end_is_announced() -> Result<()> {
 #[test]
 fn a_peer_that_goes_without_a_close_frame_has_disconnected() -> Result<()> {
     let authority = Authority::new()?;
-    let server = echo_server(authority.server_config()?)?;
+    let server = secure_echo_server(authority.server_config()?)?;
     let recorder = Recorder::default();
     let watcher = recorder.clone();
     server.new_connection().connect(move |server, ()| {
@@ -224,7 +210,7 @@ fn a_peer_that_goes_without_a_close_frame_has_disconnected() -> Result<()> {
 #[test]
 fn a_new_configuration_is_for_new_connections() -> Result<()> {
     let (old, new) = (Authority::new()?, Authority::new()?);
-    let server = echo_server(old.server_config()?)?;
+    let server = secure_echo_server(old.server_config()?)?;
     let (port, trusted) = (server.server_port(), new.certificate());
     let socket = open(&server, old.client_config())?;
     let texts = SignalSpy::new(&socket.text_message_received());
@@ -250,7 +236,7 @@ fn the_certificate_is_that_of_the_host_that_is_wanted() -> Result<()> {
     let config = pems
         .iter()
         .try_fold(TlsConfig::new(), |config, pem| anyhow::Ok(config.identity(pem.identity()?)))?;
-    let server = echo_server(config)?;
+    let server = secure_echo_server(config)?;
 
     let socket = open(&server, authority.client_config())?;
     let session = socket.tls_session().context("no TLS")?;
@@ -277,7 +263,7 @@ fn certificates_of_clients_are_checked() -> Result<()> {
     {
         let trusted = [authority.certificate(), mine.certificate()?];
         let config = authority.server_config()?.ca_certificates(trusted).peer_verify_mode(mode);
-        let server = echo_server(config)?;
+        let server = secure_echo_server(config)?;
         let (errors, problems) = (Recorder::default(), SignalSpy::new(&server.peer_verify_error()));
         errors.watch_server(&server);
         let tls_errors = SignalSpy::new(&server.tls_errors());
@@ -316,7 +302,7 @@ fn a_verifier_sees_the_certificate() -> Result<()> {
     let authority = Authority::new()?;
     let client = authority.sign(&["somebody"], |_| ())?;
     let config = authority.server_config()?.ca_certificates([authority.certificate()]);
-    let server = echo_server(config.peer_verify_mode(PeerVerifyMode::Required))?;
+    let server = secure_echo_server(config.peer_verify_mode(PeerVerifyMode::Required))?;
     let known = client.certificate()?;
     server.set_verifier(async move |_server, handshake| {
         let session = handshake.tls_session();
@@ -334,7 +320,7 @@ fn a_verifier_sees_the_certificate() -> Result<()> {
 #[test]
 fn sessions_are_resumed() -> Result<()> {
     let authority = Authority::new()?;
-    let server = echo_server(authority.server_config()?)?;
+    let server = secure_echo_server(authority.server_config()?)?;
     let config = authority.client_config();
 
     for is_resumed in [false, true, true] {
@@ -357,7 +343,7 @@ fn sessions_are_resumed() -> Result<()> {
 fn a_connection_of_another_server_begins_with_tls() -> Result<()> {
     for read_before in [0, 1, 100] {
         let authority = Authority::new()?;
-        let server = echo_server(authority.server_config()?)?;
+        let server = secure_echo_server(authority.server_config()?)?;
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let (port, trusted) = (listener.local_addr()?.port(), authority.certificate());
         let client = std::thread::spawn(move || check_good_tls_client(port, &trusted));
@@ -376,7 +362,7 @@ fn a_connection_of_another_server_begins_with_tls() -> Result<()> {
 #[test]
 fn more_than_the_greeting_cannot_be_handed_over() -> Result<()> {
     let authority = Authority::new()?;
-    let server = echo_server(authority.server_config()?)?;
+    let server = secure_echo_server(authority.server_config()?)?;
     let errors = SignalSpy::new(&server.server_error());
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let mut peer = TcpStream::connect(listener.local_addr()?)?;

@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 use rcgen::CertificateParams;
 use slotwork::signals::SignalSpy;
 use slotwork::{
-    Error, HostAddress, NetworkProxy, SocketState, SslMode, TlsCertificate, TlsConfig, TlsError,
-    WebSocket, WebSocketServer,
+    Error, NetworkProxy, SocketState, TlsCertificate, TlsConfig, TlsError, WebSocket,
+    WebSocketServer,
 };
 
 use crate::support::certificates::{
@@ -20,20 +20,7 @@ use crate::support::certificates::{
 };
 use crate::support::raw_server::RawServer;
 use crate::support::recorder::Recorder;
-use crate::support::{echo, serve, wait_until};
-
-/// A server that sends every message back.
-fn echo_server(config: TlsConfig) -> Result<WebSocketServer> {
-    let server = WebSocketServer::new("Test Server", SslMode::Secure);
-    server.set_tls_config(config)?;
-    server.listen(HostAddress::LocalHost, 0)?;
-    server.new_connection().connect(|server, ()| {
-        while let Some(socket) = server.next_pending_connection() {
-            echo(&socket);
-        }
-    });
-    Ok(server)
-}
+use crate::support::{echo_server, secure_echo_server, serve, wait_until};
 
 /// Opens a connection, and waits until it is there or has failed.
 fn open(socket: &WebSocket, server: &WebSocketServer, host: &str) -> Result<()> {
@@ -93,7 +80,7 @@ fn wrong_servers(authority: &Authority) -> Result<Vec<(&'static str, Pem, Vec<Ex
 fn a_wrong_certificate_is_refused_with_its_reason() -> Result<()> {
     let authority = Authority::new()?;
     for (what, pem, reasons) in wrong_servers(&authority)? {
-        let server = echo_server(pem.config()?)?;
+        let server = secure_echo_server(pem.config()?)?;
         let (socket, recorder) = (WebSocket::new(), Recorder::default());
         let noted = recorder.clone();
         socket.peer_verify_error().connect(move |_socket, error| noted.add(error.to_string()));
@@ -123,7 +110,7 @@ fn exactly_the_named_errors_are_ignored() -> Result<()> {
     let authority = Authority::new()?;
     let other = Pem::self_signed(&["127.0.0.1"])?.certificate()?;
     for (what, pem, reasons) in wrong_servers(&authority)? {
-        let server = echo_server(pem.config()?)?;
+        let server = secure_echo_server(pem.config()?)?;
         let errors: Vec<_> = reasons.iter().map(|it| it(pem.certificate().unwrap())).collect();
         let may_be_ignored = errors.iter().all(TlsError::is_ignorable);
         let of_another = reasons.iter().map(|reason| reason(other.clone()));
@@ -147,7 +134,7 @@ fn exactly_the_named_errors_are_ignored() -> Result<()> {
 #[test]
 fn a_slot_can_ignore_what_it_is_told() -> Result<()> {
     let pem = Pem::self_signed(&["somewhere.example"])?;
-    let server = echo_server(pem.config()?)?;
+    let server = secure_echo_server(pem.config()?)?;
     let socket = WebSocket::new();
     socket.tls_errors().connect(|socket, errors| socket.ignore_tls_errors(errors.to_vec()));
 
@@ -163,7 +150,7 @@ fn a_slot_can_ignore_what_it_is_told() -> Result<()> {
 #[test]
 fn what_is_ignored_counts_for_one_socket() -> Result<()> {
     let (authority, pem) = (Authority::new()?, Pem::self_signed(&["127.0.0.1"])?);
-    let server = echo_server(pem.config()?)?;
+    let server = secure_echo_server(pem.config()?)?;
     let config = authority.client_config();
 
     for is_lenient in [true, true, false, true, false] {
@@ -181,7 +168,7 @@ fn what_is_ignored_counts_for_one_socket() -> Result<()> {
 /// A panic in a slot, and one that closes the socket, forgive nothing.
 #[test]
 fn slots_of_tls_errors_may_do_anything_else() -> Result<()> {
-    let server = echo_server(Pem::self_signed(&["127.0.0.1"])?.config()?)?;
+    let server = secure_echo_server(Pem::self_signed(&["127.0.0.1"])?.config()?)?;
     let acts: [fn(&WebSocket); 3] = [
         |socket| socket.abort(),
         |socket| {
@@ -204,7 +191,7 @@ fn slots_of_tls_errors_may_do_anything_else() -> Result<()> {
 #[test]
 fn a_weak_key_is_refused() -> Result<()> {
     let authority = Authority::new()?;
-    let server = echo_server(authority.weak_server_config()?)?;
+    let server = secure_echo_server(authority.weak_server_config()?)?;
     let socket = WebSocket::new();
     socket.set_tls_config(authority.client_config());
 
@@ -222,7 +209,7 @@ fn a_certificate_can_be_trusted_by_itself() -> Result<()> {
     let changes: [Change; 2] = [|_| (), as_authority];
     for change in changes {
         let pem = Pem::self_signed_with(&["127.0.0.1", "localhost", "::1"], change)?;
-        let server = echo_server(pem.config()?)?;
+        let server = secure_echo_server(pem.config()?)?;
         for host in ["127.0.0.1", "localhost"] {
             let socket = WebSocket::new();
             socket.set_tls_config(TlsConfig::new().ca_certificates([pem.certificate()?]));
@@ -233,7 +220,7 @@ fn a_certificate_can_be_trusted_by_itself() -> Result<()> {
             change(params);
             expired(params);
         })?;
-        let (server, socket) = (echo_server(late.config()?)?, WebSocket::new());
+        let (server, socket) = (secure_echo_server(late.config()?)?, WebSocket::new());
         socket.set_tls_config(TlsConfig::new().add_ca_certificates([late.certificate()?]));
         open(&socket, &server, "127.0.0.1")?;
         assert_eq!(refusal(&socket)?, TlsError::CertificateExpired(late.certificate()?));
@@ -246,7 +233,7 @@ fn a_certificate_can_be_trusted_by_itself() -> Result<()> {
 fn without_a_configuration_the_system_decides() -> Result<()> {
     let authority = Authority::new()?;
     let pem = authority.sign(&["127.0.0.1"], |_| ())?;
-    let server = echo_server(pem.config()?)?;
+    let server = secure_echo_server(pem.config()?)?;
 
     let socket = WebSocket::new();
     open(&socket, &server, "127.0.0.1")?;
@@ -261,7 +248,7 @@ fn without_a_configuration_the_system_decides() -> Result<()> {
 /// A server at the wrong port.
 #[test]
 fn who_does_not_speak_tls_is_no_secure_server() -> Result<()> {
-    let plain = crate::support::echo_server()?;
+    let plain = echo_server()?;
     let (socket, recorder) = (WebSocket::new(), Recorder::default());
     recorder.watch(&socket);
 
@@ -363,7 +350,7 @@ fn proxy(steps: &'static [(usize, &'static [u8])], port: u16) -> Result<u16> {
 #[test]
 fn a_proxy_sees_nothing_but_tls() -> Result<()> {
     let authority = Authority::new()?;
-    let server = echo_server(authority.server_config()?)?;
+    let server = secure_echo_server(authority.server_config()?)?;
     let port = server.server_port();
     let http: &[(usize, &[u8])] = &[(0, b"HTTP/1.1 200 OK\r\n\r\n")];
     let socks: &[(usize, &[u8])] =
@@ -387,8 +374,9 @@ fn a_proxy_sees_nothing_but_tls() -> Result<()> {
 #[test]
 fn a_socket_can_be_opened_again() -> Result<()> {
     let (first, second) = (Authority::new()?, Authority::new()?);
-    let servers = [echo_server(first.server_config()?)?, echo_server(second.server_config()?)?];
-    let plain = crate::support::echo_server()?;
+    let servers =
+        [secure_echo_server(first.server_config()?)?, secure_echo_server(second.server_config()?)?];
+    let plain = echo_server()?;
     let socket = WebSocket::new();
     let ends = SignalSpy::new(&socket.disconnected());
     let urls = Rc::new(RefCell::new(Vec::new()));

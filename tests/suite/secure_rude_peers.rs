@@ -4,25 +4,17 @@ use std::io::Read;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use slotwork::{HostAddress, PeerVerifyMode, SslMode, TlsConfig, WebSocketServer};
+use slotwork::{PeerVerifyMode, TlsConfig, WebSocketServer};
 
 use crate::support::certificates::Authority;
 use crate::support::raw_peer::{RawPeer, request};
 use crate::support::recorder::Recorder;
 use crate::support::tls_peer::{TlsPeer, check_good_tls_client};
-use crate::support::{echo, serve};
+use crate::support::{secure_echo_server, serve};
 
-fn echo_server(config: TlsConfig) -> Result<(WebSocketServer, Recorder)> {
-    let server = WebSocketServer::new("Test Server", SslMode::Secure);
-    server.set_tls_config(config)?;
-    server.listen(HostAddress::LocalHost, 0)?;
-    let recorder = Recorder::default();
+fn recorded_server(config: TlsConfig) -> Result<(WebSocketServer, Recorder)> {
+    let (server, recorder) = (secure_echo_server(config)?, Recorder::default());
     recorder.watch_server(&server);
-    server.new_connection().connect(|server, ()| {
-        while let Some(socket) = server.next_pending_connection() {
-            echo(&socket);
-        }
-    });
     Ok((server, recorder))
 }
 
@@ -65,7 +57,7 @@ fn who_does_not_speak_tls_gets_an_alert() -> Result<()> {
         ("TLS 1.1", client_hello([3, 2], &[]), too_old),
         ("TLS 1.1 of today", client_hello([3, 2], OF_TLS_1_2), too_old),
     ] {
-        let (server, recorder) = echo_server(authority.server_config()?)?;
+        let (server, recorder) = recorded_server(authority.server_config()?)?;
         let (port, trusted) = (server.server_port(), authority.certificate());
         let text = Recorder::default();
         let noted = text.clone();
@@ -111,7 +103,7 @@ fn who_stops_in_the_middle_is_given_up() -> Result<()> {
     for place in
         [BeforeTheGreeting, InTheGreeting, InTheHandshake, BehindTheHandshake, InTheRequest]
     {
-        let (server, recorder) = echo_server(authority.server_config()?)?;
+        let (server, recorder) = recorded_server(authority.server_config()?)?;
         server.set_handshake_timeout(Some(Duration::from_millis(200)));
         let (port, trusted) = (server.server_port(), authority.certificate());
         let (slow_port, slow_trusted) = (port, trusted.clone());
@@ -154,7 +146,7 @@ fn stop_at(place: Place, port: u16, trusted: &slotwork::TlsCertificate) -> Resul
 #[test]
 fn who_says_nothing_and_goes_is_not_reported() -> Result<()> {
     let authority = Authority::new()?;
-    let (server, recorder) = echo_server(authority.server_config()?)?;
+    let (server, recorder) = recorded_server(authority.server_config()?)?;
     let (port, trusted) = (server.server_port(), authority.certificate());
 
     serve(move || {
@@ -171,7 +163,7 @@ fn who_says_nothing_and_goes_is_not_reported() -> Result<()> {
 fn who_has_no_certificate_where_one_is_required_is_refused() -> Result<()> {
     let authority = Authority::new()?;
     let config = authority.server_config()?.ca_certificates([authority.certificate()]);
-    let (server, recorder) = echo_server(config.peer_verify_mode(PeerVerifyMode::Required))?;
+    let (server, recorder) = recorded_server(config.peer_verify_mode(PeerVerifyMode::Required))?;
     let errors = slotwork::signals::SignalSpy::new(&server.server_error());
     let (port, trusted) = (server.server_port(), authority.certificate());
 
@@ -194,7 +186,7 @@ fn who_has_no_certificate_where_one_is_required_is_refused() -> Result<()> {
 #[test]
 fn a_forged_record_ends_the_connection() -> Result<()> {
     let authority = Authority::new()?;
-    let (server, _recorder) = echo_server(authority.server_config()?)?;
+    let (server, _recorder) = recorded_server(authority.server_config()?)?;
     let (port, trusted) = (server.server_port(), authority.certificate());
 
     serve(move || {

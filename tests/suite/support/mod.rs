@@ -18,6 +18,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+#[cfg(feature = "tls")]
+use slotwork::TlsConfig;
 use slotwork::{EventLoop, HostAddress, SslMode, WebSocket, WebSocketServer};
 use smol::Timer;
 use smol::future::{FutureExt, yield_now};
@@ -37,12 +39,34 @@ pub(crate) fn listening_server() -> Result<WebSocketServer> {
 /// A server that sends every message back.
 pub(crate) fn echo_server() -> Result<WebSocketServer> {
     let server = listening_server()?;
+    echo_all(&server);
+    Ok(server)
+}
+
+/// A server that speaks TLS and sends every message back.
+#[cfg(feature = "tls")]
+#[allow(dead_code, reason = "not each of the test programs uses it")]
+pub(crate) fn secure_echo_server(config: TlsConfig) -> Result<WebSocketServer> {
+    let server = WebSocketServer::new("Test Server", SslMode::Secure);
+    server.set_tls_config(config)?;
+    server.listen(HostAddress::LocalHost, 0)?;
+    echo_all(&server);
+    Ok(server)
+}
+
+fn echo_all(server: &WebSocketServer) {
     server.new_connection().connect(|server, ()| {
         while let Some(socket) = server.next_pending_connection() {
             echo(&socket);
         }
     });
-    Ok(server)
+}
+
+/// A client that writes down its signals.
+pub(crate) fn recorded_client() -> (WebSocket, Recorder) {
+    let (socket, recorder) = (WebSocket::new(), Recorder::default());
+    recorder.watch(&socket);
+    (socket, recorder)
 }
 
 /// A server that records the signals of its sockets, and calls `act` for each text message.

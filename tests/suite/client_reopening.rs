@@ -1,0 +1,170 @@
+//! Clients that are opened again, or called off before they are open.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use anyhow::Result;
+use slotwork::{Error, SocketState, WebSocket};
+
+use crate::support::raw_peer::TEXT;
+use crate::support::raw_server::{RawServer, unmasked};
+use crate::support::recorder::Recorder;
+use crate::support::{recorded_client, serve};
+
+/// Qt: CLI-22, CLI-23: each signal comes once for each connection, and nothing of the last one is
+/// left.
+#[test]
+fn a_socket_is_opened_again_in_its_disconnected_slot() -> Result<()> {
+    let server = RawServer::listen()?;
+    let (url, again) = (server.url(), Rc::new(Cell::new(2)));
+    let (socket, recorder) = recorded_client();
+    let address = url.clone();
+    socket.disconnected().connect_to(&again, move |again, socket, ()| {
+        if again.replace(again.get() - 1) > 0 {
+            assert!(socket.open(address.as_str()).is_ok());
+            assert_eq!(socket.state(), SocketState::Connecting);
+            assert_eq!(socket.close_code(), None);
+        }
+    });
+    socket.open(url.as_str())?;
+
+    serve(move || {
+        // The first one breaks off inside a frame, of which nothing may leak.
+        let mut first = server.open()?;
+        first.peer.send([0x81, 5, b'h'])?;
+        drop(first);
+        let mut second = server.open()?;
+        second.peer.send(unmasked(TEXT, b"second"))?;
+        second.close(1001, "bye")?;
+        server.open()?.close(1000, "")
+    })?;
+
+    recorder.wait_for_disconnected(3)?;
+    recorder.check(&[
+        "Connecting",
+        "Connected",
+        "connected",
+        "error: the peer closed the connection without a closing handshake",
+        "Unconnected",
+        "disconnected Some(1006) ",
+        "Connecting",
+        "Connected",
+        "connected",
+        "text second",
+        "about to close",
+        "Closing",
+        "Unconnected",
+        "disconnected Some(1001) bye",
+        "Connecting",
+        "Connected",
+        "connected",
+        "about to close",
+        "Closing",
+        "Unconnected",
+        "disconnected Some(1000) ",
+    ])
+}
+
+/// `open` is an error until `disconnected`: what is under way goes on, and ends in order.
+#[test]
+fn a_socket_is_not_opened_twice() -> Result<()> {
+    let server = RawServer::listen()?;
+    let (url, socket) = (server.url(), WebSocket::new());
+    let refused = Rc::new(Cell::new(0));
+    let is_refused = move |refused: &Rc<Cell<u32>>, socket: &WebSocket| {
+        if matches!(socket.open(url.as_str()), Err(Error::AlreadyOpen)) {
+            refused.set(refused.get() + 1);
+        }
+    };
+    let check = is_refused.clone();
+    socket.connected().connect_to(&refused, move |refused, socket, ()| {
+        check(refused, socket);
+        socket.abort();
+        // The end has not been told yet.
+        check(refused, socket);
+    });
+    let check = is_refused.clone();
+    socket.state_changed().connect_to(&refused, move |refused, socket, _state| {
+        check(refused, socket);
+    });
+    let (recorder, url) = (Recorder::default(), server.url());
+    recorder.watch(&socket);
+
+    socket.open(url.as_str())?;
+    is_refused(&refused, &socket);
+    serve(move || server.open()?.peer.read_to_end())?;
+
+    recorder.check_life(&[
+        "Connecting",
+        "Connected",
+        "connected",
+        "about to close",
+        "Unconnected",
+        "disconnected Some(1006) ",
+    ])?;
+    assert_eq!(refused.get(), 6);
+    Ok(())
+}
+
+/// The same for a socket that cannot connect: it may be opened again from `disconnected` on.
+#[test]
+fn a_socket_is_not_opened_again_before_its_failure_is_told() -> Result<()> {
+    let server = RawServer::listen()?;
+    let (socket, url) = (WebSocket::new(), server.url());
+    let recorder = Recorder::default();
+    recorder.watch(&socket);
+    let results = Rc::new(Cell::new((false, false)));
+    socket.error_occurred().connect_to(&results, {
+        let url = url.clone();
+        move |results, socket, _error| {
+            let is_refused = matches!(socket.open(url.as_str()), Err(Error::AlreadyOpen));
+            results.set((is_refused, false));
+        }
+    });
+    socket.disconnected().connect_to(&results, {
+        let url = url.clone();
+        move |results, socket, ()| {
+            if let (is_refused, false) = results.get() {
+                results.set((is_refused, socket.open(url.as_str()).is_ok()));
+            }
+        }
+    });
+
+    socket.open(url.as_str())?;
+    serve(move || {
+        drop(server.accept()?);
+        server.open()?.close(1000, "")
+    })?;
+
+    recorder.wait_for_disconnected(2)?;
+    assert_eq!(results.get(), (true, true));
+    Ok(())
+}
+
+/// Qt: CLI-26: nothing but the request is sent, and no error is told.
+#[test]
+fn close_and_abort_end_what_is_connecting() -> Result<()> {
+    for end in [|socket: &WebSocket| _ = socket.close(1000, "bye"), WebSocket::abort] {
+        let server = RawServer::listen()?;
+        let (socket, recorder) = recorded_client();
+
+        // Before the loop has run, and while the answer is waited for.
+        socket.open(server.url())?;
+        end(&socket);
+        assert_eq!(socket.state(), SocketState::Unconnected);
+        recorder.wait_for_disconnected(1)?;
+        socket.open(server.url())?;
+        let (client, server) = serve(move || Ok((server.read_request()?, server)))?;
+        assert_eq!(socket.state(), SocketState::Connecting);
+        end(&socket);
+        recorder.wait_for_disconnected(2)?;
+
+        let rest = serve(move || { client }.peer.read_to_end())?;
+        assert!(rest.is_empty(), "{rest:?} came behind the request");
+        drop(server);
+        let expected = ["Connecting", "Unconnected", "disconnected Some(1006) "];
+        recorder.check(&[expected, expected].concat())?;
+        assert!(socket.error().is_none());
+    }
+    Ok(())
+}
