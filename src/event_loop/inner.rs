@@ -24,8 +24,9 @@ use super::caught_panic::CaughtPanic;
 use super::deferred::Deferred;
 use super::exits::Exits;
 use super::panic_policy::PanicPolicy;
+use super::runner::Runner;
 use super::shared::{Call, Shared};
-use super::thread_loop::{self, Runner};
+use super::thread_loop;
 
 /// What a loop is made of, but for its tasks: those may hold an `EventLoop`, and would hold
 /// themselves.
@@ -174,7 +175,7 @@ impl<'a> Run<'a> {
 
     fn run_tasks(&mut self) {
         let mut runner = self.runner.take().unwrap_or_else(thread_loop::take_runner);
-        let _: Poll<_> = runner.as_mut().poll(&mut Context::from_waker(&self.waker));
+        runner.run(&mut Context::from_waker(&self.waker));
         self.runner = Some(runner);
     }
 }

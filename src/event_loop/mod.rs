@@ -32,6 +32,7 @@ mod handle;
 mod inner;
 mod nested_loop;
 mod panic_policy;
+mod runner;
 mod shared;
 mod sleep;
 mod thread_loop;

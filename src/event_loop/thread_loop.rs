@@ -1,26 +1,15 @@
 //! The loop of each thread, made at first use, and its end.
 
 use std::cell::RefCell;
-use std::convert::Infallible;
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
 use slotwork_signals as signals;
 use smol::LocalExecutor;
 
-use crate::panics;
-
 use super::EventLoop;
 use super::inner::Inner;
-
-/// Runs the tasks and queued slots of a thread, for ever.
-///
-/// It is kept between the runs of the loop: while nobody polls it, it still tells the loop when a
-/// task becomes ready.
-pub(super) type Runner = Pin<Box<dyn Future<Output = Infallible>>>;
+use super::runner::Runner;
 
 /// A thread's loop with its tasks.
 struct ThreadLoop {
@@ -46,7 +35,7 @@ pub(super) fn executor() -> Rc<LocalExecutor<'static>> {
 /// Takes the runner of this thread; inside a run, another one.
 pub(super) fn take_runner() -> Runner {
     with_thread_loop(|thread_loop| {
-        thread_loop.runner.take().unwrap_or_else(|| run_for_ever(Rc::clone(&thread_loop.executor)))
+        thread_loop.runner.take().unwrap_or_else(|| Runner::new(Rc::clone(&thread_loop.executor)))
     })
 }
 
@@ -102,23 +91,6 @@ fn with_thread_loop<T>(use_loop: impl Fn(&mut ThreadLoop) -> T) -> T {
     // What is dropped at the thread's very end may still ask for a loop; it gets one that will
     // not run.
     current.unwrap_or_else(|_| use_loop(&mut ThreadLoop::new()))
-}
-
-fn run_for_ever(executor: Rc<LocalExecutor<'static>>) -> Runner {
-    Box::pin(async move { executor.run(run_queued_slots()).await })
-}
-
-/// Runs the queued slots of this thread.
-async fn run_queued_slots() -> Infallible {
-    let mut dispatch = pin!(signals::dispatch());
-    poll_fn(|cx| {
-        if !panics::catch("a queued slot", || _ = dispatch.as_mut().poll(cx).is_pending()) {
-            // The slots behind it are still to be run.
-            cx.waker().wake_by_ref();
-        }
-        Poll::Pending
-    })
-    .await
 }
 
 thread_local! {
