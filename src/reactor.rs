@@ -230,6 +230,7 @@ impl Source {
     }
 
     /// Wakes the task that owns the socket.
+    #[inline]
     pub(crate) fn wake(&self) {
         if let Some(waker) = &*self.waker.lock().unwrap_or_else(PoisonError::into_inner) {
             waker.wake_by_ref();

@@ -83,7 +83,7 @@ const MOST_BUFFERS: usize = 8;
 const MOST_BYTES: usize = 4 * BIGGEST_KEPT;
 /// 1 MiB and room for the headers of its frames.
 const BIGGEST_KEPT: usize = 1024 * 1024 + 1024;
-pub(crate) const SMALLEST_KEPT: usize = 1024;
+const SMALLEST_KEPT: usize = 1024;
 const ALWAYS_FITTING: usize = 4096;
 const MOST_SLACK: usize = 4;
 

@@ -22,13 +22,19 @@ pub(super) enum Admission {
 }
 
 impl Shared {
+    /// Returns whether everything is as it is most of the time: nothing was set, nothing waits apart,
+    /// and so many bytes more may wait for the peer.
+    #[inline]
+    pub(super) fn takes_all(&self, needed: usize) -> bool {
+        self.rare.is_none() && self.outbox.len().saturating_add(needed) <= OUTPUT_LIMIT
+    }
+
     /// Decides about a message of so many bytes, and makes room for it as the policy says.
     ///
     /// The kernel is asked first to take something. Where nothing waits there is room for any message,
     /// and with a policy that drops others there always is room for the newest.
     pub(super) fn admit(&mut self, needed: usize) -> Admission {
-        // Of most connections nothing was set, and nothing waits apart.
-        if self.rare.is_none() && self.outbox.len().saturating_add(needed) <= OUTPUT_LIMIT {
+        if self.takes_all(needed) {
             return Admission::Now;
         }
         let OutputSettings { policy, limit, .. } = self.output_settings();

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::protocol::buffer_pool::{BufferPool, SMALLEST_KEPT, good_capacity};
+use crate::protocol::buffer_pool::{BufferPool, good_capacity};
 use crate::reactor::keep_a_while;
 
 /// The pool of a thread, for messages that are assembled and for output.
@@ -14,23 +14,36 @@ pub(super) fn shared_pool() -> SharedPool {
     POOL.try_with(Rc::clone).unwrap_or_default()
 }
 
-/// Takes a buffer for `needed` bytes from this thread's pool, or makes one that it will keep.
+/// Takes a buffer for `needed` bytes from this thread, or makes one that it will keep.
+#[inline]
 pub(super) fn take_buffer(needed: usize) -> Vec<u8> {
+    if needed <= SMALL {
+        let small = SMALL_BUFFER.try_with(Cell::take).unwrap_or_default();
+        return if small.capacity() >= needed { small } else { Vec::with_capacity(SMALL) };
+    }
     let pooled = POOL.try_with(|pool| pool.borrow_mut().take(needed)).ok().flatten();
-    pooled.unwrap_or_else(|| Vec::with_capacity(good_capacity(needed.max(SMALLEST_KEPT))))
+    pooled.unwrap_or_else(|| Vec::with_capacity(good_capacity(needed)))
 }
 
-/// Gives a buffer to this thread's pool.
-pub(super) fn put_buffer(buffer: Vec<u8>) {
-    // At the thread's end there is no pool, and the buffer is freed.
-    let _ = POOL.try_with(|pool| pool.borrow_mut().put(buffer));
-    note_use();
+/// Gives a buffer to this thread.
+#[inline]
+pub(super) fn put_buffer(mut buffer: Vec<u8>) {
+    // At the thread's end it is freed.
+    if buffer.capacity() == SMALL {
+        buffer.clear();
+        let _ = SMALL_BUFFER.try_with(|small| small.set(buffer));
+    } else {
+        let _ = POOL.try_with(|pool| {
+            let mut pool = pool.borrow_mut();
+            pool.put(buffer);
+            note_use(&mut pool);
+        });
+    }
 }
 
 /// Lets the big buffers go once none of them was used for a while.
-fn note_use() {
-    let is_big = |pool: &SharedPool| pool.try_borrow_mut().is_ok_and(|mut it| it.take_was_used());
-    if POOL.try_with(is_big).unwrap_or(false) {
+pub(super) fn note_use(pool: &mut BufferPool) {
+    if pool.take_was_used() {
         keep_a_while(give_up_buffers);
     }
 }
@@ -64,15 +77,18 @@ impl Drop for ReadBuffer {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
         let _ = READ_BUFFER.try_with(|buffer| buffer.set(Some(bytes)));
-        note_use();
     }
 }
 
 thread_local! {
     static POOL: SharedPool = Rc::new(RefCell::new(BufferPool::new()));
+    /// Most output is short, and written before the next is begun.
+    static SMALL_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static READ_BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
 
+/// As long as any of the short messages that are most of all, with its header.
+const SMALL: usize = 2 * 1024;
 /// What one turn of one connection reads at the most.
 ///
 /// A big message comes in few turns, and its first piece entitles it to a pooled buffer of 1 MiB

@@ -15,43 +15,17 @@ use crate::error::Error;
 use crate::panics;
 use crate::protocol::copying::append_bytes;
 use crate::protocol::decoder::{Decoded, Decoder};
-use crate::protocol::event::{Data, Event};
+use crate::protocol::event::Event;
 use crate::protocol::limits::Limits;
 use crate::reactor::wake_later;
-use crate::session::buffers::{ReadBuffer, SharedPool, put_buffer, shared_pool, take_buffer};
-use crate::session::gauge::Reading;
+use crate::session::buffers::{SharedPool, note_use, put_buffer, shared_pool, take_buffer};
+use crate::session::observer::Observer;
 use crate::session::patience::{Lost, Patience};
-use crate::session::{Failure, Output, OutputLevel, Session};
+use crate::session::shared::Phase;
+use crate::session::turn::{News, Orders, Output, Received, Start};
+use crate::session::{Failure, OutputLevel};
 use crate::socket_state::SocketState;
-use crate::turn::{self, Turn};
-
-/// Whom a driver tells what happened on its connection.
-///
-/// A method that panics closes the connection with 1011 and leaves everything else alone.
-pub(crate) trait Observer: 'static {
-    fn session(&self) -> &Session;
-    /// Returns whether [`frame_received`](Self::frame_received) is to be called.
-    fn wants_frames(&self) -> bool;
-    /// A frame that is not the last one of its message.
-    fn frame_received(&self, frame: Data<'_>);
-    /// A message; its last frame begins at `last_frame`.
-    fn message_received(&self, message: Data<'_>, last_frame: usize);
-    fn pong_received(&self, payload: &[u8]);
-    fn bytes_written(&self, count: usize);
-    /// Only after [`Session::watch_output`].
-    fn output_level_changed(&self, level: OutputLevel);
-    fn closing(&self);
-    fn state_changed(&self, state: SocketState);
-    fn failed(&self, error: Error);
-    /// The last call: the connection has ended.
-    fn ended(this: &Arc<Self>);
-}
-
-impl<O: Observer> Turn for O {
-    fn suspend(&self) {
-        self.session().suspend_turn();
-    }
-}
+use crate::turn::{self};
 
 /// The task that owns the input of one connection, and keeps its observer alive.
 pub(crate) struct Driver<O: Observer> {
@@ -109,105 +83,131 @@ impl<O: Observer> Driver<O> {
 
     /// Takes a turn; what its slots leave for another one comes behind the other connections.
     fn turn(&mut self, cx: &Context<'_>) -> Poll<()> {
-        let outcome = self.read_and_write(cx);
+        let observer: Arc<O> = Arc::clone(&self.observer);
+        let _in_turn = turn::begin(observer);
+        let start = self.observer.session().begin_turn(self.wants_input());
+        if start.has_orders
+            && let Some(failure) = self.follow_orders()
+        {
+            return self.end(Some(failure));
+        }
+        // Given up at the end of the turn: the loop may have been held up, and not the peer.
+        let lost = self.patience.as_deref().and_then(Patience::lost);
+        if start.phase == Phase::Closing {
+            self.announce_closing();
+        }
+        let input = if start.is_taken { self.read(start) } else { Input::Waiting };
+
+        let is_heard = self.observer.wants_bytes_written();
+        let output = self.observer.session().write_turn(is_heard);
+        if output.ends_turn(is_heard) {
+            return self.conclude(input, &output, lost, None, cx);
+        }
+        let news = output.has_news.then(|| self.observer.session().take_news());
+        if output.written > 0 {
+            self.tell(|observer| observer.bytes_written(output.written));
+        }
+        let failure = news.and_then(|news| self.tell_news(news));
+        let outcome = self.conclude(input, &output, lost, failure, cx);
         if self.observer.session().end_turn() && outcome.is_pending() {
             wake_later(cx.waker());
         }
         outcome
     }
 
-    fn read_and_write(&mut self, cx: &Context<'_>) -> Poll<()> {
-        let observer: Arc<O> = Arc::clone(&self.observer);
-        let _in_turn = turn::begin(observer);
-        let start = self.observer.session().begin_turn();
-        if start.failure.is_some() {
-            return self.end(start.failure);
-        }
-        // Given up at the end of the turn: the loop may have been held up, and not the peer.
-        let lost = self.patience.as_deref().and_then(Patience::lost);
-        if start.is_closing {
-            self.announce_closing();
-        }
-        if let Some(limits) = start.new_limits {
-            self.decoder.set_limits(limits);
-        }
-        let may_read = start.is_taken && !self.is_paused();
-        let input = if may_read { self.read(start.is_readable) } else { Input::Waiting };
-
-        let mut output = self.observer.session().write_turn();
-        if output.written > 0 {
-            self.tell(|observer| observer.bytes_written(output.written));
-        }
-        self.tell_reading(&mut output.reading);
+    /// Ends the connection, or makes ready for its next turn.
+    fn conclude(
+        &mut self,
+        input: Input,
+        output: &Output,
+        lost: Option<Lost>,
+        failure: Option<Failure>,
+        cx: &Context<'_>,
+    ) -> Poll<()> {
+        let is_closing = output.phase == Phase::Closing;
         match input {
-            _ if output.failure.is_some() => self.end(output.failure),
+            _ if failure.is_some() => self.end(failure),
             _ if matches!(lost, Some(Lost::End)) => self.end(None),
             _ if matches!(lost, Some(Lost::Output)) && output.has_more && output.written == 0 => {
                 self.end(Some(Failure::Error(Error::WriteTimeout(WRITE_TIMEOUT))))
             }
             // A peer that sends no more may still read what was sent before our close frame.
-            Input::Ended if output.is_closing && output.has_more => {
+            Input::Ended if is_closing && output.has_more => {
                 self.has_input_ended = true;
-                self.prepare_to_wait(&output, cx)
+                self.prepare_to_wait(output, cx)
             }
             // Otherwise a peer may go once a close frame is on its way.
-            Input::Ended | Input::Failed(_) if output.is_closing => self.end(None),
-            Input::Waiting if output.is_closing && output.is_broken => self.end(None),
+            Input::Ended | Input::Failed(_) if is_closing => self.end(None),
+            Input::Waiting if is_closing && output.is_broken => self.end(None),
             Input::Ended => self.end(Some(Failure::Error(Error::RemoteHostClosed))),
             Input::Failed(error) => self.end(Some(Failure::Error(error))),
             Input::More => {
                 wake_later(cx.waker());
-                self.prepare_to_wait(&output, cx)
+                self.prepare_to_wait(output, cx)
             }
             Input::Waiting if output.is_broken => {
                 self.end(Some(Failure::Error(Error::RemoteHostClosed)))
             }
-            Input::Waiting => self.prepare_to_wait(&output, cx),
+            Input::Waiting => self.prepare_to_wait(output, cx),
         }
     }
 
-    /// Tells who waits for it that there is room for more, or none.
-    fn tell_reading(&self, reading: &mut Reading) {
-        reading.waiting.drain(..).for_each(Waker::wake);
+    /// Does what few turns begin with; returns why the connection is to end, if it is.
+    #[cold]
+    fn follow_orders(&mut self) -> Option<Failure> {
+        let Orders { failure, limits } = self.observer.session().take_orders();
+        if let Some(limits) = limits {
+            self.decoder.set_limits(limits);
+        }
+        failure
+    }
+
+    /// Tells who waits for it that there is room for more, or none; returns why the connection is
+    /// to end, if it is.
+    #[cold]
+    fn tell_news(&self, news: News) -> Option<Failure> {
+        let News { reading, failure } = news;
+        reading.waiting.into_iter().for_each(Waker::wake);
         if reading.has_risen {
             self.tell(|observer| observer.output_level_changed(OutputLevel::High));
         }
         if reading.has_fallen {
             self.tell(|observer| observer.output_level_changed(OutputLevel::Drained));
         }
+        failure
     }
 
-    /// Reads once, or goes on with what an earlier turn left over, and delivers it.
-    fn read(&mut self, is_readable: bool) -> Input {
-        if self.has_input_ended {
+    /// Returns whether something is to be read before anything else is delivered.
+    fn wants_input(&self) -> bool {
+        !self.has_input_ended && self.carry.is_none() && !self.is_paused()
+    }
+
+    /// Delivers what was read, or goes on with what an earlier turn left over.
+    fn read(&mut self, start: Start) -> Input {
+        if let Some(Received { mut buffer, outcome }) = start.received {
+            match outcome {
+                Ok(0) => return Input::Ended,
+                Ok(length) => {
+                    let received = buffer.as_mut_slice().get_mut(..length).unwrap_or_default();
+                    let consumed = self.deliver(received);
+                    self.keep(received.get(consumed..).unwrap_or_default());
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Input::Failed(connection_error(error)),
+            }
+        } else if self.is_paused() {
+            return Input::Waiting;
+        } else if self.has_input_ended {
             return Input::Ended;
-        }
-        let mut is_still_readable = is_readable;
-        if let Some(mut carry) = self.carry.take() {
+        } else if let Some(mut carry) = self.carry.take() {
             carry.start += self.deliver(carry.bytes.get_mut(carry.start..).unwrap_or_default());
             if carry.start < carry.bytes.len() {
                 self.carry = Some(carry);
             } else {
                 put_buffer(carry.bytes);
             }
-        } else if is_readable {
-            let mut buffer = ReadBuffer::take();
-            match self.observer.session().read(buffer.as_mut_slice()) {
-                Ok((0, _)) => return Input::Ended,
-                Ok((length, has_more)) => {
-                    is_still_readable = has_more;
-                    let received = buffer.as_mut_slice().get_mut(..length).unwrap_or_default();
-                    let consumed = self.deliver(received);
-                    self.keep(received.get(consumed..).unwrap_or_default());
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let is_readable = self.observer.session().is_readable();
-                    return if is_readable { Input::More } else { Input::Waiting };
-                }
-                Err(error) => return Input::Failed(connection_error(error)),
-            }
         }
-        let has_more = self.carry.is_some() || is_still_readable;
+        let has_more = self.carry.is_some() || start.is_readable;
         if has_more && !self.is_paused() { Input::More } else { Input::Waiting }
     }
 
@@ -238,7 +238,9 @@ impl<O: Observer> Driver<O> {
         if !is_well {
             self.refuse(CloseCode::BAD_OPERATION, "a slot panicked");
         }
-        self.decoder.recycle(&mut pool.borrow_mut());
+        let mut pool = pool.borrow_mut();
+        self.decoder.recycle(&mut pool);
+        note_use(&mut pool);
         // Once it is over, nobody looks at the rest.
         if self.delivers() { consumed } else { received.len() }
     }
@@ -286,7 +288,7 @@ impl<O: Observer> Driver<O> {
 
     /// Goes on with the closing, and sets the time at which patience ends.
     fn prepare_to_wait(&mut self, output: &Output, cx: &Context<'_>) -> Poll<()> {
-        if output.is_closing {
+        if output.phase == Phase::Closing {
             self.announce_closing();
             if !output.has_more {
                 self.patience().end_within(CLOSING_TIMEOUT);
@@ -314,6 +316,7 @@ impl<O: Observer> Driver<O> {
         self.patience.get_or_insert_default()
     }
 
+    #[cold]
     fn announce_closing(&mut self) {
         if !mem::replace(&mut self.is_announced, true) {
             self.tell(Observer::closing);

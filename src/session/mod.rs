@@ -4,8 +4,6 @@
 //! [`Driver`] is the task on the loop that owns the input: it reads, decodes, tells its
 //! [`Observer`] what happened, and writes once at the end of each turn. Nothing here knows signals.
 
-use std::io;
-use std::mem;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,11 +13,9 @@ use crate::close_code::CloseCode;
 use crate::error::Error;
 use crate::mask_generator::MaskGenerator;
 use crate::protocol::frame::Frame;
-use crate::protocol::limits::Limits;
 use crate::protocol::role::Role;
 use crate::send_status::SendStatus;
-use crate::session::gauge::Reading;
-use crate::session::shared::{Cork, Phase, Shared};
+use crate::session::shared::{Phase, Shared};
 use crate::session::silence::Silence;
 use crate::socket_state::SocketState;
 use crate::stream::Stream;
@@ -31,6 +27,7 @@ mod backlog;
 mod buffers;
 mod driver;
 mod gauge;
+mod observer;
 mod outbox;
 mod patience;
 mod rare;
@@ -42,10 +39,12 @@ mod silence;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod waiting;
 
-pub(crate) use driver::{Driver, Observer};
+pub(crate) use driver::Driver;
 pub(crate) use gauge::OutputLevel;
+pub(crate) use observer::Observer;
 pub(crate) use rare::Settings;
 pub(crate) use silence::PING_AFTER;
 
@@ -64,28 +63,6 @@ enum Failure {
     Aborted,
     /// Something went wrong that is to be reported.
     Error(Error),
-}
-
-/// What the driver has to know when it begins a turn.
-struct Start {
-    is_taken: bool,
-    /// The kernel may have input.
-    is_readable: bool,
-    is_closing: bool,
-    /// The limits, when they were set since the last turn.
-    new_limits: Option<Limits>,
-    failure: Option<Failure>,
-}
-
-/// What came of the output at the end of a turn.
-struct Output {
-    /// How many bytes the kernel has taken since the last turn.
-    written: usize,
-    has_more: bool,
-    reading: Reading,
-    is_closing: bool,
-    is_broken: bool,
-    failure: Option<Failure>,
 }
 
 impl Session {
@@ -236,80 +213,11 @@ impl Session {
         rare.has_new_limits = true;
     }
 
-    /// Begins a turn of the driver: what is sent from now on is written at its end.
-    fn begin_turn(&self) -> Start {
-        let mut shared = self.lock();
-        shared.is_woken = false;
-        shared.cork = Cork::On;
-        Start {
-            is_taken: shared.is_taken,
-            is_readable: shared.is_readable(),
-            is_closing: shared.phase == Phase::Closing,
-            new_limits: shared.take_new_limits(),
-            failure: shared.take_failure(),
-        }
-    }
-
-    /// Writes what the kernel takes, when all that was read in a turn is delivered.
-    fn write_turn(&self) -> Output {
-        let mut shared = self.lock();
-        shared.is_woken = false;
-        let written = shared.write();
-        Output {
-            written: mem::take(&mut shared.unreported) + written,
-            has_more: !shared.outbox.is_empty(),
-            reading: shared.read_gauge(),
-            is_closing: shared.phase == Phase::Closing,
-            is_broken: shared.is_broken,
-            failure: shared.take_failure(),
-        }
-    }
-
-    /// Ends a turn of the driver, and returns whether it has to look again: the slots that heard
-    /// what was written may have sent more.
-    fn end_turn(&self) -> bool {
-        let mut shared = self.lock();
-        shared.cork = Cork::Off;
-        shared.is_woken
-    }
-
-    /// Writes now what was to be written at the end of the turn, and from now on at once. Called
-    /// again, it goes on with what the kernel has not taken before; only on the loop's thread.
-    fn suspend_turn(&self) {
-        let mut shared = self.lock();
-        match shared.cork {
-            Cork::Off => {}
-            Cork::On => {
-                shared.cork = Cork::Suspended;
-                shared.wake();
-            }
-            // A failure is left to the rest of the turn.
-            Cork::Suspended => {
-                let written = shared.write_output(true).count;
-                shared.unreported += written;
-            }
-        }
-    }
-
     /// Names the task to wake when the connection can be read or written.
     fn set_waker(&self, waker: &Waker) {
         if let Some(stream) = &self.lock().stream {
             stream.source().set_waker(waker);
         }
-    }
-
-    /// Reads what is there, and tells whether there may be more.
-    fn read(&self, buffer: &mut [u8]) -> io::Result<(usize, bool)> {
-        let Shared { stream, silence, .. } = &mut *self.lock();
-        let Some(stream) = stream else { return Ok((0, false)) };
-        let length = stream.try_read(buffer)?;
-        silence.end();
-        Ok((length, stream.is_readable()))
-    }
-
-    /// Returns whether there may be more to read: of TLS, what was read may have been no data.
-    fn is_readable(&self) -> bool {
-        self.lock().is_readable()
     }
 
     /// Answers a ping. While the peer takes nothing, only the latest one is remembered

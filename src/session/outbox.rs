@@ -108,6 +108,7 @@ impl Outbox {
     /// Writes what the kernel takes and returns how many bytes that was.
     ///
     /// Only the driver may say that it `is_driver`: see [`Stream::try_write`].
+    #[inline]
     pub(super) fn write_to(&mut self, stream: &mut Stream, is_driver: bool) -> Written {
         let Some(queue) = &mut self.0 else { return Written { count: 0, has_failed: false } };
         let written = queue.write_to(stream, is_driver);
@@ -118,6 +119,7 @@ impl Outbox {
     }
 
     /// Forgets what waits.
+    #[inline]
     pub(super) fn clear(&mut self) {
         if let Some(mut queue) = self.0.take() {
             queue.clear();
@@ -131,6 +133,7 @@ impl Outbox {
         }
     }
 
+    #[inline]
     fn queue(&mut self) -> &mut Queue {
         self.0.get_or_insert_with(|| {
             let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
@@ -157,28 +160,34 @@ impl Queue {
     }
 
     /// Adds to the last chunk, or to a new one when that is shared.
+    #[inline]
     fn append(&mut self, needed: usize, append: impl FnOnce(&mut Vec<u8>)) {
-        if let Some(behind) = &mut self.behind {
-            let before = behind.length;
-            if let Some(Chunk::Own(last)) = behind.chunks.back_mut() {
-                let length = last.len();
-                append(last);
-                behind.length = before + last.len() - length;
-                return;
-            }
+        if self.behind.is_some() {
+            return self.append_behind(needed, append);
         }
-        self.own_few_bytes(needed);
-        if self.behind.is_none()
-            && let Chunk::Own(buffer) = &mut self.chunk
-        {
-            if buffer.capacity() == 0 {
-                *buffer = take_buffer(needed + HEADER_ROOM);
-            } else if self.written > buffer.len() - self.written {
-                // More has gone than waits: moving the rest costs less than what it frees.
-                buffer.drain(..self.written);
-                self.written = 0;
-            }
-            append(buffer);
+        if matches!(self.chunk, Chunk::Shared(_)) {
+            self.own_few_bytes(needed);
+        }
+        let Chunk::Own(buffer) = &mut self.chunk else {
+            return self.append_behind(needed, append);
+        };
+        if buffer.capacity() == 0 {
+            *buffer = take_buffer(needed + HEADER_ROOM);
+        } else if self.written > buffer.len() - self.written {
+            // More has gone than waits: moving the rest costs less than what it frees.
+            buffer.drain(..self.written);
+            self.written = 0;
+        }
+        append(buffer);
+    }
+
+    #[cold]
+    fn append_behind(&mut self, needed: usize, append: impl FnOnce(&mut Vec<u8>)) {
+        let behind = self.behind.get_or_insert_default();
+        if let Some(Chunk::Own(last)) = behind.chunks.back_mut() {
+            let before = last.len();
+            append(last);
+            behind.length += last.len() - before;
             return;
         }
         let mut buffer = take_buffer(needed + HEADER_ROOM);
@@ -190,7 +199,7 @@ impl Queue {
     fn own_few_bytes(&mut self, needed: usize) {
         let Chunk::Shared(shared) = &self.chunk else { return };
         let rest = shared.get(self.written..).unwrap_or_default();
-        if self.behind.is_none() && rest.len() < WORTH_A_CHUNK {
+        if rest.len() < WORTH_A_CHUNK {
             let mut buffer = take_buffer(rest.len() + needed + HEADER_ROOM);
             append_bytes(&mut buffer, rest);
             (self.chunk, self.written) = (Chunk::Own(buffer), 0);
@@ -203,6 +212,7 @@ impl Queue {
         behind.chunks.push_back(chunk);
     }
 
+    #[inline]
     fn write_to(&mut self, stream: &mut Stream, is_driver: bool) -> Written {
         let mut count = 0;
         loop {
@@ -217,10 +227,13 @@ impl Queue {
                 stream.try_write(&buffers)
             };
             let Ok(written) = result else { return Written { count, has_failed: true } };
-            let is_done = written == rest.len();
             count += written;
-            self.written += written;
-            if !is_done {
+            if written < rest.len() {
+                self.written += written;
+                return Written { count, has_failed: false };
+            }
+            if self.behind.is_none() {
+                self.written = self.chunk.len();
                 return Written { count, has_failed: false };
             }
             self.next_chunk();
@@ -242,6 +255,7 @@ impl Queue {
     }
 
     /// Forgets what waits.
+    #[inline]
     fn clear(&mut self) {
         self.written = 0;
         mem::take(&mut self.chunk).recycle();

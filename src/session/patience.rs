@@ -15,6 +15,7 @@ pub(super) struct Patience {
 }
 
 /// What was waited for in vain.
+#[derive(Clone, Copy)]
 pub(super) enum Lost {
     /// That the peer takes output.
     Output,

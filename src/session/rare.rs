@@ -36,6 +36,16 @@ pub(super) struct Rare {
 }
 
 impl Rare {
+    /// Returns whether the driver has to know something when it begins a turn.
+    pub(super) fn has_orders(&self) -> bool {
+        self.has_new_limits || self.failure.is_some()
+    }
+
+    /// Returns whether there may be something to tell at the end of a turn.
+    pub(super) fn has_news(&self) -> bool {
+        self.gauge.is_some() || self.failure.is_some()
+    }
+
     /// Keeps what was set, for another connection, and forgets what became of the last one.
     pub(super) fn without_past(self) -> Self {
         let Self { settings, mask_generator, gauge, .. } = self;

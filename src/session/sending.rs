@@ -19,11 +19,16 @@ impl Session {
     /// Queues a message, to be written at the end of the loop's turn.
     pub(crate) fn send(&self, kind: MessageKind, message: &[u8]) -> SendStatus {
         let mut shared = self.lock();
-        let frame_size = shared.outgoing_frame_size();
-        let is_big = message.len() >= WRITE_AT_ONCE && shared.outbox.is_empty();
         if shared.phase != Phase::Open {
             return SendStatus::NotConnected;
         }
+        if message.len() < WRITE_AT_ONCE && shared.takes_all(message.len()) {
+            shared.push(&Frame::message(kind, message));
+            shared.wake();
+            return SendStatus::Queued;
+        }
+        let frame_size = shared.outgoing_frame_size();
+        let is_big = message.len() >= WRITE_AT_ONCE && shared.outbox.is_empty();
         let frames = Frames::of(kind, message, frame_size);
         let admission = if is_big { Admission::Now } else { shared.admit(message.len()) };
         match admission {

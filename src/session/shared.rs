@@ -93,12 +93,14 @@ impl Shared {
     }
 
     /// Puts a frame behind what waits.
+    #[inline]
     pub(super) fn push(&mut self, frame: &Frame<'_>) {
         let key = self.next_key();
         self.outbox.push(frame, key);
     }
 
     /// Returns a key that no peer can foresee, or none for a server (RFC 6455 §5.3).
+    #[inline]
     pub(super) fn next_key(&mut self) -> Option<MaskingKey> {
         match self.role {
             Role::Server => None,
@@ -144,6 +146,7 @@ impl Shared {
     }
 
     /// Wakes the driver, unless it will look at everything before it sleeps anyway.
+    #[inline]
     pub(super) fn wake(&mut self) {
         let Some(stream) = &self.stream else { return };
         let was_woken = mem::replace(&mut self.is_woken, true);
@@ -217,6 +220,7 @@ impl Shared {
     }
 
     /// Writes what the kernel takes, and then of the messages that wait behind it.
+    #[inline]
     pub(super) fn write_output(&mut self, is_driver: bool) -> Written {
         let mut count = 0;
         loop {

@@ -233,6 +233,10 @@ impl Observer for Recorder {
         self.wants_frames.load(Ordering::Relaxed)
     }
 
+    fn wants_bytes_written(&self) -> bool {
+        true
+    }
+
     fn frame_received(&self, frame: Data<'_>) {
         assert!(self.wants_frames(), "nobody asked for {frame:?}");
         self.record().frames.extend_from_slice(bytes_of(frame));

@@ -269,6 +269,10 @@ impl Observer for Inner {
         self.rare.get().is_some_and(|rare| rare.signals.wants_frames())
     }
 
+    fn wants_bytes_written(&self) -> bool {
+        self.rare.get().is_some_and(|rare| rare.signals.bytes_written.slot_count() > 0)
+    }
+
     fn frame_received(&self, frame: Data<'_>) {
         self.emit_rare(|signals| signals.emit_frame(frame, false));
     }

@@ -48,6 +48,7 @@ impl Stream {
     ///
     /// With TLS, what was there may have been no data. Then
     /// [`is_readable`](Self::is_readable) tells whether to look again. Only for the loop's thread.
+    #[inline]
     pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_read(buffer),
@@ -63,6 +64,7 @@ impl Stream {
     ///
     /// For any thread. Unless it is the loop's own, the loop's task has to be woken when not all
     /// was taken: only there may the readiness be cleared, an event could be lost otherwise.
+    #[inline]
     pub(crate) fn try_write(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write(buffers),
@@ -74,6 +76,7 @@ impl Stream {
     }
 
     /// Writes what the kernel takes and notes whether it takes more: only for the loop's thread.
+    #[inline]
     pub(crate) fn try_write_here(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let written = self.try_write(buffers)?;
         if written < buffers.iter().map(|buffer| buffer.len()).sum() {
@@ -105,6 +108,7 @@ impl Stream {
     }
 
     /// Returns whether a read may succeed.
+    #[inline]
     pub(crate) fn is_readable(&self) -> bool {
         match self {
             #[cfg(feature = "tls")]
@@ -125,6 +129,7 @@ impl Stream {
     }
 
     /// Returns what is known of the socket and whom it wakes.
+    #[inline]
     pub(crate) fn source(&self) -> &Arc<Source> {
         match self {
             Self::Tcp(stream) => stream.source(),

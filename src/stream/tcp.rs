@@ -74,6 +74,7 @@ impl<I: Read + Write> TcpStream<I> {
         self.registration.source()
     }
 
+    #[inline]
     pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if !self.source().is_readable() {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -91,6 +92,7 @@ impl<I: Read + Write> TcpStream<I> {
         result
     }
 
+    #[inline]
     pub(super) fn try_write(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         if !self.source().is_writable() {
             return Ok(0);

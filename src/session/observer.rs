@@ -1,0 +1,39 @@
+//! Whom a connection tells what happened on it.
+
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::protocol::event::Data;
+use crate::session::{OutputLevel, Session};
+use crate::socket_state::SocketState;
+use crate::turn::Turn;
+
+/// Whom a driver tells what happened on its connection.
+///
+/// A method that panics closes the connection with 1011 and leaves everything else alone.
+pub(crate) trait Observer: 'static {
+    fn session(&self) -> &Session;
+    /// Returns whether [`frame_received`](Self::frame_received) is to be called.
+    fn wants_frames(&self) -> bool;
+    /// Returns whether [`bytes_written`](Self::bytes_written) is to be called.
+    fn wants_bytes_written(&self) -> bool;
+    /// A frame that is not the last one of its message.
+    fn frame_received(&self, frame: Data<'_>);
+    /// A message; its last frame begins at `last_frame`.
+    fn message_received(&self, message: Data<'_>, last_frame: usize);
+    fn pong_received(&self, payload: &[u8]);
+    fn bytes_written(&self, count: usize);
+    /// Only after [`Session::watch_output`].
+    fn output_level_changed(&self, level: OutputLevel);
+    fn closing(&self);
+    fn state_changed(&self, state: SocketState);
+    fn failed(&self, error: Error);
+    /// The last call: the connection has ended.
+    fn ended(this: &Arc<Self>);
+}
+
+impl<O: Observer> Turn for O {
+    fn suspend(&self) {
+        self.session().suspend_turn();
+    }
+}
