@@ -34,6 +34,9 @@ pub enum Error {
         /// Where it listens.
         url: String,
     },
+    /// The thread of the event loop has ended: nobody would serve.
+    #[error("the thread of the event loop has ended")]
+    EventLoopEnded,
     /// `wss` was asked for, and this build is one without TLS: its feature `tls` is off.
     #[error("wss is not supported: the feature `tls` is off")]
     SecureModeNotSupported,

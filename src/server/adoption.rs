@@ -24,8 +24,8 @@ impl WebSocketServer {
     ///
     /// # Errors
     ///
-    /// [`Error::Accept`] when the connection is there no more, and with `SslMode::Secure` those
-    /// of [`listen`](Self::listen). Nothing is emitted then, and the connection is closed.
+    /// [`Error::Accept`] when the connection is there no more, and those of
+    /// [`listen`](Self::listen) that do not concern its address. Nothing is emitted then, and the connection is closed.
     ///
     /// # Qt
     ///
@@ -69,7 +69,7 @@ impl WebSocketServer {
     /// ```
     #[doc(alias = "handleConnection")]
     pub fn handle_connection(&self, stream: TcpStream, received: &[u8]) -> Result<(), Error> {
-        self.inner.check_secure()?;
+        self.inner.check_ready()?;
         let adopted = stream::Adopted::new(stream);
         let adopted = adopted.map_err(|source| Error::Accept { source: Arc::new(source) })?;
         let (received, closings) = (received.to_vec(), self.inner.lock().closings);

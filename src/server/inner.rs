@@ -137,7 +137,7 @@ impl Inner {
         &self,
         make: impl FnOnce() -> Result<(Listener, HostAddress), Error>,
     ) -> Result<Arc<Listener>, Error> {
-        self.check_secure()?;
+        self.check_ready()?;
         let mut state = self.lock();
         if let Some(listening) = &state.listening {
             return Err(Error::AlreadyListening { url: listening.url(self.mode) });
@@ -150,8 +150,11 @@ impl Inner {
         Ok(listener)
     }
 
-    /// Fails when the server is to speak TLS and cannot.
-    pub(super) fn check_secure(&self) -> Result<(), Error> {
+    /// Fails when the server cannot serve: its loop has ended, or it is to speak TLS and cannot.
+    pub(super) fn check_ready(&self) -> Result<(), Error> {
+        if self.event_loop.has_ended() {
+            return Err(Error::EventLoopEnded);
+        }
         match self.mode {
             SslMode::NonSecure => Ok(()),
             #[cfg(feature = "tls")]

@@ -98,8 +98,9 @@ impl WebSocketServer {
     /// # Errors
     ///
     /// [`Error::Listen`] when the address cannot be bound, [`Error::AlreadyListening`] when the
-    /// server listens, which it then goes on doing, and [`Error::SecureModeNotSupported`] for
-    /// [`SslMode::Secure`]. [`server_error`](Self::server_error) is emitted as well, before this
+    /// server listens, which it then goes on doing, [`Error::EventLoopEnded`] when the thread on which
+    /// it was created has, and with [`SslMode::Secure`] [`Error::InvalidTlsConfig`] before a
+    /// certificate is set, or [`Error::SecureModeNotSupported`] without TLS. [`server_error`](Self::server_error) is emitted as well, before this
     /// returns; its slots in other threads follow.
     ///
     /// # Qt

@@ -238,8 +238,9 @@ fn a_server_whose_thread_has_ended_keeps_no_port() -> Result<()> {
     let create = || WebSocketServer::new("", SslMode::NonSecure);
     let server = std::thread::spawn(create).join().map_err(|_| anyhow!("it panicked"))?;
 
-    server.listen(HostAddress::LocalHost, 0)?;
+    let result = server.listen(HostAddress::LocalHost, 0);
 
+    ensure!(matches!(result, Err(Error::EventLoopEnded)), "{result:?}");
     ensure!(!server.is_listening(), "it listens on {}", server.server_url());
     Ok(())
 }
