@@ -63,7 +63,8 @@ impl WebSocket {
 
     /// Ignores exactly these errors, which [`tls_errors`](Self::tls_errors) would tell.
     ///
-    /// It counts from the next `open` on; in a slot of `tls_errors`, already for this connection.
+    /// It counts from the next `open` on; in a slot of `tls_errors`, already for this connection,
+    /// if the slot was there when TLS began.
     /// It replaces what was to be ignored before, and an empty list ignores nothing. A connection is
     /// made only when each of its errors is in the list, with the very certificate. Only errors that
     /// are [`is_ignorable`](TlsError::is_ignorable) can be ignored: that a certificate is signed by
@@ -149,7 +150,10 @@ pub(super) async fn secure(
         (config, !settings.ignored.is_empty())
     };
     let mut may_ignore = ignores_some;
-    inner.emit_rare(|signals| may_ignore |= signals.tls_errors.slot_count() > 0);
+    inner.emit_rare(|signals| {
+        let slots = signals.tls_errors.slot_count() + signals.peer_verify_error.slot_count();
+        may_ignore |= slots > 0;
+    });
     let make = move |config: TlsConfig| {
         if may_ignore { config.lenient_client_config() } else { config.client_config() }
     };
@@ -160,7 +164,7 @@ pub(super) async fn secure(
     };
 
     let found = Rc::new(RefCell::new(None));
-    let judge = judge(inner, &found);
+    let judge = judge(inner, may_ignore, &found);
     stream.connect_tls(&url.host, config, judge).await.map_err(|failure| {
         let refused = |source| {
             let peer = format!("{}:{}", url.host, url.port);
@@ -176,7 +180,10 @@ pub(super) async fn secure(
 
 /// Returns what tells the program of wrong certificates, and goes on if all of it may be ignored.
 /// It notes the first thing that may not.
-fn judge(inner: &Arc<Inner>, found: &Rc<RefCell<Option<TlsError>>>) -> Judge {
+///
+/// Without `may_ignore` that is everything: others may go on with the session of this connection,
+/// and would take over what was forgiven it.
+fn judge(inner: &Arc<Inner>, may_ignore: bool, found: &Rc<RefCell<Option<TlsError>>>) -> Judge {
     let (inner, found) = (Arc::clone(inner), Rc::clone(found));
     Rc::new(move |errors| {
         for error in errors {
@@ -184,7 +191,8 @@ fn judge(inner: &Arc<Inner>, found: &Rc<RefCell<Option<TlsError>>>) -> Judge {
         }
         tell(&inner, |inner| inner.emit_rare(|signals| signals.tls_errors.emit(errors)));
         let Some(end) = inner.client_end() else { return false };
-        let remaining = errors.iter().find(|error| !end.ignores(error)).cloned();
+        let is_ignored = |error| may_ignore && end.ignores(error);
+        let remaining = errors.iter().find(|error| !is_ignored(error)).cloned();
         let is_well = remaining.is_none();
         found.replace(remaining);
         is_well

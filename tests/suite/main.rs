@@ -37,6 +37,8 @@ mod secure;
 mod secure_clients;
 #[cfg(feature = "tls")]
 mod secure_rude_peers;
+#[cfg(feature = "tls")]
+mod secure_sessions;
 mod sending;
 mod server;
 mod server_slots;

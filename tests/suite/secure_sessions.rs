@@ -1,0 +1,93 @@
+//! Sessions of TLS: who may go on with one, and with what.
+
+use std::cell::RefCell;
+use std::net::{TcpListener, TcpStream};
+
+use anyhow::{Context, Result, ensure};
+use slotwork::signals::SignalSpy;
+use slotwork::{Error, SocketState, TlsConfig, TlsError, WebSocket};
+
+use crate::support::certificates::{Authority, Pem};
+use crate::support::{secure_echo_server, wait_until};
+
+/// Begins to open a connection to this machine.
+fn begin(port: u16, config: TlsConfig) -> Result<WebSocket> {
+    let socket = WebSocket::new();
+    socket.set_tls_config(config);
+    socket.open(format!("wss://127.0.0.1:{port}"))?;
+    Ok(socket)
+}
+
+/// Waits for a message, behind which the tickets have come, or for the failure.
+fn finish(socket: &WebSocket) -> Result<()> {
+    wait_until(|| socket.state() != SocketState::Connecting)?;
+    if socket.state() == SocketState::Connected {
+        let texts = SignalSpy::new(&socket.text_message_received());
+        socket.send_text_message("what comes back comes behind the tickets");
+        texts.wait_for(1)?;
+    }
+    Ok(())
+}
+
+/// Waits for a client until its greeting is there.
+fn accept_greeting(listener: &TcpListener) -> Result<TcpStream> {
+    listener.set_nonblocking(true)?;
+    let accepted = RefCell::new(None);
+    wait_until(|| {
+        let mut accepted = accepted.borrow_mut();
+        if accepted.is_none() {
+            *accepted = listener.accept().ok();
+        }
+        let has_greeted = |stream: &TcpStream| {
+            stream.set_nonblocking(true).is_ok() && stream.peek(&mut [0]).is_ok_and(|it| it > 0)
+        };
+        accepted.as_ref().is_some_and(|(stream, _)| has_greeted(stream))
+    })?;
+    Ok(accepted.into_inner().context("nobody came")?.0)
+}
+
+/// Nobody goes on with a session that was not checked: what is ignored once TLS has begun, when
+/// others may share the session, counts from the next connection on.
+#[test]
+fn what_is_ignored_too_late_is_not_ignored() -> Result<()> {
+    let (authority, pem) = (Authority::new()?, Pem::self_signed(&["127.0.0.1"])?);
+    let server = secure_echo_server(pem.config()?)?;
+    let (config, wrong) =
+        (authority.client_config(), TlsError::SelfSignedCertificate(pem.certificate()?));
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+
+    let lenient = begin(listener.local_addr()?.port(), config.clone())?;
+    let greeted = accept_greeting(&listener)?;
+    lenient.ignore_tls_errors([wrong.clone()]);
+    server.handle_connection(greeted, &[])?;
+    finish(&lenient)?;
+    let strict = begin(server.server_port(), config)?;
+    finish(&strict)?;
+
+    for socket in [&lenient, &strict] {
+        let error = socket.error().context("it was accepted")?;
+        ensure!(matches!(error, Error::TlsHandshake { ref source, .. } if *source == wrong));
+    }
+    lenient.open(format!("wss://127.0.0.1:{}", server.server_port()))?;
+    finish(&lenient)?;
+    assert_eq!(lenient.state(), SocketState::Connected);
+    Ok(())
+}
+
+/// A slot of `peerVerifyError` can ignore what it is told as well, for its own socket alone.
+#[test]
+fn what_a_slot_ignores_is_not_resumed_by_others() -> Result<()> {
+    let (authority, pem) = (Authority::new()?, Pem::self_signed(&["127.0.0.1"])?);
+    let server = secure_echo_server(pem.config()?)?;
+    let config = authority.client_config();
+
+    let lenient = begin(server.server_port(), config.clone())?;
+    lenient.peer_verify_error().connect(|socket, error| socket.ignore_tls_errors([error.clone()]));
+    finish(&lenient)?;
+    let strict = begin(server.server_port(), config)?;
+    finish(&strict)?;
+
+    assert_eq!(lenient.state(), SocketState::Connected);
+    ensure!(matches!(strict.error(), Some(Error::TlsHandshake { .. })), "{:?}", strict.state());
+    Ok(())
+}
