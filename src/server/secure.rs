@@ -1,5 +1,6 @@
 //! TLS of a server: how it is set, and how a newcomer begins with it.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -157,11 +158,12 @@ impl Newcomer {
     ) -> Option<Self> {
         let Some(tls) = tls else { return Some(self) };
         let Self { stream, received, peer, closings } = self;
-        let accept = stream.accept_tls(&received, tls, judge(server));
+        let found = Rc::new(RefCell::new(None));
+        let accept = stream.accept_tls(&received, tls, judge(server, &found));
         match timeout.keep(accept).await {
             Some(Ok(stream)) => return Some(Self { stream, received: Vec::new(), peer, closings }),
             Some(Err((failure, mut stream))) => {
-                if let Some(error) = explain(failure, peer) {
+                if let Some(error) = explain(failure, found.take(), peer) {
                     report(server, &error);
                     // Lets the peer read why; one that does not is not waited for.
                     accept::end(&mut stream).or(Sleep::new(REFUSAL_TIMEOUT)).await;
@@ -173,10 +175,11 @@ impl Newcomer {
     }
 }
 
-/// Returns what hears of wrong certificates, and forgives none.
-fn judge(server: &Weak<Inner>) -> Judge {
-    let server = Weak::clone(server);
+/// Returns what hears of wrong certificates, notes the first thing, and forgives none.
+fn judge(server: &Weak<Inner>, found: &Rc<RefCell<Option<TlsError>>>) -> Judge {
+    let (server, found) = (Weak::clone(server), Rc::clone(found));
     Rc::new(move |errors| {
+        found.replace(errors.first().cloned());
         if let Some(server) = server.upgrade() {
             server.secure.tell(errors);
         }
@@ -184,9 +187,13 @@ fn judge(server: &Weak<Inner>) -> Judge {
     })
 }
 
-fn explain(failure: TlsFailure, peer: SocketAddr) -> Option<Error> {
+/// `found` is what was wrong with the certificate of the client.
+fn explain(failure: TlsFailure, found: Option<TlsError>, peer: SocketAddr) -> Option<Error> {
     match failure {
-        TlsFailure::Refused(source) => Some(Error::TlsHandshake { peer: peer.to_string(), source }),
+        TlsFailure::Refused(error) => {
+            let (peer, source) = (peer.to_string(), found.unwrap_or(error));
+            Some(Error::TlsHandshake { peer, source })
+        }
         TlsFailure::Broken(source) => {
             Some(Error::HandshakeBroken { peer, source: Arc::new(source) })
         }

@@ -18,7 +18,7 @@ use crate::socket::inner::Inner;
 use crate::socket::open::tell;
 use crate::socket::rare_signals::RareSignals;
 #[cfg(feature = "tls")]
-use crate::socket::secure::secure;
+use crate::socket::secure::{late_refusal, secure};
 use crate::stream::Stream;
 use crate::timers::Sleep;
 use crate::tunnel::{self, HttpFailure};
@@ -53,6 +53,12 @@ pub(super) async fn reach(
             // Anew: what follows a refusal on its connection is for the server to say, and many end it.
             opening.authorization = Some(basic_auth::credentials(&user, &password));
             continue;
+        }
+        #[cfg(feature = "tls")]
+        if let Failure::Broken(source) = &failure
+            && let Some(error) = late_refusal(&opening.url, source)
+        {
+            return Err(error);
         }
         return Err(explain(end, &mut stream, failure).await);
     }

@@ -1,6 +1,7 @@
 //! TLS of a client's socket: how it is set, what may be ignored, and the handshake.
 
 use std::cell::RefCell;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::socket::client_end::ClientEnd;
 use crate::socket::inner::Inner;
 use crate::socket::open::tell;
 use crate::stream::{Stream, TlsFailure};
-use crate::tls::{Judge, TlsConfig, TlsSession};
+use crate::tls::{Judge, TlsConfig, TlsSession, received_alert};
 use crate::tls_error::TlsError;
 
 /// What a client was told about TLS.
@@ -165,17 +166,23 @@ pub(super) async fn secure(
 
     let found = Rc::new(RefCell::new(None));
     let judge = judge(inner, may_ignore, &found);
-    stream.connect_tls(&url.host, config, judge).await.map_err(|failure| {
-        let refused = |source| {
-            let peer = format!("{}:{}", url.host, url.port);
-            Error::TlsHandshake { peer, source }
-        };
-        match failure {
-            TlsFailure::Refused(error) => refused(found.take().unwrap_or(error)),
-            TlsFailure::Broken(source) => Error::Connection { source: Arc::new(source) },
-            TlsFailure::Silent => Error::RemoteHostClosed,
-        }
+    stream.connect_tls(&url.host, config, judge).await.map_err(|failure| match failure {
+        TlsFailure::Refused(error) => refused(url, found.take().unwrap_or(error)),
+        TlsFailure::Broken(source) => Error::Connection { source: Arc::new(source) },
+        TlsFailure::Silent => Error::RemoteHostClosed,
     })
+}
+
+/// Tells why the server has ended the connection, if it was because of TLS.
+///
+/// With TLS 1.3 a client is the first to be done, and sends its request before the server has
+/// looked at its certificate (RFC 8446 §2).
+pub(super) fn late_refusal(url: &Url, error: &io::Error) -> Option<Error> {
+    received_alert(error).map(|alert| refused(url, alert))
+}
+
+fn refused(url: &Url, source: TlsError) -> Error {
+    Error::TlsHandshake { peer: format!("{}:{}", url.host, url.port), source }
 }
 
 /// Returns what tells the program of wrong certificates, and goes on if all of it may be ignored.

@@ -1,5 +1,7 @@
 //! Tells what rustls found wrong in the words of this crate.
 
+use std::io;
+
 use rustls::{AlertDescription, CertificateError, OtherError, PeerIncompatible};
 use webpki::EndEntityCert;
 
@@ -31,6 +33,12 @@ pub(crate) fn diagnose(error: &rustls::Error) -> TlsError {
         rustls::Error::AlertReceived(alert) => TlsError::Alert(format!("{alert:?}")),
         error => TlsError::Other(error.to_string()),
     }
+}
+
+/// Tells with which alert the peer has ended a connection, if it has.
+pub(crate) fn received_alert(error: &io::Error) -> Option<TlsError> {
+    let cause = error.get_ref()?.downcast_ref()?;
+    matches!(cause, rustls::Error::AlertReceived(_)).then(|| diagnose(cause))
 }
 
 /// Tells what is wrong with a certificate.

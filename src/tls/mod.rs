@@ -29,7 +29,7 @@ pub use identity::TlsIdentity;
 pub use peer_verify_mode::PeerVerifyMode;
 pub use session::{TlsProtocol, TlsSession};
 
-pub(crate) use diagnosis::diagnose;
+pub(crate) use diagnosis::{diagnose, received_alert};
 pub(crate) use judge::{Judge, judged};
 
 /// Returns the cryptography for a configuration.

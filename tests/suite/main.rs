@@ -34,6 +34,8 @@ mod rude_peers;
 #[cfg(feature = "tls")]
 mod secure;
 #[cfg(feature = "tls")]
+mod secure_client_certificates;
+#[cfg(feature = "tls")]
 mod secure_clients;
 #[cfg(feature = "tls")]
 mod secure_rude_peers;

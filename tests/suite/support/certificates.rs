@@ -8,6 +8,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, PublicKeyData, SignatureAlgorithm, date_time_ymd,
 };
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, Signer, SigningKey, SingleCertAndKey};
 use rustls::{ServerConfig, SignatureAlgorithm as KeyKind, SignatureScheme};
 use slotwork::{TlsCertificate, TlsConfig, TlsIdentity};
@@ -101,6 +103,13 @@ impl Pem {
 
     pub(crate) fn config(&self) -> Result<TlsConfig> {
         Ok(TlsConfig::new().identity(self.identity()?))
+    }
+
+    /// What rustls makes of it.
+    pub(crate) fn certified_key(&self) -> Result<CertifiedKey> {
+        let chain = vec![CertificateDer::from_pem_slice(self.certificate.as_bytes())?];
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes())?;
+        Ok(CertifiedKey::from_der(chain, key, &provider())?)
     }
 
     pub(crate) fn certificate(&self) -> Result<TlsCertificate> {

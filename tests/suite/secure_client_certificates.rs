@@ -1,0 +1,106 @@
+//! Certificates of clients: who is refused and learns it, and who goes on with a session.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use rustls::SupportedProtocolVersion;
+use rustls::sign::SingleCertAndKey;
+use slotwork::signals::SignalSpy;
+use slotwork::{Error, PeerVerifyMode, TlsConfig, TlsError, WebSocket, WebSocketServer};
+
+use crate::support::certificates::{Authority, Pem};
+use crate::support::tls_peer::client_config;
+use crate::support::{secure_echo_server, wait_until};
+
+/// Makes a configuration for a server that wants certificates which `clients` has signed.
+fn demanding(authority: &Authority, clients: &Authority) -> Result<TlsConfig> {
+    let config = authority.server_config()?.ca_certificates([clients.certificate()]);
+    Ok(config.peer_verify_mode(PeerVerifyMode::Required))
+}
+
+/// Makes a configuration for a client with this certificate, if any, that speaks one version.
+fn client(
+    authority: &Authority,
+    pem: Option<&Pem>,
+    version: &'static SupportedProtocolVersion,
+) -> Result<TlsConfig> {
+    let mut config = client_config(&authority.certificate(), &[version])?;
+    if let Some(pem) = pem {
+        config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(pem.certified_key()?));
+    }
+    Ok(TlsConfig::from_client_config(config))
+}
+
+/// Sends a message to the server, and waits for its echo or for the end.
+fn talk(server: &WebSocketServer, config: TlsConfig) -> Result<WebSocket> {
+    let socket = WebSocket::new();
+    socket.set_tls_config(config);
+    let texts = SignalSpy::new(&socket.text_message_received());
+    let ends = SignalSpy::new(&socket.disconnected());
+    socket.connected().connect(|socket, ()| {
+        socket.send_text_message("what comes back comes behind the tickets");
+    });
+    socket.open(format!("wss://localhost:{}", server.server_port()))?;
+    wait_until(|| texts.count() + ends.count() > 0)?;
+    Ok(socket)
+}
+
+fn source(error: Option<&Error>) -> Result<TlsError> {
+    match error {
+        Some(Error::TlsHandshake { source, .. }) => Ok(source.clone()),
+        other => bail!("{other:?}"),
+    }
+}
+
+/// RFC 8446 §2: with TLS 1.3 a client is done before its certificate is looked at. Both ends tell
+/// what was wrong, and with which certificate.
+#[test]
+fn both_ends_tell_why_a_client_is_refused() -> Result<()> {
+    let (authority, stranger) = (Authority::new()?, Authority::new()?);
+    let unknown = stranger.sign(&["a client"], |_| ())?;
+    let untrusted = TlsError::UntrustedCertificate(unknown.certificate()?);
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        for (pem, reason, alert) in [
+            (None, TlsError::NoPeerCertificate, "CertificateRequired"),
+            (Some(&unknown), untrusted.clone(), "UnknownCA"),
+        ] {
+            let server = secure_echo_server(demanding(&authority, &authority)?)?;
+            let errors = SignalSpy::new(&server.server_error());
+
+            let socket = talk(&server, client(&authority, pem, version)?)?;
+            errors.wait_for(1)?;
+
+            let told = source(socket.error().as_ref()).with_context(|| format!("{version:?}"))?;
+            assert_eq!(told, TlsError::Alert(alert.into()), "{version:?}");
+            assert_eq!(source(errors.values().first())?, reason, "{version:?}");
+        }
+    }
+    Ok(())
+}
+
+/// RFC 5077 and RFC 8446 §2.2: a session has the certificate that was checked when it began, and
+/// is worth nothing once others are trusted.
+#[test]
+fn a_session_counts_as_long_as_its_certificate() -> Result<()> {
+    let (authority, others) = (Authority::new()?, Authority::new()?);
+    let pem = authority.sign(&["a client"], |_| ())?;
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let server = secure_echo_server(demanding(&authority, &authority)?)?;
+        let config = client(&authority, Some(&pem), version)?;
+
+        for is_resumed in [false, true] {
+            let socket = talk(&server, config.clone())?;
+            let sessions = [Some(socket), server.clients().pop()];
+            let [own, other] = sessions.map(|socket| socket.and_then(|it| it.tls_session()));
+            let (own, other) = (own.context("no TLS")?, other.context("no TLS")?);
+            assert_eq!((own.is_resumed(), other.is_resumed()), (is_resumed, is_resumed));
+            assert_eq!(other.peer_certificate(), Some(&pem.certificate()?), "{version:?}");
+        }
+
+        server.set_tls_config(demanding(&authority, &others)?)?;
+        let connections = SignalSpy::new(&server.new_connection());
+        let socket = talk(&server, config)?;
+        ensure!(socket.error().is_some() && connections.count() == 0, "{version:?}");
+    }
+    Ok(())
+}
