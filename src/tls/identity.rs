@@ -79,12 +79,17 @@ impl TlsIdentity {
         let chain = pem::certificates(chain, chain_name)?;
         let key = pem::private_key(key, key_name)?;
         let chain = chain.iter().map(|it| CertificateDer::from(it.as_der().to_vec())).collect();
-        match CertifiedKey::from_der(chain, key, &provider()) {
-            Ok(key) => Ok(Self { key: Arc::new(key) }),
-            Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+        let key = provider().key_provider.load_private_key(key);
+        let key = CertifiedKey::new(chain, key.map_err(|_| pem::unusable(key_name, WRONG_KEY))?);
+        match key.keys_match() {
+            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
+                Ok(Self { key: Arc::new(key) })
+            }
+            Err(rustls::Error::InconsistentKeys(_)) => {
                 Err(pem::unusable(key_name, &format!("it is not the key of {chain_name}")))
             }
-            Err(error) => Err(pem::unusable(key_name, &error.to_string())),
+            // It was read before, and so is one that only authorities may have.
+            Err(_) => Err(pem::unusable(chain_name, "its first certificate is not of version 3")),
         }
     }
 
@@ -112,3 +117,6 @@ impl fmt::Debug for TlsIdentity {
         f.debug_struct("TlsIdentity").field("certificates", &self.key.cert.len()).finish()
     }
 }
+
+const WRONG_KEY: &str = "the key is broken, or not one of RSA with 2048 bits or more, of ECDSA with \
+                         P-256 or P-384, or of Ed25519";

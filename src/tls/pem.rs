@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use webpki::anchor_from_trusted_cert as anchor;
 
 use crate::error::Error;
 use crate::tls_certificate::TlsCertificate;
@@ -52,10 +53,10 @@ pub(super) fn certificates(pem: &[u8], name: &str) -> Result<Vec<TlsCertificate>
     if parsed.is_empty() {
         return Err(unusable(name, "it has no `BEGIN CERTIFICATE`"));
     }
-    for certificate in &parsed {
-        if webpki::EndEntityCert::try_from(certificate).is_err() {
-            return Err(unusable(name, "a certificate in it is broken"));
-        }
+    // Authorities may have certificates of version 1.
+    let is_broken = |it| webpki::EndEntityCert::try_from(it).is_err() && anchor(it).is_err();
+    if parsed.iter().any(is_broken) {
+        return Err(unusable(name, "a certificate in it is broken"));
     }
     Ok(parsed.iter().map(|der| TlsCertificate::from_der(der.as_ref())).collect())
 }
@@ -63,7 +64,7 @@ pub(super) fn certificates(pem: &[u8], name: &str) -> Result<Vec<TlsCertificate>
 /// Reads a private key: PKCS#8, PKCS#1 or SEC1.
 pub(super) fn private_key(pem: &[u8], name: &str) -> Result<PrivateKeyDer<'static>, Error> {
     PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
-        pem::Error::NoItemsFound if is_encrypted(pem) => {
+        _ if is_encrypted(pem) => {
             unusable(name, "the key is encrypted; decrypt it first, with `openssl pkey`")
         }
         pem::Error::NoItemsFound => unusable(

@@ -29,6 +29,12 @@ fn errors_name_the_file_and_what_is_wrong_with_it() -> Result<()> {
     let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n\
                      -----END ENCRYPTED PRIVATE KEY-----\n";
     let encrypted = file("encrypted.key", encrypted)?;
+    let traditional = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\
+                       DEK-Info: AES-128-CBC,150EEDB7FD73134F2A6E75541BB895D8\n\nAAAA\n\
+                       -----END EC PRIVATE KEY-----\n";
+    let traditional = file("traditional.key", traditional)?;
+    let unusable = file("unusable.key", &to_pem("PRIVATE KEY", &[0x30, 0]))?;
+    let old = file("old.cert", VERSION_1)?;
     let other = file("other.key", &other.key)?;
     let none = folder.join("none.key").display().to_string();
 
@@ -40,6 +46,9 @@ fn errors_name_the_file_and_what_is_wrong_with_it() -> Result<()> {
         (&nonsense, &key, &nonsense, "broken"),
         (&good, &good, &good, "has no `BEGIN PRIVATE KEY`"),
         (&good, &encrypted, &encrypted, "encrypted"),
+        (&good, &traditional, &traditional, "encrypted"),
+        (&good, &unusable, &unusable, "RSA with 2048 bits"),
+        (&old, &key, &old, "not of version 3"),
         (&good, &other, &other, "not the key of"),
     ] {
         let error = TlsIdentity::from_pem_files(certificate, private_key).unwrap_err();
@@ -49,6 +58,7 @@ fn errors_name_the_file_and_what_is_wrong_with_it() -> Result<()> {
     }
     TlsIdentity::from_pem_files(&good, &key)?;
     assert_eq!(TlsCertificate::from_pem_file(&good)?, [pem.certificate()?]);
+    assert_eq!(TlsCertificate::from_pem_file(&old)?.len(), 1);
     Ok(fs::remove_dir_all(folder)?)
 }
 
@@ -111,3 +121,13 @@ fn a_server_without_tls_ignores_its_configuration() -> Result<()> {
     assert!(server.tls_config().is_none());
     Ok(())
 }
+
+/// The certificate of an old authority (RFC 5280 §4.1.2.1).
+const VERSION_1: &str = "-----BEGIN CERTIFICATE-----\n\
+MIIBGDCBvwIUarVpZqFuW9zyqAsDls1zqAGn4xkwCgYIKoZIzj0EAwIwDjEMMAoG\n\
+A1UEAwwDT2xkMCAXDTI2MTEyMzA3NTY0NFoYDzIxMjYxMDMwMDc1NjQ0WjAOMQww\n\
+CgYDVQQDDANPbGQwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAS9J3RhAUulLwOu\n\
+RZZVx216Tl2/eOnwN5dafuWGE3j7qqjyJWjn33rqxkQGMQll8sFpHf9TSmkzzy9O\n\
+nJdRdkYsMAoGCCqGSM49BAMCA0gAMEUCIGue177Sl1dkLNVpa8jA1yQe0iItYpGT\n\
+nyT6wPRIl2DAAiEAohGJHjdIFdN+zm4D2ZXBCMiabt2VBl8n2lDARiPJbmc=\n\
+-----END CERTIFICATE-----\n";
