@@ -38,6 +38,8 @@ mod secure_client_certificates;
 #[cfg(feature = "tls")]
 mod secure_clients;
 #[cfg(feature = "tls")]
+mod secure_impostors;
+#[cfg(feature = "tls")]
 mod secure_rude_peers;
 #[cfg(feature = "tls")]
 mod secure_sessions;

@@ -1,0 +1,96 @@
+//! Servers that show a certificate which is not theirs, or almost the right one.
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail, ensure};
+use rcgen::CertificateParams;
+use rustls::ServerConfig;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use slotwork::{Error, SocketState, TlsConfig, TlsError, WebSocket, WebSocketServer};
+
+use crate::support::certificates::{Authority, Pem, as_authority, expired, provider};
+use crate::support::{secure_echo_server, wait_until};
+
+/// Opens a connection to this machine, and ignores these errors; returns why it failed, if it did.
+fn open(
+    server: &WebSocketServer,
+    config: TlsConfig,
+    ignored: Vec<TlsError>,
+) -> Result<Option<TlsError>> {
+    let socket = WebSocket::new();
+    socket.set_tls_config(config);
+    socket.ignore_tls_errors(ignored);
+    socket.open(format!("wss://127.0.0.1:{}", server.server_port()))?;
+    wait_until(|| socket.state() != SocketState::Connecting)?;
+    match socket.error() {
+        None => Ok(None),
+        Some(Error::TlsHandshake { source, .. }) => Ok(Some(source)),
+        Some(other) => bail!("{other:?}"),
+    }
+}
+
+/// Every error of a certificate that can be ignored.
+fn all_ignorable(pem: &Pem) -> Result<Vec<TlsError>> {
+    let certificate = || pem.certificate();
+    Ok(vec![
+        TlsError::SelfSignedCertificate(certificate()?),
+        TlsError::CertificateExpired(certificate()?),
+        TlsError::CertificateNotYetValid(certificate()?),
+        TlsError::HostNameMismatch(certificate()?),
+    ])
+}
+
+/// RFC 8446 §4.4.3 and RFC 5246 §7.4.3: who shows a certificate has to have its key, also where the
+/// certificate is trusted by itself or all that is wrong with it is ignored.
+#[test]
+fn a_certificate_is_worth_nothing_without_its_key() -> Result<()> {
+    let (known, impostor) = (Pem::self_signed(&["127.0.0.1"])?, Pem::self_signed(&["127.0.0.1"])?);
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let (chain, key) = (known.certified_key()?.cert, impostor.certified_key()?.key);
+        let shown = SingleCertAndKey::from(CertifiedKey::new(chain, key));
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[version])?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(shown));
+        let server = secure_echo_server(TlsConfig::from_server_config(config))?;
+
+        let trusting = TlsConfig::new().ca_certificates([known.certificate()?]);
+        let by_itself = open(&server, trusting, Vec::new())?;
+        let ignored = open(&server, TlsConfig::new(), all_ignorable(&known)?)?;
+
+        for error in [by_itself, ignored] {
+            ensure!(matches!(error, Some(TlsError::Other(_))), "{version:?}: {error:?}");
+        }
+    }
+    Ok(())
+}
+
+/// A certificate is known by all of it: the same names with another key are another certificate.
+#[test]
+fn the_same_names_do_not_make_the_same_certificate() -> Result<()> {
+    let changes: [fn(&mut CertificateParams); 3] = [|_| (), as_authority, expired];
+    for change in changes {
+        let known = Pem::self_signed_with(&["127.0.0.1"], change)?;
+        let server = secure_echo_server(Pem::self_signed_with(&["127.0.0.1"], change)?.config()?)?;
+
+        let trusting = TlsConfig::new().ca_certificates([known.certificate()?]);
+        let by_itself = open(&server, trusting, Vec::new())?;
+        let ignored = open(&server, TlsConfig::new(), all_ignorable(&known)?)?;
+
+        ensure!(by_itself.is_some() && ignored.is_some(), "{by_itself:?}, {ignored:?}");
+    }
+    Ok(())
+}
+
+/// What can be ignored of a certificate says nothing of who signs it: that cannot be ignored.
+#[test]
+fn nobody_else_signs_what_is_ignored() -> Result<()> {
+    let (authority, stranger) = (Authority::new()?, Authority::new()?);
+    let pem = stranger.sign(&["elsewhere.example"], expired)?;
+    let server = secure_echo_server(pem.config()?)?;
+
+    let error = open(&server, authority.client_config(), all_ignorable(&pem)?)?;
+
+    assert_eq!(error, Some(TlsError::UntrustedCertificate(pem.certificate()?)));
+    Ok(())
+}
