@@ -156,6 +156,26 @@ fn frames_behind_the_request_are_delivered() -> Result<()> {
     })
 }
 
+/// Request and messages in the same segment as the end of the handshake.
+#[test]
+fn what_comes_with_the_end_of_the_handshake_is_delivered() -> Result<()> {
+    let authority = Authority::new()?;
+    let server = secure_echo_server(authority.server_config()?)?;
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let (port, trusted) = (server.server_port(), authority.certificate());
+        serve(move || {
+            let mut peer = TlsPeer::begin(port, client_config(&trusted, &[version])?)?;
+            let (long, short) = ("a".repeat(40_000), "b");
+            let request = request().into_bytes();
+            peer.finish_tls_with(&[request, masked_texts(&[&long, short])].concat())?;
+            peer.expect_upgrade()?;
+            peer.expect_texts(&[&long, short])?;
+            peer.close(1000, "").map(drop)
+        })?;
+    }
+    Ok(())
+}
+
 /// RFC 8446 §6.1: both ends say goodbye, so that nobody can cut a connection off unnoticed.
 #[test]
 fn the_end_is_announced() -> Result<()> {

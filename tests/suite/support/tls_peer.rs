@@ -1,5 +1,6 @@
 //! Clients and servers that speak TLS by themselves, over blocking sockets.
 
+use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Arc;
 
@@ -53,6 +54,35 @@ impl TlsPeer {
     pub(crate) fn finish_tls(&mut self) -> Result<()> {
         self.stream.conn.complete_io(&mut self.stream.sock)?;
         Ok(())
+    }
+
+    /// Finishes the handshake, and sends data in the same segment as the end of it.
+    pub(crate) fn finish_tls_with(&mut self, data: &[u8]) -> Result<()> {
+        let StreamOwned { conn, sock } = &mut self.stream;
+        while conn.is_handshaking() {
+            while conn.wants_write() {
+                conn.write_tls(sock)?;
+            }
+            conn.read_tls(sock)?;
+            conn.process_new_packets()?;
+        }
+        conn.writer().write_all(data)?;
+        let mut segment = Vec::new();
+        while conn.wants_write() {
+            conn.write_tls(&mut segment)?;
+        }
+        Ok(sock.write_all(&segment)?)
+    }
+
+    /// Changes the keys, and asks the other end to do so (RFC 8446 §4.6.3).
+    pub(crate) fn change_keys(&mut self) -> Result<()> {
+        self.stream.conn.refresh_traffic_keys()?;
+        Ok(self.stream.flush()?)
+    }
+
+    /// What was agreed on for the protocol above TLS.
+    pub(crate) fn alpn(&self) -> Option<&[u8]> {
+        self.stream.conn.alpn_protocol()
     }
 
     /// Says goodbye, and lets the TCP connection be.
