@@ -1,6 +1,6 @@
 //! A stream in the terms of futures, for libraries that shake hands over one.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -43,6 +43,15 @@ impl<S: Unpin> AsyncWrite for Adapter<'_, S> {
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.stream.poll_write(cx, buffer)
+    }
+
+    /// A library's last words are written at once, or never: an alert behind other records.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.stream.poll_write_vectored(cx, buffers)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -164,9 +164,18 @@ impl Stream {
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buffer)])
+    }
+
+    /// Writes as soon as the kernel takes something, all of it at once if it can.
+    pub(crate) fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         self.source().set_waker(cx.waker());
-        match self.try_write_here(&[IoSlice::new(buffer)]) {
-            Ok(0) if !buffer.is_empty() => Poll::Pending,
+        match self.try_write_here(buffers) {
+            Ok(0) if buffers.iter().any(|buffer| !buffer.is_empty()) => Poll::Pending,
             result => Poll::Ready(result),
         }
     }

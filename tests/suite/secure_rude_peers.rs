@@ -9,7 +9,7 @@ use slotwork::{PeerVerifyMode, TlsConfig, WebSocketServer};
 use crate::support::certificates::Authority;
 use crate::support::raw_peer::{RawPeer, request};
 use crate::support::recorder::Recorder;
-use crate::support::tls_peer::{TlsPeer, check_good_tls_client};
+use crate::support::tls_peer::{TlsPeer, check_good_tls_client, client_config};
 use crate::support::{secure_echo_server, serve};
 
 fn recorded_server(config: TlsConfig) -> Result<(WebSocketServer, Recorder)> {
@@ -180,6 +180,63 @@ fn who_has_no_certificate_where_one_is_required_is_refused() -> Result<()> {
     assert_eq!(*source, slotwork::TlsError::NoPeerCertificate);
     assert_eq!(recorder.lines().len(), 1);
     Ok(())
+}
+
+/// RFC 7301 §3.2: a browser's `h2` and `http/1.1` end in HTTP/1.1; `h2` alone cannot be served.
+#[test]
+fn who_speaks_only_http_2_gets_an_alert() -> Result<()> {
+    let authority = Authority::new()?;
+    for (offered, agreed) in [
+        (&[][..], Ok(None)),
+        (&["http/1.1"], Ok(Some("http/1.1"))),
+        (&["h2", "http/1.1"], Ok(Some("http/1.1"))),
+        (&["h2"], Err("NoApplicationProtocol")),
+    ] {
+        let (server, recorder) = recorded_server(authority.server_config()?)?;
+        let (port, trusted) = (server.server_port(), authority.certificate());
+
+        serve(move || {
+            let mut config = client_config(&trusted, rustls::ALL_VERSIONS)?;
+            config.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();
+            let mut peer = TlsPeer::begin(port, config)?;
+            match (peer.finish_tls(), agreed) {
+                (Ok(()), Ok(name)) => {
+                    assert_eq!(peer.alpn(), name.map(str::as_bytes));
+                    peer.shake_hands()?;
+                    peer.close(1000, "").map(drop)
+                }
+                (Err(error), Err(alert)) => {
+                    ensure!(format!("{error:?}").contains(alert), "{error:?}");
+                    Ok(())
+                }
+                (result, _) => result,
+            }
+        })?;
+
+        let is_served = recorder.lines() == ["new connection"];
+        assert_eq!(is_served, agreed.is_ok(), "{offered:?}: {recorder:?}");
+    }
+    Ok(())
+}
+
+/// RFC 8446 §4.6.3: keys may be changed at any time, but not without end.
+#[test]
+fn who_only_changes_keys_is_cut_off() -> Result<()> {
+    let authority = Authority::new()?;
+    let (server, _recorder) = recorded_server(authority.server_config()?)?;
+    let (port, trusted) = (server.server_port(), authority.certificate());
+
+    serve(move || {
+        let mut peer = TlsPeer::begin_with(port, &trusted)?;
+        peer.shake_hands()?;
+        for _ in 0..100 {
+            peer.change_keys()?;
+            peer.check_echo("with new keys")?;
+        }
+        let is_cut_off = (0..1_000_000).any(|_| peer.change_keys().is_err());
+        ensure!(is_cut_off, "it never ends");
+        check_good_tls_client(port, &trusted)
+    })
 }
 
 /// A record that is not what it claims to be ends that connection alone, with an alert.
