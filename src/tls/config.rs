@@ -80,8 +80,9 @@ impl TlsConfig {
 
     /// Takes a configuration that rustls made, for servers.
     ///
-    /// It is used as it is. Its certificate, and its check of clients, are rustls' matter:
-    /// [`tls_errors`](crate::WebSocketServer::tls_errors) is not emitted.
+    /// It is used as it is: nothing can be set here besides. Its certificate, and its check of
+    /// clients, are rustls' matter: [`tls_errors`](crate::WebSocketServer::tls_errors) is not
+    /// emitted.
     #[must_use]
     pub fn from_server_config(config: impl Into<Arc<ServerConfig>>) -> Self {
         Self { server: Some(config.into()), ..Self::new() }
@@ -89,7 +90,7 @@ impl TlsConfig {
 
     /// Takes a configuration that rustls made, for clients.
     ///
-    /// It is used as it is. Its check of servers is rustls' matter:
+    /// It is used as it is: nothing can be set here besides. Its check of servers is rustls' matter:
     /// [`ignore_tls_errors`](crate::WebSocket::ignore_tls_errors) changes nothing.
     #[must_use]
     pub fn from_client_config(config: impl Into<Arc<ClientConfig>>) -> Self {
@@ -160,7 +161,7 @@ impl TlsConfig {
     /// Makes what rustls needs for a server.
     pub(crate) fn server_config(&self) -> Result<Arc<ServerConfig>, Error> {
         if let Some(ready) = &self.server {
-            return Ok(Arc::clone(ready));
+            return self.unchanged(ready);
         }
         if self.identities.is_empty() {
             return Err(pem::unusable("the TLS configuration", "a server needs an identity"));
@@ -183,7 +184,7 @@ impl TlsConfig {
     /// Makes what rustls needs for a client, or returns what was made before.
     pub(crate) fn client_config(&self) -> Result<Arc<ClientConfig>, Error> {
         if let Some(ready) = &self.client {
-            return Ok(Arc::clone(ready));
+            return self.unchanged(ready);
         }
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(config) = &*made {
@@ -222,6 +223,21 @@ impl TlsConfig {
     pub(crate) fn of_clients() -> Self {
         static OF_CLIENTS: OnceLock<TlsConfig> = OnceLock::new();
         OF_CLIENTS.get_or_init(Self::new).clone()
+    }
+
+    /// Returns what rustls made, unless more was set than that is: nobody is to take for checked
+    /// what is not.
+    fn unchanged<T>(&self, ready: &Arc<T>) -> Result<Arc<T>, Error> {
+        let is_set = !self.identities.is_empty()
+            || !self.trusted.is_empty()
+            || !self.trusts_system
+            || self.peer_verify_mode != PeerVerifyMode::None
+            || self.minimum_protocol != TlsProtocol::V1_2;
+        if is_set {
+            let reason = "it is one of rustls, and is used as it is: nothing can be set besides";
+            return Err(pem::unusable("the TLS configuration", reason));
+        }
+        Ok(Arc::clone(ready))
     }
 
     fn versions(&self) -> &'static [&'static SupportedProtocolVersion] {

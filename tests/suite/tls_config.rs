@@ -1,14 +1,20 @@
 //! What can be wrong with certificates and keys before anybody connects.
 
 use std::fs;
+use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use rustls::ServerConfig;
+use rustls::sign::SingleCertAndKey;
+use slotwork::signals::SignalSpy;
 use slotwork::{
     Error, HostAddress, PeerVerifyMode, SslMode, TlsCertificate, TlsConfig, TlsIdentity,
-    WebSocketServer,
+    TlsProtocol, WebSocket, WebSocketServer,
 };
 
-use crate::support::certificates::{Authority, Pem};
+use crate::support::certificates::{Authority, Pem, provider};
+use crate::support::raw_server::RawServer;
+use crate::support::tls_peer::client_config;
 
 /// Qt: `QSslKey` and `QSslCertificate`, which are null then.
 #[test]
@@ -108,6 +114,41 @@ fn a_server_refuses_what_it_cannot_use() -> Result<()> {
     server.set_tls_config(authority.server_config()?)?;
     assert!(server.tls_config().is_some());
     server.listen(HostAddress::LocalHost, 0)?;
+    Ok(())
+}
+
+/// What is set besides a configuration of rustls would be taken for granted, and is not there.
+#[test]
+fn nothing_can_be_set_besides_a_configuration_of_rustls() -> Result<()> {
+    let authority = Authority::new()?;
+    let pem = authority.sign(&["localhost"], |_| ())?;
+    let changes: [fn(TlsConfig, &Authority) -> TlsConfig; 3] = [
+        |config, _| config.peer_verify_mode(PeerVerifyMode::Required),
+        |config, authority| config.add_ca_certificates([authority.certificate()]),
+        |config, _| config.minimum_protocol(TlsProtocol::V1_3),
+    ];
+    let ready = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(pem.certified_key()?)));
+    let ready = TlsConfig::from_server_config(ready);
+    let server = WebSocketServer::new("", SslMode::Secure);
+    server.set_tls_config(ready.clone())?;
+    let client = client_config(&authority.certificate(), rustls::ALL_VERSIONS)?;
+    let client = TlsConfig::from_client_config(client);
+
+    for change in changes {
+        let error = server.set_tls_config(change(ready.clone(), &authority)).unwrap_err();
+        ensure!(error.to_string().contains("used as it is"), "{error}");
+        let socket = WebSocket::new();
+        socket.set_tls_config(change(client.clone(), &authority));
+        let ends = SignalSpy::new(&socket.disconnected());
+        let plain = RawServer::listen()?;
+        socket.open(plain.url().replace("ws:", "wss:"))?;
+        ends.wait_for(1)?;
+        let error = socket.error().context("no error")?;
+        ensure!(matches!(error, Error::InvalidTlsConfig { .. }), "{error}");
+    }
     Ok(())
 }
 
