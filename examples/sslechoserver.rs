@@ -63,7 +63,8 @@ fn make_certificate(certificate: &Path, key: &Path) -> Result<()> {
     let mut only_mine = OpenOptions::new();
     #[cfg(unix)]
     only_mine.mode(0o600);
-    let mut file = only_mine.write(true).create_new(true).open(key)?;
+    let file = only_mine.write(true).create_new(true).open(key);
+    let mut file = file.with_context(|| key.display().to_string())?;
     file.write_all(made.signing_key.serialize_pem().as_bytes())?;
     Ok(fs::write(certificate, made.cert.pem())?)
 }
