@@ -40,10 +40,16 @@ impl ServerCheck {
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
         now: UnixTime,
-    ) -> Result<Findings, rustls::Error> {
-        let parsed = ParsedCertificate::try_from(end_entity)?;
+    ) -> Findings {
         let certificate = TlsCertificate::from_der(end_entity.as_ref());
         let mut findings = Findings::default();
+        let parsed = match ParsedCertificate::try_from(end_entity) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                findings.add(diagnose_certificate(&error, &certificate), error);
+                return findings;
+            }
+        };
         if webpki::EndEntityCert::try_from(end_entity)
             .is_ok_and(|it| weak_key::is_weak(&it.subject_public_key_info()))
         {
@@ -54,7 +60,7 @@ impl ServerCheck {
         if let Err(error) = verify_server_name(&parsed, server_name) {
             findings.add(diagnose_certificate(&error, &certificate), error);
         }
-        Ok(findings)
+        findings
     }
 
     fn check_chain(
@@ -122,7 +128,7 @@ impl ServerCertVerifier for ServerCheck {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let findings = self.check(end_entity, intermediates, server_name, now)?;
+        let findings = self.check(end_entity, intermediates, server_name, now);
         match findings.first {
             Some(error) if !judge::may_be_ignored(&findings.errors) => Err(error),
             _ => Ok(ServerCertVerified::assertion()),

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rcgen::CertificateParams;
-use rustls::ServerConfig;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use slotwork::{Error, SocketState, TlsConfig, TlsError, WebSocket, WebSocketServer};
+use rustls::{ServerConfig, SupportedProtocolVersion};
+use slotwork::{
+    Error, SocketState, TlsCertificate, TlsConfig, TlsError, WebSocket, WebSocketServer,
+};
 
 use crate::support::certificates::{Authority, Pem, as_authority, expired, provider};
 use crate::support::{secure_echo_server, wait_until};
@@ -29,6 +31,21 @@ fn open(
     }
 }
 
+/// Makes a configuration for a server that shows any certificate, and has any key.
+fn showing(
+    certificate: &TlsCertificate,
+    key: &Pem,
+    version: &'static SupportedProtocolVersion,
+) -> Result<TlsConfig> {
+    let chain = vec![certificate.as_der().to_vec().into()];
+    let shown = CertifiedKey::new(chain, key.certified_key()?.key);
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[version])?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+    Ok(TlsConfig::from_server_config(config))
+}
+
 /// Every error of a certificate that can be ignored.
 fn all_ignorable(pem: &Pem) -> Result<Vec<TlsError>> {
     let certificate = || pem.certificate();
@@ -46,13 +63,7 @@ fn all_ignorable(pem: &Pem) -> Result<Vec<TlsError>> {
 fn a_certificate_is_worth_nothing_without_its_key() -> Result<()> {
     let (known, impostor) = (Pem::self_signed(&["127.0.0.1"])?, Pem::self_signed(&["127.0.0.1"])?);
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let (chain, key) = (known.certified_key()?.cert, impostor.certified_key()?.key);
-        let shown = SingleCertAndKey::from(CertifiedKey::new(chain, key));
-        let config = ServerConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[version])?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(shown));
-        let server = secure_echo_server(TlsConfig::from_server_config(config))?;
+        let server = secure_echo_server(showing(&known.certificate()?, &impostor, version)?)?;
 
         let trusting = TlsConfig::new().ca_certificates([known.certificate()?]);
         let by_itself = open(&server, trusting, Vec::new())?;
@@ -92,5 +103,19 @@ fn nobody_else_signs_what_is_ignored() -> Result<()> {
     let error = open(&server, authority.client_config(), all_ignorable(&pem)?)?;
 
     assert_eq!(error, Some(TlsError::UntrustedCertificate(pem.certificate()?)));
+    Ok(())
+}
+
+/// What cannot be read is told as all else is, with the certificate.
+#[test]
+fn a_certificate_that_cannot_be_read_is_told() -> Result<()> {
+    let (broken, pem) = (TlsCertificate::from_der([0x30, 0]), Pem::self_signed(&["127.0.0.1"])?);
+    let server = secure_echo_server(showing(&broken, &pem, &rustls::version::TLS13)?)?;
+
+    let error = open(&server, TlsConfig::new(), Vec::new())?;
+
+    let error = error.context("it was accepted")?;
+    ensure!(matches!(error, TlsError::InvalidCertificate { .. }), "{error:?}");
+    assert_eq!(error.certificate(), Some(&broken));
     Ok(())
 }
