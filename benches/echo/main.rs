@@ -22,6 +22,7 @@ mod tls;
 mod turns;
 mod workload;
 
+use crate::memory::Weight;
 use crate::server::Program;
 use crate::workload::WORKLOADS;
 
@@ -40,7 +41,7 @@ struct Options {
     /// Text messages instead of binary ones
     #[arg(long)]
     text: bool,
-    /// Only the workloads and servers whose name contains this
+    /// Only the workloads whose name contains this, "handshakes" and "memory" among them
     #[arg(long)]
     workload: Option<String>,
     /// Leaves out servers whose name contains this
@@ -72,16 +73,22 @@ fn main() -> Result<()> {
     if "handshakes".contains(chosen) {
         table::print_handshakes(&handshakes::run(&programs, &options)?);
     }
+    if "memory".contains(chosen) {
+        table::print_weights(&weigh(&programs, options.idle)?, options.idle);
+    }
+    Ok(())
+}
+
+/// Weighs the servers that take big messages.
+fn weigh(programs: &[Program], idle: usize) -> Result<Vec<Weight>> {
     let mut weights = Vec::new();
     for program in programs.iter().filter(|program| program.largest > 1 << 20) {
         eprintln!("memory of {}", program.name);
         // Handshakes take their time.
-        let idle =
-            if program.certificate.is_some() { options.idle.min(2000) } else { options.idle };
+        let idle = if program.certificate.is_some() { idle.min(2000) } else { idle };
         weights.push(memory::weigh(program, idle)?);
     }
-    table::print_weights(&weights, options.idle);
-    Ok(())
+    Ok(weights)
 }
 
 /// Ours first, then those of the others that are there.
