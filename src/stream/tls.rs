@@ -24,7 +24,8 @@ pub(crate) struct TlsStream {
 }
 
 impl TlsStream {
-    pub(super) const fn new(tcp: TcpStream, connection: Connection) -> Self {
+    pub(super) fn new(tcp: TcpStream, mut connection: Connection) -> Self {
+        connection.set_buffer_limit(Some(ENCRYPTED_AT_ONCE));
         // What came behind the handshake may be decrypted already.
         Self { tcp, connection, has_input: true, unconfirmed: 0 }
     }
@@ -246,5 +247,8 @@ fn broken(error: rustls::Error) -> io::Error {
 /// More than rustls holds back of a record that has not come whole: 16 KiB, and what TLS 1.2 may
 /// add (RFC 5246 §6.2.3).
 const HEADROOM: usize = 20 * 1024;
+/// How much is encrypted before the kernel is asked to take it: a message of 64 KiB, with its
+/// header, so that it leaves by one call. rustls' own limit is 64 KiB, which leaves the end over.
+const ENCRYPTED_AT_ONCE: usize = (64 + 16) * 1024;
 /// What rustls reads without growing its buffer.
 const SMALL: usize = 4096;
