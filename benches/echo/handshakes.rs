@@ -18,7 +18,8 @@ pub(crate) struct Greetings {
 /// Measures the servers that speak TLS, by turns.
 pub(crate) fn run(programs: &[Program], options: &Options) -> Result<Vec<Greetings>> {
     let mut lanes = Vec::new();
-    for program in programs.iter().filter(|program| program.certificate.is_some()) {
+    let greets = |program: &&Program| program.certificate.is_some() && program.takes_all();
+    for program in programs.iter().filter(greets) {
         let server = program.name.clone();
         let greetings = Greetings { server, per_cpu_second: Vec::new(), per_second: Vec::new() };
         lanes.push((program.start()?, greetings));

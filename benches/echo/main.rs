@@ -79,10 +79,10 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Weighs the servers that take big messages.
+/// Weighs the servers.
 fn weigh(programs: &[Program], idle: usize) -> Result<Vec<Weight>> {
     let mut weights = Vec::new();
-    for program in programs.iter().filter(|program| program.largest > 1 << 20) {
+    for program in programs.iter().filter(|program| program.takes_all()) {
         eprintln!("memory of {}", program.name);
         // Handshakes take their time.
         let idle = if program.certificate.is_some() { idle.min(2000) } else { idle };
@@ -110,8 +110,10 @@ fn programs(options: &Options) -> Result<Vec<Program>> {
         secure(Program::new("tokio-tungstenite", tokio, &[])),
     ]);
     // It shows what the kernel takes, and is too simple for messages that come in several reads.
-    let floor = Program::new("floor", built.join("release/floor"), &[]);
-    programs.push(floor.with_largest(16 << 10));
+    let floor = |arguments| {
+        Program::new("floor", built.join("release/floor"), arguments).with_largest(16 << 10)
+    };
+    programs.extend([floor(&[]), secure(floor(&["--tls"]).with_largest(1 << 10))]);
     for also in &options.also {
         let (name, path) = also.split_once('=').context("--also takes NAME=PROGRAM")?;
         // An older build of the example understands what the example does.

@@ -39,6 +39,11 @@ impl Program {
         Self { largest, ..self }
     }
 
+    /// Returns whether it is a server, and no floor: that takes neither big messages nor an end.
+    pub(crate) const fn takes_all(&self) -> bool {
+        self.largest == usize::MAX
+    }
+
     /// Starts it on its core, and waits until it says where it listens.
     pub(crate) fn start(&self) -> Result<Server> {
         let mut process = Command::new("taskset")

@@ -3,14 +3,28 @@
 //! No server for anybody: it trusts its clients, takes small messages that come whole, and has
 //! neither tasks nor objects nor checks. What is left are `epoll_wait`, one `recv` and one `send`,
 //! so no server on the same machine can be far ahead of it.
+//!
+//! With `--tls` it does the same through rustls, with the certificate `localhost.cert` of the folder
+//! that it runs in.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ServerConfig, ServerConnection};
+
+struct Client {
+    stream: TcpStream,
+    tls: Option<ServerConnection>,
+}
 
 fn main() -> Result<()> {
+    let is_secure = std::env::args().nth(1).is_some_and(|argument| argument == "--tls");
+    let config = is_secure.then(tls_config).transpose()?;
     let mut listener = TcpListener::bind("127.0.0.1:0".parse()?)?;
     println!("listening on ws://{}", listener.local_addr()?);
     let mut poll = Poll::new()?;
@@ -21,38 +35,71 @@ fn main() -> Result<()> {
         poll.poll(&mut events, None)?;
         for event in &events {
             if event.token() == LISTENER {
-                accept(&poll, &listener, &mut clients)?;
+                accept(&poll, &listener, &mut clients, config.as_ref())?;
             } else if let Some(client) = clients.get_mut(event.token().0) {
-                serve(client, &mut buffer)?;
+                client.serve(&mut buffer)?;
             }
         }
     }
 }
 
-fn accept(poll: &Poll, listener: &TcpListener, clients: &mut Vec<TcpStream>) -> Result<()> {
-    while let Ok((mut client, _)) = listener.accept() {
-        client.set_nodelay(true)?;
-        poll.registry().register(&mut client, Token(clients.len()), Interest::READABLE)?;
-        clients.push(client);
+fn tls_config() -> Result<Arc<ServerConfig>> {
+    let chain = vec![CertificateDer::from_pem_file("localhost.cert")?];
+    let key = PrivateKeyDer::from_pem_file("localhost.key")?;
+    Ok(Arc::new(ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?))
+}
+
+fn accept(
+    poll: &Poll,
+    listener: &TcpListener,
+    clients: &mut Vec<Client>,
+    config: Option<&Arc<ServerConfig>>,
+) -> Result<()> {
+    while let Ok((mut stream, _)) = listener.accept() {
+        stream.set_nodelay(true)?;
+        poll.registry().register(&mut stream, Token(clients.len()), Interest::READABLE)?;
+        let tls = config.map(|config| ServerConnection::new(Arc::clone(config))).transpose()?;
+        clients.push(Client { stream, tls });
     }
     Ok(())
 }
 
-fn serve(client: &mut TcpStream, buffer: &mut [u8]) -> Result<()> {
-    let length = match client.read(buffer) {
-        Ok(length) => length,
-        Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
-    let received = &mut buffer[..length];
-    if received.starts_with(b"GET ") {
-        // The key of the load generator is that of the RFC, and this is its answer.
-        client.write_all(ACCEPT)?;
-        return Ok(());
+impl Client {
+    fn serve(&mut self, buffer: &mut [u8]) -> Result<()> {
+        let length = match self.read(buffer) {
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let received = &mut buffer[..length];
+        if received.starts_with(b"GET ") {
+            // The key of the load generator is that of the RFC, and this is its answer.
+            self.write(ACCEPT)?;
+            return Ok(());
+        }
+        let answer = echo(received).context("not a whole frame")?;
+        self.write(&received[..answer])?;
+        Ok(())
     }
-    let answer = echo(received).context("not a whole frame")?;
-    client.write_all(&received[..answer])?;
-    Ok(())
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else { return self.stream.read(buffer) };
+        tls.read_tls(&mut self.stream)?;
+        tls.process_new_packets().map_err(io::Error::other)?;
+        while tls.wants_write() {
+            tls.write_tls(&mut self.stream)?;
+        }
+        tls.reader().read(buffer)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else { return self.stream.write_all(bytes) };
+        tls.writer().write_all(bytes)?;
+        while tls.wants_write() {
+            tls.write_tls(&mut self.stream)?;
+        }
+        Ok(())
+    }
 }
 
 /// Unmasks the frames and moves them together; returns their length without masks.
