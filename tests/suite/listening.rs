@@ -8,7 +8,7 @@ use slotwork::{CloseCode, Error, HostAddress, SslMode, WebSocketServer};
 
 use crate::support::raw_peer::{RawPeer, check_good_client};
 use crate::support::recorder::Recorder;
-use crate::support::{echo_server, serve};
+use crate::support::{echo_server, has_ipv6, serve};
 
 /// Qt: SRV-06.
 #[test]
@@ -221,15 +221,6 @@ fn a_server_can_listen_on_its_port_again_at_once() -> Result<()> {
     assert_eq!(lines.iter().filter(|line| *line == "closed").count(), 5);
     assert_eq!(lines.len(), 15);
     Ok(())
-}
-
-/// Whether this machine has IPv6; says so when it has not.
-fn has_ipv6() -> bool {
-    let result = TcpListener::bind((Ipv6Addr::LOCALHOST, 0));
-    if let Err(error) = &result {
-        println!("skipped for IPv6: {error}");
-    }
-    result.is_ok()
 }
 
 /// A port where nobody will ever accept would let clients wait for ever.

@@ -1,50 +1,22 @@
 //! Clients that speak TLS, and servers that are not to be trusted.
 
 use std::cell::RefCell;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::rc::Rc;
-use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rcgen::CertificateParams;
 use slotwork::signals::SignalSpy;
-use slotwork::{
-    Error, NetworkProxy, SocketState, TlsCertificate, TlsConfig, TlsError, WebSocket,
-    WebSocketServer,
-};
+use slotwork::{Error, NetworkProxy, SocketState, TlsCertificate, TlsConfig, TlsError, WebSocket};
 
 use crate::support::certificates::{
     Authority, Pem, as_authority, expired, for_clients, not_yet_valid,
 };
 use crate::support::raw_server::RawServer;
 use crate::support::recorder::Recorder;
+use crate::support::relay::proxy;
+use crate::support::secure_client::{check_open, open, refusal};
 use crate::support::{echo_server, secure_echo_server, serve, wait_until};
-
-/// Opens a connection, and waits until it is there or has failed.
-fn open(socket: &WebSocket, server: &WebSocketServer, host: &str) -> Result<()> {
-    socket.open(format!("wss://{host}:{}/", server.server_port()))?;
-    wait_until(|| socket.state() != SocketState::Connecting)
-}
-
-/// Checks that a socket is connected, and serves.
-fn check_open(socket: &WebSocket) -> Result<()> {
-    ensure!(socket.state() == SocketState::Connected, "{:?}", socket.error());
-    let texts = SignalSpy::new(&socket.text_message_received());
-    socket.send_text_message("Hello");
-    texts.wait_for(1)?;
-    Ok(())
-}
-
-/// Returns why TLS was refused.
-fn refusal(socket: &WebSocket) -> Result<TlsError> {
-    ensure!(socket.state() == SocketState::Unconnected);
-    match socket.error() {
-        Some(Error::TlsHandshake { source, .. }) => Ok(source),
-        other => bail!("{other:?}"),
-    }
-}
 
 type Change = fn(&mut CertificateParams);
 type Expected = fn(TlsCertificate) -> TlsError;
@@ -306,44 +278,6 @@ fn a_server_that_ends_tls_is_an_error() -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Copies bytes from one connection to the other until the end.
-fn copy(mut from: TcpStream, mut to: TcpStream) -> Result<()> {
-    let mut buffer = [0; 4096];
-    loop {
-        match from.read(&mut buffer)? {
-            0 => return Ok(()),
-            count => to.write_all(&buffer[..count])?,
-        }
-    }
-}
-
-/// A proxy for one client, which asks it with `request` and is answered with `answer`, in turn.
-fn proxy(steps: &'static [(usize, &'static [u8])], port: u16) -> Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let own_port = listener.local_addr()?.port();
-    thread::spawn(move || -> Result<()> {
-        let (mut client, _) = listener.accept()?;
-        for (length, answer) in steps {
-            let mut request = vec![0; *length];
-            if *length > 0 {
-                client.read_exact(&mut request)?;
-            } else {
-                while !request.ends_with(b"\r\n\r\n") {
-                    let mut byte = [0];
-                    client.read_exact(&mut byte)?;
-                    request.extend(byte);
-                }
-            }
-            client.write_all(answer)?;
-        }
-        let server = TcpStream::connect(("127.0.0.1", port))?;
-        let (up, down) = (client.try_clone()?, server.try_clone()?);
-        thread::spawn(move || copy(up, down));
-        copy(server, client)
-    });
-    Ok(own_port)
 }
 
 /// RFC 9110 §9.3.6 and RFC 1928: TLS is between client and server, through the proxy.

@@ -9,9 +9,16 @@ pub(crate) mod raw_peer;
 pub(crate) mod raw_server;
 pub(crate) mod recorder;
 #[cfg(feature = "tls")]
+#[allow(dead_code, reason = "not each of the test programs uses it")]
+pub(crate) mod relay;
+#[cfg(feature = "tls")]
+#[allow(dead_code, reason = "not each of the test programs uses it")]
+pub(crate) mod secure_client;
+#[cfg(feature = "tls")]
 #[allow(dead_code, reason = "not each of the test programs uses all of it")]
 pub(crate) mod tls_peer;
 
+use std::net::{Ipv6Addr, TcpListener};
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread;
@@ -86,6 +93,16 @@ pub(crate) fn recorded_server(
         }
     });
     Ok((server, recorder))
+}
+
+/// Whether this machine has IPv6; says so when it has not.
+#[allow(dead_code, reason = "not each of the test programs uses it")]
+pub(crate) fn has_ipv6() -> bool {
+    let result = TcpListener::bind((Ipv6Addr::LOCALHOST, 0));
+    if let Err(error) = &result {
+        println!("skipped for IPv6: {error}");
+    }
+    result.is_ok()
 }
 
 /// Connects slots that send every message back.
