@@ -34,15 +34,23 @@ mod rude_peers;
 #[cfg(feature = "tls")]
 mod secure;
 #[cfg(feature = "tls")]
+mod secure_chains;
+#[cfg(feature = "tls")]
 mod secure_client_certificates;
 #[cfg(feature = "tls")]
 mod secure_clients;
 #[cfg(feature = "tls")]
 mod secure_impostors;
 #[cfg(feature = "tls")]
+mod secure_names;
+#[cfg(feature = "tls")]
+mod secure_records;
+#[cfg(feature = "tls")]
 mod secure_rude_peers;
 #[cfg(feature = "tls")]
 mod secure_sessions;
+#[cfg(feature = "tls")]
+mod secure_stalls;
 mod sending;
 mod server;
 mod server_slots;

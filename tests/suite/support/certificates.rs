@@ -27,13 +27,16 @@ pub(crate) struct Pem {
 
 impl Authority {
     pub(crate) fn new() -> Result<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let mut params = CertificateParams::new(Vec::new())?;
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        params.distinguished_name.push(DnType::CommonName, format!("Authority {number}"));
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let params = authority_params()?;
         Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
+    }
+
+    /// Makes another authority, which this one signs; `change` makes it a special one.
+    pub(crate) fn authority(&self, change: impl FnOnce(&mut CertificateParams)) -> Result<Self> {
+        let mut params = authority_params()?;
+        change(&mut params);
+        let key = KeyPair::generate()?;
+        Ok(Self { issuer: CertifiedIssuer::signed_by(params, key, &self.issuer)? })
     }
 
     pub(crate) fn certificate(&self) -> TlsCertificate {
@@ -141,6 +144,16 @@ pub(crate) fn as_authority(params: &mut CertificateParams) {
 
 pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn authority_params() -> Result<CertificateParams> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let mut params = CertificateParams::new(Vec::new())?;
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    params.distinguished_name.push(DnType::CommonName, format!("Authority {number}"));
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    Ok(params)
 }
 
 fn params(hosts: &[&str]) -> Result<CertificateParams> {

@@ -54,9 +54,19 @@ pub(crate) fn echo_server() -> Result<WebSocketServer> {
 #[cfg(feature = "tls")]
 #[allow(dead_code, reason = "not each of the test programs uses it")]
 pub(crate) fn secure_echo_server(config: TlsConfig) -> Result<WebSocketServer> {
+    secure_echo_server_at(HostAddress::LocalHost, config)
+}
+
+/// The same on a free port of another address.
+#[cfg(feature = "tls")]
+#[allow(dead_code, reason = "not each of the test programs uses it")]
+pub(crate) fn secure_echo_server_at(
+    address: HostAddress,
+    config: TlsConfig,
+) -> Result<WebSocketServer> {
     let server = WebSocketServer::new("Test Server", SslMode::Secure);
     server.set_tls_config(config)?;
-    server.listen(HostAddress::LocalHost, 0)?;
+    server.listen(address, 0)?;
     echo_all(&server);
     Ok(server)
 }

@@ -1,0 +1,82 @@
+//! Many clients at once that stop in the middle of the handshake of TLS.
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use anyhow::Result;
+use slotwork::{TlsCertificate, WebSocketServer};
+
+use crate::support::certificates::Authority;
+use crate::support::raw_peer::RawPeer;
+use crate::support::recorder::Recorder;
+use crate::support::tls_peer::{OF_TLS_1_2, TlsPeer, check_good_tls_client, client_hello};
+use crate::support::{secure_echo_server, serve};
+
+fn recorded_server(authority: &Authority) -> Result<(WebSocketServer, Recorder)> {
+    let (server, recorder) = (secure_echo_server(authority.server_config()?)?, Recorder::default());
+    recorder.watch_server(&server);
+    Ok((server, recorder))
+}
+
+/// Connects as many clients that say nothing, a part of a greeting, or no more than a greeting.
+fn stall(port: u16, trusted: &TlsCertificate, count: usize) -> Result<Vec<RawPeer>> {
+    let beginning = &client_hello([3, 3], OF_TLS_1_2)?[..20];
+    (0..count)
+        .map(|number| {
+            if number % 3 == 2 {
+                let mut peer = TlsPeer::begin_with(port, trusted)?;
+                peer.greet_and_stop()?;
+                return RawPeer::of(TcpStream::try_clone(peer.tcp())?);
+            }
+            let mut peer = RawPeer::connect(port)?;
+            peer.send(if number % 3 == 1 { beginning } else { b"" })?;
+            Ok(peer)
+        })
+        .collect()
+}
+
+/// Catalogue: "silent or dripping request (500 at once)".
+#[test]
+fn many_that_stall_disturb_nobody() -> Result<()> {
+    let authority = Authority::new()?;
+    let (server, recorder) = recorded_server(&authority)?;
+    server.set_handshake_timeout(None);
+    let (port, trusted) = (server.server_port(), authority.certificate());
+
+    let stalled = serve(move || {
+        let stalled = stall(port, &trusted, many())?;
+        (0..10).try_for_each(|_| check_good_tls_client(port, &trusted))?;
+        Ok(stalled)
+    })?;
+
+    assert_eq!(stalled.len(), many());
+    recorder.check(&["new connection"; 10])
+}
+
+/// Qt: SRV-20, SRV-21: each of them has its deadline.
+#[test]
+fn many_that_stall_are_given_up() -> Result<()> {
+    let authority = Authority::new()?;
+    let (server, recorder) = recorded_server(&authority)?;
+    server.set_handshake_timeout(Some(Duration::from_millis(200)));
+    let (port, trusted) = (server.server_port(), authority.certificate());
+    let good = trusted.clone();
+
+    serve(move || {
+        let mut stalled = stall(port, &trusted, many())?;
+        stalled.iter_mut().try_for_each(|peer| peer.read_to_end().map(drop))
+    })?;
+
+    recorder.check(&vec!["timeout 1006"; many()])?;
+    server.set_handshake_timeout(Some(Duration::from_secs(20)));
+    serve(move || check_good_tls_client(port, &good))
+}
+
+/// As many as leave descriptors, of which each connection has two here, to the other tests.
+fn many() -> usize {
+    #[cfg(unix)]
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    #[cfg(not(unix))]
+    let limit = None;
+    limit.map_or(500, |limit: u64| usize::try_from(limit / 6).map_or(500, |count| count.min(500)))
+}
