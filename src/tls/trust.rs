@@ -53,6 +53,10 @@ fn system_roots() -> RootCertStore {
         let mut roots = RootCertStore::empty();
         let (count, unusable) = roots.add_parsable_certificates(found.certs);
         debug!("the system trusts {count} authorities; {unusable} more cannot be used");
+        if count == 0 {
+            // Without an error where there is nothing to be read at all.
+            warn!("the system trusts nobody: only certificates that the program names are trusted");
+        }
         roots
     });
     roots.clone()
