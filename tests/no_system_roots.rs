@@ -15,11 +15,8 @@ use std::path::Path;
 use std::process::{Command, id};
 
 use anyhow::{Result, ensure};
-use slotwork::{TlsConfig, TlsError, WebSocket};
 
-use crate::support::certificates::Authority;
-use crate::support::secure_client::{check_open, open, refusal};
-use crate::support::secure_echo_server;
+use crate::support::secure_client::check_that_the_named_are_trusted;
 
 /// Qt: `QSslConfiguration::systemCaCertificates()`, which is empty then.
 #[test]
@@ -65,16 +62,5 @@ fn log_of(variable: &str, place: &Path) -> Result<String> {
 #[ignore = "started by the other one, with an environment of its own"]
 fn a_client_trusts_only_whom_it_is_told_to() -> Result<()> {
     env_logger::init();
-    let authority = Authority::new()?;
-    let pem = authority.sign(&["127.0.0.1"], |_| ())?;
-    let server = secure_echo_server(pem.config()?)?;
-
-    let socket = WebSocket::new();
-    open(&socket, &server, "127.0.0.1")?;
-    assert_eq!(refusal(&socket)?, TlsError::UntrustedCertificate(pem.certificate()?));
-
-    let socket = WebSocket::new();
-    socket.set_tls_config(TlsConfig::new().add_ca_certificates([authority.certificate()]));
-    open(&socket, &server, "127.0.0.1")?;
-    check_open(&socket)
+    check_that_the_named_are_trusted()
 }

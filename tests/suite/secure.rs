@@ -13,7 +13,7 @@ use crate::support::certificates::{Authority, Pem};
 use crate::support::raw_peer::{BINARY, Frame, TEXT, masked, masked_texts, request};
 use crate::support::recorder::Recorder;
 use crate::support::tls_peer::{TlsPeer, check_good_tls_client, client_config};
-use crate::support::{secure_echo_server, serve, wait_until};
+use crate::support::{secure_echo_server, serve, serve_tls, wait_until};
 
 /// Opens a connection and waits until it is there, or has failed.
 fn open(server: &WebSocketServer, config: TlsConfig) -> Result<WebSocket> {
@@ -88,12 +88,8 @@ fn both_versions_are_spoken_unless_only_one_is_wanted() -> Result<()> {
 /// RFC 8446 §5.1: messages of more than one record, both ways at once.
 #[test]
 fn long_messages_go_there_and_back() -> Result<()> {
-    let authority = Authority::new()?;
-    let server = secure_echo_server(authority.server_config()?)?;
-    let (port, trusted) = (server.server_port(), authority.certificate());
-
-    serve(move || {
-        let mut peer = TlsPeer::begin_with(port, &trusted)?;
+    serve_tls(|port, trusted| {
+        let mut peer = TlsPeer::begin_with(port, trusted)?;
         peer.shake_hands()?;
         for length in [1, 16 * 1024 - 1, 16 * 1024, 16 * 1024 + 1, 100_000, 5_000_000] {
             let message = vec![u8::try_from(length % 251)?; length];
@@ -141,14 +137,10 @@ fn what_the_peer_does_not_take_waits() -> Result<()> {
 /// A request, its frames and much more of them in one record; nothing is left behind.
 #[test]
 fn frames_behind_the_request_are_delivered() -> Result<()> {
-    let authority = Authority::new()?;
-    let server = secure_echo_server(authority.server_config()?)?;
-    let (port, trusted) = (server.server_port(), authority.certificate());
-
-    serve(move || {
+    serve_tls(|port, trusted| {
         let texts: Vec<_> = (0..1000).map(|number| format!("text {number}")).collect();
         let texts: Vec<_> = texts.iter().map(String::as_str).collect();
-        let mut peer = TlsPeer::begin_with(port, &trusted)?;
+        let mut peer = TlsPeer::begin_with(port, trusted)?;
         peer.send([request().as_bytes(), &masked_texts(&texts)].concat())?;
         peer.expect_upgrade()?;
         peer.expect_texts(&texts)?;
@@ -179,12 +171,8 @@ fn what_comes_with_the_end_of_the_handshake_is_delivered() -> Result<()> {
 /// RFC 8446 §6.1: both ends say goodbye, so that nobody can cut a connection off unnoticed.
 #[test]
 fn the_end_is_announced() -> Result<()> {
-    let authority = Authority::new()?;
-    let server = secure_echo_server(authority.server_config()?)?;
-    let (port, trusted) = (server.server_port(), authority.certificate());
-
-    serve(move || {
-        let mut peer = TlsPeer::begin_with(port, &trusted)?;
+    serve_tls(|port, trusted| {
+        let mut peer = TlsPeer::begin_with(port, trusted)?;
         peer.shake_hands()?;
         peer.send(masked(8, &[3, 232]))?;
         peer.expect(&Frame::close(1000, ""))?;

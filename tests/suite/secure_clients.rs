@@ -15,7 +15,7 @@ use crate::support::certificates::{
 use crate::support::raw_server::RawServer;
 use crate::support::recorder::Recorder;
 use crate::support::relay::proxy;
-use crate::support::secure_client::{check_open, open, refusal};
+use crate::support::secure_client::{check_open, check_that_the_named_are_trusted, open, refusal};
 use crate::support::{echo_server, secure_echo_server, serve, wait_until};
 
 type Change = fn(&mut CertificateParams);
@@ -203,18 +203,7 @@ fn a_certificate_can_be_trusted_by_itself() -> Result<()> {
 /// Whom the system trusts has not signed the certificates of this test.
 #[test]
 fn without_a_configuration_the_system_decides() -> Result<()> {
-    let authority = Authority::new()?;
-    let pem = authority.sign(&["127.0.0.1"], |_| ())?;
-    let server = secure_echo_server(pem.config()?)?;
-
-    let socket = WebSocket::new();
-    open(&socket, &server, "127.0.0.1")?;
-    assert_eq!(refusal(&socket)?, TlsError::UntrustedCertificate(pem.certificate()?));
-
-    let socket = WebSocket::new();
-    socket.set_tls_config(TlsConfig::new().add_ca_certificates([authority.certificate()]));
-    open(&socket, &server, "127.0.0.1")?;
-    check_open(&socket)
+    check_that_the_named_are_trusted()
 }
 
 /// A server at the wrong port.

@@ -11,7 +11,7 @@ use crate::support::relay::bytewise;
 use crate::support::tls_peer::{
     OF_TLS_1_2, RecordPeer, TlsPeer, check_good_tls_client, client_config, client_hello,
 };
-use crate::support::{secure_echo_server, serve};
+use crate::support::{secure_echo_server, serve, serve_tls};
 
 /// Opens a connection, and goes on with records of the test's own.
 fn open_records(
@@ -31,12 +31,8 @@ fn open_records(
 #[test]
 fn empty_records_between_others_are_skipped() -> Result<()> {
     for version in rustls::ALL_VERSIONS {
-        let authority = Authority::new()?;
-        let server = secure_echo_server(authority.server_config()?)?;
-        let (port, trusted) = (server.server_port(), authority.certificate());
-
-        serve(move || {
-            let mut peer = open_records(port, &trusted, version)?;
+        serve_tls(move |port, trusted| {
+            let mut peer = open_records(port, trusted, version)?;
             for _ in 0..100 {
                 let mut records = Vec::new();
                 for _ in 0..10 {
@@ -56,19 +52,15 @@ fn empty_records_between_others_are_skipped() -> Result<()> {
 #[test]
 fn who_sends_only_empty_records_is_cut_off() -> Result<()> {
     for version in rustls::ALL_VERSIONS {
-        let authority = Authority::new()?;
-        let server = secure_echo_server(authority.server_config()?)?;
-        let (port, trusted) = (server.server_port(), authority.certificate());
-
-        serve(move || {
-            let mut peer = open_records(port, &trusted, version)?;
+        serve_tls(move |port, trusted| {
+            let mut peer = open_records(port, trusted, version)?;
             let mut flood = Vec::new();
             for _ in 0..1000 {
                 flood.extend(peer.data(b"")?);
             }
             peer.tcp.send(flood)?;
             peer.tcp.read_to_end()?;
-            check_good_tls_client(port, &trusted)
+            check_good_tls_client(port, trusted)
         })?;
     }
     Ok(())
@@ -77,12 +69,8 @@ fn who_sends_only_empty_records_is_cut_off() -> Result<()> {
 /// RFC 5246 §7.4.1.1 and §7.2.2: the first wish to renegotiate is refused with a warning.
 #[test]
 fn nobody_renegotiates() -> Result<()> {
-    let authority = Authority::new()?;
-    let server = secure_echo_server(authority.server_config()?)?;
-    let (port, trusted) = (server.server_port(), authority.certificate());
-
-    serve(move || {
-        let mut peer = open_records(port, &trusted, &rustls::version::TLS12)?;
+    serve_tls(|port, trusted| {
+        let mut peer = open_records(port, trusted, &rustls::version::TLS12)?;
         let greeting = client_hello([3, 3], OF_TLS_1_2)?.split_off(5);
 
         let record = peer.record(ContentType::Handshake, &greeting)?;
@@ -98,7 +86,7 @@ fn nobody_renegotiates() -> Result<()> {
         }
         peer.tcp.send(flood)?;
         peer.tcp.read_to_end()?;
-        check_good_tls_client(port, &trusted)
+        check_good_tls_client(port, trusted)
     })
 }
 

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use slotwork::{PeerVerifyMode, TlsConfig, WebSocketServer};
+use slotwork::PeerVerifyMode;
 
 use crate::support::certificates::Authority;
 use crate::support::raw_peer::{RawPeer, request};
@@ -12,13 +12,7 @@ use crate::support::recorder::Recorder;
 use crate::support::tls_peer::{
     OF_TLS_1_2, TlsPeer, check_good_tls_client, client_config, client_hello,
 };
-use crate::support::{secure_echo_server, serve};
-
-fn recorded_server(config: TlsConfig) -> Result<(WebSocketServer, Recorder)> {
-    let (server, recorder) = (secure_echo_server(config)?, Recorder::default());
-    recorder.watch_server(&server);
-    Ok((server, recorder))
-}
+use crate::support::{recorded_secure_server, serve, serve_tls};
 
 /// Qt: SRV-35, where such clients are closed without a word.
 #[test]
@@ -37,7 +31,7 @@ fn who_does_not_speak_tls_gets_an_alert() -> Result<()> {
         ("TLS 1.1", client_hello([3, 2], &[])?, too_old),
         ("TLS 1.1 of today", client_hello([3, 2], OF_TLS_1_2)?, too_old),
     ] {
-        let (server, recorder) = recorded_server(authority.server_config()?)?;
+        let (server, recorder) = recorded_secure_server(authority.server_config()?)?;
         let (port, trusted) = (server.server_port(), authority.certificate());
         let text = Recorder::default();
         let noted = text.clone();
@@ -83,7 +77,7 @@ fn who_stops_in_the_middle_is_given_up() -> Result<()> {
     for place in
         [BeforeTheGreeting, InTheGreeting, InTheHandshake, BehindTheHandshake, InTheRequest]
     {
-        let (server, recorder) = recorded_server(authority.server_config()?)?;
+        let (server, recorder) = recorded_secure_server(authority.server_config()?)?;
         server.set_handshake_timeout(Some(Duration::from_millis(200)));
         let (port, trusted) = (server.server_port(), authority.certificate());
         let (slow_port, slow_trusted) = (port, trusted.clone());
@@ -126,7 +120,7 @@ fn stop_at(place: Place, port: u16, trusted: &slotwork::TlsCertificate) -> Resul
 #[test]
 fn who_says_nothing_and_goes_is_not_reported() -> Result<()> {
     let authority = Authority::new()?;
-    let (server, recorder) = recorded_server(authority.server_config()?)?;
+    let (server, recorder) = recorded_secure_server(authority.server_config()?)?;
     let (port, trusted) = (server.server_port(), authority.certificate());
 
     serve(move || {
@@ -143,7 +137,8 @@ fn who_says_nothing_and_goes_is_not_reported() -> Result<()> {
 fn who_has_no_certificate_where_one_is_required_is_refused() -> Result<()> {
     let authority = Authority::new()?;
     let config = authority.server_config()?.ca_certificates([authority.certificate()]);
-    let (server, recorder) = recorded_server(config.peer_verify_mode(PeerVerifyMode::Required))?;
+    let (server, recorder) =
+        recorded_secure_server(config.peer_verify_mode(PeerVerifyMode::Required))?;
     let errors = slotwork::signals::SignalSpy::new(&server.server_error());
     let (port, trusted) = (server.server_port(), authority.certificate());
 
@@ -172,7 +167,7 @@ fn who_speaks_only_http_2_gets_an_alert() -> Result<()> {
         (&["h2", "http/1.1"], Ok(Some("http/1.1"))),
         (&["h2"], Err("NoApplicationProtocol")),
     ] {
-        let (server, recorder) = recorded_server(authority.server_config()?)?;
+        let (server, recorder) = recorded_secure_server(authority.server_config()?)?;
         let (port, trusted) = (server.server_port(), authority.certificate());
 
         serve(move || {
@@ -202,12 +197,8 @@ fn who_speaks_only_http_2_gets_an_alert() -> Result<()> {
 /// RFC 8446 §4.6.3: keys may be changed at any time, but not without end.
 #[test]
 fn who_only_changes_keys_is_cut_off() -> Result<()> {
-    let authority = Authority::new()?;
-    let (server, _recorder) = recorded_server(authority.server_config()?)?;
-    let (port, trusted) = (server.server_port(), authority.certificate());
-
-    serve(move || {
-        let mut peer = TlsPeer::begin_with(port, &trusted)?;
+    serve_tls(|port, trusted| {
+        let mut peer = TlsPeer::begin_with(port, trusted)?;
         peer.shake_hands()?;
         for _ in 0..100 {
             peer.change_keys()?;
@@ -215,23 +206,19 @@ fn who_only_changes_keys_is_cut_off() -> Result<()> {
         }
         let is_cut_off = (0..1_000_000).any(|_| peer.change_keys().is_err());
         ensure!(is_cut_off, "it never ends");
-        check_good_tls_client(port, &trusted)
+        check_good_tls_client(port, trusted)
     })
 }
 
 /// A record that is not what it claims to be ends that connection alone, with an alert.
 #[test]
 fn a_forged_record_ends_the_connection() -> Result<()> {
-    let authority = Authority::new()?;
-    let (server, _recorder) = recorded_server(authority.server_config()?)?;
-    let (port, trusted) = (server.server_port(), authority.certificate());
-
-    serve(move || {
-        let mut peer = TlsPeer::begin_with(port, &trusted)?;
+    serve_tls(|port, trusted| {
+        let mut peer = TlsPeer::begin_with(port, trusted)?;
         peer.shake_hands()?;
         peer.check_echo("well")?;
         std::io::Write::write_all(&mut peer.tcp(), &[&[23, 3, 3, 0, 40][..], &[9; 40]].concat())?;
         ensure!(peer.read_frame().is_err());
-        check_good_tls_client(port, &trusted)
+        check_good_tls_client(port, trusted)
     })
 }

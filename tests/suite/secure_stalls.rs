@@ -4,19 +4,12 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::Result;
-use slotwork::{TlsCertificate, WebSocketServer};
+use slotwork::TlsCertificate;
 
 use crate::support::certificates::Authority;
 use crate::support::raw_peer::RawPeer;
-use crate::support::recorder::Recorder;
 use crate::support::tls_peer::{OF_TLS_1_2, TlsPeer, check_good_tls_client, client_hello};
-use crate::support::{secure_echo_server, serve};
-
-fn recorded_server(authority: &Authority) -> Result<(WebSocketServer, Recorder)> {
-    let (server, recorder) = (secure_echo_server(authority.server_config()?)?, Recorder::default());
-    recorder.watch_server(&server);
-    Ok((server, recorder))
-}
+use crate::support::{recorded_secure_server, serve};
 
 /// Connects as many clients that say nothing, a part of a greeting, or no more than a greeting.
 fn stall(port: u16, trusted: &TlsCertificate, count: usize) -> Result<Vec<RawPeer>> {
@@ -39,7 +32,7 @@ fn stall(port: u16, trusted: &TlsCertificate, count: usize) -> Result<Vec<RawPee
 #[test]
 fn many_that_stall_disturb_nobody() -> Result<()> {
     let authority = Authority::new()?;
-    let (server, recorder) = recorded_server(&authority)?;
+    let (server, recorder) = recorded_secure_server(authority.server_config()?)?;
     server.set_handshake_timeout(None);
     let (port, trusted) = (server.server_port(), authority.certificate());
 
@@ -57,7 +50,7 @@ fn many_that_stall_disturb_nobody() -> Result<()> {
 #[test]
 fn many_that_stall_are_given_up() -> Result<()> {
     let authority = Authority::new()?;
-    let (server, recorder) = recorded_server(&authority)?;
+    let (server, recorder) = recorded_secure_server(authority.server_config()?)?;
     server.set_handshake_timeout(Some(Duration::from_millis(200)));
     let (port, trusted) = (server.server_port(), authority.certificate());
     let good = trusted.clone();

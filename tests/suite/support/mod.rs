@@ -25,9 +25,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-#[cfg(feature = "tls")]
-use slotwork::TlsConfig;
 use slotwork::{EventLoop, HostAddress, SslMode, WebSocket, WebSocketServer};
+#[cfg(feature = "tls")]
+use slotwork::{TlsCertificate, TlsConfig};
 use smol::Timer;
 use smol::future::{FutureExt, yield_now};
 
@@ -69,6 +69,15 @@ pub(crate) fn secure_echo_server_at(
     server.listen(address, 0)?;
     echo_all(&server);
     Ok(server)
+}
+
+/// The same, with a recorder of its signals.
+#[cfg(feature = "tls")]
+#[allow(dead_code, reason = "not each of the test programs uses it")]
+pub(crate) fn recorded_secure_server(config: TlsConfig) -> Result<(WebSocketServer, Recorder)> {
+    let (server, recorder) = (secure_echo_server(config)?, Recorder::default());
+    recorder.watch_server(&server);
+    Ok((server, recorder))
 }
 
 fn echo_all(server: &WebSocketServer) {
@@ -135,6 +144,18 @@ pub(crate) fn serve<T: Send + 'static>(
     let outcome = outcome?.map_err(|_| anyhow!("the peer panicked"))?;
     thread.join().map_err(|_| anyhow!("the peer panicked"))?;
     outcome
+}
+
+/// The same with a server that speaks TLS and echoes; `peer` is told its port and whom to trust.
+#[cfg(feature = "tls")]
+#[allow(dead_code, reason = "not each of the test programs uses it")]
+pub(crate) fn serve_tls<T: Send + 'static>(
+    peer: impl FnOnce(u16, &TlsCertificate) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let authority = certificates::Authority::new()?;
+    let server = secure_echo_server(authority.server_config()?)?;
+    let (port, trusted) = (server.server_port(), authority.certificate());
+    serve(move || peer(port, &trusted))
 }
 
 /// Runs this thread's loop until `future` is done, at most until the deadline.

@@ -2,14 +2,32 @@
 
 use anyhow::{Result, bail, ensure};
 use slotwork::signals::SignalSpy;
-use slotwork::{Error, SocketState, TlsError, WebSocket, WebSocketServer};
+use slotwork::{Error, SocketState, TlsConfig, TlsError, WebSocket, WebSocketServer};
 
-use super::wait_until;
+use super::certificates::Authority;
+use super::{secure_echo_server, wait_until};
 
 /// Opens a connection, and waits until it is there or has failed.
 pub(crate) fn open(socket: &WebSocket, server: &WebSocketServer, host: &str) -> Result<()> {
     socket.open(format!("wss://{host}:{}/", server.server_port()))?;
     wait_until(|| socket.state() != SocketState::Connecting)
+}
+
+/// Checks that nobody vouches for a server of an authority that the system does not know, and that
+/// it is trusted once the program names the authority.
+pub(crate) fn check_that_the_named_are_trusted() -> Result<()> {
+    let authority = Authority::new()?;
+    let pem = authority.sign(&["127.0.0.1"], |_| ())?;
+    let server = secure_echo_server(pem.config()?)?;
+
+    let socket = WebSocket::new();
+    open(&socket, &server, "127.0.0.1")?;
+    assert_eq!(refusal(&socket)?, TlsError::UntrustedCertificate(pem.certificate()?));
+
+    let socket = WebSocket::new();
+    socket.set_tls_config(TlsConfig::new().add_ca_certificates([authority.certificate()]));
+    open(&socket, &server, "127.0.0.1")?;
+    check_open(&socket)
 }
 
 /// Checks that a socket is connected, and serves.
