@@ -33,6 +33,8 @@ class Browser:
         self._connection = connection
         self._deadline = deadline
         self._calls = 0
+        # What the pages that listen to their network have told of WebSockets that failed.
+        self.socket_errors: list[str] = []
 
     def open_page(self, url: str) -> "Page":
         """Opens a page in a window of its own, which shares nothing with the others."""
@@ -48,6 +50,8 @@ class Browser:
         answer: dict[str, Any] = {}
         while answer.get("id") != self._calls:  # Else an event, or an answer that came too late.
             answer = json.loads(self._connection.recv(self._deadline))
+            if answer.get("method") == "Network.webSocketFrameError":
+                self.socket_errors.append(answer["params"]["errorMessage"])
         if "error" in answer:
             raise RuntimeError(f"{method}: {answer['error']['message']}")
         return answer["result"]
@@ -99,6 +103,10 @@ class Page:
         if "exceptionDetails" in answer:
             raise RuntimeError(json.dumps(answer["exceptionDetails"]["exception"]))
         return answer["result"].get("value")
+
+    def listen_to_network(self) -> None:
+        """Lets the browser tell of WebSockets of this page that fail: `Browser.socket_errors`."""
+        self._call("Network.enable")
 
     def click(self, selector: str) -> None:
         """Clicks on the middle of an element."""
