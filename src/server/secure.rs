@@ -92,7 +92,7 @@ impl WebSocketServer {
     ///
     /// `QWebSocketServer::sslErrors()` and `sslErrorsOccurred()`. Nothing can be ignored here:
     /// certificates that are right are those that
-    /// [`TlsConfig::ca_certificates`] names, and those that they sign.
+    /// [`TlsConfig::ca_certificates`] names, and those that authorities among them sign.
     #[doc(alias = "sslErrors")]
     #[doc(alias = "sslErrorsOccurred")]
     #[doc(alias = "handshakeInterruptedOnError")]

@@ -6,7 +6,7 @@ use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, SignatureScheme};
 
 use crate::error::Error;
 use crate::tls::diagnosis::diagnose_certificate;
@@ -20,6 +20,9 @@ use crate::tls_certificate::TlsCertificate;
 struct ClientCheck {
     trust: Trust,
     check: Arc<dyn ClientCertVerifier>,
+    /// No authority is trusted: whom the check trusts must be named.
+    is_by_name: bool,
+    hints: Vec<DistinguishedName>,
 }
 
 /// Returns what checks clients in this mode.
@@ -27,7 +30,11 @@ pub(super) fn client_check(
     mode: PeerVerifyMode,
     trust: Trust,
 ) -> Result<Arc<dyn ClientCertVerifier>, Error> {
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::clone(&trust.roots), provider());
+    let named = Arc::new(trust.named_as_roots()?);
+    let (is_by_name, hints) = (trust.roots.is_empty(), named.subjects());
+    // rustls makes no check that trusts nobody.
+    let roots = if is_by_name { named } else { Arc::clone(&trust.roots) };
+    let builder = WebPkiClientVerifier::builder_with_provider(roots, provider());
     let builder = match mode {
         PeerVerifyMode::None => return Ok(WebPkiClientVerifier::no_client_auth()),
         PeerVerifyMode::Optional => builder.allow_unauthenticated(),
@@ -37,7 +44,7 @@ pub(super) fn client_check(
         let reason = "without `ca_certificates` no client's certificate is right";
         pem::unusable("the peer verify mode", reason)
     })?;
-    Ok(Arc::new(ClientCheck { trust, check }))
+    Ok(Arc::new(ClientCheck { trust, check, is_by_name, hints }))
 }
 
 impl ClientCertVerifier for ClientCheck {
@@ -50,7 +57,7 @@ impl ClientCertVerifier for ClientCheck {
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.check.root_hint_subjects()
+        &self.hints
     }
 
     fn verify_client_cert(
@@ -59,7 +66,10 @@ impl ClientCertVerifier for ClientCheck {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        let result = self.check.verify_client_cert(end_entity, intermediates, now);
+        let mut result = self.check.verify_client_cert(end_entity, intermediates, now);
+        if result.is_ok() && self.is_by_name {
+            result = Err(CertificateError::UnknownIssuer.into());
+        }
         let Err(error) = &result else { return result };
         let certificate = TlsCertificate::from_der(end_entity.as_ref());
         if self.trust.is_named(&certificate, error) {

@@ -109,7 +109,10 @@ impl TlsConfig {
         self.changed()
     }
 
-    /// Trusts these certificates, and those that they sign, and nobody else.
+    /// Trusts these certificates, and those that the authorities among them sign, and nobody else.
+    ///
+    /// An authority says in its certificate that it is one (RFC 5280 §4.2.1.9). Any other is trusted
+    /// by itself: a server, or a client, that has exactly this one.
     #[doc(alias = "setCaCertificates")]
     #[must_use]
     pub fn ca_certificates(
@@ -121,7 +124,7 @@ impl TlsConfig {
         self.changed()
     }
 
-    /// Trusts these certificates, and those that they sign, as well.
+    /// Trusts these certificates, and those that the authorities among them sign, as well.
     #[doc(alias = "addCaCertificates")]
     #[doc(alias = "addCaCertificate")]
     #[must_use]
@@ -137,7 +140,7 @@ impl TlsConfig {
     /// [`PeerVerifyMode::None`].
     ///
     /// The certificates that are right are those that [`ca_certificates`](Self::ca_certificates)
-    /// names, and those that they sign; whom the system trusts does not count.
+    /// names, and those that authorities among them sign; whom the system trusts does not count.
     #[doc(alias = "setPeerVerifyMode")]
     #[must_use]
     pub fn peer_verify_mode(mut self, mode: PeerVerifyMode) -> Self {

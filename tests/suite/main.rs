@@ -51,6 +51,8 @@ mod secure_rude_peers;
 mod secure_sessions;
 #[cfg(feature = "tls")]
 mod secure_stalls;
+#[cfg(feature = "tls")]
+mod secure_trust;
 mod sending;
 mod server;
 mod server_slots;

@@ -47,6 +47,11 @@ impl Authority {
         self.issuer.pem()
     }
 
+    /// The certificate that it signs with, as one to show.
+    pub(crate) fn itself(&self) -> Pem {
+        Pem { certificate: self.pem(), key: self.issuer.key().serialize_pem() }
+    }
+
     /// Signs a certificate for these hosts; `change` makes it a special one.
     pub(crate) fn sign(
         &self,
