@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use log::debug;
-use rustls::ServerConfig;
 use slotwork_signals::{Signal, SignalRef};
 use smol::future::FutureExt;
 
@@ -20,7 +19,7 @@ use crate::server::opening::{Newcomer, REFUSAL_TIMEOUT, TimeLimit, report};
 use crate::ssl_mode::SslMode;
 use crate::stream::TlsFailure;
 use crate::timers::Sleep;
-use crate::tls::{Judge, TlsConfig};
+use crate::tls::{Judge, ServerSide, TlsConfig};
 use crate::tls_error::TlsError;
 
 /// What a server knows and tells of TLS.
@@ -34,7 +33,7 @@ pub(super) struct Secure {
 /// A configuration, and what rustls made of it.
 struct Chosen {
     config: TlsConfig,
-    ready: Arc<ServerConfig>,
+    ready: ServerSide,
 }
 
 /// TLS.
@@ -70,7 +69,7 @@ impl WebSocketServer {
     #[doc(alias = "setSslConfiguration")]
     pub fn set_tls_config(&self, config: TlsConfig) -> Result<(), Error> {
         if self.inner.mode == SslMode::Secure {
-            let ready = config.server_config()?;
+            let ready = config.server_side()?;
             *self.inner.secure.lock() = Some(Chosen { config, ready });
         }
         Ok(())
@@ -112,8 +111,8 @@ impl WebSocketServer {
 
 impl Secure {
     /// Returns what the handshakes of a server that speaks TLS need.
-    pub(super) fn current(&self) -> Option<Arc<ServerConfig>> {
-        self.lock().as_ref().map(|chosen| Arc::clone(&chosen.ready))
+    pub(super) fn current(&self) -> Option<ServerSide> {
+        self.lock().as_ref().map(|chosen| chosen.ready.clone())
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
@@ -153,13 +152,13 @@ impl Newcomer {
     pub(super) async fn secure(
         self,
         server: &Weak<Inner>,
-        tls: Option<Arc<ServerConfig>>,
+        tls: Option<ServerSide>,
         timeout: &mut TimeLimit,
     ) -> Option<Self> {
         let Some(tls) = tls else { return Some(self) };
         let Self { stream, received, peer, closings } = self;
         let found = Rc::new(RefCell::new(None));
-        let accept = stream.accept_tls(&received, tls, judge(server, &found));
+        let accept = stream.accept_tls(&received, &tls, judge(server, &found));
         match timeout.keep(accept).await {
             Some(Ok(stream)) => return Some(Self { stream, received: Vec::new(), peer, closings }),
             Some(Err((failure, mut stream))) => {

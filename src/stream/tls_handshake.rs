@@ -6,11 +6,11 @@ use std::task::{Context, Poll};
 
 use futures_rustls::{TlsAcceptor, TlsConnector};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, Connection, ServerConfig};
+use rustls::{ClientConfig, Connection};
 
 use super::tls::TlsStream;
 use super::{Adapter, Readable, Stream};
-use crate::tls::{Judge, diagnose, judged};
+use crate::tls::{Judge, ServerSide, diagnose, judged};
 use crate::tls_error::TlsError;
 
 /// Why there is no TLS connection.
@@ -37,15 +37,24 @@ impl Stream {
     pub(crate) async fn accept_tls(
         mut self,
         received: &[u8],
-        config: Arc<ServerConfig>,
+        server: &ServerSide,
         judge: Judge,
     ) -> Result<Self, (TlsFailure, Self)> {
         let adapter = Adapter { stream: &mut self, source: Received::new(received) };
-        let accept = TlsAcceptor::from(config).accept(adapter).into_fallible();
+        let accept = async {
+            let accept = TlsAcceptor::from(Arc::clone(server.config())).accept(adapter);
+            let tls = accept.into_fallible().await?;
+            // What it learns of the client is for the judge as well.
+            let checked = server.check_resumed(tls.get_ref().1);
+            Ok((tls, checked))
+        };
         match judged(judge, accept).await {
-            Ok(tls) => {
+            Ok((tls, checked)) => {
                 let (adapter, connection) = tls.into_inner();
-                if adapter.source.earlier.is_empty() {
+                if let Err(error) = checked {
+                    let failure = TlsFailure::Refused(diagnose(&error));
+                    Err((failure, self.with_tls(connection.into())))
+                } else if adapter.source.earlier.is_empty() {
                     Ok(self.with_tls(connection.into()))
                 } else {
                     let end = TlsError::Other("more than a greeting was handed over".into());

@@ -13,6 +13,7 @@ use crate::tls::identity::TlsIdentity;
 use crate::tls::peer_verify_mode::PeerVerifyMode;
 use crate::tls::resolver::Resolver;
 use crate::tls::server_check::ServerCheck;
+use crate::tls::server_side::ServerSide;
 use crate::tls::session::TlsProtocol;
 use crate::tls::trust::Trust;
 use crate::tls::{cryptography, pem, provider};
@@ -141,6 +142,7 @@ impl TlsConfig {
     ///
     /// The certificates that are right are those that [`ca_certificates`](Self::ca_certificates)
     /// names, and those that authorities among them sign; whom the system trusts does not count.
+    /// A client that resumes a session is checked anew.
     #[doc(alias = "setPeerVerifyMode")]
     #[must_use]
     pub fn peer_verify_mode(mut self, mode: PeerVerifyMode) -> Self {
@@ -162,9 +164,9 @@ impl TlsConfig {
     }
 
     /// Makes what rustls needs for a server.
-    pub(crate) fn server_config(&self) -> Result<Arc<ServerConfig>, Error> {
+    pub(crate) fn server_side(&self) -> Result<ServerSide, Error> {
         if let Some(ready) = &self.server {
-            return self.unchanged(ready);
+            return self.unchanged(ready).map(ServerSide::ready);
         }
         if self.identities.is_empty() {
             return Err(pem::unusable("the TLS configuration", "a server needs an identity"));
@@ -175,13 +177,13 @@ impl TlsConfig {
             .with_protocol_versions(self.versions())
             .map_err(unusable)?;
         let mut config = builder
-            .with_client_cert_verifier(check)
+            .with_client_cert_verifier(Arc::clone(&check))
             .with_cert_resolver(Arc::new(Resolver::new(self.identities.clone())));
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
         // Clients keep their sessions themselves, encrypted: the server keeps nothing.
         config.ticketer = cryptography::Ticketer::new().map_err(unusable)?;
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        Ok(Arc::new(config))
+        Ok(ServerSide::new(config, check))
     }
 
     /// Makes what rustls needs for a client, or returns what was made before.

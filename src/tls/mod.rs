@@ -20,6 +20,7 @@ mod peer_verify_mode;
 mod pem;
 mod resolver;
 mod server_check;
+mod server_side;
 mod session;
 mod trust;
 mod weak_key;
@@ -31,6 +32,7 @@ pub use session::{TlsProtocol, TlsSession};
 
 pub(crate) use diagnosis::{diagnose, received_alert};
 pub(crate) use judge::{Judge, judged};
+pub(crate) use server_side::ServerSide;
 
 /// Returns the cryptography for a configuration.
 fn provider() -> Arc<CryptoProvider> {

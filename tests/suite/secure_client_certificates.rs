@@ -1,8 +1,10 @@
 //! Certificates of clients: who is refused and learns it, and who goes on with a session.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
+use rcgen::date_time_ymd;
 use rustls::SupportedProtocolVersion;
 use rustls::sign::SingleCertAndKey;
 use slotwork::signals::SignalSpy;
@@ -10,7 +12,7 @@ use slotwork::{Error, PeerVerifyMode, TlsConfig, TlsError, WebSocket, WebSocketS
 
 use crate::support::certificates::{Authority, Pem};
 use crate::support::tls_peer::client_config;
-use crate::support::{secure_echo_server, wait_until};
+use crate::support::{DEADLINE, secure_echo_server, wait_until};
 
 /// Makes a configuration for a server that wants certificates which `clients` has signed.
 fn demanding(authority: &Authority, clients: &Authority) -> Result<TlsConfig> {
@@ -104,3 +106,46 @@ fn a_session_counts_as_long_as_its_certificate() -> Result<()> {
     }
     Ok(())
 }
+
+/// RFC 8446 §4.6.1: a session is worth no more than the certificate that was checked when it began.
+#[test]
+fn a_session_ends_when_the_certificate_of_its_client_expires() -> Result<()> {
+    let authority = Authority::new()?;
+    let end = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)? + LIFETIME;
+    let pem = authority.sign(&["a client"], |params| {
+        params.not_after = date_time_ymd(1970, 1, 1) + end;
+    })?;
+    let expired = TlsError::CertificateExpired(pem.certificate()?);
+    let server = secure_echo_server(demanding(&authority, &authority)?)?;
+    let (errors, problems) =
+        (SignalSpy::new(&server.server_error()), SignalSpy::new(&server.peer_verify_error()));
+    let begin = Instant::now();
+    let mut clients = Vec::new();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let config = client(&authority, Some(&pem), version)?;
+        talk(&server, config.clone())?;
+        clients.push((config, version));
+    }
+
+    while let Some((config, version)) = clients.first() {
+        let session = talk(&server, config.clone())?.tls_session();
+        ensure!(begin.elapsed() < DEADLINE, "{version:?}: it goes on for ever");
+        match session {
+            Some(session) => {
+                ensure!(session.is_resumed(), "{version:?}");
+                clients.rotate_left(1);
+            }
+            None => drop(clients.remove(0)),
+        }
+    }
+
+    errors.wait_for(2)?;
+    for error in errors.values() {
+        assert_eq!(source(Some(&error))?, expired);
+    }
+    assert_eq!(problems.values(), [expired.clone(), expired]);
+    Ok(())
+}
+
+/// Long enough for some handshakes.
+const LIFETIME: Duration = Duration::from_secs(4);

@@ -32,9 +32,9 @@ fn who_is_trusted_by_itself_signs_nobody() -> Result<()> {
             socket.set_tls_config(TlsConfig::new().ca_certificates(trusted.clone()));
             open(&socket, &server, "127.0.0.1")?;
             if is_well {
-                check_open(&socket)?
+                check_open(&socket)?;
             } else {
-                refusal(&socket).map(drop)?
+                refusal(&socket)?;
             }
 
             let authority = Authority::new()?;
