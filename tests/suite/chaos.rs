@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use slotwork::{EventThread, SocketState, WebSocket, WebSocketServer};
@@ -64,11 +65,16 @@ fn calls_of_many_threads_leave_each_connection_one_end() -> Result<()> {
 }
 
 impl Chaos {
-    /// Calls this and that, as the numbers from `random` on say (xorshift).
+    /// Calls this and that, as the numbers from `random` on say (xorshift). Less of it where others
+    /// are busy too: each `yield_now` leaves them a whole time slice.
     fn run(&self, mut random: u64) {
+        let begin = Instant::now();
         let text = "x".repeat(300_000);
         let mut stream = None;
         for _ in 0..20_000 {
+            if begin.elapsed() > DEADLINE / 4 {
+                break;
+            }
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
