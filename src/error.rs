@@ -99,10 +99,10 @@ pub enum Error {
         /// What the operating system said.
         source: Arc<io::Error>,
     },
-    /// The peer did not take any of the waiting output for too long (10 s).
-    #[error("the peer did not read for {} s", .0.as_secs_f32())]
+    /// Output waited without progress, and nothing came from the peer, for the write timeout (30 s).
+    #[error("the peer neither read nor sent anything for {} s", .0.as_secs_f32())]
     WriteTimeout(Duration),
-    /// Nothing came from the peer for too long, not even an answer to a ping.
+    /// The peer sent nothing for too long, not even a pong, and took no output that waited.
     #[error("the peer gave no sign of life")]
     KeepaliveTimeout,
     /// The message would have made the output that waits for the peer larger than the limit.

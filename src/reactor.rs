@@ -277,6 +277,11 @@ impl Source {
         self.readiness.fetch_and(!READABLE, Ordering::AcqRel);
     }
 
+    /// Notes that a write may succeed, after something other than an event has made room.
+    pub(crate) fn assume_writable(&self) {
+        self.readiness.fetch_or(WRITABLE, Ordering::AcqRel);
+    }
+
     /// Notes that the kernel takes no more. Only the loop's thread may say so.
     pub(crate) fn clear_writable(&self) {
         self.readiness.fetch_and(!WRITABLE, Ordering::AcqRel);

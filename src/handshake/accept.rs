@@ -6,7 +6,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 
 use async_tungstenite::accept_hdr_async_with_config;
 use async_tungstenite::tungstenite::handshake::server::{Request, Response};
@@ -18,7 +18,6 @@ use smol::io::AsyncWriteExt;
 use crate::handshake::head::HeadReader;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::request::HandshakeRequest;
-use crate::reactor::wake_later;
 use crate::stream::{Adapter, Stream};
 
 /// Why there was no 101.
@@ -130,11 +129,12 @@ pub(crate) async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: 
 
 /// Ends a connection on which all has been said.
 ///
-/// What the peer still sends is read and thrown away until it has seen the answer: closing a
-/// connection with unread input would make the kernel throw the answer away.
+/// What the peer still sends is read and dropped until it has seen the answer, up to a bound: closing
+/// a connection with unread input would make the kernel drop the answer.
 pub(crate) async fn end(stream: &mut Stream) {
     if stream.shutdown_write().is_ok() {
-        poll_fn(|cx| poll_end(stream, cx)).await;
+        let mut budget = DISCARDED_AFTER_REFUSAL;
+        poll_fn(|cx| stream.poll_discard(cx, &mut budget)).await;
     }
 }
 
@@ -142,17 +142,6 @@ pub(crate) async fn end(stream: &mut Stream) {
 pub(crate) fn answer_at_once(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
     // A peer that is gone needs no answer.
     let _ = stream.try_write_here(&[IoSlice::new(&refusal.response(server_name))]);
-}
-
-fn poll_end(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<()> {
-    match ready!(stream.poll_read(cx, &mut [0; READ_SIZE])) {
-        Ok(0) | Err(_) => Poll::Ready(()),
-        Ok(_) => {
-            // Behind the others: a peer that floods could keep this up for ever.
-            wake_later(cx.waker());
-            Poll::Pending
-        }
-    }
 }
 
 /// Adds a header; the value has been checked.
@@ -164,3 +153,5 @@ fn add_header(response: &mut Response, name: HeaderName, value: &str) {
 
 /// What is read at a time; a usual request fits.
 const READ_SIZE: usize = 2048;
+/// How much input is dropped after a refusal, in bytes: more than is on its way with an honest client.
+const DISCARDED_AFTER_REFUSAL: usize = 256 * 1024;

@@ -31,6 +31,12 @@ impl ClosePayload {
         Self(payload)
     }
 
+    /// Returns the reason as it is sent.
+    pub(crate) fn reason(&self) -> &str {
+        let reason = self.as_bytes().get(CODE_LENGTH..).unwrap_or_default();
+        str::from_utf8(reason).unwrap_or_default()
+    }
+
     /// Returns the bytes for the close frame.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()

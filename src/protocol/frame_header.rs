@@ -123,6 +123,21 @@ impl SecondByte {
     }
 }
 
+/// Returns how long the frame is, header included, whose header `frames` begin with.
+///
+/// The header is one that was written here, and whole.
+pub(crate) fn encoded_length(frames: &[u8]) -> usize {
+    let second = SecondByte(frames.get(1).copied().unwrap_or_default());
+    let key = if second.is_masked() { size_of::<MaskingKey>() } else { 0 };
+    match second.payload_length(frames) {
+        Ok(Some((length, end))) => {
+            usize::try_from(length).unwrap_or(usize::MAX).saturating_add(end + key)
+        }
+        // No frame: nothing can follow it.
+        Ok(None) | Err(_) => frames.len().max(1),
+    }
+}
+
 fn check_shortest_form(length: u64, shorter_form_holds: u64) -> Result<(), Violation> {
     // RFC 6455 §5.2: the minimal number of bytes must be used to encode the length.
     if length > shorter_form_holds { Ok(()) } else { Err(Violation::LONG_LENGTH_ENCODING) }

@@ -74,7 +74,10 @@ impl WebSocketServer {
     /// It stops listening, closes all sockets with
     /// [`CloseCode::GOING_AWAY`](crate::CloseCode::GOING_AWAY), those that were taken and those that
     /// were not, and gives their peers until the deadline to answer; connections that are still
-    /// there then are cut. [`closed`](Self::closed) is emitted when the last one has disconnected.
+    /// there then end with 1006. [`closed`](Self::closed) is emitted when the last one has disconnected.
+    ///
+    /// The deadline bounds the program. What was handed to the operating system by then, as much as
+    /// it takes, can still be read by the peers while the loop runs, for up to 2 minutes.
     ///
     /// # Qt
     ///

@@ -1,5 +1,7 @@
 //! What a server sets for the sockets of its clients.
 
+use std::time::Duration;
+
 use crate::output_policy::OutputPolicy;
 use crate::server::WebSocketServer;
 use crate::session::Settings;
@@ -45,6 +47,44 @@ impl WebSocketServer {
     #[must_use]
     pub fn output_limit(&self) -> usize {
         self.socket_settings().output.limit
+    }
+
+    /// Sets how much unsent output the operating system holds for each client that connects from now
+    /// on, in bytes; the default is 512 KiB. See
+    /// [`WebSocket::set_send_buffer`](crate::WebSocket::set_send_buffer).
+    pub fn set_send_buffer(&self, bytes: Option<usize>) {
+        self.change_socket_settings(|settings| settings.send_buffer = bytes);
+    }
+
+    /// Returns how much unsent output the operating system holds for each client, in bytes.
+    #[must_use]
+    pub fn send_buffer(&self) -> Option<usize> {
+        self.socket_settings().send_buffer
+    }
+
+    /// Sets the write timeout of each client that connects from now on; the default is 30 s, `None`
+    /// is no timeout. See [`WebSocket::set_write_timeout`](crate::WebSocket::set_write_timeout).
+    pub fn set_write_timeout(&self, timeout: Option<Duration>) {
+        self.change_socket_settings(|settings| settings.timeouts.write = timeout);
+    }
+
+    /// Returns the write timeout of each client; `None` is no timeout.
+    #[must_use]
+    pub fn write_timeout(&self) -> Option<Duration> {
+        self.socket_settings().timeouts.write
+    }
+
+    /// Sets the closing timeout of each client that connects from now on; the default is 10 s,
+    /// `None` is no timeout. See
+    /// [`WebSocket::set_closing_timeout`](crate::WebSocket::set_closing_timeout).
+    pub fn set_closing_timeout(&self, timeout: Option<Duration>) {
+        self.change_socket_settings(|settings| settings.timeouts.closing = timeout);
+    }
+
+    /// Returns the closing timeout of each client; `None` is no timeout.
+    #[must_use]
+    pub fn closing_timeout(&self) -> Option<Duration> {
+        self.socket_settings().timeouts.closing
     }
 
     /// Sets how long a frame may be that a client sends which connects from now on, in bytes.

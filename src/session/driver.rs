@@ -7,7 +7,7 @@ use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use crate::close_code::CloseCode;
@@ -19,12 +19,14 @@ use crate::protocol::event::Event;
 use crate::protocol::limits::Limits;
 use crate::reactor::wake_later;
 use crate::session::buffers::{SharedPool, note_use, put_buffer, shared_pool, take_buffer};
+use crate::session::linger::Linger;
 use crate::session::observer::Observer;
-use crate::session::patience::{Lost, Patience};
+use crate::session::patience::{Lost, Patience, Signs};
 use crate::session::shared::Phase;
 use crate::session::turn::{News, Orders, Output, Received, Start};
 use crate::session::{Failure, OutputLevel};
 use crate::socket_state::SocketState;
+use crate::stream::Stream;
 use crate::turn::{self};
 
 /// The task that owns the input of one connection, and keeps its observer alive.
@@ -37,6 +39,16 @@ pub(crate) struct Driver<O: Observer> {
     is_started: bool,
     has_input_ended: bool,
     is_announced: bool,
+    /// How much input is still awaited once our close frame was written, in bytes.
+    closing_budget: usize,
+}
+
+/// The task of one connection, until its descriptor is closed.
+pub(crate) enum ConnectionTask<O: Observer> {
+    /// Boxed parts aside, what an open connection needs.
+    Driving(Driver<O>),
+    /// The program has heard that the connection has ended.
+    Lingering(Box<Linger>),
 }
 
 /// What was read and did not fit in the turn's budget, from `start` on.
@@ -57,17 +69,26 @@ enum Stage {
     Ended,
 }
 
+/// The stream of a connection that has ended, if the peer may still read what was sent.
+type Remains = Option<Stream>;
+
 /// What a look at the input came to.
 enum Input {
     Waiting,
     More,
     Ended,
-    Failed(Error),
+    Failed(io::Error),
+}
+
+impl<O: Observer> ConnectionTask<O> {
+    /// Makes the task for an open connection; `leftover` came behind the opening handshake.
+    pub(crate) fn new(observer: Arc<O>, leftover: Vec<u8>) -> Self {
+        Self::Driving(Driver::new(observer, leftover))
+    }
 }
 
 impl<O: Observer> Driver<O> {
-    /// Makes the task for an open connection; `leftover` came behind the opening handshake.
-    pub(crate) fn new(observer: Arc<O>, leftover: Vec<u8>) -> Self {
+    fn new(observer: Arc<O>, leftover: Vec<u8>) -> Self {
         let role = observer.session().role();
         Self {
             observer,
@@ -78,37 +99,53 @@ impl<O: Observer> Driver<O> {
             is_started: false,
             has_input_ended: false,
             is_announced: false,
+            closing_budget: CLOSING_INPUT,
         }
     }
 
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Remains> {
+        if !mem::replace(&mut self.is_started, true) {
+            self.observer.session().set_waker(cx.waker());
+        }
+        self.turn(cx)
+    }
+
     /// Takes a turn; what its slots leave for another one comes behind the other connections.
-    fn turn(&mut self, cx: &Context<'_>) -> Poll<()> {
+    fn turn(&mut self, cx: &Context<'_>) -> Poll<Remains> {
         let observer: Arc<O> = Arc::clone(&self.observer);
         let _in_turn = turn::begin(observer);
         let start = self.observer.session().begin_turn(self.wants_input());
         if start.has_orders
             && let Some(failure) = self.follow_orders()
         {
-            return self.end(Some(failure));
+            return self.end(Some(failure), false);
         }
         // Given up at the end of the turn: the loop may have been held up, and not the peer.
         let lost = self.patience.as_deref().and_then(Patience::lost);
         if start.phase == Phase::Closing {
             self.announce_closing();
         }
+        let received = start.received.as_ref();
+        let is_alive = received.is_some_and(|received| received.is_alive);
+        if start.phase == Phase::Closing {
+            let length = received.and_then(|received| received.outcome.as_ref().ok());
+            self.closing_budget =
+                self.closing_budget.saturating_sub(length.map_or(0, |length| *length));
+        }
         let input = if start.is_taken { self.read(start) } else { Input::Waiting };
 
         let is_heard = self.observer.wants_bytes_written();
         let output = self.observer.session().write_turn(is_heard);
+        let signs = Signs { input: is_alive, progress: output.written > 0 };
         if output.ends_turn(is_heard) {
-            return self.conclude(input, &output, lost, None, cx);
+            return self.conclude(input, &output, signs, lost, None, cx);
         }
         let news = output.has_news.then(|| self.observer.session().take_news());
         if output.written > 0 {
             self.tell(|observer| observer.bytes_written(output.written));
         }
         let failure = news.and_then(|news| self.tell_news(news));
-        let outcome = self.conclude(input, &output, lost, failure, cx);
+        let outcome = self.conclude(input, &output, signs, lost, failure, cx);
         if self.observer.session().end_turn() && outcome.is_pending() {
             wake_later(cx.waker());
         }
@@ -120,36 +157,57 @@ impl<O: Observer> Driver<O> {
         &mut self,
         input: Input,
         output: &Output,
+        signs: Signs,
         lost: Option<Lost>,
         failure: Option<Failure>,
         cx: &Context<'_>,
-    ) -> Poll<()> {
+    ) -> Poll<Remains> {
         let is_closing = output.phase == Phase::Closing;
-        match input {
-            _ if failure.is_some() => self.end(failure),
-            _ if matches!(lost, Some(Lost::End)) => self.end(None),
-            _ if matches!(lost, Some(Lost::Output)) && output.has_more && output.written == 0 => {
-                self.end(Some(Failure::Error(Error::WriteTimeout(WRITE_TIMEOUT))))
+        let is_silent = !signs.input && !signs.progress;
+        match (input, lost) {
+            _ if failure.is_some() => self.end(failure, false),
+            (_, Some(Lost::Limit)) => self.end(None, false),
+            (_, Some(Lost::CloseFrame)) if !signs.input => self.end(None, false),
+            (_, Some(Lost::Output(timeout))) if output.has_more && is_silent => {
+                self.end(Some(Failure::Error(Error::WriteTimeout(timeout))), false)
             }
             // A peer that sends no more may still read what was sent before our close frame.
-            Input::Ended if is_closing && output.has_more => {
+            (Input::Ended, _) if is_closing && output.has_more => {
                 self.has_input_ended = true;
-                self.prepare_to_wait(output, cx)
+                self.prepare_to_wait(output, signs, cx)
             }
             // Otherwise a peer may go once a close frame is on its way.
-            Input::Ended | Input::Failed(_) if is_closing => self.end(None),
-            Input::Waiting if is_closing && output.is_broken => self.end(None),
-            Input::Ended => self.end(Some(Failure::Error(Error::RemoteHostClosed))),
-            Input::Failed(error) => self.end(Some(Failure::Error(error))),
-            Input::More => {
+            (Input::Ended | Input::Failed(_), _) if is_closing => self.end(None, true),
+            (Input::Waiting, _) if is_closing && output.is_broken => self.end(None, true),
+            (Input::More | Input::Waiting, _) if is_closing && self.closing_budget == 0 => {
+                self.end(None, false)
+            }
+            (Input::Ended, _) => self.end(Some(Failure::Error(Error::RemoteHostClosed)), true),
+            (Input::Failed(error), _) => self.end(Some(self.failure(Some(error))), true),
+            (Input::More, _) => {
                 wake_later(cx.waker());
-                self.prepare_to_wait(output, cx)
+                self.prepare_to_wait(output, signs, cx)
             }
-            Input::Waiting if output.is_broken => {
-                self.end(Some(Failure::Error(Error::RemoteHostClosed)))
+            (Input::Waiting, _) if output.is_broken => {
+                let failure = self.failure(None);
+                self.end(Some(failure), true)
             }
-            Input::Waiting => self.prepare_to_wait(output, cx),
+            (Input::Waiting, _) => self.prepare_to_wait(output, signs, cx),
         }
+    }
+
+    /// Returns why a connection ends on which reading or writing has failed.
+    fn failure(&self, source: Option<io::Error>) -> Failure {
+        let watched = self.patience.as_deref().and_then(Patience::watched_by_kernel);
+        let is_timeout = |source: &io::Error| source.kind() == io::ErrorKind::TimedOut;
+        Failure::Error(match (source, watched) {
+            (None, Some(timeout)) => Error::WriteTimeout(timeout),
+            (Some(source), Some(timeout)) if is_timeout(&source) => Error::WriteTimeout(timeout),
+            (Some(source), _) if !is_lost(&source) => {
+                Error::Connection { source: Arc::new(source) }
+            }
+            _ => Error::RemoteHostClosed,
+        })
     }
 
     /// Does what few turns begin with; returns why the connection is to end, if it is.
@@ -184,7 +242,7 @@ impl<O: Observer> Driver<O> {
 
     /// Delivers what was read, or goes on with what an earlier turn left over.
     fn read(&mut self, start: Start) -> Input {
-        if let Some(Received { mut buffer, outcome }) = start.received {
+        if let Some(Received { mut buffer, outcome, .. }) = start.received {
             match outcome {
                 Ok(0) => return Input::Ended,
                 Ok(length) => {
@@ -193,10 +251,10 @@ impl<O: Observer> Driver<O> {
                     self.keep(received.get(consumed..).unwrap_or_default());
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Input::Failed(connection_error(error)),
+                Err(error) => return Input::Failed(error),
             }
         } else if self.is_paused() {
-            return Input::Waiting;
+            return self.look_at_end();
         } else if self.has_input_ended {
             return Input::Ended;
         } else if let Some(mut carry) = self.carry.take() {
@@ -209,6 +267,13 @@ impl<O: Observer> Driver<O> {
         }
         let has_more = self.carry.is_some() || start.is_readable;
         if has_more && !self.is_paused() { Input::More } else { Input::Waiting }
+    }
+
+    /// Notices that the connection has ended while nothing is read, unless there is input that was
+    /// not delivered yet.
+    fn look_at_end(&self) -> Input {
+        let has_ended = self.carry.is_none() && self.observer.session().has_ended_unread();
+        if has_ended { Input::Ended } else { Input::Waiting }
     }
 
     /// Keeps what the budget left over: the buffer it lies in is everybody's.
@@ -287,22 +352,21 @@ impl<O: Observer> Driver<O> {
     }
 
     /// Goes on with the closing, and sets the time at which patience ends.
-    fn prepare_to_wait(&mut self, output: &Output, cx: &Context<'_>) -> Poll<()> {
-        if output.phase == Phase::Closing {
+    fn prepare_to_wait(
+        &mut self,
+        output: &Output,
+        signs: Signs,
+        cx: &Context<'_>,
+    ) -> Poll<Remains> {
+        let is_closing = output.phase == Phase::Closing;
+        if is_closing {
             self.announce_closing();
-            if !output.has_more {
-                self.patience().end_within(CLOSING_TIMEOUT);
-            }
         }
-        if self.stage == Stage::Over && !output.has_more {
-            self.observer.session().shutdown_write();
-            self.stage = Stage::Draining;
-            self.patience().drain_within(DRAIN_TIMEOUT);
-        }
-        if output.has_more {
-            self.patience().write_within(WRITE_TIMEOUT, output.written > 0);
+        if output.has_more || is_closing {
+            self.set_deadlines(output, signs);
         } else if let Some(patience) = &mut self.patience {
-            patience.everything_is_written();
+            let session = self.observer.session();
+            patience.everything_is_written(|timeout| session.set_user_timeout(timeout));
         }
         if let Some(patience) = &mut self.patience
             && !patience.wait(cx.waker())
@@ -312,8 +376,27 @@ impl<O: Observer> Driver<O> {
         Poll::Pending
     }
 
-    fn patience(&mut self) -> &mut Patience {
-        self.patience.get_or_insert_default()
+    /// Goes on with the closing, and sets the deadlines for output that waits and for the close
+    /// frame of the peer.
+    #[cold]
+    fn set_deadlines(&mut self, output: &Output, signs: Signs) {
+        let session = self.observer.session();
+        let set_user_timeout = |timeout| session.set_user_timeout(timeout);
+        let timeouts = session.timeouts();
+        let is_closing = output.phase == Phase::Closing;
+        let patience = self.patience.get_or_insert_default();
+        if output.has_more {
+            return patience.output_waits(signs, timeouts, is_closing, set_user_timeout);
+        }
+        patience.everything_is_written(set_user_timeout);
+        if self.stage == Stage::Over {
+            patience.drain_within(DRAIN_TIMEOUT);
+            if session.shutdown_write() {
+                self.stage = Stage::Draining;
+            }
+        } else if self.stage == Stage::Open {
+            patience.close_frame_is_awaited(signs, timeouts);
+        }
     }
 
     #[cold]
@@ -324,18 +407,21 @@ impl<O: Observer> Driver<O> {
         }
     }
 
-    fn end(&mut self, failure: Option<Failure>) -> Poll<()> {
+    /// Ends the connection. Its descriptor remains open if the peer may still read what was sent:
+    /// not when it `is_gone`.
+    fn end(&mut self, failure: Option<Failure>, is_gone: bool) -> Poll<Remains> {
         let is_clean = self.stage != Stage::Open;
         self.stage = Stage::Ended;
-        self.observer.session().end(is_clean);
+        let is_dropped = is_gone || matches!(failure, Some(Failure::Aborted { is_closing: false }));
+        let stream = self.observer.session().end(is_clean, !is_dropped);
         match failure {
             Some(Failure::Error(error)) => self.tell(|observer| observer.failed(error)),
-            Some(Failure::Aborted) if !self.is_announced => self.tell(Observer::closing),
-            Some(Failure::Aborted) | None => {}
+            Some(Failure::Aborted { .. }) if !self.is_announced => self.tell(Observer::closing),
+            Some(Failure::Aborted { .. }) | None => {}
         }
         self.tell(|observer| observer.state_changed(SocketState::Unconnected));
         self.tell(|_| O::ended(&self.observer));
-        Poll::Ready(())
+        Poll::Ready(stream)
     }
 
     /// Calls the observer; a panic in it closes the connection.
@@ -346,22 +432,27 @@ impl<O: Observer> Driver<O> {
     }
 }
 
-impl<O: Observer> Future for Driver<O> {
+impl<O: Observer> Future for ConnectionTask<O> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if !mem::replace(&mut self.is_started, true) {
-            self.observer.session().set_waker(cx.waker());
+        if let Self::Driving(driver) = &mut *self {
+            let Some(stream) = ready!(driver.poll(cx)) else { return Poll::Ready(()) };
+            let Some(linger) = Linger::new(stream) else { return Poll::Ready(()) };
+            *self = Self::Lingering(linger);
         }
-        self.turn(cx)
+        let Self::Lingering(linger) = &mut *self else { return Poll::Ready(()) };
+        Pin::new(linger).poll(cx)
     }
 }
 
 impl<O: Observer> Drop for Driver<O> {
     /// A task that is dropped, because its loop ends, takes its connection along, and says so.
     fn drop(&mut self) {
-        if self.stage != Stage::Ended {
-            let _: Poll<()> = self.end(None);
+        if self.stage != Stage::Ended
+            && let Poll::Ready(Some(stream)) = self.end(None, false)
+        {
+            Linger::end_now(stream);
         }
     }
 }
@@ -373,20 +464,14 @@ impl Carry {
     }
 }
 
-fn connection_error(source: io::Error) -> Error {
-    match source.kind() {
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
-            Error::RemoteHostClosed
-        }
-        _ => Error::Connection { source: Arc::new(source) },
-    }
+/// Returns whether an error says no more than that the peer has ended the connection.
+fn is_lost(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted)
 }
 
 /// How many messages one connection delivers in a turn, so that a busy one starves nobody.
 const MESSAGES_PER_TURN: usize = 16;
-/// How long the peer may take for its close frame, once ours has been written.
-const CLOSING_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much may come behind our close frame, in bytes: more than a message and what is on its way.
+const CLOSING_INPUT: usize = 64 * 1024 * 1024;
 /// How long the peer may take to end the TCP connection after the closing handshake.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the peer may take none of the output.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);

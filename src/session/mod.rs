@@ -1,13 +1,14 @@
 //! One open WebSocket connection: what all threads may ask of it, and the task that does it.
 //!
 //! [`Session`] takes commands from any thread; it never waits and never runs user code. The
-//! [`Driver`] is the task on the loop that owns the input: it reads, decodes, tells its
+//! [`ConnectionTask`] is the task on the loop that owns the input: it reads, decodes, tells its
 //! [`Observer`] what happened, and writes once at the end of each turn. Nothing here knows signals.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use crate::close_code::CloseCode;
 use crate::error::Error;
@@ -15,6 +16,7 @@ use crate::mask_generator::MaskGenerator;
 use crate::protocol::frame::Frame;
 use crate::protocol::role::Role;
 use crate::send_status::SendStatus;
+use crate::session::rare::Timeouts;
 use crate::session::shared::{Phase, Shared};
 use crate::session::silence::Silence;
 use crate::socket_state::SocketState;
@@ -27,6 +29,7 @@ mod backlog;
 mod buffers;
 mod driver;
 mod gauge;
+mod linger;
 mod observer;
 mod outbox;
 mod patience;
@@ -42,7 +45,7 @@ mod tests;
 mod turn;
 mod waiting;
 
-pub(crate) use driver::Driver;
+pub(crate) use driver::ConnectionTask;
 pub(crate) use gauge::OutputLevel;
 pub(crate) use observer::Observer;
 pub(crate) use rare::Settings;
@@ -59,8 +62,8 @@ pub(crate) struct Session {
 
 /// Why a connection ends without a closing handshake.
 enum Failure {
-    /// `abort` was called.
-    Aborted,
+    /// `abort` was called, after `close` or before.
+    Aborted { is_closing: bool },
     /// Something went wrong that is to be reported.
     Error(Error),
 }
@@ -138,21 +141,23 @@ impl Session {
         SendStatus::Queued
     }
 
-    /// Looks after a silent peer; called again and again, at equal intervals.
+    /// Pings a peer that has been silent, and ends a dead one; called at equal intervals.
     ///
-    /// After [`PING_AFTER`] calls in a row between which nothing came the peer is asked for a sign
-    /// of life (RFC 6455 §5.5.2), and after as many more it is given up.
+    /// Input is a sign of life, and so is output that the kernel takes after it had no room. After
+    /// [`PING_AFTER`] calls in a row without one the peer is pinged (RFC 6455 §5.5.2), and after as
+    /// many more, counted from when the ping left, the connection ends.
     pub(crate) fn check_alive(&self) {
         let mut shared = self.lock();
         // Unread input may have the sign of life; a closing handshake has a deadline of its own.
         if shared.phase != Phase::Open || !shared.is_taken || self.is_paused() {
             return;
         }
+        // Until the ping has left, the write timeout decides.
+        if shared.is_probing() {
+            return;
+        }
         match shared.silence.lengthen() {
-            Some(Silence::Long) => {
-                shared.push(&Frame::ping(KEEPALIVE_PAYLOAD));
-                shared.wake();
-            }
+            Some(Silence::Long) => shared.push_keepalive_ping(KEEPALIVE_PAYLOAD),
             Some(Silence::TooLong) => {
                 drop(shared);
                 self.fail(Failure::Error(Error::KeepaliveTimeout));
@@ -162,8 +167,16 @@ impl Session {
     }
 
     /// Ends the connection without a closing handshake.
+    ///
+    /// When that has begun already, the kernel is handed what it takes of the output before.
     pub(crate) fn abort(&self) {
-        self.fail(Failure::Aborted);
+        let mut shared = self.lock();
+        let is_closing = shared.phase == Phase::Closing;
+        if is_closing {
+            shared.write_last();
+        }
+        drop(shared);
+        self.fail(Failure::Aborted { is_closing });
     }
 
     pub(crate) fn state(&self) -> SocketState {
@@ -230,6 +243,11 @@ impl Session {
         let is_blocked = shared.stream.as_ref().is_some_and(|stream| !stream.is_writable());
         if is_blocked {
             shared.rare().late_pong = Some(payload.into());
+        } else if shared.outbox.len() > LONG_QUEUE {
+            // Behind so much the peer could take its pong for lost.
+            shared.take_late_pong();
+            let key = shared.next_key();
+            shared.outbox.push_urgent(&Frame::pong(payload), key);
         } else {
             // An earlier ping that was not answered yet need not be answered any more.
             shared.take_late_pong();
@@ -246,12 +264,39 @@ impl Session {
         }
     }
 
-    /// Ends our sending direction; the peer reads our close frame and then the end.
-    fn shutdown_write(&self) {
-        if let Some(stream) = &mut self.lock().stream {
-            // It fails only when the connection has ended already.
-            let _ = stream.shutdown_write();
-        }
+    /// Ends our sending direction; the peer reads our close frame and then the end. Returns whether
+    /// that is done.
+    fn shutdown_write(&self) -> bool {
+        // It fails only when the connection has ended already.
+        self.lock().stream.as_mut().is_none_or(|stream| stream.shutdown_write().unwrap_or(true))
+    }
+
+    /// Returns whether the peer has ended the connection, or it has failed, and all input was read.
+    fn has_ended_unread(&self) -> bool {
+        self.lock().stream.as_ref().is_some_and(Stream::has_ended_unread)
+    }
+
+    /// Lets the kernel end the connection once the peer has acknowledged no output for so long;
+    /// returns whether the system can do this.
+    fn set_user_timeout(&self, timeout: Option<Duration>) -> bool {
+        self.lock().stream.as_ref().is_some_and(|stream| stream.set_user_timeout(timeout))
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        self.lock().settings().timeouts
+    }
+
+    /// Changes how long is waited for the peer, from now on.
+    pub(crate) fn change_timeouts(&self, change: impl FnOnce(&mut Timeouts)) {
+        self.change_settings(|settings| change(&mut settings.timeouts));
+        self.look_again();
+    }
+
+    /// Sets how much unsent output the kernel holds.
+    pub(crate) fn set_send_buffer(&self, size: Option<usize>) {
+        let mut shared = self.lock();
+        shared.rare().settings.send_buffer = size;
+        shared.reset_send_buffer();
     }
 
     /// Ends the connection as soon as the driver looks; what waits for the peer is dropped.
@@ -267,9 +312,14 @@ impl Session {
         }
     }
 
-    /// Ends the connection and frees its descriptor. Without a closing handshake the code is 1006.
-    fn end(&self, is_clean: bool) {
+    /// Ends the connection and returns its stream. Without a closing handshake the code is 1006.
+    ///
+    /// When it `lingers`, the rest of a closing handshake is handed to the kernel as far as possible.
+    fn end(&self, is_clean: bool, lingers: bool) -> Option<Stream> {
         let mut shared = self.lock();
+        if lingers && shared.phase == Phase::Closing {
+            shared.write_last();
+        }
         shared.phase = Phase::Ended;
         shared.clear_output();
         if !is_clean || shared.close().is_none() {
@@ -281,7 +331,7 @@ impl Session {
             stream.as_ref().and_then(|stream| stream.local_address().ok());
         self.has_ended.store(true, Ordering::Release);
         wake_waiting(shared);
-        drop(stream);
+        stream.filter(|_| lingers)
     }
 
     /// Returns whether nothing may be delivered any more.
@@ -301,5 +351,7 @@ fn wake_waiting(mut shared: MutexGuard<'_, Shared>) {
     waiting.into_iter().for_each(Waker::wake);
 }
 
+/// From how much output on, in bytes, a pong overtakes it.
+const LONG_QUEUE: usize = 64 * 1024;
 /// By which the pong that answers a keepalive ping is told from those that the program asked for.
 pub(crate) const KEEPALIVE_PAYLOAD: &[u8] = b"\0keepalive";

@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::mem;
 use std::sync::Arc;
 
 use crate::protocol::copying::append_bytes;
 use crate::protocol::frame::Frame;
+use crate::protocol::frame_header::encoded_length;
 use crate::protocol::mask::MaskingKey;
 use crate::session::buffers::{put_buffer, take_buffer};
 use crate::stream::Stream;
@@ -32,7 +33,22 @@ struct Queue {
     chunk: Chunk,
     /// How much of the chunk the kernel has taken.
     written: usize,
+    /// A place in the chunk at which a frame begins or the chunk ends.
+    boundary: usize,
     behind: Option<Box<Behind>>,
+    /// Control frames that go out at the next boundary, in front of everything else
+    /// (RFC 6455 §5.4: control frames may be injected between the fragments of a message).
+    urgent: Urgent,
+}
+
+/// Control frames that overtake the rest of the output.
+#[derive(Default)]
+struct Urgent {
+    frames: Vec<u8>,
+    /// How much of them the kernel has taken.
+    written: usize,
+    /// The kernel, or TLS, has some of them: nothing may come between.
+    is_begun: bool,
 }
 
 /// A part of the output.
@@ -65,6 +81,16 @@ impl Outbox {
         self.queue().append(frame.payload.len(), |buffer| frame.write_to(buffer, key));
     }
 
+    /// Puts a control frame in front of the frames that the kernel has not begun to take.
+    pub(super) fn push_urgent(&mut self, frame: &Frame<'_>, key: Option<MaskingKey>) {
+        frame.write_to(&mut self.queue().urgent.frames, key);
+    }
+
+    /// Returns whether a control frame still waits in front of the other output.
+    pub(super) fn has_urgent(&self) -> bool {
+        self.0.as_ref().is_some_and(|queue| !queue.urgent.frames.is_empty())
+    }
+
     /// Puts encoded frames behind what waits.
     fn push_encoded(&mut self, frames: &[u8]) {
         self.queue().append(frames.len(), |buffer| append_bytes(buffer, frames));
@@ -74,10 +100,15 @@ impl Outbox {
     pub(super) fn push_rest(&mut self, header: &[u8], payload: &[u8], written: usize) {
         let header_rest = header.get(written..).unwrap_or_default();
         let payload_rest = payload.get(written.saturating_sub(header.len())..).unwrap_or_default();
-        self.queue().append(payload.len(), |buffer| {
+        let queue = self.queue();
+        queue.append(payload.len(), |buffer| {
             buffer.extend_from_slice(header_rest);
             append_bytes(buffer, payload_rest);
         });
+        if written > 0 {
+            // Only an empty outbox is written to at once: the rest is all that it has.
+            queue.boundary = queue.chunk.len();
+        }
     }
 
     /// Puts encoded frames of many connections behind what waits.
@@ -146,14 +177,14 @@ impl Queue {
     /// Returns how many bytes wait.
     fn len(&self) -> usize {
         let behind = self.behind.as_ref().map_or(0, |behind| behind.length);
-        self.chunk.len() - self.written + behind
+        self.chunk.len() - self.written + behind + self.urgent.rest().len()
     }
 
     /// Puts encoded frames behind what waits, without a copy, but for the first `written` bytes.
     fn push_chunk(&mut self, chunk: Chunk, written: usize) {
-        if self.len() == 0 {
-            self.clear();
-            (self.chunk, self.written) = (chunk, written);
+        if self.written == self.chunk.len() && self.behind.is_none() {
+            (self.written, self.boundary) = (written, 0);
+            mem::replace(&mut self.chunk, chunk).recycle();
         } else {
             self.push_behind(chunk);
         }
@@ -175,6 +206,7 @@ impl Queue {
             *buffer = take_buffer(needed + HEADER_ROOM);
         } else if self.written > buffer.len() - self.written {
             // More has gone than waits: moving the rest costs less than what it frees.
+            self.boundary = boundary_from(buffer, self.boundary, self.written) - self.written;
             buffer.drain(..self.written);
             self.written = 0;
         }
@@ -202,6 +234,7 @@ impl Queue {
         if rest.len() < WORTH_A_CHUNK {
             let mut buffer = take_buffer(rest.len() + needed + HEADER_ROOM);
             append_bytes(&mut buffer, rest);
+            self.boundary = boundary_from(shared, self.boundary, self.written) - self.written;
             (self.chunk, self.written) = (Chunk::Own(buffer), 0);
         }
     }
@@ -215,18 +248,21 @@ impl Queue {
     #[inline]
     fn write_to(&mut self, stream: &mut Stream, is_driver: bool) -> Written {
         let mut count = 0;
+        if !self.urgent.frames.is_empty() {
+            let written = self.write_urgent(stream, is_driver);
+            count = written.count;
+            if written.has_failed || !self.urgent.frames.is_empty() {
+                return written;
+            }
+        }
         loop {
             let rest = self.chunk.as_bytes().get(self.written..).unwrap_or_default();
             if rest.is_empty() {
                 return Written { count, has_failed: false };
             }
-            let buffers = [IoSlice::new(rest)];
-            let result = if is_driver {
-                stream.try_write_here(&buffers)
-            } else {
-                stream.try_write(&buffers)
+            let Ok(written) = write(stream, rest, is_driver) else {
+                return Written { count, has_failed: true };
             };
-            let Ok(written) = result else { return Written { count, has_failed: true } };
             count += written;
             if written < rest.len() {
                 self.written += written;
@@ -240,6 +276,43 @@ impl Queue {
         }
     }
 
+    /// Writes the rest of the frame that was begun, and then the urgent frames.
+    #[cold]
+    fn write_urgent(&mut self, stream: &mut Stream, is_driver: bool) -> Written {
+        let mut count = 0;
+        while !self.urgent.is_begun {
+            // A frame of which TLS has encrypted a part comes first as well.
+            let begun = self.written + stream.unconfirmed();
+            let chunk = self.chunk.as_bytes();
+            self.boundary = boundary_from(chunk, self.boundary, begun);
+            let rest = chunk.get(self.written..self.boundary).unwrap_or_default();
+            if rest.is_empty() {
+                break;
+            }
+            let length = rest.len();
+            let Ok(written) = write(stream, rest, is_driver) else {
+                return Written { count, has_failed: true };
+            };
+            count += written;
+            self.written += written;
+            if written < length {
+                return Written { count, has_failed: false };
+            }
+            if self.written == self.chunk.len() && self.behind.is_some() {
+                self.next_chunk();
+            }
+        }
+        let Ok(written) = write(stream, self.urgent.rest(), is_driver) else {
+            return Written { count, has_failed: true };
+        };
+        self.urgent.written += written;
+        self.urgent.is_begun = self.urgent.written > 0 || stream.unconfirmed() > 0;
+        if self.urgent.rest().is_empty() {
+            self.urgent = Urgent::default();
+        }
+        Written { count: count + written, has_failed: false }
+    }
+
     /// Goes on with the chunk behind the first one, or with none.
     fn next_chunk(&mut self) {
         let next = self.behind.as_mut().and_then(|behind| {
@@ -250,17 +323,37 @@ impl Queue {
         if self.behind.as_ref().is_some_and(|behind| behind.chunks.is_empty()) {
             self.behind = None;
         }
-        self.written = 0;
+        (self.written, self.boundary) = (0, 0);
         mem::replace(&mut self.chunk, next.unwrap_or_default()).recycle();
     }
 
     /// Forgets what waits.
     #[inline]
     fn clear(&mut self) {
-        self.written = 0;
+        (self.written, self.boundary) = (0, 0);
         mem::take(&mut self.chunk).recycle();
         self.behind = None;
+        self.urgent = Urgent::default();
     }
+}
+
+impl Urgent {
+    fn rest(&self) -> &[u8] {
+        self.frames.get(self.written..).unwrap_or_default()
+    }
+}
+
+fn write(stream: &mut Stream, bytes: &[u8], is_driver: bool) -> io::Result<usize> {
+    let buffers = [IoSlice::new(bytes)];
+    if is_driver { stream.try_write_here(&buffers) } else { stream.try_write(&buffers) }
+}
+
+/// Returns the first place at or behind `place` at which a frame begins or the frames end.
+fn boundary_from(frames: &[u8], mut boundary: usize, place: usize) -> usize {
+    while boundary < place {
+        boundary += encoded_length(frames.get(boundary..).unwrap_or_default());
+    }
+    boundary.min(frames.len())
 }
 
 impl Chunk {

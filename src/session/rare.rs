@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use crate::close_code::CloseCode;
 use crate::mask_generator::MaskGenerator;
@@ -10,6 +11,7 @@ use crate::protocol::limits::Limits;
 use crate::session::Failure;
 use crate::session::backlog::Backlog;
 use crate::session::gauge::Gauge;
+use crate::stream::options::SEND_BUFFER;
 
 /// Parts of a session that are allocated when they are needed: idle connections are many.
 #[derive(Default)]
@@ -33,6 +35,8 @@ pub(super) struct Rare {
     pub(super) gauge: Option<Box<Gauge>>,
     /// How many messages such a peer has missed.
     pub(super) dropped: u64,
+    /// The kernel holds less unsent output than usual, until a keepalive ping has left.
+    pub(super) is_probing: bool,
 }
 
 impl Rare {
@@ -62,6 +66,18 @@ pub(crate) struct Settings {
     /// Messages that are longer are sent in several frames.
     pub(crate) outgoing_frame_size: NonZeroUsize,
     pub(crate) output: OutputSettings,
+    pub(crate) timeouts: Timeouts,
+    /// How much unsent output the kernel holds; `None` is the system's default.
+    pub(crate) send_buffer: Option<usize>,
+}
+
+/// How long a connection waits for its peer; `None` is without end.
+#[derive(Clone, Copy)]
+pub(crate) struct Timeouts {
+    /// For progress of the output.
+    pub(crate) write: Option<Duration>,
+    /// For the peer's close frame, since its last sign of life.
+    pub(crate) closing: Option<Duration>,
 }
 
 /// What is done about a peer that reads slowly.
@@ -79,12 +95,19 @@ impl OutputSettings {
         Self { policy: OutputPolicy::Close, limit: OUTPUT_LIMIT, high_water_mark: HIGH_WATER_MARK };
 }
 
+impl Timeouts {
+    pub(super) const DEFAULT: Self =
+        Self { write: Some(WRITE_TIMEOUT), closing: Some(CLOSING_TIMEOUT) };
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
             outgoing_frame_size: OUTGOING_FRAME_SIZE,
             output: OutputSettings::DEFAULT,
+            timeouts: Timeouts::DEFAULT,
+            send_buffer: Some(SEND_BUFFER),
         }
     }
 }
@@ -93,5 +116,8 @@ impl Default for Settings {
 pub(super) const OUTGOING_FRAME_SIZE: NonZeroUsize = NonZeroUsize::new(512 * 1024).unwrap();
 /// What a fast network takes within some milliseconds.
 const HIGH_WATER_MARK: usize = 1024 * 1024;
+/// A program that is debugged, or a page in the background, is not dead.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(10);
 /// More than any message that is received by default.
 pub(super) const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;

@@ -45,7 +45,7 @@ impl Session {
         self.pauses.load(Ordering::Acquire) != 0
     }
 
-    fn look_again(&self) {
+    pub(super) fn look_again(&self) {
         if let Some(stream) = &self.lock().stream {
             stream.source().wake();
         }

@@ -31,8 +31,7 @@ pub(super) struct Shared {
     pub(super) is_woken: bool,
     /// Bytes that were written outside the driver's turns, for it to report.
     pub(super) unreported: usize,
-    /// A write failed: nothing can be sent any more, but what has arrived can be read.
-    pub(super) is_broken: bool,
+    pub(super) sending: Sending,
     pub(super) silence: Looks,
     pub(super) role: Role,
 }
@@ -46,6 +45,16 @@ pub(super) enum Cork {
     On,
     /// At once: the driver's turn waits for a loop that runs inside a slot.
     Suspended,
+}
+
+/// What became of the output in the driver's last turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sending {
+    Free,
+    /// The kernel has not taken all.
+    Blocked,
+    /// A write failed: nothing can be sent any more, but what has arrived can be read.
+    Broken,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,7 +79,7 @@ impl Shared {
             cork: Cork::Off,
             is_woken: false,
             unreported: 0,
-            is_broken: false,
+            sending: Sending::Free,
             silence: Looks::default(),
             role,
         }
@@ -80,6 +89,9 @@ impl Shared {
     pub(super) fn open(&mut self, stream: Stream) {
         self.stream = Some(stream);
         self.phase = Phase::Open;
+        if self.settings().send_buffer != Settings::default().send_buffer {
+            self.reset_send_buffer();
+        }
     }
 
     /// Makes ready for a new connection; what was set stays.
@@ -161,9 +173,51 @@ impl Shared {
 
     pub(super) fn begin_closing(&mut self, code: CloseCode, reason: &str) {
         self.phase = Phase::Closing;
-        self.rare().close = Some((code, reason.into()));
+        let payload = ClosePayload::new(code, reason);
+        self.rare().close = Some((code, payload.reason().into()));
         self.release_all();
-        self.push(&Frame::close(&ClosePayload::new(code, reason)));
+        if let Some(stream) = &self.stream {
+            // The close frame then reaches the kernel shortly before it leaves for the peer.
+            stream.set_unsent_limit(Some(LITTLE_UNSENT));
+        }
+        self.push(&Frame::close(&payload));
+    }
+
+    /// Pings the peer in front of the output that waits (RFC 6455 §5.4, §5.5.2).
+    ///
+    /// The time that the peer has for its answer begins when the ping leaves, so the kernel takes
+    /// it only once little is unsent in front of it.
+    pub(super) fn push_keepalive_ping(&mut self, payload: &[u8]) {
+        let key = self.next_key();
+        self.outbox.push_urgent(&Frame::ping(payload), key);
+        if let Some(stream) = &self.stream {
+            stream.set_unsent_limit(Some(LITTLE_UNSENT));
+        }
+        let written = self.write_output(false);
+        self.note_written(written.count);
+        if self.outbox.has_urgent() {
+            self.rare().is_probing = true;
+        } else {
+            self.reset_send_buffer();
+        }
+    }
+
+    /// Returns whether a keepalive ping waits for the kernel to take it.
+    pub(super) fn is_probing(&self) -> bool {
+        self.rare.as_deref().is_some_and(|rare| rare.is_probing)
+    }
+
+    /// Lets the kernel hold as much unsent output as was set.
+    pub(super) fn reset_send_buffer(&mut self) {
+        let size = self.settings().send_buffer;
+        if let Some(rare) = &mut self.rare {
+            rare.is_probing = false;
+        }
+        if let Some(stream) = &self.stream
+            && self.phase == Phase::Open
+        {
+            stream.set_send_buffer(size);
+        }
     }
 
     /// Hands to the kernel what it takes before the turn's end.
@@ -202,21 +256,38 @@ impl Shared {
 
     /// Writes what the kernel takes and returns how much that was; only on the loop's thread.
     pub(super) fn write(&mut self) -> usize {
-        let mut written = self.write_output(true);
-        // One for each time that the peer has taken something, so that they do not pile up.
-        if !written.has_failed
-            && (written.count > 0 || self.outbox.is_empty())
-            && let Some(payload) = self.take_late_pong()
-        {
-            self.push(&Frame::pong(&payload));
-            let Written { count, has_failed } = self.write_output(true);
-            written = Written { count: written.count + count, has_failed };
+        self.push_late_pong();
+        let written = self.write_output(true);
+        if self.sending == Sending::Blocked && written.count > 0 {
+            // The kernel has room again because the peer has acknowledged output.
+            self.silence.end();
         }
         if written.has_failed {
-            self.is_broken = true;
+            self.sending = Sending::Broken;
             self.clear_output();
+        } else if self.sending != Sending::Broken {
+            let is_blocked = !self.outbox.is_empty();
+            self.sending = if is_blocked { Sending::Blocked } else { Sending::Free };
+        }
+        if self.is_probing() && !self.outbox.has_urgent() {
+            self.reset_send_buffer();
         }
         written.count
+    }
+
+    /// Answers the latest ping in front of the output that waits, once the kernel has room again:
+    /// one for each time that it has, so that pongs do not pile up.
+    #[inline]
+    fn push_late_pong(&mut self) {
+        let has_room = || self.stream.as_ref().is_some_and(Stream::is_writable);
+        if self.rare.is_some()
+            && has_room()
+            && !self.outbox.has_urgent()
+            && let Some(payload) = self.take_late_pong()
+        {
+            let key = self.next_key();
+            self.outbox.push_urgent(&Frame::pong(&payload), key);
+        }
     }
 
     /// Writes what the kernel takes, and then of the messages that wait behind it.
@@ -236,6 +307,14 @@ impl Shared {
         }
     }
 
+    /// Hands to the kernel as much as it ever takes, before the rest of the output is dropped.
+    pub(super) fn write_last(&mut self) {
+        if let Some(stream) = &self.stream {
+            stream.lift_unsent_limit();
+            self.write_output(false);
+        }
+    }
+
     /// Lets the driver report what was written outside its turns, and returns whether anything was.
     /// A failure is left to it as well: its own next write, or read, meets it again.
     pub(super) fn note_written(&mut self, written: usize) -> bool {
@@ -246,3 +325,6 @@ impl Shared {
         written > 0
     }
 }
+
+/// How much unsent output the kernel holds while it matters when a frame leaves, in bytes.
+const LITTLE_UNSENT: usize = 16 * 1024;

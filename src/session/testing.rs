@@ -17,7 +17,7 @@ use crate::protocol::opcode::{MessageKind, Opcode};
 use crate::protocol::role::Role;
 use crate::reactor::Reactor;
 use crate::send_status::SendStatus;
-use crate::session::{Driver, Observer, OutputLevel, Session};
+use crate::session::{ConnectionTask, Observer, OutputLevel, Session};
 use crate::socket_state::SocketState;
 use crate::stream::scripted::{ScriptedPeer, scripted_stream};
 use crate::testing::Count;
@@ -28,7 +28,7 @@ pub(crate) struct ScriptedConnection {
     pub(crate) peer: ScriptedPeer,
     recorder: Arc<Recorder>,
     /// Gone once the connection has ended.
-    driver: Option<Driver<Recorder>>,
+    driver: Option<ConnectionTask<Recorder>>,
     clock: StoppedClock,
     reactor: Rc<Reactor>,
     wakes: Arc<Count>,
@@ -85,7 +85,7 @@ impl ScriptedConnection {
         let recorder =
             Recorder { session, slot, wants_frames: false.into(), record: Mutex::default() };
         let recorder = Arc::new(recorder);
-        let driver = Driver::new(Arc::clone(&recorder), leftover.to_vec());
+        let driver = ConnectionTask::new(Arc::clone(&recorder), leftover.to_vec());
         let wakes = Arc::new(Count::default());
         let mut connection = Self {
             peer,
@@ -144,8 +144,14 @@ impl ScriptedConnection {
         unreachable!("it takes turns without end");
     }
 
+    /// Returns whether the program has heard that the connection has ended.
     pub(crate) fn has_ended(&self) -> bool {
-        self.driver.is_none()
+        self.driver.is_none() || self.is_lingering()
+    }
+
+    /// Returns whether the descriptor of a connection that has ended is still open.
+    pub(crate) fn is_lingering(&self) -> bool {
+        matches!(self.driver, Some(ConnectionTask::Lingering(_)))
     }
 
     /// Returns what has happened so far.
@@ -164,7 +170,11 @@ impl ScriptedConnection {
 
     fn check_sleep(&self) {
         let session = self.session();
-        assert_eq!(self.has_ended(), self.peer.is_closed(), "the descriptor lives as long as it");
+        assert_eq!(
+            self.driver.is_none(),
+            self.peer.is_closed(),
+            "the descriptor lives as long as it"
+        );
         if self.has_ended() {
             return;
         }

@@ -9,7 +9,7 @@ use crate::protocol::limits::Limits;
 use crate::session::buffers::ReadBuffer;
 use crate::session::gauge::Reading;
 use crate::session::rare::Rare;
-use crate::session::shared::{Cork, Phase, Shared};
+use crate::session::shared::{Cork, Phase, Sending, Shared};
 use crate::session::{Failure, Session};
 
 /// What the driver has to know when it begins a turn.
@@ -30,6 +30,8 @@ pub(super) struct Received {
     /// How many bytes of the buffer were filled. `WouldBlock` when nothing was there, 0 bytes are
     /// the end.
     pub(super) outcome: io::Result<usize>,
+    /// Something came, be it a part of what TLS makes data of.
+    pub(super) is_alive: bool,
 }
 
 /// What few turns begin with.
@@ -97,7 +99,7 @@ impl Session {
             written,
             has_more: !shared.outbox.is_empty(),
             phase: shared.phase,
-            is_broken: shared.is_broken,
+            is_broken: shared.sending == Sending::Broken,
             has_news: shared.rare.as_deref().is_some_and(Rare::has_news),
         };
         if output.ends_turn(is_heard) {
@@ -143,9 +145,10 @@ impl Shared {
         let stream = self.stream.as_mut()?;
         let mut buffer = ReadBuffer::take();
         let outcome = stream.try_read(buffer.as_mut_slice());
-        if outcome.is_ok() {
+        let is_alive = stream.has_received(&outcome);
+        if is_alive {
             self.silence.end();
         }
-        Some(Received { buffer, outcome })
+        Some(Received { buffer, outcome, is_alive })
     }
 }

@@ -13,7 +13,7 @@ use crate::handshake::subprotocol::ChosenSubprotocol;
 use crate::pong::Pong;
 use crate::protocol::event::Data;
 use crate::protocol::role::Role;
-use crate::session::{Driver, KEEPALIVE_PAYLOAD, Observer, OutputLevel, Session, Settings};
+use crate::session::{ConnectionTask, KEEPALIVE_PAYLOAD, Observer, OutputLevel, Session, Settings};
 use crate::socket::client_end::ClientEnd;
 use crate::socket::clients::{Clients, Membership};
 use crate::socket::rare_signals::RareSignals;
@@ -92,7 +92,7 @@ impl fmt::Debug for Inner {
 
 impl Inner {
     /// Makes what an accepted connection needs, and the task that drives it.
-    pub(super) fn accepted(accepted: Accepted) -> (Arc<Self>, Driver<Self>) {
+    pub(super) fn accepted(accepted: Accepted) -> (Arc<Self>, ConnectionTask<Self>) {
         let end = ServerEnd {
             request: accepted.request,
             subprotocol: accepted.subprotocol,
@@ -105,7 +105,7 @@ impl Inner {
         }
         let membership = Membership::new(Some(accepted.clients));
         let inner = Arc::new(Self::new(session, End::Server(end), membership));
-        let driver = Driver::new(Arc::clone(&inner), accepted.leftover);
+        let driver = ConnectionTask::new(Arc::clone(&inner), accepted.leftover);
         (inner, driver)
     }
 
@@ -114,7 +114,7 @@ impl Inner {
         (stream, peer): (Stream, SocketAddr),
         leftover: Vec<u8>,
         role: Role,
-    ) -> (Arc<Self>, Driver<Self>) {
+    ) -> (Arc<Self>, ConnectionTask<Self>) {
         let end = ServerEnd {
             request: HandshakeRequest::default(),
             subprotocol: None,
@@ -123,7 +123,7 @@ impl Inner {
         };
         let session = Session::new(role, stream);
         let inner = Arc::new(Self::new(session, End::Server(end), Membership::new(None)));
-        let driver = Driver::new(Arc::clone(&inner), leftover);
+        let driver = ConnectionTask::new(Arc::clone(&inner), leftover);
         (inner, driver)
     }
 

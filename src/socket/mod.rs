@@ -31,6 +31,7 @@ mod reach;
 mod secure;
 mod settings;
 mod signals;
+mod timeouts;
 mod upgraded;
 mod user_data;
 mod weak;
@@ -133,9 +134,9 @@ impl WebSocket {
     /// What was sent before still goes out; from now on the state is
     /// [`Closing`](SocketState::Closing) and nothing more can be sent, while messages that the peer
     /// sent before its own close frame are still delivered. [`disconnected`](Self::disconnected)
-    /// follows when the peer has answered, at the latest 5 s after it could have read the close
-    /// frame, or when it has read nothing for 10 s. A reason longer than 123 bytes is cut at a
-    /// character; an empty one is none.
+    /// follows when the peer has answered, or when it has given no sign of life for the
+    /// [`closing_timeout`](Self::closing_timeout); also then the peer can read what was sent. A reason
+    /// longer than 123 bytes is cut at a character; an empty one is none.
     ///
     /// The code is a [`CloseCode`] or a number. With one that must not be sent
     /// ([`CloseCode::is_allowed_on_wire`]) the socket stays open. When it is closing or closed
@@ -168,6 +169,9 @@ impl WebSocket {
     }
 
     /// Ends the connection at once, without a closing handshake; what waits to be sent is lost.
+    ///
+    /// After [`close`](Self::close), what was sent before and the close frame are handed to the
+    /// operating system as far as it takes them, and the peer can read that.
     ///
     /// # Qt
     ///

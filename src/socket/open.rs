@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::event_loop::EventLoop;
 use crate::handshake::open::{Opened, Opening};
 use crate::panics;
-use crate::session::{Driver, Observer};
+use crate::session::{ConnectionTask, Observer};
 use crate::socket::client_end::ClientEnd;
 use crate::socket::inner::Inner;
 use crate::socket::reach::reach;
@@ -102,7 +102,7 @@ fn begin(inner: &Arc<Inner>, end: &ClientEnd, stream: Stream, opened: Opened) {
     if !inner.session.open(stream) {
         return give_up(inner, None);
     }
-    let driver = Driver::new(Arc::clone(inner), leftover);
+    let driver = ConnectionTask::new(Arc::clone(inner), leftover);
     EventLoop::spawn_guarded(driver);
     tell(inner, |inner| inner.state_changed(SocketState::Connected));
     // Qt: CLI-21; `connected` comes before the first message: that is read in a turn of its own,

@@ -64,6 +64,32 @@ impl WebSocket {
         self.inner.session.settings().output.high_water_mark
     }
 
+    /// Sets how much unsent output the operating system holds, in bytes; the default is 512 KiB.
+    ///
+    /// What it does not hold waits in the socket: [`bytes_to_write`](Self::bytes_to_write),
+    /// [`output_policy`](Self::output_policy) and [`write_timeout`](Self::write_timeout) are about
+    /// that. With a small send buffer, such as 16 KiB, a policy that drops messages keeps stale ones
+    /// out of the system's buffers, and the progress of a very slow reader shows sooner; with a
+    /// large one big messages cost fewer calls. `None` leaves it to the system, which may hold some
+    /// MiB. It takes effect at once, for a client with the next [`open`](Self::open) as well.
+    ///
+    /// On Linux and Android it is the limit of what was not sent yet (`TCP_NOTSENT_LOWAT`); elsewhere
+    /// it is the whole buffer (`SO_SNDBUF`), and `None` changes nothing.
+    ///
+    /// # Qt
+    ///
+    /// `QAbstractSocket::SendBufferSizeSocketOption`, which `QWebSocket` does not give access to.
+    #[doc(alias = "SendBufferSizeSocketOption")]
+    pub fn set_send_buffer(&self, bytes: Option<usize>) {
+        self.inner.session.set_send_buffer(bytes);
+    }
+
+    /// Returns how much unsent output the operating system holds, in bytes; `None` is its default.
+    #[must_use]
+    pub fn send_buffer(&self) -> Option<usize> {
+        self.inner.session.settings().send_buffer
+    }
+
     /// Emitted at the end of a turn of the loop in which more output has waited than the
     /// [`high_water_mark`](Self::high_water_mark): the time to send no more.
     ///

@@ -51,8 +51,8 @@ impl WebSocket {
     /// Stops reading from the peer until [`resume_reading`](Self::resume_reading).
     ///
     /// No message follows the one whose slot is running. What the peer sends waits in the kernel,
-    /// and then on its side: TCP holds it back. The peer's end and its close frame are not noticed
-    /// either, and keepalive leaves the socket alone.
+    /// and then on its side: TCP holds it back. Its close frame is not noticed either, and its end only
+    /// when nothing that it has sent is left to read; keepalive leaves the socket alone.
     ///
     /// # Qt
     ///

@@ -59,7 +59,7 @@ impl<S: Unpin> AsyncWrite for Adapter<'_, S> {
     }
 
     fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.stream.shutdown_write())
+        Poll::Ready(self.stream.shutdown_write().map(drop))
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::{self, SocketAddr};
 use mio::net::TcpStream as MioStream;
 
 use crate::stream::TcpStream;
+use crate::stream::options::SEND_BUFFER;
 
 /// A connection that is not watched by a reactor yet.
 pub(crate) struct Adopted {
@@ -27,6 +28,8 @@ impl Adopted {
 
     /// Watches the connection with the reactor of this thread.
     pub(crate) fn watch(self) -> io::Result<TcpStream> {
-        TcpStream::new(MioStream::from_std(self.io))
+        let stream = TcpStream::new(MioStream::from_std(self.io))?;
+        stream.set_unsent_limit(Some(SEND_BUFFER));
+        Ok(stream)
     }
 }

@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use crate::host_address::HostAddress;
 use crate::reactor::{Reactor, Registration, Source};
 use crate::stream::TcpStream;
+use crate::stream::options::{self, SEND_BUFFER};
 
 /// A listening socket, which any thread can close at once.
 pub(crate) struct Listener {
@@ -51,6 +52,8 @@ impl Listener {
     }
 
     fn new(listener: TcpListener, local_address: SocketAddr) -> Self {
+        // Accepted connections inherit it.
+        options::set_unsent_limit(&SockRef::from(&listener), Some(SEND_BUFFER));
         let io = Mutex::new(Some(net::TcpListener::from_std(listener)));
         Self { io, local_address, source: OnceLock::new() }
     }

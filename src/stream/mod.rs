@@ -6,11 +6,13 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 mod adapter;
 mod adopted;
 mod listener;
+pub(crate) mod options;
 #[cfg(any(test, fuzzing))]
 #[cfg_attr(not(test), expect(dead_code, reason = "the fuzz targets need a part of it"))]
 pub(crate) mod scripted;
@@ -59,6 +61,16 @@ impl Stream {
         }
     }
 
+    /// Returns whether the last [`try_read`](Self::try_read), which returned `outcome`, took bytes
+    /// from the kernel: a part of a TLS record is none of data, but a sign of life.
+    pub(crate) fn has_received(&self, outcome: &io::Result<usize>) -> bool {
+        match self {
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) if outcome.is_err() => stream.has_received(),
+            _ => matches!(outcome, Ok(1..)),
+        }
+    }
+
     /// Writes what the kernel takes; 0 bytes when it takes nothing now. The next call has to begin
     /// with what was not taken: with TLS, a part of that is encrypted already.
     ///
@@ -85,14 +97,74 @@ impl Stream {
         Ok(written)
     }
 
-    /// Ends the sending direction: the peer reads what was written and then the end.
-    pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
+    /// Returns how many bytes of the output TLS has encrypted that do not count as written yet: the
+    /// next write begins with them.
+    pub(crate) fn unconfirmed(&self) -> usize {
         match self {
-            Self::Tcp(stream) => stream.shutdown_write(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.unconfirmed(),
+            _ => 0,
+        }
+    }
+
+    /// Ends the sending direction: the peer reads what was written and then the end.
+    ///
+    /// Returns whether that is done: with TLS the kernel may have no room for `close_notify`, and the
+    /// call has to be repeated once it has. Only for the loop's thread.
+    pub(crate) fn shutdown_write(&mut self) -> io::Result<bool> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown_write().map(|()| true),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => stream.shutdown_write(),
             #[cfg(any(test, fuzzing))]
-            Self::Scripted(stream) => stream.shutdown_write(),
+            Self::Scripted(stream) => stream.shutdown_write().map(|()| true),
+        }
+    }
+
+    /// Sets how much unsent output the kernel takes, in bytes; `None` is the system's default.
+    ///
+    /// What it takes beyond that is progress of the peer. Only some systems can do this.
+    pub(crate) fn set_unsent_limit(&self, limit: Option<usize>) {
+        if let Some(tcp) = self.tcp() {
+            tcp.set_unsent_limit(limit);
+        }
+    }
+
+    /// Lets the kernel take as much as it ever does; the next write tries.
+    pub(crate) fn lift_unsent_limit(&self) {
+        self.set_unsent_limit(None);
+        self.source().assume_writable();
+    }
+
+    /// Sets how much output the kernel holds, as a program wishes.
+    pub(crate) fn set_send_buffer(&self, size: Option<usize>) {
+        if let Some(tcp) = self.tcp() {
+            tcp.set_send_buffer(size);
+        }
+    }
+
+    /// Lets the kernel end the connection once the peer has acknowledged nothing for so long;
+    /// returns whether the system can do this.
+    pub(crate) fn set_user_timeout(&self, timeout: Option<Duration>) -> bool {
+        self.tcp().is_some_and(|tcp| tcp.set_user_timeout(timeout))
+    }
+
+    /// Returns whether the connection has ended and nothing is left to read.
+    pub(crate) fn has_ended_unread(&self) -> bool {
+        self.source().is_read_closed() && self.tcp().is_some_and(TcpStream::is_at_end)
+    }
+
+    #[cfg_attr(
+        not(any(test, fuzzing)),
+        expect(clippy::unnecessary_wraps, reason = "a scripted stream has none")
+    )]
+    fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(stream),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Some(&stream.tcp),
+            #[cfg(any(test, fuzzing))]
+            Self::Scripted(_) => None,
         }
     }
 
@@ -158,6 +230,25 @@ impl Stream {
         }
     }
 
+    /// Reads and drops what the peer still sends, at most `budget` bytes; returns whether the peer
+    /// has ended.
+    ///
+    /// Closing a connection with unread input would make the kernel drop the output on its way.
+    pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>, budget: &mut usize) -> Poll<bool> {
+        if *budget == 0 {
+            return Poll::Ready(false);
+        }
+        match ready!(self.poll_read(cx, &mut [0; DISCARDED_AT_ONCE])) {
+            Ok(0) | Err(_) => Poll::Ready(true),
+            Ok(length) => {
+                *budget = budget.saturating_sub(length);
+                // Behind the others: a peer that floods could keep this up for ever.
+                wake_later(cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+
     /// Writes as soon as the kernel takes something.
     pub(crate) fn poll_write(
         &mut self,
@@ -180,3 +271,6 @@ impl Stream {
         }
     }
 }
+
+/// How much of the input that nobody awaits is read at a time.
+const DISCARDED_AT_ONCE: usize = 4096;

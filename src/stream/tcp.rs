@@ -4,10 +4,13 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use mio::net;
+use socket2::SockRef;
 
 use crate::reactor::{Reactor, Registration, Source};
+use crate::stream::options::{self, SEND_BUFFER};
 
 /// A TCP connection whose readiness is known.
 ///
@@ -30,6 +33,7 @@ impl TcpStream {
     /// Begins to connect, with the reactor of this thread.
     pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = Self::new(net::TcpStream::connect(address)?)?;
+        stream.set_unsent_limit(Some(SEND_BUFFER));
         // An event will tell when the connection is there, or has failed.
         stream.source().clear_writable();
         Ok(stream)
@@ -57,6 +61,28 @@ impl TcpStream {
     pub(crate) fn peer_address(&self) -> io::Result<SocketAddr> {
         let address = self.io.peer_addr()?;
         Ok(SocketAddr::new(address.ip().to_canonical(), address.port()))
+    }
+
+    pub(super) fn set_unsent_limit(&self, limit: Option<usize>) {
+        options::set_unsent_limit(&SockRef::from(&self.io), limit);
+    }
+
+    pub(super) fn set_send_buffer(&self, size: Option<usize>) {
+        options::set_send_buffer(&SockRef::from(&self.io), size);
+    }
+
+    pub(super) fn set_user_timeout(&self, timeout: Option<Duration>) -> bool {
+        options::set_user_timeout(&SockRef::from(&self.io), timeout)
+    }
+
+    /// Returns whether the peer has ended, or the connection has failed, with nothing left to read.
+    pub(super) fn is_at_end(&self) -> bool {
+        match self.io.peek(&mut [0]) {
+            Ok(count) => count == 0,
+            Err(error) => {
+                !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+            }
+        }
     }
 
     pub(super) fn shutdown_write(&mut self) -> io::Result<()> {

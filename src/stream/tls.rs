@@ -21,13 +21,15 @@ pub(crate) struct TlsStream {
     /// How many bytes were encrypted that the caller does not count as written: the kernel has not
     /// taken all that they became. The next write begins with the same bytes.
     unconfirmed: usize,
+    /// The last read took bytes from the kernel, be they data or not.
+    has_received: bool,
 }
 
 impl TlsStream {
     pub(super) fn new(tcp: TcpStream, mut connection: Connection) -> Self {
         connection.set_buffer_limit(Some(ENCRYPTED_AT_ONCE));
         // What came behind the handshake may be decrypted already.
-        Self { tcp, connection, has_input: true, unconfirmed: 0 }
+        Self { tcp, connection, has_input: true, unconfirmed: 0, has_received: false }
     }
 
     pub(super) fn session(&self) -> TlsSession {
@@ -42,6 +44,7 @@ impl TlsStream {
     /// Reads what is there; `WouldBlock` also when what came was no data, and then there may be
     /// more: [`is_readable`](Self::is_readable) tells.
     pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.has_received = false;
         if mem::take(&mut self.has_input) {
             let state = self.connection.process_new_packets();
             match self.connection.reader().read(buffer) {
@@ -68,6 +71,7 @@ impl TlsStream {
         if self.connection.read_tls(&mut Kernel(&mut self.tcp))? == 0 {
             return Ok(0);
         }
+        self.has_received = true;
         let state = self.connection.process_new_packets();
         match self.connection.reader().read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -85,6 +89,7 @@ impl TlsStream {
         if received == 0 {
             return Ok(0);
         }
+        self.has_received = true;
         let (mut place, end) = (HEADROOM, HEADROOM + received);
         let mut length = 0;
         while place < end {
@@ -189,11 +194,24 @@ impl TlsStream {
         Ok(taken)
     }
 
-    /// Says goodbye (RFC 8446 §6.1), and ends the sending direction.
-    pub(super) fn shutdown_write(&mut self) -> io::Result<()> {
+    pub(super) const fn has_received(&self) -> bool {
+        self.has_received
+    }
+
+    pub(super) fn unconfirmed(&self) -> usize {
+        self.unconfirmed
+    }
+
+    /// Sends `close_notify` (RFC 8446 §6.1), and then ends the sending direction; returns whether
+    /// the kernel has taken it all.
+    pub(super) fn shutdown_write(&mut self) -> io::Result<bool> {
         self.connection.send_close_notify();
         self.flush()?;
-        self.tcp.shutdown_write()
+        if self.connection.wants_write() {
+            self.tcp.source().clear_writable();
+            return Ok(false);
+        }
+        self.tcp.shutdown_write().map(|()| true)
     }
 }
 

@@ -195,6 +195,8 @@ fn a_long_reason_is_cut_at_a_character() -> Result<()> {
     for (character, count, kept) in table {
         let (server, recorder) = recorded_server(move |socket, _text| {
             let _ = socket.close(CloseCode::NORMAL, character.repeat(count));
+            // Both ends have the same reason.
+            assert_eq!(socket.close_reason(), character.repeat(kept));
         })?;
         let port = server.server_port();
         serve(move || {

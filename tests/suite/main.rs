@@ -57,6 +57,7 @@ mod sending;
 mod server;
 mod server_slots;
 mod slots;
+mod slow_peers;
 mod slow_readers;
 mod socket_notifiers;
 mod subprotocols;

@@ -331,3 +331,20 @@ fn check_refused(table: Vec<(&'static str, Vec<u8>)>, code: u16) -> Result<()> {
         Ok(())
     })
 }
+
+/// Catalogue: what a client sends behind a refusal is dropped up to a bound, and not for two seconds.
+#[test]
+fn an_endless_header_is_not_read_for_long() -> Result<()> {
+    let server = echo_server()?;
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::connect(port)?;
+        peer.send("GET / HTTP/1.1\r\nX: ")?;
+        let endless = vec![b'x'; 1024 * 1024];
+        let sent = (0..256).take_while(|_| peer.send(&endless).is_ok()).count();
+        // What the kernels at both ends hold, and no more.
+        ensure!(sent < 64, "{sent} MiB were taken");
+        check_good_client(port)
+    })
+}

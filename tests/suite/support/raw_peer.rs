@@ -185,6 +185,12 @@ impl<S: Read + Write> RawPeer<S> {
         self.stream.read(&mut [0; 1024])
     }
 
+    /// Reads what comes next into a buffer; 0 bytes are the end.
+    #[allow(dead_code, reason = "not each of the test programs uses it")]
+    pub(crate) fn read_into(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+
     /// Reads as many bytes as that.
     pub(crate) fn read_bytes(&mut self, length: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; length];

@@ -1,9 +1,11 @@
 //! A server made of raw TCP bytes, which can be as rude as a test needs.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
+use socket2::SockRef;
 
 use super::raw_peer::{Frame, RawPeer};
 
@@ -33,6 +35,14 @@ impl RawServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
         Ok(Self { listener, port })
+    }
+
+    /// The same with little room for what clients send, in bytes.
+    #[allow(dead_code, reason = "not each of the test programs uses it")]
+    pub(crate) fn listen_slowly(receive_buffer: usize) -> Result<Self> {
+        let raw = Self::listen()?;
+        SockRef::from(&raw.listener).set_recv_buffer_size(receive_buffer)?;
+        Ok(raw)
     }
 
     pub(crate) fn url(&self) -> String {
@@ -109,6 +119,24 @@ impl RawClient {
         Ok(MaskedFrame { is_final: first & 0x80 != 0, key, frame })
     }
 
+    /// Reads a frame at about 200 KiB/s and returns the length of its payload.
+    #[allow(dead_code, reason = "not each of the test programs uses it")]
+    pub(crate) fn read_frame_slowly(&mut self) -> Result<usize> {
+        let [_, second] = self.read()?;
+        let length = match second & 0x7F {
+            126 => u16::from_be_bytes(self.read()?).into(),
+            127 => u64::from_be_bytes(self.read()?),
+            length => length.into(),
+        };
+        self.read::<4>()?;
+        let length = usize::try_from(length)?;
+        for start in (0..length).step_by(SLOW_PIECE) {
+            self.peer.read_bytes(SLOW_PIECE.min(length - start))?;
+            smol::block_on(smol::Timer::after(Duration::from_millis(20)));
+        }
+        Ok(length)
+    }
+
     /// Reads a frame, which has to be this one.
     pub(crate) fn expect(&mut self, expected: &Frame) -> Result<()> {
         let MaskedFrame { frame, .. } = self.read_frame()?;
@@ -135,3 +163,6 @@ pub(crate) fn unmasked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     assert!(length <= 125, "longer than this helper reckons with");
     [&[0x80 | opcode, length], payload].concat()
 }
+
+/// How much a slow server reads at a time, in bytes.
+const SLOW_PIECE: usize = 4 * 1024;

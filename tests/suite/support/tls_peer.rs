@@ -35,7 +35,15 @@ pub(crate) fn client_config(
 impl TlsPeer {
     /// Connects to `localhost`; TLS begins with the first byte that is sent.
     pub(crate) fn begin(port: u16, config: impl Into<Arc<ClientConfig>>) -> Result<Self> {
-        let RawPeer { stream } = RawPeer::connect(port)?;
+        Self::begin_over(RawPeer::connect(port)?.stream, config)
+    }
+
+    /// The same over a TCP connection.
+    pub(crate) fn begin_over(
+        stream: TcpStream,
+        config: impl Into<Arc<ClientConfig>>,
+    ) -> Result<Self> {
+        let RawPeer { stream } = RawPeer::of(stream)?;
         let name = ServerName::try_from("localhost")?;
         let connection = ClientConnection::new(config.into(), name)?;
         Ok(Self { stream: StreamOwned::new(connection, stream) })
