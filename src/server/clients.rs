@@ -41,12 +41,14 @@ impl WebSocketServer {
         clients.iter().filter(|client| client.send_prepared(message) == SendStatus::Queued).count()
     }
 
-    /// Sets after which silence a client is asked for a sign of life; the default is 20 s.
+    /// Sets how long a client may be idle before it is pinged; the default is 20 s.
     ///
     /// A client from which nothing has come for this long, at most a quarter longer, is sent a ping
-    /// (RFC 6455 §5.5.2). When nothing comes for as long again, its socket emits
+    /// (RFC 6455 §5.5.2), in front of the output that waits. When nothing comes for as long again,
+    /// counted from when the ping has left, its socket emits
     /// [`error_occurred`](WebSocket::error_occurred) with [`Error::KeepaliveTimeout`] and
-    /// disconnects. The pongs that answer these pings are not emitted. `None` turns it off.
+    /// disconnects. Progress of output that waits is a sign of life as well: a slow reader is not
+    /// ended. The pongs that answer these pings are not emitted. `None` turns it off.
     ///
     /// A new interval begins when a quarter of the one before has passed. An interval of zero
     /// counts as one of a millisecond.
@@ -63,7 +65,7 @@ impl WebSocketServer {
         }
     }
 
-    /// Returns after which silence a client is asked for a sign of life.
+    /// Returns how long a client may be idle before it is pinged; `None` when it is not.
     #[must_use]
     pub fn keepalive_interval(&self) -> Option<Duration> {
         self.inner.clients.keepalive_interval()
