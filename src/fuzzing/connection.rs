@@ -1,5 +1,7 @@
 //! One connection from its beginning to its end, over a stream that a script plays.
 
+use std::time::Duration;
+
 use crate::close_code::CloseCode;
 use crate::error::Error;
 use crate::fuzzing::script::{Action, Reply, Script};
@@ -133,13 +135,13 @@ fn apply(action: Action, connection: &mut ScriptedConnection) {
         Action::Policy(policy, limit) => recorder.session().change_settings(|settings| {
             (settings.output.policy, settings.output.limit) = (policy, limit);
         }),
-        Action::CheckAlive => recorder.session().check_alive(),
+        Action::CheckAlive => recorder.session().check_alive(Duration::from_secs(5)),
         Action::Close(code) => _ = connection.session().close(CloseCode::new(code), "script"),
         Action::Abort => connection.session().abort(),
         Action::Flush => _ = connection.session().flush(),
         Action::StartReading => connection.start_reading(),
         Action::AdvanceMillis(count) => {
-            connection.advance(std::time::Duration::from_millis(count));
+            connection.advance(Duration::from_millis(count));
         }
         Action::ReportInVain => peer.report_in_vain(),
         Action::Interrupt(calls) => peer.interrupt(calls),

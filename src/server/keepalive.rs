@@ -19,10 +19,13 @@ pub(super) fn start(event_loop: &LoopHandle, clients: &Arc<Clients>) {
 
 async fn watch(clients: Weak<Clients>) {
     while let Some(interval) = clients.upgrade().and_then(|clients| clients.go_on_watching()) {
-        Sleep::new(interval / u32::from(PING_AFTER)).await;
+        let look = interval / u32::from(PING_AFTER);
+        Sleep::new(look).await;
         let mut place = 0;
         while let Some((sockets, next)) = some_sockets(&clients, place) {
-            sockets.iter().for_each(WebSocket::check_alive);
+            for socket in &sockets {
+                socket.check_alive(look);
+            }
             drop(sockets);
             place = next;
             next_turn().await;

@@ -336,7 +336,10 @@ impl<O: Observer> Driver<O> {
             }
             Some(Event::Frame(frame)) => self.observer.frame_received(frame),
             Some(Event::Ping(payload)) => session.answer_ping(payload),
-            Some(Event::Pong(payload)) => self.observer.pong_received(payload),
+            Some(Event::Pong(payload)) => {
+                session.note_pong(payload);
+                self.observer.pong_received(payload);
+            }
             Some(Event::Close { code, reason }) => {
                 session.answer_close(code.unwrap_or(CloseCode::MISSING_STATUS_CODE), reason);
                 self.stage = Stage::Over;

@@ -145,8 +145,9 @@ impl Session {
     ///
     /// Input is a sign of life, and so is output that the kernel takes after it had no room. After
     /// [`PING_AFTER`] calls in a row without one the peer is pinged (RFC 6455 §5.5.2), and after as
-    /// many more, counted from when the ping left, the connection ends.
-    pub(crate) fn check_alive(&self) {
+    /// many more, counted from when the ping left, the connection ends; later when the peer has to
+    /// read much in front of the ping. The calls are `look` apart.
+    pub(crate) fn check_alive(&self, look: Duration) {
         let mut shared = self.lock();
         // Unread input may have the sign of life; a closing handshake has a deadline of its own.
         if shared.phase != Phase::Open || !shared.is_taken || self.is_paused() {
@@ -156,7 +157,8 @@ impl Session {
         if shared.is_probing() {
             return;
         }
-        match shared.silence.lengthen() {
+        let Shared { silence, unconfirmed, .. } = &mut *shared;
+        match silence.lengthen(|| unconfirmed.grace(look)) {
             Some(Silence::Long) => shared.push_keepalive_ping(KEEPALIVE_PAYLOAD),
             Some(Silence::TooLong) => {
                 drop(shared);
@@ -230,6 +232,13 @@ impl Session {
     fn set_waker(&self, waker: &Waker) {
         if let Some(stream) = &self.lock().stream {
             stream.source().set_waker(waker);
+        }
+    }
+
+    /// Takes note of a pong, which may be the answer to a keepalive ping.
+    fn note_pong(&self, payload: &[u8]) {
+        if payload == KEEPALIVE_PAYLOAD {
+            self.lock().unconfirmed.confirm();
         }
     }
 

@@ -14,7 +14,7 @@ use crate::protocol::role::Role;
 use crate::session::Failure;
 use crate::session::outbox::{Outbox, Written};
 use crate::session::rare::{OUTGOING_FRAME_SIZE, Rare, Settings};
-use crate::session::silence::Looks;
+use crate::session::silence::{Looks, Unconfirmed};
 use crate::stream::Stream;
 
 /// The state of a connection.
@@ -33,6 +33,7 @@ pub(super) struct Shared {
     pub(super) unreported: usize,
     pub(super) sending: Sending,
     pub(super) silence: Looks,
+    pub(super) unconfirmed: Unconfirmed,
     pub(super) role: Role,
 }
 
@@ -81,6 +82,7 @@ impl Shared {
             unreported: 0,
             sending: Sending::Free,
             silence: Looks::default(),
+            unconfirmed: Unconfirmed::default(),
             role,
         }
     }
@@ -189,6 +191,7 @@ impl Shared {
     /// it only once little is unsent in front of it.
     pub(super) fn push_keepalive_ping(&mut self, payload: &[u8]) {
         let key = self.next_key();
+        self.unconfirmed.ping();
         self.outbox.push_urgent(&Frame::ping(payload), key);
         if let Some(stream) = &self.stream {
             stream.set_unsent_limit(Some(LITTLE_UNSENT));
@@ -238,6 +241,7 @@ impl Shared {
         let header = frame.header(None);
         let buffers = [IoSlice::new(header.as_bytes()), IoSlice::new(frame.payload)];
         let written = stream.try_write(&buffers).unwrap_or(0);
+        self.unconfirmed.add(written);
         if written < header.as_bytes().len() + frame.payload.len() {
             self.outbox.push_rest(header.as_bytes(), frame.payload, written);
         }
@@ -248,6 +252,7 @@ impl Shared {
     pub(super) fn write_shared(&mut self, frame: &Arc<[u8]>) {
         let Some(stream) = &mut self.stream else { return };
         let written = stream.try_write(&[IoSlice::new(frame)]).unwrap_or(0);
+        self.unconfirmed.add(written);
         if written < frame.len() {
             self.outbox.push_shared(frame, written);
         }
@@ -299,6 +304,7 @@ impl Shared {
                 return Written { count, has_failed: false };
             };
             let written = self.outbox.write_to(stream, is_driver);
+            self.unconfirmed.add(written.count);
             count += written.count;
             let is_done = written.has_failed || !self.outbox.is_empty() || !self.refill();
             if is_done {

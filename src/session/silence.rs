@@ -1,8 +1,10 @@
-//! How long nothing came from a peer, counted in looks at it.
+//! Keepalive: how long nothing came from a peer, counted in looks at it.
 
-/// Counts how often the peer was looked at since it last sent something.
+use std::time::Duration;
+
+/// Counts how often the peer was looked at since its last sign of life.
 ///
-/// One byte and no clock: noting that something came costs next to nothing.
+/// One byte and no clock: noting a sign of life costs next to nothing.
 #[derive(Default)]
 pub(super) struct Looks(u8);
 
@@ -11,45 +13,95 @@ pub(super) struct Looks(u8);
 pub(super) enum Silence {
     /// A ping.
     Long,
-    /// To give the peer up.
+    /// The end.
     TooLong,
 }
 
 impl Looks {
-    /// Notes that something came.
+    /// Notes a sign of life.
     pub(super) fn end(&mut self) {
         self.0 = 0;
     }
 
-    /// Notes another look, and tells what is to be done now.
-    pub(super) fn lengthen(&mut self) -> Option<Silence> {
-        // The first look after something came begins the count: when it came is not known.
+    /// Notes another look, and returns what is to be done now; `grace` is how many more looks the
+    /// pong may take, because of the output in front of the ping.
+    pub(super) fn lengthen(&mut self, grace: impl FnOnce() -> u8) -> Option<Silence> {
+        // The first look after a sign of life begins the count: when it came is not known.
         self.0 = self.0.saturating_add(1);
         match self.0.checked_sub(1)? {
             PING_AFTER => Some(Silence::Long),
-            GIVE_UP_AFTER => Some(Silence::TooLong),
+            looks if looks >= GIVE_UP_AFTER && looks - GIVE_UP_AFTER >= grace() => {
+                Some(Silence::TooLong)
+            }
             _ => None,
         }
     }
 }
 
+/// How much output a peer may not have seen yet.
+///
+/// The kernel has taken it, and the kernel of the peer or a proxy may have acknowledged it; only the
+/// pong of a later ping shows that the peer itself has read it.
+#[derive(Default)]
+pub(super) struct Unconfirmed {
+    /// How many bytes were written, modulo 2³².
+    written: u32,
+    /// How many of them in front of the latest keepalive ping.
+    pinged: u32,
+    /// How many of them in front of the latest one that was answered.
+    confirmed: u32,
+}
+
+impl Unconfirmed {
+    #[inline]
+    pub(super) fn add(&mut self, count: usize) {
+        #[expect(clippy::cast_possible_truncation, reason = "it counts modulo 2³²")]
+        let count = count as u32;
+        self.written = self.written.wrapping_add(count);
+    }
+
+    /// Notes that a keepalive ping was sent.
+    pub(super) fn ping(&mut self) {
+        self.pinged = self.written;
+    }
+
+    /// Notes that it was answered.
+    pub(super) fn confirm(&mut self) {
+        self.confirmed = self.pinged;
+    }
+
+    /// Returns how many looks, of so long each, a slow reader may take for what it has not seen.
+    pub(super) fn grace(&self, look: Duration) -> u8 {
+        let bytes = u64::from(self.written.wrapping_sub(self.confirmed));
+        let millis = u64::try_from(look.as_millis()).unwrap_or(u64::MAX).max(1);
+        let looks = bytes.saturating_mul(1000) / SLOWEST_READER / millis;
+        u8::try_from(looks).unwrap_or(u8::MAX).min(MOST_GRACE)
+    }
+}
+
 /// After so many looks in vain a ping is sent.
 pub(crate) const PING_AFTER: u8 = 4;
-/// After as many more the peer is given up.
+/// After as many more the peer is dead.
 const GIVE_UP_AFTER: u8 = 2 * PING_AFTER;
+/// How fast a peer reads at the least, in bytes per second, when it still has to read what was
+/// written in front of a ping.
+const SLOWEST_READER: u64 = 16 * 1024;
+/// As many looks as can be counted.
+const MOST_GRACE: u8 = u8::MAX - 1 - GIVE_UP_AFTER;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_silent_peer_is_asked_once_and_then_given_up() {
+    fn a_silent_peer_is_pinged_once_and_then_dead() {
         let mut looks = Looks::default();
 
-        let asked: Vec<_> = (0..10).map(|_| looks.lengthen()).collect();
+        let asked: Vec<_> = (0..10).map(|_| looks.lengthen(|| 0)).collect();
 
         let mut expected = [None; 10];
-        (expected[4], expected[8]) = (Some(Silence::Long), Some(Silence::TooLong));
+        expected[4] = Some(Silence::Long);
+        (expected[8], expected[9]) = (Some(Silence::TooLong), Some(Silence::TooLong));
         assert_eq!(asked, expected);
     }
 
@@ -57,8 +109,28 @@ mod tests {
     fn a_sign_of_life_begins_the_count_anew() {
         let mut looks = Looks::default();
         for _ in 0..100 {
-            assert_eq!((0..4).find_map(|_| looks.lengthen()), None);
+            assert_eq!((0..4).find_map(|_| looks.lengthen(|| 0)), None);
             looks.end();
         }
+    }
+
+    /// A proxy may hold some MiB in front of the ping that a slow client has not seen.
+    #[test]
+    fn what_is_in_front_of_the_ping_prolongs_the_time_for_the_pong() {
+        let mut unconfirmed = Unconfirmed::default();
+        assert_eq!(unconfirmed.grace(Duration::from_secs(5)), 0);
+
+        unconfirmed.add(1024 * 1024);
+        unconfirmed.ping();
+        unconfirmed.add(160 * 1024);
+        assert_eq!(unconfirmed.grace(Duration::from_secs(5)), 14);
+        unconfirmed.confirm();
+        assert_eq!(unconfirmed.grace(Duration::from_secs(5)), 2);
+        unconfirmed.add(u32::MAX as usize / 2);
+        assert_eq!(unconfirmed.grace(Duration::ZERO), MOST_GRACE);
+
+        let mut looks = Looks::default();
+        let asked = (0..1000).filter_map(|_| looks.lengthen(|| MOST_GRACE)).nth(1);
+        assert_eq!(asked, Some(Silence::TooLong), "it is found in the end");
     }
 }

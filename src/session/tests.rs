@@ -520,7 +520,7 @@ fn a_keepalive_ping_overtakes_output_between_frames() -> io::Result<()> {
         connection.settle();
 
         for _ in 0..5 {
-            connection.session().check_alive();
+            connection.session().check_alive(5 * SECOND);
         }
         connection.settle();
         while connection.session().bytes_to_write() > 0 {
@@ -545,18 +545,18 @@ fn keepalive_does_not_end_a_peer_that_the_ping_has_not_reached() -> io::Result<(
     connection.settle();
 
     for _ in 0..100 {
-        connection.session().check_alive();
+        connection.session().check_alive(5 * SECOND);
         connection.settle();
     }
     assert!(!connection.has_ended());
     connection.peer.make_room(MIB);
     connection.settle();
     for _ in 0..8 {
-        connection.session().check_alive();
+        connection.session().check_alive(5 * SECOND);
         connection.settle();
     }
     assert!(!connection.has_ended(), "progress of output is a sign of life");
-    connection.session().check_alive();
+    connection.session().check_alive(5 * SECOND);
     connection.settle();
 
     assert!(connection.has_ended());

@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use slotwork_signals::Handle;
 
@@ -89,8 +90,8 @@ impl WebSocket {
     }
 
     /// Ends a connection whose peer has given no sign of life for too long.
-    pub(crate) fn check_alive(&self) {
-        self.inner.session.check_alive();
+    pub(crate) fn check_alive(&self, look: Duration) {
+        self.inner.session.check_alive(look);
     }
 
     /// Sends a text message.

@@ -160,7 +160,7 @@ def download(mode, mib, rate, buffer=64 * KIB, proxy=None, **manner):
         ours = peer.length == mib * MIB and peer.code == expected and not error
         # After a shutdown's deadline the program has heard 1006; behind a proxy the peer is the proxy.
         ours = ours and (code == expected or mode == "shutdown" or proxy)
-        return ours, f"{peer.length / MIB:.1f} of {mib} MiB, codes {code} and {peer.code} {error}"
+        return bool(ours), f"{peer.length / MIB:.1f} of {mib} MiB, codes {code} and {peer.code} {error}"
 
 
 def read_until(peer, length, rate, talks=False, pauses=()):
