@@ -158,6 +158,9 @@ pub enum Error {
         /// What the server wrote behind it.
         reason: String,
     },
+    /// A slot panicked before the connection was open, which ended the attempt (1011).
+    #[error("a slot panicked before the connection was open")]
+    SlotPanicked,
     /// The proxy did not connect to the server.
     #[error("the proxy {proxy} does not connect: {reason}")]
     Proxy {
@@ -233,6 +236,7 @@ impl Error {
             Self::SecureModeNotSupported
             | Self::InvalidTlsConfig { .. }
             | Self::TlsHandshake { .. } => CloseCode::TLS_HANDSHAKE_FAILED,
+            Self::SlotPanicked => CloseCode::BAD_OPERATION,
             _ => CloseCode::ABNORMAL_DISCONNECTION,
         }
     }

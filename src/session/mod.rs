@@ -109,12 +109,12 @@ impl Session {
     }
 
     /// Gives up connecting; returns whether that was under way.
-    pub(crate) fn stop_connecting(&self) -> bool {
+    pub(crate) fn stop_connecting(&self, code: CloseCode, reason: &str) -> bool {
         let mut shared = self.lock();
         let was_connecting = shared.phase == Phase::Connecting;
         if was_connecting {
             shared.phase = Phase::Ended;
-            shared.rare().close = Some((CloseCode::ABNORMAL_DISCONNECTION, "".into()));
+            shared.rare().close = Some((code, reason.into()));
             wake_waiting(shared);
         }
         was_connecting

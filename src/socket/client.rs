@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client_request::ClientRequest;
+use crate::close_code::CloseCode;
 use crate::error::Error;
 use crate::event_loop::EventLoop;
 use crate::handshake::grammar;
@@ -202,7 +203,8 @@ impl WebSocket {
     /// Stops connecting, if that is under way; the signals follow from the event loop.
     pub(super) fn stop_connecting(&self) -> bool {
         let Some(end) = self.inner.client_end() else { return false };
-        let was_connecting = self.inner.session.stop_connecting();
+        let session = &self.inner.session;
+        let was_connecting = session.stop_connecting(CloseCode::ABNORMAL_DISCONNECTION, "");
         if was_connecting {
             end.wake();
         }

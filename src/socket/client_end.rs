@@ -25,6 +25,8 @@ pub(super) struct ClientState {
     pub(super) proxy: Option<NetworkProxy>,
     /// Something is under way: connecting, or the life of a connection.
     pub(super) is_busy: bool,
+    /// A slot has panicked while the socket connects, which ends that.
+    pub(super) has_panicked: bool,
     pub(super) request: HandshakeRequest,
     pub(super) peer_name: String,
     pub(super) is_secure: bool,
@@ -44,6 +46,7 @@ impl ClientEnd {
             connect_timeout: Some(DEFAULT_CONNECT_TIMEOUT),
             proxy: None,
             is_busy: false,
+            has_panicked: false,
             request: HandshakeRequest::default(),
             peer_name: String::new(),
             is_secure: false,

@@ -49,11 +49,11 @@ pub(super) fn start(inner: &Arc<Inner>, end: &ClientEnd, opening: Opening) {
 async fn connect(mut underway: Underway, opening: Opening) {
     let inner = &Arc::clone(&underway.inner);
     let Some(end) = inner.client_end() else { return };
+    end.lock().has_panicked = false;
     tell(inner, |inner| inner.state_changed(SocketState::Connecting));
     let timeout = end.lock().connect_timeout;
     let unwanted = async {
-        let is_wanted = || inner.session.state() == SocketState::Connecting;
-        poll_fn(|cx| end.poll_unwanted(is_wanted, cx)).await;
+        poll_fn(|cx| end.poll_unwanted(|| is_wanted(inner), cx)).await;
         Outcome::Unwanted
     };
     let expire = async {
@@ -73,6 +73,7 @@ async fn connect(mut underway: Underway, opening: Opening) {
     underway.is_decided = true;
     end.forget_task();
     match outcome {
+        _ if end.lock().has_panicked => give_up(inner, Some(Error::SlotPanicked)),
         Outcome::Opened(stream, opened) => begin(inner, end, stream, opened),
         Outcome::Failed(error) => give_up(inner, Some(error)),
         Outcome::Unwanted => give_up(inner, None),
@@ -87,7 +88,7 @@ impl Drop for Underway {
         if end.event_loop.is_current() && !*is_too_late {
             return give_up(inner, None);
         }
-        if inner.session.stop_connecting() {
+        if inner.session.stop_connecting(CloseCode::ABNORMAL_DISCONNECTION, "") {
             end.lock().is_busy = false;
         }
     }
@@ -113,7 +114,11 @@ fn begin(inner: &Arc<Inner>, end: &ClientEnd, stream: Stream, opened: Opened) {
 
 /// Says that there is no connection, and why not, unless `close` or `abort` was called.
 fn give_up(inner: &Arc<Inner>, error: Option<Error>) {
-    let was_wanted = inner.session.stop_connecting();
+    let (code, reason) = match error {
+        Some(Error::SlotPanicked) => (CloseCode::BAD_OPERATION, PANICKED),
+        _ => (CloseCode::ABNORMAL_DISCONNECTION, ""),
+    };
+    let was_wanted = inner.session.stop_connecting(code, reason);
     if let Some(error) = error.filter(|_| was_wanted) {
         tell(inner, |inner| inner.failed(error));
     }
@@ -121,12 +126,36 @@ fn give_up(inner: &Arc<Inner>, error: Option<Error>) {
     panics::catch("a slot of a socket", || Inner::ended(inner));
 }
 
-/// Runs slots; a panic in one of them closes the connection, if there is one already.
-pub(super) fn tell(inner: &Inner, tell: impl FnOnce(&Inner)) {
-    if !panics::catch("a slot of a socket", || tell(inner)) {
-        inner.session.close(CloseCode::BAD_OPERATION, "a slot panicked");
+/// Runs slots; a panic in one of them closes the connection, or ends the attempt to connect.
+fn tell(inner: &Inner, tell: impl FnOnce(&Inner)) {
+    if panics::catch("a slot of a socket", || tell(inner)) {
+        return;
+    }
+    let is_connecting = inner.session.state() == SocketState::Connecting;
+    match inner.client_end().filter(|_| is_connecting) {
+        Some(end) => {
+            end.lock().has_panicked = true;
+            end.wake();
+        }
+        None => _ = inner.session.close(CloseCode::BAD_OPERATION, PANICKED),
     }
 }
+
+/// Runs slots while the socket connects; returns whether it is still to connect.
+///
+/// Where not, nothing more may be sent: neither what the slots supplied nor the request.
+pub(super) fn consult(inner: &Inner, slots: impl FnOnce(&Inner)) -> bool {
+    tell(inner, slots);
+    is_wanted(inner)
+}
+
+/// Returns whether nothing has ended the attempt to connect: `close`, `abort`, or a panic in a slot.
+fn is_wanted(inner: &Inner) -> bool {
+    let has_panicked = || inner.client_end().is_some_and(|end| end.lock().has_panicked);
+    inner.session.state() == SocketState::Connecting && !has_panicked()
+}
+
+const PANICKED: &str = "a slot panicked";
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,7 @@ use crate::handshake::url::user_and_password;
 use crate::network_proxy::{NetworkProxy, ProxyKind};
 use crate::socket::client_end::ClientEnd;
 use crate::socket::inner::Inner;
-use crate::socket::open::tell;
+use crate::socket::open::consult;
 use crate::socket::rare_signals::RareSignals;
 #[cfg(feature = "tls")]
 use crate::socket::secure::{late_refusal, secure};
@@ -87,9 +87,7 @@ async fn tunnel_through(
 ) -> Result<Stream, Error> {
     let (host, port) = (&opening.url.host, opening.url.port);
     let ask = |login: &mut Login, realm: &str| {
-        login.next(realm, |question| {
-            ask(inner, question, |signals| &signals.proxy_authentication_required);
-        })
+        ask(inner, login, realm, |signals| &signals.proxy_authentication_required)
     };
     let mut credentials = None;
     loop {
@@ -138,18 +136,23 @@ fn log_in(
         return None;
     }
     let realm = basic_auth::realm(response.raw_values("WWW-Authenticate"))?;
-    login.next(&realm, |question| {
-        ask(inner, question, |signals| &signals.authentication_required);
-    })
+    ask(inner, login, &realm, |signals| &signals.authentication_required)
 }
 
-/// Asks the program; slots answer before this returns.
+/// Returns what is known, or asks the program: slots answer before this returns. What they supply
+/// counts for nothing when one of them has panicked, or has ended its socket.
 fn ask(
     inner: &Inner,
-    question: &Authenticator,
+    login: &mut Login,
+    realm: &str,
     signal: impl FnOnce(&RareSignals) -> &Signal<Authenticator>,
-) {
-    tell(inner, |inner| inner.emit_rare(|signals| signal(signals).emit(question)));
+) -> Option<Credentials> {
+    let mut is_wanted = true;
+    let credentials = login.next(realm, |question| {
+        let emit = |signals: &RareSignals| signal(signals).emit(question);
+        is_wanted = consult(inner, |inner| inner.emit_rare(emit));
+    });
+    credentials.filter(|_| is_wanted)
 }
 
 async fn explain(end: &ClientEnd, stream: &mut Stream, failure: Failure) -> Error {

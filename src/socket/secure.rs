@@ -12,7 +12,8 @@ use crate::handshake::url::Url;
 use crate::socket::WebSocket;
 use crate::socket::client_end::ClientEnd;
 use crate::socket::inner::Inner;
-use crate::socket::open::tell;
+use crate::socket::open::consult;
+use crate::socket::rare_signals::RareSignals;
 use crate::stream::{Stream, TlsFailure};
 use crate::tls::{Judge, TlsConfig, TlsSession, received_alert};
 use crate::tls_error::TlsError;
@@ -113,6 +114,10 @@ impl WebSocket {
     /// If any remains, [`error_occurred`](Self::error_occurred) follows with
     /// [`Error::TlsHandshake`].
     ///
+    /// A slot that calls [`close`](Self::close) or [`abort`](Self::abort), or panics, ends the
+    /// attempt, whatever is ignored: the server gets an alert, and is sent no request. After a panic
+    /// the error is [`Error::SlotPanicked`].
+    ///
     /// # Qt
     ///
     /// `QWebSocket::sslErrors()`.
@@ -189,18 +194,19 @@ fn refused(url: &Url, source: TlsError) -> Error {
 /// It notes the first thing that may not.
 ///
 /// Without `may_ignore` that is everything: others may go on with the session of this connection,
-/// and would take over what was forgiven it.
+/// and would take over what was forgiven it. A slot that panics, or ends its socket, ends this
+/// handshake, whatever may be ignored.
 fn judge(inner: &Arc<Inner>, may_ignore: bool, found: &Rc<RefCell<Option<TlsError>>>) -> Judge {
     let (inner, found) = (Arc::clone(inner), Rc::clone(found));
     Rc::new(move |errors| {
-        for error in errors {
-            tell(&inner, |inner| inner.emit_rare(|signals| signals.peer_verify_error.emit(error)));
-        }
-        tell(&inner, |inner| inner.emit_rare(|signals| signals.tls_errors.emit(errors)));
         let Some(end) = inner.client_end() else { return false };
+        let consult = |emit: &dyn Fn(&RareSignals)| consult(&inner, |it| it.emit_rare(emit));
+        let goes_on =
+            errors.iter().all(|it| consult(&|signals| signals.peer_verify_error.emit(it)))
+                && consult(&|signals| signals.tls_errors.emit(errors));
         let is_ignored = |error| may_ignore && end.ignores(error);
         let remaining = errors.iter().find(|error| !is_ignored(error)).cloned();
-        let is_well = remaining.is_none();
+        let is_well = remaining.is_none() && goes_on;
         found.replace(remaining);
         is_well
     })

@@ -24,7 +24,8 @@ impl WebSocket {
     /// First what the URL says is tried (`ws://user:password@host`); then this is emitted until an
     /// answer is right, there is none, or it is the same again, which is told as the refusal that it
     /// is. A request with an `Authorization` header of its own is not asked. Over `ws` a password is
-    /// not encrypted.
+    /// not encrypted. When a slot calls [`close`](Self::close) or [`abort`](Self::abort), or panics,
+    /// nothing that slots have supplied is sent; after a panic the error is [`Error::SlotPanicked`].
     ///
     /// # Qt
     ///

@@ -6,12 +6,12 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, bail, ensure};
 use slotwork::signals::SignalSpy;
-use slotwork::{Authenticator, Error, NetworkProxy, WebSocket};
+use slotwork::{Authenticator, CloseCode, Error, NetworkProxy, SocketState, WebSocket};
 
 use crate::support::raw_peer::RawPeer;
 use crate::support::raw_server::{RawClient, RawServer};
 use crate::support::recorder::Recorder;
-use crate::support::serve;
+use crate::support::{panic_in_slot, serve};
 
 /// "ok:right" and "no:wrong", as RFC 7617 encodes them.
 const RIGHT: &str = "Basic b2s6cmlnaHQ=";
@@ -424,4 +424,98 @@ fn a_client_that_is_asked_may_give_up() -> Result<()> {
     })?;
 
     recorder.check_life(&["Connecting", "Unconnected", "disconnected Some(1006) "])
+}
+
+type Act = fn(&WebSocket);
+
+/// How a slot ends the attempt, and the close code of the error that follows.
+const ACTS: [(&str, Act, Option<CloseCode>); 3] = [
+    ("abort", |socket| socket.abort(), None),
+    ("close", |socket| _ = socket.close(1000, ""), None),
+    ("panic", |_| panic_in_slot(), Some(CloseCode::BAD_OPERATION)),
+];
+
+/// Answers, and then acts.
+fn answer_and_act(act: Act) -> impl Fn(&WebSocket, &Authenticator) + 'static {
+    move |socket, question| {
+        question.set_user("ok");
+        question.set_password("right");
+        act(socket);
+    }
+}
+
+/// Qt: `QWebSocket::authenticationRequired()`, `proxyAuthenticationRequired()` and `abort()`: no
+/// password is sent after a slot has panicked, or ended its socket.
+#[test]
+fn a_slot_that_panics_or_ends_its_socket_gives_no_password() -> Result<()> {
+    const ASKING: &str = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"here\"\r\n\
+                          Content-Length: 0\r\n\r\n";
+    const ASKING_AS_PROXY: &str = "HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic realm=\"here\"\r\n\
+                                   Content-Length: 0\r\n\r\n";
+    for (what, act, code) in ACTS {
+        for kind in ["server", "HTTP proxy", "SOCKS proxy"] {
+            let server = RawServer::listen()?;
+            let (socket, recorder) = recorded_client();
+            socket.authentication_required().connect(answer_and_act(act));
+            socket.proxy_authentication_required().connect(answer_and_act(act));
+            socket.set_proxy(match kind {
+                "HTTP proxy" => Some(NetworkProxy::http("127.0.0.1", server.port)),
+                "SOCKS proxy" => Some(NetworkProxy::socks5("127.0.0.1", server.port)),
+                _ => None,
+            });
+            socket.open(server.url())?;
+
+            let (server, rest) = serve(move || {
+                let mut peer = server.accept()?;
+                match kind {
+                    "server" => {
+                        peer.read_head()?;
+                        peer.send(ASKING)?;
+                    }
+                    "HTTP proxy" => {
+                        peer.read_head()?;
+                        peer.send(ASKING_AS_PROXY)?;
+                    }
+                    _ => {
+                        peer.read_bytes(4)?;
+                        peer.send([5, 2])?;
+                    }
+                }
+                let rest = peer.read_to_end()?;
+                Ok((server, rest))
+            })?;
+
+            recorder.wait_for_disconnected(1)?;
+            assert_eq!(rest, b"", "{kind}, {what}");
+            server.expect_nobody().with_context(|| format!("{kind}, {what}"))?;
+            assert_eq!(socket.error().map(|error| error.close_code()), code, "{kind}, {what}");
+        }
+    }
+    Ok(())
+}
+
+/// The same before there is a connection: a slot of `stateChanged` that hears of `Connecting`.
+#[test]
+fn a_slot_that_panics_before_the_connection_stops_it() -> Result<()> {
+    let server = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    socket.state_changed().connect(|_socket, state| {
+        if *state == SocketState::Connecting {
+            panic_in_slot();
+        }
+    });
+
+    socket.open(server.url())?;
+
+    recorder.wait_for_disconnected(1)?;
+    server.expect_nobody()?;
+    let error = socket.error().context("no error")?;
+    assert_eq!(error.close_code(), CloseCode::BAD_OPERATION);
+    let expected = [
+        "Connecting",
+        &format!("error: {error}"),
+        "Unconnected",
+        "disconnected Some(1011) a slot panicked",
+    ];
+    recorder.check(&expected)
 }

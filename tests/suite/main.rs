@@ -50,6 +50,8 @@ mod secure_rude_peers;
 #[cfg(feature = "tls")]
 mod secure_sessions;
 #[cfg(feature = "tls")]
+mod secure_slots;
+#[cfg(feature = "tls")]
 mod secure_stalls;
 #[cfg(feature = "tls")]
 mod secure_trust;

@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, PublicKeyData, SignatureAlgorithm, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PublicKeyData, SignatureAlgorithm,
+    date_time_ymd,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, Signer, SigningKey, SingleCertAndKey};
-use rustls::{ServerConfig, SignatureAlgorithm as KeyKind, SignatureScheme};
+use rustls::{
+    ServerConfig, SignatureAlgorithm as KeyKind, SignatureScheme, SupportedProtocolVersion,
+};
 use slotwork::{TlsCertificate, TlsConfig, TlsIdentity};
 
 /// Somebody who signs certificates.
@@ -27,8 +31,24 @@ pub(crate) struct Pem {
 
 impl Authority {
     pub(crate) fn new() -> Result<Self> {
-        let params = authority_params()?;
+        Self::special(|_| ())
+    }
+
+    /// Makes one that is trusted by itself; `change` makes it a special one.
+    pub(crate) fn special(change: impl FnOnce(&mut CertificateParams)) -> Result<Self> {
+        let mut params = authority_params()?;
+        change(&mut params);
         Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
+    }
+
+    /// Makes one that has a certificate of version 1 as well, which is returned: `rcgen` makes none.
+    pub(crate) fn of_version_1() -> Result<(Self, TlsCertificate)> {
+        let mut params = authority_params()?;
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, "Of version 1");
+        let key = KeyPair::from_pem(KEY_OF_VERSION_1)?;
+        let certificate = TlsCertificate::from_pem(OF_VERSION_1)?.remove(0);
+        Ok((Self { issuer: CertifiedIssuer::self_signed(params, key)? }, certificate))
     }
 
     /// Makes another authority, which this one signs; `change` makes it a special one.
@@ -113,9 +133,29 @@ impl Pem {
         Ok(TlsConfig::new().identity(self.identity()?))
     }
 
+    /// Makes a configuration for a server that speaks one version of TLS.
+    pub(crate) fn config_of(
+        &self,
+        version: &'static SupportedProtocolVersion,
+    ) -> Result<TlsConfig> {
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[version])?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(self.certified_key()?)));
+        config.ticketer = rustls::crypto::ring::Ticketer::new()?;
+        Ok(TlsConfig::from_server_config(config))
+    }
+
+    /// Shows the certificate of the authority that has signed it as well.
+    pub(crate) fn with(mut self, authority: &Authority) -> Self {
+        self.certificate += &authority.pem();
+        self
+    }
+
     /// What rustls makes of it.
     pub(crate) fn certified_key(&self) -> Result<CertifiedKey> {
-        let chain = vec![CertificateDer::from_pem_slice(self.certificate.as_bytes())?];
+        let chain = CertificateDer::pem_slice_iter(self.certificate.as_bytes());
+        let chain = chain.collect::<Result<Vec<_>, _>>()?;
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes())?;
         Ok(CertifiedKey::from_der(chain, key, &provider())?)
     }
@@ -135,6 +175,12 @@ pub(crate) fn expired(params: &mut CertificateParams) {
 pub(crate) fn not_yet_valid(params: &mut CertificateParams) {
     params.not_before = date_time_ymd(4001, 1, 1);
     params.not_after = date_time_ymd(4002, 1, 1);
+}
+
+/// Makes a certificate one that expires so soon.
+pub(crate) fn expiring(params: &mut CertificateParams, lifetime: Duration) {
+    let end = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    params.not_after = date_time_ymd(1970, 1, 1) + end + lifetime;
 }
 
 /// Makes a certificate one for clients alone.
@@ -212,3 +258,23 @@ impl Signer for Forger {
         SignatureScheme::RSA_PSS_SHA256
     }
 }
+
+/// Valid from 2020 to 2119; for the key below.
+const OF_VERSION_1: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBGDCBvgIBATAKBggqhkjOPQQDAjAXMRUwEwYDVQQDDAxPZiB2ZXJzaW9uIDEw
+IBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBcxFTATBgNVBAMMDE9m
+IHZlcnNpb24gMTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABLEm/XgvNSzK784U
+F4ROrKt7yu4x9E3Zm5r8mzJZSck85WhjMsK/Ab86AD9+EuADlc4gFlLHQh3RsjfP
+3HVIyPYwCgYIKoZIzj0EAwIDSQAwRgIhALVJ0z5fFP5Hhqzc9YicdAGMu4olyKIJ
+m19mj+3I85APAiEAzaGpFS8g2iFUn6yqpSnH+LthAzw8POL0/jmN8QvVV+c=
+-----END CERTIFICATE-----
+";
+
+const KEY_OF_VERSION_1: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgCCTymd1aRKo8pB2i
+gvhceblozjb6G3sgL3UOBNJ+7nehRANCAASxJv14LzUsyu/OFBeETqyre8ruMfRN
+2Zua/JsyWUnJPOVoYzLCvwG/OgA/fhLgA5XOIBZSx0Id0bI3z9x1SMj2
+-----END PRIVATE KEY-----
+";

@@ -1,0 +1,101 @@
+//! Slots that run while a client does its TLS handshake, and how they stop it.
+
+use anyhow::{Context, Result, ensure};
+use slotwork::signals::SignalSpy;
+use slotwork::{CloseCode, Error, SocketState, TlsError, WebSocket, WebSocketServer};
+
+use crate::support::certificates::Pem;
+use crate::support::recorder::Recorder;
+use crate::support::secure_client::{check_open, open};
+use crate::support::{panic_in_slot, secure_echo_server, wait_until};
+
+type Act = fn(&WebSocket);
+type Connect = fn(&WebSocket, Act);
+
+/// The slots that ask whether to go on.
+const SIGNALS: [Connect; 2] = [
+    |socket, act| _ = socket.tls_errors().connect(move |socket, _| act(socket)),
+    |socket, act| _ = socket.peer_verify_error().connect(move |socket, _| act(socket)),
+];
+
+/// How a slot ends the attempt, and the close code of the error that follows.
+const ACTS: [(&str, Act, Option<CloseCode>); 3] = [
+    ("abort", |socket| socket.abort(), None),
+    ("close", |socket| _ = socket.close(1000, ""), None),
+    ("panic", |_| panic_in_slot(), Some(CloseCode::BAD_OPERATION)),
+];
+
+/// Opens a socket that ignores all that is wrong with the server, and acts in a slot.
+fn open_and_act(
+    server: &WebSocketServer,
+    pem: &Pem,
+    (connect, act): (Connect, Act),
+) -> Result<WebSocket> {
+    let socket = WebSocket::new();
+    socket.ignore_tls_errors([TlsError::SelfSignedCertificate(pem.certificate()?)]);
+    connect(&socket, act);
+    let request = slotwork::ClientRequest::new(format!("wss://127.0.0.1:{}", server.server_port()));
+    socket.open_request(request.header("Cookie", "secret"))?;
+    Ok(socket)
+}
+
+/// Qt: `QWebSocket::sslErrors()` and `abort()`: the server is sent nothing after that.
+#[test]
+fn a_slot_that_panics_or_ends_its_socket_stops_it_before_the_request() -> Result<()> {
+    let pem = Pem::self_signed(&["127.0.0.1"])?;
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        for (connect, (what, act, code)) in
+            SIGNALS.iter().flat_map(|connect| ACTS.iter().map(move |act| (*connect, *act)))
+        {
+            let server = secure_echo_server(pem.config_of(version)?)?;
+            let connections = SignalSpy::new(&server.new_connection());
+            let errors = SignalSpy::new(&server.server_error());
+
+            let socket = open_and_act(&server, &pem, (connect, act))?;
+            let recorder = Recorder::default();
+            recorder.watch(&socket);
+            recorder.wait_for_disconnected(1).context(what)?;
+            wait_until(|| errors.count() + connections.count() > 0)?;
+
+            assert_eq!(socket.error().map(|error| error.close_code()), code, "{what}");
+            assert_eq!(socket.state(), SocketState::Unconnected, "{what}");
+            assert_eq!(
+                socket.close_code(),
+                Some(code.unwrap_or(CloseCode::ABNORMAL_DISCONNECTION))
+            );
+            assert_eq!(connections.count(), 0, "{what}: the request came");
+            let alert = errors.values().pop().context("no error")?;
+            let is_alert = matches!(alert, Error::TlsHandshake { source: TlsError::Alert(_), .. });
+            ensure!(is_alert, "{what}: {alert:?}");
+            check_open(&open_well(&server, &pem)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Opens a socket that ignores what is wrong with the server.
+fn open_well(server: &WebSocketServer, pem: &Pem) -> Result<WebSocket> {
+    let socket = open_and_act(server, pem, (SIGNALS[0], |_| ()))?;
+    wait_until(|| socket.state() != SocketState::Connecting)?;
+    Ok(socket)
+}
+
+/// A socket can be opened again after a panic in a slot, and does not remember it.
+#[test]
+fn a_socket_connects_again_after_a_panic_in_a_slot() -> Result<()> {
+    let pem = Pem::self_signed(&["127.0.0.1"])?;
+    let server = secure_echo_server(pem.config()?)?;
+    let socket = WebSocket::new();
+    socket.ignore_tls_errors([TlsError::SelfSignedCertificate(pem.certificate()?)]);
+    let slot = socket.tls_errors().connect(|_, _| panic_in_slot());
+    open(&socket, &server, "127.0.0.1")?;
+    assert_eq!(socket.state(), SocketState::Unconnected);
+    slot.disconnect();
+
+    let ends = SignalSpy::new(&socket.disconnected());
+    wait_until(|| open(&socket, &server, "127.0.0.1").is_ok())?;
+
+    check_open(&socket)?;
+    assert_eq!(ends.count(), 0);
+    Ok(())
+}
