@@ -4,8 +4,8 @@ use crate::tls_certificate::TlsCertificate;
 
 /// Why the other end of a TLS handshake is not to be trusted, or why there is no handshake at all.
 ///
-/// Those about a certificate carry the peer's. Of these,
-/// [`is_ignorable`](Self::is_ignorable) says which a client may ignore, one by one, with
+/// Those about a certificate carry it: the peer's, or one of the chain that is out of its time. Of
+/// these, [`is_ignorable`](Self::is_ignorable) says which a client may ignore, one by one, with
 /// [`WebSocket::ignore_tls_errors`](crate::WebSocket::ignore_tls_errors).
 ///
 /// # Qt
@@ -21,10 +21,10 @@ pub enum TlsError {
     #[doc(alias = "UnableToGetLocalIssuerCertificate")]
     #[error("the certificate is signed by somebody who is not trusted")]
     UntrustedCertificate(TlsCertificate),
-    /// The certificate, or one of those that sign it, has expired.
+    /// The certificate has expired: the peer's, or one of the authorities' up to a trusted one.
     #[error("the certificate has expired")]
     CertificateExpired(TlsCertificate),
-    /// The certificate, or one of those that sign it, is not valid yet.
+    /// The certificate is not valid yet: the peer's, or one of the authorities' up to a trusted one.
     #[error("the certificate is not valid yet")]
     CertificateNotYetValid(TlsCertificate),
     /// The certificate is that of another host.
@@ -62,7 +62,7 @@ pub enum TlsError {
 }
 
 impl TlsError {
-    /// Returns the peer's certificate, if the error is about one.
+    /// Returns the certificate that the error is about, if it is about one.
     #[must_use]
     pub const fn certificate(&self) -> Option<&TlsCertificate> {
         match self {
@@ -83,7 +83,7 @@ impl TlsError {
     }
 
     /// Returns whether a client may ignore this: who signs the certificate of a server that is
-    /// known by its certificate, when it is valid, and for which host.
+    /// known by its certificate, when certificates of its chain are valid, and for which host.
     #[must_use]
     pub const fn is_ignorable(&self) -> bool {
         matches!(

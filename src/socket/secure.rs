@@ -70,7 +70,11 @@ impl WebSocket {
     /// It replaces what was to be ignored before, and an empty list ignores nothing. A connection is
     /// made only when each of its errors is in the list, with the very certificate. Only errors that
     /// are [`is_ignorable`](TlsError::is_ignorable) can be ignored: that a certificate is signed by
-    /// itself, has expired, is not valid yet, or is that of another host.
+    /// itself, has expired, is not valid yet, or is that of another host. The rest of a chain is
+    /// checked as of a time at which all of it was valid; a chain without such a time is refused.
+    ///
+    /// The list stays for each later `open`, of another host too, until it is replaced: a socket that
+    /// is opened for several hosts replaces it before each.
     ///
     /// # Qt
     ///

@@ -26,6 +26,9 @@ use crate::tls_certificate::TlsCertificate;
 /// [`identity`](Self::identity). Clients that share a configuration, or have none, share their
 /// sessions.
 ///
+/// Revocation is not checked: neither a CRL nor OCSP is consulted, and a stapled OCSP response is
+/// ignored.
+///
 /// # Qt
 ///
 /// `QSslConfiguration`. What it can do and is not here, a configuration of rustls may have:
@@ -112,8 +115,15 @@ impl TlsConfig {
 
     /// Trusts these certificates, and those that the authorities among them sign, and nobody else.
     ///
-    /// An authority says in its certificate that it is one (RFC 5280 §4.2.1.9). Any other is trusted
-    /// by itself: a server, or a client, that has exactly this one.
+    /// An authority says in its certificate that it is one (RFC 5280 §4.2.1.9 and, if there is a key
+    /// usage, §4.2.1.3). What else that certificate says counts as well: until when it is valid, how
+    /// many authorities may follow it, for which names, and whether for servers or clients (§4.2.1.9,
+    /// §4.2.1.10, §4.2.1.12). Any other certificate is trusted by itself: a server, or a client, that
+    /// has exactly this one. Those of version 1 are not authorities.
+    ///
+    /// Of the authorities that the system trusts, only name, key and name constraints count: what is
+    /// out of date there is for the system to remove. Revocation is not checked, neither with CRLs nor
+    /// with OCSP.
     #[doc(alias = "setCaCertificates")]
     #[must_use]
     pub fn ca_certificates(

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustls::{AlertDescription, CertificateError, OtherError, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 use webpki::EndEntityCert;
 
 use crate::tls_certificate::TlsCertificate;
@@ -41,40 +41,44 @@ pub(crate) fn received_alert(error: &io::Error) -> Option<TlsError> {
     matches!(cause, rustls::Error::AlertReceived(_)).then(|| diagnose(cause))
 }
 
-/// Tells what is wrong with a certificate.
+/// Tells what is wrong with the certificate of a peer.
 pub(super) fn diagnose_certificate(
-    error: &rustls::Error,
+    error: &webpki::Error,
     certificate: &TlsCertificate,
 ) -> TlsError {
-    use CertificateError::{
-        Expired, ExpiredContext, InvalidPurpose, InvalidPurposeContext, NotValidForName,
-        NotValidForNameContext, NotValidYet, NotValidYetContext, UnknownIssuer,
+    use webpki::Error::{
+        CaUsedAsEndEntity, CertExpired, CertNotValidForName, CertNotValidYet,
+        RequiredEkuNotFoundContext, UnknownIssuer,
     };
     let certificate = certificate.clone();
-    let rustls::Error::InvalidCertificate(cause) = error else {
-        return TlsError::InvalidCertificate { certificate, reason: error.to_string() };
-    };
-    let is_self_signed = || is_self_signed(&certificate);
-    match cause {
-        UnknownIssuer if is_self_signed() => TlsError::SelfSignedCertificate(certificate),
-        // Such as `openssl req -x509` makes.
-        cause if is_authority(cause) && is_self_signed() => {
+    match error {
+        // The second one for such as `openssl req -x509` makes.
+        UnknownIssuer | CaUsedAsEndEntity if is_self_signed(&certificate) => {
             TlsError::SelfSignedCertificate(certificate)
         }
         UnknownIssuer => TlsError::UntrustedCertificate(certificate),
-        Expired | ExpiredContext { .. } => TlsError::CertificateExpired(certificate),
-        NotValidYet | NotValidYetContext { .. } => TlsError::CertificateNotYetValid(certificate),
-        NotValidForName | NotValidForNameContext { .. } => TlsError::HostNameMismatch(certificate),
-        InvalidPurpose | InvalidPurposeContext { .. } => TlsError::InvalidPurpose(certificate),
-        cause if is_authority(cause) => TlsError::InvalidPurpose(certificate),
-        cause => TlsError::InvalidCertificate { certificate, reason: format!("{cause}") },
+        CertExpired { .. } => TlsError::CertificateExpired(certificate),
+        CertNotValidYet { .. } => TlsError::CertificateNotYetValid(certificate),
+        CertNotValidForName(_) => TlsError::HostNameMismatch(certificate),
+        CaUsedAsEndEntity | RequiredEkuNotFoundContext(_) => TlsError::InvalidPurpose(certificate),
+        error => TlsError::InvalidCertificate { certificate, reason: error.to_string() },
     }
 }
 
-/// Returns whether the certificate is that of an authority, which is none for a peer.
-pub(super) fn is_authority(cause: &CertificateError) -> bool {
-    let CertificateError::Other(OtherError(cause)) = cause else { return false };
-    matches!(cause.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+/// Returns with what error rustls is to refuse a peer: it decides about the alert.
+pub(super) fn refusal(error: &TlsError) -> rustls::Error {
+    let cause = match error {
+        TlsError::SelfSignedCertificate(_) | TlsError::UntrustedCertificate(_) => {
+            CertificateError::UnknownIssuer
+        }
+        TlsError::CertificateExpired(_) => CertificateError::Expired,
+        TlsError::CertificateNotYetValid(_) => CertificateError::NotValidYet,
+        TlsError::HostNameMismatch(_) => CertificateError::NotValidForName,
+        TlsError::InvalidPurpose(_) => CertificateError::InvalidPurpose,
+        TlsError::WeakKey(_) => CertificateError::BadSignature,
+        _ => CertificateError::BadEncoding,
+    };
+    cause.into()
 }
 
 /// Returns whether the certificate names itself as the one that signs it.

@@ -11,8 +11,10 @@ use rustls::crypto::aws_lc_rs as cryptography;
 #[cfg(not(feature = "tls-aws-lc-rs"))]
 use rustls::crypto::ring as cryptography;
 
+mod chain;
 mod client_check;
 mod config;
+mod details;
 mod diagnosis;
 mod identity;
 mod judge;
@@ -23,6 +25,7 @@ mod server_check;
 mod server_side;
 mod session;
 mod trust;
+mod validity;
 mod weak_key;
 
 pub use config::TlsConfig;

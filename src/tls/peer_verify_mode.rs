@@ -3,7 +3,8 @@
 /// Whether a server asks its clients for certificates.
 ///
 /// It is about servers alone: a client checks its server always, and what it may ignore it is told
-/// with [`WebSocket::ignore_tls_errors`](crate::WebSocket::ignore_tls_errors).
+/// with [`WebSocket::ignore_tls_errors`](crate::WebSocket::ignore_tls_errors). Neither side checks
+/// whether a certificate was revoked.
 ///
 /// # Qt
 ///

@@ -1,16 +1,16 @@
 //! How a client checks the certificate of its server.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
+use rustls::{DigitallySignedStruct, SignatureScheme};
+use webpki::EndEntityCert;
 
-use crate::tls::diagnosis::diagnose_certificate;
-use crate::tls::judge;
+use crate::tls::chain::{Chain, Findings};
+use crate::tls::details::Purpose;
+use crate::tls::diagnosis::{diagnose_certificate, refusal};
 use crate::tls::trust::Trust;
-use crate::tls::weak_key;
+use crate::tls::{judge, weak_key};
 use crate::tls_certificate::TlsCertificate;
 use crate::tls_error::TlsError;
 
@@ -19,13 +19,6 @@ use crate::tls_error::TlsError;
 pub(super) struct ServerCheck {
     trust: Trust,
     algorithms: WebPkiSupportedAlgorithms,
-}
-
-/// What was found wrong, in the words of this crate and in those of rustls.
-#[derive(Default)]
-struct Findings {
-    errors: Vec<TlsError>,
-    first: Option<rustls::Error>,
 }
 
 impl ServerCheck {
@@ -41,81 +34,23 @@ impl ServerCheck {
         server_name: &ServerName<'_>,
         now: UnixTime,
     ) -> Findings {
-        let certificate = TlsCertificate::from_der(end_entity.as_ref());
-        let mut findings = Findings::default();
-        let parsed = match ParsedCertificate::try_from(end_entity) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                findings.add(diagnose_certificate(&error, &certificate), error);
-                return findings;
-            }
+        let certificate = || TlsCertificate::from_der(end_entity.as_ref());
+        let chain = Chain {
+            trust: &self.trust,
+            algorithms: self.algorithms,
+            purpose: Purpose::Server,
+            end_entity,
+            intermediates,
         };
-        if webpki::EndEntityCert::try_from(end_entity)
-            .is_ok_and(|it| weak_key::is_weak(&it.subject_public_key_info()))
-        {
-            let error = TlsError::WeakKey(certificate.clone());
-            findings.add(error, CertificateError::BadSignature.into());
+        let mut findings = chain.check(now);
+        let Ok(parsed) = EndEntityCert::try_from(end_entity) else { return findings };
+        if weak_key::is_weak(&parsed.subject_public_key_info()) {
+            findings.errors.insert(0, TlsError::WeakKey(certificate()));
         }
-        self.check_chain(&parsed, intermediates, now, &certificate, &mut findings);
-        if let Err(error) = verify_server_name(&parsed, server_name) {
-            findings.add(diagnose_certificate(&error, &certificate), error);
+        if let Err(error) = parsed.verify_is_valid_for_subject_name(server_name) {
+            findings.errors.push(diagnose_certificate(&error, &certificate()));
         }
         findings
-    }
-
-    fn check_chain(
-        &self,
-        parsed: &ParsedCertificate<'_>,
-        intermediates: &[CertificateDer<'_>],
-        mut now: UnixTime,
-        certificate: &TlsCertificate,
-        findings: &mut Findings,
-    ) {
-        // Once for each error that looking at another time takes away, in the longest of chains.
-        for _ in 0..MOST_ROUNDS {
-            let result = verify_server_cert_signed_by_trust_anchor(
-                parsed,
-                &self.trust.roots,
-                intermediates,
-                now,
-                self.algorithms.all,
-            );
-            let Err(error) = result else { return };
-            if self.trust.is_named(certificate, &error) {
-                return;
-            }
-            let another_time = valid_time(&error);
-            findings.add(diagnose_certificate(&error, certificate), error);
-            match another_time {
-                Some(time) => now = time,
-                None => return,
-            }
-        }
-        let error = CertificateError::ApplicationVerificationFailure.into();
-        findings.add(diagnose_certificate(&error, certificate), error);
-    }
-}
-
-impl Findings {
-    fn add(&mut self, error: TlsError, cause: rustls::Error) {
-        if !self.errors.contains(&error) {
-            self.errors.push(error);
-        }
-        self.first.get_or_insert(cause);
-    }
-}
-
-/// Returns the time nearest to now at which the certificate was, or will be, valid.
-fn valid_time(error: &rustls::Error) -> Option<UnixTime> {
-    match error {
-        rustls::Error::InvalidCertificate(CertificateError::ExpiredContext {
-            not_after, ..
-        }) => Some(*not_after),
-        rustls::Error::InvalidCertificate(CertificateError::NotValidYetContext {
-            not_before,
-            ..
-        }) => Some(*not_before),
-        _ => None,
     }
 }
 
@@ -129,10 +64,17 @@ impl ServerCertVerifier for ServerCheck {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let findings = self.check(end_entity, intermediates, server_name, now);
-        match findings.first {
-            Some(error) if !judge::may_be_ignored(&findings.errors) => Err(error),
-            _ => Ok(ServerCertVerified::assertion()),
+        let Findings { mut errors, is_complete } = findings;
+        if !errors.is_empty() && !judge::may_be_ignored(&errors) {
+            return Err(refusal(&errors.swap_remove(0)));
         }
+        if !is_complete {
+            let certificate = TlsCertificate::from_der(end_entity.as_ref());
+            let error = TlsError::InvalidCertificate { certificate, reason: NEVER_VALID.into() };
+            judge::may_be_ignored(std::slice::from_ref(&error));
+            return Err(refusal(&error));
+        }
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -158,4 +100,5 @@ impl ServerCertVerifier for ServerCheck {
     }
 }
 
-const MOST_ROUNDS: usize = 8;
+/// What was wrong then cannot be found out: there is no time as of which to look at the chain.
+const NEVER_VALID: &str = "it and those that sign it were never valid at the same time";

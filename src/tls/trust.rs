@@ -1,14 +1,16 @@
-//! Whom one trusts.
+//! Trust anchors: those of the system, and those that the program has named.
 
 use std::sync::{Arc, OnceLock};
 
 use log::{debug, warn};
-use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::{CertificateError, RootCertStore};
-use webpki::{EndEntityCert, KeyUsage};
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use webpki::{RequiredEkuNotFoundContext, VerifiedPath};
+use x509_cert::Version;
 
 use crate::error::Error;
-use crate::tls::diagnosis::is_authority;
+use crate::tls::chain::Link;
+use crate::tls::details::{Details, Purpose};
 use crate::tls::pem;
 use crate::tls_certificate::TlsCertificate;
 
@@ -17,19 +19,30 @@ use crate::tls_certificate::TlsCertificate;
 pub(super) struct Trust {
     /// The authorities.
     pub(super) roots: Arc<RootCertStore>,
+    /// Those of them that the program has named.
+    authorities: Vec<Authority>,
     /// What the program has named.
     named: Vec<TlsCertificate>,
+}
+
+/// An authority that the program has named.
+#[derive(Clone, Debug)]
+struct Authority {
+    anchor: TrustAnchor<'static>,
+    certificate: TlsCertificate,
+    details: Details,
 }
 
 impl Trust {
     /// Trusts what the program has named, and whom the system trusts if so wished.
     pub(super) fn new(named: Vec<TlsCertificate>, with_system: bool) -> Result<Self, Error> {
         let mut roots = if with_system { system_roots() } else { RootCertStore::empty() };
-        let authorities = anchors(named.iter().filter(|certificate| may_sign(certificate)))?;
-        roots.extend(authorities.roots);
-        // What cannot be used is told at once.
-        anchors(&named)?;
-        Ok(Self { roots: Arc::new(roots), named })
+        // What cannot be used is reported at once.
+        let anchors = anchors(&named)?.roots;
+        let authorities: Vec<_> =
+            anchors.into_iter().zip(&named).filter_map(Authority::new).collect();
+        roots.extend(authorities.iter().map(|authority| authority.anchor.clone()));
+        Ok(Self { roots: Arc::new(roots), authorities, named })
     }
 
     /// Returns all that the program has named, as if each were an authority.
@@ -37,19 +50,88 @@ impl Trust {
         anchors(&self.named)
     }
 
-    /// Returns whether the certificate is one that was named itself, and only therefore trusted:
-    /// nobody who is trusted signs it, or it is, as those of `openssl req -x509`, that of an
-    /// authority. When it is valid was looked at before.
-    pub(super) fn is_named(&self, certificate: &TlsCertificate, error: &rustls::Error) -> bool {
-        let rustls::Error::InvalidCertificate(cause) = error else { return false };
-        (matches!(cause, CertificateError::UnknownIssuer) || is_authority(cause))
-            && self.named.contains(certificate)
+    /// Returns whether the program has named this very certificate.
+    pub(super) fn is_named(&self, certificate: &TlsCertificate) -> bool {
+        self.named.contains(certificate)
+    }
+
+    /// Returns the authorities that the program has named.
+    pub(super) fn named_authorities(&self) -> impl Iterator<Item = Link> {
+        self.authorities.iter().map(Authority::link)
+    }
+
+    /// Returns the authority at the end of a path if the program has named it, and `None` for one
+    /// of the system.
+    ///
+    /// webpki knows no more of an authority than its name and its key. Two certificates may have
+    /// both in common: one that allows the path is enough.
+    pub(super) fn authority(
+        &self,
+        path: &VerifiedPath<'_>,
+        purpose: Purpose,
+        time: UnixTime,
+    ) -> Result<Option<Link>, webpki::Error> {
+        let candidates = self.authorities.iter().filter(|it| it.anchor == *path.anchor());
+        let mut outcome = Ok(None);
+        for authority in candidates {
+            outcome = authority.check(path, purpose, time).map(|()| Some(authority.link()));
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
     }
 }
 
-fn anchors<'a>(
-    certificates: impl IntoIterator<Item = &'a TlsCertificate>,
-) -> Result<RootCertStore, Error> {
+impl Authority {
+    /// RFC 5280 §6.1.4 leaves it to programs whether one of version 1 is that of an authority.
+    fn new((anchor, certificate): (TrustAnchor<'static>, &TlsCertificate)) -> Option<Self> {
+        let details = Details::of(certificate);
+        if details.as_ref().is_none_or(|details| details.version != Version::V3) {
+            warn!("a certificate that is to be trusted is not of version 3: it is no authority's");
+        }
+        let details = details.filter(|details| details.is_authority)?;
+        Some(Self { anchor, certificate: certificate.clone(), details })
+    }
+
+    fn link(&self) -> Link {
+        Link { certificate: self.certificate.clone(), details: Some(self.details.clone()) }
+    }
+
+    /// Checks what the certificate says of itself (RFC 5280 §6.1.4).
+    fn check(
+        &self,
+        path: &VerifiedPath<'_>,
+        purpose: Purpose,
+        time: UnixTime,
+    ) -> Result<(), webpki::Error> {
+        let validity = self.details.validity;
+        if time < validity.begin() {
+            return Err(webpki::Error::CertNotValidYet { time, not_before: validity.begin() });
+        }
+        if time > validity.end() {
+            return Err(webpki::Error::CertExpired { time, not_after: validity.end() });
+        }
+        // Those that name themselves as their issuer do not count.
+        let between = path.intermediate_certificates().filter(|it| it.issuer() != it.subject());
+        if !self.details.allows_authorities(between.count()) {
+            return Err(webpki::Error::PathLenConstraintViolated);
+        }
+        if !self.details.allows(purpose) {
+            return Err(wrong_purpose(purpose));
+        }
+        Ok(())
+    }
+}
+
+pub(super) const fn wrong_purpose(purpose: Purpose) -> webpki::Error {
+    webpki::Error::RequiredEkuNotFoundContext(RequiredEkuNotFoundContext {
+        required: purpose.key_usage(),
+        present: Vec::new(),
+    })
+}
+
+fn anchors(certificates: &[TlsCertificate]) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
         roots.add(CertificateDer::from(certificate.as_der().to_vec())).map_err(|error| {
@@ -58,27 +140,6 @@ fn anchors<'a>(
     }
     Ok(roots)
 }
-
-/// Returns whether a certificate is that of an authority (RFC 5280 §4.2.1.9), or too old to say.
-///
-/// webpki takes every certificate that it is told to trust for an authority, and tells of none
-/// whether it is one, but by refusing it as that of a peer.
-fn may_sign(certificate: &TlsCertificate) -> bool {
-    let der = certificate.as_der().into();
-    let Ok(parsed) = EndEntityCert::try_from(&der) else { return true };
-    let refusal = |time| {
-        let usage = KeyUsage::server_auth();
-        parsed.verify_for_usage(&[], &[], &[], time, usage, None, None).err()
-    };
-    // It is valid then, and so that is not what it is refused for.
-    let refusal = match refusal(UnixTime::now()) {
-        Some(webpki::Error::CertExpired { not_after, .. }) => refusal(not_after),
-        Some(webpki::Error::CertNotValidYet { not_before, .. }) => refusal(not_before),
-        other => other,
-    };
-    matches!(refusal, Some(webpki::Error::CaUsedAsEndEntity))
-}
-
 /// Returns whom the system trusts, read once.
 fn system_roots() -> RootCertStore {
     static ROOTS: OnceLock<RootCertStore> = OnceLock::new();

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use rcgen::{CertificateParams, date_time_ymd};
-use slotwork::{TlsCertificate, TlsConfig, TlsError, WebSocket, WebSocketServer};
+use slotwork::signals::SignalSpy;
+use slotwork::{PeerVerifyMode, TlsCertificate, TlsConfig, TlsError, WebSocket, WebSocketServer};
 
 use crate::support::certificates::{Authority, Pem, expired, not_yet_valid};
 use crate::support::secure_client::{check_open, open, refusal};
@@ -20,17 +21,42 @@ struct Chain {
 
 impl Chain {
     fn new(between: Change, own: Change) -> Result<Self> {
-        let root = Authority::new()?;
+        Self::of(|_| (), between, own)
+    }
+
+    fn of(root: Change, between: Change, own: Change) -> Result<Self> {
+        let root = Authority::special(root)?;
         let between = root.authority(between)?;
         let own = between.sign(&["127.0.0.1"], own)?;
         Ok(Self { root, between, own })
     }
 
-    /// A server that shows both certificates.
+    /// Makes one of its certificates a special one.
+    fn with(link: Link, change: Change) -> Result<Self> {
+        match link {
+            Link::Own => Self::of(|_| (), |_| (), change),
+            Link::Between => Self::of(|_| (), change, |_| ()),
+            Link::Root => Self::of(change, |_| (), |_| ()),
+        }
+    }
+
+    /// What a server shows: both certificates.
+    fn shown(&self) -> Pem {
+        let own = Pem { certificate: self.own.certificate.clone(), key: self.own.key.clone() };
+        own.with(&self.between)
+    }
+
     fn server(&self) -> Result<WebSocketServer> {
-        let certificate = format!("{}{}", self.own.certificate, self.between.pem());
-        let shown = Pem { certificate, key: self.own.key.clone() };
-        secure_echo_server(shown.config()?)
+        secure_echo_server(self.shown().config()?)
+    }
+
+    /// Connects a client that trusts the root, and returns what it was told.
+    fn reports(&self, server: &WebSocketServer) -> Result<Vec<Vec<TlsError>>> {
+        let socket = WebSocket::new();
+        socket.set_tls_config(self.root.client_config());
+        let reports = SignalSpy::new(&socket.tls_errors());
+        open(&socket, server, "127.0.0.1")?;
+        Ok(reports.values())
     }
 
     /// Connects a client that trusts the root, and ignores these errors.
@@ -45,7 +71,23 @@ impl Chain {
     fn certificate(&self) -> Result<TlsCertificate> {
         self.own.certificate()
     }
+
+    /// All of them, in the order of [`Link`].
+    fn certificates(&self) -> Result<[TlsCertificate; 3]> {
+        Ok([self.certificate()?, self.between.certificate(), self.root.certificate()])
+    }
 }
+
+/// A certificate of a chain.
+#[derive(Clone, Copy, Debug)]
+enum Link {
+    Own,
+    Between,
+    Root,
+}
+
+const OUT_OF_TIME: [(Change, Expected); 2] =
+    [(expired, TlsError::CertificateExpired), (not_yet_valid, TlsError::CertificateNotYetValid)];
 
 /// RFC 8446 §4.4.2: a server shows those that sign it, up to the one that is trusted.
 #[test]
@@ -60,23 +102,71 @@ fn authorities_between_have_to_be_shown() -> Result<()> {
     Ok(())
 }
 
-/// RFC 5280 §6.1.3: each certificate on the way has to be valid. What is told, and ignored, is of
-/// the server's own certificate, whichever of them it is.
+/// RFC 5280 §6.1.3: each certificate of the chain has to be valid. What is reported, and ignored, is
+/// the certificate out of its time, once.
 #[test]
-fn an_authority_out_of_its_time_is_refused_and_can_be_ignored() -> Result<()> {
-    let cases: [(Change, Expected); 2] = [
-        (expired, TlsError::CertificateExpired),
-        (not_yet_valid, TlsError::CertificateNotYetValid),
-    ];
-    for (change, error) in cases {
-        let chain = Chain::new(change, |_| ())?;
-        let server = chain.server()?;
-        let expected = error(chain.certificate()?);
+fn a_link_out_of_its_time_is_named_once() -> Result<()> {
+    for link in [Link::Own, Link::Between, Link::Root] {
+        for (change, error) in OUT_OF_TIME {
+            let chain = Chain::with(link, change)?;
+            let server = chain.server()?;
+            let certificates = chain.certificates()?;
+            let expected = error(certificates[link as usize].clone());
 
-        assert_eq!(refusal(&chain.open(&server, Vec::new())?)?, expected);
-        let of_authority = error(chain.between.certificate());
-        assert_eq!(refusal(&chain.open(&server, vec![of_authority])?)?, expected);
-        check_open(&chain.open(&server, vec![expected])?)?;
+            assert_eq!(chain.reports(&server)?, [vec![expected.clone()]], "{link:?}");
+            assert_eq!(refusal(&chain.open(&server, Vec::new())?)?, expected);
+            for other in certificates.into_iter().map(error).filter(|other| *other != expected) {
+                assert_eq!(refusal(&chain.open(&server, vec![other])?)?, expected);
+            }
+            check_open(&chain.open(&server, vec![expected])?)?;
+        }
+    }
+    Ok(())
+}
+
+/// The same, where the server's own certificate and that of the authority were never valid at once.
+#[test]
+fn the_link_out_of_its_time_is_named_whatever_the_time_of_the_others() -> Result<()> {
+    let chain = Chain::new(expired, |params| params.not_before = date_time_ymd(2020, 1, 1))?;
+
+    let reports = chain.reports(&chain.server()?)?;
+
+    assert_eq!(reports, [vec![TlsError::CertificateExpired(chain.between.certificate())]]);
+    Ok(())
+}
+
+/// A certificate that the server shows and the chain does not need may be out of its time.
+#[test]
+fn what_the_chain_does_not_need_is_not_looked_at() -> Result<()> {
+    let chain = Chain::new(|_| (), |_| ())?;
+    let needless = chain.root.authority(expired)?;
+    let own = Chain { own: chain.own.with(&chain.between).with(&needless), ..chain };
+    let server = secure_echo_server(own.own.config()?)?;
+
+    check_open(&own.open(&server, Vec::new())?)
+}
+
+/// The same for the certificate of a client: `QWebSocketServer::peerVerifyError()`.
+#[test]
+fn a_server_names_the_link_out_of_its_time() -> Result<()> {
+    for link in [Link::Own, Link::Between, Link::Root] {
+        for (change, error) in OUT_OF_TIME {
+            let chain = Chain::with(link, change)?;
+            let config = chain.root.server_config()?.ca_certificates([chain.root.certificate()]);
+            let server = secure_echo_server(config.peer_verify_mode(PeerVerifyMode::Required))?;
+            let (errors, problems) =
+                (SignalSpy::new(&server.server_error()), SignalSpy::new(&server.tls_errors()));
+            let socket = WebSocket::new();
+            let trusted = TlsConfig::new().ca_certificates([chain.root.certificate()]);
+            socket.set_tls_config(trusted.identity(chain.shown().identity()?));
+            let expected = error(chain.certificates()?[link as usize].clone());
+            socket.tls_errors().connect(|socket, errors| socket.ignore_tls_errors(errors.to_vec()));
+
+            open(&socket, &server, "127.0.0.1")?;
+            errors.wait_for(1)?;
+
+            assert_eq!(problems.values(), [vec![expected]], "{link:?}");
+        }
     }
     Ok(())
 }
@@ -90,16 +180,33 @@ fn certificates_that_were_never_valid_together_cannot_be_ignored() -> Result<()>
     };
     for (between, own) in [(expired as Change, later), (later, expired as Change)] {
         let chain = Chain::new(between, own)?;
-        let certificate = || chain.certificate();
-        let ignored = vec![
-            TlsError::CertificateExpired(certificate()?),
-            TlsError::CertificateNotYetValid(certificate()?),
-        ];
+        let ignored = chain.certificates()?.into_iter().flat_map(|certificate| {
+            let late = TlsError::CertificateNotYetValid(certificate.clone());
+            [TlsError::CertificateExpired(certificate), late]
+        });
 
-        let error = refusal(&chain.open(&chain.server()?, ignored)?)?;
+        let error = refusal(&chain.open(&chain.server()?, ignored.collect())?)?;
 
         assert!(!error.is_ignorable(), "{error:?}");
     }
+    Ok(())
+}
+
+/// RFC 5280 §4.1.2.5: a certificate that ends before it begins is never valid, and not ignored.
+#[test]
+fn a_certificate_that_ends_before_it_begins_is_refused() -> Result<()> {
+    let chain = Chain::new(
+        |_| (),
+        |params| {
+            params.not_before = date_time_ymd(2010, 1, 1);
+            params.not_after = date_time_ymd(2009, 1, 1);
+        },
+    )?;
+    let ignored = vec![TlsError::CertificateExpired(chain.own.certificate()?)];
+
+    let error = refusal(&chain.open(&chain.server()?, ignored)?)?;
+
+    assert!(!error.is_ignorable(), "{error:?}");
     Ok(())
 }
 
