@@ -164,18 +164,15 @@ pub(super) async fn secure(
         let slots = signals.tls_errors.slot_count() + signals.peer_verify_error.slot_count();
         may_ignore |= slots > 0;
     });
-    let make = move |config: TlsConfig| {
-        if may_ignore { config.lenient_client_config() } else { config.client_config() }
-    };
-    let config = if config.takes_time() {
-        smol::unblock(move || make(config)).await?
+    let client = if config.takes_time() {
+        smol::unblock(move || config.client_side(may_ignore)).await?
     } else {
-        make(config)?
+        config.client_side(may_ignore)?
     };
 
     let found = Rc::new(RefCell::new(None));
     let judge = judge(inner, may_ignore, &found);
-    stream.connect_tls(&url.host, config, judge).await.map_err(|failure| match failure {
+    stream.connect_tls(&url.host, client, judge).await.map_err(|failure| match failure {
         TlsFailure::Refused(error) => refused(url, found.take().unwrap_or(error)),
         TlsFailure::Broken(source) => Error::Connection { source: Arc::new(source) },
         TlsFailure::Silent => Error::RemoteHostClosed,

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_rustls::{TlsAcceptor, TlsConnector};
+use rustls::Connection;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, Connection};
 
 use super::tls::TlsStream;
 use super::{Adapter, Readable, Stream};
-use crate::tls::{Judge, ServerSide, diagnose, judged};
+use crate::tls::{ClientSide, Judge, ServerSide, diagnose, judged};
 use crate::tls_error::TlsError;
 
 /// Why there is no TLS connection.
@@ -41,20 +41,11 @@ impl Stream {
         judge: Judge,
     ) -> Result<Self, (TlsFailure, Self)> {
         let adapter = Adapter { stream: &mut self, source: Received::new(received) };
-        let accept = async {
-            let accept = TlsAcceptor::from(Arc::clone(server.config())).accept(adapter);
-            let tls = accept.into_fallible().await?;
-            // What it learns of the client is for the judge as well.
-            let checked = server.check_resumed(tls.get_ref().1);
-            Ok((tls, checked))
-        };
-        match judged(judge, accept).await {
-            Ok((tls, checked)) => {
+        let accept = TlsAcceptor::from(Arc::clone(&server.config)).accept(adapter).into_fallible();
+        match judged(judge, Arc::default(), accept).await {
+            Ok(tls) => {
                 let (adapter, connection) = tls.into_inner();
-                if let Err(error) = checked {
-                    let failure = TlsFailure::Refused(diagnose(&error));
-                    Err((failure, self.with_tls(connection.into())))
-                } else if adapter.source.earlier.is_empty() {
+                if adapter.source.earlier.is_empty() {
                     Ok(self.with_tls(connection.into()))
                 } else {
                     let end = TlsError::Other("more than a greeting was handed over".into());
@@ -72,7 +63,7 @@ impl Stream {
     pub(crate) async fn connect_tls(
         mut self,
         host: &str,
-        config: Arc<ClientConfig>,
+        client: ClientSide,
         judge: Judge,
     ) -> Result<Self, TlsFailure> {
         let Ok(name) = ServerName::try_from(host.to_owned()) else {
@@ -80,8 +71,9 @@ impl Stream {
             return Err(TlsFailure::Refused(TlsError::Other(reason)));
         };
         let adapter = Adapter { stream: &mut self, source: Received::new(&[]) };
+        let ClientSide { config, validity } = client;
         let connect = TlsConnector::from(config).connect(name, adapter).into_fallible();
-        match judged(judge, connect).await {
+        match judged(judge, validity, connect).await {
             Ok(tls) => {
                 let (_, connection) = tls.into_inner();
                 Ok(self.with_tls(connection.into()))

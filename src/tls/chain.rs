@@ -32,12 +32,18 @@ pub(super) struct Findings {
     pub(super) errors: Vec<TlsError>,
     /// Whether all was looked at that is not among the errors.
     pub(super) is_complete: bool,
+    /// The time in which all certificates of the chain are valid.
+    pub(super) validity: Validity,
 }
 
 impl Link {
     fn new(der: &[u8]) -> Self {
         let certificate = TlsCertificate::from_der(der);
         Self { details: Details::of(&certificate), certificate }
+    }
+
+    fn validity(&self) -> Validity {
+        self.details.as_ref().map_or(Validity::NEVER, |details| details.validity)
     }
 
     fn is_signed_by(&self, other: &Self) -> bool {
@@ -65,7 +71,11 @@ impl Chain<'_> {
     /// Looks at all of it, as far as that is possible.
     pub(super) fn check(&self, now: UnixTime) -> Findings {
         match self.path(now) {
-            Ok(_) => Findings::of(Vec::new(), true),
+            Ok(path) => Findings {
+                errors: Vec::new(),
+                is_complete: true,
+                validity: path.iter().map(Link::validity).fold(Validity::ALWAYS, Validity::and),
+            },
             Err(error) if is_untimely(&error) => self.check_at_other_times(now, &error),
             Err(error) => Findings::of(vec![self.diagnose(&error)], true),
         }
@@ -167,7 +177,7 @@ impl Chain<'_> {
 
 impl Findings {
     pub(super) const fn of(errors: Vec<TlsError>, is_complete: bool) -> Self {
-        Self { errors, is_complete }
+        Self { errors, is_complete, validity: Validity::NEVER }
     }
 }
 

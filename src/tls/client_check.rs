@@ -59,7 +59,7 @@ impl ClientCertVerifier for ClientCheck {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        let Findings { errors, .. } = Chain {
+        let Findings { errors, validity, .. } = Chain {
             trust: &self.trust,
             algorithms: self.algorithms,
             purpose: Purpose::Client,
@@ -72,6 +72,7 @@ impl ClientCertVerifier for ClientCheck {
             judge::may_be_ignored(&errors);
             return Err(refusal(error));
         }
+        judge::note_validity(validity);
         Ok(ClientCertVerified::assertion())
     }
 

@@ -13,9 +13,11 @@ use crate::tls::identity::TlsIdentity;
 use crate::tls::peer_verify_mode::PeerVerifyMode;
 use crate::tls::resolver::Resolver;
 use crate::tls::server_check::ServerCheck;
-use crate::tls::server_side::ServerSide;
 use crate::tls::session::TlsProtocol;
+use crate::tls::sessions::{ConnectionSessions, Sessions, Tickets};
+use crate::tls::sides::{ClientSide, ServerSide};
 use crate::tls::trust::Trust;
+use crate::tls::validity::PeerValidity;
 use crate::tls::{cryptography, pem, provider};
 use crate::tls_certificate::TlsCertificate;
 
@@ -24,7 +26,8 @@ use crate::tls_certificate::TlsCertificate;
 /// By default TLS 1.2 and 1.3 are spoken, sessions are resumed, a client trusts whom the system
 /// trusts and shows no certificate, and a server asks for none. A server needs an
 /// [`identity`](Self::identity). Clients that share a configuration, or have none, share their
-/// sessions.
+/// sessions. A session is resumed only while all certificates are valid that were checked when it
+/// began, on both sides (RFC 8446 §4.6.1).
 ///
 /// Revocation is not checked: neither a CRL nor OCSP is consulted, and a stapled OCSP response is
 /// ignored.
@@ -63,7 +66,15 @@ pub struct TlsConfig {
     server: Option<Arc<ServerConfig>>,
     client: Option<Arc<ClientConfig>>,
     /// What was made of it for clients: they share their sessions.
-    made: Arc<Mutex<Option<Arc<ClientConfig>>>>,
+    made: Arc<Mutex<Option<Made>>>,
+}
+
+/// What was made of a configuration for clients, once.
+#[derive(Clone)]
+struct Made {
+    /// It resumes nothing.
+    config: Arc<ClientConfig>,
+    sessions: Arc<Sessions>,
 }
 
 impl TlsConfig {
@@ -84,9 +95,10 @@ impl TlsConfig {
 
     /// Takes a configuration that rustls made, for servers.
     ///
-    /// It is used as it is: nothing can be set here besides. Its certificate, and its check of
-    /// clients, are rustls' matter: [`tls_errors`](crate::WebSocketServer::tls_errors) is not
-    /// emitted.
+    /// It is used as it is: nothing can be set here besides. Its certificate, its check of clients,
+    /// and its sessions are rustls' matter:
+    /// [`tls_errors`](crate::WebSocketServer::tls_errors) is not emitted, and a client that resumes a
+    /// session is not checked again.
     #[must_use]
     pub fn from_server_config(config: impl Into<Arc<ServerConfig>>) -> Self {
         Self { server: Some(config.into()), ..Self::new() }
@@ -94,8 +106,9 @@ impl TlsConfig {
 
     /// Takes a configuration that rustls made, for clients.
     ///
-    /// It is used as it is: nothing can be set here besides. Its check of servers is rustls' matter:
-    /// [`ignore_tls_errors`](crate::WebSocket::ignore_tls_errors) changes nothing.
+    /// It is used as it is: nothing can be set here besides. Its check of servers and its sessions are
+    /// rustls' matter: [`ignore_tls_errors`](crate::WebSocket::ignore_tls_errors) changes nothing, and
+    /// a server is not checked again when a session is resumed.
     #[must_use]
     pub fn from_client_config(config: impl Into<Arc<ClientConfig>>) -> Self {
         Self { client: Some(config.into()), ..Self::new() }
@@ -152,7 +165,8 @@ impl TlsConfig {
     ///
     /// The certificates that are right are those that [`ca_certificates`](Self::ca_certificates)
     /// names, and those that authorities among them sign; whom the system trusts does not count.
-    /// A client that resumes a session is checked anew.
+    /// A client does not resume a session any more when one of these certificates has expired: it has
+    /// to show its certificate again, and is refused with an alert.
     #[doc(alias = "setPeerVerifyMode")]
     #[must_use]
     pub fn peer_verify_mode(mut self, mode: PeerVerifyMode) -> Self {
@@ -176,7 +190,7 @@ impl TlsConfig {
     /// Makes what rustls needs for a server.
     pub(crate) fn server_side(&self) -> Result<ServerSide, Error> {
         if let Some(ready) = &self.server {
-            return self.unchanged(ready).map(ServerSide::ready);
+            return self.unchanged(ready).map(|config| ServerSide { config });
         }
         if self.identities.is_empty() {
             return Err(pem::unusable("the TLS configuration", "a server needs an identity"));
@@ -187,23 +201,43 @@ impl TlsConfig {
             .with_protocol_versions(self.versions())
             .map_err(unusable)?;
         let mut config = builder
-            .with_client_cert_verifier(Arc::clone(&check))
+            .with_client_cert_verifier(check)
             .with_cert_resolver(Arc::new(Resolver::new(self.identities.clone())));
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
         // Clients keep their sessions themselves, encrypted: the server keeps nothing.
-        config.ticketer = cryptography::Ticketer::new().map_err(unusable)?;
+        config.ticketer = Arc::new(Tickets(cryptography::Ticketer::new().map_err(unusable)?));
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        Ok(ServerSide::new(config, check))
+        Ok(ServerSide { config: Arc::new(config) })
     }
 
-    /// Makes what rustls needs for a client, or returns what was made before.
-    pub(crate) fn client_config(&self) -> Result<Arc<ClientConfig>, Error> {
-        if let Some(ready) = &self.client {
-            return self.unchanged(ready);
-        }
+    /// Makes what rustls needs for a connection of a client.
+    ///
+    /// One that may ignore errors neither resumes a session nor leaves one: other sockets would take
+    /// over what it ignores.
+    pub(crate) fn client_side(&self, may_ignore: bool) -> Result<ClientSide, Error> {
+        let validity = Arc::<PeerValidity>::default();
+        let (base, resumption) = match &self.client {
+            Some(ready) if may_ignore => (self.unchanged(ready)?, Resumption::disabled()),
+            Some(ready) => return Ok(ClientSide { config: self.unchanged(ready)?, validity }),
+            None => {
+                let Made { config, sessions } = self.made()?;
+                if may_ignore {
+                    return Ok(ClientSide { config, validity });
+                }
+                let sessions = ConnectionSessions { sessions, validity: Arc::clone(&validity) };
+                (config, Resumption::store(Arc::new(sessions)))
+            }
+        };
+        let mut config = ClientConfig::clone(&base);
+        config.resumption = resumption;
+        Ok(ClientSide { config: Arc::new(config), validity })
+    }
+
+    /// Makes what clients share, or returns what was made before.
+    fn made(&self) -> Result<Made, Error> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(config) = &*made {
-            return Ok(Arc::clone(config));
+        if let Some(made) = &*made {
+            return Ok(made.clone());
         }
         let trust = Trust::new(self.trusted.clone(), self.trusts_system)?;
         let algorithms = provider().signature_verification_algorithms;
@@ -215,23 +249,16 @@ impl TlsConfig {
             .with_custom_certificate_verifier(Arc::new(ServerCheck::new(trust, algorithms)))
             .with_client_cert_resolver(Arc::new(Resolver::new(self.identities.clone())));
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
-        let config = Arc::new(config);
-        *made = Some(Arc::clone(&config));
-        Ok(config)
+        config.resumption = Resumption::disabled();
+        let new = Made { config: Arc::new(config), sessions: Arc::default() };
+        *made = Some(new.clone());
+        Ok(new)
     }
 
     /// Returns whether the certificates of the system have to be read first.
     pub(crate) fn takes_time(&self) -> bool {
         let is_made = || self.made.lock().unwrap_or_else(PoisonError::into_inner).is_some();
         self.client.is_none() && self.trusts_system && !is_made()
-    }
-
-    /// The same for a client that may ignore errors: its sessions are not resumed, and so nobody
-    /// goes on with one that was not checked as it ought to be.
-    pub(crate) fn lenient_client_config(&self) -> Result<Arc<ClientConfig>, Error> {
-        let mut config = ClientConfig::clone(&*self.client_config()?);
-        config.resumption = Resumption::disabled();
-        Ok(Arc::new(config))
     }
 
     /// Returns the configuration of clients that have none of their own.

@@ -1,50 +1,79 @@
 //! Whom a check asks whether what it found may be ignored.
 //!
-//! rustls checks certificates within a call, and the checks are shared by many connections: which
-//! of them a call is for, the thread knows.
+//! rustls checks certificates, and handles sessions, within a call, and what does so is shared by many
+//! connections: which of them a call is for, the thread knows.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use crate::tls::validity::{PeerValidity, Validity};
 use crate::tls_error::TlsError;
 
 /// Hears what is wrong with a peer's certificate, and answers whether to go on nevertheless.
 pub(crate) type Judge = Rc<dyn Fn(&[TlsError]) -> bool>;
 
-/// Lets the checks within a future ask this judge.
-pub(crate) async fn judged<F: Future>(judge: Judge, future: F) -> F::Output {
+/// A handshake under way.
+struct Hearing {
+    judge: Judge,
+    validity: Arc<PeerValidity>,
+}
+
+/// Lets the checks within a future ask this judge, and note how long their outcome is valid.
+pub(crate) async fn judged<F: Future>(
+    judge: Judge,
+    validity: Arc<PeerValidity>,
+    future: F,
+) -> F::Output {
+    let hearing = Rc::new(Hearing { judge, validity });
     let mut future = pin!(future);
     poll_fn(|cx| {
         // A judge may run the loop, and with it handshakes that have judges of their own.
-        let _sitting = Sitting::begin(Rc::clone(&judge));
+        let _sitting = Sitting::begin(Rc::clone(&hearing));
         future.as_mut().poll(cx)
     })
     .await
 }
 
-/// Asks the judge of this thread; where there is none, nothing may be ignored.
-pub(super) fn may_be_ignored(errors: &[TlsError]) -> bool {
-    let judge = JUDGE.try_with(|judge| judge.borrow().clone());
-    judge.ok().flatten().is_some_and(|judge| judge(errors))
+/// Notes when the certificates of the peer of this handshake are valid.
+pub(super) fn note_validity(validity: Validity) {
+    if let Some(hearing) = current() {
+        hearing.validity.set(validity);
+    }
 }
 
-struct Sitting(Option<Judge>);
+/// Returns when the certificates of the peer are valid: always if it has shown none; `None` where
+/// there is no handshake.
+pub(super) fn validity() -> Option<Validity> {
+    current().map(|hearing| hearing.validity.get().unwrap_or(Validity::ALWAYS))
+}
+
+/// Asks the judge of this thread; where there is none, nothing may be ignored.
+pub(super) fn may_be_ignored(errors: &[TlsError]) -> bool {
+    current().is_some_and(|hearing| (hearing.judge)(errors))
+}
+
+fn current() -> Option<Rc<Hearing>> {
+    HEARING.try_with(|hearing| hearing.borrow().clone()).ok().flatten()
+}
+
+struct Sitting(Option<Rc<Hearing>>);
 
 impl Sitting {
-    fn begin(judge: Judge) -> Self {
-        Self(JUDGE.try_with(|current| current.replace(Some(judge))).ok().flatten())
+    fn begin(hearing: Rc<Hearing>) -> Self {
+        Self(HEARING.try_with(|current| current.replace(Some(hearing))).ok().flatten())
     }
 }
 
 impl Drop for Sitting {
     fn drop(&mut self) {
         let former = self.0.take();
-        let _ = JUDGE.try_with(|current| current.replace(former));
+        let _ = HEARING.try_with(|current| current.replace(former));
     }
 }
 
 thread_local! {
-    static JUDGE: RefCell<Option<Judge>> = const { RefCell::new(None) };
+    static HEARING: RefCell<Option<Rc<Hearing>>> = const { RefCell::new(None) };
 }

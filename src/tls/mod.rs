@@ -22,8 +22,9 @@ mod peer_verify_mode;
 mod pem;
 mod resolver;
 mod server_check;
-mod server_side;
 mod session;
+mod sessions;
+mod sides;
 mod trust;
 mod validity;
 mod weak_key;
@@ -35,7 +36,7 @@ pub use session::{TlsProtocol, TlsSession};
 
 pub(crate) use diagnosis::{diagnose, received_alert};
 pub(crate) use judge::{Judge, judged};
-pub(crate) use server_side::ServerSide;
+pub(crate) use sides::{ClientSide, ServerSide};
 
 /// Returns the cryptography for a configuration.
 fn provider() -> Arc<CryptoProvider> {

@@ -64,11 +64,12 @@ impl ServerCertVerifier for ServerCheck {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let findings = self.check(end_entity, intermediates, server_name, now);
-        let Findings { mut errors, is_complete } = findings;
-        if !errors.is_empty() && !judge::may_be_ignored(&errors) {
+        let Findings { mut errors, is_complete, validity } = findings;
+        if errors.is_empty() {
+            judge::note_validity(validity);
+        } else if !judge::may_be_ignored(&errors) {
             return Err(refusal(&errors.swap_remove(0)));
-        }
-        if !is_complete {
+        } else if !is_complete {
             let certificate = TlsCertificate::from_der(end_entity.as_ref());
             let error = TlsError::InvalidCertificate { certificate, reason: NEVER_VALID.into() };
             judge::may_be_ignored(std::slice::from_ref(&error));

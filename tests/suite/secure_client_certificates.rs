@@ -128,14 +128,15 @@ fn a_session_ends_when_the_certificate_of_its_client_expires() -> Result<()> {
     }
 
     while let Some((config, version)) = clients.first() {
-        let session = talk(&server, config.clone())?.tls_session();
+        let socket = talk(&server, config.clone())?;
         ensure!(begin.elapsed() < DEADLINE, "{version:?}: it goes on for ever");
-        match session {
-            Some(session) => {
-                ensure!(session.is_resumed(), "{version:?}");
-                clients.rotate_left(1);
-            }
-            None => drop(clients.remove(0)),
+        if let Some(session) = socket.tls_session() {
+            ensure!(session.is_resumed(), "{version:?}");
+            clients.rotate_left(1);
+        } else {
+            let told = source(socket.error().as_ref()).with_context(|| format!("{version:?}"))?;
+            assert_eq!(told, TlsError::Alert("CertificateExpired".into()), "{version:?}");
+            clients.remove(0);
         }
     }
 

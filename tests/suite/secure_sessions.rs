@@ -2,13 +2,15 @@
 
 use std::cell::RefCell;
 use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use slotwork::signals::SignalSpy;
 use slotwork::{Error, SocketState, TlsConfig, TlsError, WebSocket};
 
-use crate::support::certificates::{Authority, Pem};
-use crate::support::{secure_echo_server, wait_until};
+use crate::support::certificates::{Authority, Pem, expiring};
+use crate::support::secure_client::refusal;
+use crate::support::{DEADLINE, secure_echo_server, wait_until};
 
 /// Begins to open a connection to this machine.
 fn begin(port: u16, config: TlsConfig) -> Result<WebSocket> {
@@ -91,3 +93,44 @@ fn what_a_slot_ignores_is_not_resumed_by_others() -> Result<()> {
     ensure!(matches!(strict.error(), Some(Error::TlsHandshake { .. })), "{:?}", strict.state());
     Ok(())
 }
+
+/// RFC 8446 §4.6.1: a session is worth no more than the certificates that were checked when it
+/// began, whichever of them expires first: the server's own, an authority's, or the trusted one.
+#[test]
+fn a_session_ends_when_a_certificate_of_its_server_expires() -> Result<()> {
+    let mut clients = Vec::new();
+    for expiring_link in 0..3 {
+        for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+            let lifetime = |link| if link == expiring_link { LIFETIME } else { DEADLINE * 10 };
+            let root = Authority::special(|params| expiring(params, lifetime(0)))?;
+            let between = root.authority(|params| expiring(params, lifetime(1)))?;
+            let own = between.sign(&["127.0.0.1"], |params| expiring(params, lifetime(2)))?;
+            let links = [root.certificate(), between.certificate(), own.certificate()?];
+            let error = TlsError::CertificateExpired(links[expiring_link].clone());
+            let server = secure_echo_server(own.with(&between).config_of(version)?)?;
+            let config = root.client_config();
+            let first = begin(server.server_port(), config.clone())?;
+            finish(&first)?;
+            assert_eq!(first.state(), SocketState::Connected, "{:?}", first.error());
+            clients.push((server, config, error));
+        }
+    }
+
+    let begin_of_wait = Instant::now();
+    while let Some((server, config, error)) = clients.first() {
+        ensure!(begin_of_wait.elapsed() < DEADLINE, "it goes on for ever: {error:?}");
+        let socket = begin(server.server_port(), config.clone())?;
+        finish(&socket)?;
+        if let Some(session) = socket.tls_session() {
+            ensure!(session.is_resumed());
+            clients.rotate_left(1);
+        } else {
+            assert_eq!(refusal(&socket)?, *error);
+            clients.remove(0);
+        }
+    }
+    Ok(())
+}
+
+/// Long enough for some handshakes.
+const LIFETIME: Duration = Duration::from_secs(6);
