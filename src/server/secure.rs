@@ -177,7 +177,7 @@ impl Newcomer {
 /// Returns what hears of wrong certificates, notes the first thing, and forgives none.
 fn judge(server: &Weak<Inner>, found: &Rc<RefCell<Option<TlsError>>>) -> Judge {
     let (server, found) = (Weak::clone(server), Rc::clone(found));
-    Rc::new(move |errors| {
+    Rc::new(move |errors, _session| {
         found.replace(errors.first().cloned());
         if let Some(server) = server.upgrade() {
             server.secure.tell(errors);

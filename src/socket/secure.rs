@@ -23,6 +23,8 @@ use crate::tls_error::TlsError;
 pub(super) struct TlsSettings {
     config: Option<TlsConfig>,
     ignored: Vec<TlsError>,
+    /// What is known of a handshake while slots are asked about it.
+    in_handshake: Option<Box<TlsSession>>,
 }
 
 /// TLS.
@@ -105,10 +107,20 @@ impl WebSocket {
 
     /// Returns what was agreed on for TLS, with the peer's certificate.
     ///
-    /// `None` without TLS, and when there is no open connection.
+    /// In slots of [`tls_errors`](Self::tls_errors) and
+    /// [`peer_verify_error`](Self::peer_verify_error) it is what the server has chosen and shown so
+    /// far. `None` without TLS, and otherwise when there is no open connection.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::sslConfiguration()`, which Qt's programs read in slots of `sslErrors` too.
     #[must_use]
     pub fn tls_session(&self) -> Option<TlsSession> {
-        self.inner.session.tls_session()
+        let in_handshake = || {
+            let session = self.inner.client_end()?.lock().tls.in_handshake.clone();
+            session.map(|session| *session)
+        };
+        self.inner.session.tls_session().or_else(in_handshake)
     }
 
     /// Emitted when the certificate of the server is wrong, with all that is wrong with it.
@@ -199,12 +211,14 @@ fn refused(url: &Url, source: TlsError) -> Error {
 /// handshake, whatever may be ignored.
 fn judge(inner: &Arc<Inner>, may_ignore: bool, found: &Rc<RefCell<Option<TlsError>>>) -> Judge {
     let (inner, found) = (Arc::clone(inner), Rc::clone(found));
-    Rc::new(move |errors| {
+    Rc::new(move |errors, session| {
         let Some(end) = inner.client_end() else { return false };
+        end.lock().tls.in_handshake = session.map(Box::new);
         let consult = |emit: &dyn Fn(&RareSignals)| consult(&inner, |it| it.emit_rare(emit));
         let goes_on =
             errors.iter().all(|it| consult(&|signals| signals.peer_verify_error.emit(it)))
                 && consult(&|signals| signals.tls_errors.emit(errors));
+        end.lock().tls.in_handshake = None;
         let is_ignored = |error| may_ignore && end.ignores(error);
         let remaining = errors.iter().find(|error| !is_ignored(error)).cloned();
         let is_well = remaining.is_none() && goes_on;

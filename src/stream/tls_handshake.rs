@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_rustls::{TlsAcceptor, TlsConnector};
-use rustls::Connection;
 use rustls::pki_types::ServerName;
+use rustls::{CipherSuite, Connection};
 
 use super::tls::TlsStream;
 use super::{Adapter, Readable, Stream};
-use crate::tls::{ClientSide, Judge, ServerSide, diagnose, judged};
+use crate::tls::{ClientSide, Judge, ServerSide, diagnose, judged, note_cipher_suite};
 use crate::tls_error::TlsError;
 
 /// Why there is no TLS connection.
@@ -27,7 +27,8 @@ pub(crate) enum TlsFailure {
 struct Received<'a> {
     /// What somebody else has read from the stream.
     earlier: &'a [u8],
-    first_byte: Option<u8>,
+    /// As much as is looked at.
+    start: Vec<u8>,
 }
 
 impl Stream {
@@ -53,7 +54,7 @@ impl Stream {
                 }
             }
             Err((error, adapter)) => {
-                let failure = explain(error, adapter.source.first_byte);
+                let failure = explain(error, adapter.source.start.first().copied());
                 Err((failure, self))
             }
         }
@@ -78,7 +79,7 @@ impl Stream {
                 let (_, connection) = tls.into_inner();
                 Ok(self.with_tls(connection.into()))
             }
-            Err((error, adapter)) => Err(explain(error, adapter.source.first_byte)),
+            Err((error, adapter)) => Err(explain(error, adapter.source.start.first().copied())),
         }
     }
 
@@ -94,7 +95,16 @@ impl Stream {
 impl<'a> Received<'a> {
     /// Begins with what somebody else has read.
     fn new(earlier: &'a [u8]) -> Self {
-        Self { earlier, first_byte: earlier.first().copied() }
+        Self { earlier, start: earlier.iter().copied().take(LOOKED_AT).collect() }
+    }
+
+    /// Notes what the peer begins with.
+    fn look_at(&mut self, received: &[u8]) {
+        let room = LOOKED_AT - self.start.len();
+        if room > 0 {
+            self.start.extend(received.iter().take(room));
+            cipher_suite(&self.start).into_iter().for_each(note_cipher_suite);
+        }
     }
 }
 
@@ -109,9 +119,8 @@ impl Readable for Received<'_> {
             return Poll::Ready(io::Read::read(&mut self.earlier, buffer));
         }
         let result = stream.poll_read(cx, buffer);
-        if let Poll::Ready(Ok(1..)) = &result {
-            let first = buffer.first().copied();
-            self.first_byte = self.first_byte.or(first);
+        if let Poll::Ready(Ok(count)) = &result {
+            self.look_at(buffer.get(..*count).unwrap_or_default());
         }
         result
     }
@@ -130,6 +139,23 @@ fn explain(error: io::Error, first_byte: Option<u8>) -> TlsFailure {
     }
 }
 
+/// Returns the cipher suite that a server has chosen (RFC 8446 §4.1.3, RFC 5246 §7.4.1.3), if these
+/// bytes are the beginning of a server's: rustls reports it only after the handshake.
+fn cipher_suite(start: &[u8]) -> Option<CipherSuite> {
+    let (record, message) = start.split_at_checked(RECORD_HEADER)?;
+    if record.first() != Some(&HANDSHAKE) || message.first() != Some(&SERVER_HELLO) {
+        return None;
+    }
+    // Behind the header of the message, its version and its random value.
+    let (&id_length, rest) = message.get(4 + 2 + 32..)?.split_first()?;
+    let suite = rest.get(id_length.into()..)?.first_chunk()?;
+    Some(u16::from_be_bytes(*suite).into())
+}
+
+const RECORD_HEADER: usize = 5;
+const SERVER_HELLO: u8 = 2;
+/// Up to the cipher suite behind the longest session id.
+const LOOKED_AT: usize = RECORD_HEADER + 4 + 2 + 32 + 1 + 32 + 2;
 /// RFC 8446 §5.1: with what a server or a client can begin.
 const HANDSHAKE: u8 = 22;
 const ALERT: u8 = 21;

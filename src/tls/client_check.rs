@@ -69,7 +69,7 @@ impl ClientCertVerifier for ClientCheck {
         .check(now);
         if let Some(error) = errors.first() {
             // Reported, and never ignored by a server.
-            judge::may_be_ignored(&errors);
+            judge::may_be_ignored(&errors, end_entity, intermediates);
             return Err(refusal(error));
         }
         judge::note_validity(validity);

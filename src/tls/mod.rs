@@ -35,7 +35,7 @@ pub use peer_verify_mode::PeerVerifyMode;
 pub use session::{TlsProtocol, TlsSession};
 
 pub(crate) use diagnosis::{diagnose, received_alert};
-pub(crate) use judge::{Judge, judged};
+pub(crate) use judge::{Judge, judged, note_cipher_suite};
 pub(crate) use sides::{ClientSide, ServerSide};
 
 /// Returns the cryptography for a configuration.

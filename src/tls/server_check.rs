@@ -65,14 +65,15 @@ impl ServerCertVerifier for ServerCheck {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let findings = self.check(end_entity, intermediates, server_name, now);
         let Findings { mut errors, is_complete, validity } = findings;
+        let is_ignored = |errors: &[_]| judge::may_be_ignored(errors, end_entity, intermediates);
         if errors.is_empty() {
             judge::note_validity(validity);
-        } else if !judge::may_be_ignored(&errors) {
+        } else if !is_ignored(&errors) {
             return Err(refusal(&errors.swap_remove(0)));
         } else if !is_complete {
             let certificate = TlsCertificate::from_der(end_entity.as_ref());
             let error = TlsError::InvalidCertificate { certificate, reason: NEVER_VALID.into() };
-            judge::may_be_ignored(std::slice::from_ref(&error));
+            is_ignored(std::slice::from_ref(&error));
             return Err(refusal(&error));
         }
         Ok(ServerCertVerified::assertion())

@@ -1,6 +1,6 @@
 //! What both ends of a connection have agreed on.
 
-use rustls::{Connection, HandshakeKind, ProtocolVersion};
+use rustls::{CipherSuite, Connection, HandshakeKind, ProtocolVersion};
 
 use crate::tls_certificate::TlsCertificate;
 
@@ -60,6 +60,19 @@ impl TlsSession {
                 .collect(),
             server_name,
             is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+        }
+    }
+
+    /// Makes one of what is known before the handshake is done. RFC 8446 §B.4: the cipher suites of
+    /// TLS 1.3 begin with 0x13.
+    pub(super) fn in_handshake(suite: CipherSuite, certificates: Vec<TlsCertificate>) -> Self {
+        let [first, _] = u16::from(suite).to_be_bytes();
+        Self {
+            protocol: if first == 0x13 { TlsProtocol::V1_3 } else { TlsProtocol::V1_2 },
+            cipher: format!("{suite:?}"),
+            peer_certificates: certificates,
+            server_name: None,
+            is_resumed: false,
         }
     }
 

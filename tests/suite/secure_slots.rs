@@ -1,11 +1,17 @@
-//! Slots that run while a client does its TLS handshake, and how they stop it.
+//! Slots that run while a client does its TLS handshake: what they see, and how they stop it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use anyhow::{Context, Result, ensure};
 use slotwork::signals::SignalSpy;
-use slotwork::{CloseCode, Error, SocketState, TlsError, WebSocket, WebSocketServer};
+use slotwork::{
+    CloseCode, Error, SocketState, TlsError, TlsProtocol, TlsSession, WebSocket, WebSocketServer,
+};
 
 use crate::support::certificates::Pem;
 use crate::support::recorder::Recorder;
+use crate::support::relay::bytewise;
 use crate::support::secure_client::{check_open, open};
 use crate::support::{panic_in_slot, secure_echo_server, wait_until};
 
@@ -97,5 +103,57 @@ fn a_socket_connects_again_after_a_panic_in_a_slot() -> Result<()> {
 
     check_open(&socket)?;
     assert_eq!(ends.count(), 0);
+    Ok(())
+}
+
+/// Qt: its tests read `sslConfiguration().sessionCipher()` in a slot of `sslErrors`.
+#[test]
+fn slots_of_tls_errors_see_the_session() -> Result<()> {
+    let pem = Pem::self_signed(&["127.0.0.1"])?;
+    for (version, protocol) in
+        [(&rustls::version::TLS12, TlsProtocol::V1_2), (&rustls::version::TLS13, TlsProtocol::V1_3)]
+    {
+        for is_slow in [false, true] {
+            let server = secure_echo_server(pem.config_of(version)?)?;
+            let port = server.server_port();
+            let port = if is_slow { bytewise(port)? } else { port };
+            let seen = Rc::new(RefCell::new(Vec::<Option<TlsSession>>::new()));
+            let socket = WebSocket::new();
+            let (first, second) = (Rc::clone(&seen), Rc::clone(&seen));
+            socket.peer_verify_error().connect(move |socket, _| {
+                first.borrow_mut().push(socket.tls_session());
+            });
+            socket.tls_errors().connect(move |socket, errors| {
+                second.borrow_mut().push(socket.tls_session());
+                socket.ignore_tls_errors(errors.to_vec());
+            });
+
+            socket.open(format!("wss://127.0.0.1:{port}"))?;
+            wait_until(|| socket.state() != SocketState::Connecting)?;
+
+            let agreed = socket.tls_session().context("no session")?;
+            let seen =
+                seen.take().into_iter().collect::<Option<Vec<_>>>().context("none in a slot")?;
+            assert_eq!(seen.len(), 2);
+            for session in seen {
+                assert_eq!(session.cipher(), agreed.cipher());
+                assert_eq!((session.protocol(), agreed.protocol()), (protocol, protocol));
+                assert_eq!(session.peer_certificates(), [pem.certificate()?]);
+                assert!(!session.is_resumed());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a slot saw is gone when the server was refused.
+#[test]
+fn there_is_no_session_once_the_server_was_refused() -> Result<()> {
+    let server = secure_echo_server(Pem::self_signed(&["127.0.0.1"])?.config()?)?;
+    let socket = WebSocket::new();
+
+    open(&socket, &server, "127.0.0.1")?;
+
+    assert!(socket.error().is_some() && socket.tls_session().is_none());
     Ok(())
 }
