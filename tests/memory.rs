@@ -1,13 +1,16 @@
 //! What peers can make a server allocate. A process of its own: its memory is measured.
 #![cfg(target_os = "linux")]
 
+use std::env;
 use std::fs;
+use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
+use slotwork::{EventLoop, OutputPolicy, PreparedMessage, WebSocket, WebSocketServer};
 
 use support::raw_peer::{BINARY, RawPeer, check_good_client, masked, masked_frame};
-use support::{echo_server, serve};
+use support::{echo_server, listening_server, serve, wait_until};
 
 #[path = "suite/support/mod.rs"]
 #[expect(dead_code, reason = "the other tests use the rest")]
@@ -76,6 +79,71 @@ fn a_message_over_the_limit_takes_less_than_twice_the_limit() -> Result<()> {
         ensure!(range.contains(&growth), "{growth} KiB more");
         check_good_client(port)
     })
+}
+
+/// The output limit bounds the memory of what waits, however short the messages are.
+#[test]
+fn tiny_messages_that_wait_take_less_than_twice_the_limit() -> Result<()> {
+    in_a_process_of_its_own("tiny_messages_that_wait_take_less_than_twice_the_limit", || {
+        for policy in [OutputPolicy::DropOldest, OutputPolicy::DropNewest] {
+            check_waiting_output(policy, |socket, _| {
+                socket.send_text_message("x");
+            })?;
+            check_waiting_output(policy, |socket, _| {
+                socket.send_prepared(&PreparedMessage::text("x"));
+            })?;
+            check_waiting_output(policy, |_, server| {
+                server.broadcast_text("x");
+            })?;
+        }
+        Ok(())
+    })
+}
+
+/// Lets tiny messages wait for a peer that reads nothing, and measures what they take.
+fn check_waiting_output(
+    policy: OutputPolicy,
+    send: impl Fn(&WebSocket, &WebSocketServer),
+) -> Result<()> {
+    const LIMIT: usize = 2 * 1024 * 1024;
+    let server = listening_server()?;
+    server.set_output_policy(policy);
+    server.set_output_limit(LIMIT);
+    let port = server.server_port();
+    let mut peer = serve(move || RawPeer::open(port))?;
+    wait_until(|| server.has_pending_connections())?;
+    let socket = server.next_pending_connection().context("nobody came")?;
+    while socket.bytes_to_write() == 0 {
+        socket.send_binary_message(vec![0; 32 * 1024]);
+        EventLoop::current().process_events();
+    }
+    let before = memory_in_kib("VmRSS:")?;
+
+    for number in 0..LIMIT / 2 {
+        send(&socket, &server);
+        if number % 10_000 == 0 {
+            EventLoop::current().process_events();
+        }
+    }
+    let growth = memory_in_kib("VmRSS:")?.saturating_sub(before);
+
+    ensure!(growth < 2 * LIMIT / 1024, "{growth} KiB more with {policy:?}");
+    socket.abort();
+    wait_until(|| !socket.is_valid())?;
+    serve(move || peer.read_to_end().map(drop).or(Ok(())))
+}
+
+/// Runs one test of this program in a process that has not allocated and freed anything before.
+fn in_a_process_of_its_own(name: &str, test: impl FnOnce() -> Result<()>) -> Result<()> {
+    const MARK: &str = "SLOTWORK_TEST_ALONE";
+    if env::var_os(MARK).is_some() {
+        return test();
+    }
+    let mut command = Command::new(env::current_exe()?);
+    let output = command.args(["--exact", name, "--nocapture"]).env(MARK, "1").output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{errors}{}", String::from_utf8_lossy(&output.stdout));
+    Ok(())
 }
 
 /// What the kernel says of the memory of this process, used or only reserved.

@@ -1,11 +1,13 @@
 //! How much may wait for a peer that reads slowly, and what becomes of the rest.
 
+use std::sync::Arc;
 use std::task::Waker;
 
 use crate::output_policy::OutputPolicy;
 use crate::protocol::fragmentation::Frames;
+use crate::session::backlog::Backlog;
 use crate::session::gauge::{Gauge, Reading};
-use crate::session::outbox::Chunk;
+use crate::session::outbox::Outbox;
 use crate::session::rare::{OUTPUT_LIMIT, OutputSettings};
 use crate::session::shared::Shared;
 
@@ -67,19 +69,22 @@ impl Shared {
     }
 
     /// Lets a message wait that may be dropped.
-    pub(super) fn put_off(&mut self, message: Chunk) {
-        self.rare().backlog.get_or_insert_default().push(message);
+    pub(super) fn put_off(&mut self, length: usize, frames: Frames<'_>) {
+        let mut backlog = self.rare().backlog.take().unwrap_or_default();
+        backlog.push(length, |block| {
+            for frame in frames {
+                let key = self.next_key();
+                frame.write_to(block, key);
+            }
+        });
+        self.rare().backlog = Some(backlog);
         self.note_output();
     }
 
-    /// Encodes a message that is to wait.
-    pub(super) fn encode(&mut self, frames: Frames<'_>) -> Chunk {
-        let mut bytes = Vec::new();
-        for frame in frames {
-            let key = self.next_key();
-            frame.write_to(&mut bytes, key);
-        }
-        Chunk::Own(bytes)
+    /// Lets a message of many connections wait that may be dropped.
+    pub(super) fn put_off_shared(&mut self, message: &Arc<[u8]>) {
+        self.rare().backlog.get_or_insert_default().push_shared(message);
+        self.note_output();
     }
 
     /// Puts messages that waited into the output, which was written; returns whether there were any.
@@ -158,7 +163,7 @@ impl Shared {
     }
 
     fn drop_oldest(&mut self) -> bool {
-        let is_dropped = self.pop_backlog().is_some();
+        let is_dropped = self.with_backlog(|backlog, _outbox| backlog.drop_first());
         if is_dropped {
             self.rare().dropped += 1;
         }
@@ -166,16 +171,15 @@ impl Shared {
     }
 
     fn release_oldest(&mut self) -> bool {
-        let Some(message) = self.pop_backlog() else { return false };
-        self.outbox.push_chunk(message);
-        true
+        self.with_backlog(Backlog::move_first)
     }
 
-    fn pop_backlog(&mut self) -> Option<Chunk> {
-        let rare = self.rare.as_mut()?;
-        let message = rare.backlog.as_mut()?.pop();
+    fn with_backlog(&mut self, change: impl FnOnce(&mut Backlog, &mut Outbox) -> bool) -> bool {
+        let Some(rare) = &mut self.rare else { return false };
+        let Some(backlog) = &mut rare.backlog else { return false };
+        let is_changed = change(backlog, &mut self.outbox);
         rare.backlog.take_if(|backlog| backlog.is_empty());
-        message
+        is_changed
     }
 
     fn backlog_len(&self) -> usize {

@@ -1,15 +1,21 @@
 //! Messages that a slow peer has yet to begin with, and may never see.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use crate::session::outbox::Chunk;
+use crate::protocol::fragmentation::first_message;
+use crate::session::outbox::{Chunk, HEADER_ROOM, Outbox};
 
 /// Whole messages that wait behind the output, so that they can be dropped.
 ///
-/// There are some only while there is output: once that is written, the first of them follow.
+/// There are some only while there is output: once that is written, the first of them follow. Short
+/// messages are packed, so that what waits takes little more memory than its bytes; where one ends
+/// is read from its own header.
 #[derive(Default)]
 pub(super) struct Backlog {
-    messages: VecDeque<Chunk>,
+    chunks: VecDeque<Chunk>,
+    /// How much of the first chunk has gone.
+    start: usize,
     length: usize,
 }
 
@@ -20,19 +26,135 @@ impl Backlog {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+        self.chunks.is_empty()
     }
 
-    /// Puts an encoded message behind the others.
-    pub(super) fn push(&mut self, message: Chunk) {
-        self.length += message.len();
-        self.messages.push_back(message);
+    /// Puts a message of about so many bytes behind the others, which `encode` appends.
+    pub(super) fn push(&mut self, payload: usize, encode: impl FnOnce(&mut Vec<u8>)) {
+        let needed = payload + HEADER_ROOM;
+        let block = match self.chunks.back_mut() {
+            Some(Chunk::Own(last)) if last.len() + needed <= BLOCK => last,
+            _ => {
+                self.chunks.push_back(Chunk::Own(Vec::with_capacity(needed)));
+                let Some(Chunk::Own(block)) = self.chunks.back_mut() else { return };
+                block
+            }
+        };
+        let before = block.len();
+        encode(block);
+        self.length += block.len() - before;
     }
 
-    /// Takes the message that has waited longest.
-    pub(super) fn pop(&mut self) -> Option<Chunk> {
-        let message = self.messages.pop_front()?;
-        self.length -= message.len();
-        Some(message)
+    /// Puts an encoded message of many connections behind the others; a short one is copied.
+    pub(super) fn push_shared(&mut self, message: &Arc<[u8]>) {
+        if message.len() < WORTH_SHARING {
+            self.push(message.len(), |block| block.extend_from_slice(message));
+        } else {
+            self.length += message.len();
+            self.chunks.push_back(Chunk::Shared(Arc::clone(message)));
+        }
+    }
+
+    /// Drops the message that has waited longest; returns whether there was one.
+    pub(super) fn drop_first(&mut self) -> bool {
+        let message = self.first().len();
+        self.skip(message);
+        message > 0
+    }
+
+    /// Puts the message that has waited longest into the output; returns whether there was one.
+    pub(super) fn move_first(&mut self, outbox: &mut Outbox) -> bool {
+        let message = self.first();
+        let length = message.len();
+        let is_alone = self.chunks.front().is_some_and(|chunk| chunk.len() == length);
+        if !is_alone {
+            outbox.push_encoded(message);
+            self.skip(length);
+        } else if let Some(chunk) = self.chunks.pop_front() {
+            self.length -= length;
+            outbox.push_chunk(chunk);
+        }
+        length > 0
+    }
+
+    /// Returns the message that has waited longest; empty when there is none.
+    fn first(&self) -> &[u8] {
+        let chunk = self.chunks.front().map(Chunk::as_bytes).unwrap_or_default();
+        first_message(chunk.get(self.start..).unwrap_or_default())
+    }
+
+    /// Forgets the first bytes, which are a whole message.
+    fn skip(&mut self, count: usize) {
+        self.start += count;
+        self.length -= count;
+        if self.chunks.front().is_some_and(|chunk| chunk.len() == self.start) {
+            self.chunks.pop_front();
+            self.start = 0;
+        }
+    }
+}
+
+/// How many bytes of short messages share an allocation: it is freed when all of them have gone.
+const BLOCK: usize = 4 * 1024;
+/// From this length on a message of many connections is shared: a place for it takes up to 48 bytes.
+const WORTH_SHARING: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::frame::Frame;
+    use crate::protocol::opcode::MessageKind;
+
+    fn push(backlog: &mut Backlog, payload: &[u8]) {
+        backlog.push(payload.len(), |block| {
+            Frame::message(MessageKind::Text, payload).write_to(block, None);
+        });
+    }
+
+    #[test]
+    fn short_messages_are_packed_and_still_dropped_one_by_one() {
+        let mut backlog = Backlog::default();
+        for _ in 0..10_000 {
+            push(&mut backlog, b"x");
+        }
+        assert_eq!(backlog.len(), 30_000);
+        let capacity = |chunk: &Chunk| match chunk {
+            Chunk::Own(block) => block.capacity(),
+            Chunk::Shared(_) => 0,
+        };
+        assert!(backlog.chunks.iter().map(capacity).sum::<usize>() < 45_000);
+
+        for left in (0..10_000).rev() {
+            assert!(backlog.drop_first());
+            assert_eq!(backlog.len(), 3 * left);
+        }
+
+        assert!(backlog.is_empty() && !backlog.drop_first());
+    }
+
+    #[test]
+    fn messages_of_all_kinds_leave_in_their_order() {
+        let shared: Arc<[u8]> = {
+            let mut frame = Vec::new();
+            Frame::message(MessageKind::Text, &[b's'; 600]).write_to(&mut frame, None);
+            frame.into()
+        };
+        let (mut backlog, mut outbox) = (Backlog::default(), Outbox::default());
+        push(&mut backlog, b"dropped");
+        push(&mut backlog, b"a");
+        backlog.push_shared(&shared);
+        push(&mut backlog, &vec![b'b'; 20_000]);
+        push(&mut backlog, b"");
+        assert_eq!(Arc::strong_count(&shared), 2);
+
+        assert!(backlog.drop_first());
+        let mut lengths = Vec::new();
+        while backlog.move_first(&mut outbox) {
+            lengths.push(outbox.len());
+        }
+
+        assert_eq!(lengths, [3, 607, 20_611, 20_613]);
+        assert_eq!(backlog.len(), 0);
+        assert_eq!(Arc::strong_count(&shared), 1);
     }
 }

@@ -92,7 +92,7 @@ impl Outbox {
     }
 
     /// Puts encoded frames behind what waits.
-    fn push_encoded(&mut self, frames: &[u8]) {
+    pub(super) fn push_encoded(&mut self, frames: &[u8]) {
         self.queue().append(frames.len(), |buffer| append_bytes(buffer, frames));
     }
 
@@ -357,7 +357,7 @@ fn boundary_from(frames: &[u8], mut boundary: usize, place: usize) -> usize {
 }
 
 impl Chunk {
-    fn as_bytes(&self) -> &[u8] {
+    pub(super) fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Own(bytes) => bytes,
             Self::Shared(bytes) => bytes,
@@ -394,7 +394,7 @@ const MOST_SPARE: usize = 1024;
 /// What is shorter is copied behind the rest: then one write takes both.
 const WORTH_A_CHUNK: usize = 16 * 1024;
 /// Room for the header of a frame, so that a pooled buffer holds header and payload.
-const HEADER_ROOM: usize = 16;
+pub(super) const HEADER_ROOM: usize = 16;
 
 #[cfg(test)]
 mod tests {

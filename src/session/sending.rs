@@ -1,6 +1,6 @@
 //! What is sent: into the output, or to the kernel at once.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::MutexGuard;
 
 use crate::error::Error;
 use crate::output_policy::OutputPolicy;
@@ -11,7 +11,6 @@ use crate::protocol::opcode::MessageKind;
 use crate::protocol::role::Role;
 use crate::send_status::SendStatus;
 use crate::session::admission::Admission;
-use crate::session::outbox::Chunk;
 use crate::session::shared::{Phase, Shared};
 use crate::session::{Failure, Session};
 
@@ -34,8 +33,7 @@ impl Session {
         match admission {
             Admission::Now => {}
             Admission::Later => {
-                let message = shared.encode(frames);
-                shared.put_off(message);
+                shared.put_off(message.len(), frames);
                 return SendStatus::Queued;
             }
             Admission::Dropped => return SendStatus::Dropped,
@@ -71,7 +69,7 @@ impl Session {
             match shared.admit(frame.len()) {
                 Admission::Now => shared.outbox.push_prepared(frame),
                 Admission::Later => {
-                    shared.put_off(Chunk::Shared(Arc::clone(frame)));
+                    shared.put_off_shared(frame);
                     return SendStatus::Queued;
                 }
                 Admission::Dropped => return SendStatus::Dropped,

@@ -166,6 +166,15 @@ impl RecordPeer {
     }
 }
 
+/// Returns the greeting of a client that trusts this certificate.
+pub(crate) fn greeting(trusted: &TlsCertificate) -> Result<Vec<u8>> {
+    let config = client_config(trusted, rustls::ALL_VERSIONS)?;
+    let mut connection = ClientConnection::new(config.into(), ServerName::try_from("localhost")?)?;
+    let mut greeting = Vec::new();
+    connection.write_tls(&mut greeting)?;
+    Ok(greeting)
+}
+
 /// Checks that a good client is served.
 pub(crate) fn check_good_tls_client(port: u16, trusted: &TlsCertificate) -> Result<()> {
     let mut peer = TlsPeer::begin_with(port, trusted)?;
