@@ -9,7 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result, ensure};
 use slotwork::{EventLoop, OutputPolicy, PreparedMessage, WebSocket, WebSocketServer};
 
-use support::raw_peer::{BINARY, RawPeer, check_good_client, masked, masked_frame};
+use support::raw_peer::{BINARY, RawPeer, check_good_client, masked, masked_frame, request};
+#[cfg(feature = "tls")]
+use support::{certificates::Authority, secure_echo_server, tls_peer};
 use support::{echo_server, listening_server, serve, wait_until};
 
 #[path = "suite/support/mod.rs"]
@@ -133,6 +135,66 @@ fn check_waiting_output(
     serve(move || peer.read_to_end().map(drop).or(Ok(())))
 }
 
+/// A peer that connects and sends nothing costs little more than an open connection.
+#[test]
+fn a_silent_connection_takes_less_than_4_kib() -> Result<()> {
+    in_a_process_of_its_own("a_silent_connection_takes_less_than_4_kib", || {
+        let server = echo_server()?;
+
+        let bytes = bytes_per_newcomer(server.server_port(), b"")?;
+
+        ensure!(bytes < 4096, "{bytes} bytes each");
+        Ok(())
+    })
+}
+
+/// The same with TLS.
+#[cfg(feature = "tls")]
+#[test]
+fn a_silent_connection_takes_less_than_4_kib_with_tls() -> Result<()> {
+    in_a_process_of_its_own("a_silent_connection_takes_less_than_4_kib_with_tls", || {
+        let server = secure_echo_server(Authority::new()?.server_config()?)?;
+
+        let bytes = bytes_per_newcomer(server.server_port(), b"")?;
+
+        ensure!(bytes < 4096, "{bytes} bytes each");
+        Ok(())
+    })
+}
+
+/// A TLS handshake in the middle costs what rustls needs, and little more.
+#[cfg(feature = "tls")]
+#[test]
+fn a_connection_that_only_greets_takes_less_than_16_kib() -> Result<()> {
+    in_a_process_of_its_own("a_connection_that_only_greets_takes_less_than_16_kib", || {
+        let authority = Authority::new()?;
+        let server = secure_echo_server(authority.server_config()?)?;
+        let greeting = tls_peer::greeting(&authority.certificate())?;
+
+        let bytes = bytes_per_newcomer(server.server_port(), &greeting)?;
+
+        ensure!(bytes < 16 * 1024, "{bytes} bytes each");
+        Ok(())
+    })
+}
+
+/// A head that has not come whole costs little more than its bytes.
+#[test]
+fn an_unfinished_head_takes_little_more_than_its_bytes() -> Result<()> {
+    in_a_process_of_its_own("an_unfinished_head_takes_little_more_than_its_bytes", || {
+        const LENGTH: usize = 20 * 1024;
+        let server = echo_server()?;
+        let line = format!("X-Filler: {:0>1000}\r\n", 0);
+        let lines = line.repeat(LENGTH / line.len());
+        let head = request().replacen("\r\n\r\n", "\r\n", 1) + &lines;
+
+        let bytes = bytes_per_newcomer(server.server_port(), head.as_bytes())?;
+
+        ensure!(bytes < LENGTH + LENGTH / 4 + 4096, "{bytes} bytes each");
+        Ok(())
+    })
+}
+
 /// Runs one test of this program in a process that has not allocated and freed anything before.
 fn in_a_process_of_its_own(name: &str, test: impl FnOnce() -> Result<()>) -> Result<()> {
     const MARK: &str = "SLOTWORK_TEST_ALONE";
@@ -144,6 +206,33 @@ fn in_a_process_of_its_own(name: &str, test: impl FnOnce() -> Result<()>) -> Res
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{errors}{}", String::from_utf8_lossy(&output.stdout));
     Ok(())
+}
+
+/// Returns what each of many connections takes that send these bytes and then nothing.
+fn bytes_per_newcomer(port: u16, sent: &[u8]) -> Result<usize> {
+    const PEERS: usize = 200;
+    let sent = sent.to_vec();
+    serve(move || {
+        let mut peers = Vec::with_capacity(2 * PEERS);
+        let mut connect_many = || -> Result<usize> {
+            for _ in 0..PEERS {
+                let mut peer = RawPeer::connect(port)?;
+                peer.send(&sent)?;
+                peers.push(peer);
+            }
+            // Accepted behind them all; and then the loop has seen what they had sent by then.
+            for _ in 0..3 {
+                let mut last = RawPeer::connect(port)?;
+                last.finish()?;
+                last.read_to_end()?;
+            }
+            memory_in_kib("VmData:")
+        };
+        // The first ones fill what a loop keeps for all.
+        let before = connect_many()?;
+        let after = connect_many()?;
+        Ok(after.saturating_sub(before) * 1024 / PEERS)
+    })
 }
 
 /// What the kernel says of the memory of this process, used or only reserved.

@@ -26,6 +26,10 @@ pub(crate) const MAX_HEADERS: usize = 100;
 /// The empty line that may precede it does not count.
 pub(crate) const MAX_HEAD: usize = 32 * 1024;
 
+/// By how many bytes the memory for a head grows, as far as more than one packet brings them.
+const SMALLEST_STEP: usize = 128;
+const BIGGEST_STEP: usize = 1024;
+
 /// Makes a checked request of bytes that come in pieces of any size.
 ///
 /// It owns no memory before the first byte, and never more than [`MAX_HEAD`] bytes. After the
@@ -63,6 +67,9 @@ impl HeadReader {
         while let Some((&byte, rest)) = bytes.split_first() {
             bytes = rest;
             self.check(byte)?;
+            if self.head.len() == self.head.capacity() {
+                self.make_room(bytes.len() + 1);
+            }
             self.head.push(byte);
             if byte == b'\n'
                 && let Some(request) = self.end_line()?
@@ -71,6 +78,15 @@ impl HeadReader {
             }
         }
         Ok(None)
+    }
+
+    /// Makes room for some of `needed` bytes more, and little besides: heads that have not come whole
+    /// may be many. It grows by an eighth at least, so that the cost stays linear.
+    fn make_room(&mut self, needed: usize) {
+        let length = self.head.len();
+        let eighth = (length / 8).next_multiple_of(SMALLEST_STEP);
+        let step = needed.clamp(SMALLEST_STEP, BIGGEST_STEP).max(eighth);
+        self.head.reserve_exact(step.min(MAX_HEAD - length));
     }
 
     /// Returns how many bytes of memory the reader owns.

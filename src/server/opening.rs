@@ -1,9 +1,11 @@
 //! Opening handshakes of a server: from a TCP connection to a socket that waits to be taken.
 
+use std::future::poll_fn;
 use std::mem;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use log::debug;
@@ -57,12 +59,14 @@ impl Inner {
         #[cfg(feature = "tls")]
         let tls = self.secure.current();
         let task = EventLoop::current().spawn(async move {
+            // Until something has come, nothing but this waits.
+            timeout.keep(poll_fn(|cx| newcomer.poll_begun(cx))).await;
             #[cfg(feature = "tls")]
-            let newcomer = newcomer.secure(&server, tls, &mut timeout).await;
+            let newcomer = Box::pin(newcomer.secure(&server, tls, &mut timeout)).await;
             #[cfg(not(feature = "tls"))]
             let newcomer = Some(newcomer);
             if let Some(newcomer) = newcomer {
-                newcomer.shake_hands(&server, &name, &mut timeout).await;
+                Box::pin(newcomer.shake_hands(&server, &name, &mut timeout)).await;
             }
             if let Some(server) = server.upgrade() {
                 server.forget_handshake(number);
@@ -81,6 +85,11 @@ impl Inner {
 }
 
 impl Newcomer {
+    /// Waits until the peer has sent something, or has ended.
+    fn poll_begun(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.received.is_empty() { self.stream.poll_readable(cx) } else { Poll::Ready(()) }
+    }
+
     /// Makes a pending socket of the connection, or refuses it.
     async fn shake_hands(
         mut self,
@@ -88,7 +97,16 @@ impl Newcomer {
         server_name: &str,
         timeout: &mut TimeLimit,
     ) {
-        let outcome = timeout.keep(self.accept(server, server_name)).await;
+        let received = mem::take(&mut self.received);
+        let head = {
+            let head = pin!(accept::read_request(&mut self.stream, &received));
+            timeout.keep(head).await
+        };
+        let outcome = match head {
+            Some(Ok(head)) => timeout.keep(Box::pin(self.accept(head, server, server_name))).await,
+            Some(Err(failure)) => Some(Err(failure)),
+            None => None,
+        };
 
         let peer = self.peer;
         match outcome {
@@ -109,13 +127,13 @@ impl Newcomer {
         }
     }
 
+    /// Answers a request with 101, if the server admits it; what came behind it is kept.
     async fn accept(
         &mut self,
+        (request, leftover): (HandshakeRequest, Vec<u8>),
         server: &Weak<Inner>,
         server_name: &str,
     ) -> Result<Admitted, Failure> {
-        let (request, leftover) =
-            accept::read_request(&mut self.stream, &mem::take(&mut self.received)).await?;
         let handshake = OpeningHandshake::new(
             request.clone(),
             self.peer,
@@ -170,14 +188,17 @@ impl TimeLimit {
     }
 
     /// Waits for a part of it; `None` when the time is over.
-    pub(super) async fn keep<T>(&mut self, part: impl Future<Output = T>) -> Option<T> {
-        let part = async { Some(part.await) };
-        let Some(sleep) = &mut self.sleep else { return part.await };
-        let expire = async {
-            sleep.await;
-            None
-        };
-        part.or(expire).await
+    ///
+    /// The part is pinned already: a future that is handed from one to another takes room in both.
+    pub(super) fn keep<T>(
+        &mut self,
+        mut part: impl Future<Output = T> + Unpin,
+    ) -> impl Future<Output = Option<T>> {
+        poll_fn(move |cx| match (Pin::new(&mut part).poll(cx), &mut self.sleep) {
+            (Poll::Ready(outcome), _) => Poll::Ready(Some(outcome)),
+            (Poll::Pending, Some(sleep)) => sleep.as_mut().poll(cx).map(|()| None),
+            (Poll::Pending, None) => Poll::Pending,
+        })
     }
 
     pub(super) fn error(&self, peer: SocketAddr) -> Error {

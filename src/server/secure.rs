@@ -159,7 +159,7 @@ impl Newcomer {
         let Self { stream, received, peer, closings } = self;
         let found = Rc::new(RefCell::new(None));
         let accept = stream.accept_tls(&received, &tls, judge(server, &found));
-        match timeout.keep(accept).await {
+        match timeout.keep(Box::pin(accept)).await {
             Some(Ok(stream)) => return Some(Self { stream, received: Vec::new(), peer, closings }),
             Some(Err((failure, mut stream))) => {
                 if let Some(error) = explain(failure, found.take(), peer) {

@@ -212,6 +212,12 @@ impl Stream {
         }
     }
 
+    /// Waits until there is something to read, or the end.
+    pub(crate) fn poll_readable(&self, cx: &Context<'_>) -> Poll<()> {
+        self.source().set_waker(cx.waker());
+        if self.is_readable() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
     /// Reads as soon as there is something to read; 0 bytes are the end.
     pub(crate) fn poll_read(
         &mut self,

@@ -43,7 +43,7 @@ impl Stream {
     ) -> Result<Self, (TlsFailure, Self)> {
         let adapter = Adapter { stream: &mut self, source: Received::new(received) };
         let accept = TlsAcceptor::from(Arc::clone(&server.config)).accept(adapter).into_fallible();
-        match judged(judge, Arc::default(), accept).await {
+        match judged(judge, Arc::default(), Box::pin(accept)).await {
             Ok(tls) => {
                 let (adapter, connection) = tls.into_inner();
                 if adapter.source.earlier.is_empty() {
