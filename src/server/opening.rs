@@ -140,8 +140,10 @@ impl Newcomer {
             #[cfg(feature = "tls")]
             self.stream.tls_session(),
         );
-        let admitted = gate::admit(server, handshake, self.closings).await;
-        let (server, Grant { data, headers }) = admitted?;
+        let admitted = gate::admit(server, handshake, self.closings);
+        // A verifier does not wait for a client that has gone.
+        let ended = poll_fn(|cx| self.stream.poll_ended(cx).map(|end| Err(Failure::Broken(end))));
+        let (server, Grant { data, headers }) = admitted.or(ended).await?;
         let subprotocol = server.choose_subprotocol(&request);
         let agreement = Agreement {
             subprotocol: subprotocol.and_then(|chosen| chosen.name(&request)),

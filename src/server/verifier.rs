@@ -31,8 +31,12 @@ impl WebSocketServer {
     /// request is valid and its origin is allowed. It may wait for something, such as a database,
     /// as long as the time for the handshake lasts
     /// ([`set_handshake_timeout`](Self::set_handshake_timeout)); other clients are served meanwhile.
-    /// When the time is over, or the server is closed, its future is dropped. What it returns is a
-    /// [`Verdict`], or a `Result` with one.
+    /// When the time is over, the server is closed, or the client has gone, its future is dropped. What
+    /// it returns is a [`Verdict`], or a `Result` with one.
+    ///
+    /// A client has gone when it resets the TCP connection or ends its sending direction, also if it
+    /// could still read an answer: it could not take part in the closing handshake.
+    /// [`server_error`](Self::server_error) then reports [`Error::HandshakeBroken`](crate::Error::HandshakeBroken).
     ///
     /// Whom it refuses is reported by [`server_error`](Self::server_error) with
     /// [`CloseCode::POLICY_VIOLATED`](crate::CloseCode::POLICY_VIOLATED). After a panic in it, or

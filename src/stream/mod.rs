@@ -218,6 +218,22 @@ impl Stream {
         if self.is_readable() { Poll::Ready(()) } else { Poll::Pending }
     }
 
+    /// Waits until the peer has ended its sending direction, or reset the connection, and returns
+    /// which of them; what it has sent before can still be read.
+    pub(crate) fn poll_ended(&self, cx: &Context<'_>) -> Poll<io::Error> {
+        self.source().set_waker(cx.waker());
+        if !self.source().is_read_closed() {
+            return Poll::Pending;
+        }
+        Poll::Ready(match self {
+            Self::Tcp(stream) => stream.end(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.tcp.end(),
+            #[cfg(any(test, fuzzing))]
+            Self::Scripted(_) => io::ErrorKind::UnexpectedEof.into(),
+        })
+    }
+
     /// Reads as soon as there is something to read; 0 bytes are the end.
     pub(crate) fn poll_read(
         &mut self,

@@ -85,6 +85,12 @@ impl TcpStream {
         }
     }
 
+    /// Returns how the peer has ended the connection: by a reset, or in order.
+    pub(super) fn end(&self) -> io::Error {
+        let failure = self.io.take_error().ok().flatten();
+        failure.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
     pub(super) fn shutdown_write(&mut self) -> io::Result<()> {
         self.io.shutdown(Shutdown::Write)
     }

@@ -14,7 +14,13 @@ use crate::support::raw_peer::{
     self, Frame, RawPeer, TEXT, check_good_client, masked, request_with,
 };
 use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, echo_server, listening_server, panic_in_slot, serve};
+use crate::support::{DEADLINE, echo_server, listening_server, panic_in_slot, serve, wait_until};
+#[cfg(feature = "tls")]
+use crate::support::{
+    certificates::Authority,
+    secure_echo_server,
+    tls_peer::{TlsPeer, check_good_tls_client},
+};
 
 /// A number that a verifier attaches.
 struct Number(u32);
@@ -233,6 +239,83 @@ fn closing_the_server_ends_those_who_wait() -> Result<()> {
     server.listen(slotwork::HostAddress::LocalHost, port)?;
     server.remove_verifier();
     serve(move || check_good_client(port))
+}
+
+/// What a peer may do while a verifier decides about it.
+type Goes = fn(RawPeer) -> Result<Option<RawPeer>>;
+
+/// A client that has gone is not waited for, and is reported; what it sent early changes nothing.
+#[test]
+fn the_end_of_the_client_ends_it() -> Result<()> {
+    let resets: Goes = |peer| peer.reset().map(|()| None);
+    let ends: Goes = |_peer| Ok(None);
+    let half_closes: Goes = |mut peer| peer.finish().map(|()| Some(peer));
+    for goes in [resets, ends, half_closes] {
+        for early in [&[][..], &masked(TEXT, b"early")] {
+            let server = echo_server()?;
+            let early = early.to_vec();
+            let port = server.server_port();
+            check_that_it_ends(&server, move || {
+                let mut peer = RawPeer::connect(port)?;
+                peer.send([path_request("/wait").into_bytes(), early].concat())?;
+                Ok(move || goes(peer))
+            })?;
+            serve(move || check_good_client(port))?;
+        }
+    }
+    Ok(())
+}
+
+/// The same with TLS.
+#[cfg(feature = "tls")]
+#[test]
+fn the_end_of_a_client_with_tls_ends_it() -> Result<()> {
+    let resets: Goes = |peer| peer.reset().map(|()| None);
+    let half_closes: Goes = |mut peer| peer.finish().map(|()| Some(peer));
+    for goes in [resets, half_closes] {
+        let authority = Authority::new()?;
+        let server = secure_echo_server(authority.server_config()?)?;
+        let (port, trusted) = (server.server_port(), authority.certificate());
+        check_that_it_ends(&server, move || {
+            let mut peer = TlsPeer::begin_with(port, &trusted)?;
+            peer.send(path_request("/wait"))?;
+            let tcp = RawPeer::of(peer.tcp().try_clone()?)?;
+            Ok(move || Ok(goes(tcp)?.map(|tcp| (tcp, peer))))
+        })?;
+        let trusted = authority.certificate();
+        serve(move || check_good_tls_client(port, &trusted))?;
+    }
+    Ok(())
+}
+
+/// Lets a peer come, and go when the verifier has been asked; there is no time limit.
+fn check_that_it_ends<T: Send + 'static, G: FnOnce() -> Result<T>>(
+    server: &WebSocketServer,
+    come: impl FnOnce() -> Result<G> + Send + 'static,
+) -> Result<()> {
+    server.set_handshake_timeout(None);
+    let recorder = Recorder::default();
+    recorder.watch_server(server);
+    let (asked, is_asked) = mpsc::channel();
+    let ended = Rc::new(Cell::new(0));
+    let count = Rc::clone(&ended);
+    server.set_verifier(async move |_server, handshake| {
+        if handshake.request().resource_name() == "/wait" {
+            let _count = CountDrop(Rc::clone(&count));
+            asked.send(()).unwrap();
+            std::future::pending::<()>().await;
+        }
+        Verdict::accept()
+    });
+
+    let _peer = serve(move || {
+        let go = come()?;
+        is_asked.recv_timeout(DEADLINE)?;
+        go()
+    })?;
+
+    wait_until(|| ended.get() == 1).context("the future lives on")?;
+    recorder.wait_for(&["broken 1006"])
 }
 
 /// The verifier itself closes the server: the client is not admitted any more.
