@@ -74,6 +74,23 @@ pub enum Error {
         /// The code that Qt reports for this kind of refusal.
         close_code: CloseCode,
     },
+    /// As many connections as the server may have are open; the client was answered with 503.
+    #[error("refused {peer}: the server has {limit} connections already")]
+    TooManyConnections {
+        /// Whose connection it was.
+        peer: SocketAddr,
+        /// The maximum, see [`set_max_connections`](crate::WebSocketServer::set_max_connections).
+        limit: usize,
+    },
+    /// As many opening handshakes as the server may have are under way; the client was answered with
+    /// 503.
+    #[error("refused {peer}: {limit} opening handshakes are under way already")]
+    TooManyHandshakes {
+        /// Whose connection it was.
+        peer: SocketAddr,
+        /// The maximum, see [`set_max_handshakes`](crate::WebSocketServer::set_max_handshakes).
+        limit: usize,
+    },
     /// The peer did not finish the opening handshake in time (default 10 s).
     #[error("no opening handshake from {peer} within {} s", timeout.as_secs_f32())]
     HandshakeTimeout {

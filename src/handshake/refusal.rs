@@ -45,6 +45,18 @@ pub(crate) enum Refusal {
     /// As many connections as may wait are waiting to be taken by the program (503).
     #[error("too many connections are pending")]
     TooManyPending,
+    /// As many connections as the program allows are open (503).
+    #[error("there are too many connections")]
+    TooManyConnections {
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// As many opening handshakes as the program allows are under way (503).
+    #[error("too many opening handshakes are under way")]
+    TooManyHandshakes {
+        /// How many are allowed.
+        limit: usize,
+    },
     /// The program itself has refused the request, in its own words.
     #[error("the program refused it")]
     Rejected(Box<Rejection>),
@@ -98,7 +110,9 @@ impl Refusal {
             Self::HeadersTooLarge(_) => 431,
             Self::Rejected(rejection) => rejection.status,
             Self::NoDecision => 500,
-            Self::TooManyPending => 503,
+            Self::TooManyPending
+            | Self::TooManyConnections { .. }
+            | Self::TooManyHandshakes { .. } => 503,
             Self::UnsupportedHttpVersion => 505,
         }
     }
@@ -115,7 +129,10 @@ impl Refusal {
             | Self::UnsupportedVersion
             | Self::UnsupportedHttpVersion => CloseCode::PROTOCOL_ERROR,
             Self::RequestLineTooLong | Self::HeadersTooLarge(_) => CloseCode::TOO_MUCH_DATA,
-            Self::Timeout | Self::TooManyPending => CloseCode::ABNORMAL_DISCONNECTION,
+            Self::Timeout
+            | Self::TooManyPending
+            | Self::TooManyConnections { .. }
+            | Self::TooManyHandshakes { .. } => CloseCode::ABNORMAL_DISCONNECTION,
             Self::OriginRefused | Self::Rejected(_) => CloseCode::POLICY_VIOLATED,
             Self::NoDecision => CloseCode::BAD_OPERATION,
         }
@@ -132,7 +149,9 @@ impl Refusal {
             Self::HeadersTooLarge(_) => "Request Header Fields Too Large",
             Self::Rejected(rejection) => rejection.status_text(),
             Self::NoDecision => "Internal Server Error",
-            Self::TooManyPending => "Service Unavailable",
+            Self::TooManyPending
+            | Self::TooManyConnections { .. }
+            | Self::TooManyHandshakes { .. } => "Service Unavailable",
             Self::UnsupportedHttpVersion => "HTTP Version Not Supported",
         }
     }
@@ -199,6 +218,8 @@ mod tests {
             (rejected, "418 I'm a teapot", 1008),
             (Refusal::NoDecision, "500 Internal Server Error", 1011),
             (Refusal::TooManyPending, "503 Service Unavailable", 1006),
+            (Refusal::TooManyConnections { limit: 1 }, "503 Service Unavailable", 1006),
+            (Refusal::TooManyHandshakes { limit: 1 }, "503 Service Unavailable", 1006),
             (Refusal::UnsupportedHttpVersion, "505 HTTP Version Not Supported", 1002),
         ];
 

@@ -60,11 +60,6 @@ impl Inner {
         ChosenSubprotocol::choose(request, &self.lock().gate.subprotocols)
     }
 
-    fn check_room(&self) -> Result<(), Refusal> {
-        let state = self.lock();
-        if state.pending.len() < state.max_pending { Ok(()) } else { Err(Refusal::TooManyPending) }
-    }
-
     fn check_origin(&self, request: &HandshakeRequest) -> Result<(), Refusal> {
         self.warn_of_browsers(request);
         let policy = self.lock().gate.origin_policy.clone();

@@ -14,6 +14,7 @@ use crate::close_code::CloseCode;
 use crate::error::Error;
 use crate::event_loop::LoopHandle;
 use crate::host_address::HostAddress;
+use crate::server::capacity::Capacity;
 use crate::server::cors_authenticator::CorsAuthenticator;
 use crate::server::gate::Gate;
 use crate::server::keepalive;
@@ -51,6 +52,7 @@ pub(super) struct State {
     pub(super) closings: u64,
     pub(super) pending: VecDeque<WebSocket>,
     pub(super) max_pending: usize,
+    pub(super) capacity: Capacity,
     pub(super) gate: Gate,
     /// The opening handshakes under way.
     pub(super) handshakes: BTreeMap<u64, Task<()>>,
@@ -84,6 +86,7 @@ impl Inner {
             closings: 0,
             pending: VecDeque::new(),
             max_pending: DEFAULT_MAX_PENDING,
+            capacity: Capacity::default(),
             gate: Gate::default(),
             handshakes: BTreeMap::new(),
             next_handshake: 0,

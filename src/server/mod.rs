@@ -17,6 +17,7 @@ use crate::version::Version;
 mod accept;
 mod admission;
 mod adoption;
+mod capacity;
 mod clients;
 mod cors_authenticator;
 mod gate;

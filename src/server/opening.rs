@@ -52,6 +52,10 @@ impl Inner {
         if state.closings != newcomer.closings {
             return;
         }
+        if let Some(refusal) = state.refuses_handshakes() {
+            drop(state);
+            return self.turn_away(newcomer, refusal);
+        }
         let (mut timeout, name) = (TimeLimit::new(state.handshake_timeout), state.name.clone());
         let number = state.next_handshake;
         state.next_handshake += 1;
@@ -216,17 +220,21 @@ pub(super) fn report(server: &Weak<Inner>, error: &Error) {
 }
 
 /// Answers and lets go; a peer that does not listen is not waited for.
-async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
+pub(super) async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
     let answer = accept::refuse(stream, refusal, server_name);
     answer.or(Sleep::new(REFUSAL_TIMEOUT)).await;
 }
 
-fn refused(peer: SocketAddr, refusal: &Refusal) -> Error {
-    Error::HandshakeRefused {
-        peer,
-        status: refusal.status(),
-        reason: refusal.to_string(),
-        close_code: refusal.close_code(),
+pub(super) fn refused(peer: SocketAddr, refusal: &Refusal) -> Error {
+    match *refusal {
+        Refusal::TooManyConnections { limit } => Error::TooManyConnections { peer, limit },
+        Refusal::TooManyHandshakes { limit } => Error::TooManyHandshakes { peer, limit },
+        _ => Error::HandshakeRefused {
+            peer,
+            status: refusal.status(),
+            reason: refusal.to_string(),
+            close_code: refusal.close_code(),
+        },
     }
 }
 

@@ -68,6 +68,10 @@ impl Clients {
         (start < registry.sockets.capacity()).then_some((sockets, end))
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.lock().sockets.len()
+    }
+
     pub(crate) fn keepalive_interval(&self) -> Option<Duration> {
         self.lock().keepalive_interval
     }

@@ -5,6 +5,7 @@
 mod support;
 
 mod adopted;
+mod capacity;
 mod chaos;
 mod client;
 mod client_answers;
