@@ -61,6 +61,8 @@ impl CloseCode {
     /// The server met an error that keeps it from going on (1011).
     #[doc(alias = "CloseCodeBadOperation")]
     pub const BAD_OPERATION: Self = Self(1011);
+    /// The endpoint is overloaded; the peer may connect again later (1013).
+    pub const TRY_AGAIN_LATER: Self = Self(1013);
     /// The TLS handshake failed; reported, never sent (1015).
     #[doc(alias = "CloseCodeTlsHandshakeFailed")]
     pub const TLS_HANDSHAKE_FAILED: Self = Self(1015);
@@ -95,6 +97,7 @@ impl CloseCode {
             Self::TOO_MUCH_DATA => "too much data",
             Self::MISSING_EXTENSION => "missing extension",
             Self::BAD_OPERATION => "bad operation",
+            Self::TRY_AGAIN_LATER => "try again later",
             Self::TLS_HANDSHAKE_FAILED => "TLS handshake failed",
             _ => return None,
         })

@@ -128,6 +128,13 @@ pub enum Error {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The sockets of the event loop hold too much memory, and this one held most: output that waits
+    /// for the peer, or input that is not complete.
+    #[error("the sockets of the event loop hold more than {limit} bytes, and this one holds most")]
+    MemoryBudget {
+        /// The budget in bytes, see [`EventLoop::set_memory_budget`](crate::EventLoop::set_memory_budget).
+        limit: usize,
+    },
     /// The message was dropped, because the peer reads too slowly; the socket stays open.
     #[error("the peer reads too slowly; the message was dropped")]
     MessageDropped,
@@ -250,6 +257,7 @@ impl Error {
         match self {
             Self::HandshakeRefused { close_code, .. } => *close_code,
             Self::OutputLimit { .. } | Self::WriteTimeout(_) => CloseCode::POLICY_VIOLATED,
+            Self::MemoryBudget { .. } => CloseCode::TRY_AGAIN_LATER,
             Self::SecureModeNotSupported
             | Self::InvalidTlsConfig { .. }
             | Self::TlsHandshake { .. } => CloseCode::TLS_HANDSHAKE_FAILED,

@@ -33,6 +33,7 @@
 
 mod authenticator;
 mod binary_frame;
+mod budget;
 mod client_request;
 mod close_code;
 mod connector;

@@ -16,6 +16,8 @@ use mio::event;
 use mio::{Events, Interest, Poll, Registry, Token};
 use slab::Slab;
 
+use crate::budget::{Budget, Holder};
+
 /// Polls the sockets of one thread.
 pub(crate) struct Reactor {
     poll: RefCell<Poll>,
@@ -87,6 +89,11 @@ impl Reactor {
         let source = Arc::new(source);
         self.sources.borrow_mut().insert(Arc::clone(&source));
         Ok(Registration { source })
+    }
+
+    /// Returns what counts the memory that the connections of this thread hold.
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.released.budget
     }
 
     /// Returns what decides which events are waited for; its descriptor can be polled by others.
@@ -271,6 +278,21 @@ impl Source {
         self.is(READ_CLOSED)
     }
 
+    /// Returns what counts the memory that the connections of the socket's thread hold.
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
+        &self.released.budget
+    }
+
+    /// Returns whether the connection is to give up memory.
+    pub(crate) fn is_condemned(&self) -> bool {
+        self.is(CONDEMNED)
+    }
+
+    /// The same, and forgets it.
+    pub(crate) fn take_condemned(&self) -> bool {
+        self.readiness.fetch_and(!CONDEMNED, Ordering::AcqRel) & CONDEMNED != 0
+    }
+
     /// Notes that nothing is left to read. Only the loop's thread may say so: an event that came
     /// in between would be lost.
     pub(crate) fn clear_readable(&self) {
@@ -285,6 +307,12 @@ impl Source {
     /// Notes that the kernel takes no more. Only the loop's thread may say so.
     pub(crate) fn clear_writable(&self) {
         self.readiness.fetch_and(!WRITABLE, Ordering::AcqRel);
+    }
+}
+
+impl Holder for Source {
+    fn condemn(&self) {
+        self.set_ready(CONDEMNED);
     }
 }
 
@@ -313,11 +341,13 @@ impl Drop for Registration {
     }
 }
 
-/// Places whose registration is gone, to be freed by the reactor's own thread.
+/// What sources of a reactor share: the places whose registration is gone, to be freed by the
+/// reactor's own thread, and the budget.
 #[derive(Default)]
 struct Released {
     any: AtomicBool,
     keys: Mutex<Vec<u32>>,
+    budget: Arc<Budget>,
 }
 
 thread_local! {
@@ -333,6 +363,8 @@ const WAKE: Token = Token(usize::MAX);
 const READABLE: u8 = 1;
 const WRITABLE: u8 = 2;
 const READ_CLOSED: u8 = 4;
+/// No readiness: the connection is to give up memory.
+const CONDEMNED: u8 = 8;
 
 #[cfg(test)]
 mod tests {

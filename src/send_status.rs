@@ -34,6 +34,12 @@ pub enum SendStatus {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The sockets of the event loop hold too much memory, and this one holds most. Nothing is sent,
+    /// and the socket is closed ([`Error::MemoryBudget`]).
+    MemoryBudget {
+        /// The budget in bytes.
+        limit: usize,
+    },
     /// Too much output waits for the peer, and its [`OutputPolicy`](crate::OutputPolicy) is to drop
     /// what comes then. Nothing is sent; the socket stays open.
     Dropped,
@@ -46,13 +52,14 @@ impl SendStatus {
     ///
     /// # Errors
     ///
-    /// [`Error::NotConnected`], [`Error::OutputLimit`], [`Error::MessageDropped`] or
-    /// [`Error::InvalidCloseCode`], when nothing is sent.
+    /// [`Error::NotConnected`], [`Error::OutputLimit`], [`Error::MemoryBudget`],
+    /// [`Error::MessageDropped`] or [`Error::InvalidCloseCode`], when nothing is sent.
     pub const fn ok(self) -> Result<(), Error> {
         match self {
             Self::Queued => Ok(()),
             Self::NotConnected => Err(Error::NotConnected),
             Self::OutputLimit { limit } => Err(Error::OutputLimit { limit }),
+            Self::MemoryBudget { limit } => Err(Error::MemoryBudget { limit }),
             Self::Dropped => Err(Error::MessageDropped),
             Self::InvalidCloseCode(code) => Err(Error::InvalidCloseCode(code)),
         }

@@ -83,6 +83,34 @@ fn a_message_over_the_limit_takes_less_than_twice_the_limit() -> Result<()> {
     })
 }
 
+/// The budget of a loop bounds what unfinished messages take together.
+#[test]
+fn unfinished_messages_take_little_more_than_the_budget() -> Result<()> {
+    in_a_process_of_its_own("unfinished_messages_take_little_more_than_the_budget", || {
+        const BUDGET: usize = 32 * 1024 * 1024;
+        const PEERS: usize = 80;
+        EventLoop::current().set_memory_budget(Some(BUDGET));
+        let server = echo_server()?;
+        let port = server.server_port();
+
+        serve(move || {
+            let start = masked_frame(BINARY, &vec![7; BUDGET / 16]);
+            let before = memory_in_kib("VmRSS:")?;
+            let mut peers = Vec::new();
+            for _ in 0..PEERS {
+                let mut peer = RawPeer::open(port)?;
+                peer.send(&start)?;
+                peers.push(peer);
+            }
+            check_good_client(port)?;
+            let growth = memory_in_kib("VmHWM:")?.saturating_sub(before);
+
+            ensure!(growth < 3 * BUDGET / 2 / 1024, "{growth} KiB more");
+            Ok(())
+        })
+    })
+}
+
 /// The output limit bounds the memory of what waits, however short the messages are.
 #[test]
 fn tiny_messages_that_wait_take_less_than_twice_the_limit() -> Result<()> {

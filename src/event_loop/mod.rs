@@ -288,6 +288,40 @@ impl EventLoop {
         self.inner.panic_policy.get()
     }
 
+    /// Sets how many bytes of memory the sockets of this loop may hold together.
+    ///
+    /// The default is 256 MiB; `None` sets no limit. It counts output that waits for peers and input
+    /// that is not complete or not delivered, not what the kernel holds. A message for many sockets
+    /// counts once. When a socket would exceed the budget, the one that holds most gives up: output
+    /// goes by its [`OutputPolicy`](crate::OutputPolicy), and where that drops nothing, or not enough,
+    /// the connection ends; for input it is closed with
+    /// [`CloseCode::TRY_AGAIN_LATER`](crate::CloseCode::TRY_AGAIN_LATER), because the peer broke no
+    /// rule and may come back. [`WebSocket::error_occurred`](crate::WebSocket::error_occurred) reports
+    /// [`Error::MemoryBudget`](crate::Error::MemoryBudget). A lower budget takes effect when a socket
+    /// is about to hold more.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: there memory grows without a limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::EventLoop;
+    ///
+    /// EventLoop::current().set_memory_budget(Some(64 * 1024 * 1024));
+    /// ```
+    #[doc(alias = "memory_limit")]
+    pub fn set_memory_budget(&self, bytes: Option<usize>) {
+        self.inner.reactor.budget().set_limit(bytes);
+    }
+
+    /// Returns how many bytes of memory the sockets of this loop may hold; `None` is no limit.
+    #[must_use]
+    pub fn memory_budget(&self) -> Option<usize> {
+        self.inner.reactor.budget().limit()
+    }
+
     /// Returns a handle that reaches this loop from any thread.
     #[must_use]
     pub fn handle(&self) -> LoopHandle {

@@ -79,7 +79,6 @@ impl Assembly {
     }
 
     /// Returns how many bytes the buffer occupies.
-    #[cfg(any(test, fuzzing))]
     pub(crate) fn capacity(&self) -> usize {
         self.content.capacity()
     }

@@ -140,7 +140,6 @@ impl Decoder {
     }
 
     /// Returns how many bytes of heap memory the decoder holds.
-    #[cfg(any(test, fuzzing))]
     pub(crate) fn held_bytes(&self) -> usize {
         let Some(unfinished) = self.unfinished.as_deref() else { return 0 };
         let control = unfinished.control.as_deref().map_or(0, size_of_val);

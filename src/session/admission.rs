@@ -28,19 +28,22 @@ impl Shared {
     /// and so many bytes more may wait for the peer.
     #[inline]
     pub(super) fn takes_all(&self, needed: usize) -> bool {
-        self.rare.is_none() && self.outbox.len().saturating_add(needed) <= OUTPUT_LIMIT
+        self.rare.is_none()
+            && self.outbox.has_room(needed)
+            && self.outbox.len().saturating_add(needed) <= OUTPUT_LIMIT
     }
 
-    /// Decides about a message of so many bytes, and makes room for it as the policy says.
+    /// Decides about a message of so many bytes, and makes room for it as the policy says; `weight` is
+    /// how much memory it takes here.
     ///
     /// The kernel is asked first to take something. Where nothing waits there is room for any message,
     /// and with a policy that drops others there always is room for the newest.
-    pub(super) fn admit(&mut self, needed: usize) -> Admission {
+    pub(super) fn admit(&mut self, needed: usize, weight: usize) -> Admission {
         if self.takes_all(needed) {
             return Admission::Now;
         }
         let OutputSettings { policy, limit, .. } = self.output_settings();
-        let has_room = self.has_room(needed);
+        let has_room = self.has_room(needed, weight);
         match policy {
             _ if has_room && !self.puts_off(policy, limit) => Admission::Now,
             _ if has_room => Admission::Later,
@@ -50,22 +53,22 @@ impl Shared {
                 Admission::Dropped
             }
             OutputPolicy::DropOldest => {
-                while !self.fits(needed) && self.drop_oldest() {}
+                while !self.fits(needed, weight) && self.drop_oldest() {}
                 Admission::Later
             }
             OutputPolicy::KeepLatest => {
-                while self.drop_oldest() {}
+                self.drop_all();
                 Admission::Later
             }
         }
     }
 
     /// Returns whether so much more may wait for the peer; asks the kernel to take something first.
-    pub(super) fn has_room(&mut self, needed: usize) -> bool {
-        if !self.fits(needed) {
+    pub(super) fn has_room(&mut self, needed: usize, weight: usize) -> bool {
+        self.fits(needed, weight) || {
             self.write_early();
+            self.fits(needed, weight)
         }
-        self.fits(needed)
     }
 
     /// Lets a message wait that may be dropped.
@@ -144,9 +147,18 @@ impl Shared {
         self.rare.as_deref().map_or(OutputSettings::DEFAULT, |rare| rare.settings.output)
     }
 
-    fn fits(&self, needed: usize) -> bool {
-        let limit = self.output_settings().limit;
-        self.outbox.is_empty() || self.output_len().saturating_add(needed) <= limit
+    fn fits(&mut self, needed: usize, weight: usize) -> bool {
+        self.outbox.is_empty() || (self.is_within_limit(needed) && self.may_hold(weight))
+    }
+
+    /// Returns whether so much more may wait as far as this connection is concerned.
+    pub(super) fn is_within_limit(&self, needed: usize) -> bool {
+        self.output_len().saturating_add(needed) <= self.output_settings().limit
+    }
+
+    /// Drops all messages that can be dropped.
+    pub(super) fn drop_all(&mut self) {
+        while self.drop_oldest() {}
     }
 
     /// Returns whether the next message waits where it can still be dropped.
@@ -190,7 +202,7 @@ impl Shared {
 
 /// How much of the output may be beyond dropping: enough for a write that is worth its while, but
 /// not all that may wait.
-fn batch(limit: usize) -> usize {
+pub(super) fn batch(limit: usize) -> usize {
     (limit / 2).min(BATCH)
 }
 

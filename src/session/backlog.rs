@@ -25,6 +25,11 @@ impl Backlog {
         self.length
     }
 
+    /// Returns how many bytes of memory they take; what is shared counts in parts.
+    pub(super) fn weight(&self) -> usize {
+        self.chunks.iter().map(Chunk::weight).sum::<usize>().saturating_sub(self.start)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.chunks.is_empty()
     }

@@ -19,6 +19,7 @@ use crate::protocol::event::Event;
 use crate::protocol::limits::Limits;
 use crate::reactor::wake_later;
 use crate::session::buffers::{SharedPool, note_use, put_buffer, shared_pool, take_buffer};
+use crate::session::holding::{Holding, WORTH_COUNTING};
 use crate::session::linger::Linger;
 use crate::session::observer::Observer;
 use crate::session::patience::{Lost, Patience, Signs};
@@ -35,6 +36,8 @@ pub(crate) struct Driver<O: Observer> {
     decoder: Decoder,
     carry: Option<Box<Carry>>,
     patience: Option<Box<Patience>>,
+    /// What has come and is not delivered, as far as it is counted.
+    held: Holding,
     stage: Stage,
     is_started: bool,
     has_input_ended: bool,
@@ -95,6 +98,7 @@ impl<O: Observer> Driver<O> {
             decoder: Decoder::new(role, Limits::default()),
             carry: Carry::new(leftover, 0),
             patience: None,
+            held: Holding::default(),
             stage: Stage::Open,
             is_started: false,
             has_input_ended: false,
@@ -133,6 +137,7 @@ impl<O: Observer> Driver<O> {
                 self.closing_budget.saturating_sub(length.map_or(0, |length| *length));
         }
         let input = if start.is_taken { self.read(start) } else { Input::Waiting };
+        self.count_input();
 
         let is_heard = self.observer.wants_bytes_written();
         let output = self.observer.session().write_turn(is_heard);
@@ -217,7 +222,32 @@ impl<O: Observer> Driver<O> {
         if let Some(limits) = limits {
             self.decoder.set_limits(limits);
         }
+        if self.held.is_condemned() {
+            self.give_up_input();
+        }
         failure
+    }
+
+    /// Counts what has come and is not delivered yet, if that is much.
+    fn count_input(&mut self) {
+        let carried = self.carry.as_ref().map_or(0, |carry| carry.bytes.capacity());
+        let size = self.decoder.held_bytes() + carried;
+        if (size >= WORTH_COUNTING || self.held.size() > 0)
+            && !self.observer.session().hold_input(&mut self.held, size)
+        {
+            self.give_up_input();
+        }
+    }
+
+    /// Closes the connection, because the sockets of the loop hold too much.
+    #[cold]
+    fn give_up_input(&mut self) {
+        let session = self.observer.session();
+        self.decoder = Decoder::new(session.role(), Limits::default());
+        (self.carry, self.held) = (None, Holding::default());
+        let limit = session.memory_budget();
+        self.tell(|observer| observer.failed(Error::MemoryBudget { limit }));
+        self.refuse(CloseCode::TRY_AGAIN_LATER, "too much memory is in use");
     }
 
     /// Tells who waits for it that there is room for more, or none; returns why the connection is

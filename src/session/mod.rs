@@ -29,6 +29,7 @@ mod backlog;
 mod buffers;
 mod driver;
 mod gauge;
+mod holding;
 mod linger;
 mod observer;
 mod outbox;

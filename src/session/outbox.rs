@@ -10,7 +10,9 @@ use crate::protocol::copying::append_bytes;
 use crate::protocol::frame::Frame;
 use crate::protocol::frame_header::encoded_length;
 use crate::protocol::mask::MaskingKey;
+use crate::reactor::Source;
 use crate::session::buffers::{put_buffer, take_buffer};
+use crate::session::holding::{COUNTED_AHEAD, Holding};
 use crate::stream::Stream;
 
 /// Encoded frames that wait to be written.
@@ -39,6 +41,8 @@ struct Queue {
     /// Control frames that go out at the next boundary, in front of everything else
     /// (RFC 6455 §5.4: control frames may be injected between the fragments of a message).
     urgent: Urgent,
+    /// What waits, here and in the backlog, as far as it is counted.
+    held: Holding,
 }
 
 /// Control frames that overtake the rest of the output.
@@ -74,6 +78,44 @@ impl Outbox {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// Returns whether so much more may wait without being counted.
+    #[inline]
+    pub(super) fn has_room(&self, needed: usize) -> bool {
+        match &self.0 {
+            None => needed <= COUNTED_AHEAD,
+            Some(queue) => queue.len().saturating_add(needed) <= queue.held.size() + COUNTED_AHEAD,
+        }
+    }
+
+    /// Notes how much waits, if anything does, and returns whether so much may.
+    pub(super) fn hold(&mut self, size: usize, source: &Arc<Source>) -> bool {
+        self.0.as_mut().is_none_or(|queue| queue.held.set(size, source))
+    }
+
+    /// Returns how much was noted last.
+    pub(super) fn held(&self) -> usize {
+        self.0.as_ref().map_or(0, |queue| queue.held.size())
+    }
+
+    /// Has the connection give up what waits.
+    pub(super) fn condemn(&self) {
+        if let Some(queue) = &self.0 {
+            queue.held.condemn();
+        }
+    }
+
+    pub(super) fn is_condemned(&self) -> bool {
+        self.0.as_ref().is_some_and(|queue| queue.held.is_condemned())
+    }
+
+    /// Returns how many bytes of memory the output takes; what is shared counts in parts.
+    pub(super) fn weight(&self) -> usize {
+        let Some(queue) = &self.0 else { return 0 };
+        let behind = queue.behind.iter().flat_map(|behind| &behind.chunks);
+        let first = queue.chunk.weight().saturating_sub(queue.written);
+        first + behind.map(Chunk::weight).sum::<usize>()
     }
 
     /// Puts a frame behind what waits, masked with the key of a client.
@@ -334,6 +376,7 @@ impl Queue {
         mem::take(&mut self.chunk).recycle();
         self.behind = None;
         self.urgent = Urgent::default();
+        self.held = Holding::default();
     }
 }
 
@@ -366,6 +409,14 @@ impl Chunk {
 
     pub(super) fn len(&self) -> usize {
         self.as_bytes().len()
+    }
+
+    /// Returns how many bytes of memory it takes: of what is shared, the part of one holder.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Own(bytes) => bytes.len(),
+            Self::Shared(bytes) => bytes.len() / Arc::strong_count(bytes),
+        }
     }
 
     /// Gives the buffer back to the pool.

@@ -1,6 +1,6 @@
 //! What is sent: into the output, or to the kernel at once.
 
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 
 use crate::error::Error;
 use crate::output_policy::OutputPolicy;
@@ -29,7 +29,8 @@ impl Session {
         let frame_size = shared.outgoing_frame_size();
         let is_big = message.len() >= WRITE_AT_ONCE && shared.outbox.is_empty();
         let frames = Frames::of(kind, message, frame_size);
-        let admission = if is_big { Admission::Now } else { shared.admit(message.len()) };
+        let admission =
+            if is_big { Admission::Now } else { shared.admit(message.len(), message.len()) };
         match admission {
             Admission::Now => {}
             Admission::Later => {
@@ -37,7 +38,7 @@ impl Session {
                 return SendStatus::Queued;
             }
             Admission::Dropped => return SendStatus::Dropped,
-            Admission::TooMuch => return self.refuse_output(shared),
+            Admission::TooMuch => return self.refuse_output(shared, message.len()),
         }
         for frame in frames {
             if is_big && shared.outbox.is_empty() {
@@ -45,6 +46,9 @@ impl Session {
             } else {
                 shared.push(&frame);
             }
+        }
+        if !shared.outbox.has_room(0) && !shared.count_output() {
+            return self.refuse_output(shared, 0);
         }
         shared.note_output();
         shared.wake();
@@ -65,15 +69,18 @@ impl Session {
         }
         if shared.outbox.is_empty() && frame.len() >= WRITE_AT_ONCE {
             shared.write_shared(frame);
+            if !shared.outbox.has_room(0) && !shared.count_output() {
+                return self.refuse_output(shared, 0);
+            }
         } else {
-            match shared.admit(frame.len()) {
+            match shared.admit(frame.len(), shared_weight(frame)) {
                 Admission::Now => shared.outbox.push_prepared(frame),
                 Admission::Later => {
                     shared.put_off_shared(frame);
                     return SendStatus::Queued;
                 }
                 Admission::Dropped => return SendStatus::Dropped,
-                Admission::TooMuch => return self.refuse_output(shared),
+                Admission::TooMuch => return self.refuse_output(shared, frame.len()),
             }
         }
         shared.note_output();
@@ -87,10 +94,10 @@ impl Session {
         if shared.phase != Phase::Open {
             return SendStatus::NotConnected;
         }
-        if !shared.has_room(payload.len()) {
+        if !shared.has_room(payload.len(), payload.len()) {
             // No message is dropped for it.
             return match shared.output_settings().policy {
-                OutputPolicy::Close => self.refuse_output(shared),
+                OutputPolicy::Close => self.refuse_output(shared, payload.len()),
                 _ => SendStatus::Dropped,
             };
         }
@@ -122,13 +129,26 @@ impl Session {
         shared.note_output();
     }
 
-    /// Ends the connection of a peer that does not read what it is sent.
-    fn refuse_output(&self, shared: MutexGuard<'_, Shared>) -> SendStatus {
-        let limit = shared.output_settings().limit;
+    /// Ends the connection of a peer that does not read what it is sent: the last of that would have
+    /// been so many bytes.
+    fn refuse_output(&self, shared: MutexGuard<'_, Shared>, needed: usize) -> SendStatus {
+        let (limit, is_within_limit) =
+            (shared.output_settings().limit, shared.is_within_limit(needed));
         drop(shared);
-        self.fail(Failure::Error(Error::OutputLimit { limit }));
-        SendStatus::OutputLimit { limit }
+        let (error, status) = if is_within_limit {
+            let limit = self.memory_budget();
+            (Error::MemoryBudget { limit }, SendStatus::MemoryBudget { limit })
+        } else {
+            (Error::OutputLimit { limit }, SendStatus::OutputLimit { limit })
+        };
+        self.fail(Failure::Error(error));
+        status
     }
+}
+
+/// Returns how much memory a message of many connections takes in one more of them.
+fn shared_weight(frame: &Arc<[u8]>) -> usize {
+    frame.len() / (Arc::strong_count(frame) + 1)
 }
 
 /// Messages of at least this size are handed to the kernel by the call that sends them.

@@ -73,7 +73,8 @@ impl Session {
         let shared = &mut *self.lock();
         shared.is_woken = false;
         shared.cork = Cork::On;
-        let has_orders = shared.rare.as_deref().is_some_and(Rare::has_orders);
+        let is_condemned = shared.stream.as_ref().is_some_and(|it| it.source().is_condemned());
+        let has_orders = is_condemned || shared.rare.as_deref().is_some_and(Rare::has_orders);
         let may_read = wants_input && shared.is_taken && !has_orders && shared.is_readable();
         Start {
             received: if may_read { shared.read() } else { None },
@@ -86,7 +87,8 @@ impl Session {
 
     pub(super) fn take_orders(&self) -> Orders {
         let mut shared = self.lock();
-        Orders { failure: shared.take_failure(), limits: shared.take_new_limits() }
+        let given_up = shared.give_up_output();
+        Orders { failure: shared.take_failure().or(given_up), limits: shared.take_new_limits() }
     }
 
     /// Writes what the kernel takes, when all that was read in a turn is delivered; `is_heard` when
@@ -95,6 +97,7 @@ impl Session {
         let mut shared = self.lock();
         shared.is_woken = false;
         let written = shared.write() + mem::take(&mut shared.unreported);
+        shared.count_leftover();
         let output = Output {
             written,
             has_more: !shared.outbox.is_empty(),

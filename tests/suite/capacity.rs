@@ -2,12 +2,16 @@
 
 use std::sync::mpsc;
 
-use anyhow::{Result, ensure};
-use slotwork::{Error, Verdict, WebSocketServer};
+use anyhow::{Context, Result, ensure};
+use slotwork::{
+    Error, EventLoop, OutputPolicy, PreparedMessage, Verdict, WebSocket, WebSocketServer,
+};
 
-use crate::support::raw_peer::{self, RawPeer, check_good_client};
+use crate::support::raw_peer::{
+    self, BINARY, Frame, PING, PONG, RawPeer, check_good_client, masked, masked_frame,
+};
 use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, echo_server, listening_server, serve};
+use crate::support::{DEADLINE, echo_server, listening_server, serve, wait_until};
 #[cfg(feature = "tls")]
 use crate::support::{
     certificates::Authority,
@@ -177,3 +181,194 @@ fn check_first(recorder: &Recorder, expected: &[&str]) -> Result<()> {
     ensure!(lines.len() >= expected.len(), "{lines:?}");
     Ok(())
 }
+
+/// A server on a loop with this budget, and sockets whose peers read nothing.
+fn slow_sockets(
+    budget: usize,
+    count: usize,
+    policy: OutputPolicy,
+) -> Result<(WebSocketServer, Vec<WebSocket>, Vec<RawPeer>)> {
+    EventLoop::current().set_memory_budget(Some(budget));
+    let server = listening_server()?;
+    server.set_output_policy(policy);
+    server.set_max_pending_connections(count);
+    let port = server.server_port();
+    let open = move || (0..count).map(|_| RawPeer::open(port)).collect::<Result<Vec<_>>>();
+    let peers = serve(open)?;
+    let sockets = std::iter::from_fn(|| server.next_pending_connection()).collect();
+    Ok((server, sockets, peers))
+}
+
+fn waiting(sockets: &[WebSocket]) -> usize {
+    sockets.iter().map(WebSocket::bytes_to_write).sum()
+}
+
+/// How many of the sockets were ended because of the budget.
+fn ended(sockets: &[WebSocket]) -> usize {
+    let is_ended = |socket: &&WebSocket| matches!(socket.error(), Some(Error::MemoryBudget { .. }));
+    sockets.iter().filter(is_ended).count()
+}
+
+/// Whether a new client is served by a server whose other clients read nothing.
+fn check_served(server: &WebSocketServer) -> Result<()> {
+    server.new_connection().connect(|server, ()| {
+        while let Some(socket) = server.next_pending_connection() {
+            crate::support::echo(&socket);
+        }
+    });
+    let port = server.server_port();
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        let message = vec![7; MIB / 8];
+        peer.send(masked(BINARY, &message))?;
+        ensure!(peer.read_frame()?.payload == message);
+        check_good_client(port)
+    })
+}
+
+/// The default is 256 MiB; no limit is one of the settings.
+#[test]
+fn the_memory_budget_of_a_loop_can_be_set() {
+    let event_loop = EventLoop::current();
+    assert_eq!(event_loop.memory_budget(), Some(256 * MIB));
+
+    event_loop.set_memory_budget(None);
+
+    assert_eq!(event_loop.memory_budget(), None);
+}
+
+/// Output of all sockets together is bounded; those that hold most are ended.
+#[test]
+fn the_budget_ends_the_sockets_that_hold_most() -> Result<()> {
+    let (server, sockets, _peers) = slow_sockets(4 * MIB, 10, OutputPolicy::Close)?;
+    let text = "x".repeat(10_000);
+
+    while ended(&sockets) < 5 {
+        for socket in &sockets {
+            socket.send_text_message(&text);
+        }
+        EventLoop::current().process_events();
+        ensure!(waiting(&sockets) <= 5 * MIB, "{} bytes wait", waiting(&sockets));
+    }
+
+    let error = sockets.iter().find_map(WebSocket::error).context("no error")?;
+    ensure!(matches!(error, Error::MemoryBudget { limit } if limit == 4 * MIB), "{error}");
+    ensure!(u16::from(error.close_code()) == 1013);
+    check_served(&server)
+}
+
+/// The same within a single call, in which no task of a socket runs.
+#[test]
+fn the_budget_holds_within_one_slot() -> Result<()> {
+    let (server, sockets, _peers) = slow_sockets(8 * MIB, 20, OutputPolicy::Close)?;
+    let message = vec![0; 3 * MIB];
+
+    for _ in 0..5 {
+        for socket in &sockets {
+            socket.send_binary_message(&message);
+            ensure!(waiting(&sockets) <= 20 * MIB, "{} bytes wait", waiting(&sockets));
+        }
+    }
+
+    wait_until(|| waiting(&sockets) <= 8 * MIB)?;
+    ensure!(ended(&sockets) > 0);
+    check_served(&server)
+}
+
+/// A policy that drops old messages does so before a socket is ended.
+#[test]
+fn the_budget_lets_policies_drop_messages() -> Result<()> {
+    let (server, sockets, _peers) = slow_sockets(4 * MIB, 10, OutputPolicy::DropOldest)?;
+    let text = "x".repeat(10_000);
+
+    while sockets.iter().any(|socket| socket.dropped_messages() < 100) {
+        for socket in &sockets {
+            socket.send_text_message(&text);
+        }
+        EventLoop::current().process_events();
+        ensure!(waiting(&sockets) <= 5 * MIB, "{} bytes wait", waiting(&sockets));
+    }
+
+    ensure!(ended(&sockets) == 0 && sockets.iter().all(WebSocket::is_valid));
+    check_served(&server)
+}
+
+/// A message for many sockets counts once, and ends none of them.
+#[test]
+fn the_budget_counts_a_broadcast_once() -> Result<()> {
+    let (server, sockets, peers) = slow_sockets(32 * MIB, 20, OutputPolicy::Close)?;
+
+    for _ in 0..44 {
+        let message = PreparedMessage::binary(vec![0; MIB / 4]);
+        for socket in &sockets {
+            socket.send_prepared(&message);
+        }
+        EventLoop::current().process_events();
+    }
+
+    ensure!(waiting(&sockets) > 64 * MIB, "{} bytes wait", waiting(&sockets));
+    ensure!(ended(&sockets) == 0 && sockets.iter().all(WebSocket::is_valid));
+    drop(peers);
+    check_served(&server)
+}
+
+/// Sends from other threads count as well.
+#[test]
+fn the_budget_counts_what_other_threads_send() -> Result<()> {
+    let (server, sockets, _peers) = slow_sockets(4 * MIB, 10, OutputPolicy::Close)?;
+    let senders = sockets.clone();
+
+    serve(move || {
+        let text = "x".repeat(10_000);
+        while ended(&senders) < 5 {
+            for socket in &senders {
+                socket.send_text_message(&text);
+            }
+            ensure!(waiting(&senders) <= 9 * MIB, "{} bytes wait", waiting(&senders));
+        }
+        Ok(())
+    })?;
+
+    check_served(&server)
+}
+
+/// Unfinished messages of all peers together are bounded; the longest are refused with 1013.
+#[test]
+fn the_budget_refuses_the_longest_unfinished_messages() -> Result<()> {
+    EventLoop::current().set_memory_budget(Some(6 * MIB));
+    let server = echo_server()?;
+    let port = server.server_port();
+
+    let refused = serve(move || {
+        let start = masked_frame(BINARY, &vec![7; MIB]);
+        let mut peers = Vec::new();
+        for _ in 0..10 {
+            let mut peer = RawPeer::open(port)?;
+            peer.send(&start)?;
+            peers.push(peer);
+        }
+        // These are served although the others hold what they hold.
+        for _ in 0..3 {
+            let mut good = RawPeer::open(port)?;
+            let message = vec![7; MIB / 4];
+            good.send(masked(BINARY, &message))?;
+            ensure!(good.read_frame()?.payload == message);
+        }
+        let mut refused = 0;
+        for peer in &mut peers {
+            peer.send(masked(PING, b"?"))?;
+            let answer = peer.read_frame()?;
+            if answer.opcode != PONG {
+                ensure!(answer == Frame::close(1013, "too much memory is in use"));
+                refused += 1;
+            }
+        }
+        check_good_client(port)?;
+        Ok(refused)
+    })?;
+
+    ensure!((4..10).contains(&refused), "{refused} were refused");
+    Ok(())
+}
+
+const MIB: usize = 1024 * 1024;

@@ -1,0 +1,247 @@
+//! How much memory the connections of one loop may hold together.
+//!
+//! Holders are few: what is counted are big buffers, when they grow, shrink or stay behind, and never
+//! a message as such. Over the limit the one that holds most is condemned, and gives up what it holds
+//! when its task runs.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Counts what the connections of one loop hold.
+pub(crate) struct Budget {
+    state: Mutex<State>,
+}
+
+struct State {
+    /// In bytes, for all of them.
+    limit: usize,
+    used: usize,
+    /// The holders that stay, by what they hold.
+    holders: BTreeMap<(usize, u64), Arc<dyn Holder>>,
+    /// Those that are to give up what they hold, and how much that is in all.
+    condemned: BTreeMap<u64, usize>,
+    to_be_freed: usize,
+    next_id: u64,
+}
+
+/// A connection that holds memory.
+pub(crate) trait Holder: Send + Sync {
+    /// Has the connection's task give up what it holds.
+    fn condemn(&self);
+}
+
+/// What one connection holds; nothing, once this is dropped.
+pub(crate) struct Charge {
+    budget: Arc<Budget>,
+    holder: Arc<dyn Holder>,
+    id: u64,
+    size: usize,
+}
+
+impl Budget {
+    /// Returns the most that may be held, in bytes; `None` is no limit.
+    pub(crate) fn limit(&self) -> Option<usize> {
+        let limit = self.lock().limit;
+        (limit < usize::MAX).then_some(limit)
+    }
+
+    /// Sets the most that may be held; it bites when somebody is about to hold more.
+    pub(crate) fn set_limit(&self, limit: Option<usize>) {
+        self.lock().limit = limit.unwrap_or(usize::MAX);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Charge {
+    /// Makes a charge of nothing.
+    pub(crate) fn new(budget: &Arc<Budget>, holder: Arc<dyn Holder>) -> Self {
+        let mut state = budget.lock();
+        let id = state.next_id;
+        state.next_id += 1;
+        state.holders.insert((0, id), Arc::clone(&holder));
+        drop(state);
+        Self { budget: Arc::clone(budget), holder, id, size: 0 }
+    }
+
+    /// Returns how much was noted last.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Notes how much the connection holds. Returns whether it may: it may not when that is too
+    /// much for all together, and no other one holds more.
+    ///
+    /// Others that hold more are condemned. What they hold is there until their tasks run; when all
+    /// hold twice the limit because of that, nobody may hold more.
+    pub(crate) fn set(&mut self, size: usize) -> bool {
+        let mut state = self.budget.lock();
+        let before = mem::replace(&mut self.size, size);
+        state.used = state.used - before + size;
+        if let Some(condemned) = state.condemned.get_mut(&self.id) {
+            *condemned = size;
+            state.to_be_freed = state.to_be_freed - before + size;
+            return size <= before;
+        }
+        state.holders.remove(&(before, self.id));
+        state.holders.insert((size, self.id), Arc::clone(&self.holder));
+        let mut victims = Vec::new();
+        let mut may_hold = state.used / 2 <= state.limit;
+        while state.used - state.to_be_freed > state.limit {
+            let Some(last) = state.holders.last_entry() else { break };
+            let &(held, id) = last.key();
+            if id == self.id {
+                may_hold = false;
+                break;
+            }
+            victims.push(last.remove());
+            state.condemned.insert(id, held);
+            state.to_be_freed += held;
+        }
+        drop(state);
+        for victim in victims {
+            victim.condemn();
+        }
+        may_hold || size <= before
+    }
+
+    /// Has the connection give up what it holds, as if another one had asked for it.
+    pub(crate) fn condemn(&self) {
+        let mut state = self.budget.lock();
+        if state.holders.remove(&(self.size, self.id)).is_some() {
+            state.condemned.insert(self.id, self.size);
+            state.to_be_freed += self.size;
+        }
+        drop(state);
+        self.holder.condemn();
+    }
+
+    /// Returns whether the connection is to give up what it holds.
+    pub(crate) fn is_condemned(&self) -> bool {
+        self.budget.lock().condemned.contains_key(&self.id)
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        let mut state = self.budget.lock();
+        state.used -= self.size;
+        if state.condemned.remove(&self.id).is_some() {
+            state.to_be_freed -= self.size;
+        }
+        let holder = state.holders.remove(&(self.size, self.id));
+        drop(state);
+        drop(holder);
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        let state = State {
+            limit: DEFAULT_LIMIT,
+            used: 0,
+            holders: BTreeMap::new(),
+            condemned: BTreeMap::new(),
+            to_be_freed: 0,
+            next_id: 0,
+        };
+        Self { state: Mutex::new(state) }
+    }
+}
+
+/// As much as 16 sockets hold at the most by default.
+const DEFAULT_LIMIT: usize = 256 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Counts how often it was condemned.
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Count {
+        fn get(&self) -> usize {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    impl Holder for Count {
+        fn condemn(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn holder(budget: &Arc<Budget>) -> (Charge, Arc<Count>) {
+        let count = Arc::new(Count::default());
+        (Charge::new(budget, Arc::clone(&count) as Arc<dyn Holder>), count)
+    }
+
+    fn budget(limit: usize) -> Arc<Budget> {
+        let budget = Arc::new(Budget::default());
+        budget.set_limit(Some(limit));
+        budget
+    }
+
+    #[test]
+    fn the_one_that_holds_most_is_condemned_once() {
+        let budget = budget(100);
+        let ((mut big, told), (mut small, quiet)) = (holder(&budget), holder(&budget));
+        assert!(big.set(60) && small.set(40) && !big.is_condemned());
+
+        assert!(small.set(41) && small.set(42));
+
+        assert!(big.is_condemned() && !small.is_condemned());
+        assert_eq!((told.get(), quiet.get()), (1, 0));
+        assert!(!big.set(61) && big.set(10));
+        drop(big);
+        assert!(small.set(100) && !small.set(101));
+    }
+
+    #[test]
+    fn the_one_that_holds_most_may_not_hold_more() {
+        let budget = budget(100);
+        let ((mut big, told), (mut small, _)) = (holder(&budget), holder(&budget));
+        assert!(big.set(60) && small.set(40));
+
+        assert!(!big.set(61));
+        assert!(big.set(60));
+
+        assert!(!big.is_condemned() && told.get() == 0);
+        drop(small);
+        assert!(big.set(100));
+    }
+
+    #[test]
+    fn the_condemned_do_not_let_the_others_hold_more_than_twice_the_limit() {
+        let budget = budget(100);
+        let (mut holders, mut held) = (Vec::new(), 0);
+        for _ in 0..100 {
+            let (mut charge, _) = holder(&budget);
+            if charge.set(30) {
+                held += 30;
+                holders.push(charge);
+            }
+        }
+
+        assert!((70..=202).contains(&held), "{held}");
+        drop(holders);
+        assert_eq!(budget.lock().used, 0);
+        assert!(budget.lock().holders.is_empty() && budget.lock().condemned.is_empty());
+    }
+
+    #[test]
+    fn without_a_limit_everything_may_be_held() {
+        let budget = budget(1);
+        budget.set_limit(None);
+        let (mut charge, _) = holder(&budget);
+
+        assert!(charge.set(usize::MAX / 2));
+        assert_eq!(budget.limit(), None);
+    }
+}
