@@ -1,17 +1,23 @@
 //! Reads and checks the answer to a client's opening handshake (RFC 6455 §4.1).
 
-use httparse::{EMPTY_HEADER, Response, Status};
+use std::mem;
+
+use httparse::{EMPTY_HEADER, ParserConfig, Response, Status};
 
 use super::grammar;
 use super::head::{MAX_HEAD, MAX_HEADERS};
 use super::response::HandshakeResponse;
 
-/// Collects the head of an answer, however it is cut into packets.
+/// Collects the head of the final answer, however it and those before it are cut into packets.
 #[derive(Debug, Default)]
 pub(crate) struct AnswerReader {
     head: Vec<u8>,
     /// How far the end has been looked for.
     searched: usize,
+    /// Where the line that is being read begins.
+    line_start: usize,
+    /// How many interim answers have been skipped.
+    interim: usize,
     /// Proxies answer with HTTP/1.0 too.
     is_of_proxy: bool,
 }
@@ -29,22 +35,43 @@ impl AnswerReader {
         Self { is_of_proxy: true, ..Self::default() }
     }
 
-    /// Reads on, and returns the answer when its head is complete, with the bytes behind it.
+    /// Reads on, and returns the final answer when its head is complete, with the bytes behind it.
     ///
     /// # Errors
     ///
     /// What is wrong with it, for people.
     pub(crate) fn read<'b>(
         &mut self,
+        mut bytes: &'b [u8],
+    ) -> Result<Option<(HandshakeResponse, &'b [u8])>, &'static str> {
+        while let Some((response, rest)) = self.read_head(bytes)? {
+            // RFC 9110 §15.2: any number of interim answers precedes the final one. 101 is final: it
+            // ends what HTTP has to say (§15.2.2).
+            if !matches!(response.status(), 100 | 102..=199) {
+                return Ok(Some((response, rest)));
+            }
+            self.interim += 1;
+            if self.interim > MAX_INTERIM {
+                return Err("more than 100 interim answers precede it");
+            }
+            bytes = rest;
+        }
+        Ok(None)
+    }
+
+    /// Returns whether nothing has come yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_empty() && self.interim == 0
+    }
+
+    fn read_head<'b>(
+        &mut self,
         bytes: &'b [u8],
     ) -> Result<Option<(HandshakeResponse, &'b [u8])>, &'static str> {
         let before = self.head.len();
         let room = MAX_HEAD.saturating_sub(before);
         self.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-        let start = self.searched.saturating_sub(END.len());
-        let unsearched = self.head.get(start..).unwrap_or_default();
-        let Some(found) = unsearched.windows(END.len()).position(|window| window == END) else {
-            self.searched = self.head.len();
+        let Some(end) = self.find_end()? else {
             if self.head.len() == MAX_HEAD {
                 return Err("the head is longer than 32 KiB");
             }
@@ -52,22 +79,36 @@ impl AnswerReader {
             let is_http = HTTP.starts_with(self.head.get(..HTTP.len()).unwrap_or(&self.head));
             return if is_http { Ok(None) } else { Err("it is not HTTP") };
         };
-        let end = start + found + END.len();
-        let head = self.head.get(..end).unwrap_or_default();
-        let response = parse(head, self.is_of_proxy)?;
+        let head = mem::take(&mut self.head);
+        (self.searched, self.line_start) = (0, 0);
+        let response = parse(head.get(..end).unwrap_or_default(), self.is_of_proxy)?;
         Ok(Some((response, bytes.get(end - before..).unwrap_or_default())))
     }
 
-    /// Returns whether nothing has come yet.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.head.is_empty()
+    /// Returns where the head ends, which is behind its first empty line.
+    ///
+    /// RFC 9112 §2.2: a line may end with a bare LF. A CR is a part of a line end or an error.
+    fn find_end(&mut self) -> Result<Option<usize>, &'static str> {
+        while let Some(byte) = self.head.get(self.searched) {
+            let line = self.head.get(self.line_start..self.searched).unwrap_or_default();
+            self.searched += 1;
+            match (byte, line) {
+                (b'\n', b"" | b"\r") => return Ok(Some(self.searched)),
+                (b'\n', _) => self.line_start = self.searched,
+                (_, [.., b'\r']) => return Err("one of its lines contains a CR"),
+                _ => {}
+            }
+        }
+        Ok(None)
     }
 }
 
 fn parse(head: &[u8], is_of_proxy: bool) -> Result<HandshakeResponse, &'static str> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut response = Response::new(&mut headers);
-    match response.parse(head) {
+    let mut config = ParserConfig::default();
+    config.allow_obsolete_multiline_headers_in_responses(true);
+    match config.parse_response(&mut response, head) {
         Ok(Status::Complete(_)) => {}
         Ok(Status::Partial) => return Err("the head breaks off"),
         Err(httparse::Error::TooManyHeaders) => return Err("it has more than 100 headers"),
@@ -78,13 +119,20 @@ fn parse(head: &[u8], is_of_proxy: bool) -> Result<HandshakeResponse, &'static s
         return Err("it is not HTTP/1.1");
     }
     let headers = response.headers.iter();
-    let headers = headers.map(|header| (header.name.to_owned(), header.value.to_vec()));
+    let headers = headers.map(|header| (header.name.to_owned(), unfold(header.value)));
     Ok(HandshakeResponse {
         status: response.code.unwrap_or_default(),
         reason: response.reason.unwrap_or_default().to_owned(),
         headers: headers.collect(),
         body: Vec::new(),
     })
+}
+
+/// RFC 9112 §5.2: a user agent replaces each fold of a value with a space.
+fn unfold(value: &[u8]) -> Vec<u8> {
+    let lines = value.split(|byte| *byte == b'\n');
+    let lines = lines.map(|line| grammar::trim(line.strip_suffix(b"\r").unwrap_or(line)));
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(&b' ')
 }
 
 /// Checks an answer with status 101, and returns the subprotocol that the server has chosen.
@@ -131,8 +179,9 @@ fn has_member(response: &HandshakeResponse, header: &str, member: &str) -> bool 
     members.any(|found| found.eq_ignore_ascii_case(member.as_bytes()))
 }
 
-const END: &[u8] = b"\r\n\r\n";
 const HTTP: &[u8] = b"HTTP/";
+/// How many interim answers are skipped.
+const MAX_INTERIM: usize = 100;
 
 #[cfg(test)]
 mod tests {
@@ -179,12 +228,49 @@ mod tests {
         }
     }
 
+    /// RFC 9110 §15.2, in pieces of any size; each has limits of its own.
+    #[test]
+    fn interim_answers_are_skipped() {
+        let interim = format!("HTTP/1.1 103 x\nX: {}\n y\n\n", "x".repeat(900));
+        let answer = [&interim.repeat(40), "HTTP/1.1 100 x\r\n\r\nHTTP/1.1 404 y\r\n\r\nbehind"];
+        let answer = answer.concat();
+        for size in [1, 2, 7, 1000, 5000, answer.len()] {
+            let (response, behind) = read(answer.as_bytes(), size).unwrap().unwrap();
+            assert_eq!((response.status(), response.reason_phrase()), (404, "y"));
+            assert_eq!((response.headers.len(), &*behind), (0, &b"behind"[..]), "pieces of {size}");
+        }
+        let many = |count| "HTTP/1.1 199 x\r\n\r\n".repeat(count);
+        assert_eq!(read(many(100).as_bytes(), 999), Ok(None));
+        let endless = read(many(101).as_bytes(), 999);
+        assert_eq!(endless, Err("more than 100 interim answers precede it"));
+    }
+
+    /// RFC 9112 §2.2 and §5.2.
+    #[test]
+    fn lines_may_be_folded_or_end_with_lf() {
+        let read = |head: &str, size| read(head.as_bytes(), size).unwrap().unwrap().0;
+        for (lines, expected) in [
+            ("X: a\r\n b\r\n", "a b"),
+            ("X: a \n\t \n\tb\t\n", "a b"),
+            ("X:\r\n a\r\n", "a"),
+            ("X:\n \n", ""),
+        ] {
+            for (size, end) in [(1, "\n"), (3, "\r\n"), (999, "\n")] {
+                let found = read(&format!("HTTP/1.1 101 x{end}{lines}Y: z{end}{end}"), size);
+                assert_eq!(found.header("X").as_deref(), Some(expected), "{lines:?}");
+                assert_eq!(found.header("Y").as_deref(), Some("z"), "{lines:?}");
+            }
+        }
+    }
+
     /// catalogue.md, Client; Qt: CLI-16 hangs.
     #[test]
     fn what_is_no_http_answer_is_refused_at_once() {
         assert_eq!(read(b"SSH-2.0", 1), Err("it is not HTTP"));
         assert_eq!(read(b"HTTP/1.0 101 x\r\n\r\n", 9), Err("it is not HTTP/1.1"));
         assert_eq!(read(b"HTTP/1.1 101 x\r\n folded\r\n\r\n", 9), Err("it is not HTTP"));
+        assert_eq!(read(b"\r\nHTTP/1.1 101 x\r\n\r\n", 99), Err("the head breaks off"));
+        assert_eq!(read(b"HTTP/1.1 101 x\rX", 1), Err("one of its lines contains a CR"));
         let long = [&b"HTTP/1.1 101 x\r\nX: "[..], &vec![b'x'; MAX_HEAD]].concat();
         assert_eq!(read(&long, 1000), Err("the head is longer than 32 KiB"));
         let many = format!("HTTP/1.1 101 x\r\n{}\r\n", "X: y\r\n".repeat(101));

@@ -9,6 +9,7 @@ mod capacity;
 mod chaos;
 mod client;
 mod client_answers;
+mod client_interim_answers;
 mod client_logins;
 mod client_messages;
 mod client_reopening;
