@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(crate) enum Failure {
     Unreachable(io::Error),
 }
 
-/// Connects to a host, which is a name or an IP address.
+/// Connects to a host, which is a name or an IP address, perhaps with a zone: `fe80::1%eth0`.
 pub(crate) async fn connect(host: &str, port: u16) -> Result<TcpStream, Failure> {
     let mut addresses = in_turn(look_up(host, port).await.map_err(Failure::NotFound)?);
     let mut attempts = Vec::new();
@@ -55,7 +55,30 @@ async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    let host = host.to_owned();
+    if let Some((address, zone)) = host.split_once('%')
+        && let Ok(address) = address.parse::<Ipv6Addr>()
+    {
+        let scope = scope_of(zone).await?;
+        return Ok(vec![SocketAddrV6::new(address, port, 0, scope).into()]);
+    }
+    ask_system(host.to_owned(), port).await
+}
+
+/// Returns the number of a zone, which is that of an interface or its name (RFC 4007 §11.2).
+async fn scope_of(zone: &str) -> io::Result<u32> {
+    if let Ok(number) = zone.parse() {
+        return Ok(number);
+    }
+    // As a part of a link-local address every system knows the names.
+    let addresses = ask_system(format!("fe80::1%{zone}"), 0).await?;
+    let scope = addresses.iter().find_map(|address| match address {
+        SocketAddr::V6(address) => Some(address.scope_id()),
+        SocketAddr::V4(_) => None,
+    });
+    scope.ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+async fn ask_system(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
     smol::unblock(move || (host, port).to_socket_addrs().map(Iterator::collect)).await
 }
 

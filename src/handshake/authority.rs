@@ -49,7 +49,7 @@ fn is_port(port: &str) -> bool {
 }
 
 /// RFC 3986 §2.3 and §2.2: `unreserved / sub-delims`.
-fn is_name_byte(byte: u8) -> bool {
+pub(super) fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
 }
 

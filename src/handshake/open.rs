@@ -23,7 +23,6 @@ use super::url::Url;
 use crate::stream::{Adapter, Readable, Stream};
 
 /// What a client asks for, checked.
-#[derive(Debug)]
 pub(crate) struct Opening {
     pub(crate) key: String,
     pub(crate) url: Url,

@@ -1,16 +1,22 @@
 //! URLs of WebSocket servers (RFC 6455 §3).
 
-use super::authority::is_authority;
+use std::net::Ipv6Addr;
+
+use idna::AsciiDenyList;
+
+use super::authority::is_name_byte;
 
 /// A `ws` or `wss` URL, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Url {
     pub(crate) is_secure: bool,
-    /// The host, without the brackets of an IPv6 address.
+    /// The host as DNS, TLS and HTTP have it: a name in ASCII, or an address without brackets.
     pub(crate) host: String,
+    /// The zone of an IPv6 address, which is for this machine alone (RFC 6874 §4).
+    zone: Option<String>,
     /// The port, or the default one of the scheme.
     pub(crate) port: u16,
-    /// Host and port as they stand in the URL, for the `Host` header.
+    /// Host and port as the `Host` header has them.
     pub(crate) authority: String,
     /// User name and password, still percent-encoded.
     pub(crate) user_info: Option<String>,
@@ -42,22 +48,67 @@ impl Url {
             None => (None, authority),
         };
         // A line break in a URL is an attack or a mistake (Qt: CLI-04).
-        if !is_authority(authority) || resource.contains(['\r', '\n', '\0']) {
+        if user_info.is_some_and(is_ambiguous) || resource.contains(['\r', '\n', '\0']) {
             return Err(UrlError::Invalid);
         }
         let (host, port) = split_port(authority);
+        let (host, zone) = parse_host(host).ok_or(UrlError::Invalid)?;
         let default_port = if is_secure { 443 } else { 80 };
         let port = if port.is_empty() { default_port } else { parse_port(port)? };
+        let bracketed = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        // RFC 6455 §4.1 item 5.
+        let authority =
+            if port == default_port { bracketed } else { format!("{bracketed}:{port}") };
         let slash = if resource.starts_with('/') { "" } else { "/" };
         Ok(Self {
             is_secure,
-            host: host.trim_matches(['[', ']']).to_owned(),
+            host,
+            zone,
             port,
-            authority: authority.to_owned(),
+            authority,
             user_info: user_info.map(str::to_owned),
             resource: format!("{slash}{}", encode(resource)),
         })
     }
+
+    /// Returns the host as this machine looks it up: an address has its zone, as in `fe80::1%eth0`.
+    pub(crate) fn name(&self) -> String {
+        match &self.zone {
+            Some(zone) => format!("{}%{zone}", self.host),
+            None => self.host.clone(),
+        }
+    }
+}
+
+/// Returns the form in which DNS, TLS and HTTP have a name (UTS 46); `None` when it is no host.
+pub(crate) fn ascii_name(name: &str) -> Option<String> {
+    // What ASCII must not contain is looked at here: less of it is a host than of a web page's URL.
+    let encoded = idna::domain_to_ascii_cow(name.as_bytes(), AsciiDenyList::EMPTY).ok()?;
+    let is_host = !encoded.is_empty() && encoded.bytes().all(is_name_byte);
+    is_host.then(|| encoded.into_owned())
+}
+
+/// Returns whether other parsers may see another host in what stands before the `@`, as browsers do
+/// that take a backslash for a slash.
+fn is_ambiguous(user_info: &str) -> bool {
+    user_info.contains(|character: char| {
+        matches!(character, '\\' | '[' | ']') || character.is_whitespace() || character.is_control()
+    })
+}
+
+/// Returns a host as the network has it, and the zone of an address (RFC 6874 §2).
+fn parse_host(host: &str) -> Option<(String, Option<String>)> {
+    let Some(literal) = host.strip_prefix('[') else {
+        return Some((ascii_name(&decode(host))?, None));
+    };
+    let (address, zone) = match literal.strip_suffix(']')?.split_once("%25") {
+        Some((address, zone)) => (address, Some(decode(zone))),
+        None => (literal.strip_suffix(']')?, None),
+    };
+    let is_zone_byte = |byte: u8| byte.is_ascii_graphic() && !b"/\\%".contains(&byte);
+    let is_zone = |zone: &String| !zone.is_empty() && zone.bytes().all(is_zone_byte);
+    let is_well = address.parse::<Ipv6Addr>().is_ok() && zone.iter().all(is_zone);
+    is_well.then(|| (address.to_owned(), zone))
 }
 
 /// Returns the user name and the password of a URL's user information, decoded (RFC 3986 §3.2.1).
@@ -82,21 +133,21 @@ fn decode(encoded: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Splits at the colon before the port, which is not one of an address in brackets.
 fn split_port(authority: &str) -> (&str, &str) {
     let host_end = authority.rfind(']').unwrap_or(0);
-    match authority.get(host_end..).and_then(|rest| rest.rfind(':')) {
-        Some(colon) => {
-            let (host, port) = authority.split_at(host_end + colon);
-            (host, port.trim_start_matches(':'))
-        }
+    match authority.get(host_end..).and_then(|rest| rest.split_once(':')) {
+        Some((rest, port)) => (authority.get(..host_end + rest.len()).unwrap_or_default(), port),
         None => (authority, ""),
     }
 }
 
 fn parse_port(port: &str) -> Result<u16, UrlError> {
-    match port.parse() {
-        Ok(0) | Err(_) => Err(UrlError::Invalid),
-        Ok(port) => Ok(port),
+    // `parse` alone would accept a plus sign.
+    let digits = Some(port).filter(|port| !port.starts_with('+'));
+    match digits.and_then(|digits| digits.parse().ok()) {
+        Some(port) if port > 0 => Ok(port),
+        _ => Err(UrlError::Invalid),
     }
 }
 
@@ -136,6 +187,13 @@ mod tests {
             ("ws://[::1]:5/", (false, "::1", 5, "[::1]:5", "/")),
             ("ws://[::1]", (false, "::1", 80, "[::1]", "/")),
             ("ws://u:p%40@h:7/", (false, "h", 7, "h:7", "/")),
+            ("ws://u@x:p@H:80/", (false, "h", 80, "h", "/")),
+            ("wss://h:0443", (true, "h", 443, "h", "/")),
+            ("ws://[::1]:080/", (false, "::1", 80, "[::1]", "/")),
+            (
+                "ws://bücher.example./",
+                (false, "xn--bcher-kva.example.", 80, "xn--bcher-kva.example.", "/"),
+            ),
             ("ws://h/a b/é?q=1 2", (false, "h", 80, "h", "/a%20b/%C3%A9?q=1%202")),
             ("ws://h/%41", (false, "h", 80, "h", "/%41")),
         ];
@@ -143,6 +201,8 @@ mod tests {
             let expected = (is_secure, host.into(), port, authority.into(), resource.into());
             assert_eq!(parts(url), Ok(expected), "{url}");
         }
+        let zoned = Url::parse("ws://[fe80::1%25eth%30]:9/").map(|url| (url.name(), url.authority));
+        assert_eq!(zoned, Ok(("fe80::1%eth0".into(), "[fe80::1]:9".into())));
         let user_info = Url::parse("ws://u:p%40@h").map(|url| url.user_info);
         assert_eq!(user_info, Ok(Some("u:p%40".into())));
     }
@@ -167,9 +227,24 @@ mod tests {
         for url in ["http://a", "ftp://a", "://a"] {
             assert_eq!(parts(url), Err(UrlError::Scheme), "{url}");
         }
-        for url in
-            ["", "a", "ws://", "ws:///p", "ws://a:99999", "ws://a:0", "ws://a b", "ws://a\r\nX: y/"]
-        {
+        for url in [
+            "",
+            "a",
+            "ws://",
+            "ws:///p",
+            "ws://a:99999",
+            "ws://a:0",
+            "ws://a b",
+            "ws://a\r\nX: y/",
+            "ws://a:+1",
+            "ws://a:1:2",
+            "ws://[::1",
+            "ws://::1/",
+            "ws://[::1]1",
+            "ws://a[::1]",
+            "ws://[[::1]]",
+            "ws://[v7.a]",
+        ] {
             assert_eq!(parts(url), Err(UrlError::Invalid), "{url}");
         }
         assert_eq!(parts("ws://a/p\r\nX: y"), Err(UrlError::Invalid));

@@ -59,6 +59,10 @@ impl WebSocket {
     /// first one that answers is taken. The loop keeps the socket alive until `disconnected`.
     /// After that it can be opened again, and has the slots that it had.
     ///
+    /// The host may be an international name, which is encoded (UTS 46: `bücher.example` is
+    /// `xn--bcher-kva.example`), or an IPv6 address with a zone, an interface's name or number
+    /// (RFC 6874: `ws://[fe80::1%25eth0]/`). The zone is not sent.
+    ///
     /// # Qt
     ///
     /// `QWebSocket::open()`. There a second call drops the connection without a word; here it is an
@@ -96,7 +100,7 @@ impl WebSocket {
         }
         state.is_busy = true;
         state.request = request;
-        state.peer_name.clone_from(&opening.url.host);
+        state.peer_name = opening.url.name();
         state.is_secure = opening.url.is_secure;
         (state.response, state.subprotocol, state.peer) = (None, None, None);
         drop(state);
@@ -187,7 +191,10 @@ impl WebSocket {
         self.inner.client_end().and_then(|end| end.lock().response.clone())
     }
 
-    /// Returns the host that was given to `open`; empty for a socket that a server accepted.
+    /// Returns the host that was given to `open`, in the form in which it is looked up.
+    ///
+    /// An international name is encoded (`xn--bcher-kva.example`), an IPv6 address has no brackets and
+    /// keeps its zone (`fe80::1%eth0`). Empty for a socket that a server accepted.
     #[doc(alias = "peerName")]
     #[must_use]
     pub fn peer_name(&self) -> String {

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::handshake::basic_auth;
 use crate::handshake::open::{self, Failure, Opened, Opening};
 use crate::handshake::response::HandshakeResponse;
-use crate::handshake::url::user_and_password;
+use crate::handshake::url::{ascii_name, user_and_password};
 use crate::network_proxy::{NetworkProxy, ProxyKind};
 use crate::socket::client_end::ClientEnd;
 use crate::socket::inner::Inner;
@@ -36,7 +36,7 @@ pub(super) async fn reach(
     loop {
         let mut stream = match &proxy {
             Some(proxy) => tunnel_through(inner, end, proxy, &opening, &mut proxy_login).await?,
-            None => dial(end, &opening.url.host, opening.url.port).await?,
+            None => dial(end, &opening.url.name(), opening.url.port).await?,
         };
         #[cfg(feature = "tls")]
         if opening.url.is_secure {
@@ -86,12 +86,13 @@ async fn tunnel_through(
     login: &mut Login,
 ) -> Result<Stream, Error> {
     let (host, port) = (&opening.url.host, opening.url.port);
+    let proxy_host = ascii_name(&proxy.host).unwrap_or_else(|| proxy.host.clone());
     let ask = |login: &mut Login, realm: &str| {
         ask(inner, login, realm, |signals| &signals.proxy_authentication_required)
     };
     let mut credentials = None;
     loop {
-        let mut stream = dial(end, &proxy.host, proxy.port).await?;
+        let mut stream = dial(end, &proxy_host, proxy.port).await?;
         let failure = match proxy.kind {
             ProxyKind::Socks5 => {
                 let who = || ask(login, "");

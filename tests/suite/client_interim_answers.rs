@@ -105,8 +105,17 @@ fn endless_interim_answers_are_an_error() -> Result<()> {
     let (_, ended) = open(vec![CONTINUE.repeat(2000)], LONG)?;
     ensure!(matches!(ended, Err(Error::InvalidAnswer(_))), "{ended:?}");
 
-    let (_, ended) = open(vec![EARLY_HINTS.repeat(3)], Duration::from_millis(200))?;
-    ensure!(matches!(ended, Err(Error::ConnectTimeout(_))), "{ended:?}");
+    let (server, socket) = (RawServer::listen()?, WebSocket::new());
+    let disconnected = socket.disconnected().next();
+    socket.set_connect_timeout(Some(Duration::from_millis(200)));
+    socket.open(server.url())?;
+    serve(move || {
+        let mut client = server.read_request()?;
+        client.peer.send(EARLY_HINTS.repeat(3))?;
+        client.peer.read_to_end()
+    })?;
+    run_until(disconnected)?.context("the socket is gone")?;
+    ensure!(matches!(socket.error(), Some(Error::ConnectTimeout(_))), "{:?}", socket.error());
 
     let good = WebSocket::new();
     let server = echo_server()?;

@@ -14,6 +14,7 @@ mod client_logins;
 mod client_messages;
 mod client_reopening;
 mod client_requests;
+mod client_urls;
 mod clients;
 mod closing;
 mod deferred_calls;

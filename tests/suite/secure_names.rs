@@ -76,6 +76,26 @@ fn capitals_and_a_dot_at_the_end_change_no_name() -> Result<()> {
     Ok(())
 }
 
+/// UTS 46 and RFC 6066 §3: SNI and the certificate have the encoded form of a name.
+#[test]
+fn an_international_name_is_that_of_the_certificate_in_its_encoded_form() -> Result<()> {
+    let authority = Authority::new()?;
+    let pem = authority.sign(&["xn--bcher-kva.example"], |_| ())?;
+    for host in ["bücher.example", "B%C3%9CCHER.example", "xn--bcher-kva.example"] {
+        let server = secure_echo_server(pem.config()?)?;
+        let socket = WebSocket::new();
+        socket.set_tls_config(authority.client_config());
+        socket.set_proxy(Some(NetworkProxy::http("127.0.0.1", proxy(HTTP, server.server_port())?)));
+
+        open(&socket, &server, host)?;
+
+        check_open(&socket).context(host)?;
+        let session = server.clients()[0].tls_session().context("no TLS")?;
+        assert_eq!(session.server_name(), Some("xn--bcher-kva.example"));
+    }
+    Ok(())
+}
+
 /// RFC 9110 §9.3.6 and RFC 1928: it is the target that shows who it is, not the proxy.
 #[test]
 fn the_name_of_the_proxy_is_not_that_of_the_target() -> Result<()> {
