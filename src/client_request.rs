@@ -1,15 +1,20 @@
 //! What a client asks a server for.
 
+use std::fmt;
+
 use crate::error::Error;
 use crate::handshake::grammar;
 use crate::handshake::open::Opening;
-use crate::handshake::url::{Url, UrlError};
+use crate::handshake::url::{Url, UrlError, without_secrets};
 
 /// A request to open a connection: the URL, and what else goes into the opening handshake.
 ///
 /// It is checked when it is opened.
 ///
 /// # Qt
+/// Shown with `{:?}`, it has neither the user information and the query of the URL nor the values of
+/// headers and subprotocols, which may be passwords, cookies or tokens.
+///
 ///
 /// `QNetworkRequest` and `QWebSocketHandshakeOptions` in one.
 ///
@@ -27,7 +32,7 @@ use crate::handshake::url::{Url, UrlError};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct ClientRequest {
     url: String,
     headers: Vec<(String, String)>,
@@ -76,8 +81,8 @@ impl ClientRequest {
     pub(crate) fn checked(self, origin: Option<String>) -> Result<Opening, Error> {
         let Self { url, headers, subprotocols } = self;
         let parsed = Url::parse(&url).map_err(|error| match error {
-            UrlError::Scheme => Error::UnsupportedScheme(url.clone()),
-            UrlError::Invalid => Error::InvalidUrl(url.clone()),
+            UrlError::Scheme => Error::UnsupportedScheme(without_secrets(&url)),
+            UrlError::Invalid => Error::InvalidUrl(without_secrets(&url)),
         })?;
         for (name, value) in &headers {
             let is_ours = OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name));
@@ -85,7 +90,7 @@ impl ClientRequest {
                 return Err(Error::InvalidHeaderName(name.clone()));
             }
             if !grammar::is_printable(value.as_bytes()) {
-                return Err(Error::InvalidHeaderValue(value.clone()));
+                return Err(Error::InvalidHeaderValue(format!("{name}: …")));
             }
         }
         for (place, name) in subprotocols.iter().enumerate() {
@@ -97,7 +102,27 @@ impl ClientRequest {
         }
         let key = Opening::new_key();
         let offer = (!subprotocols.is_empty()).then(|| subprotocols.join(", "));
-        Ok(Opening { key, url: parsed, origin, subprotocols, offer, headers, authorization: None })
+        let opening = Opening {
+            key,
+            url: parsed,
+            origin,
+            subprotocols,
+            offer,
+            headers,
+            authorization: None,
+            answer_limits,
+        };
+        Ok(opening)
+    }
+}
+
+impl fmt::Debug for ClientRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientRequest")
+            .field("url", &without_secrets(&self.url))
+            .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("subprotocols", &self.subprotocols.len())
+            .finish()
     }
 }
 
@@ -132,8 +157,8 @@ mod tests {
             (request().header("X: y\r\nZ", "v"), "\"X: y\\r\\nZ\" cannot be the name of a header"),
             (request().header("Host", "b"), "\"Host\" cannot be the name of a header"),
             (request().header("upgrade", "b"), "\"upgrade\" cannot be the name of a header"),
-            (request().header("X", "a\r\nZ: b"), "an HTTP header cannot carry \"a\\r\\nZ: b\""),
-            (request().header("X", "\0"), "an HTTP header cannot carry \"\\0\""),
+            (request().header("X", "a\r\nZ: b"), "an HTTP header cannot carry \"X: …\""),
+            (request().header("X", "\0"), "an HTTP header cannot carry \"X: …\""),
             (request().subprotocols(["a b"]), "\"a b\" cannot be a subprotocol"),
             (request().subprotocols(["a", "a"]), "\"a\" cannot be a subprotocol"),
             (ClientRequest::new("http://a"), "\"http://a\" is neither ws nor wss"),

@@ -145,9 +145,11 @@ pub enum Error {
     #[error("close code {0} must not be sent")]
     InvalidCloseCode(CloseCode),
     /// The URL is not that of a WebSocket server.
+    ///
+    /// The text has it without user information and query, which may be secrets.
     #[error("{0:?} is no valid URL")]
     InvalidUrl(String),
-    /// The URL is not a `ws` or `wss` one.
+    /// The URL is not a `ws` or `wss` one; the text has it as that of `InvalidUrl`.
     #[error("{0:?} is neither ws nor wss")]
     UnsupportedScheme(String),
     /// The socket has a connection, or is about to have one; it goes on with that.
@@ -203,6 +205,8 @@ pub enum Error {
     #[error("{0:?} cannot be a subprotocol")]
     InvalidSubprotocol(String),
     /// The text must not stand in an HTTP header.
+    ///
+    /// The value of a header of a request may be a secret: its name stands here, as in `Cookie: …`.
     #[error("an HTTP header cannot carry {0:?}")]
     InvalidHeaderValue(String),
     /// The system refused what is needed to hear of its signals.

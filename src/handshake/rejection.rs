@@ -1,9 +1,11 @@
 //! The HTTP answer with which a program itself refuses a request.
 
+use std::fmt;
+
 use http::StatusCode;
 
 /// An answer other than 101 that the program has made up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Rejection {
     pub(crate) status: u16,
     /// Checked: none that says how long the answer is or what becomes of the connection.
@@ -33,6 +35,13 @@ impl Rejection {
     pub(super) fn status_text(&self) -> &'static str {
         let status = StatusCode::from_u16(self.status).ok();
         status.and_then(|status| status.canonical_reason()).unwrap_or_default()
+    }
+}
+
+/// Shows neither the values of headers nor the body: they may be secrets.
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection").field("status", &self.status).finish_non_exhaustive()
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::grammar;
 use super::request_line::RequestLine;
+use super::url::without_query;
 
 /// The request with which a client opened its WebSocket connection.
 ///
@@ -15,8 +16,8 @@ use super::request_line::RequestLine;
 /// same in nearly every request: `Upgrade: websocket`, `Connection: Upgrade` and
 /// `Sec-WebSocket-Version: 13`.
 ///
-/// Shown with `{:?}`, it lists the names of the headers without their values, which may be
-/// passwords, cookies or tokens.
+/// Shown with `{:?}`, it lists the names of the headers without their values, and the path without
+/// the query: they may be passwords, cookies or tokens.
 ///
 /// # Qt
 ///
@@ -217,7 +218,7 @@ impl HandshakeRequest {
 impl fmt::Debug for HandshakeRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HandshakeRequest")
-            .field("resource_name", &self.resource_name())
+            .field("resource_name", &without_query(self.resource_name()))
             .field("host", &self.host())
             .field("origin", &self.origin())
             .field("headers", &self.raw_headers().map(|(name, _)| name).collect::<Vec<_>>())

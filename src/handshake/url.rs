@@ -88,6 +88,28 @@ pub(crate) fn ascii_name(name: &str) -> Option<String> {
     is_host.then(|| encoded.into_owned())
 }
 
+/// Returns a URL as an error may show it: without user information, query and fragment, which may
+/// be secrets.
+pub(crate) fn without_secrets(url: &str) -> String {
+    // What is not well-formed may have them anywhere before the last `@`.
+    let (start, rest) = match url.rsplit_once('@') {
+        Some((secret, rest)) => {
+            let scheme = secret.find("://").map_or(0, |place| place + 3);
+            (secret.get(..scheme).unwrap_or_default().to_owned() + "…@", rest)
+        }
+        None => (String::new(), url),
+    };
+    start + &without_query(rest)
+}
+
+/// Returns a path as it may be shown: a query may be a secret.
+pub(super) fn without_query(path: &str) -> String {
+    match path.split_once(['?', '#']) {
+        Some((path, _)) => format!("{path}?…"),
+        None => path.to_owned(),
+    }
+}
+
 /// Returns whether other parsers may see another host in what stands before the `@`, as browsers do
 /// that take a backslash for a slash.
 fn is_ambiguous(user_info: &str) -> bool {
@@ -248,5 +270,21 @@ mod tests {
             assert_eq!(parts(url), Err(UrlError::Invalid), "{url}");
         }
         assert_eq!(parts("ws://a/p\r\nX: y"), Err(UrlError::Invalid));
+    }
+
+    /// RFC 3986 §3.2.1: nothing that may be a secret is left.
+    #[test]
+    fn secrets_of_a_url_are_not_shown() {
+        let table = [
+            ("http://a/b", "http://a/b"),
+            ("http://u:p@a/b?c#d", "http://…@a/b?…"),
+            ("ws://u:p#x@a", "ws://…@a"),
+            ("u:p@a", "…@a"),
+            ("ws://a#b", "ws://a?…"),
+            ("ws://a/?b=c@d", "ws://…@d"),
+        ];
+        for (url, shown) in table {
+            assert_eq!(without_secrets(url), shown, "{url}");
+        }
     }
 }

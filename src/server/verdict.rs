@@ -1,7 +1,7 @@
 //! What a verifier has decided about a client.
 
 use std::any::Any;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use log::error;
 
@@ -14,6 +14,8 @@ use crate::socket::UserData;
 /// [`WebSocketServer::set_verifier`](crate::WebSocketServer::set_verifier).
 ///
 /// A verifier may also return a `Result`: an error is logged, and the client is refused with 500.
+///
+/// Shown with `{:?}`, it has the names of the headers without their values, and no body.
 ///
 /// # Qt
 ///
@@ -34,21 +36,19 @@ use crate::socket::UserData;
 ///     }
 /// }
 /// ```
-#[derive(Debug)]
 #[must_use]
 pub struct Verdict {
     decision: Decision,
     headers: Vec<(String, String)>,
 }
 
-#[derive(Debug)]
 enum Decision {
     Accept(Option<UserData>),
     Refuse { status: u16, body: Vec<u8> },
 }
 
 /// What the handshake has to know of a client that was accepted.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Grant {
     pub(super) data: Option<UserData>,
     /// Checked, for the answer.
@@ -96,8 +96,9 @@ impl Verdict {
     /// How the request is to be answered else.
     pub(super) fn carry_out(self) -> Result<Grant, Refusal> {
         let Self { decision, headers } = self;
-        if let Some((name, value)) = headers.iter().find(|header| !is_allowed(header)) {
-            error!("a verifier answers with a header that is not possible: {name:?}: {value:?}");
+        if let Some((name, _)) = headers.iter().find(|header| !is_allowed(header)) {
+            // The value may be a secret.
+            error!("a verifier answers with a header that is not possible: {name:?}");
             return Err(Refusal::NoDecision);
         }
         match decision {
@@ -122,6 +123,18 @@ impl<V: Into<Self>, E: Display> From<Result<V, E>> for Verdict {
                 Self::refuse(500, "the server cannot tell who may connect\n")
             }
         }
+    }
+}
+
+impl fmt::Debug for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Verdict");
+        match &self.decision {
+            Decision::Accept(data) => shown.field("accept", data),
+            Decision::Refuse { status, .. } => shown.field("refuse", status),
+        };
+        let names = self.headers.iter().map(|(name, _)| name);
+        shown.field("headers", &names.collect::<Vec<_>>()).finish()
     }
 }
 

@@ -34,6 +34,7 @@ mod other_threads;
 mod panics;
 mod pausing;
 mod rude_peers;
+mod secrets;
 #[cfg(feature = "tls")]
 mod secure;
 #[cfg(feature = "tls")]

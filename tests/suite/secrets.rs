@@ -1,0 +1,130 @@
+//! What is shown of requests, answers and errors: never a password, a cookie or a token.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use anyhow::{Context, Result, ensure};
+use slotwork::{Authenticator, ClientRequest, NetworkProxy, Verdict, WebSocket};
+
+use crate::support::logged::warnings_of;
+use crate::support::raw_peer::{RawPeer, request_with};
+use crate::support::{echo_server, listening_server, serve, wait_until};
+
+/// What must not be seen.
+const SECRET: &str = "hunter2";
+
+fn check(what: &str, shown: &str) -> Result<()> {
+    ensure!(!shown.contains(SECRET), "{what} shows it: {shown}");
+    Ok(())
+}
+
+/// RFC 3986 §3.2.1, RFC 9110 §11.6 and §17.16.
+#[test]
+fn no_secret_of_a_request_is_shown() -> Result<()> {
+    let request = ClientRequest::new("wss://ada:hunter2@chat.example/room?token=hunter2")
+        .header("Authorization", "Bearer hunter2")
+        .header("Cookie", "session=hunter2")
+        .subprotocols(["chat"]);
+    let proxy = NetworkProxy::http("proxy.example", 3128).credentials("ada", SECRET);
+    let authenticator = Authenticator::new("here");
+    authenticator.set_password(SECRET);
+
+    for shown in [format!("{request:?}"), format!("{request:#?}")] {
+        check("a request", &shown)?;
+        for kept in ["chat.example/room", "Authorization", "Cookie", "chat"] {
+            ensure!(shown.contains(kept), "{kept} is not in {shown}");
+        }
+    }
+    check("a proxy", &format!("{proxy:?}"))?;
+    check("an authenticator", &format!("{authenticator:?}"))
+}
+
+/// The same, for what a server has to say and has heard.
+#[test]
+fn no_secret_of_a_client_or_of_an_answer_is_shown() -> Result<()> {
+    for verdict in [Verdict::accept(), Verdict::refuse(302, SECRET)] {
+        let verdict = verdict.header("Set-Cookie", "session=hunter2");
+        let shown = format!("{verdict:?}");
+        check("a verdict", &shown)?;
+        ensure!(shown.contains("Set-Cookie"), "{shown}");
+    }
+    let server = listening_server()?;
+    let shown = Rc::new(RefCell::new(String::new()));
+    server.set_verifier({
+        let shown = Rc::clone(&shown);
+        async move |_server, handshake| {
+            *shown.borrow_mut() = format!("{handshake:?}");
+            Verdict::accept()
+        }
+    });
+    let port = server.server_port();
+
+    let _peer = serve(move || {
+        let mut peer = RawPeer::connect(port)?;
+        let headers = "Cookie: a=hunter2\r\nAuthorization: Basic hunter2\r\n";
+        peer.send(request_with(headers).replace("room=1", "token=hunter2"))?;
+        peer.expect_upgrade()?;
+        Ok(peer)
+    })?;
+    wait_until(|| server.has_pending_connections())?;
+    let socket = server.next_pending_connection().context("no socket")?;
+
+    ensure!(shown.borrow().contains("/chat"), "{shown:?}");
+    check("an opening handshake", &shown.borrow())?;
+    check("the request of a socket", &format!("{:?} {socket:?}", socket.request()))
+}
+
+/// An error is logged, and sent to others.
+#[test]
+fn no_error_of_open_shows_a_secret() -> Result<()> {
+    let good = "ws://127.0.0.1:1/";
+    let requests = [
+        ClientRequest::new("http://ada:hunter2@127.0.0.1/?token=hunter2"),
+        ClientRequest::new("HTTPS://hunter2@127.0.0.1"),
+        ClientRequest::new("ws://ada:hunter2@/"),
+        ClientRequest::new("ws://ada:hunter2@a b/?hunter2"),
+        ClientRequest::new("ws://ada:x/hunter2@127.0.0.1:99/"),
+        ClientRequest::new("ws://ada:x#hunter2@127.0.0.1:99999/"),
+        ClientRequest::new("ws://ada:x?hunter2@127.0.0.1/"),
+        ClientRequest::new("ws://127.0.0.1:99999/?token=hunter2"),
+        ClientRequest::new("ws://127.0.0.1:99999/#hunter2"),
+        ClientRequest::new("ada:hunter2@127.0.0.1"),
+        ClientRequest::new("ws:/ada:hunter2@127.0.0.1"),
+        ClientRequest::new(good).header("Authorization", "Bearer hunter2\r\n"),
+        ClientRequest::new(good).header("Cookie", "hunter2\0"),
+    ];
+    for request in requests {
+        let socket = WebSocket::new();
+        let what = format!("{request:?}");
+        check("a request", &what)?;
+
+        // The one URL whose password has no bounds that anybody could see is valid.
+        let Err(error) = socket.open_request(request) else { continue };
+
+        check("an error", &format!("{error} {error:?} {:?}", socket.error()))?;
+        check("its text", &socket.error_string())?;
+    }
+    Ok(())
+}
+
+/// What a verifier cannot send is logged without the value.
+#[test]
+fn no_secret_of_an_answer_is_logged() -> Result<()> {
+    let server = echo_server()?;
+    server.set_verifier(async |_server, _handshake| {
+        Verdict::accept().header("Set-Cookie", "session=hunter2\r\n")
+    });
+    let port = server.server_port();
+
+    let logged = warnings_of(|| {
+        serve(move || {
+            let mut peer = RawPeer::connect(port)?;
+            peer.send(request_with(""))?;
+            ensure!(peer.read_status()? == 500);
+            Ok(())
+        })
+    })?;
+
+    ensure!(logged.iter().any(|line| line.contains("Set-Cookie")), "{logged:?}");
+    check("the log", &logged.join("\n"))
+}
