@@ -72,7 +72,11 @@ impl WebSocket {
     ///
     /// [`Error::InvalidUrl`], [`Error::UnsupportedScheme`], [`Error::AlreadyOpen`] before
     /// `disconnected`, and without the feature `tls` [`Error::SecureModeNotSupported`] for a `wss`
-    /// URL. Nothing is emitted then. For a socket that a server accepted it is always `AlreadyOpen`.
+    /// URL. For a socket that a server accepted it is always `AlreadyOpen`.
+    ///
+    /// But for `AlreadyOpen`, after which the connection goes on as it was, [`error`](Self::error)
+    /// returns it and [`error_occurred`](Self::error_occurred) is emitted as well, before this returns;
+    /// its slots in other threads follow. `disconnected` does not follow.
     pub fn open(&self, url: impl Into<String>) -> Result<(), Error> {
         self.open_request(ClientRequest::new(url))
     }
@@ -82,11 +86,20 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// As `open`, and [`Error::InvalidHeaderName`], [`Error::InvalidHeaderValue`],
+    /// As `open`, told in the same way, and [`Error::InvalidHeaderName`], [`Error::InvalidHeaderValue`],
     /// [`Error::InvalidSubprotocol`].
     #[doc(alias = "open")]
     pub fn open_request(&self, request: ClientRequest) -> Result<(), Error> {
         let Some(end) = self.inner.client_end() else { return Err(Error::AlreadyOpen) };
+        let result = self.begin_to_open(request);
+        match &result {
+            Ok(()) | Err(Error::AlreadyOpen) => {}
+            Err(error) => open::tell_refusal(&self.inner, error),
+        }
+        result
+    }
+
+    fn begin_to_open(&self, request: ClientRequest) -> Result<(), Error> {
         let mut state = end.lock();
         let opening = request.checked(state.origin.clone())?;
         if opening.url.is_secure && cfg!(not(feature = "tls")) {

@@ -1,6 +1,7 @@
 //! What the handles of a socket share: its session, its signals, and what is known of its peer.
 
 use std::fmt;
+use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -68,6 +69,8 @@ pub(super) struct Endpoint {
 struct Notes {
     pinged: Option<Instant>,
     error: Option<Error>,
+    /// Slots are told that `open` has begun nothing.
+    is_refusing: bool,
 }
 
 /// What the server knows of a connection whose opening handshake is done.
@@ -210,6 +213,20 @@ impl Inner {
         if let Some(rare) = self.rare.get() {
             rare.notes().error = None;
         }
+    }
+
+    /// Remembers why `open` has begun nothing; returns whether slots are to be told.
+    ///
+    /// Not again while they are: one that opens the same again would be called without end.
+    pub(super) fn begin_to_refuse(&self, error: &Error) -> bool {
+        let mut notes = self.rare().notes();
+        notes.error = Some(error.clone());
+        !mem::replace(&mut notes.is_refusing, true)
+    }
+
+    /// Notes that slots have been told.
+    pub(super) fn end_refusal(&self) {
+        self.rare().notes().is_refusing = false;
     }
 
     /// Attaches a value of the program.

@@ -126,6 +126,14 @@ fn give_up(inner: &Arc<Inner>, error: Option<Error>) {
     panics::catch("a slot of a socket", || Inner::ended(inner));
 }
 
+/// Says that `open` has begun nothing.
+pub(super) fn tell_refusal(inner: &Inner, error: &Error) {
+    if inner.begin_to_refuse(error) {
+        tell(inner, |inner| inner.emit_rare(|signals| signals.error_occurred.emit(error)));
+        inner.end_refusal();
+    }
+}
+
 /// Runs slots; a panic in one of them closes the connection, or ends the attempt to connect.
 fn tell(inner: &Inner, tell: impl FnOnce(&Inner)) {
     if panics::catch("a slot of a socket", || tell(inner)) {

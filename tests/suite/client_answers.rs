@@ -5,13 +5,13 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
-use slotwork::{CloseCode, Error, HandshakeResponse, SocketState, WebSocket};
+use anyhow::{Context, Result, bail, ensure};
+use slotwork::{ClientRequest, CloseCode, Error, HandshakeResponse, SocketState, WebSocket};
 
 use crate::support::raw_peer::{ACCEPT, RawPeer};
 use crate::support::raw_server::RawServer;
 use crate::support::recorder::Recorder;
-use crate::support::{echo_server, serve, wait_until};
+use crate::support::{echo_server, run_until, serve, wait_until};
 
 /// What became of a connection that was not opened.
 struct Failed {
@@ -85,22 +85,75 @@ fn a_host_that_nobody_knows_is_an_error() -> Result<()> {
     Ok(())
 }
 
-/// Qt: CLI-04, CLI-06: nothing begins, and nothing is emitted.
+/// Qt: CLI-04, CLI-06: nothing begins, and the error is told as that of `listen` is.
 #[test]
 fn a_url_that_is_none_is_refused_at_once() {
     let (socket, recorder) = (WebSocket::new(), Recorder::default());
     recorder.watch(&socket);
+    let mut expected = Vec::new();
 
     for url in ["", "ws://", "ws://127.0.0.1:99999", "ws://a\r\nX: y/", "ws://a/\r\nX: y"] {
-        assert!(matches!(socket.open(url), Err(Error::InvalidUrl(_))), "{url}");
+        let error = socket.open(url).unwrap_err();
+        assert!(matches!(error, Error::InvalidUrl(_)), "{url}");
+        expected.push(format!("error: {error}"));
     }
     for url in ["http://127.0.0.1/", "ftp://127.0.0.1"] {
-        assert!(matches!(socket.open(url), Err(Error::UnsupportedScheme(_))), "{url}");
+        let error = socket.open(url).unwrap_err();
+        assert!(matches!(error, Error::UnsupportedScheme(_)), "{url}");
+        expected.push(format!("error: {error}"));
     }
 
     assert_eq!(socket.state(), SocketState::Unconnected);
     assert_eq!(socket.request_url(), "");
-    recorder.check(&[]).unwrap();
+    assert_eq!(recorder.lines(), expected);
+}
+
+/// Qt: `errorOccurred`, `error()` and `errorString()` of a refused `open`: one rule with `listen`.
+#[test]
+fn a_refused_open_is_told_by_error_and_by_the_signal() -> Result<()> {
+    let request = || ClientRequest::new("ws://127.0.0.1:1/");
+    let requests = [
+        ClientRequest::new("nonsense"),
+        ClientRequest::new("http://127.0.0.1/"),
+        request().header("Host", "x"),
+        request().header("X", "a\r\nb"),
+        request().subprotocols(["a b"]),
+        ClientRequest::new(format!("ws://127.0.0.1:1/{}", "x".repeat(40_000))),
+    ];
+    for request in requests {
+        let (socket, recorder) = (WebSocket::new(), Recorder::default());
+        recorder.watch(&socket);
+
+        let error = socket.open_request(request).unwrap_err();
+
+        let kept = socket.error().context("no error")?;
+        assert_eq!(kept.to_string(), error.to_string());
+        assert_eq!(socket.error_string(), error.to_string());
+        assert_eq!(recorder.lines(), [format!("error: {error}")]);
+        assert_eq!(socket.state(), SocketState::Unconnected);
+    }
+    Ok(())
+}
+
+/// A slot that opens again, with what is wrong still, is not called without end.
+#[test]
+fn a_slot_may_open_the_wrong_url_again() -> Result<()> {
+    let server = echo_server()?;
+    let (socket, calls) = (WebSocket::new(), Rc::new(Cell::new(0)));
+    socket.error_occurred().connect_to(&calls, |calls, socket, _error| {
+        calls.set(calls.get() + 1);
+        assert!(socket.open("still nonsense").is_err());
+    });
+
+    socket.open("nonsense").unwrap_err();
+    assert_eq!(calls.get(), 1);
+    socket.open("nonsense").unwrap_err();
+    assert_eq!(calls.get(), 2);
+
+    let connected = socket.connected().next();
+    socket.open(server.server_url())?;
+    assert!(socket.error().is_none());
+    run_until(connected)?.context("the socket is gone")
 }
 
 /// RFC 8305: `localhost` may be two addresses, of which a server has one.
@@ -189,7 +242,7 @@ fn an_answer_that_breaks_a_rule_is_an_error() -> Result<()> {
         ("no HTTP", "SSH-2.0-OpenSSH\r\n".into()),
         ("a head without end", long),
         ("HTTP/1.0", format!("HTTP/1.0 101 x\r\n{upgrade}Sec-WebSocket-Accept: {ACCEPT}\r\n\r\n")),
-        ("a folded line", with(&format!("{upgrade} folded\r\n"))),
+        ("a folded first line", "HTTP/1.1 101 x\r\n folded\r\n\r\n".into()),
         ("a space before the colon", with(&format!("{upgrade}X : y\r\n"))),
         ("many headers", with(&"X: y\r\n".repeat(101))),
         ("no accept key", with(upgrade)),
