@@ -275,12 +275,16 @@ impl WebSocket {
         request.request_url(self.inner.is_secure())
     }
 
-    /// Returns the origin that the client gave (RFC 6454); `None` when it gave none.
+    /// Returns the origin that the client gives (RFC 6454); `None` when it gives none.
     ///
-    /// Browsers always give one, and tell the truth; other programs may say anything.
+    /// Browsers always give one, and tell the truth; other programs may say anything. For a client it
+    /// is what [`set_origin`](Self::set_origin) has set last, for the next `open`.
     #[must_use]
     pub fn origin(&self) -> Option<String> {
-        self.inner.request().origin().map(Into::into)
+        match self.inner.client_end() {
+            Some(end) => end.lock().origin.clone(),
+            None => self.inner.request().origin().map(Into::into),
+        }
     }
 
     /// Returns the request of the opening handshake, with its headers.

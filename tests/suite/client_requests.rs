@@ -106,6 +106,27 @@ fn own_headers_and_the_origin_are_sent() -> Result<()> {
     Ok(())
 }
 
+/// Qt: `QWebSocket::origin()`, CLI-01: what was set, before the first `open` and after it.
+#[test]
+fn the_origin_of_a_client_is_what_was_set() -> Result<()> {
+    let socket = WebSocket::new();
+    assert_eq!(socket.origin(), None);
+
+    socket.set_origin("http://a.example")?;
+    assert_eq!(socket.origin().as_deref(), Some("http://a.example"));
+    let (socket, client) = open_socket(socket, "/", |request| request, "")?;
+    assert_eq!(client.header("Origin"), Some("http://a.example"));
+    socket.set_origin("http://b.example")?;
+    assert_eq!(socket.origin().as_deref(), Some("http://b.example"));
+    assert_eq!(socket.request().origin(), Some("http://a.example"));
+
+    socket.set_origin("a\nb").unwrap_err();
+    assert_eq!(socket.origin().as_deref(), Some("http://b.example"));
+    socket.set_origin("")?;
+    assert_eq!(socket.origin(), None);
+    Ok(())
+}
+
 /// Qt: CLI-10, CLI-11.
 #[test]
 fn the_server_chooses_one_of_the_subprotocols_or_none() -> Result<()> {
