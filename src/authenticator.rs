@@ -31,6 +31,8 @@ pub(crate) struct Credentials {
 pub(crate) struct Login {
     given: Option<Credentials>,
     tried: Option<Credentials>,
+    /// What was tried last has been accepted.
+    is_accepted: bool,
 }
 
 impl Authenticator {
@@ -79,7 +81,17 @@ impl Authenticator {
 impl Login {
     /// Begins with credentials that are known, if any are.
     pub(crate) fn new(given: Option<Credentials>) -> Self {
-        Self { given, tried: None }
+        Self { given, tried: None, is_accepted: false }
+    }
+
+    /// Notes that what was tried last, if anything, has been accepted.
+    pub(crate) fn accept(&mut self) {
+        self.is_accepted = true;
+    }
+
+    /// Returns what has been accepted: the next connection begins with it.
+    pub(crate) fn accepted(&self) -> Option<Credentials> {
+        self.tried.clone().filter(|_| self.is_accepted)
     }
 
     /// Returns what is to be tried next: what is known, then what `ask` brings to light.
@@ -95,6 +107,7 @@ impl Login {
             ask(&authenticator);
             authenticator.credentials()
         });
+        self.is_accepted = false;
         if next == self.tried {
             return None;
         }
@@ -137,6 +150,22 @@ mod tests {
         assert_eq!(next("other").as_deref(), Some("other"));
         assert_eq!(next("other"), None);
         assert_eq!(Login::default().next("here", |_| {}), None);
+    }
+
+    /// Qt: CLI-24.
+    #[test]
+    fn what_was_accepted_is_known_until_it_is_refused() {
+        let mut login = Login::default();
+        login.accept();
+        assert_eq!(login.accepted(), None);
+
+        login.next("here", answer("asked"));
+        assert_eq!(login.accepted(), None);
+        login.accept();
+        assert_eq!(login.accepted().map(|found| found.user).as_deref(), Some("asked"));
+
+        assert_eq!(login.next("here", answer("asked")), None);
+        assert_eq!(login.accepted(), None);
     }
 
     #[test]

@@ -90,12 +90,14 @@ async fn tunnel_through(
     let ask = |login: &mut Login, realm: &str| {
         ask(inner, login, realm, |signals| &signals.proxy_authentication_required)
     };
-    let mut credentials = None;
+    // What the proxy has accepted for an earlier tunnel of this `open`.
+    let mut credentials = login.accepted();
     loop {
         let mut stream = dial(end, &proxy_host, proxy.port).await?;
         let failure = match proxy.kind {
             ProxyKind::Socks5 => {
-                let who = || ask(login, "");
+                let known = credentials.clone();
+                let who = || known.or_else(|| ask(login, ""));
                 tunnel::connect_socks5(&mut stream, host, port, who).await.err()
             }
             ProxyKind::Http => {
@@ -114,7 +116,10 @@ async fn tunnel_through(
             }
         };
         return match failure {
-            None => Ok(stream),
+            None => {
+                login.accept();
+                Ok(stream)
+            }
             Some(tunnel::Failure::Refused(reason)) => {
                 Err(Error::Proxy { proxy: format!("{}:{}", proxy.host, proxy.port), reason })
             }

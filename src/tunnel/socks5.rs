@@ -44,7 +44,7 @@ async fn authenticate(
     let Some(Credentials { user, password }) = credentials else {
         return refused("it asks for a user name and a password");
     };
-    let mut request = vec![1];
+    let mut request = vec![LOGIN_VERSION];
     for text in [&user, &password] {
         match u8::try_from(text.len()) {
             Ok(length) => request.push(length),
@@ -53,8 +53,11 @@ async fn authenticate(
         request.extend(text.as_bytes());
     }
     write_all(stream, &request).await?;
-    let [_, status] = read_exact(stream).await?;
-    if status == 0 { Ok(()) } else { refused("it does not accept the user name and password") }
+    match read_exact(stream).await? {
+        [LOGIN_VERSION, 0] => Ok(()),
+        [LOGIN_VERSION, _] => refused("it does not accept the user name and password"),
+        _ => refused("its answer to the login is not of version 1"),
+    }
 }
 
 /// RFC 1928 §4; `None` when the name of the host is too long for it.
@@ -111,6 +114,8 @@ const fn explain(reply: u8) -> &'static str {
 }
 
 const VERSION: u8 = 5;
+/// RFC 1929 §2 counts for itself.
+const LOGIN_VERSION: u8 = 1;
 const NO_AUTHENTICATION: u8 = 0;
 const USER_AND_PASSWORD: u8 = 2;
 const IPV4: u8 = 1;

@@ -348,10 +348,12 @@ fn a_client_connects_through_a_socks_proxy() -> Result<()> {
 /// RFC 1928 §3, §6; RFC 1929 §2.
 #[test]
 fn what_a_socks_proxy_refuses_is_told() -> Result<()> {
-    let table: [(&[Step], &str); 7] = [
+    let table: [(&[Step], &str); 9] = [
         (&[(HELLO, &[0, 0x5B])], "it is no SOCKS proxy of version 5"),
         (&[(HELLO, &[5, 0xFF])], "it asks for an authentication that is not supported"),
         (&[(HELLO, &[5, 2]), (LOGIN, &[1, 1])], "it does not accept the user name and password"),
+        (&[(HELLO, &[5, 2]), (LOGIN, &[7, 0])], "its answer to the login is not of version 1"),
+        (&[(HELLO, &[5, 2]), (LOGIN, &[5, 0])], "its answer to the login is not of version 1"),
         (&[(HELLO, &[5, 0]), (CONNECT, &[4, 0, 0, 1])], "its answer is not of version 5"),
         (&[(HELLO, &[5, 0]), (CONNECT, &[5, 2, 0, 1])], "its rules do not allow it"),
         (&[(HELLO, &[5, 0]), (CONNECT, &[5, 5, 0, 1])], "connection refused"),
@@ -383,6 +385,92 @@ fn a_client_is_asked_for_a_socks_proxy() -> Result<()> {
 
     check_proxy(&socket, &recorder, Some("it asks for a user name and a password"))?;
     assert_eq!(*realms.borrow(), [""]);
+    Ok(())
+}
+
+/// Takes the tunnels of one `open`: a server behind the proxy wants a login as well. The first tunnel
+/// begins without credentials, the following ones with those that the proxy has accepted.
+fn play_proxy_and_server(server: &RawServer, is_http: bool, tries: &[Option<&str>]) -> Result<()> {
+    let mut known = None;
+    for authorization in [None, Some(WRONG), Some(RIGHT)] {
+        let attempts = if known.is_none() && is_http { tries } else { &[Some(RIGHT)] };
+        let mut peer = None;
+        for expected in attempts {
+            let mut next = if is_http {
+                let mut c = server.read_request()?;
+                let found = c.header("Proxy-Authorization");
+                ensure!(found == *expected, "{found:?} came, not {expected:?}");
+                c.peer.send(match *expected { Some(RIGHT) => "HTTP/1.1 200 OK\r\n\r\n", _ => "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n" })?;
+                c.peer
+            } else {
+                socks_tunnel(server)?
+            };
+            if *expected != Some(RIGHT) {
+                next.finish()?;
+            }
+            peer = Some(next);
+        }
+        known = Some(RIGHT);
+        let mut peer = peer.context("no tunnel")?;
+        let request = peer.read_head()?;
+        let mut client = RawClient { peer, request };
+        ensure!(client.header("Authorization") == authorization, "{}", client.request);
+        ensure!(client.header("Proxy-Authorization").is_none());
+        if authorization == Some(RIGHT) {
+            client.accept("")?;
+            return client.close(1000, "");
+        }
+        client.peer.send(
+            "HTTP/1.1 401 x\r\nWWW-Authenticate: Basic realm=y\r\nContent-Length: 0\r\n\r\n",
+        )?;
+    }
+    bail!("no login was right")
+}
+
+/// A tunnel of a SOCKS proxy that wants a login.
+fn socks_tunnel(server: &RawServer) -> Result<RawPeer> {
+    let mut peer = server.accept()?;
+    for (expected, answer) in
+        [(HELLO, &[5, 2][..]), (LOGIN, &[1, 0]), (CONNECT, &[5, 0, 0, 1, 10, 0, 0, 1, 0, 80])]
+    {
+        let found = peer.read_bytes(expected.len())?;
+        ensure!(found == expected, "{found:?} came, not {expected:?}");
+        peer.send(answer)?;
+    }
+    Ok(peer)
+}
+
+/// Qt: CLI-24, `proxyAuthenticationRequired`: a proxy is logged in at once for each `open`, though a
+/// server behind it needs several tunnels, because it asks who asks.
+#[test]
+fn what_a_proxy_accepted_is_kept_for_the_next_tunnels() -> Result<()> {
+    for (is_http, known, answers, tries) in [
+        (true, true, &[][..], &[None, Some(RIGHT)][..]),
+        (true, false, &["ok"], &[None, Some(RIGHT)]),
+        (true, false, &["no", "ok"], &[None, Some(WRONG), Some(RIGHT)]),
+        (false, true, &[], &[]),
+        (false, false, &["ok"], &[]),
+    ] {
+        for user_info in ["no:wrong@", ""] {
+            let server = RawServer::listen()?;
+            let proxy = if is_http { NetworkProxy::http } else { NetworkProxy::socks5 };
+            let proxy = proxy("127.0.0.1", server.port);
+            let proxy = if known { proxy.credentials("ok", "right") } else { proxy };
+            let (socket, recorder) = recorded_client();
+            socket.set_proxy(Some(proxy));
+            let questions = SignalSpy::new(&socket.proxy_authentication_required());
+            socket.proxy_authentication_required().connect(answer_with(answers));
+            let logins = if user_info.is_empty() { &["no", "ok"][..] } else { &["ok"] };
+            socket.authentication_required().connect(answer_with(logins));
+
+            socket.open(format!("ws://{user_info}server.example:81/chat"))?;
+            serve(move || play_proxy_and_server(&server, is_http, tries))?;
+
+            recorder.wait_for_disconnected(1)?;
+            ensure!(socket.error().is_none(), "{:?}", socket.error());
+            assert_eq!(questions.count(), answers.len());
+        }
+    }
     Ok(())
 }
 
