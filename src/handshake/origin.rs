@@ -26,6 +26,16 @@ impl<'o> Origin<'o> {
         Some(Self { scheme, host, port: port.or_else(|| default_port(scheme)) })
     }
 
+    /// Returns whether this is an origin of the web, not of a program that has a scheme of its own.
+    pub(crate) fn is_of_web(&self) -> bool {
+        default_port(self.scheme).is_some()
+    }
+
+    /// Returns whether pages of this origin come over TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        default_port(self.scheme) == Some(443)
+    }
+
     /// Returns whether a page of this origin is of the host that the request was sent to.
     ///
     /// The scheme does not count: it is `https` also when the connection comes through a proxy that
@@ -70,10 +80,12 @@ fn split(authority: &str) -> (&str, Option<u16>) {
     }
 }
 
+/// Returns the port of a scheme of the web; `None` for any other scheme.
 fn default_port(scheme: &str) -> Option<u16> {
+    let is = |known: &str| scheme.eq_ignore_ascii_case(known);
     match () {
-        () if scheme.eq_ignore_ascii_case("http") => Some(80),
-        () if scheme.eq_ignore_ascii_case("https") => Some(443),
+        () if is("http") || is("ws") => Some(80),
+        () if is("https") || is("wss") => Some(443),
         () => None,
     }
 }
@@ -155,6 +167,22 @@ mod tests {
             ("https://example.org", "example.org:80"),
         ] {
             assert!(!parse(origin).is_of_host(host), "{origin} {host}");
+        }
+    }
+
+    /// RFC 6454 §4; RFC 6455 §3 for the last two.
+    #[test]
+    fn schemes_of_the_web_are_known() {
+        for (origin, of_web, secure) in [
+            ("http://a", true, false),
+            ("HTTPS://a", true, true),
+            ("ws://a", true, false),
+            ("wss://a", true, true),
+            ("file://localhost", false, false),
+            ("https-app://a", false, false),
+        ] {
+            let found = parse(origin);
+            assert_eq!((found.is_of_web(), found.is_secure()), (of_web, secure), "{origin}");
         }
     }
 

@@ -63,7 +63,7 @@ impl Inner {
     fn check_origin(&self, request: &HandshakeRequest) -> Result<(), Refusal> {
         self.warn_of_browsers(request);
         let policy = self.lock().gate.origin_policy.clone();
-        let is_allowed = policy.is_none_or(|policy| policy.allows(request));
+        let is_allowed = policy.is_none_or(|policy| policy.allows(request, self.mode));
         let origin = request.origin().unwrap_or_default().to_owned();
         let question = CorsAuthenticator::with_answer(origin, is_allowed);
 

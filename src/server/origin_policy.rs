@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::handshake::origin::Origin;
 use crate::handshake::request::HandshakeRequest;
+use crate::ssl_mode::SslMode;
 
 /// Which web pages may connect to a server.
 ///
@@ -10,6 +11,10 @@ use crate::handshake::request::HandshakeRequest;
 /// where the page is from, in the `Origin` header (RFC 6455 §10.2). A server that does not look at
 /// it can be used by any page that a user visits. Clients that send no origin are no browsers, and
 /// no policy refuses them; they could claim any origin.
+///
+/// Pages of the web have the scheme `http` or `https` (some clients write `ws` or `wss`). Others, such
+/// as `chrome-extension` or `file`, are admitted by [`Any`](Self::Any), or by a [`List`](Self::List)
+/// that names them.
 ///
 /// # Qt
 ///
@@ -34,11 +39,13 @@ pub enum OriginPolicy {
     /// Pages of the host and port that the request names in its `Host` header.
     ///
     /// For a server behind a proxy that hands on the header, or one that shares its port with the
-    /// web server. It does not count whether the page came by `https`. A page can give its own
+    /// web server. A server with [`SslMode::Secure`] admits pages that came by `https` alone; for
+    /// others it does not count, because a proxy may end TLS. A page can give its own
     /// host any address, also that of this server: where the network is what keeps strangers out,
     /// a [`List`](Self::List) is safer.
     SameOrigin,
-    /// Pages of `localhost`, of names that end in `.localhost`, and of loopback addresses.
+    /// Pages of `localhost`, of names that end in `.localhost`, and of loopback addresses, with or
+    /// without TLS.
     Loopback,
     /// Pages of these origins: a scheme and a host, and the port if it is not that of the scheme.
     ///
@@ -66,14 +73,17 @@ impl OriginPolicy {
             .map_or(Ok(()), |origin| Err(Error::InvalidOrigin(origin.clone())))
     }
 
-    /// Returns whether the client that sent the request may connect.
-    pub(super) fn allows(&self, request: &HandshakeRequest) -> bool {
+    /// Returns whether the client that sent the request to a server of this mode may connect.
+    pub(super) fn allows(&self, request: &HandshakeRequest, mode: SslMode) -> bool {
         let Some(text) = request.origin().filter(|origin| !origin.is_empty()) else { return true };
         let origin = Origin::parse(text);
+        let page = origin.filter(Origin::is_of_web);
         match self {
             Self::Any => true,
-            Self::SameOrigin => origin.is_some_and(|origin| origin.is_of_host(request.host())),
-            Self::Loopback => origin.is_some_and(|origin| origin.is_loopback()),
+            Self::SameOrigin => page.is_some_and(|page| {
+                page.is_of_host(request.host()) && (page.is_secure() || mode == SslMode::NonSecure)
+            }),
+            Self::Loopback => page.is_some_and(|page| page.is_loopback()),
             Self::List(allowed) => allowed.iter().any(|allowed| match origin {
                 Some(origin) => Origin::parse(allowed).is_some_and(|allowed| allowed == origin),
                 None => text == NULL && allowed == NULL,

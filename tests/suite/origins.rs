@@ -7,9 +7,15 @@ use anyhow::{Context, Result, ensure};
 use slotwork::signals::SignalSpy;
 use slotwork::{CorsAuthenticator, Error, OriginPolicy, SslMode, WebSocketServer};
 
+#[cfg(feature = "tls")]
+use crate::support::certificates::Authority;
 use crate::support::logged::warnings_of;
 use crate::support::raw_peer::{RawPeer, check_good_client, request_with};
 use crate::support::recorder::Recorder;
+#[cfg(feature = "tls")]
+use crate::support::secure_echo_server;
+#[cfg(feature = "tls")]
+use crate::support::tls_peer::TlsPeer;
 use crate::support::{echo_server, panic_in_slot, run_until, serve};
 
 /// Qt: SRV-27; the signal comes for each request, also for one without an origin.
@@ -219,6 +225,61 @@ fn policies_admit_their_pages_and_clients_that_are_no_browsers() -> Result<()> {
             check_good_client(port)
         })
         .with_context(|| format!("{policy:?}"))?;
+    }
+    Ok(())
+}
+
+/// RFC 6454 §4: a page of the web came by http or https; other schemes mean what their programs say.
+#[test]
+fn policies_admit_pages_of_the_web_alone_unless_others_are_named() -> Result<()> {
+    let extension = "chrome-extension://abcdef";
+    let others = ["file://localhost", "evil-app://127.0.0.1", "app://127.0.0.1:80", extension];
+    let with_port = |port| format!("evil-app://127.0.0.1:{port}");
+    for (policy, good) in [
+        (OriginPolicy::SameOrigin, ["http://127.0.0.1", "ws://127.0.0.1", "WSS://127.0.0.1:443"]),
+        (OriginPolicy::Loopback, ["http://localhost", "wss://127.0.0.1", "ws://[::1]:8080"]),
+        (OriginPolicy::list([extension]), [extension, extension, "Chrome-Extension://abcdef"]),
+    ] {
+        let server = echo_server()?;
+        server.set_origin_policy(policy.clone())?;
+        let port = server.server_port();
+        serve(move || {
+            for origin in good {
+                ensure!(status_for(port, Some(origin))? == 101, "{origin}");
+            }
+            for origin in others.into_iter().filter(|origin| !good.contains(origin)) {
+                ensure!(status_for(port, Some(origin))? == 403, "{origin}");
+            }
+            ensure!(status_for(port, Some(&with_port(port)))? == 403);
+            check_good_client(port)
+        })
+        .with_context(|| format!("{policy:?}"))?;
+    }
+    Ok(())
+}
+
+/// RFC 6454 §5: a server that speaks TLS itself has no pages that came without it.
+#[cfg(feature = "tls")]
+#[test]
+fn the_same_origin_of_a_server_with_tls_is_one_with_tls() -> Result<()> {
+    for (policy, origin, expected) in [
+        (OriginPolicy::SameOrigin, "https://127.0.0.1", 101),
+        (OriginPolicy::SameOrigin, "http://127.0.0.1", 403),
+        (OriginPolicy::SameOrigin, "ws://127.0.0.1", 403),
+        // Pages that are written on this machine are often served without.
+        (OriginPolicy::Loopback, "http://localhost:3000", 101),
+        (OriginPolicy::list(["http://chat.example"]), "http://chat.example", 101),
+    ] {
+        let authority = Authority::new()?;
+        let server = secure_echo_server(authority.server_config()?)?;
+        server.set_origin_policy(policy.clone())?;
+        let (port, trusted) = (server.server_port(), authority.certificate());
+        let status = serve(move || {
+            let mut peer = TlsPeer::begin_with(port, &trusted)?;
+            peer.send(request_with(&format!("Origin: {origin}\r\n")))?;
+            peer.read_status()
+        })?;
+        ensure!(status == expected, "{origin} got {status} with {policy:?}");
     }
     Ok(())
 }
