@@ -148,6 +148,10 @@ def heads():
         "most_headers": more(*[b"X: a"] * 95),
         "one_header_too_many": more(*[b"X: a"] * 96),
         "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        "utf_8_in_the_target": changed(b"/chat", "/é?q=\U0001f600".encode()),
+        "utf_8_that_breaks_off": changed(b"/chat", b"/\xc3"),
+        "longest_header": more(b"Cookie: " + b"c" * (16 * 1024 - 8)),
+        "header_too_long": more(b"Cookie: " + b"c" * (16 * 1024 - 7)),
     }
     return {name: bytes([number * 7 % 256]) + head for number, (name, head) in enumerate(table.items())}
 

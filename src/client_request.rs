@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::error::Error;
 use crate::handshake::grammar;
+use crate::handshake::head::HeadLimits;
 use crate::handshake::open::Opening;
 use crate::handshake::url::{Url, UrlError, without_secrets};
 
@@ -11,10 +12,10 @@ use crate::handshake::url::{Url, UrlError, without_secrets};
 ///
 /// It is checked when it is opened.
 ///
-/// # Qt
 /// Shown with `{:?}`, it has neither the user information and the query of the URL nor the values of
 /// headers and subprotocols, which may be passwords, cookies or tokens.
 ///
+/// # Qt
 ///
 /// `QNetworkRequest` and `QWebSocketHandshakeOptions` in one.
 ///
@@ -78,7 +79,11 @@ impl ClientRequest {
     }
 
     /// Checks everything.
-    pub(crate) fn checked(self, origin: Option<String>) -> Result<Opening, Error> {
+    pub(crate) fn checked(
+        self,
+        origin: Option<String>,
+        answer_limits: HeadLimits,
+    ) -> Result<Opening, Error> {
         let Self { url, headers, subprotocols } = self;
         let parsed = Url::parse(&url).map_err(|error| match error {
             UrlError::Scheme => Error::UnsupportedScheme(without_secrets(&url)),
@@ -146,7 +151,7 @@ mod tests {
     use super::*;
 
     fn checked(request: ClientRequest) -> Result<(), String> {
-        request.checked(None).map(drop).map_err(|error| error.to_string())
+        request.checked(None, HeadLimits::default()).map(drop).map_err(|error| error.to_string())
     }
 
     /// Qt: CLI-05, CLI-10; catalogue.md: our own setters refuse CR, LF, NUL and what is no token.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use smol::future::{block_on, poll_once};
 
 use crate::handshake::accept::{self, Failure};
-use crate::handshake::head::{MAX_HEAD, MAX_HEADERS, MAX_LINE};
+use crate::handshake::head::HeadLimits;
 use crate::handshake::pieces::{Outcome, read};
 use crate::handshake::refusal::Refusal;
 use crate::handshake::request::HandshakeRequest;
@@ -22,7 +22,10 @@ pub fn head(data: &[u8]) {
     assert_eq!(read(&mut pieces()), outcome, "cut into pieces");
     assert_eq!(read(&mut bytes.chunks(1)), outcome, "byte by byte");
     match &outcome {
-        Ok(None) => assert!(bytes.len() <= MAX_HEAD + 2, "{} bytes are kept", bytes.len()),
+        Ok(None) => {
+            let most = HeadLimits::default().head + 2;
+            assert!(bytes.len() <= most, "{} bytes are kept", bytes.len());
+        }
         Ok(Some((request, rest))) => {
             let (head, leftover) = bytes.split_at(bytes.len() - rest.len());
             assert_eq!(leftover, rest);
@@ -37,17 +40,21 @@ pub fn head(data: &[u8]) {
 /// What was accepted keeps to the rules, read by other code.
 fn check_head(head: &[u8]) {
     let head = head.strip_prefix(b"\r\n").unwrap_or(head);
-    assert!(head.len() <= MAX_HEAD);
+    let limits = HeadLimits::default();
+    assert!(head.len() <= limits.head);
     let head: String = head.iter().copied().map(char::from).collect();
     let lines = head.strip_suffix("\r\n\r\n").map(|lines| lines.split("\r\n").collect::<Vec<_>>());
     let lines = lines.unwrap_or_default();
     let is_text = |line: &&str| !line.contains(|c| c != '\t' && c < ' ' || c == '\x7F');
-    assert!(lines.iter().all(|line| is_text(line) && line.len() <= MAX_LINE), "{lines:?}");
+    assert!(
+        lines.iter().all(|line| is_text(line) && line.chars().count() <= limits.header_line),
+        "{lines:?}"
+    );
 
     let (first, headers) = lines.split_first().unwrap_or((&"", &[]));
     assert!(first.starts_with("GET ") && first.ends_with(" HTTP/1.1"), "{first:?}");
     assert_eq!(first.split(' ').count(), 3, "{first:?}");
-    assert!(headers.len() <= MAX_HEADERS);
+    assert!(first.chars().count() <= limits.request_line && headers.len() <= limits.headers);
     let mut values = HashMap::<_, Vec<_>>::new();
     for (name, value) in headers.iter().filter_map(|line| line.split_once(':')) {
         values.entry(name.to_lowercase()).or_default().push(value.trim_matches([' ', '\t']));
@@ -71,7 +78,8 @@ fn check_canonical(request: &HandshakeRequest) {
     assert!(rest.is_empty());
     assert_eq!((again.key(), again.host()), (request.key(), request.host()));
     assert_eq!(again.canonical_head(), head);
-    assert!(request.resource_name().starts_with('/'));
+    let resource = request.resource_name();
+    assert!(resource.starts_with('/') && resource.bytes().all(|byte| byte.is_ascii_graphic()));
 }
 
 /// An answer is a response of HTTP/1.1 whose length is what it says.
@@ -110,7 +118,7 @@ fn check_stream<'b>(pieces: impl Iterator<Item = &'b [u8]>, outcome: &Outcome) {
 type Answered = Result<Option<(HandshakeRequest, Vec<u8>)>, Refusal>;
 
 async fn answer(stream: &mut Stream) -> Answered {
-    match accept::read_request(stream, &[]).await {
+    match accept::read_request(stream, &[], HeadLimits::default()).await {
         Ok((request, leftover)) => {
             let agreement = accept::Agreement { server_name: "fuzz", ..Default::default() };
             let upgraded = accept::upgrade(stream, &request, &agreement).await;

@@ -15,7 +15,7 @@ use http::HeaderValue;
 use http::header::{HeaderName, SEC_WEBSOCKET_PROTOCOL, SERVER};
 use smol::io::AsyncWriteExt;
 
-use crate::handshake::head::HeadReader;
+use crate::handshake::head::{HeadLimits, HeadReader};
 use crate::handshake::refusal::Refusal;
 use crate::handshake::request::HandshakeRequest;
 use crate::stream::{Adapter, Stream};
@@ -53,8 +53,9 @@ impl From<Refusal> for Failure {
 pub(crate) async fn read_request(
     stream: &mut Stream,
     received: &[u8],
+    limits: HeadLimits,
 ) -> Result<(HandshakeRequest, Vec<u8>), Failure> {
-    let mut reader = HeadReader::new();
+    let mut reader = HeadReader::new(limits);
     if let Some((request, leftover)) = reader.read(received)? {
         return Ok((request, leftover.to_vec()));
     }

@@ -5,12 +5,14 @@ use std::mem;
 use httparse::{EMPTY_HEADER, ParserConfig, Response, Status};
 
 use super::grammar;
-use super::head::{MAX_HEAD, MAX_HEADERS};
+use super::head::HeadLimits;
 use super::response::HandshakeResponse;
 
 /// Collects the head of the final answer, however it and those before it are cut into packets.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct AnswerReader {
+    /// Those for the number of headers and for the head count here.
+    limits: HeadLimits,
     head: Vec<u8>,
     /// How far the end has been looked for.
     searched: usize,
@@ -30,9 +32,15 @@ pub(crate) struct Asked<'a> {
 }
 
 impl AnswerReader {
+    /// Makes a reader of a server's answer.
+    pub(crate) fn new(limits: HeadLimits) -> Self {
+        let head = Vec::new();
+        Self { limits, head, searched: 0, line_start: 0, interim: 0, is_of_proxy: false }
+    }
+
     /// Makes a reader of the answer to `CONNECT`.
-    pub(crate) fn of_proxy() -> Self {
-        Self { is_of_proxy: true, ..Self::default() }
+    pub(crate) fn of_proxy(limits: HeadLimits) -> Self {
+        Self { is_of_proxy: true, ..Self::new(limits) }
     }
 
     /// Reads on, and returns the final answer when its head is complete, with the bytes behind it.
@@ -69,11 +77,11 @@ impl AnswerReader {
         bytes: &'b [u8],
     ) -> Result<Option<(HandshakeResponse, &'b [u8])>, &'static str> {
         let before = self.head.len();
-        let room = MAX_HEAD.saturating_sub(before);
+        let room = self.limits.head.saturating_sub(before);
         self.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         let Some(end) = self.find_end()? else {
-            if self.head.len() == MAX_HEAD {
-                return Err("the head is longer than 32 KiB");
+            if self.head.len() >= self.limits.head {
+                return Err("its head is too long");
             }
             // What does not begin as HTTP will not become HTTP.
             let is_http = HTTP.starts_with(self.head.get(..HTTP.len()).unwrap_or(&self.head));
@@ -81,7 +89,7 @@ impl AnswerReader {
         };
         let head = mem::take(&mut self.head);
         (self.searched, self.line_start) = (0, 0);
-        let response = parse(head.get(..end).unwrap_or_default(), self.is_of_proxy)?;
+        let response = self.parse(head.get(..end).unwrap_or_default())?;
         Ok(Some((response, bytes.get(end - before..).unwrap_or_default())))
     }
 
@@ -101,31 +109,32 @@ impl AnswerReader {
         }
         Ok(None)
     }
-}
 
-fn parse(head: &[u8], is_of_proxy: bool) -> Result<HandshakeResponse, &'static str> {
-    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
-    let mut response = Response::new(&mut headers);
-    let mut config = ParserConfig::default();
-    config.allow_obsolete_multiline_headers_in_responses(true);
-    match config.parse_response(&mut response, head) {
-        Ok(Status::Complete(_)) => {}
-        Ok(Status::Partial) => return Err("the head breaks off"),
-        Err(httparse::Error::TooManyHeaders) => return Err("it has more than 100 headers"),
-        Err(_) => return Err("it is not HTTP"),
+    fn parse(&self, head: &[u8]) -> Result<HandshakeResponse, &'static str> {
+        // No header has fewer than two bytes.
+        let mut headers = vec![EMPTY_HEADER; self.limits.headers.min(head.len() / 2)];
+        let mut response = Response::new(&mut headers);
+        let mut config = ParserConfig::default();
+        config.allow_obsolete_multiline_headers_in_responses(true);
+        match config.parse_response(&mut response, head) {
+            Ok(Status::Complete(_)) => {}
+            Ok(Status::Partial) => return Err("the head breaks off"),
+            Err(httparse::Error::TooManyHeaders) => return Err("it has too many headers"),
+            Err(_) => return Err("it is not HTTP"),
+        }
+        // RFC 6455 §4.1 speaks of HTTP/1.1; what httparse calls version 1 is that.
+        if response.version != Some(1) && !self.is_of_proxy {
+            return Err("it is not HTTP/1.1");
+        }
+        let headers = response.headers.iter();
+        let headers = headers.map(|header| (header.name.to_owned(), unfold(header.value)));
+        Ok(HandshakeResponse {
+            status: response.code.unwrap_or_default(),
+            reason: response.reason.unwrap_or_default().to_owned(),
+            headers: headers.collect(),
+            body: Vec::new(),
+        })
     }
-    // RFC 6455 §4.1 speaks of HTTP/1.1; what httparse calls version 1 is that.
-    if response.version != Some(1) && !is_of_proxy {
-        return Err("it is not HTTP/1.1");
-    }
-    let headers = response.headers.iter();
-    let headers = headers.map(|header| (header.name.to_owned(), unfold(header.value)));
-    Ok(HandshakeResponse {
-        status: response.code.unwrap_or_default(),
-        reason: response.reason.unwrap_or_default().to_owned(),
-        headers: headers.collect(),
-        body: Vec::new(),
-    })
 }
 
 /// RFC 9112 §5.2: a user agent replaces each fold of a value with a space.
@@ -193,7 +202,7 @@ mod tests {
         bytes: &[u8],
         size: usize,
     ) -> Result<Option<(HandshakeResponse, Vec<u8>)>, &'static str> {
-        let mut reader = AnswerReader::default();
+        let mut reader = AnswerReader::new(HeadLimits::default());
         for (place, piece) in bytes.chunks(size).enumerate() {
             if let Some((response, rest)) = reader.read(piece)? {
                 let behind = bytes.get((place + 1) * size..).unwrap_or_default();
@@ -271,10 +280,10 @@ mod tests {
         assert_eq!(read(b"HTTP/1.1 101 x\r\n folded\r\n\r\n", 9), Err("it is not HTTP"));
         assert_eq!(read(b"\r\nHTTP/1.1 101 x\r\n\r\n", 99), Err("the head breaks off"));
         assert_eq!(read(b"HTTP/1.1 101 x\rX", 1), Err("one of its lines contains a CR"));
-        let long = [&b"HTTP/1.1 101 x\r\nX: "[..], &vec![b'x'; MAX_HEAD]].concat();
-        assert_eq!(read(&long, 1000), Err("the head is longer than 32 KiB"));
+        let long = [&b"HTTP/1.1 101 x\r\nX: "[..], &vec![b'x'; 32 * 1024]].concat();
+        assert_eq!(read(&long, 1000), Err("its head is too long"));
         let many = format!("HTTP/1.1 101 x\r\n{}\r\n", "X: y\r\n".repeat(101));
-        assert_eq!(read(many.as_bytes(), 1000), Err("it has more than 100 headers"));
+        assert_eq!(read(many.as_bytes(), 1000), Err("it has too many headers"));
         assert_eq!(read(b"HTTP/1.1 101 x\r\n", 100), Ok(None));
     }
 

@@ -107,10 +107,12 @@ const MAX_SIZE_LINE: usize = 256;
 mod tests {
     use super::*;
     use crate::handshake::answer::AnswerReader;
+    use crate::handshake::head::HeadLimits;
 
     /// Reads an answer and its body, and tells whether the end was found.
     fn read(answer: &[u8]) -> (Vec<u8>, bool) {
-        let (response, behind) = AnswerReader::default().read(answer).unwrap().unwrap();
+        let (response, behind) =
+            AnswerReader::new(HeadLimits::default()).read(answer).unwrap().unwrap();
         let bodies = [behind.len().max(1), 1, 2, 3].map(|size| {
             let mut reader = BodyReader::new(&response);
             behind.chunks(size).for_each(|piece| reader.read(piece));

@@ -12,19 +12,43 @@ use super::refusal::Refusal;
 use super::request::HandshakeRequest;
 use super::request_line::RequestLine;
 use super::rules;
+use super::url;
 
-/// How long the request line and each header line may be, in bytes without CR LF.
-///
-/// Qt has the same limit (HSR-07).
-pub(crate) const MAX_LINE: usize = 8 * 1024;
+/// How long the parts of a head may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeadLimits {
+    /// For the request line, in bytes without CR LF; [`MAX_REQUEST_LINE`] at most.
+    pub(crate) request_line: usize,
+    /// For each header line, in bytes without CR LF.
+    pub(crate) header_line: usize,
+    /// For the number of headers.
+    pub(crate) headers: usize,
+    /// For the whole head, in bytes with the empty line that ends it.
+    ///
+    /// The empty line that may precede it does not count.
+    pub(crate) head: usize,
+}
 
-/// How many headers a request may have. Qt has the same limit (HSR-07).
-pub(crate) const MAX_HEADERS: usize = 100;
+impl HeadLimits {
+    /// Those of a head that this program has made itself.
+    pub(crate) const OWN: Self = Self {
+        request_line: MAX_REQUEST_LINE,
+        header_line: usize::MAX,
+        headers: usize::MAX,
+        head: usize::MAX,
+    };
+}
 
-/// How long a head may be, in bytes with the empty line that ends it (Qt: 819204, HSR-12).
-///
-/// The empty line that may precede it does not count.
-pub(crate) const MAX_HEAD: usize = 32 * 1024;
+/// Qt has 8 KiB for each line and the same number of headers (HSR-07), and 819204 bytes for the head
+/// (HSR-12).
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self { request_line: 8 * 1024, header_line: 16 * 1024, headers: 100, head: 32 * 1024 }
+    }
+}
+
+/// What the limit for the request line may be, in bytes: the places in [`RequestLine`] have 16 bits.
+pub(crate) const MAX_REQUEST_LINE: usize = 32 * 1024;
 
 /// By how many bytes the memory for a head grows, as far as more than one packet brings them.
 const SMALLEST_STEP: usize = 128;
@@ -32,10 +56,11 @@ const BIGGEST_STEP: usize = 1024;
 
 /// Makes a checked request of bytes that come in pieces of any size.
 ///
-/// It owns no memory before the first byte, and never more than [`MAX_HEAD`] bytes. After the
-/// request it is as new; after a refusal it is of no use any more.
-#[derive(Debug, Default)]
+/// It owns no memory before the first byte, and never more than the limit for the head. After the
+/// request or a refusal it is of no use any more.
+#[derive(Debug)]
 pub(crate) struct HeadReader {
+    limits: HeadLimits,
     head: Vec<u8>,
     /// Where the line that is being read begins.
     line_start: usize,
@@ -49,8 +74,15 @@ pub(crate) struct HeadReader {
 
 impl HeadReader {
     /// Makes a reader that has read nothing.
-    pub(crate) fn new() -> Self {
-        Self::default()
+    pub(crate) fn new(limits: HeadLimits) -> Self {
+        Self {
+            limits,
+            head: Vec::new(),
+            line_start: 0,
+            request_line: None,
+            headers: 0,
+            had_empty_line: false,
+        }
     }
 
     /// Reads on, and returns the request when it is complete, with the bytes that are behind it.
@@ -86,7 +118,7 @@ impl HeadReader {
         let length = self.head.len();
         let eighth = (length / 8).next_multiple_of(SMALLEST_STEP);
         let step = needed.clamp(SMALLEST_STEP, BIGGEST_STEP).max(eighth);
-        self.head.reserve_exact(step.min(MAX_HEAD - length));
+        self.head.reserve_exact(step.min(self.limits.head.saturating_sub(length)));
     }
 
     /// Returns how many bytes of memory the reader owns.
@@ -97,8 +129,8 @@ impl HeadReader {
 
     /// Checks whether a byte may follow those that have been read.
     fn check(&self, byte: u8) -> Result<(), Refusal> {
-        if self.head.len() == MAX_HEAD {
-            return Err(Refusal::HeadersTooLarge("the head of the request is longer than 32 KiB"));
+        if self.head.len() >= self.limits.head {
+            return Err(Refusal::HeadersTooLarge("the head of the request is too long"));
         }
         // RFC 9112 §2.2 lets a server take a bare LF for a line end. Qt waits for the CR until the
         // handshake times out (HSR-13).
@@ -112,10 +144,24 @@ impl HeadReader {
 
         let line_length = self.head.len() - self.line_start;
         if self.request_line.is_none() {
-            check_in_request_line(byte, line_length)
+            self.check_in_request_line(byte, line_length)
         } else {
             self.check_in_header(byte, line_length)
         }
+    }
+
+    fn check_in_request_line(&self, byte: u8, line_length: usize) -> Result<(), Refusal> {
+        // RFC 3986 §2 has no such bytes in a URL, but some clients send UTF-8 there, and Qt takes it.
+        let may_be_utf_8 = byte >= 0x80 && self.head.starts_with(b"GET ");
+        if !matches!(byte, b' '..=b'~') && !may_be_utf_8 {
+            return Err(Refusal::BadRequest(
+                "the request line contains a byte that is not printable",
+            ));
+        }
+        if line_length >= self.limits.request_line {
+            return Err(Refusal::RequestLineTooLong);
+        }
+        Ok(())
     }
 
     fn check_in_header(&self, byte: u8, line_length: usize) -> Result<(), Refusal> {
@@ -124,15 +170,15 @@ impl HeadReader {
             if matches!(byte, b' ' | b'\t') {
                 return Err(Refusal::BadRequest("a header line begins with white space"));
             }
-            if self.headers == MAX_HEADERS {
-                return Err(Refusal::HeadersTooLarge("the request has more than 100 headers"));
+            if self.headers >= self.limits.headers {
+                return Err(Refusal::HeadersTooLarge("the request has too many headers"));
             }
         }
         if grammar::is_control(byte) {
             return Err(Refusal::BadRequest("a header contains a control character"));
         }
-        if line_length == MAX_LINE {
-            return Err(Refusal::HeadersTooLarge("a header of the request is longer than 8 KiB"));
+        if line_length >= self.limits.header_line {
+            return Err(Refusal::HeadersTooLarge("a header of the request is too long"));
         }
         Ok(())
     }
@@ -149,11 +195,21 @@ impl HeadReader {
                 return Ok(None);
             }
             None => {
-                let line = std::str::from_utf8(line).unwrap_or_default();
-                self.request_line = Some(RequestLine::parse(line)?);
+                let line = std::str::from_utf8(line)
+                    .map_err(|_| Refusal::BadRequest("the request target is not UTF-8"))?;
+                if line.is_ascii() {
+                    self.request_line = Some(RequestLine::parse(line)?);
+                } else {
+                    let line = url::encode_non_ascii(line);
+                    self.request_line = Some(RequestLine::parse(&line)?);
+                    // A power of two, as it grows otherwise: its double would be over the limit.
+                    self.head = Vec::with_capacity((line.len() + 2).next_power_of_two());
+                    self.head.extend_from_slice(line.as_bytes());
+                    self.head.extend_from_slice(b"\r\n");
+                }
             }
             Some(request_line) if line.is_empty() => {
-                let request = HandshakeRequest::new(mem::take(self).head, request_line);
+                let request = HandshakeRequest::new(mem::take(&mut self.head), request_line);
                 rules::check(&request)?;
                 return Ok(Some(request));
             }
@@ -165,16 +221,6 @@ impl HeadReader {
         self.line_start = self.head.len();
         Ok(None)
     }
-}
-
-fn check_in_request_line(byte: u8, line_length: usize) -> Result<(), Refusal> {
-    if !matches!(byte, b' '..=b'~') {
-        return Err(Refusal::BadRequest("the request line contains a byte that is not printable"));
-    }
-    if line_length == MAX_LINE {
-        return Err(Refusal::RequestLineTooLong);
-    }
-    Ok(())
 }
 
 fn check_header_line(line: &[u8]) -> Result<(), Refusal> {
@@ -193,9 +239,6 @@ fn check_header_line(line: &[u8]) -> Result<(), Refusal> {
     }
     Ok(())
 }
-
-// The places in `RequestLine` are 16 bits wide.
-const _: () = assert!(MAX_HEAD < u16::MAX as usize);
 
 #[cfg(test)]
 mod tests;

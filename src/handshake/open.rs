@@ -16,7 +16,7 @@ use smol::future::FutureExt;
 
 use super::answer::{self, AnswerReader, Asked};
 use super::body::BodyReader;
-use super::head::HeadReader;
+use super::head::{HeadLimits, HeadReader};
 use super::request::HandshakeRequest;
 use super::response::HandshakeResponse;
 use super::url::Url;
@@ -33,6 +33,7 @@ pub(crate) struct Opening {
     pub(crate) headers: Vec<(String, String)>,
     /// What a server that asked for it is told of who asks.
     pub(crate) authorization: Option<String>,
+    pub(crate) answer_limits: HeadLimits,
 }
 
 /// A connection that a server has agreed to.
@@ -60,7 +61,7 @@ pub(crate) async fn open(stream: &mut Stream, opening: &Opening) -> Result<Opene
     let mut outcome = None;
     let source = CheckedAnswer {
         asked: Asked { accept_key: &accept_key, subprotocols: &opening.subprotocols },
-        reader: AnswerReader::default(),
+        reader: AnswerReader::new(opening.answer_limits),
         outcome: &mut outcome,
         canonical: Vec::new(),
         given: 0,
@@ -106,12 +107,13 @@ impl Opening {
         generate_key()
     }
 
-    /// Returns the request, as a server reads it; `None` when it is longer than servers accept.
+    /// Returns the request, as a server reads it; `None` when its first line is too long.
     pub(crate) fn handshake_request(&self) -> Option<HandshakeRequest> {
         let request_line = format!("GET {} HTTP/1.1\r\n", self.url.resource);
         let headers = self.headers().map(|(name, value)| format!("{name}: {value}\r\n"));
         let head: String = [request_line].into_iter().chain(headers).collect();
-        let (request, _) = HeadReader::new().read((head + "\r\n").as_bytes()).ok()??;
+        let (request, _) =
+            HeadReader::new(HeadLimits::OWN).read((head + "\r\n").as_bytes()).ok()??;
         Some(request)
     }
 

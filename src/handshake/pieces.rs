@@ -1,6 +1,6 @@
 //! Reads heads that come in pieces, for tests.
 
-use super::head::{HeadReader, MAX_HEAD};
+use super::head::{HeadLimits, HeadReader};
 use super::refusal::Refusal;
 use super::request::HandshakeRequest;
 
@@ -9,10 +9,16 @@ pub(crate) type Outcome = Result<Option<(HandshakeRequest, Vec<u8>)>, Refusal>;
 
 /// Reads pieces until the answer is certain; what was not needed is left over.
 pub(crate) fn read(pieces: &mut dyn Iterator<Item = &[u8]>) -> Outcome {
-    let mut reader = HeadReader::new();
+    read_with(HeadLimits::default(), pieces)
+}
+
+/// The same with limits of the caller's choice.
+pub(crate) fn read_with(limits: HeadLimits, pieces: &mut dyn Iterator<Item = &[u8]>) -> Outcome {
+    let mut reader = HeadReader::new(limits);
     while let Some(piece) = pieces.next() {
         let found = reader.read(piece);
-        assert!(reader.buffer_size() <= MAX_HEAD, "{}", reader.buffer_size());
+        let most = limits.head.next_power_of_two();
+        assert!(reader.buffer_size() <= most, "{}", reader.buffer_size());
         if let Some((request, rest)) = found? {
             return Ok(Some((request, [rest, &pieces.collect::<Vec<_>>().concat()].concat())));
         }

@@ -31,7 +31,7 @@ pub(crate) enum Refusal {
     #[error("the handshake took too long")]
     Timeout,
     /// The request line is longer than a request line may be (414).
-    #[error("the request line is longer than 8 KiB")]
+    #[error("the request line is too long")]
     RequestLineTooLong,
     /// It is a request for something other than a WebSocket connection (426).
     #[error("the request does not ask for an upgrade to websocket")]

@@ -39,8 +39,10 @@ impl RequestLine {
         check_method_and_version(method, version)?;
         let (authority_start, resource_start) = split_target(target)?;
 
-        let place = |offset: usize| {
-            u16::try_from(method.len() + 1 + offset).map_err(|_| Refusal::RequestLineTooLong)
+        // One byte is left for the slash that may be missing.
+        let place = |offset: usize| match u16::try_from(method.len() + 1 + offset) {
+            Ok(place) if place < u16::MAX => Ok(place),
+            _ => Err(Refusal::RequestLineTooLong),
         };
         Ok(Self {
             authority_start: place(authority_start)?,

@@ -180,14 +180,31 @@ fn encode(resource: &str) -> String {
         if byte.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push('%');
-            for digit in [byte >> 4, byte & 0xF] {
-                let digit = char::from_digit(digit.into(), 16).unwrap_or_default();
-                encoded.push(digit.to_ascii_uppercase());
-            }
+            push_escape(&mut encoded, byte);
         }
     }
     encoded
+}
+
+/// Encodes what no ASCII character is, and nothing else.
+pub(super) fn encode_non_ascii(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len() * 3);
+    for byte in text.bytes() {
+        if byte.is_ascii() {
+            encoded.push(char::from(byte));
+        } else {
+            push_escape(&mut encoded, byte);
+        }
+    }
+    encoded
+}
+
+fn push_escape(encoded: &mut String, byte: u8) {
+    encoded.push('%');
+    for digit in [byte >> 4, byte & 0xF] {
+        let digit = char::from_digit(digit.into(), 16).unwrap_or_default();
+        encoded.push(digit.to_ascii_uppercase());
+    }
 }
 
 #[cfg(test)]

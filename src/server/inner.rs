@@ -13,6 +13,7 @@ use smol::Task;
 use crate::close_code::CloseCode;
 use crate::error::Error;
 use crate::event_loop::LoopHandle;
+use crate::handshake::head::HeadLimits;
 use crate::host_address::HostAddress;
 use crate::server::capacity::Capacity;
 use crate::server::cors_authenticator::CorsAuthenticator;
@@ -58,6 +59,7 @@ pub(super) struct State {
     pub(super) handshakes: BTreeMap<u64, Task<()>>,
     pub(super) next_handshake: u64,
     pub(super) handshake_timeout: Option<Duration>,
+    pub(super) head_limits: HeadLimits,
     /// What was set for the sockets of clients that come; none while all are the defaults.
     pub(super) socket_settings: Option<Settings>,
     pub(super) error: Option<Error>,
@@ -91,6 +93,7 @@ impl Inner {
             handshakes: BTreeMap::new(),
             next_handshake: 0,
             handshake_timeout: Some(DEFAULT_HANDSHAKE_TIMEOUT),
+            head_limits: HeadLimits::default(),
             socket_settings: None,
             error: None,
         };

@@ -21,6 +21,7 @@ mod capacity;
 mod clients;
 mod cors_authenticator;
 mod gate;
+mod head_limits;
 mod inner;
 mod keepalive;
 mod opening;
@@ -46,6 +47,12 @@ pub use weak::WeakWebSocketServer;
 /// event loop of the thread that made it; its signals are emitted there, but for the
 /// [`server_error`](Self::server_error) of a call that fails. Dropping the last handle
 /// closes it as [`close`](Self::close) does, without a signal; sockets that were taken live on.
+///
+/// A request may have a request line of 8 KiB, 100 headers of 16 KiB each, and 32 KiB in all
+/// ([`set_max_request_line_size`](Self::set_max_request_line_size),
+/// [`set_max_header_count`](Self::set_max_header_count),
+/// [`set_max_header_line_size`](Self::set_max_header_line_size),
+/// [`set_max_header_size`](Self::set_max_header_size)); what is longer is refused with 414 or 431.
 ///
 /// # Qt
 ///

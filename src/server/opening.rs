@@ -101,9 +101,10 @@ impl Newcomer {
         server_name: &str,
         timeout: &mut TimeLimit,
     ) {
+        let Some(limits) = server.upgrade().map(|server| server.lock().head_limits) else { return };
         let received = mem::take(&mut self.received);
         let head = {
-            let head = pin!(accept::read_request(&mut self.stream, &received));
+            let head = pin!(accept::read_request(&mut self.stream, &received, limits));
             timeout.keep(head).await
         };
         let outcome = match head {

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::event_loop::EventLoop;
 use crate::handshake::grammar;
 use crate::handshake::response::HandshakeResponse;
+use crate::handshake::url::without_secrets;
 use crate::mask_generator::MaskGenerator;
 use crate::network_proxy::NetworkProxy;
 use crate::socket::client_end::ClientEnd;
@@ -90,7 +91,6 @@ impl WebSocket {
     /// [`Error::InvalidSubprotocol`].
     #[doc(alias = "open")]
     pub fn open_request(&self, request: ClientRequest) -> Result<(), Error> {
-        let Some(end) = self.inner.client_end() else { return Err(Error::AlreadyOpen) };
         let result = self.begin_to_open(request);
         match &result {
             Ok(()) | Err(Error::AlreadyOpen) => {}
@@ -100,13 +100,15 @@ impl WebSocket {
     }
 
     fn begin_to_open(&self, request: ClientRequest) -> Result<(), Error> {
+        let Some(end) = self.inner.client_end() else { return Err(Error::AlreadyOpen) };
         let mut state = end.lock();
-        let opening = request.checked(state.origin.clone())?;
+        let shown = without_secrets(request.url());
+        let opening = request.checked(state.origin.clone(), state.answer_limits)?;
         if opening.url.is_secure && cfg!(not(feature = "tls")) {
             return Err(Error::SecureModeNotSupported);
         }
         let Some(request) = opening.handshake_request() else {
-            return Err(Error::InvalidHeaderValue("more than 100 headers or 32 KiB".into()));
+            return Err(Error::InvalidUrl(shown));
         };
         if state.is_busy || !self.inner.session.begin_connecting() {
             return Err(Error::AlreadyOpen);
@@ -161,6 +163,30 @@ impl WebSocket {
     #[must_use]
     pub fn connect_timeout(&self) -> Option<Duration> {
         self.inner.client_end().and_then(|end| end.lock().connect_timeout)
+    }
+
+    /// Sets the maximum number of headers of an answer, from the next `open` on; the default is 100.
+    ///
+    /// One with more, of the server or of a proxy, ends the attempt with [`Error::InvalidAnswer`].
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: its limits are fixed.
+    pub fn set_max_header_count(&self, count: usize) {
+        if let Some(end) = self.inner.client_end() {
+            end.lock().answer_limits.headers = count;
+        }
+    }
+
+    /// Sets the maximum size of an answer's head, in bytes, from the next `open` on; the default is
+    /// 32 KiB.
+    ///
+    /// It is that of the status line and all headers together. What is longer is an error, as with
+    /// [`set_max_header_count`](Self::set_max_header_count).
+    pub fn set_max_header_size(&self, size: usize) {
+        if let Some(end) = self.inner.client_end() {
+            end.lock().answer_limits.head = size;
+        }
     }
 
     /// Sets the proxy through which the server is reached, from the next `open` on; the default is

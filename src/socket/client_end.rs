@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::event_loop::LoopHandle;
+use crate::handshake::head::HeadLimits;
 use crate::handshake::request::HandshakeRequest;
 use crate::handshake::response::HandshakeResponse;
 use crate::network_proxy::NetworkProxy;
@@ -22,6 +23,7 @@ pub(super) struct ClientEnd {
 pub(super) struct ClientState {
     pub(super) origin: Option<String>,
     pub(super) connect_timeout: Option<Duration>,
+    pub(super) answer_limits: HeadLimits,
     pub(super) proxy: Option<NetworkProxy>,
     /// Something is under way: connecting, or the life of a connection.
     pub(super) is_busy: bool,
@@ -44,6 +46,7 @@ impl ClientEnd {
         let state = ClientState {
             origin: None,
             connect_timeout: Some(DEFAULT_CONNECT_TIMEOUT),
+            answer_limits: HeadLimits::default(),
             proxy: None,
             is_busy: false,
             has_panicked: false,

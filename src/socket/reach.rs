@@ -85,7 +85,7 @@ async fn tunnel_through(
     opening: &Opening,
     login: &mut Login,
 ) -> Result<Stream, Error> {
-    let (host, port) = (&opening.url.host, opening.url.port);
+    let (host, port, limits) = (&opening.url.host, opening.url.port, opening.answer_limits);
     let proxy_host = ascii_name(&proxy.host).unwrap_or_else(|| proxy.host.clone());
     let ask = |login: &mut Login, realm: &str| {
         ask(inner, login, realm, |signals| &signals.proxy_authentication_required)
@@ -101,7 +101,8 @@ async fn tunnel_through(
                 tunnel::connect_socks5(&mut stream, host, port, who).await.err()
             }
             ProxyKind::Http => {
-                let connect = tunnel::connect_http(&mut stream, host, port, credentials.as_ref());
+                let connect =
+                    tunnel::connect_http(&mut stream, host, port, credentials.as_ref(), limits);
                 match connect.await {
                     Ok(()) => None,
                     Err(HttpFailure::Other(failure)) => Some(failure),

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use crate::authenticator::Credentials;
 use crate::handshake::answer::AnswerReader;
 use crate::handshake::basic_auth;
+use crate::handshake::head::HeadLimits;
 use crate::handshake::response::HandshakeResponse;
 use crate::stream::Stream;
 
@@ -23,12 +24,13 @@ pub(crate) async fn connect(
     host: &str,
     port: u16,
     credentials: Option<&Credentials>,
+    limits: HeadLimits,
 ) -> Result<(), HttpFailure> {
     let request = request(host, port, credentials);
     let written = write_all(stream, request.as_bytes()).await;
     written.map_err(|error| HttpFailure::Other(error.into()))?;
 
-    let answer = read_answer(stream).await.map_err(HttpFailure::Other)?;
+    let answer = read_answer(stream, limits).await.map_err(HttpFailure::Other)?;
     match answer.status() {
         200..=299 => Ok(()),
         407 => match basic_auth::realm(answer.raw_values("Proxy-Authenticate")) {
@@ -49,8 +51,11 @@ fn request(host: &str, port: u16, credentials: Option<&Credentials>) -> String {
     format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n")
 }
 
-async fn read_answer(stream: &mut Stream) -> Result<HandshakeResponse, Failure> {
-    let mut reader = AnswerReader::of_proxy();
+async fn read_answer(
+    stream: &mut Stream,
+    limits: HeadLimits,
+) -> Result<HandshakeResponse, Failure> {
+    let mut reader = AnswerReader::of_proxy(limits);
     let mut buffer = [0; READ_SIZE];
     loop {
         let count = poll_fn(|cx| stream.poll_read(cx, &mut buffer)).await?;

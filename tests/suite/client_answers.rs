@@ -256,6 +256,46 @@ fn an_answer_that_breaks_a_rule_is_an_error() -> Result<()> {
     Ok(())
 }
 
+/// What an answer may have is for the program to limit.
+#[test]
+fn the_limits_of_an_answer_can_be_set() -> Result<()> {
+    let long = format!("Set-Cookie: {}\r\n", "y".repeat(60_000));
+    let many = "X: y\r\n".repeat(300);
+    let few = "X: y\r\n".repeat(20);
+    let open = |set: fn(&WebSocket), lines: &str| {
+        let (server, lines) = (RawServer::listen()?, lines.to_owned());
+        let (socket, recorder) = (WebSocket::new(), Recorder::default());
+        recorder.watch(&socket);
+        set(&socket);
+        socket.open(server.url())?;
+        serve(move || {
+            let mut client = server.read_request()?;
+            // A client that has seen enough goes before the end.
+            let _ = client.accept(&lines).and_then(|()| client.close(1000, ""));
+            Ok(())
+        })?;
+        recorder.wait_for_disconnected(1)?;
+        anyhow::Ok(socket.error())
+    };
+    let raise = |socket: &WebSocket| {
+        socket.set_max_header_size(100_000);
+        socket.set_max_header_count(400);
+    };
+    let is_invalid = |error: Option<Error>| matches!(error, Some(Error::InvalidAnswer(_)));
+
+    for lines in [&long, &many] {
+        ensure!(is_invalid(open(|_socket| {}, lines)?));
+        let error = open(raise, lines)?;
+        ensure!(error.is_none(), "{error:?}");
+    }
+    ensure!(open(|_socket| {}, &few)?.is_none());
+    ensure!(is_invalid(open(|socket| socket.set_max_header_count(10), &few)?));
+    ensure!(is_invalid(open(|socket| socket.set_max_header_size(200), &few)?));
+    let endless = open(|socket| socket.set_max_header_count(usize::MAX), &few)?;
+    ensure!(endless.is_none(), "{endless:?}");
+    Ok(())
+}
+
 /// The same with an accept key that is right.
 #[test]
 fn an_answer_with_something_nobody_asked_for_is_an_error() -> Result<()> {

@@ -127,6 +127,22 @@ fn the_origin_of_a_client_is_what_was_set() -> Result<()> {
     Ok(())
 }
 
+/// A `Cookie` that servers of other makes take, too; what is sent is for the server to limit.
+#[test]
+fn long_headers_are_sent() -> Result<()> {
+    let cookie = "c".repeat(20_000);
+    let headers = |request: ClientRequest| {
+        (0..150).fold(request.header("Cookie", &*cookie), |request, _| request.header("X", "y"))
+    };
+
+    let (socket, client) = open("/", headers, "")?;
+
+    assert_eq!(client.header("Cookie").map(str::len), Some(20_000));
+    assert_eq!(client.request.matches("\nx: y\r").count(), 150);
+    assert_eq!(socket.request().raw_header("Cookie").map(<[u8]>::len), Some(20_000));
+    Ok(())
+}
+
 /// Qt: CLI-10, CLI-11.
 #[test]
 fn the_server_chooses_one_of_the_subprotocols_or_none() -> Result<()> {

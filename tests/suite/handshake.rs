@@ -10,7 +10,7 @@ use crate::support::raw_peer::{
     self, ACCEPT, Frame, KEY, RawPeer, Response, TEXT, check_good_client, masked,
 };
 use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, echo, echo_server, listening_server, serve};
+use crate::support::{DEADLINE, echo, echo_server, listening_server, serve, wait_until};
 
 /// Qt: HSR-14, HSR-15 (a `Date`, which is not asked for), HSR-17; RFC 6455 §4.2.2.
 #[test]
@@ -56,6 +56,8 @@ fn what_http_allows_is_accepted() -> Result<()> {
         changed("\r\n\r\n", "\r\nContent-Length: 0\r\n\r\n")?,
         changed("\r\n\r\n", "\r\nX-Old: caf\u{e9}\r\nX-Empty:\r\n\r\n")?,
         changed("\r\n\r\n", "\r\nOrigin: https://example.org\r\n\r\n")?,
+        changed("/chat?room=1", "/chât?q=é&r=\u{1F600}")?,
+        changed("/chat?room=1", "ws://bücher.example/é")?,
     ];
 
     check_accepted(requests)
@@ -138,20 +140,65 @@ fn heads_over_the_limits_are_refused_as_soon_as_that_is_certain() -> Result<()> 
         changed("\r\n\r\n", &format!("\r\n{filler}{:x<last$}\r\n\r\n", "X: "))
     };
 
-    check_accepted(vec![many(95)?, long_header(8192)?, long_line(8192)?, whole(32 * 1024)?])?;
+    check_accepted(vec![many(95)?, long_header(16_384)?, long_line(8192)?, whole(32 * 1024)?])?;
 
     let too_large = Refusal { status: 431, close_code: 1009, headers: &[] };
     let mut endless = request.trim_end().to_owned();
     endless.push_str(&"\r\nX: y".repeat(100_000));
     check_refused(
         &too_large,
-        vec![many(96)?, long_header(8193)?, whole(32 * 1024 + 1)?, endless]
+        vec![many(96)?, long_header(16_385)?, whole(32 * 1024 + 1)?, endless]
             .into_iter()
             .map(String::into_bytes)
             .collect(),
     )?;
     let too_long = Refusal { status: 414, close_code: 1009, headers: &[] };
     check_refused(&too_long, vec![long_line(8193)?.into(), b"GET /".repeat(100_000)])
+}
+
+/// The limits are those of the program, for handshakes that begin from then on.
+#[test]
+fn the_limits_of_a_head_can_be_set() -> Result<()> {
+    let server = echo_server()?;
+    let (line, header) = (server.max_request_line_size(), server.max_header_line_size());
+    ensure!((line, header) == (8 * 1024, 16 * 1024), "{line} {header}");
+    let (count, head) = (server.max_header_count(), server.max_header_size());
+    ensure!((count, head) == (100, 32 * 1024), "{count} {head}");
+    let recorder = Recorder::default();
+    recorder.watch_server(&server);
+    let port = server.server_port();
+
+    serve(move || {
+        let status = |request: String| -> Result<u16> {
+            let mut peer = RawPeer::connect(port)?;
+            // What is refused need not be read to its end.
+            let _ = peer.send(request);
+            peer.read_status()
+        };
+        let line = |length: usize| changed("/chat", &"/x".repeat(length / 2));
+        let header = |length| changed("\r\n\r\n", &format!("\r\n{:x<length$}\r\n\r\n", "Cookie: "));
+        let many = |count| changed("\r\n\r\n", &format!("\r\n{}\r\n", "X: y\r\n".repeat(count)));
+        ensure!((status(line(20_000)?)?, status(header(60_000)?)?) == (414, 431));
+        ensure!(status(many(300)?)? == 431);
+
+        server.set_max_request_line_size(30_000);
+        server.set_max_header_line_size(60_000);
+        server.set_max_header_count(400);
+        server.set_max_header_size(100_000);
+        ensure!((status(line(20_000)?)?, status(header(60_000)?)?) == (101, 101));
+        ensure!(status(many(300)?)? == 101);
+        ensure!((status(header(60_001)?)?, status(many(401)?)?) == (431, 431));
+
+        server.set_max_request_line_size(usize::MAX);
+        server.set_max_header_line_size(usize::MAX);
+        server.set_max_header_size(500);
+        ensure!(server.max_request_line_size() == 32 * 1024);
+        ensure!((status(header(400)?)?, status(line(400)?)?) == (431, 431));
+        check_good_client(port)
+    })?;
+    let expected = ["refused 414 1009", "refused 431 1009", "refused 431 1009"];
+    ensure!(recorder.lines().starts_with(&expected.map(str::to_owned)), "{:?}", recorder.lines());
+    Ok(())
 }
 
 /// Qt: HSR-02, HSR-05, HSR-08, HSR-09 and HSR-13; RFC 9112 §2.2, §3.2, §5.1 and §5.2, RFC 6455
@@ -169,7 +216,9 @@ fn broken_requests_are_answered_with_400() -> Result<()> {
         changed("\r\n\r\n", "\r\nX : a\r\n\r\n")?.into(),
         changed("\r\n\r\n", "\r\nno colon\r\n\r\n")?.into(),
         changed("\r\n\r\n", "\r\n: no name\r\n\r\n")?.into(),
-        changed("/chat", "/ch\u{e4}t")?.into(),
+        changed("GET", "G\u{c9}T")?.into(),
+        [b"GET /\xe4 ", &raw_peer::request().as_bytes()["GET /chat?room=1 ".len()..]].concat(),
+        [b"GET /\xc3( ", &raw_peer::request().as_bytes()["GET /chat?room=1 ".len()..]].concat(),
         raw_peer::request().replace("\r\n", "\n").into(),
         // The host.
         changed(&format!("{host}\r\n"), "")?.into(),
@@ -243,6 +292,40 @@ fn other_methods_and_versions_of_http_are_refused() -> Result<()> {
     let (old, new) = (changed("HTTP/1.1", "HTTP/1.0")?, changed("HTTP/1.1", "HTTP/2.0")?);
     let versions = vec![old.into(), new.into()];
     check_refused(&Refusal { status: 505, close_code: 1002, headers: &[] }, versions)
+}
+
+/// RFC 3986 §2.1: what no URL contains is shown as URLs have it. Qt accepts these requests, too.
+#[test]
+fn raw_utf_8_in_the_target_is_shown_percent_encoded() -> Result<()> {
+    let server = listening_server()?;
+    let port = server.server_port();
+
+    for (target, resource, url) in [
+        ("/p?q=é", "/p?q=%C3%A9", "ws://127.0.0.1/p?q=%C3%A9"),
+        (
+            "/日本?x=%41\"",
+            "/%E6%97%A5%E6%9C%AC?x=%41\"",
+            "ws://127.0.0.1/%E6%97%A5%E6%9C%AC?x=%41\"",
+        ),
+        ("ws://a.example?é", "/?%C3%A9", "ws://a.example/?%C3%A9"),
+    ] {
+        let _peer = serve(move || {
+            let mut peer = RawPeer::connect(port)?;
+            // Byte by byte: a character may be cut.
+            for byte in changed("/chat?room=1", target)?.bytes() {
+                peer.send([byte])?;
+            }
+            peer.expect_upgrade()?;
+            Ok(peer)
+        })?;
+
+        wait_until(|| server.has_pending_connections())?;
+        let socket = server.next_pending_connection().context("no socket")?;
+        ensure!(socket.resource_name() == resource, "{}", socket.resource_name());
+        ensure!(socket.request_url() == url, "{}", socket.request_url());
+        ensure!(socket.request().resource_name() == resource);
+    }
+    Ok(())
 }
 
 /// A client that goes away in the middle, with an end or with a reset, is reported; one that never

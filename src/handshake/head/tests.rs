@@ -1,9 +1,13 @@
 //! How lines are read, what they may contain, and where the limits are.
 
-use super::{HeadReader, MAX_HEAD, MAX_HEADERS, MAX_LINE};
+use super::{HeadLimits, HeadReader, MAX_REQUEST_LINE};
 
-use crate::handshake::pieces::read;
+use crate::handshake::pieces::{read, read_with};
 use crate::handshake::testing::{HEAD, head_and, head_with, outcome, refusal, request};
+
+/// The default ones.
+const LIMITS: HeadLimits =
+    HeadLimits { request_line: 8 * 1024, header_line: 16 * 1024, headers: 100, head: 32 * 1024 };
 
 /// Checks that the bytes are refused with this status at the last of them, and not before.
 fn assert_refused_at_the_last_byte(status: u16, bytes: &[u8]) {
@@ -64,8 +68,9 @@ fn bytes_that_no_head_contains_are_refused_at_once() {
         b"\0",
         b"GET /\t",
         b"GET /\x7f",
-        b"GET /\xc3",
         b"\xff",
+        b"GE\xc3",
+        b"HEAD /\xc3",
         // A TLS client at a port without TLS.
         b"\x16",
         // Within a header.
@@ -96,6 +101,8 @@ fn a_wrong_line_is_refused_at_its_end() {
         (400, "foofoofoo\r\n"),
         (400, "VERB RESOURCE PROTOCOL\r\n"),
         (400, "GET . HTTP/1.1\r\n"),
+        (400, "GET /\u{e9} HTTP/1.1 \u{e9}\r\n"),
+        (400, "GET / HTTP/1.1\u{e9}\r\n"),
         (405, "POST / HTTP/1.1\r\n"),
         (405, "XXX / HTTP/1.1\r\n"),
         (505, "GET / HTTP/1.0\r\n"),
@@ -146,6 +153,55 @@ fn values_may_have_tabs_old_bytes_and_white_space_around_them() {
     assert_eq!(request.host(), "foo.com");
 }
 
+/// RFC 3986 §2.1; the limit counts what is sent, and what it becomes fits.
+#[test]
+fn utf_8_in_the_target_is_encoded() {
+    let head = |target: &str| head_with("/chat", target);
+    for (target, resource) in [
+        ("/\u{e9}?\u{1F600}=%41", "/%C3%A9?%F0%9F%98%80=%41"),
+        ("ws://b\u{fc}.example?\u{e9}", "/?%C3%A9"),
+    ] {
+        assert_eq!(request(&head(target)).resource_name(), resource);
+    }
+    assert_eq!(request(&head("ws://b\u{fc}.example/")).host(), "b%C3%BC.example");
+    for invalid in [&b"GET /\xc3 HTTP/1.1\r\n"[..], b"GET /\xed\xa0\x80 HTTP/1.1\r\n"] {
+        assert_refused_at_the_last_byte(400, invalid);
+    }
+    let most = (LIMITS.request_line - "GET / HTTP/1.1".len()) / 2;
+    let longest = request(&head(&format!("/{}", "\u{e9}".repeat(most))));
+    assert_eq!(longest.resource_name().len(), 1 + 6 * most);
+    // Encoded it would be longer than 16 bits can tell.
+    let limits = HeadLimits { request_line: MAX_REQUEST_LINE, head: 1 << 20, ..LIMITS };
+    let endless = head(&format!("/{}", "\u{e9}".repeat(16_000)));
+    let refusal = read_with(limits, &mut [endless.as_bytes()].into_iter()).unwrap_err();
+    assert_eq!(refusal.status(), 414);
+}
+
+/// Each limit can be another one; the default ones are tested below.
+#[test]
+fn limits_can_be_set() {
+    let limits = HeadLimits { request_line: 20, header_line: 50, headers: 6, head: 250 };
+    let status = |head: &str| match read_with(limits, &mut [head.as_bytes()].into_iter()) {
+        Ok(request) => request.map_or(0, |_| 101),
+        Err(refusal) => refusal.status(),
+    };
+    let header = |length: usize| head_and(&format!("{:x<length$}", "X: "));
+
+    for (head, expected) in [
+        (HEAD.to_owned(), 101),
+        (head_with("/chat", "/chat12"), 101),
+        (head_with("/chat", "/chat123"), 414),
+        (header(50), 101),
+        (header(51), 431),
+        (head_and("X: y"), 101),
+        (head_and("X: y\r\nX: y"), 431),
+        (header(50).replace("foo.com", &"f".repeat(44)), 101),
+        (header(50).replace("foo.com", &"f".repeat(45)).replace("/chat", "/chat12"), 431),
+    ] {
+        assert_eq!(status(&head), expected, "{} {head}", head.len());
+    }
+}
+
 /// 414 comes with the first byte too many (design: 8 KiB).
 #[test]
 fn the_request_line_is_limited() {
@@ -154,10 +210,10 @@ fn the_request_line_is_limited() {
         format!("GET /{path} HTTP/1.1")
     };
 
-    let longest = request(&head_with("GET /chat HTTP/1.1", &line(MAX_LINE)));
-    assert_eq!(longest.resource_name().len(), MAX_LINE - "GET  HTTP/1.1".len());
-    assert_refused_at_the_last_byte(414, line(MAX_LINE + 1).as_bytes());
-    assert_refused_at_the_last_byte(414, "a".repeat(MAX_LINE + 1).as_bytes());
+    let longest = request(&head_with("GET /chat HTTP/1.1", &line(LIMITS.request_line)));
+    assert_eq!(longest.resource_name().len(), LIMITS.request_line - "GET  HTTP/1.1".len());
+    assert_refused_at_the_last_byte(414, line(LIMITS.request_line + 1).as_bytes());
+    assert_refused_at_the_last_byte(414, "a".repeat(LIMITS.request_line + 1).as_bytes());
 }
 
 /// 431 comes with the first byte too many. Qt: HSR-07, with the same numbers.
@@ -166,19 +222,25 @@ fn each_header_line_is_limited() {
     let line = |length: usize| format!("X: {}", "x".repeat(length - 3));
     let start = "GET / HTTP/1.1\r\n";
 
-    let longest = request(&head_and(&line(MAX_LINE)));
-    assert_eq!(longest.raw_header("X").map(<[u8]>::len), Some(MAX_LINE - 3));
-    assert_refused_at_the_last_byte(431, format!("{start}{}", line(MAX_LINE + 1)).as_bytes());
-    assert_refused_at_the_last_byte(431, format!("{start}{}", "x".repeat(MAX_LINE + 1)).as_bytes());
+    let longest = request(&head_and(&line(LIMITS.header_line)));
+    assert_eq!(longest.raw_header("X").map(<[u8]>::len), Some(LIMITS.header_line - 3));
+    assert_refused_at_the_last_byte(
+        431,
+        format!("{start}{}", line(LIMITS.header_line + 1)).as_bytes(),
+    );
+    assert_refused_at_the_last_byte(
+        431,
+        format!("{start}{}", "x".repeat(LIMITS.header_line + 1)).as_bytes(),
+    );
 }
 
 /// Qt: HSR-07; the request line does not count.
 #[test]
 fn the_number_of_headers_is_limited() {
     let there = request(HEAD).raw_headers().count();
-    let most = head_and("X: y\r\n".repeat(MAX_HEADERS - there).trim_end());
+    let most = head_and("X: y\r\n".repeat(LIMITS.headers - there).trim_end());
 
-    assert_eq!(request(&most).raw_headers().count(), MAX_HEADERS);
+    assert_eq!(request(&most).raw_headers().count(), LIMITS.headers);
     let lines = most.strip_suffix("\r\n").unwrap();
     assert_refused_at_the_last_byte(431, format!("{lines}X").as_bytes());
 }
@@ -191,26 +253,26 @@ fn the_whole_head_is_limited() {
         head_with("\r\n\r\n", &format!("\r\n{padding}\r\n"))
     };
 
-    let longest = of_length(MAX_HEAD);
-    assert_eq!(longest.len(), MAX_HEAD);
+    let longest = of_length(LIMITS.head);
+    assert_eq!(longest.len(), LIMITS.head);
     assert_eq!(request(&longest).host(), "foo.com");
     assert_eq!(request(&format!("\r\n{longest}")).host(), "foo.com");
-    assert_refused_at_the_last_byte(431, of_length(MAX_HEAD + 1).as_bytes());
+    assert_refused_at_the_last_byte(431, of_length(LIMITS.head + 1).as_bytes());
 }
 
 /// Catalogue: never buffered beyond the limit, however much is sent and in whatever pieces.
 #[test]
 fn nothing_is_buffered_beyond_the_limits() {
-    assert_eq!(HeadReader::new().buffer_size(), 0);
+    assert_eq!(HeadReader::new(LIMITS).buffer_size(), 0);
 
     let start = b"GET / HTTP/1.1\r\n".to_vec();
     for (endless, limit) in [
-        (b"a".repeat(1 << 20), MAX_LINE),
-        ([start.clone(), b"a".repeat(1 << 20)].concat(), 2 * MAX_LINE),
-        ([start.clone(), b"a:b\r\n".repeat(1 << 18)].concat(), MAX_LINE),
-        ([start, padding(1 << 20).into_bytes()].concat(), MAX_HEAD),
+        (b"a".repeat(1 << 20), LIMITS.request_line),
+        ([start.clone(), b"a".repeat(1 << 20)].concat(), 2 * LIMITS.header_line),
+        ([start.clone(), b"a:b\r\n".repeat(1 << 18)].concat(), LIMITS.request_line),
+        ([start, padding(1 << 20).into_bytes()].concat(), LIMITS.head),
     ] {
-        let mut reader = HeadReader::new();
+        let mut reader = HeadReader::new(LIMITS);
         reader.read(&endless).unwrap_err();
         assert!(reader.buffer_size() <= limit, "{} of {limit}", reader.buffer_size());
     }
