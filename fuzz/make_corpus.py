@@ -150,6 +150,8 @@ def heads():
         "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         "utf_8_in_the_target": changed(b"/chat", "/é?q=\U0001f600".encode()),
         "utf_8_that_breaks_off": changed(b"/chat", b"/\xc3"),
+        "key_with_unused_bits": changed(b"dGhlIHNhbXBsZSBub25jZQ==", b"AQIDBAUGBwgJCgsMDQ4PEC=="),
+        "expectation": more(b"Expect: 100-continue"),
         "longest_header": more(b"Cookie: " + b"c" * (16 * 1024 - 8)),
         "header_too_long": more(b"Cookie: " + b"c" * (16 * 1024 - 7)),
     }

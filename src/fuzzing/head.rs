@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use smol::future::{block_on, poll_once};
 
 use crate::handshake::accept::{self, Failure};
@@ -76,7 +77,8 @@ fn check_canonical(request: &HandshakeRequest) {
     let again = read(&mut [&head[..]].into_iter());
     let Ok(Some((again, rest))) = &again else { unreachable!("{again:?}") };
     assert!(rest.is_empty());
-    assert_eq!((again.key(), again.host()), (request.key(), request.host()));
+    assert_eq!((again.key(), again.host()), (&*request.canonical_key(), request.host()));
+    assert_eq!(again.key().get(..21), request.key().get(..21));
     assert_eq!(again.canonical_head(), head);
     let resource = request.resource_name();
     assert!(resource.starts_with('/') && resource.bytes().all(|byte| byte.is_ascii_graphic()));
@@ -114,6 +116,14 @@ fn check_stream<'b>(pieces: impl Iterator<Item = &'b [u8]>, outcome: &Outcome) {
     compare(answered.as_ref(), &sent_later, outcome, &peer);
 }
 
+/// RFC 6455 §4.2.2 item 5.4: it is that of the key as it was sent.
+fn check_accept_key(answer: &[u8], request: &HandshakeRequest) {
+    let accept_key = derive_accept_key(request.key().as_bytes());
+    let answer = String::from_utf8_lossy(answer).to_lowercase();
+    let line = format!("\r\nsec-websocket-accept: {}\r\n", accept_key.to_lowercase());
+    assert!(answer.contains(&line), "{answer}");
+}
+
 /// The request and what came behind it, the refusal, or nothing because the peer went.
 type Answered = Result<Option<(HandshakeRequest, Vec<u8>)>, Refusal>;
 
@@ -138,7 +148,11 @@ fn compare(answered: Option<&Answered>, sent_later: &[u8], outcome: &Outcome, pe
         (Some(Ok(Some((request, leftover)))), Ok(Some((expected, rest)))) => {
             assert_eq!(request, expected);
             assert_eq!([leftover, sent_later].concat(), *rest);
-            assert!(written.starts_with(b"HTTP/1.1 101 "), "{written:?}");
+            let interim = written.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n");
+            assert!(interim.is_none() || request.has_raw_header("Expect"), "{written:?}");
+            let last = interim.unwrap_or(&written);
+            check_accept_key(last, request);
+            assert!(last.starts_with(b"HTTP/1.1 101 "), "{written:?}");
         }
         (Some(Err(refusal)), Err(expected)) => {
             assert_eq!(refusal, expected);

@@ -9,12 +9,14 @@ use std::io::{self, IoSlice};
 use std::task::{Poll, ready};
 
 use async_tungstenite::accept_hdr_async_with_config;
+use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use async_tungstenite::tungstenite::handshake::server::{Request, Response};
 use async_tungstenite::tungstenite::protocol::WebSocketConfig;
 use http::HeaderValue;
-use http::header::{HeaderName, SEC_WEBSOCKET_PROTOCOL, SERVER};
+use http::header::{HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SERVER};
 use smol::io::AsyncWriteExt;
 
+use crate::handshake::grammar;
 use crate::handshake::head::{HeadLimits, HeadReader};
 use crate::handshake::refusal::Refusal;
 use crate::handshake::request::HandshakeRequest;
@@ -84,17 +86,28 @@ pub(crate) async fn read_request(
     }
 }
 
-/// Answers a request that passed all checks with 101.
+/// Answers a request that passed all checks with 101, and with 100 before if it expects that.
 pub(crate) async fn upgrade(
     stream: &mut Stream,
     request: &HandshakeRequest,
     agreement: &Agreement<'_>,
 ) -> Result<(), Failure> {
+    // RFC 9110 §7.8 and §10.1.1: in this order.
+    let mut expectations = request.raw_values("Expect").flat_map(grammar::list_members);
+    if expectations.any(|expected| expected.eq_ignore_ascii_case(b"100-continue")) {
+        write_all(stream, CONTINUE).await.map_err(Failure::Broken)?;
+    }
     let head = request.canonical_head();
     // It reads the checked head and nothing more.
     let stream = Adapter { stream, source: &*head };
     #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
     let add_headers = |_: &Request, mut response: Response| {
+        // RFC 6455 §4.2.2 item 5.4: of the key as it was sent.
+        if request.key() != request.canonical_key()
+            && let Ok(value) = HeaderValue::from_str(&derive_accept_key(request.key().as_bytes()))
+        {
+            response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, value);
+        }
         let subprotocol = agreement.subprotocol.unwrap_or_default();
         // HSR-14: an empty Server header breaks Safari.
         for (name, value) in
@@ -122,10 +135,13 @@ pub(crate) async fn upgrade(
 /// Answers a request that was refused and ends the connection.
 pub(crate) async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
     let response = refusal.response(server_name);
-    let mut writer = Adapter { stream, source: b"".as_slice() };
-    if writer.write_all(&response).await.is_ok() {
+    if write_all(stream, &response).await.is_ok() {
         end(stream).await;
     }
+}
+
+async fn write_all(stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
+    Adapter { stream, source: b"".as_slice() }.write_all(bytes).await
 }
 
 /// Ends a connection on which all has been said.
@@ -152,6 +168,7 @@ fn add_header(response: &mut Response, name: HeaderName, value: &str) {
     }
 }
 
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// What is read at a time; a usual request fits.
 const READ_SIZE: usize = 2048;
 /// How much input is dropped after a refusal, in bytes: more than is on its way with an honest client.

@@ -179,6 +179,20 @@ impl HandshakeRequest {
         self.ascii_header("Sec-WebSocket-Key").unwrap_or_default()
     }
 
+    /// Returns the key with zeros in the four bits that are not used.
+    ///
+    /// RFC 6455 leaves them to the client; async-tungstenite does not.
+    pub(crate) fn canonical_key(&self) -> String {
+        let (digits, last) = self.key().split_at_checked(21).unwrap_or_default();
+        let last = match last.as_bytes() {
+            [b'A'..=b'P', ..] => 'A',
+            [b'Q'..=b'Z' | b'a'..=b'f', ..] => 'Q',
+            [b'g'..=b'v', ..] => 'g',
+            _ => 'w',
+        };
+        format!("{digits}{last}==")
+    }
+
     /// Returns a request that means the same and holds nothing but what an upgrade needs.
     ///
     /// It is for async-tungstenite, which does not understand all that is valid here, such as a
@@ -191,7 +205,7 @@ impl HandshakeRequest {
                 None => target.push(character),
             }
         }
-        let (host, key) = (self.host(), self.key());
+        let (host, key) = (self.host(), self.canonical_key());
         format!(
             "GET {target} HTTP/1.1\r\n\
              Host: {host}\r\n\

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use slotwork::{EventLoop, WebSocketServer};
 
 use crate::support::raw_peer::{
@@ -294,6 +295,28 @@ fn other_methods_and_versions_of_http_are_refused() -> Result<()> {
     check_refused(&Refusal { status: 505, close_code: 1002, headers: &[] }, versions)
 }
 
+/// RFC 6455 §4.2.1 item 5 and §4.2.2: 16 bytes are asked for, and the key is used as it was sent.
+#[test]
+fn any_key_of_16_bytes_is_accepted_and_answered_as_it_was_sent() -> Result<()> {
+    let server = echo_server()?;
+    let port = server.server_port();
+
+    serve(move || {
+        // The example of RFC 6455 §4.1, whose unused bits are not zero, and others of its kind.
+        for key in
+            ["AQIDBAUGBwgJCgsMDQ4PEC==", "AAAAAAAAAAAAAAAAAAAAAB==", "////////////////////+/=="]
+        {
+            let mut peer = RawPeer::connect(port)?;
+            peer.send(changed(KEY, key)?)?;
+            let answer = Response { head: peer.read_head()?, body: String::new() };
+            let accept = derive_accept_key(key.as_bytes());
+            ensure!(answer.has_header("Sec-WebSocket-Accept", &accept), "{key}: {answer:?}");
+            peer.check_echo("hello")?;
+        }
+        Ok(())
+    })
+}
+
 /// RFC 3986 §2.1: what no URL contains is shown as URLs have it. Qt accepts these requests, too.
 #[test]
 fn raw_utf_8_in_the_target_is_shown_percent_encoded() -> Result<()> {
@@ -326,6 +349,30 @@ fn raw_utf_8_in_the_target_is_shown_percent_encoded() -> Result<()> {
         ensure!(socket.request().resource_name() == resource);
     }
     Ok(())
+}
+
+/// RFC 9110 §7.8 and §10.1.1: 100 first, then 101; a refusal comes without it.
+#[test]
+fn an_upgrade_with_an_expectation_is_continued_first() -> Result<()> {
+    let server = echo_server()?;
+    let port = server.server_port();
+
+    serve(move || {
+        for expectation in
+            ["Expect: 100-continue", "expect:100-Continue ", "EXPECT: x, 100-continue"]
+        {
+            let mut peer = RawPeer::connect(port)?;
+            peer.send(changed("\r\n\r\n", &format!("\r\n{expectation}\r\n\r\n"))?)?;
+            ensure!(peer.read_head()? == "HTTP/1.1 100 Continue\r\n\r\n", "{expectation}");
+            peer.expect_upgrade()?;
+            peer.check_echo("hello")?;
+        }
+        let mut refused = RawPeer::connect(port)?;
+        refused.send(changed("Upgrade: websocket", "Expect: 100-continue")?)?;
+        let answer = refused.read_response()?;
+        ensure!(answer.head.starts_with("HTTP/1.1 426 "), "{answer:?}");
+        check_good_client(port)
+    })
 }
 
 /// A client that goes away in the middle, with an end or with a reset, is reported; one that never

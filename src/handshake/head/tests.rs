@@ -304,7 +304,8 @@ fn random_changes_never_confuse_the_reader() {
                 accepted += 1;
                 let canonical = found.canonical_head();
                 let (canonical, _) = read(&mut [&canonical[..]].into_iter()).unwrap().unwrap();
-                assert_eq!((canonical.host(), canonical.key()), (found.host(), found.key()));
+                let expected = (found.host(), &*found.canonical_key());
+                assert_eq!((canonical.host(), canonical.key()), expected);
             }
             Ok(None) => {}
             Err(refusal) => assert!(refusal.response("").starts_with(b"HTTP/1.1 ")),
