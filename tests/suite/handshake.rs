@@ -375,6 +375,25 @@ fn an_upgrade_with_an_expectation_is_continued_first() -> Result<()> {
     })
 }
 
+/// RFC 9110 §15.5.22: what docs/porting.md has the health check of a proxy expect.
+#[test]
+fn a_health_check_over_http_1_1_is_answered_with_426_and_leaves_nothing() -> Result<()> {
+    let server = echo_server()?;
+    let port = server.server_port();
+
+    serve(move || {
+        for _ in 0..3 {
+            let mut check = RawPeer::connect(port)?;
+            check.send("GET / HTTP/1.1\r\nhost: chat.example.org\r\nconnection: close\r\n\r\n")?;
+            let answer = check.read_response()?;
+            ensure!(answer.head.starts_with("HTTP/1.1 426 "), "{answer:?}");
+        }
+        check_good_client(port)
+    })?;
+    ensure!(server.clients().is_empty() && !server.has_pending_connections());
+    Ok(())
+}
+
 /// A client that goes away in the middle, with an end or with a reset, is reported; one that never
 /// said a word, as port scans and health probes do, is not.
 #[test]
