@@ -1,11 +1,13 @@
 //! The client's side of an opening handshake over a stream (RFC 6455 §4.1).
 //!
-//! async-tungstenite writes the request and computes the keys; the answer is read and checked by
+//! async-tungstenite leads the handshake and computes the keys; the answer is read and checked by
 //! [`AnswerReader`] first. async-tungstenite never sees a byte behind the head: frames that came
-//! with the answer belong to the session.
+//! with the answer belong to the session. Nor does it see what may be a secret, because it logs its
+//! request: the whole one is written in the place of that.
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use async_tungstenite::client_async_with_config;
@@ -13,6 +15,7 @@ use async_tungstenite::tungstenite::handshake::client::{Request, generate_key};
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use async_tungstenite::tungstenite::protocol::WebSocketConfig;
 use smol::future::FutureExt;
+use smol::io::{AsyncRead, AsyncWrite};
 
 use super::answer::{self, AnswerReader, Asked};
 use super::body::BodyReader;
@@ -20,7 +23,7 @@ use super::head::{HeadLimits, HeadReader};
 use super::request::HandshakeRequest;
 use super::response::HandshakeResponse;
 use super::url::Url;
-use crate::stream::{Adapter, Readable, Stream};
+use crate::stream::Stream;
 
 /// What a client asks for, checked.
 pub(crate) struct Opening {
@@ -59,17 +62,19 @@ pub(crate) async fn open(stream: &mut Stream, opening: &Opening) -> Result<Opene
     let request = opening.request().map_err(|error| Failure::Broken(io::Error::other(error)))?;
     let accept_key = derive_accept_key(opening.key.as_bytes());
     let mut outcome = None;
-    let source = CheckedAnswer {
+    let exchange = Exchange {
+        stream,
+        request: opening.head().into_bytes(),
+        written: 0,
         asked: Asked { accept_key: &accept_key, subprotocols: &opening.subprotocols },
         reader: AnswerReader::new(opening.answer_limits),
         outcome: &mut outcome,
         canonical: Vec::new(),
         given: 0,
     };
-    let stream = Adapter { stream, source };
     // Not used: frames are the session's. Without this, its buffer would be allocated.
     let config = WebSocketConfig::default().read_buffer_size(0);
-    let result = client_async_with_config(request, stream, Some(config)).await.map(drop);
+    let result = client_async_with_config(request, exchange, Some(config)).await.map(drop);
     match (outcome, result) {
         (Some(Ok(opened)), Ok(())) => Ok(opened),
         (Some(Err(failure)), _) => Err(failure),
@@ -109,57 +114,64 @@ impl Opening {
 
     /// Returns the request, as a server reads it; `None` when its first line is too long.
     pub(crate) fn handshake_request(&self) -> Option<HandshakeRequest> {
-        let request_line = format!("GET {} HTTP/1.1\r\n", self.url.resource);
-        let headers = self.headers().map(|(name, value)| format!("{name}: {value}\r\n"));
-        let head: String = [request_line].into_iter().chain(headers).collect();
-        let (request, _) =
-            HeadReader::new(HeadLimits::OWN).read((head + "\r\n").as_bytes()).ok()??;
+        let head = self.head();
+        let (request, _) = HeadReader::new(HeadLimits::OWN).read(head.as_bytes()).ok()??;
         Some(request)
     }
 
-    fn request(&self) -> http::Result<Request> {
-        let Url { is_secure, authority, resource, .. } = &self.url;
-        let scheme = if *is_secure { "wss" } else { "ws" };
-        let request = Request::get(format!("{scheme}://{authority}{resource}"));
-        let add = |request: http::request::Builder, (name, value)| request.header(name, value);
-        self.headers().fold(request, add).body(())
+    /// Returns the request as it is written.
+    fn head(&self) -> String {
+        let request_line = format!("GET {} HTTP/1.1\r\n", self.url.resource);
+        let optional = [
+            ("Origin", &self.origin),
+            ("Sec-WebSocket-Protocol", &self.offer),
+            ("Authorization", &self.authorization),
+        ];
+        let optional =
+            optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        let own = self.headers.iter().map(|(name, value)| (&**name, &**value));
+        let headers = self.required_headers().into_iter().chain(optional).chain(own);
+        let lines = headers.map(|(name, value)| format!("{name}: {value}\r\n"));
+        [request_line].into_iter().chain(lines).chain(["\r\n".to_owned()]).collect()
     }
 
-    fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let ours = [
-            ("Host", Some(&*self.url.authority)),
-            ("Connection", Some("Upgrade")),
-            ("Upgrade", Some("websocket")),
-            ("Sec-WebSocket-Version", Some("13")),
-            ("Sec-WebSocket-Key", Some(&*self.key)),
-            ("Origin", self.origin.as_deref()),
-            ("Sec-WebSocket-Protocol", self.offer.as_deref()),
-            ("Authorization", self.authorization.as_deref()),
-        ];
-        let ours = ours.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        ours.chain(self.headers.iter().map(|(name, value)| (&**name, &**value)))
+    /// Returns the least of it that is a request: what async-tungstenite has to know.
+    fn request(&self) -> http::Result<Request> {
+        let request = Request::get(format!("ws://{}/", self.url.authority));
+        let add = |request: http::request::Builder, (name, value)| request.header(name, value);
+        self.required_headers().into_iter().fold(request, add).body(())
+    }
+
+    fn required_headers(&self) -> [(&str, &str); 5] {
+        [
+            ("Host", &self.url.authority),
+            ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", &self.key),
+        ]
     }
 }
 
-/// Gives a reader a checked head and nothing more.
-struct CheckedAnswer<'a> {
+/// Writes the whole request, and gives a reader a checked answer and nothing more.
+struct Exchange<'a> {
+    stream: &'a mut Stream,
+    request: Vec<u8>,
+    /// How much of the request has been written.
+    written: usize,
     asked: Asked<'a>,
     reader: AnswerReader,
     outcome: &'a mut Option<Result<Opened, Failure>>,
-    /// An answer that means the same and holds nothing but what async-tungstenite looks at.
+    /// An answer that says no more than async-tungstenite looks at.
     canonical: Vec<u8>,
     given: usize,
 }
 
-impl CheckedAnswer<'_> {
-    fn poll_answer(
-        &mut self,
-        stream: &mut Stream,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Opened, Failure>> {
+impl Exchange<'_> {
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Opened, Failure>> {
         let mut buffer = [0; READ_SIZE];
         loop {
-            let received = match ready!(stream.poll_read(cx, &mut buffer)) {
+            let received = match ready!(self.stream.poll_read(cx, &mut buffer)) {
                 Ok(0) if self.reader.is_empty() => {
                     return Poll::Ready(Err(Failure::Invalid("there is none")));
                 }
@@ -181,33 +193,28 @@ impl CheckedAnswer<'_> {
         }
     }
 
-    fn canonical_answer(&self, opened: &Opened) -> String {
+    fn canonical_answer(&self) -> String {
         let accept_key = self.asked.accept_key;
-        // RFC 6455 §4.2.2 lets a server choose none of the offered ones; async-tungstenite does not.
-        let named = opened.subprotocol.as_ref().or(self.asked.subprotocols.first());
-        let subprotocol =
-            named.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n")).unwrap_or_default();
         format!(
             "HTTP/1.1 101 Switching Protocols\r\n\
              Upgrade: websocket\r\n\
              Connection: Upgrade\r\n\
              Sec-WebSocket-Accept: {accept_key}\r\n\
-             {subprotocol}\r\n"
+             \r\n"
         )
     }
 }
 
-impl Readable for CheckedAnswer<'_> {
+impl AsyncRead for Exchange<'_> {
     fn poll_read(
-        &mut self,
-        stream: &mut Stream,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         if self.canonical.is_empty() {
-            let outcome = ready!(self.poll_answer(stream, cx));
-            if let Ok(opened) = &outcome {
-                self.canonical = self.canonical_answer(opened).into_bytes();
+            let outcome = ready!(self.poll_answer(cx));
+            if outcome.is_ok() {
+                self.canonical = self.canonical_answer().into_bytes();
             }
             *self.outcome = Some(outcome);
         }
@@ -215,6 +222,28 @@ impl Readable for CheckedAnswer<'_> {
         let count = io::Read::read(&mut rest, buffer)?;
         self.given += count;
         Poll::Ready(Ok(count))
+    }
+}
+
+impl AsyncWrite for Exchange<'_> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let Self { stream, request, written, .. } = &mut *self;
+        while let Some(rest) = request.get(*written..).filter(|rest| !rest.is_empty()) {
+            *written += ready!(stream.poll_write(cx, rest))?;
+        }
+        Poll::Ready(Ok(buffer.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 

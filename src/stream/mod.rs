@@ -22,7 +22,9 @@ mod tls;
 #[cfg(feature = "tls")]
 mod tls_handshake;
 
-pub(crate) use adapter::{Adapter, Readable};
+pub(crate) use adapter::Adapter;
+#[cfg(feature = "tls")]
+pub(crate) use adapter::Readable;
 pub(crate) use adopted::Adopted;
 pub(crate) use listener::{Incoming, Listener};
 pub(crate) use tcp::TcpStream;

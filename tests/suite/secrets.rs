@@ -6,12 +6,15 @@ use std::rc::Rc;
 use anyhow::{Context, Result, ensure};
 use slotwork::{Authenticator, ClientRequest, NetworkProxy, Verdict, WebSocket};
 
-use crate::support::logged::warnings_of;
+use crate::support::logged::{everything_of, warnings_of};
 use crate::support::raw_peer::{RawPeer, request_with};
-use crate::support::{echo_server, listening_server, serve, wait_until};
+use crate::support::raw_server::RawServer;
+use crate::support::{echo_server, listening_server, recorded_client, serve, wait_until};
 
 /// What must not be seen.
 const SECRET: &str = "hunter2";
+/// The same behind "ada:", as RFC 7617 has it.
+const ENCODED: &str = "YWRhOmh1bnRlcjI=";
 
 fn check(what: &str, shown: &str) -> Result<()> {
     ensure!(!shown.contains(SECRET), "{what} shows it: {shown}");
@@ -103,6 +106,51 @@ fn no_error_of_open_shows_a_secret() -> Result<()> {
 
         check("an error", &format!("{error} {error:?} {:?}", socket.error()))?;
         check("its text", &socket.error_string())?;
+    }
+    Ok(())
+}
+
+/// The log has nothing of it at any level, neither of ours nor of the libraries below.
+#[test]
+fn no_secret_of_an_opening_handshake_is_logged() -> Result<()> {
+    let logged = everything_of(|| {
+        let server = RawServer::listen()?;
+        let (socket, recorder) = recorded_client();
+        let proxy = NetworkProxy::http("127.0.0.1", server.port);
+        socket.set_proxy(Some(proxy.credentials("ada", SECRET)));
+        let request = ClientRequest::new("ws://ada:hunter2@a.example/room?token=hunter2")
+            .header("Cookie", "session=hunter2")
+            .subprotocols(["token.hunter2"]);
+        socket.open_request(request)?;
+        serve(move || play_proxy_and_server(&server))?;
+        recorder.wait_for_disconnected(1)?;
+        ensure!(socket.error().is_none(), "{:?}", socket.error());
+        Ok(())
+    })?;
+
+    let log = logged.join("\n");
+    ensure!(!log.is_empty(), "nothing was logged");
+    ensure!(!log.contains(ENCODED), "{log}");
+    check("the log", &log)
+}
+
+/// Asks for a login for the proxy and one for the server, and accepts both.
+fn play_proxy_and_server(server: &RawServer) -> Result<()> {
+    let refusal = |header| format!("{header}-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n");
+    let refused = format!("HTTP/1.1 407 x\r\n{}", refusal("Proxy"));
+    server.read_request()?.peer.send(refused)?;
+    for logs_in in [false, true] {
+        let mut client = server.read_request()?;
+        ensure!(client.request.contains(ENCODED), "{}", client.request);
+        client.peer.send("HTTP/1.1 200 OK\r\n\r\n")?;
+        client.request = client.peer.read_head()?;
+        let sent = client.request.matches(SECRET).count();
+        ensure!(sent == 3 && client.request.contains(ENCODED) == logs_in, "{}", client.request);
+        if logs_in {
+            client.accept("Sec-WebSocket-Protocol: token.hunter2\r\n")?;
+            return client.close(1000, "");
+        }
+        client.peer.send(format!("HTTP/1.1 401 x\r\n{}", refusal("WWW")))?;
     }
     Ok(())
 }

@@ -1,29 +1,43 @@
 //! What was logged in this thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use anyhow::Result;
 use log::{LevelFilter, Log, Metadata, Record};
 
 /// Calls `test` and returns the warnings that were logged in this thread meanwhile.
 pub(crate) fn warnings_of(test: impl FnOnce() -> Result<()>) -> Result<Vec<String>> {
+    logged(LevelFilter::Warn, test)
+}
+
+/// The same with all that was logged, down to the finest level.
+pub(crate) fn everything_of(test: impl FnOnce() -> Result<()>) -> Result<Vec<String>> {
+    logged(LevelFilter::Trace, test)
+}
+
+fn logged(level: LevelFilter, test: impl FnOnce() -> Result<()>) -> Result<Vec<String>> {
     // Only the first of a process is taken; all are alike.
     let _ = log::set_logger(&ThreadLog);
-    log::set_max_level(LevelFilter::Warn);
+    log::set_max_level(LevelFilter::Trace);
     LINES.take();
-    test()?;
+    LEVEL.set(level);
+    let result = test();
+    LEVEL.set(LevelFilter::Off);
+    result?;
     Ok(LINES.take())
 }
 
 struct ThreadLog;
 
 impl Log for ThreadLog {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        LEVEL.try_with(|level| metadata.level() <= level.get()).unwrap_or(false)
     }
 
     fn log(&self, record: &Record<'_>) {
-        let _ = LINES.try_with(|lines| lines.borrow_mut().push(record.args().to_string()));
+        if self.enabled(record.metadata()) {
+            let _ = LINES.try_with(|lines| lines.borrow_mut().push(record.args().to_string()));
+        }
     }
 
     fn flush(&self) {}
@@ -31,4 +45,5 @@ impl Log for ThreadLog {
 
 thread_local! {
     static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static LEVEL: Cell<LevelFilter> = const { Cell::new(LevelFilter::Off) };
 }
