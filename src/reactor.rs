@@ -2,7 +2,8 @@
 //!
 //! A socket is registered once, edge-triggered for both directions; there is no re-arming system
 //! call. An event sets the readiness of its [`Source`] and wakes the task that owns it. The owner
-//! clears the readiness when the kernel said "would block" or gave less than asked for.
+//! clears the readiness when the kernel said "would block" or, where an edge follows that as well,
+//! gave less than asked for.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -97,6 +98,7 @@ impl Reactor {
     }
 
     /// Returns what decides which events are waited for; its descriptor can be polled by others.
+    #[cfg(unix)]
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
     }
@@ -200,7 +202,7 @@ pub(crate) struct Source {
 impl Source {
     /// A new socket can be written at once; that it can be read, an event will tell.
     fn new(key: u32, released: &Arc<Released>) -> Self {
-        let readiness = AtomicU8::new(WRITABLE);
+        let readiness = AtomicU8::new(WRITABLE | AFTER_SHORT);
         Self { readiness, key, waker: Mutex::default(), released: Arc::clone(released) }
     }
 
@@ -234,6 +236,12 @@ impl Source {
         self.set_ready(
             bit(is_readable, READABLE) | bit(is_writable, WRITABLE) | bit(is_end, READ_CLOSED),
         );
+    }
+
+    /// Does what a selector does that needs a "would block", on any system.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn script_reports_after_would_block(&self) {
+        self.readiness.fetch_and(!AFTER_SHORT, Ordering::AcqRel);
     }
 
     /// Wakes the task that owns the socket.
@@ -291,6 +299,13 @@ impl Source {
     /// The same, and forgets it.
     pub(crate) fn take_condemned(&self) -> bool {
         self.readiness.fetch_and(!CONDEMNED, Ordering::AcqRel) & CONDEMNED != 0
+    }
+
+    /// Returns whether an event follows a short read or write, which means then that the kernel has
+    /// no more to give or to take. Where none does, only "would block" may clear the readiness.
+    #[inline]
+    pub(crate) fn reports_after_short(&self) -> bool {
+        self.is(AFTER_SHORT)
     }
 
     /// Notes that nothing is left to read. Only the loop's thread may say so: an event that came
@@ -364,7 +379,28 @@ const READABLE: u8 = 1;
 const WRITABLE: u8 = 2;
 const READ_CLOSED: u8 = 4;
 /// No readiness: the connection is to give up memory.
-const CONDEMNED: u8 = 8;
+const CONDEMNED: u8 = 16;
+/// Set where mio uses epoll or kqueue, in their edge-triggered mode. Its other selectors report a
+/// socket again only after a call has failed with `WouldBlock` (see "Portability" of `mio::Poll`).
+const AFTER_SHORT: u8 = if cfg!(any(
+    target_os = "android",
+    target_os = "illumos",
+    target_os = "linux",
+    target_os = "redox",
+    target_os = "dragonfly",
+    target_os = "freebsd",
+    target_os = "ios",
+    target_os = "macos",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "tvos",
+    target_os = "visionos",
+    target_os = "watchos",
+)) {
+    8
+} else {
+    0
+};
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,8 @@ use crate::send_status::SendStatus;
 use crate::session::rare::OUTPUT_LIMIT;
 use crate::socket_state::SocketState;
 
+mod would_block;
+
 const SECOND: Duration = Duration::from_secs(1);
 const MIB: usize = 1024 * 1024;
 

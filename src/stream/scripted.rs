@@ -2,7 +2,8 @@
 //!
 //! The script says which bytes have arrived, how many bytes the kernel takes, and where either
 //! fails. It tells so by the same edges as the kernel, and by no more: there is one when something
-//! arrives, and one when the kernel takes output again after it has refused some.
+//! arrives, and one when the kernel takes output again after it has refused some. A script may play
+//! a kernel that [reports less](ScriptedPeer::report_after_would_block), too.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -48,12 +49,23 @@ struct Wire {
     room: usize,
     /// Whether it has refused some since the last edge.
     has_blocked: bool,
+    edges: Edges,
     /// At which place of the output writing fails.
     write_failure: Option<(usize, ErrorKind)>,
     /// How many calls a signal interrupts before one succeeds.
     interruptions: usize,
     is_shut_down: bool,
     is_closed: bool,
+}
+
+/// When an edge follows the one before.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Edges {
+    /// Always: the kernel has epoll or kqueue.
+    #[default]
+    Each,
+    /// Once a call has failed with `WouldBlock`; of input, none has since the last edge.
+    WouldBlock { is_reported: bool },
 }
 
 #[derive(Clone, Copy)]
@@ -71,15 +83,30 @@ impl ScriptedPeer {
         let mut wire = self.wire();
         if wire.end.is_none() && !bytes.is_empty() {
             wire.arrived.extend(bytes);
+            let is_edge = wire.reports_input();
             drop(wire);
-            self.source.script_event(true, false, false);
+            if is_edge {
+                self.source.script_event(true, false, false);
+            }
         }
     }
 
     /// Ends the peer's sending direction.
     pub(crate) fn end(&self) {
-        self.wire().end.get_or_insert(End::Orderly);
-        self.source.script_event(true, false, true);
+        let mut wire = self.wire();
+        wire.end.get_or_insert(End::Orderly);
+        let is_edge = wire.reports_input();
+        drop(wire);
+        if is_edge {
+            self.source.script_event(true, false, true);
+        }
+    }
+
+    /// Reports from now on as mio does on Windows: once, and again after a call has failed with
+    /// `WouldBlock`.
+    pub(crate) fn report_after_would_block(&self) {
+        self.wire().edges = Edges::WouldBlock { is_reported: false };
+        self.source.script_reports_after_would_block();
     }
 
     /// Lets reading fail, once what has arrived is read.
@@ -172,6 +199,7 @@ impl Read for ScriptedIo {
             wire.arrived.make_contiguous();
             return wire.arrived.read(buffer);
         }
+        wire.reset_input_edge();
         match wire.end {
             None => Err(ErrorKind::WouldBlock.into()),
             Some(End::Orderly | End::Read) => {
@@ -208,7 +236,7 @@ impl Write for ScriptedIo {
         let count = wire.written.len() - before;
         wire.room -= count;
         if count < buffers.iter().map(|buffer| buffer.len()).sum() {
-            wire.has_blocked = true;
+            wire.has_blocked |= count == 0 || wire.edges == Edges::Each;
             if count == 0 {
                 return Err(ErrorKind::WouldBlock.into());
             }
@@ -222,6 +250,21 @@ impl Write for ScriptedIo {
 }
 
 impl Wire {
+    /// Returns whether what has arrived now is reported.
+    fn reports_input(&mut self) -> bool {
+        match &mut self.edges {
+            Edges::Each => true,
+            Edges::WouldBlock { is_reported } => !mem::replace(is_reported, true),
+        }
+    }
+
+    /// Lets what arrives next be reported.
+    fn reset_input_edge(&mut self) {
+        if let Edges::WouldBlock { is_reported } = &mut self.edges {
+            *is_reported = false;
+        }
+    }
+
     /// Returns whether the next write fails.
     fn has_failed(&self) -> bool {
         self.write_failure.is_some_and(|(place, _)| self.written.len() >= place)

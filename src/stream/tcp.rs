@@ -48,13 +48,17 @@ impl TcpStream {
         if let Some(error) = self.io.take_error()? {
             return Poll::Ready(Err(error));
         }
-        match self.io.peer_addr() {
-            Ok(_) => Poll::Ready(Ok(())),
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+        // An event in vain: mio has to learn of it, or there may be no other one.
+        let would_block = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotConnected => io::ErrorKind::WouldBlock.into(),
+            _ => error,
+        };
+        match self.io.try_io(|| self.io.peer_addr().map_err(would_block)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.source().clear_writable();
                 Poll::Pending
             }
-            Err(error) => Poll::Ready(Err(error)),
+            result => Poll::Ready(result.map(drop)),
         }
     }
 
@@ -113,9 +117,10 @@ impl<I: Read + Write> TcpStream<I> {
         }
         let result = retry_interrupted(|| self.io.read(buffer));
         let is_drained = match &result {
-            // A short read means drained, unless the end is known to follow.
             Ok(0) => false,
-            Ok(length) => *length < buffer.len() && !self.source().is_read_closed(),
+            Ok(length) if *length == buffer.len() => false,
+            // A short read means drained, unless the end is known to follow.
+            Ok(_) => self.source().reports_after_short() && !self.source().is_read_closed(),
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,
         };
         if is_drained {
@@ -129,6 +134,34 @@ impl<I: Read + Write> TcpStream<I> {
         if !self.source().is_writable() {
             return Ok(0);
         }
+        let written = self.write_once(buffers)?;
+        if written == 0 || self.source().reports_after_short() {
+            return Ok(written);
+        }
+        Ok(self.write_on(buffers, written))
+    }
+
+    /// Writes what is left behind the first `written` bytes, until the kernel would block: only
+    /// then an event follows. A failure is left to the next call, which meets it again.
+    #[cold]
+    fn write_on(&mut self, buffers: &[IoSlice<'_>], mut written: usize) -> usize {
+        let mut end = 0;
+        for buffer in buffers {
+            end += buffer.len();
+            while written < end {
+                let rest = buffer.get(buffer.len() - (end - written)..).unwrap_or_default();
+                match self.write_once(&[IoSlice::new(rest)]) {
+                    Ok(count @ 1..) => written += count,
+                    _ => return written,
+                }
+            }
+        }
+        written
+    }
+
+    /// Writes what the kernel takes; 0 bytes when it would block.
+    #[inline]
+    fn write_once(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let write = || match buffers {
             [buffer] => self.io.write(buffer),
             buffers => self.io.write_vectored(buffers),
