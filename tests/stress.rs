@@ -12,8 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
-use rustix::process::{Resource, Rlimit};
+use anyhow::{Result, anyhow, ensure};
 
 use support::raw_peer::{RawPeer, TEXT, check_good_client, masked};
 use support::{echo_server, serve};
@@ -81,9 +80,12 @@ fn silent_connections() -> Result<()> {
 }
 
 /// Design: an idle connection owns no buffer, and little else.
+#[cfg(target_os = "linux")]
 #[test]
 #[ignore = "prints figures; run by hand"]
 fn idle_connections() -> Result<()> {
+    use rustix::process::{Resource, Rlimit};
+
     const COUNT: usize = 5000;
     let most = rustix::process::getrlimit(Resource::Nofile).maximum;
     rustix::process::setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })?;
@@ -104,7 +106,10 @@ fn idle_connections() -> Result<()> {
     })
 }
 
+#[cfg(target_os = "linux")]
 fn resident_bytes() -> Result<usize> {
+    use anyhow::Context;
+
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")).context("no VmRSS")?;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use std::{env, fs, thread};
 
 use anyhow::{Context, Result, ensure};
-use rustix::process::{Resource, Rlimit};
 use rustls::ClientConfig;
 
 use crate::client::Client;
@@ -144,8 +143,13 @@ pub(crate) fn pin_this_process() -> Result<()> {
 
 /// Allows as many descriptors as may be had, here and in the servers.
 pub(crate) fn raise_descriptor_limit() -> Result<()> {
-    let most = rustix::process::getrlimit(Resource::Nofile).maximum;
-    rustix::process::setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })?;
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+        let most = getrlimit(Resource::Nofile).maximum;
+        setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })?;
+    }
     Ok(())
 }
 

@@ -22,7 +22,9 @@ use crate::support::raw_peer::{
     Frame, RawPeer, TEXT, check_good_client, masked, masked_close, masked_texts,
 };
 use crate::support::raw_server::{RawServer, unmasked};
-use crate::support::{echo_server, in_thread, listening_server, run_until, serve, wait_until};
+#[cfg(unix)]
+use crate::support::{echo_server, in_thread};
+use crate::support::{listening_server, run_until, serve, wait_until};
 
 /// A socket that was just taken, and its peer.
 fn connection() -> Result<(WebSocket, RawPeer)> {
@@ -94,6 +96,7 @@ fn a_task_for_each_client_echoes() -> Result<()> {
 }
 
 /// Issue: on smol's own executor, with the loop inside it; a client, from `open` to its end.
+#[cfg(unix)]
 #[test]
 fn a_client_talks_on_smol() -> Result<()> {
     let echo = in_thread(|event_loop| -> Result<_> {
