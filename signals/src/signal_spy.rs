@@ -17,8 +17,8 @@ use crate::wait::wait_until;
 ///
 /// # Qt
 ///
-/// `QSignalSpy`. It counts from its creation or the last [`take`](Self::take); `wait_for` waits for
-/// a number of emissions, not for one more.
+/// `QSignalSpy`. It counts from its creation, or the last [`clear`](Self::clear) or
+/// [`take`](Self::take); `wait_for` waits for a number of emissions, not for one more.
 ///
 /// # Examples
 ///
@@ -72,7 +72,7 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     ///
     /// # Qt
     ///
-    /// `QSignalSpy` is a list; this is `takeFirst()` for all of it.
+    /// `QSignalSpy` is a list; this moves it out and leaves an empty one.
     ///
     /// # Examples
     ///
@@ -85,9 +85,55 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     /// assert_eq!(spy.take(), [1]);
     /// assert_eq!(spy.count(), 0);
     /// ```
-    #[doc(alias = "takeFirst")]
     pub fn take(&self) -> Vec<T::Owned> {
         self.values.take()
+    }
+
+    /// Returns the oldest recorded value and forgets it; `None` when there is none.
+    ///
+    /// # Qt
+    ///
+    /// `QSignalSpy::takeFirst()`, which needs a value to be there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, SignalSpy};
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let spy = SignalSpy::new(&changed);
+    /// (1..=2).for_each(|value| changed.emit(&value));
+    /// assert_eq!(spy.take_first(), Some(1));
+    /// assert_eq!(spy.count(), 1);
+    /// ```
+    #[doc(alias = "takeFirst")]
+    #[expect(clippy::must_use_candidate, reason = "it may be called to forget the value")]
+    pub fn take_first(&self) -> Option<T::Owned> {
+        let mut values = self.values.borrow_mut();
+        if values.is_empty() { None } else { Some(values.remove(0)) }
+    }
+
+    /// Forgets the recorded values.
+    ///
+    /// # Qt
+    ///
+    /// `QSignalSpy::clear()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, SignalSpy};
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let spy = SignalSpy::new(&changed);
+    /// changed.emit(&1);
+    /// spy.clear();
+    /// assert_eq!(spy.count(), 0);
+    /// ```
+    #[doc(alias = "QSignalSpy::clear")]
+    pub fn clear(&self) {
+        // Dropped when the list is not borrowed any more: a value may drop what emits.
+        drop(self.take());
     }
 
     /// Runs this thread's slots until `count` values are recorded.
@@ -174,6 +220,32 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
         self.values.borrow().len()
     }
 
+    /// Returns a copy of the recorded value at this place, from 0 on; `None` when there is none.
+    ///
+    /// # Qt
+    ///
+    /// `QSignalSpy::at()`, which needs the value to be there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, SignalSpy};
+    ///
+    /// let changed = Signal::<str>::new();
+    /// let spy = SignalSpy::new(&changed);
+    /// ["one", "two"].iter().for_each(|value| changed.emit(value));
+    /// assert_eq!(spy.at(1).as_deref(), Some("two"));
+    /// assert_eq!(spy.at(2), None);
+    /// ```
+    #[doc(alias = "QSignalSpy::at")]
+    #[doc(alias = "QSignalSpy::first")]
+    pub fn at(&self, index: usize) -> Option<T::Owned>
+    where
+        T::Owned: Clone,
+    {
+        self.lend(|values| values.get(index).cloned())
+    }
+
     /// Returns copies of the recorded values.
     ///
     /// # Qt
@@ -194,12 +266,16 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     where
         T::Owned: Clone,
     {
-        // The list is lent to nobody else while the values are cloned.
+        self.lend(<[_]>::to_vec)
+    }
+
+    /// Lends the values to code that clones them, and so may emit the signal, or use the spy.
+    fn lend<R>(&self, look: impl FnOnce(&[T::Owned]) -> R) -> R {
         let values = self.values.take();
-        let copies = values.clone();
+        let result = look(&values);
         let since = self.values.replace(values);
         self.values.borrow_mut().extend(since);
-        copies
+        result
     }
 }
 

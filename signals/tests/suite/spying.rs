@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,67 @@ fn spy_records_emissions() {
     assert_eq!(spy.values(), ["one", "two"]);
     assert_eq!(spy.take(), ["one", "two"]);
     assert_eq!(spy.count(), 0);
+}
+
+/// `QSignalSpy` is a list: `takeFirst`, `at`, `clear`.
+#[test]
+fn spy_is_used_as_a_list() {
+    let signal = Signal::<str>::new();
+    let spy = SignalSpy::new(&signal);
+    for value in ["one", "two", "three"] {
+        signal.emit(value);
+    }
+
+    assert_eq!(spy.take_first().as_deref(), Some("one"));
+    assert_eq!(spy.at(1).as_deref(), Some("three"));
+    assert_eq!((spy.at(2), spy.count()), (None, 2));
+    spy.clear();
+    assert_eq!((spy.at(0), spy.take_first(), spy.count()), (None, None, 0));
+    signal.emit("four");
+    assert_eq!(spy.values(), ["four"]);
+}
+
+/// A value whose clone or drop emits the signal again finds the list as it is used to.
+#[test]
+fn values_may_emit_when_they_are_cloned_or_dropped() {
+    struct Loud(Arc<(Signal<Loud>, AtomicU32)>);
+
+    impl Loud {
+        fn shout(&self) {
+            let (signal, left) = &*self.0;
+            if left.swap(0, Ordering::Relaxed) > 0 {
+                signal.emit(self);
+            }
+        }
+    }
+
+    impl Clone for Loud {
+        fn clone(&self) -> Self {
+            self.shout();
+            Self(Arc::clone(&self.0))
+        }
+    }
+
+    impl Drop for Loud {
+        fn drop(&mut self) {
+            self.shout();
+        }
+    }
+
+    let shared = Arc::new((Signal::new(), AtomicU32::new(0)));
+    let spy = SignalSpy::new(&shared.0);
+    shared.0.emit(&Loud(Arc::clone(&shared)));
+    assert_eq!(spy.count(), 1);
+
+    shared.1.store(1, Ordering::Relaxed);
+    drop(spy.at(0));
+    assert_eq!(spy.count(), 2);
+    shared.1.store(1, Ordering::Relaxed);
+    spy.clear();
+    assert_eq!(spy.count(), 1);
+    shared.1.store(1, Ordering::Relaxed);
+    drop(spy.take_first());
+    assert_eq!(spy.count(), 1);
 }
 
 /// A spy watches the signals of objects, also while the sender goes away.
