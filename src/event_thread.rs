@@ -76,6 +76,7 @@ impl EventThread {
     ///
     /// `QThread::start()` and `QObject::moveToThread()`. The setup is what a slot of
     /// `QThread::started` does.
+    #[doc(alias = "started")]
     #[doc(alias = "start")]
     #[doc(alias = "moveToThread")]
     pub fn spawn<W: 'static>(
@@ -131,6 +132,7 @@ impl EventThread {
     }
 
     /// Returns the name of the thread.
+    #[doc(alias = "setObjectName")]
     #[doc(alias = "objectName")]
     #[must_use]
     pub fn name(&self) -> &str {

@@ -227,6 +227,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// changed.connect(|value| println!("now {value}"));
     /// assert_eq!(changed.slot_count(), 1);
     /// ```
+    #[doc(alias = "receivers")]
     #[doc(alias = "isSignalConnected")]
     #[doc(alias = "QObject::receivers")]
     pub fn slot_count(&self) -> usize {

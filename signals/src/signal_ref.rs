@@ -155,6 +155,7 @@ impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
     /// changed.connect(|_, _| {});
     /// assert_eq!(changed.slot_count(), 1);
     /// ```
+    #[doc(alias = "receivers")]
     #[doc(alias = "isSignalConnected")]
     #[doc(alias = "QObject::receivers")]
     pub fn slot_count(self) -> usize {

@@ -35,6 +35,7 @@ impl EventLoop {
     ///
     /// assert_eq!(smol::block_on(EventLoop::current().exec_async()), 3);
     /// ```
+    #[doc(alias = "QAbstractEventDispatcher")]
     pub async fn exec_async(&self) -> i32 {
         let exit = Rc::default();
         let Some(running) = self.inner.exits.enter(&exit) else { return REFUSED };

@@ -103,6 +103,8 @@ impl EventLoop {
     /// # Panics
     ///
     /// When the operating system refuses the descriptors that a new loop needs.
+    #[doc(alias = "currentThread")]
+    #[doc(alias = "eventDispatcher")]
     #[must_use]
     pub fn current() -> Self {
         Self { inner: thread_loop::inner() }

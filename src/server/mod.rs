@@ -282,6 +282,7 @@ impl WebSocketServer {
     }
 
     /// Returns the time that a client has for the opening handshake; `None` is no limit.
+    #[doc(alias = "handshakeTimeoutMS")]
     #[doc(alias = "handshakeTimeout")]
     #[must_use]
     pub fn handshake_timeout(&self) -> Option<Duration> {

@@ -216,6 +216,7 @@ impl WebSocket {
     /// # Qt
     ///
     /// `QWebSocket::setMaskGenerator()`, which also makes the key of the opening handshake.
+    #[doc(alias = "maskGenerator")]
     #[doc(alias = "setMaskGenerator")]
     pub fn set_mask_generator(&self, generator: impl MaskGenerator) {
         self.inner.session.set_mask_generator(Some(Box::new(generator)));

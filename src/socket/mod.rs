@@ -96,7 +96,8 @@ impl WebSocket {
 
     /// Sends a text message.
     ///
-    /// It is written at the end of the loop's turn, together with whatever else is sent in it.
+    /// It is written at the end of the loop's turn, together with whatever else is sent in it. One
+    /// of 16 KiB or more that nothing waits in front of is handed to the kernel by the call itself.
     /// While the peer does not read, output waits in memory; over 16 MiB of it closes the socket, or
     /// drops messages ([`set_output_policy`](Self::set_output_policy)). A message that nothing waits
     /// in front of is taken whatever its length. The status may be ignored.
@@ -124,7 +125,8 @@ impl WebSocket {
 
     /// Sends a ping (RFC 6455 §5.5.2); the peer's answer is emitted as [`pong`](Self::pong).
     ///
-    /// The payload may be empty; what is longer than 125 bytes is cut off, as in Qt.
+    /// The payload may be empty; what is longer than 125 bytes is cut off, as in Qt. It is sent only
+    /// while the socket is [`Connected`](SocketState::Connected).
     pub fn ping(&self, payload: impl AsRef<[u8]>) -> SendStatus {
         self.inner.note_ping();
         self.inner.session.ping(payload.as_ref())
@@ -187,6 +189,10 @@ impl WebSocket {
     ///
     /// Returns whether anything was written. Output is written at the end of each turn of the loop
     /// anyway; this is for a slot that is about to work for long.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::flush()`, which returns `true` without a connection, too.
     #[expect(clippy::must_use_candidate, reason = "it acts; few ask whether it did")]
     pub fn flush(&self) -> bool {
         self.inner.session.flush()
@@ -265,6 +271,12 @@ impl WebSocket {
     }
 
     /// Returns the URL that the client opened, made of the `Host` header and the resource name.
+    ///
+    /// It has no user name, no password and no fragment: those are not part of the request.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::requestUrl()`, which is what was given to `open` on a client's side.
     #[doc(alias = "requestUrl")]
     #[must_use]
     pub fn request_url(&self) -> String {
@@ -288,6 +300,7 @@ impl WebSocket {
     }
 
     /// Returns the request of the opening handshake, with its headers.
+    #[doc(alias = "handshakeOptions")]
     #[must_use]
     pub fn request(&self) -> HandshakeRequest {
         self.inner.request()
@@ -309,7 +322,8 @@ impl WebSocket {
     ///
     /// # Qt
     ///
-    /// `QWebSocket::closeCode()`, which says 1000 in all but the second case.
+    /// `QWebSocket::closeCode()`, which is 1000 in the place of `None`, 1005 and 1006. What either
+    /// side gave, and our code when the peer broke a rule, are the same there.
     #[doc(alias = "closeCode")]
     #[must_use]
     pub fn close_code(&self) -> Option<CloseCode> {
@@ -324,6 +338,11 @@ impl WebSocket {
     }
 
     /// Returns how many bytes of output, headers included, wait for the kernel to take them.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::bytesToWrite()`, which counts a big message until the loop runs, also when the
+    /// kernel has room; see [`send_text_message`](Self::send_text_message).
     #[doc(alias = "bytesToWrite")]
     #[must_use]
     pub fn bytes_to_write(&self) -> usize {

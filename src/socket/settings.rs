@@ -78,16 +78,21 @@ impl WebSocket {
     ///     });
     /// }
     /// ```
+    #[doc(alias = "setPauseMode")]
+    #[doc(alias = "setReadBufferSize")]
     pub fn pause_reading(&self) {
         self.inner.session.pause_reading(true);
     }
 
     /// Reads again what the peer sends, from the loop's next turn on.
+    #[doc(alias = "resume")]
     pub fn resume_reading(&self) {
         self.inner.session.pause_reading(false);
     }
 
     /// Returns whether [`pause_reading`](Self::pause_reading) holds the peer back.
+    #[doc(alias = "pauseMode")]
+    #[doc(alias = "readBufferSize")]
     #[must_use]
     pub fn is_reading_paused(&self) -> bool {
         self.inner.session.is_paused_by_program()

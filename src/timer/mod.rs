@@ -44,6 +44,7 @@ pub use weak::WeakTimer;
 ///
 /// assert!(!timer.is_active());
 /// ```
+#[doc(alias = "QChronoTimer")]
 #[derive(Clone)]
 pub struct Timer {
     inner: Rc<Inner>,

@@ -99,6 +99,9 @@ impl TlsConfig {
     /// and its sessions are rustls' matter:
     /// [`tls_errors`](crate::WebSocketServer::tls_errors) is not emitted, and a client that resumes a
     /// session is not checked again.
+    #[doc(alias = "setCiphers")]
+    #[doc(alias = "setEllipticCurves")]
+    #[doc(alias = "setSslOption")]
     #[must_use]
     pub fn from_server_config(config: impl Into<Arc<ServerConfig>>) -> Self {
         Self { server: Some(config.into()), ..Self::new() }
@@ -109,6 +112,9 @@ impl TlsConfig {
     /// It is used as it is: nothing can be set here besides. Its check of servers and its sessions are
     /// rustls' matter: [`ignore_tls_errors`](crate::WebSocket::ignore_tls_errors) changes nothing, and
     /// a server is not checked again when a session is resumed.
+    #[doc(alias = "setCiphers")]
+    #[doc(alias = "setEllipticCurves")]
+    #[doc(alias = "setSslOption")]
     #[must_use]
     pub fn from_client_config(config: impl Into<Arc<ClientConfig>>) -> Self {
         Self { client: Some(config.into()), ..Self::new() }

@@ -17,6 +17,7 @@ impl TlsCertificate {
     /// # Errors
     ///
     /// [`Error::InvalidTlsConfig`] when there is none, or one is broken.
+    #[doc(alias = "fromData")]
     pub fn from_pem(pem: impl AsRef<[u8]>) -> Result<Vec<Self>, Error> {
         certificates(pem.as_ref(), "the certificate")
     }
