@@ -132,10 +132,15 @@ impl Inner {
 }
 
 /// Returns whether the error is that of the connection which was to be accepted: the next one may
-/// be well.
+/// be well. Some systems accept one that its peer has reset, and say then that it is not connected.
 fn is_about_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, NotConnected,
+    };
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted | NotConnected
+    )
 }
 
 /// How long to wait before another try to accept, at first and at the most.

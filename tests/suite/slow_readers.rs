@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -164,13 +165,16 @@ fn a_sender_goes_by_the_high_water_mark() -> Result<()> {
     const PIECES: usize = 500;
     let server = listening_server()?;
     let (highest, heard) = (Rc::new(Cell::new(0)), Rc::new(Cell::new((0, 0))));
+    let (say_risen, has_risen) = mpsc::channel();
     let (noted, counted) = (Rc::clone(&highest), Rc::clone(&heard));
     server.new_connection().connect(move |server, ()| {
         let Some(socket) = server.next_pending_connection() else { return };
         socket.set_high_water_mark(200_000);
         let (rises, falls) = (Rc::clone(&counted), Rc::clone(&counted));
+        let say_risen = say_risen.clone();
         socket.high_water_reached().connect(move |_socket, ()| {
             rises.set((rises.get().0 + 1, rises.get().1));
+            _ = say_risen.send(());
         });
         let (highest, sent) = (Rc::clone(&noted), Rc::new(Cell::new(0)));
         let send_some = move |socket: &WebSocket| {
@@ -192,7 +196,12 @@ fn a_sender_goes_by_the_high_water_mark() -> Result<()> {
     });
     let port = server.server_port();
 
-    let numbers = serve(move || read_numbers(RawPeer::open(port)?))?;
+    let numbers = serve(move || {
+        let peer = RawPeer::open(port)?;
+        // A reader that is as fast as the sender would let nothing wait.
+        has_risen.recv()?;
+        read_numbers(peer)
+    })?;
 
     ensure!(numbers.iter().copied().eq(0..PIECES), "{numbers:?}");
     ensure!(highest.get() <= 200_000 + LENGTH + 10, "{} waited", highest.get());
