@@ -4,6 +4,7 @@
 //! `examples/echoclient.html` in a browser.
 
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -48,6 +49,12 @@ fn main() -> Result<()> {
     server.listen(HostAddress::Any, options.port).context("cannot start the echo server")?;
     println!("listening on {}", server.server_url());
     debug!("Echoserver listening on port {}", server.server_port());
+
+    // Until Ctrl-C or SIGTERM; then clients are sent 1001, and have 3 s to answer.
+    #[cfg(unix)]
+    EventLoop::current().quit_on_signals()?;
+    EventLoop::current().exec();
+    server.shutdown(Duration::from_secs(3));
     EventLoop::current().exec();
     Ok(())
 }

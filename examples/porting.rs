@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use slotwork::{Error, EventLoop, HostAddress, SslMode, WebSocket, WebSocketServer};
@@ -59,6 +60,10 @@ fn main() -> Result<()> {
     let echo = EchoServer::new();
     echo.listen(port.parse()?).context("cannot start")?;
     println!("listening on {}", echo.server.server_url());
+    #[cfg(unix)]
+    EventLoop::current().quit_on_signals()?;
+    EventLoop::current().exec();
+    echo.server.shutdown(Duration::from_secs(3));
     EventLoop::current().exec();
     Ok(())
 }

@@ -2,7 +2,9 @@
 //!
 //! Run `cargo run --example simplechat`, then open `examples/simplechat.html` in two windows.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -28,6 +30,7 @@ impl ChatServer {
 
         let chat = Rc::new(Self { server });
         chat.server.new_connection().connect_to(&chat, Self::on_new_connection);
+        chat.server.closed().connect(|_server, ()| EventLoop::current().quit());
         Ok(chat)
     }
 
@@ -52,12 +55,16 @@ impl ChatServer {
 }
 
 fn identifier(socket: &WebSocket) -> String {
-    let address = socket.peer_address().map(|address| address.to_string()).unwrap_or_default();
-    format!("{address}:{}", socket.peer_port())
+    let address = socket.peer_address().map(|ip| SocketAddr::new(ip, socket.peer_port()));
+    address.map(|address| address.to_string()).unwrap_or_default()
 }
 
 fn main() -> Result<()> {
-    let _chat = ChatServer::new(Options::parse().port)?;
+    let chat = ChatServer::new(Options::parse().port)?;
+    #[cfg(unix)]
+    EventLoop::current().quit_on_signals()?;
+    EventLoop::current().exec();
+    chat.server.shutdown(Duration::from_secs(3));
     EventLoop::current().exec();
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::io::Write;
 #[cfg(unix)]
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -34,11 +35,8 @@ fn main() -> Result<()> {
     server.set_tls_config(TlsConfig::new().identity(identity))?;
     server.new_connection().connect(|server, ()| {
         while let Some(socket) = server.next_pending_connection() {
-            println!(
-                "Client connected: {:?} {:?}",
-                socket.peer_name(),
-                socket.origin().unwrap_or_default()
-            );
+            let origin = socket.origin().unwrap_or_default();
+            println!("Client connected: {:?} {origin:?}", socket.peer_name());
             socket.text_message_received().connect(|socket, text| {
                 socket.send_text_message(text);
             });
@@ -50,9 +48,14 @@ fn main() -> Result<()> {
     });
     server.tls_errors().connect(|_server, _errors| println!("Ssl errors occurred"));
     server.server_error().connect(|server, _error| eprintln!("{}", server.error_string()));
+    server.closed().connect(|_server, ()| EventLoop::current().quit());
 
     server.listen(HostAddress::Any, options.port).context("cannot start the echo server")?;
     println!("SSL Echo Server listening on port {}", server.server_port());
+    #[cfg(unix)]
+    EventLoop::current().quit_on_signals()?;
+    EventLoop::current().exec();
+    server.shutdown(Duration::from_secs(3));
     EventLoop::current().exec();
     Ok(())
 }

@@ -4,12 +4,13 @@
 #[allow(dead_code, reason = "shared with the suite, which uses all of it")]
 mod support;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use support::raw_peer::{RawPeer, TEXT, check_good_client, masked};
+use support::raw_peer::{RawPeer, TEXT, check_good_client, masked, request};
 
 /// Qt: the `echoserver` example, with `--debug`.
 #[test]
@@ -33,21 +34,58 @@ fn echoserver_echoes_and_tells_what_happens() -> Result<()> {
     Ok(())
 }
 
-/// Qt: CLS-15: to a program that does nothing about SIGTERM it is the end; its peers see that of TCP.
+/// Qt: CLS-15: a signal cuts off the clients of Qt's examples; those of ours are sent 1001 (RFC 6455
+/// §7.4.1), and the program ends well.
 #[cfg(unix)]
 #[test]
-fn a_terminated_echoserver_says_nothing_more() -> Result<()> {
-    use rustix::process::{Pid, Signal, kill_process};
+fn a_server_that_is_interrupted_closes_its_connections() -> Result<()> {
+    use rustix::process::Signal;
 
-    let mut server = Example::start(&["--port", "0"])?;
-    let mut peer = RawPeer::open(server.port()?)?;
-    peer.check_echo("there")?;
+    for signal in [Signal::INT, Signal::TERM] {
+        for (name, arguments, words) in [
+            ("echoserver", &["--port", "0"][..], LISTENING),
+            ("porting", &["0"], LISTENING),
+            ("simplechat", &["--port", "0"], "Chat Server listening on port "),
+        ] {
+            let mut server = Example::run(program(name).args(arguments))?;
+            let mut peer = RawPeer::open(server.port_behind(words)?)?;
 
-    kill_process(Pid::from_child(&server.process), Signal::TERM)?;
+            server.send(signal)?;
 
-    ensure!(peer.read_to_end()?.is_empty());
-    ensure!(server.process.wait()?.code().is_none());
+            ensure!(peer.read_frame()?.close_code()? == 1001, "{name}");
+            peer.close_back()?;
+            ensure!(server.process.wait()?.success(), "{name}");
+        }
+    }
     Ok(())
+}
+
+/// The same over TLS.
+#[cfg(all(unix, feature = "tls"))]
+#[test]
+fn an_sslechoserver_that_is_interrupted_closes_its_connections() -> Result<()> {
+    use slotwork::signals::SignalSpy;
+    use slotwork::{CloseCode, TlsCertificate, TlsConfig, WebSocket};
+
+    let folder = std::env::temp_dir().join(format!("slotwork-{}-sslend", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let mut command = program("sslechoserver");
+    let mut server = Example::run(command.args(["--port", "0"]).current_dir(&folder))?;
+    let port = server.port_behind("SSL Echo Server listening on port ")?;
+    let socket = WebSocket::new();
+    let trusted = TlsCertificate::from_pem_file(folder.join("localhost.cert"))?;
+    socket.set_tls_config(TlsConfig::new().ca_certificates(trusted));
+    let connected = SignalSpy::new(&socket.connected());
+    let disconnected = SignalSpy::new(&socket.disconnected());
+    socket.open(format!("wss://localhost:{port}"))?;
+    connected.wait_for(1)?;
+
+    server.send(rustix::process::Signal::TERM)?;
+
+    disconnected.wait_for(1)?;
+    ensure!(socket.close_code() == Some(CloseCode::GOING_AWAY), "{:?}", socket.close_code());
+    ensure!(server.process.wait()?.success());
+    Ok(std::fs::remove_dir_all(folder)?)
 }
 
 /// Without `--debug` it is silent but for the one line that says where it listens.
@@ -65,7 +103,7 @@ fn echoserver_is_silent_without_debug() -> Result<()> {
 /// A busy port ends it with an error; Qt's example says nothing and runs on.
 #[test]
 fn echoserver_tells_when_its_port_is_busy() -> Result<()> {
-    let busy = std::net::TcpListener::bind(("0.0.0.0", 0))?;
+    let busy = TcpListener::bind(("0.0.0.0", 0))?;
     let port = busy.local_addr()?.port().to_string();
 
     let Output { status, stderr, .. } = command(&["--port", &port]).output()?;
@@ -122,7 +160,7 @@ fn echoclient_talks_to_echoserver() -> Result<()> {
 /// Where nobody listens it says so; Qt's example ends without a word. Qt: a port has to be one.
 #[test]
 fn echoclient_tells_what_goes_wrong() -> Result<()> {
-    let free = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port().to_string();
+    let free = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port().to_string();
 
     for (port, told) in [(&*free, "cannot connect to"), ("0", "0 is not in 1..=65535")] {
         let options = ["--hostname", "127.0.0.1", "--port", port];
@@ -169,6 +207,8 @@ fn sslechoclient_talks_to_sslechoserver() -> Result<()> {
     assert_eq!(lines, "Client connected: \"\" \"\"\nClient disconnected\n");
     let errors = server.stop()?;
     ensure!(errors.contains("the peer does not speak TLS"), "{errors}");
+    // Windows keeps the folder that a process is in.
+    drop(other);
     Ok(std::fs::remove_dir_all(folder)?)
 }
 
@@ -206,6 +246,30 @@ fn simplechat_forwards_texts_to_all_others() -> Result<()> {
 
     // The first thing that she hears is not what she said.
     alice.expect_texts(&["bob: you too"])
+}
+
+/// RFC 3986 §3.2.2: an address of IPv6 with a port has brackets, as in a URL.
+#[test]
+fn simplechat_shows_peers_with_their_address_and_port() -> Result<()> {
+    let mut chat = Example::run(program("simplechat").args(["--port", "0"]))?;
+    let port = chat.port_behind("Chat Server listening on port ")?;
+    let mut peers = Vec::new();
+    for address in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+        if TcpListener::bind((address, 0)).is_err() {
+            // This machine has no IPv6.
+            continue;
+        }
+        let mut peer = TcpStream::connect((address, port))?;
+        peer.write_all(request().as_bytes())?;
+
+        let mut line = String::new();
+        chat.stdout.read_line(&mut line)?;
+
+        assert_eq!(line, format!("{} connected!\n", peer.local_addr()?));
+        // One that goes would be told of as well.
+        peers.push(peer);
+    }
+    Ok(())
 }
 
 /// README shows the example as it is.
@@ -271,7 +335,7 @@ impl Example {
 
     /// Reads the line that says where it listens.
     fn port(&mut self) -> Result<u16> {
-        self.port_behind("listening on ws://127.0.0.1:")
+        self.port_behind(LISTENING)
     }
 
     fn port_behind(&mut self, words: &str) -> Result<u16> {
@@ -279,6 +343,12 @@ impl Example {
         self.stdout.read_line(&mut line)?;
         let port = line.trim().strip_prefix(words);
         Ok(port.with_context(|| format!("it said {line:?}"))?.parse()?)
+    }
+
+    #[cfg(unix)]
+    fn send(&self, signal: rustix::process::Signal) -> Result<()> {
+        let process = rustix::process::Pid::from_child(&self.process);
+        Ok(rustix::process::kill_process(process, signal)?)
     }
 
     /// Stops it and returns what it wrote to stderr.
@@ -298,6 +368,9 @@ impl Drop for Example {
         let _ = self.process.wait();
     }
 }
+
+/// What `echoserver` and `porting` say in front of their port.
+const LISTENING: &str = "listening on ws://127.0.0.1:";
 
 /// The example `echoserver`.
 fn command(arguments: &[&str]) -> Command {

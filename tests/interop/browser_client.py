@@ -80,6 +80,7 @@ class BrowserPeer(peer.Peer):
         page.evaluate(HELPERS)
 
     def open(self, opening: peer.Opening) -> None:
+        self._disconnect()
         self._page.evaluate(f"""
             document.querySelector("#url").value = {json.dumps(opening.url)};
             WebSocket = asking({json.dumps(opening.subprotocols)});
@@ -124,9 +125,24 @@ class BrowserPeer(peer.Peer):
 
     def wait_for_failure(self, url: str) -> Close:
         """Connects to a server that refuses; returns the code and the reason that it is told."""
+        self._disconnect()
         self._page.evaluate(f"document.querySelector('#url').value = {json.dumps(url)}")
         self._page.click("#connect")
         return tuple(self._page.evaluate("await closeOf(socket)"))
+
+    def _disconnect(self) -> None:
+        """Ends an earlier connection: the page cannot connect while there is one."""
+        self._page.evaluate("""
+            if (socket?.readyState <= WebSocket.OPEN) {
+                const ended = closeOf(socket);
+                disconnect();
+                await ended;
+            }
+        """)
+
+    def can_connect(self) -> bool:
+        """Returns whether the page lets its user connect."""
+        return self._page.evaluate("!document.querySelector('#connect').disabled")
 
     def type(self, text: str) -> None:
         """Types a text into the page's message input."""
@@ -160,6 +176,8 @@ def run(browser: BrowserPeer, url: str) -> int:
     opening = peer.Opening(url)
     for name, expected, action in (
         ("Enter sends and empties the input", ("typed", ""), _send_with_enter),
+        ("Send with an empty box says so", "Nothing to send: the message is empty", _send_nothing),
+        ("Connect waits for the end of a connection", (False, True), _look_at_connect),
         ("State is logged", "State: 1 (OPEN)", _ask_for_state),
         ("Disconnect closes", "Disconnected: 1000 normal closure", _disconnect),
         ("close code and reason are logged", 'Disconnected: 4001, "bye"', _close),
@@ -174,6 +192,19 @@ def _send_with_enter(browser: BrowserPeer, opening: peer.Opening) -> tuple[str, 
     browser.type("typed")
     browser.press_enter()
     return browser.log_entry("received"), browser.input_value()
+
+
+def _send_nothing(browser: BrowserPeer, opening: peer.Opening) -> str:
+    browser.open(opening)
+    browser.press("#send")
+    return browser.log_entry("note")
+
+
+def _look_at_connect(browser: BrowserPeer, opening: peer.Opening) -> tuple[bool, bool]:
+    browser.open(opening)
+    can_connect = browser.can_connect()
+    browser.close(1000, "")
+    return can_connect, browser.can_connect()
 
 
 def _ask_for_state(browser: BrowserPeer, opening: peer.Opening) -> str:
@@ -209,7 +240,7 @@ def _unit_of(payload: bytes) -> tuple[bytes, int]:
 
 
 def _can_be_typed(text: str) -> bool:
-    return len(text) < 1000 and min(text, default=" ") >= " "
+    return 0 < len(text) < 1000 and min(text) >= " "
 
 
 def run_commands(browser: BrowserPeer, strange: BrowserPeer, url: str) -> int:
