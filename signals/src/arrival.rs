@@ -12,9 +12,12 @@ pub(crate) struct Arrival {
 }
 
 /// The wakers of futures, each with its number; they stay until their future is gone.
+///
+/// A waker is code of whoever hosts the future. It is cloned, woken and dropped when nothing is
+/// locked, and the list is copied without it.
 #[derive(Default)]
 struct Wakers {
-    list: Arc<Vec<(u64, Waker)>>,
+    list: Arc<Vec<Arc<(u64, Waker)>>>,
     next_number: u64,
 }
 
@@ -25,17 +28,18 @@ impl Arrival {
 
     /// Wakes `waker` at each arrival from now on, until the number is forgotten.
     pub(crate) fn add(&self, waker: &Waker) -> u64 {
+        let waker = waker.clone();
         let mut wakers = self.lock();
         let number = wakers.next_number;
         wakers.next_number += 1;
-        Arc::make_mut(&mut wakers.list).push((number, waker.clone()));
+        Arc::make_mut(&mut wakers.list).push(Arc::new((number, waker)));
         number
     }
 
     /// Wakes the waker of this number no more.
     pub(crate) fn forget(&self, number: u64) {
         let mut wakers = self.lock();
-        let others = wakers.list.iter().filter(|(other, _)| *other != number).cloned().collect();
+        let others = wakers.list.iter().filter(|waker| waker.0 != number).cloned().collect();
         let before = std::mem::replace(&mut wakers.list, Arc::new(others));
         drop(wakers);
         drop(before);
@@ -51,8 +55,8 @@ impl Arrival {
         self.sleepers.notify(usize::MAX);
         // Outside the lock: who is woken may run at once, and would have to wait for it.
         let list = Arc::clone(&self.lock().list);
-        for (_, waker) in list.iter() {
-            waker.wake_by_ref();
+        for waker in list.iter() {
+            waker.1.wake_by_ref();
         }
     }
 

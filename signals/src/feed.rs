@@ -1,11 +1,11 @@
 //! The way of values from a signal to those who await them.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
+use std::mem;
 use std::sync::{Arc, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use crate::sync::{Event, EventListener, Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard};
 
 /// The end that a slot puts values into; dropped with the slot, it ends the feed.
 pub(crate) struct Feed<V> {
@@ -15,7 +15,6 @@ pub(crate) struct Feed<V> {
 /// The end that values are taken from.
 pub(crate) struct Outlet<V> {
     buffer: Arc<Buffer<V>>,
-    arrival: Option<EventListener>,
 }
 
 /// How many values a feed keeps, and which.
@@ -33,7 +32,6 @@ pub(crate) enum Keep {
 struct Buffer<V> {
     keep: Keep,
     state: Mutex<State<V>>,
-    change: Event,
 }
 
 struct State<V> {
@@ -41,13 +39,22 @@ struct State<V> {
     missed: u64,
     is_ended: bool,
     has_first: bool,
+    /// Of whoever waits for the next value. Woken, cloned and dropped when nothing is locked: it
+    /// may come back here.
+    reader: Option<Waker>,
 }
 
 /// Makes a feed and its outlet.
 pub(crate) fn feed<V>(keep: Keep) -> (Feed<V>, Outlet<V>) {
-    let state = State { values: VecDeque::new(), missed: 0, is_ended: false, has_first: false };
-    let buffer = Arc::new(Buffer { keep, state: Mutex::new(state), change: Event::new() });
-    (Feed { buffer: Arc::clone(&buffer) }, Outlet { buffer, arrival: None })
+    let state = State {
+        values: VecDeque::new(),
+        missed: 0,
+        is_ended: false,
+        has_first: false,
+        reader: None,
+    };
+    let buffer = Arc::new(Buffer { keep, state: Mutex::new(state) });
+    (Feed { buffer: Arc::clone(&buffer) }, Outlet { buffer })
 }
 
 impl<V> Feed<V> {
@@ -71,55 +78,65 @@ impl<V> Feed<V> {
             _ => state.values.push_back(value),
         }
         state.has_first = true;
-        drop(state);
-        self.buffer.change.notify(1);
+        wake_reader(state);
         drop(unwanted);
     }
 }
 
 impl<V> Drop for Feed<V> {
     fn drop(&mut self) {
-        self.buffer.lock().is_ended = true;
-        self.buffer.change.notify(1);
+        let mut state = self.buffer.lock();
+        state.is_ended = true;
+        wake_reader(state);
     }
 }
 
 impl<V> Outlet<V> {
     /// Waits for the next value; `None` means that there will be no more.
     pub(crate) fn poll_take(&mut self, context: &mut Context<'_>) -> Poll<Option<V>> {
-        loop {
-            if let Poll::Ready(value) = self.take() {
-                self.arrival = None;
-                return Poll::Ready(value);
-            }
-            // Listened first and looked again, so that no value comes in between.
-            let Some(arrival) = &mut self.arrival else {
-                self.arrival = Some(self.buffer.change.listen());
-                continue;
-            };
-            if Pin::new(arrival).poll(context).is_pending() {
-                return Poll::Pending;
-            }
-            self.arrival = None;
+        let mut state = self.buffer.lock();
+        let value = state.take();
+        if value.is_ready() || state.is_awaited_by(context.waker()) {
+            return value;
         }
+        drop(state);
+        let waker = context.waker().clone();
+        let mut state = self.buffer.lock();
+        let former = state.reader.replace(waker);
+        // Looked at again: a value may have come in between.
+        let value = state.take();
+        drop(state);
+        drop(former);
+        value
     }
 
     /// Returns how many values were dropped because nobody took them in time.
     pub(crate) fn missed(&self) -> u64 {
         self.buffer.lock().missed
     }
+}
 
-    fn take(&self) -> Poll<Option<V>> {
-        let mut state = self.buffer.lock();
-        match state.values.pop_front() {
-            Some(value) => Poll::Ready(Some(value)),
-            None if state.is_ended => Poll::Ready(None),
-            None => Poll::Pending,
-        }
+impl<V> Drop for Outlet<V> {
+    /// Lets the waker go: its task is not to be kept, nor woken by the end of the feed.
+    fn drop(&mut self) {
+        let reader = self.buffer.lock().reader.take();
+        drop(reader);
     }
 }
 
 impl<V> State<V> {
+    fn take(&mut self) -> Poll<Option<V>> {
+        match self.values.pop_front() {
+            Some(value) => Poll::Ready(Some(value)),
+            None if self.is_ended => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+
+    fn is_awaited_by(&self, waker: &Waker) -> bool {
+        self.reader.as_ref().is_some_and(|reader| reader.will_wake(waker))
+    }
+
     /// Tells whether no value is wanted now, and counts the one that is missed by that.
     fn refuses(&mut self, keep: Keep) -> bool {
         match keep {
@@ -137,4 +154,11 @@ impl<V> Buffer<V> {
     fn lock(&self) -> MutexGuard<'_, State<V>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Unlocks, and then wakes whoever waits.
+fn wake_reader<V>(mut state: MutexGuard<'_, State<V>>) {
+    let reader = mem::take(&mut state.reader);
+    drop(state);
+    reader.into_iter().for_each(Waker::wake);
 }

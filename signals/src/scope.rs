@@ -27,15 +27,15 @@ use crate::connection::Connection;
 /// drop(scope);
 /// assert_eq!(opened.slot_count() + closed.slot_count(), 0);
 /// ```
-#[derive(Default)]
 pub struct Scope {
     connections: Mutex<Connections>,
 }
 
-#[derive(Default)]
 struct Connections {
     list: Vec<Connection>,
     sweep_at: usize,
+    /// How often the scope was cleared.
+    clears: u64,
 }
 
 impl Scope {
@@ -55,7 +55,8 @@ impl Scope {
     /// ```
     #[must_use]
     pub const fn new() -> Self {
-        Self { connections: Mutex::new(Connections { list: Vec::new(), sweep_at: 0 }) }
+        let connections = Connections { list: Vec::new(), sweep_at: SMALL, clears: 0 };
+        Self { connections: Mutex::new(connections) }
     }
 
     /// Adds a connection, which ends with the scope.
@@ -76,11 +77,10 @@ impl Scope {
     /// ```
     pub fn add(&self, connection: Connection) {
         let mut connections = self.lock();
-        if connections.list.len() >= connections.sweep_at {
-            connections.list.retain(Connection::is_connected);
-            connections.sweep_at = SMALL.max(2 * connections.list.len());
-        }
         connections.list.push(connection);
+        if connections.list.len() > connections.sweep_at {
+            self.sweep(connections);
+        }
     }
 
     /// Disconnects the connections that were added; others may be added afterwards.
@@ -100,15 +100,38 @@ impl Scope {
     /// assert_eq!(changed.slot_count(), 0);
     /// ```
     pub fn clear(&self) {
+        let mut connections = self.lock();
+        connections.clears += 1;
+        let list = std::mem::take(&mut connections.list);
         // The lock is let go first: dropping a slot runs user code.
-        let connections = std::mem::take(&mut self.lock().list);
-        for connection in connections {
-            connection.disconnect();
+        drop(connections);
+        disconnect(list);
+    }
+
+    /// Forgets the connections that have ended, which are looked at when nothing is locked.
+    fn sweep(&self, mut connections: MutexGuard<'_, Connections>) {
+        let (list, clears) = (std::mem::take(&mut connections.list), connections.clears);
+        drop(connections);
+        let (kept, ended): (Vec<_>, Vec<_>) = list.into_iter().partition(Connection::is_connected);
+        drop(ended);
+
+        let mut connections = self.lock();
+        if connections.clears != clears {
+            drop(connections);
+            return disconnect(kept);
         }
+        connections.sweep_at = SMALL.max(2 * kept.len());
+        connections.list.splice(0..0, kept);
     }
 
     fn lock(&self) -> MutexGuard<'_, Connections> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -128,7 +151,14 @@ impl Extend<Connection> for Scope {
 
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scope").field("connections", &self.lock().list).finish()
+        let connections = self.lock().list.clone();
+        f.debug_struct("Scope").field("connections", &connections).finish()
+    }
+}
+
+fn disconnect(connections: Vec<Connection>) {
+    for connection in connections {
+        connection.disconnect();
     }
 }
 

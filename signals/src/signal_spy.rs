@@ -268,7 +268,9 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     {
         self.lend(<[_]>::to_vec)
     }
+}
 
+impl<T: ?Sized + ToOwned> SignalSpy<T> {
     /// Lends the values to code that clones them, and so may emit the signal, or use the spy.
     fn lend<R>(&self, look: impl FnOnce(&[T::Owned]) -> R) -> R {
         let values = self.values.take();
@@ -281,10 +283,12 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
 
 impl<T: ?Sized + ToOwned<Owned: fmt::Debug>> fmt::Debug for SignalSpy<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignalSpy")
-            .field("values", &self.values.borrow())
-            .field("connection", &self.connection)
-            .finish()
+        self.lend(|values| {
+            f.debug_struct("SignalSpy")
+                .field("values", values)
+                .field("connection", &self.connection)
+                .finish()
+        })
     }
 }
 

@@ -39,6 +39,8 @@ mod detours;
 mod direct;
 #[path = "../../src/dispatch.rs"]
 mod dispatch;
+#[path = "../../src/feed.rs"]
+mod feed;
 #[path = "../../src/group.rs"]
 mod group;
 #[path = "../../src/handle.rs"]
@@ -51,10 +53,14 @@ mod link;
 mod list;
 #[path = "../../src/mailbox.rs"]
 mod mailbox;
+#[path = "../../src/next.rs"]
+mod next;
 #[path = "../../src/order.rs"]
 mod order;
 #[path = "../../src/receiver.rs"]
 mod receiver;
+#[path = "../../src/scoped_connection.rs"]
+mod scoped_connection;
 #[path = "../../src/several.rs"]
 mod several;
 #[path = "../../src/signal.rs"]

@@ -247,6 +247,23 @@ fn disconnect_all_against_connect() {
     });
 }
 
+/// A reader of a signal that is about to wait is woken by each value, and by the signal's end.
+#[test]
+fn value_against_a_reader_that_goes_to_sleep() {
+    model(|| {
+        let signal = Signal::<u32>::new();
+        let mut next = pin!(signal.next());
+        let is_dropped = thread::spawn(move || drop(signal));
+
+        let bell = Arc::new(Bell(Notify::new()));
+        let waker = Waker::from(Arc::clone(&bell));
+        while next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+            bell.0.wait();
+        }
+        is_dropped.join().unwrap();
+    });
+}
+
 /// A wake that finds the step queued already is enough: the step sees what was done before it.
 #[test]
 fn wake_against_a_step() {

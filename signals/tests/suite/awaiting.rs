@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 
 use slotwork_signals::{Signal, SignalRef};
@@ -41,6 +43,28 @@ fn next_keeps_its_value_when_the_signal_is_dropped() {
     drop(signal);
 
     assert_eq!(smol::block_on(next).as_deref(), Some("last words"));
+}
+
+/// A reader that is given up is not woken by that, and nothing keeps its waker.
+#[test]
+fn dropping_a_stream_that_waits_lets_its_reader_go() {
+    struct Reader(AtomicUsize);
+
+    impl Wake for Reader {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    let (signal, reader) = (Signal::<i32>::new(), Arc::new(Reader(AtomicUsize::new(0))));
+    let mut stream = signal.stream();
+    let waker = Waker::from(Arc::clone(&reader));
+    assert!(stream.poll_next(&mut Context::from_waker(&waker)).is_pending());
+
+    drop((waker, stream));
+    signal.emit(&1);
+
+    assert_eq!((reader.0.load(Ordering::Relaxed), Arc::strong_count(&reader)), (0, 1));
 }
 
 /// A `next` that is given up disconnects.

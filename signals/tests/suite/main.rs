@@ -11,6 +11,7 @@ mod leaks;
 mod model;
 mod races;
 mod receivers;
+mod reentrancy;
 mod semantics;
 mod spying;
 mod support;
