@@ -20,6 +20,8 @@ struct Task {
     mailbox: Arc<Mailbox>,
     /// Whether a step is in the queue.
     is_awake: AtomicBool,
+    /// Whether a step came while the future was polled: it has to be polled again.
+    is_due: AtomicBool,
 }
 
 type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
@@ -29,7 +31,8 @@ pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) {
     let Some(mailbox) = home::mailbox() else { return };
     let number = NEXT_TASK.fetch_add(1, Ordering::Relaxed);
     store(number, Box::pin(future));
-    Arc::new(Task { number, mailbox, is_awake: AtomicBool::new(false) }).wake();
+    let (is_awake, is_due) = (AtomicBool::new(false), AtomicBool::new(false));
+    Arc::new(Task { number, mailbox, is_awake, is_due }).wake();
 }
 
 /// Runs a future until it waits again.
@@ -42,11 +45,18 @@ impl Post for Step {
         task.is_awake.swap(false, Ordering::AcqRel);
         // While it runs, the future is out of the store: it may spawn others, and may panic.
         let future = TASKS.try_with(|tasks| tasks.borrow_mut().remove(&task.number));
-        let Ok(Some(mut future)) = future else { return };
-        let number = task.number;
-        let waker = Waker::from(task);
+        let Ok(Some(mut future)) = future else {
+            // It is over, or being polled: what it calls runs the queue, and this step with it.
+            task.is_due.store(true, Ordering::Relaxed);
+            return;
+        };
+        task.is_due.store(false, Ordering::Relaxed);
+        let waker = Waker::from(Arc::clone(&task));
         if future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
-            store(number, future);
+            store(task.number, future);
+            if task.is_due.load(Ordering::Relaxed) {
+                task.wake();
+            }
         }
     }
 

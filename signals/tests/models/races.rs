@@ -264,6 +264,38 @@ fn value_against_a_reader_that_goes_to_sleep() {
     });
 }
 
+/// A wake that a run of the queue inside the step takes is kept, whenever it comes.
+#[test]
+fn wake_against_a_step_that_runs_the_queue() {
+    model(|| {
+        let (signal, count) = (Signal::<()>::new(), Count::default());
+        let is_done = Arc::new(AtomicBool::new(false));
+        let waker = Rc::new(RefCell::new(None));
+        let (seen, slot, done) = (Arc::clone(&is_done), Rc::clone(&waker), count.clone());
+        signal.connect_async(async move |()| {
+            poll_fn(|context| {
+                slot.replace(Some(context.waker().clone()));
+                let is_done = seen.load(Ordering::Relaxed);
+                process_events();
+                if is_done { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+            done.add();
+        });
+        signal.emit(&());
+        process_events();
+        let waker: Waker = waker.take().unwrap();
+        let waking = thread::spawn(move || {
+            waker.wake_by_ref();
+            is_done.store(true, Ordering::Relaxed);
+            waker.wake();
+        });
+
+        assert!(wait_until(far_away(), &|| count.calls() == 1));
+        waking.join().unwrap();
+    });
+}
+
 /// A wake that finds the step queued already is enough: the step sees what was done before it.
 #[test]
 fn wake_against_a_step() {

@@ -2,7 +2,9 @@
 
 use std::panic;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use slotwork_signals::{Signal, SignalRef, SignalSpy, SpyTimeout, process_events};
 use smol::{channel, future};
@@ -27,6 +29,53 @@ fn async_slot_runs_from_the_queue() {
     assert_eq!(process_events(), 1);
     assert_eq!(record.take(), ["hello!"]);
     assert_eq!(process_events(), 0);
+}
+
+/// A wake that comes during the slot's own step is kept, also when a run of the queue inside that
+/// step takes it: here the slot waits again, and the value is there already.
+#[test]
+fn wake_inside_the_slots_own_step_is_kept() {
+    let (go, other) = (Signal::<()>::new(), Arc::new(Signal::<i32>::new()));
+    let record = Record::new();
+    let slot = record.clone();
+    go.connect_async(async move |()| {
+        let nested = async {
+            other.emit(&1);
+            process_events();
+        };
+        slot.add(future::zip(other.next(), nested).await.0);
+    });
+
+    go.emit(&());
+    while process_events() > 0 {}
+
+    assert_eq!(record.take(), [Some(1)]);
+}
+
+/// The same when a spy that waits runs the queue, and several times in one step.
+#[test]
+fn wake_that_a_waiting_spy_takes_is_kept() {
+    let (go, other) = (Signal::<()>::new(), Arc::new(Signal::<i32>::new()));
+    let record = Record::new();
+    let slot = record.clone();
+    go.connect_async(async move |()| {
+        let mut values = other.stream();
+        let (spied, read) =
+            (SignalSpy::new(&*other), async { (values.next().await, values.next().await) });
+        let nested = async {
+            for value in 1..=2 {
+                other.emit(&value);
+                let timeout = spied.wait_for_within(usize::MAX, Duration::from_millis(1));
+                assert!(timeout.is_err());
+            }
+        };
+        slot.add(future::zip(read, nested).await.0);
+    });
+
+    go.emit(&());
+    while process_events() > 0 {}
+
+    assert_eq!(record.take(), [(Some(1), Some(2))]);
 }
 
 /// The runs of several emissions overlap; a disconnected slot finishes what has begun.
