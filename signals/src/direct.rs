@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use crate::call::Call;
 use crate::census::Census;
 use crate::connection::Connection;
+use crate::detours::Detours;
 use crate::link::{Kind, Link, Owner};
 use crate::slow::{Origin, watched};
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
@@ -28,16 +29,21 @@ pub(crate) struct DirectEntry<T: ?Sized> {
 type Entries<T> = Vec<DirectEntry<T>>;
 
 impl<T: ?Sized + 'static> DirectList<T> {
+    /// Connects a slot, of which the signal's `detours` tell from then on.
     pub(crate) fn attach(
         self: &Arc<Self>,
         call: Arc<dyn Call<T> + Send + Sync>,
         location: &'static Location<'static>,
+        detours: &Detours,
     ) -> Connection {
         let sequence = self.connections.fetch_add(1, Ordering::Relaxed);
         let owner: Arc<dyn Owner> = Arc::<Self>::clone(self);
-        let link = Arc::new(Link::new(Kind::Auto, sequence, location, owner));
         let mut entries = self.lock();
+        // The count, the list and the flag change together: who ends all slots meanwhile finds this
+        // one in all of them or in none.
+        let link = Arc::new(Link::new(Kind::Auto, sequence, location, owner));
         Arc::make_mut(&mut entries).push(DirectEntry { link: Arc::clone(&link), call });
+        detours.add(Detours::DIRECT);
         let count = entries.len();
         drop(entries);
         if count >= SMALL && count.is_power_of_two() {
@@ -61,6 +67,14 @@ impl<T: ?Sized> DirectList<T> {
     /// Returns the slots as they are now.
     pub(crate) fn entries(&self) -> Arc<Entries<T>> {
         Arc::clone(&self.lock())
+    }
+
+    /// Lets emissions take the short way again, unless there are slots by now.
+    pub(crate) fn leave(&self, detours: &Detours) {
+        let entries = self.lock();
+        if entries.is_empty() {
+            detours.remove(Detours::DIRECT);
+        }
     }
 
     /// Disconnects and drops all slots.

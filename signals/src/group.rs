@@ -84,9 +84,7 @@ impl<T: ?Sized + 'static> Group<T> {
         location: &'static Location<'static>,
     ) -> Connection {
         let rare = self.rare.get_or_init(Box::default);
-        let connection = rare.direct.get_or_init(Arc::default).attach(call, location);
-        self.detours.add(Detours::DIRECT);
-        connection
+        rare.direct.get_or_init(Arc::default).attach(call, location, &self.detours)
     }
 
     /// Makes the link of a slot of the calling thread, which is the group's own.
@@ -167,7 +165,7 @@ impl<T: ?Sized + 'static> Group<T> {
         if let Some((list, entries)) = direct {
             list.call(&entries, value);
             if entries.is_empty() {
-                self.leave_direct(list);
+                list.leave(&self.detours);
             }
         }
         if others.iter().any(|group| group.mailbox().is_closed()) {
@@ -198,15 +196,6 @@ impl<T: ?Sized + 'static> Group<T> {
             self.detours.remove(Detours::QUEUED);
         }
         has_queued
-    }
-
-    /// Lets emissions take the short way again, as there are no direct slots left.
-    fn leave_direct(&self, list: &DirectList<T>) {
-        self.detours.remove(Detours::DIRECT);
-        if !list.entries().is_empty() {
-            // Somebody has connected meanwhile.
-            self.detours.add(Detours::DIRECT);
-        }
     }
 
     /// Edits the list of groups and drops those whose threads have ended; asked of the first group.

@@ -247,6 +247,69 @@ fn disconnect_all_against_connect() {
     });
 }
 
+/// The last direct slot ends in an emission of another thread while one is connected: the emission
+/// behind that connection reaches it, and so does the value of `next`.
+#[test]
+fn direct_connect_against_the_end_of_the_last() {
+    model(|| {
+        let signal = Arc::new(Signal::<()>::new());
+        signal.connect(|()| {});
+        signal.connect_direct(|()| {}).disconnect();
+        let other = Arc::clone(&signal);
+        let emitter = thread::spawn(move || other.emit(&()));
+
+        // It costs no preemption that the other thread comes first, and in between.
+        thread::yield_now();
+        let has_run = Arc::new(AtomicBool::new(false));
+        let slot = Arc::clone(&has_run);
+        signal.connect_direct(move |()| slot.store(true, Ordering::Relaxed));
+        thread::yield_now();
+        signal.emit(&());
+        assert!(has_run.load(Ordering::Relaxed));
+
+        emitter.join().unwrap();
+    });
+}
+
+/// The same for a future of the next value.
+#[test]
+fn next_against_the_end_of_the_last_direct_slot() {
+    model(|| {
+        let signal = Arc::new(Signal::<u32>::new());
+        signal.connect(|_| {});
+        drop(signal.next());
+        let other = Arc::clone(&signal);
+        let emitter = thread::spawn(move || other.emit(&1));
+
+        thread::yield_now();
+        let mut next = pin!(signal.next());
+        thread::yield_now();
+        signal.emit(&2);
+        let value = next.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(value, Poll::Ready(Some(1 | 2))));
+
+        emitter.join().unwrap();
+    });
+}
+
+/// `disconnect_all` in one thread, a direct connection in another: it runs or it is dropped.
+#[test]
+fn disconnect_all_against_direct_connect() {
+    model(|| {
+        let (signal, slot) = (Arc::new(Signal::<()>::new()), Arc::new(()));
+        signal.connect_direct(|()| {});
+        let clearing = Arc::clone(&signal);
+        let clearing = thread::spawn(move || clearing.disconnect_all());
+
+        let kept = Arc::clone(&slot);
+        let connection = signal.connect_direct(move |()| assert!(Arc::strong_count(&kept) > 1));
+        clearing.join().unwrap();
+        let connected = usize::from(connection.is_connected());
+        assert_eq!(signal.slot_count(), connected);
+        assert_eq!(Arc::strong_count(&slot), 1 + connected);
+    });
+}
+
 /// A reader of a signal that is about to wait is woken by each value, and by the signal's end.
 #[test]
 fn value_against_a_reader_that_goes_to_sleep() {
