@@ -10,6 +10,7 @@ use slotwork_signals::{Handle, SignalRef};
 use crate::error::Error;
 
 mod inner;
+mod watch;
 mod weak;
 
 use inner::Inner;
@@ -24,9 +25,16 @@ pub use weak::WeakSocketNotifier;
 /// those, or a `BorrowedFd<'static>` for one that a library keeps. It speaks in each turn as long as
 /// there is something to read (or room to write), as Qt's does. Unix only.
 ///
+/// A descriptor may have several notifiers, such as one for reading and one for writing; each emits
+/// what is enabled on it, and none is disturbed by the end of another. When two of them are enabled
+/// for reading, both emit, and the slot that comes second may find everything read: a descriptor
+/// that is shared in this way should not block.
+///
 /// # Qt
 ///
-/// `QSocketNotifier`; one object is for both directions, and the signal says which.
+/// `QSocketNotifier`; one object is for both directions, and the signal says which. Qt allows one
+/// notifier of each type for a descriptor: with `GLib` a second one is emitted as well, otherwise it
+/// replaces the first one with a warning.
 ///
 /// # Examples
 ///
@@ -60,7 +68,8 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
     ///
     /// # Errors
     ///
-    /// [`Error::Watch`] when the system cannot watch it: it is a file, or has a notifier already.
+    /// [`Error::Watch`] when the system cannot watch it, such as a file, or one that something else
+    /// than a notifier watches on this thread.
     pub fn new(descriptor: D) -> Result<Self, Error> {
         let inner = Inner::new(descriptor);
         let inner = inner.map_err(|source| Error::Watch { source: Arc::new(source) })?;
@@ -76,8 +85,8 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
     /// `QSocketNotifier::setEnabled()` of one with type `Read`.
     #[doc(alias = "setEnabled")]
     pub fn set_readable_enabled(&self, is_enabled: bool) {
-        if self.inner.reads.replace(is_enabled) != is_enabled {
-            self.inner.watch_anew();
+        if self.inner.interest.reads.replace(is_enabled) != is_enabled {
+            self.inner.interest_changed();
         }
     }
 
@@ -91,8 +100,8 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
     /// `QSocketNotifier::setEnabled()` of one with type `Write`.
     #[doc(alias = "setEnabled")]
     pub fn set_writable_enabled(&self, is_enabled: bool) {
-        if self.inner.writes.replace(is_enabled) != is_enabled {
-            self.inner.watch_anew();
+        if self.inner.interest.writes.replace(is_enabled) != is_enabled {
+            self.inner.interest_changed();
         }
     }
 
@@ -100,14 +109,14 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
     #[doc(alias = "isEnabled")]
     #[must_use]
     pub fn is_readable_enabled(&self) -> bool {
-        self.inner.reads.get()
+        self.inner.interest.reads.get()
     }
 
     /// Returns whether it tells that there is room to write.
     #[doc(alias = "isEnabled")]
     #[must_use]
     pub fn is_writable_enabled(&self) -> bool {
-        self.inner.writes.get()
+        self.inner.interest.writes.get()
     }
 
     /// Returns the descriptor.
@@ -156,8 +165,8 @@ impl<D: AsFd> fmt::Debug for SocketNotifier<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SocketNotifier")
             .field("descriptor", &self.inner.descriptor.as_fd())
-            .field("readable", &self.inner.reads.get())
-            .field("writable", &self.inner.writes.get())
+            .field("readable", &self.inner.interest.reads.get())
+            .field("writable", &self.inner.interest.writes.get())
             .finish()
     }
 }

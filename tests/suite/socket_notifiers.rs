@@ -158,19 +158,112 @@ fn it_goes_on_after_a_panic_in_its_slot() -> Result<()> {
     Ok(())
 }
 
-/// A file cannot be watched, nor one descriptor twice.
+/// A file cannot be watched, and nothing else is disturbed by that.
 #[test]
 fn what_cannot_be_watched_is_refused() -> Result<()> {
     let file = File::open(std::env::current_exe()?)?;
     ensure!(matches!(SocketNotifier::new(file), Err(Error::Watch { .. })));
 
-    let (_peer, stream) = UnixStream::pair()?;
+    // A loop cannot wait for itself.
+    ensure!(matches!(SocketNotifier::new(EventLoop::current()), Err(Error::Watch { .. })));
+    let (mut peer, stream) = UnixStream::pair()?;
+    let notifier = SocketNotifier::new(stream)?;
+    let spy = SignalSpy::new(&notifier.readable());
+    peer.write_all(b"x")?;
+    spy.wait_for(2)?;
+    Ok(())
+}
+
+/// Qt: a notifier of type `Read` and one of type `Write` on one descriptor, in each order of their
+/// ends: each is told of its own, and what is left of them goes on.
+#[test]
+fn two_notifiers_share_a_descriptor() -> Result<()> {
+    for reader_ends_first in [true, false] {
+        let (mut peer, stream) = UnixStream::pair()?;
+        let stream = Rc::new(stream);
+        let reader = SocketNotifier::new(Rc::clone(&stream))?;
+        let writer = SocketNotifier::new(Rc::clone(&stream))?;
+        writer.set_readable_enabled(false);
+        writer.set_writable_enabled(true);
+        let spies = [
+            SignalSpy::new(&reader.readable()),
+            SignalSpy::new(&reader.writable()),
+            SignalSpy::new(&writer.readable()),
+            SignalSpy::new(&writer.writable()),
+        ];
+        let counts = || spies.each_ref().map(SignalSpy::count);
+
+        spies[3].wait_for(2)?;
+        ensure!(counts()[..3] == [0, 0, 0], "{:?}", counts());
+        peer.write_all(b"x")?;
+        spies[0].wait_for(2)?;
+        ensure!(counts()[1..3] == [0, 0], "{:?}", counts());
+
+        let before = counts();
+        if reader_ends_first {
+            drop(reader);
+            spies[3].wait_for(before[3] + 2)?;
+            ensure!(spies[0].count() == before[0]);
+        } else {
+            drop(writer);
+            spies[0].wait_for(before[0] + 2)?;
+            ensure!(spies[3].count() == before[3]);
+        }
+    }
+    Ok(())
+}
+
+/// Two notifiers of one kind on a descriptor are both told, as by Qt's dispatcher on `GLib`; one that is
+/// disabled, dropped or in a loop of its own is no obstacle for the other.
+#[test]
+fn two_notifiers_of_one_kind_are_both_told() -> Result<()> {
+    let (mut peer, stream) = UnixStream::pair()?;
     let stream = Rc::new(stream);
     let first = SocketNotifier::new(Rc::clone(&stream))?;
-    ensure!(matches!(SocketNotifier::new(Rc::clone(&stream)), Err(Error::Watch { .. })));
+    let second = SocketNotifier::new(Rc::clone(&stream))?;
+    let (firsts, seconds) = (SignalSpy::new(&first.readable()), SignalSpy::new(&second.readable()));
 
-    drop(first);
-    SocketNotifier::new(stream)?;
+    peer.write_all(b"x")?;
+    firsts.wait_for(3)?;
+    seconds.wait_for(3)?;
+    first.set_readable_enabled(false);
+    let count = firsts.count();
+    seconds.wait_for(seconds.count() + 3)?;
+    ensure!(firsts.count() == count);
+    first.set_readable_enabled(true);
+    firsts.wait_for(count + 3)?;
+
+    let told = Rc::new(Cell::new(0));
+    let slot = Rc::clone(&told);
+    first.readable().connect_once(move |_first, ()| {
+        let before = seconds.count();
+        seconds.wait_for(before + 3).unwrap();
+        slot.set(seconds.count() - before);
+    });
+    firsts.wait_for(firsts.count() + 2)?;
+    ensure!(told.get() >= 3);
+    drop(second);
+    firsts.wait_for(firsts.count() + 3)?;
+    Ok(())
+}
+
+/// What a slot has read in a loop of its own is not told again when it returns.
+#[test]
+fn it_does_not_speak_of_what_was_read_in_a_loop_inside_its_slot() -> Result<()> {
+    let (mut peer, stream) = UnixStream::pair()?;
+    stream.set_nonblocking(true)?;
+    let notifier = SocketNotifier::new(stream)?;
+    let spy = SignalSpy::new(&notifier.readable());
+    notifier.readable().connect(|notifier, ()| {
+        turns(3).unwrap();
+        _ = notifier.socket().read(&mut [0]);
+    });
+
+    peer.write_all(b"x")?;
+    spy.wait_for(1)?;
+    turns(5)?;
+
+    ensure!(spy.count() == 1, "{}", spy.count());
     Ok(())
 }
 
