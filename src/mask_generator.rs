@@ -6,6 +6,9 @@
 /// for: whoever can foresee them can write what looks like a request to a proxy on the way. Another
 /// generator is for tests that need to know the bytes.
 ///
+/// It is asked for one key a frame, in the order of the frames, and may call its socket meanwhile. A
+/// frame that it sends itself, or at whose key it panics, is masked with a random key.
+///
 /// # Qt
 ///
 /// `QMaskGenerator`. There a key of 0 leaves the frame unmasked; here the frame is masked with it,

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use crate::close_code::CloseCode;
 use crate::error::Error;
-use crate::mask_generator::MaskGenerator;
 use crate::protocol::frame::Frame;
 use crate::protocol::role::Role;
 use crate::send_status::SendStatus;
@@ -31,6 +30,7 @@ mod driver;
 mod gauge;
 mod holding;
 mod linger;
+mod masks;
 mod observer;
 mod outbox;
 mod patience;
@@ -92,7 +92,11 @@ impl Session {
         let mut shared = self.lock();
         let may_connect = shared.phase == Phase::Ended;
         if may_connect {
+            // Those who still wait for the end of the last connection look anew.
+            let waiting = shared.take_waiting();
             shared.begin_connecting();
+            drop(shared);
+            waiting.into_iter().for_each(Waker::wake);
         }
         may_connect
     }
@@ -121,11 +125,6 @@ impl Session {
         was_connecting
     }
 
-    /// Sets what masks the frames of a client.
-    pub(crate) fn set_mask_generator(&self, generator: Option<Box<dyn MaskGenerator>>) {
-        self.lock().rare().mask_generator = generator;
-    }
-
     /// Returns which end of the connection this is.
     pub(crate) fn role(&self) -> Role {
         self.lock().role
@@ -133,7 +132,7 @@ impl Session {
 
     /// Begins the closing handshake; does nothing when it has begun already.
     pub(crate) fn close(&self, code: CloseCode, reason: &str) -> SendStatus {
-        let mut shared = self.lock();
+        let mut shared = self.lock_to_push(Shared::control_frames);
         if shared.phase != Phase::Open {
             return SendStatus::NotConnected;
         }
@@ -149,7 +148,7 @@ impl Session {
     /// many more, counted from when the ping left, the connection ends; later when the peer has to
     /// read much in front of the ping. The calls are `look` apart.
     pub(crate) fn check_alive(&self, look: Duration) {
-        let mut shared = self.lock();
+        let mut shared = self.lock_to_push(Shared::control_frames);
         // Unread input may have the sign of life; a closing handshake has a deadline of its own.
         if shared.phase != Phase::Open || !shared.is_taken || self.is_paused() {
             return;
@@ -246,7 +245,7 @@ impl Session {
     /// Answers a ping. While the peer takes nothing, only the latest one is remembered
     /// (RFC 6455 §5.5.3).
     fn answer_ping(&self, payload: &[u8]) {
-        let mut shared = self.lock();
+        let mut shared = self.lock_to_push(Shared::control_frames);
         if shared.phase != Phase::Open {
             return;
         }
@@ -268,7 +267,7 @@ impl Session {
     /// Takes note of the peer's close frame, and answers it unless it is an answer
     /// (RFC 6455 §5.5.1).
     fn answer_close(&self, code: CloseCode, reason: &str) {
-        let mut shared = self.lock();
+        let mut shared = self.lock_to_push(Shared::control_frames);
         if shared.phase == Phase::Open {
             shared.begin_closing(code, reason);
         }

@@ -5,12 +5,12 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::close_code::CloseCode;
-use crate::mask_generator::MaskGenerator;
 use crate::output_policy::OutputPolicy;
 use crate::protocol::limits::Limits;
 use crate::session::Failure;
 use crate::session::backlog::Backlog;
 use crate::session::gauge::Gauge;
+use crate::session::masks::Masks;
 use crate::stream::options::SEND_BUFFER;
 
 /// Parts of a session that are allocated when they are needed: idle connections are many.
@@ -28,7 +28,7 @@ pub(super) struct Rare {
     /// The driver has not seen the limits yet.
     pub(super) has_new_limits: bool,
     /// What masks frames instead of the usual random numbers.
-    pub(super) mask_generator: Option<Box<dyn MaskGenerator>>,
+    pub(super) masks: Option<Box<Masks>>,
     /// What waits behind the output of a peer that reads slowly.
     pub(super) backlog: Option<Box<Backlog>>,
     /// There is one once somebody has asked how much output waits.
@@ -52,10 +52,10 @@ impl Rare {
 
     /// Keeps what was set, for another connection, and forgets what became of the last one.
     pub(super) fn without_past(self) -> Self {
-        let Self { settings, mask_generator, gauge, .. } = self;
+        let Self { settings, masks, gauge, .. } = self;
         // Who waits for room looks anew.
         let gauge = gauge.map(|_| Box::default());
-        Self { settings, has_new_limits: true, mask_generator, gauge, ..Self::default() }
+        Self { settings, has_new_limits: true, masks, gauge, ..Self::default() }
     }
 }
 

@@ -17,7 +17,10 @@ use crate::session::{Failure, Session};
 impl Session {
     /// Queues a message, to be written at the end of the loop's turn.
     pub(crate) fn send(&self, kind: MessageKind, message: &[u8]) -> SendStatus {
-        let mut shared = self.lock();
+        let mut shared = self.lock_to_push(|shared| match shared.phase {
+            Phase::Open => Frames::of(kind, message, shared.outgoing_frame_size()).count(),
+            Phase::Connecting | Phase::Closing | Phase::Ended => 0,
+        });
         if shared.phase != Phase::Open {
             return SendStatus::NotConnected;
         }
@@ -90,7 +93,7 @@ impl Session {
 
     /// Queues a ping.
     pub(crate) fn ping(&self, payload: &[u8]) -> SendStatus {
-        let mut shared = self.lock();
+        let mut shared = self.lock_to_push(Shared::control_frames);
         if shared.phase != Phase::Open {
             return SendStatus::NotConnected;
         }

@@ -118,11 +118,19 @@ impl Shared {
     pub(super) fn next_key(&mut self) -> Option<MaskingKey> {
         match self.role {
             Role::Server => None,
-            Role::Client => {
-                let generator = self.rare.as_mut().and_then(|rare| rare.mask_generator.as_mut());
-                Some(generator.map_or_else(rand::random, |generator| generator.next_mask()))
-            }
+            Role::Client => Some(self.take_key().unwrap_or_else(rand::random)),
         }
+    }
+
+    /// Returns how many control frames may be pushed in one go: one, while anything is sent.
+    pub(super) fn control_frames(&self) -> usize {
+        usize::from(self.phase == Phase::Open)
+    }
+
+    /// Returns how many frames a write may push: the pong that is still to be sent.
+    pub(super) fn late_frames(&self) -> usize {
+        let has_pong = |rare: &Rare| rare.late_pong.is_some();
+        usize::from(self.phase == Phase::Open && self.rare.as_deref().is_some_and(has_pong))
     }
 
     pub(super) fn rare(&mut self) -> &mut Rare {

@@ -94,7 +94,7 @@ impl Session {
     /// Writes what the kernel takes, when all that was read in a turn is delivered; `is_heard` when
     /// somebody is told of it.
     pub(super) fn write_turn(&self, is_heard: bool) -> Output {
-        let mut shared = self.lock();
+        let mut shared = self.lock_to_push(Shared::late_frames);
         shared.is_woken = false;
         let written = shared.write() + mem::take(&mut shared.unreported);
         shared.count_leftover();
