@@ -170,8 +170,9 @@ impl Reactor {
 /// Wakes a task of this thread that has more to do, but only after the next poll: whoever became
 /// ready meanwhile comes before it. A task that woke itself would be run again before the poll.
 pub(crate) fn wake_later(waker: &Waker) {
+    let later = waker.clone();
     match Reactor::current() {
-        Ok(reactor) => reactor.later.borrow_mut().push(waker.clone()),
+        Ok(reactor) => reactor.later.borrow_mut().push(later),
         Err(_) => waker.wake_by_ref(),
     }
 }

@@ -64,8 +64,6 @@ impl ThreadLoop {
     #[expect(clippy::expect_used, reason = "documented: without descriptors there is no loop")]
     fn new() -> Self {
         let inner = Inner::new().expect("the event loop of this thread cannot be made");
-        // A `SignalSpy` that waits runs the loop meanwhile.
-        signals::set_waiter(|deadline, is_done| EventLoop::current().run_while(deadline, is_done));
         watch_slots();
         Self { inner: Rc::new(inner), executor: Rc::default(), runner: None }
     }
@@ -84,13 +82,28 @@ impl Drop for ThreadLoop {
 }
 
 fn with_thread_loop<T>(use_loop: impl Fn(&mut ThreadLoop) -> T) -> T {
-    let current = THREAD_LOOP.try_with(|current| {
+    let used = THREAD_LOOP.try_with(|current| {
         let mut current = current.borrow_mut();
-        use_loop(current.get_or_insert_with(ThreadLoop::new))
+        let is_new = current.is_none();
+        (use_loop(current.get_or_insert_with(ThreadLoop::new)), is_new)
     });
-    // What is dropped at the thread's very end may still ask for a loop; it gets one that will
-    // not run.
-    current.unwrap_or_else(|_| use_loop(&mut ThreadLoop::new()))
+    match used {
+        Ok((output, is_new)) => {
+            if is_new {
+                run_while_spies_wait();
+            }
+            output
+        }
+        // What is dropped at the thread's very end may still ask for a loop; it gets one that will
+        // not run.
+        Err(_) => use_loop(&mut ThreadLoop::new()),
+    }
+}
+
+/// Lets a `SignalSpy` that waits run the loop meanwhile. Not while the loop is borrowed: the waiter
+/// that this replaces is the program's.
+fn run_while_spies_wait() {
+    signals::set_waiter(|deadline, is_done| EventLoop::current().run_while(deadline, is_done));
 }
 
 thread_local! {

@@ -1,6 +1,7 @@
 //! Decides which requests are answered with 101, and what is agreed on: room, origin,
 //! verifier, subprotocol.
 
+use std::mem;
 use std::sync::{Arc, Weak};
 
 use log::warn;
@@ -27,6 +28,13 @@ pub(super) struct Gate {
     /// Where the verifier is connected to the questions.
     pub(super) verifier: Option<Connection>,
     pub(super) subprotocols: Vec<String>,
+}
+
+impl Gate {
+    /// Returns whether the program has thought about web pages, or was told to.
+    fn is_decided(&self) -> bool {
+        self.origin_policy.is_some() || self.verifier.is_some() || self.has_warned
+    }
 }
 
 /// Decides about a request that is right; returns the server, which is held until the socket is
@@ -77,14 +85,15 @@ impl Inner {
     /// Tells the operator, once, that pages of all hosts can use the server.
     fn warn_of_browsers(&self, request: &HandshakeRequest) {
         let Some(origin) = request.origin() else { return };
-        let mut state = self.lock();
-        let is_checked = state.gate.origin_policy.is_some()
-            || state.gate.verifier.is_some()
-            || self.origin_authentication_required.slot_count() > 0;
-        if is_checked || state.gate.has_warned {
+        let is_decided = self.lock().gate.is_decided();
+        // Not while it is locked: slots whose receivers are gone are dropped by that.
+        if is_decided || self.origin_authentication_required.slot_count() > 0 {
             return;
         }
-        state.gate.has_warned = true;
+        let mut state = self.lock();
+        if mem::replace(&mut state.gate.has_warned, true) {
+            return;
+        }
         let name = state.name.clone();
         drop(state);
         warn!(

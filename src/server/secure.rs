@@ -70,7 +70,9 @@ impl WebSocketServer {
     pub fn set_tls_config(&self, config: TlsConfig) -> Result<(), Error> {
         if self.inner.mode == SslMode::Secure {
             let ready = config.server_side()?;
-            *self.inner.secure.lock() = Some(Chosen { config, ready });
+            let former = self.inner.secure.lock().replace(Chosen { config, ready });
+            // Parts of it may be the program's.
+            drop(former);
         }
         Ok(())
     }

@@ -50,11 +50,17 @@ impl Gauge {
         Reading { has_risen, has_fallen, waiting }
     }
 
-    /// Adds somebody to be woken when there is room, or the connection ends.
-    pub(super) fn wait(&mut self, waker: &Waker) {
-        if !self.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
-            self.waiting.push(waker.clone());
-        }
+    /// Adds somebody, if given, to be woken when there is room, or the connection ends.
+    pub(super) fn wait(&mut self, waker: &mut Option<Waker>) -> bool {
+        let added = waker.take();
+        let is_added = added.is_some();
+        self.waiting.extend(added);
+        is_added
+    }
+
+    /// Returns whether this one is to be woken already.
+    pub(super) fn is_awaited_by(&self, waker: &Waker) -> bool {
+        self.waiting.iter().any(|waiting| waiting.will_wake(waker))
     }
 
     /// Takes those who wait, to be woken.

@@ -33,17 +33,21 @@ impl Session {
         self.poll_until(cx, |shared| shared.stream.is_none().then_some(()))
     }
 
-    fn poll_until<T>(
-        &self,
-        cx: &Context<'_>,
-        is_done: impl FnOnce(&Shared) -> Option<T>,
-    ) -> Poll<T> {
-        let mut shared = self.lock();
-        if let Some(outcome) = is_done(&shared) {
-            return Poll::Ready(outcome);
+    fn poll_until<T>(&self, cx: &Context<'_>, is_done: impl Fn(&Shared) -> Option<T>) -> Poll<T> {
+        // The waker is the caller's: it is cloned and dropped when nothing is locked.
+        let mut own = None;
+        loop {
+            let mut shared = self.lock();
+            if let Some(outcome) = is_done(&shared) {
+                return Poll::Ready(outcome);
+            }
+            let gauge = shared.rare().gauge.get_or_insert_default();
+            if gauge.is_awaited_by(cx.waker()) || gauge.wait(&mut own) {
+                shared.note_output();
+                return Poll::Pending;
+            }
+            drop(shared);
+            own = Some(cx.waker().clone());
         }
-        shared.rare().gauge.get_or_insert_default().wait(cx.waker());
-        shared.note_output();
-        Poll::Pending
     }
 }

@@ -88,7 +88,9 @@ impl ClientEnd {
     /// Waits until the connection is not wanted any more.
     pub(super) fn poll_unwanted(&self, is_wanted: impl Fn() -> bool, cx: &Context<'_>) -> Poll<()> {
         // The waker first: who calls it off after the question finds it.
-        self.lock().connecting = Some(cx.waker().clone());
+        let waker = cx.waker().clone();
+        let former = self.lock().connecting.replace(waker);
+        drop(former);
         if is_wanted() { Poll::Pending } else { Poll::Ready(()) }
     }
 }

@@ -93,12 +93,13 @@ impl Clients {
 
     /// Waits until no socket is left.
     pub(crate) fn poll_empty(&self, cx: &Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
         let mut registry = self.lock();
-        if registry.sockets.is_empty() {
-            return Poll::Ready(());
-        }
-        registry.waiting = Some(cx.waker().clone());
-        Poll::Pending
+        let is_empty = registry.sockets.is_empty();
+        let unused = if is_empty { Some(waker) } else { registry.waiting.replace(waker) };
+        drop(registry);
+        drop(unused);
+        if is_empty { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn remove(&self, place: u32) {

@@ -44,12 +44,13 @@ impl Inbox {
     /// Takes the next message, and lets the socket go on when there is room again.
     pub(super) fn poll_take(&self, socket: &WebSocket, cx: &Context<'_>) -> Poll<Option<Message>> {
         let mut state = self.lock();
+        if state.messages.is_empty() && !state.is_over && !state.is_awaited_by(cx.waker()) {
+            drop(state);
+            self.await_message(cx);
+            state = self.lock();
+        }
         let Some(message) = state.messages.pop_front() else {
-            if state.is_over {
-                return Poll::Ready(None);
-            }
-            state.reader = Some(cx.waker().clone());
-            return Poll::Pending;
+            return if state.is_over { Poll::Ready(None) } else { Poll::Pending };
         };
         state.length -= message.as_bytes().len();
         let goes_on = state.holds && state.has_much_room();
@@ -59,6 +60,14 @@ impl Inbox {
             socket.inner.session.release_reading();
         }
         Poll::Ready(Some(message))
+    }
+
+    /// Has the reader woken by what comes next. Its waker is cloned and dropped when nothing is
+    /// locked: it is the program's.
+    fn await_message(&self, cx: &Context<'_>) {
+        let waker = cx.waker().clone();
+        let former = self.lock().reader.replace(waker);
+        drop(former);
     }
 
     /// Takes no more messages, and holds back none: the socket has disconnected, or nobody reads.
@@ -102,6 +111,10 @@ impl Inbox {
 }
 
 impl State {
+    fn is_awaited_by(&self, waker: &Waker) -> bool {
+        self.reader.as_ref().is_some_and(|reader| reader.will_wake(waker))
+    }
+
     fn is_full(&self) -> bool {
         self.messages.len() >= MOST_MESSAGES || self.length >= MOST_BYTES
     }

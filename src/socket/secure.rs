@@ -53,7 +53,9 @@ impl WebSocket {
     #[doc(alias = "setSslConfiguration")]
     pub fn set_tls_config(&self, config: TlsConfig) {
         if let Some(end) = self.inner.client_end() {
-            end.lock().tls.config = Some(config);
+            let former = end.lock().tls.config.replace(config);
+            // Parts of it may be the program's.
+            drop(former);
         }
     }
 

@@ -33,6 +33,7 @@ mod other_executors;
 mod other_threads;
 mod panics;
 mod pausing;
+mod reentrancy;
 mod rude_peers;
 mod secrets;
 #[cfg(feature = "tls")]

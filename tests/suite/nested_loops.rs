@@ -3,9 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, TcpStream};
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use slotwork::{EventLoop, NestedLoop, WebSocket, WebSocketServer};
+use slotwork::signals::{self, Signal, SignalSpy};
+use slotwork::{EventLoop, NestedLoop, Timer, Verdict, WebSocket, WebSocketServer};
+use smol::future;
 use socket2::SockRef;
 
 use crate::support::raw_peer::{RawPeer, TEXT, masked, masked_frame, masked_texts};
@@ -39,6 +42,49 @@ fn a_socket_is_not_reentered_while_others_are_served() -> Result<()> {
         "text second",
         "text afterwards",
     ])
+}
+
+/// An async slot and a verifier that run a loop of their own in the middle of a step, and wait for
+/// what comes in it, go on afterwards: by whichever way into the loop.
+#[test]
+fn async_code_that_runs_a_loop_is_woken_by_what_comes_in_it() -> Result<()> {
+    type Way = fn(&SignalSpy<i32>);
+    let ways: [(&str, Way); 4] = [
+        ("processEvents", |_| EventLoop::current().process_events()),
+        ("queue", |_| _ = signals::process_events()),
+        ("QEventLoop", |_| {
+            let nested = Rc::new(NestedLoop::new());
+            let quitting = Rc::clone(&nested);
+            Timer::single_shot(Duration::from_millis(1), move || quitting.quit());
+            nested.exec();
+        }),
+        ("QSignalSpy", |spy| _ = spy.wait_for_within(usize::MAX, Duration::from_millis(1))),
+    ];
+    for (name, run_loop) in ways {
+        let wait = async move || {
+            let signal = Signal::new();
+            let spy = SignalSpy::new(&signal);
+            let nested = async {
+                signal.emit(&1);
+                run_loop(&spy);
+            };
+            future::zip(signal.next(), nested).await.0
+        };
+        let (go, done) = (Signal::<()>::new(), Rc::new(Cell::new(None)));
+        let slot = Rc::clone(&done);
+        go.connect_async(async move |()| slot.set(wait().await));
+        let server = echo_server()?;
+        server.set_verifier(async move |_server, _handshake| match wait().await {
+            Some(1) => Verdict::accept(),
+            _ => Verdict::refuse(403, ""),
+        });
+        let port = server.server_port();
+
+        go.emit(&());
+        wait_until(|| done.get() == Some(1)).context(name)?;
+        serve(move || RawPeer::open(port)?.check_echo("hello")).context(name)?;
+    }
+    Ok(())
 }
 
 /// Qt: RCV-17: what a slot was lent stays as it is, whatever is received in the loop inside it.
