@@ -117,7 +117,7 @@ pub enum Error {
         source: Arc<io::Error>,
     },
     /// Output waited without progress, and nothing came from the peer, for the write timeout (30 s).
-    #[error("the peer neither read nor sent anything for {} s", .0.as_secs_f32())]
+    #[error("the peer read nothing for {} s", .0.as_secs_f32())]
     WriteTimeout(Duration),
     /// The peer sent nothing for too long, not even a pong, and took no output that waited.
     #[error("the peer gave no sign of life")]

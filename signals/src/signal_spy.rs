@@ -285,7 +285,7 @@ impl<T: ?Sized + ToOwned<Owned: fmt::Debug>> fmt::Debug for SignalSpy<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.lend(|values| {
             f.debug_struct("SignalSpy")
-                .field("values", values)
+                .field("values", &values)
                 .field("connection", &self.connection)
                 .finish()
         })

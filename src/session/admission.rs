@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::task::Waker;
 
+use crate::error::Error;
 use crate::output_policy::OutputPolicy;
 use crate::protocol::fragmentation::Frames;
 use crate::session::backlog::Backlog;
@@ -105,8 +106,17 @@ impl Shared {
         while self.release_oldest() {}
     }
 
-    /// Forgets all that waits for the peer.
+    /// Returns whether a message has been dropped, or would be if the connection ended now.
+    pub(super) fn loses_messages(&self) -> bool {
+        let is_known = self.rare.as_ref().is_some_and(|rare| rare.lost.is_some());
+        is_known || self.outbox.has_messages() || self.backlog_len() > 0
+    }
+
+    /// Forgets all that waits for the peer, and notes it if messages were among that.
     pub(super) fn clear_output(&mut self) {
+        if self.loses_messages() {
+            self.rare().lost.get_or_insert_with(|| Box::new(Error::NotConnected));
+        }
         self.outbox.clear();
         if let Some(rare) = &mut self.rare {
             rare.backlog = None;

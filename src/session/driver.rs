@@ -173,6 +173,9 @@ impl<O: Observer> Driver<O> {
             _ if failure.is_some() => self.end(failure, false),
             (_, Some(Lost::Limit)) => self.end(None, false),
             (_, Some(Lost::CloseFrame)) if !signs.input => self.end(None, false),
+            (_, Some(Lost::ClosingOutput(timeout))) if !signs.progress => {
+                self.end(Some(Failure::Error(Error::WriteTimeout(timeout))), false)
+            }
             (_, Some(Lost::Output(timeout))) if output.has_more && is_silent => {
                 self.end(Some(Failure::Error(Error::WriteTimeout(timeout))), false)
             }
@@ -182,8 +185,8 @@ impl<O: Observer> Driver<O> {
                 self.prepare_to_wait(output, signs, cx)
             }
             // Otherwise a peer may go once a close frame is on its way.
-            (Input::Ended | Input::Failed(_), _) if is_closing => self.end(None, true),
-            (Input::Waiting, _) if is_closing && output.is_broken => self.end(None, true),
+            (Input::Ended | Input::Failed(_), _) if is_closing => self.end(self.loss(), true),
+            (Input::Waiting, _) if is_closing && output.is_broken => self.end(self.loss(), true),
             (Input::More | Input::Waiting, _) if is_closing && self.closing_budget == 0 => {
                 self.end(None, false)
             }
@@ -440,13 +443,20 @@ impl<O: Observer> Driver<O> {
         }
     }
 
+    /// Returns what is to be reported of a peer that has gone while the connection was closing:
+    /// nothing, unless messages that were sent are lost.
+    fn loss(&self) -> Option<Failure> {
+        let loses_messages = self.observer.session().loses_messages();
+        loses_messages.then_some(Failure::Error(Error::RemoteHostClosed))
+    }
+
     /// Ends the connection. Its descriptor remains open if the peer may still read what was sent:
     /// not when it `is_gone`.
     fn end(&mut self, failure: Option<Failure>, is_gone: bool) -> Poll<Remains> {
         let is_clean = self.stage != Stage::Open;
         self.stage = Stage::Ended;
         let is_dropped = is_gone || matches!(failure, Some(Failure::Aborted { is_closing: false }));
-        let stream = self.observer.session().end(is_clean, !is_dropped);
+        let stream = self.observer.session().end(is_clean, failure.as_ref(), !is_dropped);
         match failure {
             Some(Failure::Error(error)) => self.tell(|observer| observer.failed(error)),
             Some(Failure::Aborted { .. }) if !self.is_announced => self.tell(Observer::closing),

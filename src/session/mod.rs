@@ -321,16 +321,24 @@ impl Session {
         }
     }
 
+    /// Returns whether messages that were sent are dropped when the connection ends now.
+    fn loses_messages(&self) -> bool {
+        self.lock().loses_messages()
+    }
+
     /// Ends the connection and returns its stream. Without a closing handshake the code is 1006.
     ///
     /// When it `lingers`, the rest of a closing handshake is handed to the kernel as far as possible.
-    fn end(&self, is_clean: bool, lingers: bool) -> Option<Stream> {
+    fn end(&self, is_clean: bool, failure: Option<&Failure>, lingers: bool) -> Option<Stream> {
         let mut shared = self.lock();
         if lingers && shared.phase == Phase::Closing {
             shared.write_last();
         }
         shared.phase = Phase::Ended;
         shared.clear_output();
+        if let (Some(Failure::Error(error)), Some(lost)) = (failure, &mut shared.rare().lost) {
+            **lost = error.clone();
+        }
         if !is_clean || shared.close().is_none() {
             // RFC 6455 §7.1.5: no close frame of the peer was received.
             shared.rare().close = Some((CloseCode::ABNORMAL_DISCONNECTION, "".into()));

@@ -43,6 +43,8 @@ struct Queue {
     urgent: Urgent,
     /// What waits, here and in the backlog, as far as it is counted.
     held: Holding,
+    /// How many bytes of control frames there are behind the last message.
+    controls: usize,
 }
 
 /// Control frames that overtake the rest of the output.
@@ -118,9 +120,21 @@ impl Outbox {
         first + behind.map(Chunk::weight).sum::<usize>()
     }
 
+    /// Returns whether a message waits, or a part of one, and not control frames alone.
+    pub(super) fn has_messages(&self) -> bool {
+        let has_messages = |queue: &Queue| queue.len() > queue.controls + queue.urgent.rest().len();
+        self.0.as_deref().is_some_and(has_messages)
+    }
+
     /// Puts a frame behind what waits, masked with the key of a client.
     pub(super) fn push(&mut self, frame: &Frame<'_>, key: Option<MaskingKey>) {
-        self.queue().append(frame.payload.len(), |buffer| frame.write_to(buffer, key));
+        let queue = self.queue();
+        queue.controls = if frame.opcode.is_control() {
+            queue.controls + frame.header(key).as_bytes().len() + frame.payload.len()
+        } else {
+            0
+        };
+        queue.append(frame.payload.len(), |buffer| frame.write_to(buffer, key));
     }
 
     /// Puts a control frame in front of the frames that the kernel has not begun to take.
@@ -135,14 +149,14 @@ impl Outbox {
 
     /// Puts encoded frames behind what waits.
     pub(super) fn push_encoded(&mut self, frames: &[u8]) {
-        self.queue().append(frames.len(), |buffer| append_bytes(buffer, frames));
+        self.queue_for_message().append(frames.len(), |buffer| append_bytes(buffer, frames));
     }
 
     /// Puts a frame behind what waits of which the kernel has taken the first `written` bytes.
     pub(super) fn push_rest(&mut self, header: &[u8], payload: &[u8], written: usize) {
         let header_rest = header.get(written..).unwrap_or_default();
         let payload_rest = payload.get(written.saturating_sub(header.len())..).unwrap_or_default();
-        let queue = self.queue();
+        let queue = self.queue_for_message();
         queue.append(payload.len(), |buffer| {
             buffer.extend_from_slice(header_rest);
             append_bytes(buffer, payload_rest);
@@ -166,7 +180,7 @@ impl Outbox {
 
     /// Puts encoded frames behind what waits, without a copy, but for the first `written` bytes.
     pub(super) fn push_shared(&mut self, frames: &Arc<[u8]>, written: usize) {
-        self.queue().push_chunk(Chunk::Shared(Arc::clone(frames)), written);
+        self.queue_for_message().push_chunk(Chunk::Shared(Arc::clone(frames)), written);
     }
 
     /// Puts encoded frames behind what waits; a copy is made only of few bytes.
@@ -174,7 +188,7 @@ impl Outbox {
         if chunk.len() < WORTH_A_CHUNK {
             self.push_encoded(chunk.as_bytes());
         } else {
-            self.queue().push_chunk(chunk, 0);
+            self.queue_for_message().push_chunk(chunk, 0);
         }
     }
 
@@ -204,6 +218,12 @@ impl Outbox {
                 }
             });
         }
+    }
+
+    fn queue_for_message(&mut self) -> &mut Queue {
+        let queue = self.queue();
+        queue.controls = 0;
+        queue
     }
 
     #[inline]
@@ -377,6 +397,7 @@ impl Queue {
         self.behind = None;
         self.urgent = Urgent::default();
         self.held = Holding::default();
+        self.controls = 0;
     }
 }
 
@@ -450,6 +471,7 @@ pub(super) const HEADER_ROOM: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::opcode::MessageKind;
 
     fn own(outbox: &Outbox) -> Option<&[u8]> {
         match &outbox.0.as_ref()?.chunk {
@@ -486,6 +508,27 @@ mod tests {
         assert_eq!(own(&outbox), Some(&b"bcabcdef"[..]));
         assert_eq!(outbox.len(), 8);
         assert_eq!(Arc::strong_count(&frames), 1);
+    }
+
+    #[test]
+    fn control_frames_alone_are_no_messages() {
+        let (ping, text) = (Frame::ping(b"ping"), Frame::message(MessageKind::Text, b"text"));
+        let mut outbox = Outbox::default();
+        assert!(!outbox.has_messages());
+
+        outbox.push(&ping, None);
+        assert!(!outbox.has_messages());
+        outbox.push(&text, None);
+        outbox.push(&ping, None);
+        outbox.push(&ping, None);
+        assert!(outbox.has_messages());
+        // The kernel takes all but a byte of the text, the text, and all but a byte of the rest.
+        for (written, has_messages) in [(11, true), (12, false), (23, false)] {
+            outbox.queue().written = written;
+            assert_eq!(outbox.has_messages(), has_messages, "{written}");
+        }
+        outbox.push_encoded(b"abc");
+        assert!(outbox.has_messages());
     }
 
     #[test]

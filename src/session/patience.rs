@@ -54,8 +54,10 @@ pub(super) enum Lost {
     Output(Duration),
     /// The peer's close frame, or any input.
     CloseFrame,
-    /// The end of something that has a limit whatever the peer does.
+    /// The end of what has a limit whatever the peer sends.
     Limit,
+    /// Progress of the output while the connection closes, whatever the peer sends.
+    ClosingOutput(Duration),
 }
 
 impl Default for Patience {
@@ -158,7 +160,7 @@ impl Patience {
                 return Some(Lost::Output(stall.timeout));
             }
             if has_passed(stall.limit()) {
-                return Some(Lost::Limit);
+                return Some(Lost::ClosingOutput(stall.timeout));
             }
         }
         if let Some(closing) = &self.closing

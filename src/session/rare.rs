@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::close_code::CloseCode;
+use crate::error::Error;
 use crate::output_policy::OutputPolicy;
 use crate::protocol::limits::Limits;
 use crate::session::Failure;
@@ -33,6 +34,8 @@ pub(super) struct Rare {
     pub(super) backlog: Option<Box<Backlog>>,
     /// There is one once somebody has asked how much output waits.
     pub(super) gauge: Option<Box<Gauge>>,
+    /// Why messages that were sent were dropped with the connection, if any were.
+    pub(super) lost: Option<Box<Error>>,
     /// How many messages such a peer has missed.
     pub(super) dropped: u64,
     /// The kernel holds less unsent output than usual, until a keepalive ping has left.

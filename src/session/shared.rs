@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::close_code::CloseCode;
+use crate::error::Error;
 use crate::protocol::close_frame::ClosePayload;
 use crate::protocol::frame::Frame;
 use crate::protocol::limits::Limits;
@@ -140,6 +141,11 @@ impl Shared {
     pub(super) fn close(&self) -> Option<(CloseCode, &str)> {
         let (code, reason) = self.rare.as_ref()?.close.as_ref()?;
         Some((*code, reason))
+    }
+
+    /// Returns why messages were dropped with the connection, if any were.
+    pub(super) fn lost(&self) -> Option<Error> {
+        self.rare.as_ref()?.lost.as_deref().cloned()
     }
 
     pub(super) fn settings(&self) -> Settings {

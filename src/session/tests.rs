@@ -1,6 +1,7 @@
 //! Tests over a scripted stream: what a real peer and a real clock would take too long for.
 
 use std::io::{self, ErrorKind};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::testing::{Record, Recorder, ScriptedConnection, Told};
@@ -73,8 +74,7 @@ fn a_connection_without_progress_of_output_ends_after_the_write_timeout() -> io:
     connection.settle();
 
     assert!(connection.has_ended());
-    let expected =
-        ["the peer neither read nor sent anything for 30 s", "State(Unconnected)", "Ended"];
+    let expected = ["the peer read nothing for 30 s", "State(Unconnected)", "Ended"];
     assert_eq!(life(&connection.record()), expected);
     let code = connection.session().close_code();
     assert_eq!(code, Some(CloseCode::ABNORMAL_DISCONNECTION));
@@ -583,5 +583,39 @@ fn a_pong_overtakes_output_that_waits() -> io::Result<()> {
 
     let expected = [(2, 1000), (10, 3), (2, 1000), (2, 1000)];
     assert_eq!(frames(&connection.peer.written()), expected);
+    Ok(())
+}
+
+/// RFC 6455 §5.5.1: a peer that goes while its ping and its close frame are answered has missed
+/// nothing; one that goes without a message that was sent before is an error, and a sink hears of it.
+#[test]
+fn a_peer_that_closes_and_goes_is_an_error_if_a_message_is_lost() -> io::Result<()> {
+    for (is_lost, fails_writing) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut connection = echoing()?;
+        if is_lost {
+            connection.recorder().send(MessageKind::Text, b"lost");
+            connection.settle();
+        }
+        connection.peer.send(&masked(Opcode::Ping, b"ping"));
+        connection.peer.send(&masked(Opcode::Close, &1000_u16.to_be_bytes()));
+        connection.settle();
+        assert!(!connection.has_ended());
+
+        if fails_writing {
+            connection.peer.fail_writing(0, ErrorKind::ConnectionReset);
+            connection.peer.make_room(MIB);
+        } else {
+            connection.peer.fail_reading(ErrorKind::ConnectionReset);
+        }
+        connection.settle();
+
+        let (record, session) = (connection.record(), connection.session());
+        let failures = record.told.iter().filter(|told| matches!(told, Told::Failed(_))).count();
+        let end = session.poll_ended(&Context::from_waker(Waker::noop()));
+        assert_eq!(failures, usize::from(is_lost), "{record:?}");
+        assert_eq!(matches!(end, Poll::Ready(Err(Error::RemoteHostClosed))), is_lost, "{end:?}");
+        assert_eq!(matches!(end, Poll::Ready(Ok(()))), !is_lost, "{end:?}");
+        assert_eq!(session.close_code(), Some(CloseCode::NORMAL));
+    }
     Ok(())
 }

@@ -27,10 +27,13 @@ impl Session {
         })
     }
 
-    /// Waits until the connection has ended.
-    pub(crate) fn poll_ended(&self, cx: &Context<'_>) -> Poll<()> {
-        // What an aborted connection has left the driver still does.
-        self.poll_until(cx, |shared| shared.stream.is_none().then_some(()))
+    /// Waits until the connection has ended; fails when messages were dropped with it.
+    pub(crate) fn poll_ended(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll_until(cx, |shared| {
+            // What an aborted connection has left the driver still does.
+            let has_ended = shared.stream.is_none();
+            has_ended.then(|| shared.lost().map_or(Ok(()), Err))
+        })
     }
 
     fn poll_until<T>(&self, cx: &Context<'_>, is_done: impl Fn(&Shared) -> Option<T>) -> Poll<T> {

@@ -27,7 +27,8 @@ use crate::socket_state::SocketState;
 /// [`high_water_mark`](WebSocket::high_water_mark).
 ///
 /// The stream ends when the socket has disconnected, behind the last message;
-/// [`WebSocket::close_code`] and [`WebSocket::error`] tell how that came. Dropping it leaves the
+/// [`WebSocket::close_code`] and [`WebSocket::error`] tell how that came. Closing the sink waits for
+/// that, and fails when messages were dropped because the peer had gone. Dropping it leaves the
 /// socket as it is, but for what nobody had read yet. Signals of the socket are emitted as ever.
 ///
 /// # Qt
@@ -150,7 +151,7 @@ impl Sink<Message> for MessageStream {
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.socket.close(CloseCode::NORMAL, "");
-        self.socket.inner.session.poll_ended(cx).map(Ok)
+        self.socket.inner.session.poll_ended(cx)
     }
 }
 

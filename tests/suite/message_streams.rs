@@ -345,6 +345,87 @@ fn closing_a_sink_waits_for_the_closing_handshake() -> Result<()> {
     Ok(())
 }
 
+/// `Sink::poll_close` fails when output was dropped, and the socket knows why: whether the peer breaks
+/// off before or after the close frame, in either role, or only ends and leaves the rest unread.
+#[test]
+fn closing_a_sink_fails_when_output_was_dropped() -> Result<()> {
+    for (is_reset, closes_first) in [(true, true), (true, false), (false, true)] {
+        let (socket, peer) = connection()?;
+        check_lost_output(&socket, peer, is_reset, closes_first)?;
+
+        let server = RawServer::listen()?;
+        let socket = WebSocket::new();
+        socket.open(server.url())?;
+        let client = serve(move || server.open())?;
+        wait_until(|| socket.is_valid())?;
+        check_lost_output(&socket, client.peer, is_reset, closes_first)?;
+    }
+    Ok(())
+}
+
+fn check_lost_output(
+    socket: &WebSocket,
+    peer: RawPeer,
+    is_reset: bool,
+    closes_first: bool,
+) -> Result<()> {
+    let errors = SignalSpy::new(&socket.error_occurred());
+    let mut messages = socket.message_stream();
+    socket.send_binary_message(vec![0; 12_000_000]);
+    ensure!(socket.bytes_to_write() > 0, "the kernel took more than this test reckoned");
+    if closes_first {
+        let is_pending = run_until(poll_fn(|cx| {
+            Poll::Ready(Pin::new(&mut messages).poll_close(cx).is_pending())
+        }))?;
+        ensure!(is_pending);
+    }
+
+    if is_reset {
+        peer.reset()?;
+    } else {
+        drop(peer);
+    }
+    if !closes_first {
+        wait_until(|| socket.state() == SocketState::Unconnected)?;
+    }
+    let outcome = run_until(poll_fn(|cx| Pin::new(&mut messages).poll_close(cx)))?;
+    let flushed = run_until(poll_fn(|cx| Pin::new(&mut messages).poll_flush(cx)))?;
+
+    ensure!(matches!(outcome, Err(Error::RemoteHostClosed)), "{outcome:?}");
+    ensure!(flushed.is_err() && errors.count() == 1, "{flushed:?} {errors:?}");
+    ensure!(matches!(socket.error(), Some(Error::RemoteHostClosed)), "{:?}", socket.error());
+    ensure!(socket.close_code() == Some(CloseCode::ABNORMAL_DISCONNECTION));
+    Ok(())
+}
+
+/// What `abort` throws away is missed by a sink that closes; when a peer goes that has everything,
+/// nothing is.
+#[test]
+fn closing_a_sink_fails_for_dropped_output_alone() -> Result<()> {
+    let (socket, _peer) = connection()?;
+    let mut messages = socket.message_stream();
+    socket.send_binary_message(vec![0; 12_000_000]);
+    socket.abort();
+    let outcome = run_until(poll_fn(|cx| Pin::new(&mut messages).poll_close(cx)))?;
+    ensure!(matches!(outcome, Err(Error::NotConnected)), "{outcome:?}");
+    ensure!(socket.error().is_none());
+
+    for is_reset in [true, false] {
+        let (socket, mut peer) = connection()?;
+        let mut messages = socket.message_stream();
+        socket.send_text_message("small");
+        run_until(poll_fn(|cx| Pin::new(&mut messages).poll_flush(cx)))??;
+        peer.expect_texts(&["small"])?;
+        if is_reset {
+            peer.reset()?;
+        } else {
+            drop(peer);
+        }
+        run_until(poll_fn(|cx| Pin::new(&mut messages).poll_close(cx)))??;
+    }
+    Ok(())
+}
+
 fn poll_once(messages: &mut MessageStream) -> Poll<Option<Message>> {
     messages.poll_next(&mut TaskContext::from_waker(Waker::noop()))
 }
