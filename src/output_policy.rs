@@ -4,8 +4,11 @@
 ///
 /// While a peer does not read, or the network is slow, what is sent to it waits in memory. Over a
 /// limit ([`WebSocket::set_output_limit`](crate::WebSocket::set_output_limit), 16 MiB) one of these
-/// is done, and for the sockets that hold most when all of a loop hold too much
-/// ([`EventLoop::set_memory_budget`](crate::EventLoop::set_memory_budget)). Messages are dropped whole, and never one of which a part was written already; control
+/// is done. The same holds for the socket that holds most when all of its loop hold too much together
+/// ([`EventLoop::set_memory_budget`](crate::EventLoop::set_memory_budget)), but that it is ended when
+/// nothing, or not enough, can be dropped.
+///
+/// Messages are dropped whole, and never one of which a part was written already; control
 /// frames, such as pings and the close frame, are not dropped. A peer that takes nothing at all for
 /// 10 s is given up in any case.
 ///
