@@ -53,6 +53,7 @@ mod panics;
 mod pong;
 mod prepared_message;
 mod protocol;
+mod random;
 mod reactor;
 mod send_status;
 mod server;

@@ -11,9 +11,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use async_tungstenite::client_async_with_config;
-use async_tungstenite::tungstenite::handshake::client::{Request, generate_key};
+use async_tungstenite::tungstenite::handshake::client::Request;
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use async_tungstenite::tungstenite::protocol::WebSocketConfig;
+use data_encoding::BASE64;
 use smol::future::FutureExt;
 use smol::io::{AsyncRead, AsyncWrite};
 
@@ -23,6 +24,7 @@ use super::head::{HeadLimits, HeadReader};
 use super::request::HandshakeRequest;
 use super::response::HandshakeResponse;
 use super::url::Url;
+use crate::random;
 use crate::stream::Stream;
 
 /// What a client asks for, checked.
@@ -109,7 +111,7 @@ pub(crate) async fn read_body(
 impl Opening {
     /// Returns a new key (RFC 6455 §4.1).
     pub(crate) fn new_key() -> String {
-        generate_key()
+        BASE64.encode(&random::bytes::<16>())
     }
 
     /// Returns the request, as a server reads it; `None` when its first line is too long.

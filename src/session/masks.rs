@@ -8,6 +8,7 @@ use crate::mask_generator::MaskGenerator;
 use crate::panics;
 use crate::protocol::mask::MaskingKey;
 use crate::protocol::role::Role;
+use crate::random;
 use crate::session::Session;
 use crate::session::shared::Shared;
 
@@ -93,7 +94,7 @@ impl Generator {
     fn draw(&self, count: usize) -> Vec<MaskingKey> {
         let here = thread::current().id();
         if *lock(&self.asking) == Some(here) {
-            return (0..count).map(|_| rand::random()).collect();
+            return (0..count).map(|_| random::bytes()).collect();
         }
         let mut generator = lock(&self.generator);
         *lock(&self.asking) = Some(here);
@@ -106,7 +107,7 @@ impl Generator {
 fn next_key(generator: &mut dyn MaskGenerator) -> MaskingKey {
     let mut key = None;
     panics::catch_and_log("a mask generator", || key = Some(generator.next_mask()));
-    key.unwrap_or_else(rand::random)
+    key.unwrap_or_else(random::bytes)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -12,6 +12,7 @@ use crate::protocol::frame::Frame;
 use crate::protocol::limits::Limits;
 use crate::protocol::mask::MaskingKey;
 use crate::protocol::role::Role;
+use crate::random;
 use crate::session::Failure;
 use crate::session::outbox::{Outbox, Written};
 use crate::session::rare::{OUTGOING_FRAME_SIZE, Rare, Settings};
@@ -119,7 +120,7 @@ impl Shared {
     pub(super) fn next_key(&mut self) -> Option<MaskingKey> {
         match self.role {
             Role::Server => None,
-            Role::Client => Some(self.take_key().unwrap_or_else(rand::random)),
+            Role::Client => Some(self.take_key().unwrap_or_else(random::bytes)),
         }
     }
 
