@@ -50,7 +50,7 @@ impl WebSocketServer {
     /// disconnects. Progress of output that waits is a sign of life as well: a slow reader is not
     /// ended. The pongs that answer these pings are not emitted. `None` turns it off.
     ///
-    /// A new interval begins when a quarter of the one before has passed. An interval of zero
+    /// A new interval counts at once, also for the clients that are connected. An interval of zero
     /// counts as one of a millisecond.
     ///
     /// # Qt

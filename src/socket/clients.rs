@@ -26,6 +26,8 @@ struct Registry {
     keepalive_interval: Option<Duration>,
     /// Somebody looks after silent peers.
     is_watched: bool,
+    /// That one, while it waits for the next time.
+    watcher: Option<Waker>,
 }
 
 /// Where a socket stands among the clients of its server.
@@ -37,8 +39,13 @@ pub(super) struct Membership {
 
 impl Clients {
     pub(crate) fn new(keepalive_interval: Option<Duration>) -> Self {
-        let registry =
-            Registry { sockets: Slab::new(), waiting: None, keepalive_interval, is_watched: false };
+        let registry = Registry {
+            sockets: Slab::new(),
+            waiting: None,
+            keepalive_interval,
+            is_watched: false,
+            watcher: None,
+        };
         Self { registry: Mutex::new(registry) }
     }
 
@@ -80,7 +87,21 @@ impl Clients {
     pub(crate) fn set_keepalive_interval(&self, interval: Option<Duration>) -> bool {
         let mut registry = self.lock();
         registry.keepalive_interval = interval;
-        registry.needs_watch()
+        let needs_watch = registry.needs_watch();
+        let watcher = registry.watcher.take();
+        drop(registry);
+        watcher.into_iter().for_each(Waker::wake);
+        needs_watch
+    }
+
+    /// Waits until the interval is another one.
+    pub(crate) fn poll_other_interval(&self, interval: Duration, cx: &Context<'_>) -> Poll<()> {
+        let mut registry = self.lock();
+        if registry.keepalive_interval != Some(interval) {
+            return Poll::Ready(());
+        }
+        registry.watcher = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     /// Returns the interval for whoever looks after the sockets, or lets them stop.

@@ -177,6 +177,33 @@ fn keepalive_asks_a_silent_peer_for_a_sign_of_life() -> Result<()> {
     Ok(())
 }
 
+/// A shorter interval counts at once, also for clients that are connected: here the one before lasts
+/// for ever.
+#[test]
+fn a_shorter_keepalive_interval_counts_for_connected_clients() -> Result<()> {
+    for before in [Duration::MAX, Duration::from_secs(1_000_000)] {
+        let (server, recorder) = recorded_server(|_socket, _text| {})?;
+        server.set_keepalive_interval(Some(before));
+        let port = server.server_port();
+        let peer = serve(move || {
+            let mut peer = RawPeer::open(port)?;
+            peer.send(masked_texts(&["connected"]))?;
+            Ok(peer)
+        })?;
+        wait_until(|| !recorder.lines().is_empty())?;
+
+        server.set_keepalive_interval(Some(Duration::from_millis(20)));
+
+        serve(move || {
+            let mut peer = peer;
+            let ping = peer.read_frame()?;
+            anyhow::ensure!(ping.opcode == PING, "{ping:?}");
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
 /// catalogue.md, half-open peer: keepalive finds those that are gone, and nobody else suffers.
 #[test]
 fn keepalive_ends_a_connection_whose_peer_is_gone() -> Result<()> {
