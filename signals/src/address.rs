@@ -21,9 +21,7 @@ impl<T: ?Sized> Address<T> {
 
     /// Returns the address of a thread that has ended.
     pub(crate) fn nowhere() -> Self {
-        let mailbox = Mailbox::new(u64::MAX);
-        mailbox.close();
-        Self::new(Arc::new(mailbox))
+        Self::new(Arc::new(Mailbox::nowhere()))
     }
 
     pub(crate) fn set_poster(&self, poster: Poster<T>) {

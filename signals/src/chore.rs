@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use crate::drops::drop_each;
 use crate::home;
 use crate::link::{Link, Owner};
 use crate::mailbox::Post;
@@ -26,7 +27,7 @@ impl Post for Chore {
             Self::Release(link) => link.owner().release(&link),
             Self::Sweep(owner) => owner.sweep(),
             Self::Clear(owner, _keep) => owner.clear(),
-            Self::Remove(index) => home::remove(index),
+            Self::Remove(index) => drop_each(home::remove(index)),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::delivery;
 use crate::link::Kind;
 use crate::receiver::Receiver;
 use crate::signal::Signal;
+use crate::slow::Origin;
 use crate::tasks;
 
 impl<T: ?Sized + 'static> Signal<T> {
@@ -262,10 +263,10 @@ where
     /// ```
     #[track_caller]
     pub fn connect_async(&self, slot: impl AsyncFn(T::Owned) + 'static) -> Connection {
-        let slot = Rc::new(slot);
+        let (slot, origin) = (Rc::new(slot), Origin::new(Location::caller()));
         self.connect(move |value| {
             let (slot, value) = (Rc::clone(&slot), value.to_owned());
-            tasks::spawn(async move { slot(value).await });
+            tasks::spawn(origin, async move { slot(value).await });
         })
     }
 

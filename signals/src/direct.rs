@@ -7,6 +7,7 @@ use crate::call::Call;
 use crate::census::Census;
 use crate::connection::Connection;
 use crate::detours::Detours;
+use crate::drops::drop_each;
 use crate::link::{Kind, Link, Owner};
 use crate::slow::{Origin, watched};
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
@@ -84,7 +85,7 @@ impl<T: ?Sized> DirectList<T> {
         let before = std::mem::take(&mut *entries);
         // The lock is let go first: dropping a slot runs user code.
         drop(entries);
-        drop(before);
+        drop_each(Arc::into_inner(before).into_iter().flatten());
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<Entries<T>>> {

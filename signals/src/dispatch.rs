@@ -9,12 +9,15 @@ use std::task::{Context, Poll, Waker};
 
 use crate::home;
 use crate::mailbox::Mailbox;
+use crate::nesting::RunningLoop;
 
 /// Runs the queued calls of the calling thread and returns how many there were.
 ///
 /// A step of an async slot counts as a call.
 /// What a call queues in turn is left for the next time. A slot may call it too: it runs the calls
-/// that come after the slot's own. A program without an event loop calls it in its main loop.
+/// that come after the slot's own, or does nothing when too many loops run inside each other
+/// ([`set_max_nesting`](crate::set_max_nesting)). A program without an event loop calls it in its
+/// main loop.
 ///
 /// # Qt
 ///
@@ -36,7 +39,7 @@ use crate::mailbox::Mailbox;
 /// assert_eq!(process_events(), 1);
 /// ```
 pub fn process_events() -> usize {
-    home::run_posts(u64::MAX)
+    RunningLoop::begin().map_or(0, |_running| home::run_posts(u64::MAX))
 }
 
 /// Returns a future that runs the calling thread's queued calls whenever there are some.
@@ -45,6 +48,11 @@ pub fn process_events() -> usize {
 /// completes; dropping it stops the delivery. Several of them in one thread, also one inside a slot
 /// that another one runs, share the work. When a slot panics, the panic leaves `poll`; the future
 /// may be polled again and goes on with the calls behind it.
+///
+/// # Panics
+///
+/// When it is polled inside a slot and too many loops run inside each other
+/// ([`set_max_nesting`](crate::set_max_nesting)).
 ///
 /// # Qt
 ///
@@ -102,19 +110,40 @@ impl Future for Dispatch {
     type Output = Infallible;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Infallible> {
-        let Some(mailbox) = home::mailbox() else { return Poll::Pending };
-        let is_heard = |listening: &Listening| listening.waker.will_wake(context.waker());
-        // Listened first and looked then, so that no post comes in between.
-        if !self.listening.as_ref().is_some_and(is_heard) {
-            self.listening = Some(Listening::new(mailbox, context.waker()));
-        }
-        home::run_posts(BATCH);
-        if home::has_posts() {
-            // Others on the executor get their turn before the next posts.
-            context.waker().wake_by_ref();
-        }
+        let Some(_running) = RunningLoop::begin() else { too_deep() };
+        self.run(context.waker(), BATCH);
         Poll::Pending
     }
+}
+
+impl Dispatch {
+    /// Has `waker` woken whenever something is queued.
+    #[doc(hidden)]
+    pub fn listen(&mut self, waker: &Waker) {
+        let Some(mailbox) = home::mailbox() else { return };
+        let is_heard = |listening: &Listening| listening.waker.will_wake(waker);
+        if !self.listening.as_ref().is_some_and(is_heard) {
+            self.listening = Some(Listening::new(mailbox, waker));
+        }
+    }
+
+    /// Runs queued calls, `limit` of them at most; `waker` is woken when there are more.
+    #[doc(hidden)]
+    pub fn run(&mut self, waker: &Waker, limit: u64) {
+        // Listened first and looked then, so that no post comes in between.
+        self.listen(waker);
+        home::run_posts(limit);
+        if home::has_posts() {
+            // Others on the executor get their turn before the next posts.
+            waker.wake_by_ref();
+        }
+    }
+}
+
+#[cold]
+#[expect(clippy::panic, reason = "documented: whoever waits in the slot would wait for ever")]
+fn too_deep() -> ! {
+    panic!("too many loops run inside each other in slots of this thread")
 }
 
 /// A waker that arrivals in a mailbox wake.
@@ -144,4 +173,4 @@ impl fmt::Debug for Dispatch {
 }
 
 /// So many posts are run before other tasks of the executor get their turn.
-const BATCH: u64 = 1000;
+pub const BATCH: u64 = 1000;

@@ -14,6 +14,7 @@ use crate::connection::Connection;
 use crate::delivery::Poster;
 use crate::detours::Detours;
 use crate::direct::DirectList;
+use crate::drops::{DropLast, drop_each};
 use crate::home;
 use crate::link::{Kind, Link, Owner};
 use crate::list::List;
@@ -275,7 +276,7 @@ impl<T: ?Sized + 'static> Group<T> {
     fn remove(&self, sequence: u64) {
         // The slot is returned, and so dropped after the lists were let go.
         let removed = home::edit::<T, _>(self.index, |list| list.remove(sequence));
-        drop(removed);
+        drop_each(removed);
     }
 }
 
@@ -283,12 +284,14 @@ impl<T: ?Sized> Group<T> {
     /// Drops all slots, because the signal is gone; queued calls are delivered before.
     pub(crate) fn retire(&self) {
         self.detours.orphan();
+        // Dropped last: the rest is done even if that panics.
+        let mut own = DropLast(None);
         if !self.is_here() {
             self.mailbox().push(Box::new(Chore::Remove(self.index)));
         } else if home::has_posts() {
             home::push(Box::new(Chore::Remove(self.index)));
         } else {
-            home::remove(self.index);
+            own.0 = home::remove(self.index);
         }
         for group in self.others().iter() {
             group.retire();
@@ -353,7 +356,7 @@ impl<T: ?Sized + 'static> Owner for Group<T> {
             return;
         }
         let ended = home::edit::<T, _>(self.index, |list| list.remove_ended(&self.census));
-        drop(ended);
+        drop_each(ended.unwrap_or_default());
     }
 
     fn clear(&self) {

@@ -6,11 +6,13 @@
 use std::any::{Any, TypeId};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::address::Address;
+use crate::drops::drop_quietly;
 use crate::list::List;
 use crate::mailbox::{Mailbox, Post, warn_of_backlog};
 use crate::stored::{Slots, Stored};
@@ -72,11 +74,9 @@ pub(crate) fn insert() -> Option<u32> {
     HOME.try_with(|home| home.lists.borrow_mut().insert()).ok().flatten()
 }
 
-/// Drops the list of slots at `index`.
-pub(crate) fn remove(index: u32) {
-    // The list leaves the closure, and with it the borrow, before it is dropped.
-    let list = HOME.try_with(|home| home.lists.borrow_mut().remove(index));
-    drop(list);
+/// Takes out the list of slots at `index`, to be dropped by the caller.
+pub(crate) fn remove(index: u32) -> Option<Rc<dyn Stored>> {
+    HOME.try_with(|home| home.lists.borrow_mut().remove(index)).ok().flatten()
 }
 
 /// Returns the slots at `index` as they are now.
@@ -143,21 +143,42 @@ pub(crate) fn has_posts() -> bool {
 
 /// Runs the posts that are in the queue now, `limit` of them at most; returns how many ran slots.
 pub(crate) fn run_posts(limit: u64) -> usize {
-    let Ok(end) = HOME.try_with(|home| {
-        let mut inbox = home.inbox.borrow_mut();
-        if let Some(mailbox) = home.mailbox.get() {
-            inbox.fetch(mailbox);
-        }
-        inbox.end().min(inbox.taken.saturating_add(limit))
-    }) else {
-        return 0;
-    };
+    let end = queue_end(limit);
     let mut calls = 0;
     while let Some(post) = take(|inbox| inbox.taken < end) {
         calls += usize::from(post.runs_slots());
         post.run();
     }
     calls
+}
+
+/// Runs the posts that are in the queue now, up to the first call that is not a slot's.
+pub(crate) fn run_slots() {
+    let end = queue_end(u64::MAX);
+    let is_slot = |inbox: &Inbox| inbox.posts.front().is_some_and(|post| !post.is_call());
+    while let Some(post) = take(|inbox| inbox.taken < end && is_slot(inbox)) {
+        post.run();
+    }
+}
+
+/// Drops the posts that are in the queue now.
+pub(crate) fn drop_posts() {
+    let end = queue_end(u64::MAX);
+    while let Some(post) = take(|inbox| inbox.taken < end) {
+        drop_quietly(Some(post));
+    }
+}
+
+/// Returns the number of the post behind those that are in the queue now, `limit` of them at most.
+fn queue_end(limit: u64) -> u64 {
+    let end = HOME.try_with(|home| {
+        let mut inbox = home.inbox.borrow_mut();
+        if let Some(mailbox) = home.mailbox.get() {
+            inbox.fetch(mailbox);
+        }
+        inbox.end().min(inbox.taken.saturating_add(limit))
+    });
+    end.unwrap_or(0)
 }
 
 /// Drops what other threads disconnected, as far as no queued call comes first.
@@ -199,8 +220,10 @@ impl Drop for Home {
     fn drop(&mut self) {
         if let Some(mailbox) = self.mailbox.get() {
             // The posts are dropped here, after the mailbox has let go of its lock.
-            drop(mailbox.close());
+            drop_quietly(mailbox.close());
         }
+        drop_quietly(mem::take(&mut self.inbox.get_mut().posts));
+        drop_quietly(mem::take(&mut self.lists.get_mut().lists));
     }
 }
 

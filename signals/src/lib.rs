@@ -68,6 +68,7 @@
 //! * Slots may emit again, connect, disconnect, and drop what they like: no lock and no borrow is
 //!   held while they run.
 //! * A panic in a slot leaves `emit`, the slots after it are skipped, and the next emission works.
+//! * What one thread emits to another, and posts to its [`ThreadQueue`], arrives in that order.
 //! * A queued call is not delivered after [`Connection::disconnect`] (Qt delivers it), nor after
 //!   its receiver is gone; it is delivered when the signal is gone.
 //!
@@ -94,13 +95,17 @@ mod delivery;
 mod detours;
 mod direct;
 mod dispatch;
+mod drops;
 mod feed;
 mod group;
 mod handle;
 mod home;
+#[doc(hidden)]
+pub mod host;
 mod link;
 mod list;
 mod mailbox;
+mod nesting;
 mod next;
 mod order;
 mod receiver;
@@ -120,6 +125,7 @@ mod standing;
 mod stored;
 mod sync;
 mod tasks;
+mod thread_queue;
 mod wait;
 mod weak_receiver;
 
@@ -136,6 +142,10 @@ pub use dispatch::dispatch;
 pub use dispatch::process_events;
 #[doc(alias = "QPointer")]
 pub use handle::Handle;
+#[doc(alias = "QEventLoop")]
+pub use nesting::max_nesting;
+#[doc(alias = "QEventLoop")]
+pub use nesting::set_max_nesting;
 #[doc(alias = "QFuture")]
 pub use next::Next;
 pub use receiver::Receiver;
@@ -156,6 +166,9 @@ pub use signal_stream::SignalStream;
 pub use slow::warn_of_slow_slots;
 pub use spied::Spied;
 pub use spy_timeout::SpyTimeout;
+#[doc(alias = "invokeMethod")]
+#[doc(alias = "postEvent")]
+pub use thread_queue::ThreadQueue;
 pub use wait::set_waiter;
 #[doc(alias = "QPointer")]
 pub use weak_receiver::WeakHandle;

@@ -24,6 +24,11 @@ pub(crate) trait Post: Send {
 
     /// Tells whether it runs slots, and not only drops some.
     fn runs_slots(&self) -> bool;
+
+    /// Returns whether it is a call that has nothing to do with slots.
+    fn is_call(&self) -> bool {
+        false
+    }
 }
 
 impl Mailbox {
@@ -38,12 +43,20 @@ impl Mailbox {
         }
     }
 
-    /// Leaves a post and wakes the thread when it waits; drops the post when the thread has ended.
-    pub(crate) fn push(&self, post: Box<dyn Post>) {
+    /// Returns the mailbox of a thread that has ended.
+    pub(crate) fn nowhere() -> Self {
+        let mailbox = Self::new(u64::MAX);
+        mailbox.close();
+        mailbox
+    }
+
+    /// Leaves a post and wakes the thread when it waits; drops the post and returns false when the
+    /// thread has ended.
+    pub(crate) fn push(&self, post: Box<dyn Post>) -> bool {
         let mut posts = self.lock();
         if self.is_closed() {
             drop(posts);
-            return;
+            return false;
         }
         posts.push_back(post);
         let pending = posts.len();
@@ -54,6 +67,7 @@ impl Mailbox {
             self.wake();
         }
         warn_of_backlog(pending);
+        true
     }
 
     /// Moves all posts behind those in `inbox`.

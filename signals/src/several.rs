@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use crate::census::Census;
+use crate::drops::drop_each;
 use crate::group::Group;
 use crate::list::List;
 use crate::order::Order;
@@ -105,7 +106,14 @@ impl<T: ?Sized + 'static> Stored for Several<T> {
 
 impl<T: ?Sized> Clone for Several<T> {
     fn clone(&self) -> Self {
-        Self { slots: self.slots.clone(), ..*self }
+        let &Self { ref slots, vacant, queued, sweep_at } = self;
+        Self { slots: slots.clone(), vacant, queued, sweep_at }
+    }
+}
+
+impl<T: ?Sized> Drop for Several<T> {
+    fn drop(&mut self) {
+        drop_each(self.slots.drain(..));
     }
 }
 

@@ -11,6 +11,7 @@ use crate::handle::Handle;
 use crate::link::Kind;
 use crate::receiver::Receiver;
 use crate::signal::Signal;
+use crate::slow::Origin;
 use crate::tasks;
 
 /// A signal of an object, as the object shows it: everything but `emit`.
@@ -346,11 +347,11 @@ where
     /// ```
     #[track_caller]
     pub fn connect_async(self, slot: impl AsyncFn(S, T::Owned) + 'static) -> Connection {
-        let slot = Rc::new(slot);
+        let (slot, origin) = (Rc::new(slot), Origin::new(Location::caller()));
         self.connect(move |sender, value| {
             if let Some(sender) = S::upgrade(&sender.downgrade()) {
                 let (slot, value) = (Rc::clone(&slot), value.to_owned());
-                tasks::spawn(async move { slot(sender, value).await });
+                tasks::spawn(origin, async move { slot(sender, value).await });
             }
         })
     }

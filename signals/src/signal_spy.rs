@@ -3,12 +3,13 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::nesting::may_begin;
 use crate::scoped_connection::ScopedConnection;
 use crate::spied::Spied;
 use crate::spy_timeout::SpyTimeout;
-use crate::wait::wait_until;
+use crate::wait::{deadline_after, wait_until};
 
 /// Records the values that a signal is emitted with, and waits for them.
 ///
@@ -146,7 +147,8 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     ///
     /// # Errors
     ///
-    /// If there are fewer when the time is over.
+    /// If there are fewer when the time is over, or at once in a slot inside too many loops
+    /// ([`set_max_nesting`](crate::set_max_nesting)).
     ///
     /// # Examples
     ///
@@ -177,7 +179,8 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     ///
     /// # Errors
     ///
-    /// If there are fewer when the time is over.
+    /// If there are fewer when the time is over, or at once in a slot inside too many loops
+    /// ([`set_max_nesting`](crate::set_max_nesting)).
     ///
     /// # Examples
     ///
@@ -193,10 +196,14 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     #[doc(alias = "QTRY_COMPARE_WITH_TIMEOUT")]
     pub fn wait_for_within(&self, count: usize, timeout: Duration) -> Result<(), SpyTimeout> {
         let is_done = || self.count() >= count;
-        if wait_until(Instant::now() + timeout, &is_done) {
+        if is_done() {
             return Ok(());
         }
-        Err(SpyTimeout { wanted: count, seen: self.count(), timeout })
+        let may_wait = may_begin();
+        if may_wait && wait_until(deadline_after(timeout), &is_done) {
+            return Ok(());
+        }
+        Err(SpyTimeout { wanted: count, seen: self.count(), timeout, was_refused: !may_wait })
     }
 
     /// Returns how many values are recorded.

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-pub(crate) use watch::Origin;
+pub use watch::Origin;
 
 /// Logs a warning for each slot of this thread that runs for longer than `limit`.
 ///
 /// In debug builds only: in others it does nothing and costs nothing. The default is `None`, no
-/// warnings. The warning names the line in which the slot was connected. An event loop calls it for
+/// warnings. The warning names the line in which the slot was connected. Each poll of an async slot
+/// counts by itself. An event loop calls it for
 /// its thread, and again when a loop inside a slot has ended: inside a slot, the time that the slot
 /// takes counts anew from the call on.
 ///
@@ -30,8 +31,14 @@ pub fn warn_of_slow_slots(limit: Option<Duration>) {
 
 /// Calls the slot that was connected at `origin`, and warns if that takes too long.
 #[inline]
-pub(crate) fn watched(origin: Origin, call: impl FnOnce()) {
-    watch::call(origin, call);
+pub(crate) fn watched<T>(origin: Origin, call: impl FnOnce() -> T) -> T {
+    watch::call("slot connected", origin, call)
+}
+
+/// Makes another call, such as a "call posted" at `origin`, and warns if that takes too long.
+#[inline]
+pub fn watched_call<T>(what: &'static str, origin: Origin, call: impl FnOnce() -> T) -> T {
+    watch::call(what, origin, call)
 }
 
 #[cfg(debug_assertions)]
@@ -40,13 +47,20 @@ mod watch {
     use std::panic::Location;
     use std::time::{Duration, Instant};
 
-    /// Where a slot was connected.
-    #[derive(Clone, Copy)]
-    pub(crate) struct Origin(&'static Location<'static>);
+    /// Where a slot was connected, or a call asked for.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Origin(&'static Location<'static>);
 
     impl Origin {
         pub(crate) fn new(location: &'static Location<'static>) -> Self {
             Self(location)
+        }
+
+        /// Remembers the line of the caller.
+        #[must_use]
+        #[track_caller]
+        pub fn here() -> Self {
+            Self(Location::caller())
         }
     }
 
@@ -55,18 +69,19 @@ mod watch {
         BEGIN.set(Some(Instant::now()));
     }
 
-    pub(super) fn call(Origin(location): Origin, call: impl FnOnce()) {
+    pub(super) fn call<T>(what: &str, Origin(location): Origin, call: impl FnOnce() -> T) -> T {
         let Some(limit) = LIMIT.get() else { return call() };
         let outer = Outer(BEGIN.replace(Some(Instant::now())));
-        call();
+        let result = call();
         let time = BEGIN.get().map(|begin| begin.elapsed()).unwrap_or_default();
         if time > limit {
             let time = time.as_millis();
-            log::warn!("the slot connected at {location} held its thread for {time} ms");
+            log::warn!("the {what} at {location} held its thread for {time} ms");
             // The slot around this one, if any, is not to blame for it.
             drop(outer);
             BEGIN.set(Some(Instant::now()));
         }
+        result
     }
 
     /// When the slot around the one that runs has begun; set again when that one has ended.
@@ -90,12 +105,19 @@ mod watch {
     use std::time::Duration;
 
     /// Nothing, as nobody asks.
-    #[derive(Clone, Copy)]
-    pub(crate) struct Origin;
+    #[derive(Clone, Copy, Debug)]
+    pub struct Origin;
 
     impl Origin {
         #[inline]
         pub(crate) fn new(_location: &'static Location<'static>) -> Self {
+            Self
+        }
+
+        /// Remembers nothing.
+        #[inline]
+        #[must_use]
+        pub fn here() -> Self {
             Self
         }
     }
@@ -103,7 +125,7 @@ mod watch {
     pub(super) fn set_limit(_limit: Option<Duration>) {}
 
     #[inline]
-    pub(super) fn call(_origin: Origin, call: impl FnOnce()) {
-        call();
+    pub(super) fn call<T>(_what: &str, _origin: Origin, call: impl FnOnce() -> T) -> T {
+        call()
     }
 }

@@ -26,11 +26,16 @@ pub struct SpyTimeout {
     pub(crate) wanted: usize,
     pub(crate) seen: usize,
     pub(crate) timeout: Duration,
+    /// Whether it has not waited at all, because too many loops run already.
+    pub(crate) was_refused: bool,
 }
 
 impl fmt::Display for SpyTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { wanted, seen, timeout } = self;
+        let Self { wanted, seen, timeout, was_refused } = self;
+        if *was_refused {
+            return write!(f, "{seen} of {wanted} emissions: too many loops run in slots to wait");
+        }
         write!(f, "{seen} of {wanted} emissions within {timeout:?}")
     }
 }

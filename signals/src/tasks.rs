@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
+use crate::drops::drop_quietly;
 use crate::home;
 use crate::mailbox::{Mailbox, Post};
+use crate::slow::{Origin, watched};
 use crate::sync::{AtomicBool, Ordering, thread_local};
 
 /// A future that runs in its thread's queue, as all threads may see it.
@@ -24,13 +26,18 @@ struct Task {
     is_due: AtomicBool,
 }
 
-type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
+/// The future of an async slot that was connected at `origin`.
+struct LocalFuture {
+    future: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    origin: Origin,
+}
 
 /// Has `future` run by this thread's queue; at the thread's very end it is dropped.
-pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) {
+pub(crate) fn spawn(origin: Origin, future: impl Future<Output = ()> + 'static) {
+    let future = LocalFuture { future: Some(Box::pin(future)), origin };
     let Some(mailbox) = home::mailbox() else { return };
     let number = NEXT_TASK.fetch_add(1, Ordering::Relaxed);
-    store(number, Box::pin(future));
+    store(number, future);
     let (is_awake, is_due) = (AtomicBool::new(false), AtomicBool::new(false));
     Arc::new(Task { number, mailbox, is_awake, is_due }).wake();
 }
@@ -52,7 +59,7 @@ impl Post for Step {
         };
         task.is_due.store(false, Ordering::Relaxed);
         let waker = Waker::from(Arc::clone(&task));
-        if future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+        if future.poll(&mut Context::from_waker(&waker)).is_pending() {
             store(task.number, future);
             if task.is_due.load(Ordering::Relaxed) {
                 task.wake();
@@ -62,6 +69,22 @@ impl Post for Step {
 
     fn runs_slots(&self) -> bool {
         true
+    }
+}
+
+impl LocalFuture {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let future = &mut self.future;
+        watched(self.origin, || match future {
+            Some(future) => future.as_mut().poll(context),
+            None => Poll::Ready(()),
+        })
+    }
+}
+
+impl Drop for LocalFuture {
+    fn drop(&mut self) {
+        drop_quietly(self.future.take());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::dispatch::process_events;
 use crate::home;
@@ -47,7 +47,14 @@ pub fn set_waiter(waiter: impl Fn(Instant, &dyn Fn() -> bool) + 'static) {
     drop(before);
 }
 
-/// Runs this thread's slots until `is_done` or `deadline`; tells whether it is done.
+/// Returns the instant at which `timeout` is over, if it begins now.
+pub(crate) fn deadline_after(timeout: Duration) -> Instant {
+    let now = Instant::now();
+    // A time that the clock cannot hold is as good as for ever.
+    now.checked_add(timeout).unwrap_or(now + FOR_EVER)
+}
+
+/// Runs this thread's slots until `is_done` or `deadline`; returns whether it is done.
 pub(crate) fn wait_until(deadline: Instant, is_done: &dyn Fn() -> bool) -> bool {
     let waiter = WAITER.try_with(|current| current.borrow().clone()).ok().flatten();
     match waiter {
@@ -74,3 +81,6 @@ fn run_queue(deadline: Instant, is_done: &dyn Fn() -> bool) {
 thread_local! {
     static WAITER: RefCell<Option<Rc<Waiter>>> = const { RefCell::new(None) };
 }
+
+/// A century.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);

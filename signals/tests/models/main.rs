@@ -39,6 +39,8 @@ mod detours;
 mod direct;
 #[path = "../../src/dispatch.rs"]
 mod dispatch;
+#[path = "../../src/drops.rs"]
+mod drops;
 #[path = "../../src/feed.rs"]
 mod feed;
 #[path = "../../src/group.rs"]
@@ -53,6 +55,8 @@ mod link;
 mod list;
 #[path = "../../src/mailbox.rs"]
 mod mailbox;
+#[path = "../../src/nesting.rs"]
+mod nesting;
 #[path = "../../src/next.rs"]
 mod next;
 #[path = "../../src/order.rs"]

@@ -184,3 +184,16 @@ fn waiter_replaces_the_way_to_wait() -> Result<(), SpyTimeout> {
     assert_eq!((turns.get(), spy.values()), (3, vec![1, 2, 3]));
     Ok(())
 }
+
+/// Qt: `QSignalSpy::wait()`: a time that the clock cannot hold is as good as for ever.
+#[test]
+fn wait_for_takes_any_time() -> Result<(), SpyTimeout> {
+    for time in [Duration::MAX, Duration::from_secs(i64::MAX as u64)] {
+        let signal = Arc::new(Signal::<i32>::new());
+        let spy = SignalSpy::new(&signal);
+        let emitter = thread::spawn(move || signal.emit(&1));
+        spy.wait_for_within(1, time)?;
+        assert!(emitter.join().is_ok());
+    }
+    Ok(())
+}
