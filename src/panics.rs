@@ -27,6 +27,7 @@ pub(crate) fn catch(place: &'static str, call: impl FnOnce()) -> bool {
 pub(crate) fn catch_and_log(place: &'static str, call: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
         log(place, &*payload);
+        discard(payload);
     }
 }
 
@@ -48,6 +49,13 @@ fn log(place: &'static str, payload: &(dyn Any + Send)) -> String {
     let message = message_of(payload);
     error!("{place} panicked: {message}");
     message
+}
+
+/// Drops what a panic carried, which may panic too.
+pub(crate) fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(payload);
+    }
 }
 
 /// Returns what a panic says.

@@ -107,7 +107,7 @@ impl Reactor {
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.sweep();
         let timeout = if self.has_later() { Some(Duration::ZERO) } else { timeout };
-        let timeout = self.until_spare_time(timeout);
+        let timeout = self.until_spare_time(timeout).map(|timeout| timeout.min(LONGEST_WAIT));
         match self.poll.borrow_mut().poll(&mut self.events.borrow_mut(), timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             result => result,
@@ -374,6 +374,8 @@ thread_local! {
 const EVENTS_PER_WAIT: usize = 1024;
 /// How long after its last use something is kept for the next one.
 const SPARE_TIME: Duration = Duration::from_secs(1);
+/// The system counts milliseconds, and not many of them: the loop looks again after a longer time.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// No socket has this token: the slab's keys count up from 0.
 const WAKE: Token = Token(usize::MAX);
 const READABLE: u8 = 1;

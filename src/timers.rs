@@ -93,8 +93,9 @@ impl Timers {
     /// Drops all deadlines and takes no more, at the thread's end.
     pub(crate) fn close(&self) {
         self.is_closed.set(true);
-        let deadlines = self.deadlines.take();
-        drop(deadlines);
+        for expiry in self.deadlines.take().into_values() {
+            panics::catch_and_log("the end of a timer", || drop(expiry));
+        }
     }
 
     fn pop_expired(&self, now: Instant, end: u64) -> Option<Expiry> {

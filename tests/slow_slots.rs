@@ -37,7 +37,47 @@ fn a_slot_that_takes_long_is_named_with_its_line() -> Result<()> {
     let expected = [slow, queued_slow].map(|line| format!("connected at {}:{line}:", file!()));
     ensure!(lines.len() == 2, "{lines:?}");
     ensure!(lines.iter().zip(&expected).all(|(line, part)| line.contains(part)), "{lines:?}");
+    check_calls_and_tasks()
+}
+
+/// The same for calls that the loop makes, and for each poll of an async slot or a task.
+fn check_calls_and_tasks() -> Result<()> {
+    let event_loop = EventLoop::current();
+    let asynchronous = Signal::<()>::new();
+    LOGGER.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    let first = line!() + 1;
+    event_loop.handle().post(compute);
+    event_loop.defer_to((), |()| compute());
+    Timer::single_shot(Duration::ZERO, compute);
+    asynchronous.connect_async(|()| async { compute_twice().await });
+    Timer::single_shot(Duration::from_millis(1), compute);
+    event_loop.spawn(async { compute_twice().await }).detach();
+    asynchronous.emit(&());
+
+    (0..100).take_while(|_| lines().len() < 8).for_each(|_| event_loop.wait(LONG));
+
+    let mut lines = lines();
+    lines.sort();
+    let expected = [
+        ("call deferred", first + 1),
+        ("call deferred", first + 2),
+        ("call posted", first),
+        ("single shot started", first + 4),
+        ("slot connected", first + 3),
+        ("slot connected", first + 3),
+        ("task spawned", first + 5),
+        ("task spawned", first + 5),
+    ];
+    let expected = expected.map(|(what, line)| format!("the {what} at {}:{line}:", file!()));
+    ensure!(lines.len() == expected.len(), "{lines:?}");
+    ensure!(lines.iter().zip(&expected).all(|(line, part)| line.starts_with(part)), "{lines:?}");
     Ok(())
+}
+
+async fn compute_twice() {
+    compute();
+    smol::future::yield_now().await;
+    compute();
 }
 
 fn compute() {

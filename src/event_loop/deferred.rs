@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
+use crate::panics;
+
 /// Calls that wait in the loop's queue, each behind a posted call that makes the first of them.
 ///
 /// So they keep their places among the calls that other threads post.
@@ -24,7 +26,8 @@ impl Deferred {
 
     /// Drops all calls, at the loop's end.
     pub(super) fn clear(&self) {
-        let calls = self.0.take();
-        drop(calls);
+        for call in self.0.take() {
+            panics::catch_and_log("the end of a deferred call", || drop(call));
+        }
     }
 }

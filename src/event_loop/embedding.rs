@@ -7,13 +7,16 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use crate::timers::after;
+
 use super::EventLoop;
 use super::inner::Run;
 
 impl EventLoop {
     /// Runs what is ready now, without waiting, and returns.
     ///
-    /// For programs with a loop of their own.
+    /// For programs with a loop of their own. In a slot inside too many loops it does nothing
+    /// ([`set_max_nesting`](Self::set_max_nesting)).
     ///
     /// # Qt
     ///
@@ -25,11 +28,12 @@ impl EventLoop {
 
     /// Runs what is ready, without waiting, until nothing is or `max_time` has passed.
     ///
-    /// What becomes ready meanwhile is run too. A call that takes longer is not cut off.
+    /// What becomes ready meanwhile is run too. A call that takes longer is not cut off. When nothing
+    /// is ready it returns at once, long before `max_time`: [`wait`](Self::wait) waits.
     ///
     /// # Qt
     ///
-    /// `QCoreApplication::processEvents()` with a maximum time.
+    /// `QCoreApplication::processEvents()` with a maximum time, which does not wait either.
     ///
     /// # Examples
     ///
@@ -48,9 +52,9 @@ impl EventLoop {
     #[doc(alias = "processEvents")]
     pub fn process_events_for(&self, max_time: Duration) {
         let begin = Instant::now();
-        let mut run = Run::begin(&self.inner);
+        let Some(mut run) = Run::begin(&self.inner) else { return };
         run.wait(Some(Duration::ZERO));
-        let _: Poll<()> = run.turn(pin!(pending()));
+        let _: Poll<()> = run.turn_with(u64::MAX, pin!(pending()));
         while begin.elapsed() < max_time {
             run.wait(Some(Duration::ZERO));
             if !run.has_more() {
@@ -58,6 +62,37 @@ impl EventLoop {
             }
             let _: Poll<()> = run.turn(pin!(pending()));
         }
+    }
+
+    /// Runs the loop for `time`, and sleeps while nothing is ready.
+    ///
+    /// Neither [`exit`](Self::exit) nor anything else ends it earlier. In a slot it holds up the slot's
+    /// own socket, as [`NestedLoop`](crate::NestedLoop) does; inside too many loops it returns at
+    /// once ([`set_max_nesting`](Self::set_max_nesting)).
+    ///
+    /// # Qt
+    ///
+    /// `QTest::qWait()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{EventLoop, Timer};
+    ///
+    /// let count = Rc::new(Cell::new(0));
+    /// Timer::single_shot_to(Duration::from_millis(1), &count, |count| count.set(1));
+    ///
+    /// EventLoop::current().wait(Duration::from_millis(5));
+    /// assert_eq!(count.get(), 1);
+    /// ```
+    #[doc(alias = "qWait")]
+    #[doc(alias = "QTest::qWait")]
+    pub fn wait(&self, time: Duration) {
+        self.run_while(after(Instant::now(), time), &|| false);
     }
 
     /// Returns how long it is until a timer expires, 0 when one is late; `None` without timers.

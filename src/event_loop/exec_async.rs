@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use log::error;
 use smol::{Async, Timer};
 
+use crate::timers::after;
+
 use super::inner::{Inner, Run};
 use super::{EventLoop, REFUSED};
 
@@ -21,8 +23,9 @@ impl EventLoop {
     /// `smol::block_on` or tokio's for one thread; `async-io` watches the loop's descriptor, and
     /// starts its helper thread for that. Dropping the future ends the run. Unix only.
     ///
-    /// Returns -1 at once when the thread's loop is ending, or when its descriptor cannot be watched,
-    /// which is logged.
+    /// Returns -1 at once when the thread's loop is ending, when too many loops run inside each other
+    /// ([`set_max_nesting`](Self::set_max_nesting)), or when its descriptor cannot be watched, which
+    /// is logged.
     ///
     /// # Examples
     ///
@@ -38,7 +41,7 @@ impl EventLoop {
     #[doc(alias = "QAbstractEventDispatcher")]
     pub async fn exec_async(&self) -> i32 {
         let exit = Rc::default();
-        let Some(running) = self.inner.exits.enter(&exit) else { return REFUSED };
+        let Some(running) = self.enter(&exit) else { return REFUSED };
         let mut alarm = match Alarm::new(self) {
             Ok(alarm) => alarm,
             Err(error) => {
@@ -48,7 +51,7 @@ impl EventLoop {
         };
         let mut exited = pin!(self.exited(&running));
         poll_fn(|cx| {
-            let outcome = self.some_turns(exited.as_mut());
+            let outcome = self.some_turns(exited.as_mut()).unwrap_or(Poll::Ready(REFUSED));
             if outcome.is_pending() {
                 alarm.set(&self.inner, cx);
             }
@@ -57,20 +60,21 @@ impl EventLoop {
         .await
     }
 
-    /// Runs the loop while something is ready, for some turns at the most.
-    fn some_turns<T>(&self, mut future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
-        let mut run = Run::begin(&self.inner);
+    /// Runs the loop while something is ready, for some turns at the most; `None` when too many
+    /// loops run inside each other.
+    fn some_turns<T>(&self, mut future: Pin<&mut impl Future<Output = T>>) -> Option<Poll<T>> {
+        let mut run = Run::begin(&self.inner)?;
         for _ in 0..TURNS {
             run.wait(Some(Duration::ZERO));
             if let Poll::Ready(output) = run.turn(future.as_mut()) {
                 run.finish();
-                return Poll::Ready(output);
+                return Some(Poll::Ready(output));
             }
             if !run.has_more() {
                 break;
             }
         }
-        Poll::Pending
+        Some(Poll::Pending)
     }
 }
 
@@ -88,7 +92,7 @@ impl<'a> Alarm<'a> {
 
     fn set(&mut self, inner: &Inner, cx: &mut Context<'_>) {
         match inner.timers.time_to_next() {
-            Some(time) => self.timer.set_at(Instant::now() + time),
+            Some(time) => self.timer.set_at(after(Instant::now(), time)),
             None => self.timer = Timer::never(),
         }
         let is_due = Pin::new(&mut self.timer).poll(cx).is_ready();

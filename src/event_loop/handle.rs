@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use log::warn;
+use slotwork_signals::host::{Origin, watched_call};
+
 use super::EventLoop;
 use super::shared::Shared;
 
@@ -38,18 +41,33 @@ impl LoopHandle {
 
     /// Runs `call` on the loop's thread, in one of the loop's next turns.
     ///
-    /// Calls run in the order in which they were posted. A call posted from inside a posted call
-    /// runs in a later turn. A call that panics ends alone and is logged.
+    /// Calls run in the order in which they were posted, and so do the slots of signals that the same
+    /// thread emits before and after. A call posted from inside a posted call runs in a later turn. A
+    /// call that panics ends alone and is logged. When the thread has ended, the call is dropped, and a
+    /// warning logged.
     #[doc(alias = "invokeMethod")]
+    #[doc(alias = "postEvent")]
+    #[track_caller]
     pub fn post(&self, call: impl FnOnce() + Send + 'static) {
-        self.shared.post(Box::new(call));
+        if !self.post_if_running(call) {
+            warn!("a call was posted to an event loop whose thread has ended");
+        }
+    }
+
+    /// Posts a call, as [`post`](Self::post) does; returns false, and drops it, when the loop's thread
+    /// has ended.
+    #[track_caller]
+    pub(crate) fn post_if_running(&self, call: impl FnOnce() + Send + 'static) -> bool {
+        let origin = Origin::here();
+        self.shared.post(move || watched_call("call posted", origin, call))
     }
 
     /// Ends the loop's innermost `exec` with code 0: a posted [`EventLoop::quit`].
     ///
     /// When the loop does not run yet, its next `exec` ends at once.
     pub fn quit(&self) {
-        self.post(|| EventLoop::current().quit());
+        // One that has ended already is as good as one that ends.
+        self.post_if_running(|| EventLoop::current().quit());
     }
 
     /// Returns whether the caller is on the loop's own thread.
@@ -60,12 +78,18 @@ impl LoopHandle {
 
     /// Returns whether the loop has ended: what is begun on it now leads to nothing.
     pub(crate) fn has_ended(&self) -> bool {
-        self.shared.is_closed()
+        self.shared.has_ended()
     }
 
     /// Runs `call` on the loop's thread: at once when that is this thread, else as a posted call.
-    pub(crate) fn run(&self, call: impl FnOnce() + Send + 'static) {
-        if self.is_current() { call() } else { self.post(call) }
+    ///
+    /// Returns false, and drops the call, when that thread has ended.
+    pub(crate) fn run(&self, call: impl FnOnce() + Send + 'static) -> bool {
+        if !self.is_current() {
+            return self.post_if_running(call);
+        }
+        call();
+        true
     }
 }
 

@@ -1,8 +1,7 @@
 //! What a loop is made of, and what happens in one of its turns.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::Cell;
 use std::future;
 use std::io;
 use std::panic::resume_unwind;
@@ -14,8 +13,9 @@ use std::time::Duration;
 
 use log::error;
 use slotwork_signals::Signal;
+use slotwork_signals::host::{self, RunningLoop};
 
-use crate::panics::{self, catch};
+use crate::panics;
 use crate::reactor::{Reactor, wake_later};
 use crate::timers::Timers;
 use crate::turn;
@@ -25,7 +25,7 @@ use super::deferred::Deferred;
 use super::exits::Exits;
 use super::panic_policy::PanicPolicy;
 use super::runner::Runner;
-use super::shared::{Call, Shared};
+use super::shared::Shared;
 use super::thread_loop;
 
 /// What a loop is made of, but for its tasks: those may hold an `EventLoop`, and would hold
@@ -38,8 +38,6 @@ pub(super) struct Inner {
     pub(super) panic_policy: Cell<PanicPolicy>,
     pub(super) panicked: Signal<CaughtPanic>,
     pub(super) about_to_quit: Signal<()>,
-    /// Calls that were taken from the queue which all threads reach, and wait for their turn.
-    posted: RefCell<VecDeque<Call>>,
     pub(super) deferred: Deferred,
     is_running: Cell<bool>,
 }
@@ -56,7 +54,6 @@ impl Inner {
             panic_policy: Cell::default(),
             panicked: Signal::new(),
             about_to_quit: Signal::new(),
-            posted: RefCell::default(),
             deferred: Deferred::default(),
             is_running: Cell::new(false),
         })
@@ -64,29 +61,8 @@ impl Inner {
 
     /// Drops the calls that wait, at the loop's end.
     pub(super) fn drop_calls(&self) {
-        let posted = self.posted.take();
-        drop(posted);
+        host::drop_queue();
         self.deferred.clear();
-    }
-
-    /// Runs the calls that were posted before now; what they post waits for the next turn.
-    fn run_posted(&self) {
-        self.shared.take_posted(&mut self.posted.borrow_mut());
-        let count = self.posted.borrow().len();
-        for _ in 0..count {
-            // A loop inside one of them may have run those behind it.
-            let Some(call) = self.next_posted() else { return };
-            catch("a posted call", call);
-        }
-    }
-
-    fn next_posted(&self) -> Option<Call> {
-        let mut posted = self.posted.borrow_mut();
-        let call = posted.pop_front();
-        if posted.is_empty() && posted.capacity() > ROOMY {
-            posted.shrink_to(ROOMY);
-        }
-        call
     }
 
     /// Tells about the panics of this turn; returns the one that shall go on, if any.
@@ -96,9 +72,13 @@ impl Inner {
             let panic = CaughtPanic::new(caught.place, caught.message);
             let tell = || self.panicked.emit(&panic);
             panics::catch_and_log("a slot of the signal `panicked`", tell);
-            going_on.get_or_insert(caught.payload);
+            if going_on.is_none() && self.panic_policy.get() == PanicPolicy::Propagate {
+                going_on = Some(caught.payload);
+            } else {
+                panics::discard(caught.payload);
+            }
         }
-        going_on.filter(|_| self.panic_policy.get() == PanicPolicy::Propagate)
+        going_on
     }
 }
 
@@ -109,27 +89,40 @@ pub(super) struct Run<'a> {
     runner: Option<Runner>,
     waker: Waker,
     is_nested: bool,
+    _running: RunningLoop,
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn begin(inner: &'a Inner) -> Self {
+    /// Begins a run; `None` when too many run inside each other.
+    pub(super) fn begin(inner: &'a Inner) -> Option<Self> {
+        let running = RunningLoop::begin()?;
         turn::suspend_all();
         let is_nested = inner.is_running.replace(true);
         inner.shared.sleep.wake_up();
         let waker = Waker::from(Arc::clone(&inner.shared));
-        Self { inner, runner: Some(thread_loop::take_runner()), waker, is_nested }
+        let runner = Some(thread_loop::take_runner());
+        Some(Self { inner, runner, waker, is_nested, _running: running })
     }
 
-    /// Runs everything that is ready: posted calls, timers, `future`, queued slots and tasks.
+    /// Runs everything that is ready: queued slots and posted calls, timers, `future` and tasks.
     ///
     /// When the future is done, what comes behind it is left.
     pub(super) fn turn<T>(&mut self, future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+        self.turn_with(host::BATCH, future)
+    }
+
+    /// The same, with at most `limit` of the calls in the queue.
+    pub(super) fn turn_with<T>(
+        &mut self,
+        limit: u64,
+        future: Pin<&mut impl Future<Output = T>>,
+    ) -> Poll<T> {
         self.inner.shared.sleep.clear_notified();
-        self.inner.run_posted();
+        self.with_runner(|runner, waker| runner.run_queue(waker, limit));
         self.inner.timers.fire();
         let outcome = future.poll(&mut Context::from_waker(&self.waker));
         if outcome.is_pending() {
-            self.run_tasks();
+            self.with_runner(Runner::run_tasks);
         }
         if let Some(payload) = self.inner.tell_panics() {
             resume_unwind(payload);
@@ -166,16 +159,17 @@ impl<'a> Run<'a> {
     pub(super) fn finish(mut self) {
         for _ in 0..LAST_LOOKS {
             self.inner.shared.sleep.clear_notified();
-            self.run_tasks();
+            run_all("a queued slot", host::run_slots);
+            self.with_runner(Runner::run_tasks);
             if !self.inner.shared.sleep.is_notified() {
                 return;
             }
         }
     }
 
-    fn run_tasks(&mut self) {
+    fn with_runner(&mut self, run: impl FnOnce(&mut Runner, &Waker)) {
         let mut runner = self.runner.take().unwrap_or_else(thread_loop::take_runner);
-        runner.run(&mut Context::from_waker(&self.waker));
+        run(&mut runner, &self.waker);
         self.runner = Some(runner);
     }
 }
@@ -191,12 +185,20 @@ impl Drop for Run<'_> {
             return;
         }
         self.inner.is_running.set(false);
-        if let Some(runner) = self.runner.take() {
-            thread_loop::keep_runner(runner);
-        }
+        // Gone after a panic; without one the loop would not be woken.
+        thread_loop::keep_runner(self.runner.take().unwrap_or_else(thread_loop::take_runner));
         // Whoever polls the loop's descriptor from now on is to be told what is ready.
         if !self.inner.shared.sleep.fall_asleep() || self.inner.reactor.has_later() {
             self.inner.shared.wake_poll();
+        }
+    }
+}
+
+/// Runs calls of the queue; one that panics does not keep those behind it.
+pub(super) fn run_all(place: &'static str, run: fn()) {
+    for _ in 0..LAST_LOOKS {
+        if panics::catch(place, run) {
+            return;
         }
     }
 }
@@ -217,5 +219,3 @@ pub(crate) async fn next_turn() {
 
 /// How often tasks are looked at once more at the end of a run: one may be ready always.
 const LAST_LOOKS: usize = 500;
-/// A queue that grew beyond this gives its memory back when it is empty.
-const ROOMY: usize = 4096;

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
+use slotwork_signals as signals;
+use slotwork_signals::host::{self, Origin, watched_call};
 use slotwork_signals::{Handle, Receiver, SignalRef, WeakReceiver};
 use smol::Task;
 use smol::future::FutureExt;
@@ -35,12 +37,14 @@ mod panic_policy;
 mod runner;
 mod shared;
 mod sleep;
+mod task;
 mod thread_loop;
 #[cfg(unix)]
 mod unix_signals;
 
 use exits::{Exit, Running};
-use inner::{Inner, Run};
+use inner::{Inner, Run, run_all};
+use task::Guarded;
 
 pub use caught_panic::CaughtPanic;
 pub use handle::LoopHandle;
@@ -58,10 +62,11 @@ pub use panic_policy::PanicPolicy;
 /// # Work that takes long
 ///
 /// While a slot, a call or a task computes or waits for something, nothing else happens in its
-/// thread. In debug builds a slot that takes longer than 50 ms is logged, with the line in which it
-/// was connected. Let such work be done elsewhere, and come back with its result:
-/// `smol::unblock` runs a call on a thread for such things, and [`EventThread`](crate::EventThread)
-/// is a thread for objects that do nothing else.
+/// thread; an async slot or a task blocks it between two `.await`s. Debug builds log each slot, posted
+/// or deferred call, single shot and poll of an async slot or task that takes longer than 50 ms, with
+/// the line in which it was connected, posted or spawned. Let such work be done elsewhere, and come
+/// back with its result: `smol::unblock` runs a call on a thread for such things, and
+/// [`EventThread`](crate::EventThread) is a thread for objects that do nothing else.
 ///
 /// ```
 /// use slotwork::EventLoop;
@@ -75,6 +80,15 @@ pub use panic_policy::PanicPolicy;
 /// }).detach();
 /// event_loop.exec();
 /// ```
+///
+/// # Other async libraries
+///
+/// What smol offers works in tasks and async slots. The first use of `smol::net`, `smol::Timer` or
+/// another type of `async-io` starts the helper thread of that library, one for the process;
+/// Slotwork's own sockets and timers need none. Types of tokio, and libraries that stand on it, panic
+/// here with "there is no reactor running": run them on a tokio runtime in a thread of its own, and
+/// let them [`post`](LoopHandle::post) or emit what they have found, or run this loop inside tokio
+/// with `exec_async` (Unix).
 ///
 /// # Qt
 ///
@@ -114,16 +128,27 @@ impl EventLoop {
     ///
     /// May be called again afterwards. A loop inside a slot, which ends by itself, is a
     /// [`NestedLoop`]. Between a call of `exit` and the end of what it ends, no other run begins:
-    /// the code is -1 at once.
+    /// the code is -1 at once, as it is inside too many loops
+    /// ([`set_max_nesting`](Self::set_max_nesting)) and when the thread's loop has ended.
+    ///
+    /// Calls and queued slots that were queued before the end was noticed are still run.
     ///
     /// # Qt
     ///
     /// `QCoreApplication::exec()` and `QThread::exec()`.
     #[expect(clippy::must_use_candidate, reason = "many programs have no use for the code")]
     pub fn exec(&self) -> i32 {
+        self.exec_after(|| ()).1
+    }
+
+    /// Makes a call, and then runs the loop as [`exec`](Self::exec) does; not at all when the call has
+    /// ended it already.
+    pub(crate) fn exec_after<T>(&self, call: impl FnOnce() -> T) -> (T, i32) {
         let exit = Rc::default();
-        let Some(running) = self.inner.exits.enter(&exit) else { return REFUSED };
-        self.run_until(self.exited(&running))
+        let running = self.enter(&exit);
+        let outcome = call();
+        let code = running.and_then(|running| self.run(self.exited(&running)));
+        (outcome, code.unwrap_or(REFUSED))
     }
 
     /// Ends every running [`exec`](Self::exec) of this thread with `code`, after what runs now.
@@ -134,7 +159,8 @@ impl EventLoop {
     /// # Qt
     ///
     /// `QCoreApplication::exit()` and `QThread::exit()`. As with the former, a call before `exec`
-    /// has no effect.
+    /// has no effect; as with the latter, one in the setup of an
+    /// [`EventThread`](crate::EventThread) ends the thread.
     pub fn exit(&self, code: i32) {
         if self.inner.exits.exit_all(code) {
             self.inner.shared.notify();
@@ -189,14 +215,26 @@ impl EventLoop {
 
     /// Runs the loop until `future` completes and returns its output.
     ///
-    /// Tasks that are ready then run once more: messages that were sent last are written.
+    /// Tasks that are ready then run once more: messages that were sent last are written. In a slot
+    /// of a socket, the future must not wait for that socket: it hears nothing until the slot has
+    /// returned (see [`NestedLoop`]). An async slot may wait for it.
+    ///
+    /// # Panics
+    ///
+    /// When too many loops run inside each other ([`set_max_nesting`](Self::set_max_nesting)). In a
+    /// slot of a socket this ends the connection, as any panic does.
     pub fn run_until<T>(&self, future: impl Future<Output = T>) -> T {
-        let mut run = Run::begin(&self.inner);
+        self.run(future).unwrap_or_else(|| too_deep())
+    }
+
+    /// Runs the loop until `future` completes; `None` when too many loops run inside each other.
+    fn run<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let mut run = Run::begin(&self.inner)?;
         let mut future = pin!(future);
         loop {
             if let Poll::Ready(output) = run.turn(future.as_mut()) {
                 run.finish();
-                return output;
+                return Some(output);
             }
             run.wait(self.inner.timers.time_to_next());
         }
@@ -204,7 +242,7 @@ impl EventLoop {
 
     /// Runs the loop until `is_done` or the deadline.
     fn run_while(&self, deadline: Instant, is_done: &dyn Fn() -> bool) {
-        let mut run = Run::begin(&self.inner);
+        let Some(mut run) = Run::begin(&self.inner) else { return };
         while !is_done() {
             let _: Poll<()> = run.turn(pin!(pending()));
             let left = deadline.saturating_duration_since(Instant::now());
@@ -216,23 +254,54 @@ impl EventLoop {
         }
     }
 
+    /// Sets how many loops may run inside each other, in slots of this thread; the default is 100.
+    ///
+    /// The outermost loop does not count. A slot of a socket that runs a loop is called again inside
+    /// that loop, for the next message of another client: without a limit, clients decide how much
+    /// stack the thread needs. Beyond the limit a loop is refused, which is logged:
+    /// [`exec`](Self::exec) and [`NestedLoop::exec`] return -1,
+    /// [`process_events`](Self::process_events) and [`wait`](Self::wait) do nothing, a
+    /// [`SignalSpy`](slotwork_signals::SignalSpy) that waits returns an error, and
+    /// [`run_until`](Self::run_until) panics.
+    ///
+    /// Slots that need much stack reach the limit earlier: all loops inside the outermost one have
+    /// 10 KiB for each that is allowed, at least 1 MB in all. So the default fits into the 2 MiB of a
+    /// thread, and a higher limit needs a thread with more.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: nested loops end a program when its stack is used up.
+    pub fn set_max_nesting(&self, limit: usize) {
+        signals::set_max_nesting(limit);
+    }
+
+    /// Returns how many loops may run inside each other, in slots of this thread.
+    #[must_use]
+    pub fn max_nesting(&self) -> usize {
+        signals::max_nesting()
+    }
+
     /// Starts a task on this loop; it runs while the loop runs.
     ///
     /// The task ends when the returned handle is dropped; `detach` lets it run on. A panic in it is
     /// told by [`panicked`](Self::panicked), and whoever awaits the task panics too.
+    #[track_caller]
     pub fn spawn<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Task<T> {
-        thread_loop::executor().spawn(async {
+        let future = Box::pin(async {
             let outcome = AssertUnwindSafe(future).catch_unwind().await;
             outcome.unwrap_or_else(|payload| {
                 let message = panics::keep("a task", payload);
                 resume_unwind(Box::new(message))
             })
-        })
+        });
+        thread_loop::executor().spawn(Guarded::new(future, Origin::here()))
     }
 
     /// Starts a task that catches the panics of its user's code itself.
-    pub(crate) fn spawn_guarded(future: impl Future<Output = ()> + 'static) {
-        thread_loop::executor().spawn(future).detach();
+    #[track_caller]
+    pub(crate) fn spawn_guarded(future: impl Future<Output = ()> + Unpin + 'static) {
+        let task = Guarded::new(future, Origin::here());
+        thread_loop::executor().spawn(task).detach();
     }
 
     /// Ends this thread's loop before the thread does.
@@ -267,14 +336,15 @@ impl EventLoop {
     /// ```
     #[doc(alias = "invokeMethod")]
     #[doc(alias = "QMetaObject::invokeMethod")]
+    #[track_caller]
     pub fn defer_to<R: Receiver>(&self, receiver: R, call: impl FnOnce(&R::Strong) + 'static) {
-        let receiver = receiver.downgrade();
+        let (receiver, origin) = (receiver.downgrade(), Origin::here());
         self.inner.deferred.push(Box::new(move || {
             if let Some(receiver) = receiver.upgrade() {
-                call(&receiver);
+                watched_call("call deferred", origin, || call(&receiver));
             }
         }));
-        self.inner.shared.post(Box::new(|| thread_loop::inner().deferred.call_first()));
+        self.inner.shared.post(|| thread_loop::inner().deferred.call_first());
     }
 
     /// Sets what becomes of a panic in a call that the loop makes.
@@ -375,8 +445,16 @@ impl EventLoop {
 
     /// Runs the loop until `exit` holds a code.
     fn exec_nested(&self, exit: &Rc<Exit>) -> i32 {
-        let Some(running) = self.inner.exits.enter(exit) else { return REFUSED };
-        self.run_until(running.code())
+        let Some(running) = self.enter(exit) else { return REFUSED };
+        self.run(running.code()).unwrap_or(REFUSED)
+    }
+
+    /// Adds a run to those of the thread, unless they are to end, or the loop has ended.
+    fn enter(&self, exit: &Rc<Exit>) -> Option<Running<'_>> {
+        if self.inner.shared.has_ended() {
+            return None;
+        }
+        self.inner.exits.enter(exit)
     }
 
     fn exit_nested(&self, exit: &Exit, code: i32) {
@@ -386,6 +464,9 @@ impl EventLoop {
 
     /// Completes with the code when `exit` was called, and tells that the loop ends.
     async fn exited(&self, running: &Running<'_>) -> i32 {
+        running.code().await;
+        // What was queued before the end was asked for, such as the news of it, is still delivered.
+        run_all("a queued slot", host::run_queue);
         let code = running.code().await;
         if running.is_last() {
             panics::catch("a slot of `about_to_quit`", || self.inner.about_to_quit.emit(&()));
@@ -412,5 +493,11 @@ impl fmt::Debug for EventLoop {
     }
 }
 
-/// The code of a run that is refused, because the thread's loop is ending; Qt's.
+#[cold]
+#[expect(clippy::panic, reason = "documented: there is no output without the future's end")]
+fn too_deep() -> ! {
+    panic!("too many loops run inside each other in slots of this thread")
+}
+
+/// The code of a run that is refused; Qt's.
 const REFUSED: i32 = -1;

@@ -10,9 +10,17 @@ use super::{EventLoop, REFUSED};
 
 /// Runs the event loop of a thread inside a slot, until it is told to stop.
 ///
-/// Everything else of the thread goes on meanwhile. [`EventLoop::exit`] ends it too; its own
-/// [`exit`](Self::exit) ends nothing else. Where a future tells the end, use
-/// [`EventLoop::run_until`].
+/// Everything else of the thread goes on meanwhile, but not the socket whose slot runs the loop: its
+/// messages, its pongs and its end come when that slot has returned, in order. So such a loop must
+/// not wait for its own socket, or it never ends; debug builds log a warning when the socket receives
+/// something. A slot that is connected with [`connect_queued`](slotwork_signals::SignalRef) may wait
+/// for any socket, and so may an async slot, which needs no loop. The same holds for all that runs a
+/// loop: [`EventLoop::exec`], [`EventLoop::run_until`], [`EventLoop::process_events`],
+/// [`EventLoop::wait`] and [`SignalSpy`](slotwork_signals::SignalSpy).
+///
+/// [`EventLoop::exit`] ends it too; its own [`exit`](Self::exit) ends nothing else. Where a future
+/// holds the result, use [`EventLoop::run_until`]. Each client whose message starts a loop takes
+/// stack until the loops inside its own have ended: see [`EventLoop::set_max_nesting`].
 ///
 /// # Qt
 ///
@@ -48,7 +56,8 @@ impl NestedLoop {
     /// Runs the thread's loop until [`exit`](Self::exit) or [`quit`](Self::quit), and returns the
     /// code.
     ///
-    /// Returns -1 at once when it runs already, or when the thread's loop is ending.
+    /// Returns -1 at once when it runs already, when the thread's loop is ending, or when too many
+    /// loops run inside each other ([`EventLoop::set_max_nesting`]).
     #[expect(clippy::must_use_candidate, reason = "many programs have no use for the code")]
     pub fn exec(&self) -> i32 {
         if self.is_running() {

@@ -1,12 +1,12 @@
 //! Runs the tasks and queued slots of a thread.
 
 use std::convert::Infallible;
-use std::future::{self, poll_fn};
-use std::pin::{Pin, pin};
+use std::future;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use slotwork_signals as signals;
+use slotwork_signals::{Dispatch, dispatch};
 use smol::LocalExecutor;
 
 use crate::panics;
@@ -17,23 +17,28 @@ use crate::panics;
 /// task becomes ready.
 pub(super) struct Runner {
     executor: Rc<LocalExecutor<'static>>,
-    slots: Pin<Box<dyn Future<Output = Infallible>>>,
+    queue: Dispatch,
     tasks: Pin<Box<dyn Future<Output = Infallible>>>,
 }
 
 impl Runner {
-    pub(super) fn new(executor: Rc<LocalExecutor<'static>>) -> Self {
-        let runs = Rc::clone(&executor);
-        Self {
-            executor,
-            slots: Box::pin(run_queued_slots()),
-            tasks: Box::pin(async move { runs.run(future::pending()).await }),
+    /// Makes a runner; `waker` is woken from now on when a call is queued.
+    pub(super) fn new(executor: Rc<LocalExecutor<'static>>, waker: &Waker) -> Self {
+        let (runs, mut queue) = (Rc::clone(&executor), dispatch());
+        queue.listen(waker);
+        Self { executor, queue, tasks: Box::pin(async move { runs.run(future::pending()).await }) }
+    }
+
+    /// Runs `limit` of the calls in the queue at most, and has the loop notified of further ones.
+    pub(super) fn run_queue(&mut self, waker: &Waker, limit: u64) {
+        if !panics::catch("a queued slot", || self.queue.run(waker, limit)) {
+            // The slots behind it are still to be run.
+            waker.wake_by_ref();
         }
     }
 
-    /// Runs what is ready, and has the loop notified of what becomes ready later.
-    pub(super) fn run(&mut self, cx: &mut Context<'_>) {
-        let _: Poll<_> = self.slots.as_mut().poll(cx);
+    /// Runs the tasks that are ready, and has the loop notified of those that become ready later.
+    pub(super) fn run_tasks(&mut self, waker: &Waker) {
         // One by one: the executor's own run, which waits for the next task, moves each of them
         // through a second queue.
         for _ in 0..TASKS_PER_TURN {
@@ -41,21 +46,8 @@ impl Runner {
                 break;
             }
         }
-        let _: Poll<_> = self.tasks.as_mut().poll(cx);
+        let _: Poll<_> = self.tasks.as_mut().poll(&mut Context::from_waker(waker));
     }
-}
-
-/// Runs the queued slots of this thread.
-async fn run_queued_slots() -> Infallible {
-    let mut dispatch = pin!(signals::dispatch());
-    poll_fn(|cx| {
-        if !panics::catch("a queued slot", || _ = dispatch.as_mut().poll(cx).is_pending()) {
-            // The slots behind it are still to be run.
-            cx.waker().wake_by_ref();
-        }
-        Poll::Pending
-    })
-    .await
 }
 
 /// How many tasks are run before the loop looks after its timers and sockets; as many again may

@@ -1,75 +1,54 @@
 //! The part of a loop that all threads reach: posted calls and wake-ups.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
 use std::thread::{self, ThreadId};
 
 use log::warn;
+use slotwork_signals::ThreadQueue;
+
+use crate::panics;
 
 use super::sleep::Sleep;
 
 /// The part of a loop that all threads reach. As a waker it ends the loop's sleep.
 pub(super) struct Shared {
     thread: ThreadId,
-    posted: Mutex<Posted>,
+    /// Calls that are posted run among the queued slots, in the order in which threads made them.
+    queue: ThreadQueue,
+    has_ended: AtomicBool,
     pub(super) sleep: Sleep,
     waker: Arc<mio::Waker>,
 }
-
-#[derive(Default)]
-struct Posted {
-    calls: VecDeque<Call>,
-    is_closed: bool,
-}
-
-pub(super) type Call = Box<dyn FnOnce() + Send>;
 
 impl Shared {
     pub(super) fn new(waker: Arc<mio::Waker>) -> Self {
         Self {
             thread: thread::current().id(),
-            posted: Mutex::default(),
+            queue: ThreadQueue::current(),
+            has_ended: AtomicBool::new(false),
             sleep: Sleep::new(),
             waker,
         }
     }
 
-    /// Adds a call to the queue; drops it when the loop's thread has ended.
-    pub(super) fn post(&self, call: Call) {
-        let mut posted = self.posted();
-        if posted.is_closed {
-            drop(posted);
-            warn!("a call was posted to an event loop whose thread has ended");
-            return;
-        }
-        posted.calls.push_back(call);
-        drop(posted);
-        self.notify();
+    /// Adds a call to the queue; returns false, and drops it, when the loop has ended.
+    ///
+    /// The loop's runner listens to the queue, and is woken by it.
+    pub(super) fn post(&self, call: impl FnOnce() + Send + 'static) -> bool {
+        let call = move || _ = panics::catch("a posted call", call);
+        !self.has_ended() && self.queue.post(call)
     }
 
-    /// Moves the posted calls behind those in `calls`.
-    pub(super) fn take_posted(&self, calls: &mut VecDeque<Call>) {
-        let mut posted = self.posted();
-        if calls.is_empty() {
-            std::mem::swap(&mut posted.calls, calls);
-        } else {
-            calls.append(&mut posted.calls);
-        }
-    }
-
-    /// Drops the posted calls and takes no more.
+    /// Takes no more calls.
     pub(super) fn close(&self) {
-        let mut posted = self.posted();
-        posted.is_closed = true;
-        let calls = std::mem::take(&mut posted.calls);
-        drop(posted);
-        drop(calls);
+        self.has_ended.store(true, Ordering::Release);
     }
 
     /// Returns whether the loop has ended, or is about to.
-    pub(super) fn is_closed(&self) -> bool {
-        self.posted().is_closed
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire) || self.queue.has_ended()
     }
 
     /// Makes the loop's next, or current, sleep end at once.
@@ -92,10 +71,6 @@ impl Shared {
 
     pub(super) fn is_current(&self) -> bool {
         thread::current().id() == self.thread
-    }
-
-    fn posted(&self) -> MutexGuard<'_, Posted> {
-        self.posted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,10 +2,14 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use slotwork_signals as signals;
 use smol::LocalExecutor;
+
+use crate::panics;
 
 use super::EventLoop;
 use super::inner::Inner;
@@ -35,7 +39,7 @@ pub(super) fn executor() -> Rc<LocalExecutor<'static>> {
 /// Takes the runner of this thread; inside a run, another one.
 pub(super) fn take_runner() -> Runner {
     with_thread_loop(|thread_loop| {
-        thread_loop.runner.take().unwrap_or_else(|| Runner::new(Rc::clone(&thread_loop.executor)))
+        thread_loop.runner.take().unwrap_or_else(|| thread_loop.new_runner())
     })
 }
 
@@ -65,7 +69,15 @@ impl ThreadLoop {
     fn new() -> Self {
         let inner = Inner::new().expect("the event loop of this thread cannot be made");
         watch_slots();
-        Self { inner: Rc::new(inner), executor: Rc::default(), runner: None }
+        let mut this = Self { inner: Rc::new(inner), executor: Rc::default(), runner: None };
+        // Before the first run already, calls that are posted are to be noticed.
+        this.runner = Some(this.new_runner());
+        this
+    }
+
+    fn new_runner(&self) -> Runner {
+        let waker = Waker::from(Arc::clone(&self.inner.shared));
+        Runner::new(Rc::clone(&self.executor), &waker)
     }
 }
 
@@ -78,6 +90,11 @@ impl Drop for ThreadLoop {
         self.runner = None;
         self.executor = Rc::default();
         self.inner.timers.close();
+        let end_signals = || {
+            self.inner.about_to_quit.disconnect_all();
+            self.inner.panicked.disconnect_all();
+        };
+        panics::catch_and_log("the end of a slot", end_signals);
     }
 }
 

@@ -48,6 +48,8 @@ pub(super) enum Cork {
     On,
     /// At once: the driver's turn waits for a loop that runs inside a slot.
     Suspended,
+    /// The same, and it was logged that input waits for the end of that slot.
+    Held,
 }
 
 /// What became of the output in the driver's last turn.
@@ -182,7 +184,7 @@ impl Shared {
         match self.cork {
             Cork::On => {}
             // What the kernel does not take, and a failure, are left to the rest of the turn.
-            Cork::Suspended => self.unreported += self.write_output(false).count,
+            Cork::Suspended | Cork::Held => self.unreported += self.write_output(false).count,
             Cork::Off if was_woken => {}
             Cork::Off => stream.source().wake(),
         }

@@ -5,6 +5,8 @@
 use std::io;
 use std::mem;
 
+use log::warn;
+
 use crate::protocol::limits::Limits;
 use crate::session::buffers::ReadBuffer;
 use crate::session::gauge::Reading;
@@ -135,15 +137,27 @@ impl Session {
                 shared.wake();
             }
             // A failure is left to the rest of the turn.
-            Cork::Suspended => {
+            Cork::Suspended | Cork::Held => {
                 let written = shared.write_output(true).count;
                 shared.unreported += written;
+                shared.note_held_input();
             }
         }
     }
 }
 
 impl Shared {
+    /// Logs, in debug builds and once a turn, that input waits for a slot which runs a loop: if that
+    /// loop waits for it, nothing will ever end it.
+    fn note_held_input(&mut self) {
+        if cfg!(debug_assertions) && self.cork == Cork::Suspended && self.is_readable() {
+            self.cork = Cork::Held;
+            warn!(
+                "a socket has received more while its slot runs a loop: it waits for the slot's end"
+            );
+        }
+    }
+
     fn read(&mut self) -> Option<Received> {
         let stream = self.stream.as_mut()?;
         let mut buffer = ReadBuffer::take();

@@ -74,7 +74,9 @@ pub struct WebSocket {
 
 impl WebSocket {
     /// Makes the socket of an accepted connection, and the task that has to be spawned for it.
-    pub(crate) fn accepted(accepted: Accepted) -> (Self, impl Future<Output = ()> + 'static) {
+    pub(crate) fn accepted(
+        accepted: Accepted,
+    ) -> (Self, impl Future<Output = ()> + Unpin + 'static) {
         let (inner, driver) = Inner::accepted(accepted);
         (Self { inner }, driver)
     }

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::panics;
 use crate::socket::WebSocket;
 
 /// A value of any type that a program has attached to a socket.
@@ -50,6 +51,15 @@ impl UserDataSet {
     fn take<T: Any>(&mut self) -> Option<UserData> {
         let place = self.0.iter().position(UserData::is::<T>)?;
         Some(self.0.swap_remove(place))
+    }
+}
+
+impl Drop for UserDataSet {
+    /// One by one: of two values that panic in the same unwinding the process would die.
+    fn drop(&mut self) {
+        for data in self.0.drain(..) {
+            panics::catch("the end of a socket's data", || drop(data));
+        }
     }
 }
 

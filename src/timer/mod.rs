@@ -4,6 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use slotwork_signals::host::{Origin, watched_call};
 use slotwork_signals::{Handle, Receiver, SignalRef, WeakReceiver};
 
 use crate::event_loop::EventLoop;
@@ -60,7 +61,7 @@ impl Timer {
     /// Calls `slot` once, after `duration`, from the event loop.
     ///
     /// With a duration of 0 it is a call like that of [`EventLoop::defer_to`], and keeps its place
-    /// among those.
+    /// among those and the queued slots.
     ///
     /// # Examples
     ///
@@ -74,6 +75,7 @@ impl Timer {
     /// assert_eq!(EventLoop::current().exec(), 3);
     /// ```
     #[doc(alias = "singleShot")]
+    #[track_caller]
     pub fn single_shot(duration: Duration, slot: impl FnOnce() + 'static) {
         Self::single_shot_to(duration, (), |()| slot());
     }
@@ -87,6 +89,7 @@ impl Timer {
     ///
     /// `QTimer::singleShot()` with a context object, or a receiver and its member.
     #[doc(alias = "singleShot")]
+    #[track_caller]
     pub fn single_shot_to<R: Receiver>(
         duration: Duration,
         receiver: R,
@@ -96,10 +99,10 @@ impl Timer {
         if duration.is_zero() {
             return event_loop.defer_to(receiver, slot);
         }
-        let receiver = receiver.downgrade();
+        let (receiver, origin) = (receiver.downgrade(), Origin::here());
         let call = move || {
             if let Some(receiver) = receiver.upgrade() {
-                slot(&receiver);
+                watched_call("single shot started", origin, || slot(&receiver));
             }
         };
         let deadline = after(clock::now(), duration);

@@ -6,6 +6,7 @@ mod support;
 
 mod adopted;
 mod capacity;
+mod call_order;
 mod chaos;
 mod client;
 mod client_answers;
@@ -17,7 +18,9 @@ mod client_requests;
 mod client_urls;
 mod clients;
 mod closing;
+mod deep_loops;
 mod deferred_calls;
+mod durations;
 mod event_loop;
 mod event_threads;
 mod fairness;

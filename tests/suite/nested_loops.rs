@@ -5,15 +5,16 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use slotwork::signals::{self, Signal, SignalSpy};
 use slotwork::{EventLoop, NestedLoop, Timer, Verdict, WebSocket, WebSocketServer};
 use smol::future;
 use socket2::SockRef;
 
-use crate::support::raw_peer::{RawPeer, TEXT, masked, masked_frame, masked_texts};
+use crate::support::logged::warnings_of;
+use crate::support::raw_peer::{PING, PONG, RawPeer, TEXT, masked, masked_frame, masked_texts};
 use crate::support::recorder::Recorder;
-use crate::support::{echo_server, recorded_server, serve, wait_until};
+use crate::support::{echo_server, listening_server, recorded_server, serve, wait_until};
 
 /// Qt: RCV-17; regression QTBUG-87279 (a slot that re-enters got messages twice). Messages that
 /// arrive meanwhile come after the slot has returned, in order; others are served inside.
@@ -197,6 +198,70 @@ fn much_output_leaves_while_the_slot_runs_a_nested_loop() -> Result<()> {
         let outcome = nesting.read_bytes(MUCH);
         other.send(masked_texts(&["leave"]))?;
         outcome.map(drop)
+    })
+}
+
+/// Qt: RCV-17: a loop inside a slot hears nothing of the slot's own socket, which debug builds log
+/// once; a queued slot and an async slot may wait for it.
+#[test]
+fn a_loop_that_holds_up_its_own_socket_is_logged() -> Result<()> {
+    let warnings = warnings_of(|| {
+        let (server, _recorder) = nesting_server()?;
+        let port = server.server_port();
+        serve(move || {
+            let (mut nesting, mut other) = (RawPeer::open(port)?, RawPeer::open(port)?);
+            nesting.send(masked_texts(&["nest"]))?;
+            other.check_echo("inside")?;
+            for text in ["first", "second"] {
+                nesting.send(masked_texts(&[text]))?;
+                other.check_echo("meanwhile")?;
+            }
+            other.check_echo("leave")?;
+            nesting.expect_texts(&["nest", "first", "second"])
+        })
+    })?;
+
+    let expected =
+        ["a socket has received more while its slot runs a loop: it waits for the slot's end"];
+    let expected: &[&str] = if cfg!(debug_assertions) { &expected } else { &[] };
+    ensure!(warnings == expected, "{warnings:?}");
+    Ok(())
+}
+
+/// The ways out: a queued slot may run a loop for its own socket, an async slot needs none.
+#[test]
+fn queued_and_async_slots_may_wait_for_their_own_socket() -> Result<()> {
+    let server = listening_server()?;
+    server.new_connection().connect(|server, ()| {
+        let Some(socket) = server.next_pending_connection() else { return };
+        socket.text_message_received().connect_queued(|socket, text| {
+            if text == "queued" {
+                let pong = socket.pong().next();
+                socket.ping("");
+                EventLoop::current().run_until(pong);
+                socket.send_text_message(text);
+            }
+        });
+        socket.text_message_received().connect_async(async |socket: WebSocket, text: String| {
+            if text == "async" {
+                let pong = socket.pong().next();
+                socket.ping("");
+                pong.await;
+                socket.send_text_message(text);
+            }
+        });
+    });
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        for text in ["queued", "async"] {
+            peer.send(masked_texts(&[text]))?;
+            ensure!(peer.read_frame()?.opcode == PING);
+            peer.send(masked(PONG, b""))?;
+            peer.expect_texts(&[text])?;
+        }
+        Ok(())
     })
 }
 
