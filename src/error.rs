@@ -34,7 +34,7 @@ pub enum Error {
         /// Where it listens.
         url: String,
     },
-    /// The thread of the event loop has ended: nobody would serve.
+    /// The thread of the event loop has ended, so that nothing can begin on it.
     #[error("the thread of the event loop has ended")]
     EventLoopEnded,
     /// `wss` was asked for, and this build is one without TLS: its feature `tls` is off.

@@ -62,7 +62,9 @@ pub struct EventThread {
 impl EventThread {
     /// Starts a thread, runs `setup` in it, and then its event loop.
     ///
-    /// Returns when the setup has returned, so that its slots are connected. What the setup returns,
+    /// Returns when the setup has returned, so that its slots are connected. The setup belongs to the
+    /// run of the loop: after [`EventLoop::exit`] or [`EventLoop::quit`] in it, also in a slot that it
+    /// calls, the thread ends with that code when the setup returns. What the setup returns,
     /// such as a worker object, is kept in the thread and dropped when its loop has ended, before
     /// the loop's tasks and timers are. Sockets that are still open then emit
     /// [`disconnected`](crate::WebSocket::disconnected), without a closing handshake.
@@ -75,7 +77,7 @@ impl EventThread {
     /// # Qt
     ///
     /// `QThread::start()` and `QObject::moveToThread()`. The setup is what a slot of
-    /// `QThread::started` does.
+    /// `QThread::started` does, or `run()` before `exec()`.
     #[doc(alias = "started")]
     #[doc(alias = "start")]
     #[doc(alias = "moveToThread")]
@@ -89,10 +91,12 @@ impl EventThread {
         let (say_started, started) = mpsc::channel();
         let run = move || {
             let event_loop = EventLoop::current();
-            let worker = setup();
-            // The other end waits for it.
-            let _ = say_started.send(event_loop.handle());
-            let code = event_loop.exec();
+            let (worker, code) = event_loop.exec_after(|| {
+                let worker = setup();
+                // The other end waits for it.
+                let _ = say_started.send(event_loop.handle());
+                worker
+            });
             drop(worker);
             EventLoop::end_current();
             code

@@ -21,12 +21,12 @@ use crate::server::opening::Newcomer;
 use crate::stream::{Incoming, Listener, Stream, TcpStream};
 use crate::timers::Sleep;
 
-/// Begins to accept, on the server's event loop.
-pub(super) fn start(server: &Arc<Inner>, listener: &Arc<Listener>) {
+/// Begins to accept, on the server's event loop, unless that has ended.
+pub(super) fn start(server: &Arc<Inner>, listener: &Arc<Listener>) -> Result<(), Error> {
     let closings = server.lock().closings;
     // It is dropped at once when the thread of the loop has ended.
     let guard = Accepting { server: Arc::downgrade(server), listener: Arc::clone(listener) };
-    server.event_loop.run(move || match guard.listener.watch() {
+    let is_begun = server.event_loop.run(move || match guard.listener.watch() {
         Ok(Some(incoming)) => {
             let accepting = async move {
                 accept_all(Weak::clone(&guard.server), incoming, closings).await;
@@ -43,6 +43,7 @@ pub(super) fn start(server: &Arc<Inner>, listener: &Arc<Listener>) {
             }
         }
     });
+    if is_begun { Ok(()) } else { Err(Error::EventLoopEnded) }
 }
 
 /// Ends with the accepting task, which may be because its loop ends, or has ended before it began:

@@ -75,7 +75,7 @@ impl WebSocketServer {
         let (received, closings) = (received.to_vec(), self.inner.lock().closings);
 
         let server = Arc::downgrade(&self.inner);
-        self.inner.event_loop.run(move || {
+        let is_taken = self.inner.event_loop.run(move || {
             let Some(server) = server.upgrade() else { return };
             let peer = adopted.peer_address();
             match adopted.watch() {
@@ -89,7 +89,7 @@ impl WebSocketServer {
                 }
             }
         });
-        Ok(())
+        if is_taken { Ok(()) } else { Err(Error::EventLoopEnded) }
     }
 
     /// Listens with a socket that listens already, such as one that systemd has handed over.
@@ -144,10 +144,10 @@ impl WebSocketServer {
         &self,
         result: Result<Arc<stream::Listener>, Error>,
     ) -> Result<(), Error> {
-        match &result {
-            Ok(listener) => accept::start(&self.inner, listener),
-            Err(error) => self.inner.report(error),
+        let result = result.and_then(|listener| accept::start(&self.inner, &listener));
+        if let Err(error) = &result {
+            self.inner.report(error);
         }
-        result.map(drop)
+        result
     }
 }

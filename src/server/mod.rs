@@ -126,8 +126,7 @@ impl WebSocketServer {
     /// nothing when the server does not listen.
     pub fn close(&self) {
         if self.inner.stop() {
-            let inner = Arc::clone(&self.inner);
-            inner.event_loop.clone().post(move || inner.closed.emit(&()));
+            self.inner.emit_closed();
         }
     }
 

@@ -29,7 +29,20 @@ impl Inner {
             socket.start_reading();
         }
         let server = Arc::clone(self);
-        self.event_loop.run(move || EventLoop::current().spawn(see_off(server, deadline)).detach());
+        let see_off = move || EventLoop::current().spawn(see_off(server, deadline)).detach();
+        if !self.event_loop.run(see_off) {
+            // Its thread has ended, and the connections with it.
+            self.lock().is_shutting_down = false;
+            self.emit_closed();
+        }
+    }
+
+    /// Emits `closed` from the event loop, or at once when that has ended.
+    pub(super) fn emit_closed(self: &Arc<Self>) {
+        let server = Arc::clone(self);
+        if !self.event_loop.post_if_running(move || server.closed.emit(&())) {
+            self.emit(|server| server.closed.emit(&()));
+        }
     }
 }
 

@@ -73,7 +73,8 @@ impl WebSocket {
     ///
     /// [`Error::InvalidUrl`], [`Error::UnsupportedScheme`], [`Error::AlreadyOpen`] before
     /// `disconnected`, and without the feature `tls` [`Error::SecureModeNotSupported`] for a `wss`
-    /// URL. For a socket that a server accepted it is always `AlreadyOpen`.
+    /// URL, and [`Error::EventLoopEnded`] when the thread on which the socket was made has ended. For a
+    /// socket that a server accepted it is always `AlreadyOpen`.
     ///
     /// But for `AlreadyOpen`, after which the connection goes on as it was, [`error`](Self::error)
     /// returns it and [`error_occurred`](Self::error_occurred) is emitted as well, before this returns;
@@ -101,6 +102,9 @@ impl WebSocket {
 
     fn begin_to_open(&self, request: ClientRequest) -> Result<(), Error> {
         let Some(end) = self.inner.client_end() else { return Err(Error::AlreadyOpen) };
+        if end.event_loop.has_ended() {
+            return Err(Error::EventLoopEnded);
+        }
         let mut state = end.lock();
         let shown = without_secrets(request.url());
         let opening = request.checked(state.origin.clone(), state.answer_limits)?;
@@ -120,8 +124,7 @@ impl WebSocket {
         (state.response, state.subprotocol, state.peer) = (None, None, None);
         drop(state);
         self.inner.forget_error();
-        open::start(&self.inner, end, opening);
-        Ok(())
+        if open::start(&self.inner, end, opening) { Ok(()) } else { Err(Error::EventLoopEnded) }
     }
 
     /// Sets the origin that this client gives, from the next `open` on; the default is none.

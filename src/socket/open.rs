@@ -32,18 +32,14 @@ struct Underway {
     inner: Arc<Inner>,
     /// From here on the socket may be opened anew.
     is_decided: bool,
-    /// The loop had ended before: this leads to nothing, and is not told. Else a slot that opens the
-    /// socket anew would never be done with it.
-    is_too_late: bool,
 }
 
-/// Connects on the loop of the socket, which is kept alive meanwhile.
-pub(super) fn start(inner: &Arc<Inner>, end: &ClientEnd, opening: Opening) {
-    let is_too_late = end.event_loop.has_ended();
-    let underway = Underway { inner: Arc::clone(inner), is_decided: false, is_too_late };
+/// Connects on the loop of the socket, which is kept alive meanwhile; false when that has ended.
+pub(super) fn start(inner: &Arc<Inner>, end: &ClientEnd, opening: Opening) -> bool {
+    let underway = Underway { inner: Arc::clone(inner), is_decided: false };
     end.event_loop.run(move || {
         EventLoop::current().spawn(connect(underway, opening)).detach();
-    });
+    })
 }
 
 async fn connect(mut underway: Underway, opening: Opening) {
@@ -82,10 +78,10 @@ async fn connect(mut underway: Underway, opening: Opening) {
 
 impl Drop for Underway {
     fn drop(&mut self) {
-        let Self { inner, is_decided, is_too_late } = self;
+        let Self { inner, is_decided } = self;
         let Some(end) = inner.client_end().filter(|_| !*is_decided) else { return };
         // On another thread this is still the call of `open`, which runs no slot.
-        if end.event_loop.is_current() && !*is_too_late {
+        if end.event_loop.is_current() {
             return give_up(inner, None);
         }
         if inner.session.stop_connecting(CloseCode::ABNORMAL_DISCONNECTION, "") {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 use slotwork::signals::{Signal, SignalSpy};
 use slotwork::{
-    Error, EventLoop, EventThread, LoopHandle, PanicPolicy, SocketState, Timer, WebSocket,
+    Error, EventLoop, EventThread, LoopHandle, NestedLoop, PanicPolicy, SocketState, Timer,
+    WebSocket,
 };
 
 use crate::support::raw_peer::RawPeer;
@@ -289,6 +290,48 @@ fn a_thread_does_not_wait_for_itself() -> Result<()> {
             EventLoop::current().quit();
         });
         ensure!(said.recv_timeout(DEADLINE)?);
+    }
+    Ok(())
+}
+
+/// Qt: `QThread::exit()` before `exec()`, and `quit()` in a slot of `started`: the thread ends with
+/// that code, whatever in the setup calls it.
+#[test]
+fn a_setup_may_end_its_thread() -> Result<()> {
+    let ways: [(i32, fn()); 6] = [
+        (42, || EventLoop::current().exit(42)),
+        (0, || EventLoop::current().quit()),
+        (7, || {
+            let signal = Signal::<()>::new();
+            signal.connect(|()| EventLoop::current().exit(7));
+            signal.emit(&());
+        }),
+        (8, || {
+            EventLoop::current().defer_to((), |()| EventLoop::current().exit(8));
+            EventLoop::current().process_events();
+        }),
+        (9, || {
+            Timer::single_shot(Duration::from_millis(1), || EventLoop::current().exit(9));
+            NestedLoop::new().exec();
+        }),
+        (11, || {
+            EventLoop::current().exit(10);
+            EventLoop::current().exit(11);
+        }),
+    ];
+    for (code, end) in ways {
+        let (say, said) = mpsc::channel();
+        let thread = EventThread::spawn("setup", move || {
+            let tell = say.clone();
+            EventLoop::current().about_to_quit().connect(move |_, ()| _ = tell.send("quits"));
+            end();
+        })?;
+        let (give, given) = mpsc::channel();
+        thread::spawn(move || give.send(thread.wait()));
+
+        let ended = given.recv_timeout(DEADLINE).with_context(|| format!("{code}"))??;
+        ensure!(ended == code, "{ended} instead of {code}");
+        ensure!(said.try_iter().collect::<Vec<_>>() == ["quits"], "{code}");
     }
     Ok(())
 }

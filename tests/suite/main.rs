@@ -5,8 +5,8 @@
 mod support;
 
 mod adopted;
-mod capacity;
 mod call_order;
+mod capacity;
 mod chaos;
 mod client;
 mod client_answers;
@@ -21,6 +21,7 @@ mod closing;
 mod deep_loops;
 mod deferred_calls;
 mod durations;
+mod ended_threads;
 mod event_loop;
 mod event_threads;
 mod fairness;
