@@ -35,6 +35,7 @@ mod nested_loops;
 mod origins;
 mod other_executors;
 mod other_threads;
+mod panicking_drops;
 mod panics;
 mod pausing;
 mod reentrancy;
