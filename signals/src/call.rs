@@ -1,5 +1,6 @@
 //! What is behind a slot: the user's function and the receiver it works on.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 
@@ -13,6 +14,9 @@ pub(crate) trait Call<T: ?Sized> {
 
     /// Tells whether the receiver still exists.
     fn is_live(&self) -> bool;
+
+    /// Returns a strong handle to the sender, if the slot gets it.
+    fn sender(&self) -> Option<Box<dyn Any>>;
 }
 
 /// A function that is called at each emission.
@@ -56,6 +60,10 @@ where
     fn is_live(&self) -> bool {
         self.receiver.upgrade().is_some()
     }
+
+    fn sender(&self) -> Option<Box<dyn Any>> {
+        self.receiver.sender()
+    }
 }
 
 /// Of a slot that was taken out and left its place: it is never called.
@@ -64,6 +72,10 @@ impl<T: ?Sized> Call<T> for () {
 
     fn is_live(&self) -> bool {
         true
+    }
+
+    fn sender(&self) -> Option<Box<dyn Any>> {
+        None
     }
 }
 
@@ -83,6 +95,10 @@ where
 
     fn is_live(&self) -> bool {
         self.receiver.upgrade().is_some()
+    }
+
+    fn sender(&self) -> Option<Box<dyn Any>> {
+        self.receiver.sender()
     }
 }
 

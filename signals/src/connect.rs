@@ -116,7 +116,9 @@ where
     /// Connects a slot that works on `receiver`, which is held weakly.
     ///
     /// The slot gets the receiver as its first argument. When the receiver is gone, the slot is
-    /// disconnected.
+    /// disconnected: [`Connection::is_connected`] is false at once. What the slot has captured is
+    /// dropped at the next emission that reaches it, or when the slot's thread asks `is_connected` or
+    /// [`slot_count`](Self::slot_count).
     ///
     /// # Qt
     ///
@@ -293,7 +295,10 @@ where
     /// ```
     #[doc(alias = "QObject::connect")]
     #[track_caller]
-    pub fn forward_to(&self, other: &Arc<Self>) -> Connection {
+    pub fn forward_to(&self, other: &Arc<Self>) -> Connection
+    where
+        T: Send,
+    {
         self.connect_to(other, |other, value| other.emit(value))
     }
 

@@ -97,12 +97,13 @@ impl Connection {
 
     /// Tells whether the slot would be called.
     ///
-    /// It is not connected any more when it was disconnected, when a call has found the receiver
-    /// gone, when the signal is gone, and when the slot's thread has ended.
+    /// It is not connected any more when it was disconnected, when the receiver or the signal is
+    /// gone, and when the slot's thread has ended. Only the slot's own thread sees at once that the
+    /// receiver is gone; others see it when that thread has noticed, which it does in its queue.
     ///
     /// # Qt
     ///
-    /// `QMetaObject::Connection::operator bool()`, which stays true after the objects are gone.
+    /// `QMetaObject::Connection::operator bool()`.
     ///
     /// # Examples
     ///
@@ -115,6 +116,12 @@ impl Connection {
     /// assert!(!connection.is_connected());
     /// ```
     pub fn is_connected(&self) -> bool {
+        self.link.as_ref().is_some_and(Link::check)
+    }
+
+    /// Tells whether the slot was neither disconnected nor lost its signal or thread; runs no user
+    /// code.
+    pub(crate) fn is_open(&self) -> bool {
         self.link.as_ref().is_some_and(|link| link.is_connected())
     }
 
@@ -150,7 +157,7 @@ impl Drop for Connection {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Connection");
-        debug.field("is_connected", &self.is_connected());
+        debug.field("is_connected", &self.is_open());
         if let Some(link) = &self.link {
             debug.field("location", &format_args!("{}", link.location()));
         }

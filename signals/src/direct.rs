@@ -110,6 +110,14 @@ impl<T: ?Sized + 'static> Owner for DirectList<T> {
         drop(removed);
     }
 
+    fn has_receiver(&self, link: &Link) -> bool {
+        let entries = self.entries();
+        entries
+            .iter()
+            .find(|entry| entry.link.sequence() == link.sequence())
+            .is_none_or(|entry| entry.call.is_live())
+    }
+
     fn unshare(&self, _: &Link) {}
 
     fn sweep(&self) {

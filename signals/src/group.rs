@@ -12,6 +12,7 @@ use crate::census::Census;
 use crate::chore::Chore;
 use crate::connection::Connection;
 use crate::delivery::Poster;
+use crate::delivery_guard::SharedSender;
 use crate::detours::Detours;
 use crate::direct::DirectList;
 use crate::drops::{DropLast, drop_each};
@@ -40,6 +41,8 @@ pub(crate) struct Group<T: ?Sized> {
 struct Rare<T: ?Sized> {
     others: Mutex<Arc<Groups<T>>>,
     direct: OnceLock<Arc<DirectList<T>>>,
+    /// The signal's sender, for queued calls to keep alive.
+    sender: OnceLock<SharedSender>,
 }
 
 type Groups<T> = Vec<Arc<Group<T>>>;
@@ -86,6 +89,16 @@ impl<T: ?Sized + 'static> Group<T> {
     ) -> Connection {
         let rare = self.rare.get_or_init(Box::default);
         rare.direct.get_or_init(Arc::default).attach(call, location, &self.detours)
+    }
+
+    /// Has queued calls keep the sender alive that `sender` returns; asked of the first group.
+    pub(crate) fn set_sender(&self, sender: impl FnOnce() -> Option<SharedSender>) {
+        if self.sender().is_none()
+            && let Some(sender) = sender()
+        {
+            // A quicker thread has set the same one.
+            let _: Result<_, _> = self.rare.get_or_init(Box::default).sender.set(sender);
+        }
     }
 
     /// Makes the link of a slot of the calling thread, which is the group's own.
@@ -143,23 +156,25 @@ impl<T: ?Sized + 'static> Group<T> {
     /// Calls the slots of this thread and those of none, and posts to the other threads.
     #[inline(never)]
     fn emit_everywhere(self: &Arc<Self>, value: &T) {
-        let others = self.others();
+        let rare = self.rare.get();
+        let others = Others(rare.map(|rare| Arc::clone(&rare.lock_others())));
         let here = home::thread();
         let groups = || std::iter::once(self).chain(others.iter());
         // What is connected from here on has no part in this emission.
-        let direct = self.rare.get().and_then(|rare| rare.direct.get());
+        let direct = rare.and_then(|rare| rare.direct.get());
         let direct = direct.map(|list| (list, list.entries()));
         let own = groups().find(|group| group.address.thread() == here);
         let own = own.and_then(|own| Some((own, own.slots()?)));
+        let sender = rare.and_then(|rare| rare.sender.get());
         let has_queued = own.as_ref().is_some_and(|(own, slots)| own.look_for_queued(&**slots));
 
         // Posted before a slot runs: what the slots emit comes later, in other threads as well.
         for group in groups().filter(|group| group.address.thread() != here) {
-            group.post(value, false);
+            group.post(value, sender, None);
         }
         if let Some((own, slots)) = own {
             if has_queued {
-                own.post(value, true);
+                own.post(value, sender, Some(&*slots));
             }
             slots.call(own, value);
         }
@@ -174,20 +189,36 @@ impl<T: ?Sized + 'static> Group<T> {
         }
     }
 
-    /// Sends a copy of `value` to the slots, unless nobody would get it.
-    fn post(self: &Arc<Self>, value: &T, only_queued: bool) {
+    /// Sends a copy of `value` to the slots, unless nobody would get it; of this thread's, which are
+    /// `own` then, only to the queued ones.
+    #[inline(never)]
+    fn post(
+        self: &Arc<Self>,
+        value: &T,
+        sender: Option<&SharedSender>,
+        own: Option<&dyn Slots<T>>,
+    ) {
         let mailbox = self.mailbox();
         if !self.detours.is_open() || self.census.count() == 0 || mailbox.is_closed() {
             return;
         }
         let Some(poster) = self.address.poster() else { return };
-        let (group, last) = (Arc::clone(self), mailbox.connections());
-        let post = poster(value, Order { group, last, only_queued });
-        if only_queued {
-            home::push(post);
-        } else {
+        let (group, last, only_queued) = (Arc::clone(self), mailbox.connections(), own.is_some());
+        let post = poster(value, Order { group, last, only_queued }, sender);
+        let Some(own) = own else {
             mailbox.push(post);
+            return;
+        };
+        // A sender that cannot leave the thread is kept by the thread's queue.
+        let kept = if sender.is_none() { own.queued_sender() } else { None };
+        match kept {
+            Some(kept) => home::push_keeping(post, kept),
+            None => home::push(post),
         }
+    }
+
+    fn sender(&self) -> Option<&SharedSender> {
+        self.rare.get()?.sender.get()
     }
 
     /// Tells whether there are queued slots, and lets emissions take the short way again if not.
@@ -341,6 +372,11 @@ impl<T: ?Sized + 'static> Owner for Group<T> {
         }
     }
 
+    fn has_receiver(&self, link: &Link) -> bool {
+        let slots = if self.is_here() { self.slots() } else { None };
+        slots.is_none_or(|slots| slots.into_list().is_live(link.sequence()))
+    }
+
     fn unshare(&self, link: &Link) {
         if self.is_here() {
             home::edit::<T, _>(self.index, |list| list.unshare(link));
@@ -381,6 +417,6 @@ impl<T: ?Sized> Deref for Others<T> {
 
 impl<T: ?Sized> Default for Rare<T> {
     fn default() -> Self {
-        Self { others: Mutex::default(), direct: OnceLock::new() }
+        Self { others: Mutex::default(), direct: OnceLock::new(), sender: OnceLock::new() }
     }
 }

@@ -3,6 +3,8 @@
 use std::rc::{self, Rc};
 use std::sync::{self, Arc};
 
+use crate::delivery_guard::SharedSender;
+
 /// A cheap handle to an object that signals and slots can hold weakly.
 ///
 /// Implemented for `Rc` and `Arc`. A handle type that wraps one of them forwards to it, and can
@@ -17,7 +19,7 @@ use std::sync::{self, Arc};
 /// ```
 /// use std::sync::{Arc, Weak};
 ///
-/// use slotwork_signals::Handle;
+/// use slotwork_signals::{Handle, SharedSender};
 ///
 /// #[derive(Clone)]
 /// struct Server(Arc<Inner>);
@@ -33,6 +35,10 @@ use std::sync::{self, Arc};
 ///
 ///     fn upgrade(weak: &Self::Weak) -> Option<Self> {
 ///         weak.upgrade().map(Self)
+///     }
+///
+///     fn shared(&self) -> Option<SharedSender> {
+///         Some(SharedSender::new(self))
 ///     }
 /// }
 /// ```
@@ -101,6 +107,51 @@ pub trait Handle: Sized + 'static {
     /// ```
     #[doc(alias = "toStrongRef")]
     fn upgrade(weak: &Self::Weak) -> Option<Self>;
+
+    /// Returns the object as calls queued for other threads keep it alive; the default is `None`.
+    ///
+    /// A handle type that may leave its thread returns `SharedSender::new(self)`. Without that, a
+    /// call that another thread has queued is not delivered when the sender is gone by then.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: there a queued call is delivered without its sender when that is gone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use std::sync::Arc;
+    ///
+    /// use slotwork_signals::Handle;
+    ///
+    /// assert!(Arc::new(5).shared().is_some());
+    /// assert!(Rc::new(5).shared().is_none());
+    /// ```
+    fn shared(&self) -> Option<SharedSender> {
+        None
+    }
+
+    /// Returns whether only the calling thread emits the object's signals; the default is `false`.
+    ///
+    /// Slots of this thread then cost nothing for [`shared`](Self::shared).
+    ///
+    /// # Qt
+    ///
+    /// `QObject::thread()` is the current thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use slotwork_signals::Handle;
+    ///
+    /// assert!(!Arc::new(5).is_emitted_here());
+    /// ```
+    fn is_emitted_here(&self) -> bool {
+        false
+    }
 }
 
 impl<R: ?Sized + 'static> Handle for Rc<R> {
@@ -115,7 +166,7 @@ impl<R: ?Sized + 'static> Handle for Rc<R> {
     }
 }
 
-impl<R: ?Sized + 'static> Handle for Arc<R> {
+impl<R: ?Sized + Send + Sync + 'static> Handle for Arc<R> {
     type Weak = sync::Weak<R>;
 
     fn downgrade(&self) -> Self::Weak {
@@ -124,5 +175,9 @@ impl<R: ?Sized + 'static> Handle for Arc<R> {
 
     fn upgrade(weak: &Self::Weak) -> Option<Self> {
         weak.upgrade()
+    }
+
+    fn shared(&self) -> Option<SharedSender> {
+        Some(SharedSender::new(self))
     }
 }

@@ -36,9 +36,14 @@ struct Lists {
 /// The posts that were taken from the mailbox, and those from the thread itself.
 struct Inbox {
     posts: VecDeque<Box<dyn Post>>,
+    /// What posts of the thread itself keep alive, each with the number of its post.
+    kept: VecDeque<(u64, Kept)>,
     /// How many posts were taken out since the thread began.
     taken: u64,
 }
+
+/// Something that a post keeps alive and that cannot leave the thread.
+pub(crate) type Kept = Box<dyn Any>;
 
 /// Returns the number of the calling thread, or 0 when it never connected a slot.
 #[inline]
@@ -117,10 +122,24 @@ pub(crate) fn edit<T: ?Sized + 'static, R>(
 
 /// Puts a post of the calling thread into its own queue, behind all that came before.
 pub(crate) fn push(post: Box<dyn Post>) {
+    push_with(post, |_| {});
+}
+
+/// The same for a post that keeps something alive until it has run.
+#[cold]
+pub(crate) fn push_keeping(post: Box<dyn Post>, kept: Kept) {
+    push_with(post, |inbox| {
+        let number = inbox.end();
+        inbox.kept.push_back((number, kept));
+    });
+}
+
+fn push_with(post: Box<dyn Post>, keep: impl FnOnce(&mut Inbox)) {
     let push = |home: &Home| {
         let mailbox = home.mailbox.get()?;
         let mut inbox = home.inbox.borrow_mut();
         inbox.fetch(mailbox);
+        keep(&mut inbox);
         inbox.posts.push_back(post);
         Some((inbox.posts.len(), Arc::clone(mailbox)))
     };
@@ -145,7 +164,9 @@ pub(crate) fn has_posts() -> bool {
 pub(crate) fn run_posts(limit: u64) -> usize {
     let end = queue_end(limit);
     let mut calls = 0;
-    while let Some(post) = take(|inbox| inbox.taken < end) {
+    let mut kept = None;
+    while let Some(post) = take(&mut kept, |inbox| inbox.taken < end) {
+        let _kept = kept.take();
         calls += usize::from(post.runs_slots());
         post.run();
     }
@@ -156,7 +177,9 @@ pub(crate) fn run_posts(limit: u64) -> usize {
 pub(crate) fn run_slots() {
     let end = queue_end(u64::MAX);
     let is_slot = |inbox: &Inbox| inbox.posts.front().is_some_and(|post| !post.is_call());
-    while let Some(post) = take(|inbox| inbox.taken < end && is_slot(inbox)) {
+    let mut kept = None;
+    while let Some(post) = take(&mut kept, |inbox| inbox.taken < end && is_slot(inbox)) {
+        let _kept = kept.take();
         post.run();
     }
 }
@@ -164,8 +187,10 @@ pub(crate) fn run_slots() {
 /// Drops the posts that are in the queue now.
 pub(crate) fn drop_posts() {
     let end = queue_end(u64::MAX);
-    while let Some(post) = take(|inbox| inbox.taken < end) {
+    let mut kept = None;
+    while let Some(post) = take(&mut kept, |inbox| inbox.taken < end) {
         drop_quietly(Some(post));
+        drop_quietly(kept.take());
     }
 }
 
@@ -190,17 +215,17 @@ pub(crate) fn run_chores(mailbox: &Mailbox) {
     if fetched.is_err() {
         return;
     }
-    while let Some(post) = take(|inbox| inbox.posts.front().is_some_and(|post| !post.runs_slots()))
-    {
+    let is_chore = |inbox: &Inbox| inbox.posts.front().is_some_and(|post| !post.runs_slots());
+    while let Some(post) = take(&mut None, is_chore) {
         post.run();
     }
 }
 
-/// Takes the first post if `wanted` says so.
-fn take(wanted: impl FnOnce(&Inbox) -> bool) -> Option<Box<dyn Post>> {
+/// Takes the first post if `wanted` says so; what it keeps is put into `kept`.
+fn take(kept: &mut Option<Kept>, wanted: impl FnOnce(&Inbox) -> bool) -> Option<Box<dyn Post>> {
     let take = |home: &Home| {
         let mut inbox = home.inbox.borrow_mut();
-        if wanted(&inbox) { inbox.take() } else { None }
+        if wanted(&inbox) { inbox.take(kept) } else { None }
     };
     HOME.try_with(take).ok().flatten()
 }
@@ -209,7 +234,7 @@ impl Home {
     const fn new() -> Self {
         Self {
             lists: RefCell::new(Lists { lists: Vec::new(), free: Vec::new() }),
-            inbox: RefCell::new(Inbox { posts: VecDeque::new(), taken: 0 }),
+            inbox: RefCell::new(Inbox { posts: VecDeque::new(), kept: VecDeque::new(), taken: 0 }),
             mailbox: OnceCell::new(),
             addresses: RefCell::new(BTreeMap::new()),
         }
@@ -222,7 +247,9 @@ impl Drop for Home {
             // The posts are dropped here, after the mailbox has let go of its lock.
             drop_quietly(mailbox.close());
         }
-        drop_quietly(mem::take(&mut self.inbox.get_mut().posts));
+        let inbox = self.inbox.get_mut();
+        drop_quietly(mem::take(&mut inbox.posts));
+        drop_quietly(mem::take(&mut inbox.kept));
         drop_quietly(mem::take(&mut self.lists.get_mut().lists));
     }
 }
@@ -261,13 +288,24 @@ impl Inbox {
         }
     }
 
-    fn take(&mut self) -> Option<Box<dyn Post>> {
+    #[inline]
+    fn take(&mut self, kept: &mut Option<Kept>) -> Option<Box<dyn Post>> {
         let post = self.posts.pop_front()?;
+        if !self.kept.is_empty() {
+            *kept = self.take_kept();
+        }
         self.taken += 1;
         if self.posts.is_empty() && self.posts.capacity() > ROOMY {
             self.posts.shrink_to(ROOMY);
         }
         Some(post)
+    }
+
+    /// Takes what the post keeps that is being taken.
+    #[cold]
+    fn take_kept(&mut self) -> Option<Kept> {
+        let (number, _) = self.kept.front()?;
+        if *number == self.taken { self.kept.pop_front().map(|(_, kept)| kept) } else { None }
     }
 
     /// Returns the number of the first post that is not in the queue yet.

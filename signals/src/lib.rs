@@ -53,7 +53,8 @@
 //! # Objects that have signals
 //!
 //! An object shows its signals as methods that return a [`SignalRef`]. The slots of such a signal
-//! get the sender as their first argument (`QObject::sender()`), and it is held weakly too.
+//! get the sender as their first argument (`QObject::sender()`), and it is held weakly too. While a
+//! call is queued it holds its sender, so that the slot gets it even if it would be gone by then.
 //!
 //! # Awaiting
 //!
@@ -70,7 +71,8 @@
 //! * A panic in a slot leaves `emit`, the slots after it are skipped, and the next emission works.
 //! * What one thread emits to another, and posts to its [`ThreadQueue`], arrives in that order.
 //! * A queued call is not delivered after [`Connection::disconnect`] (Qt delivers it), nor after
-//!   its receiver is gone; it is delivered when the signal is gone.
+//!   its receiver is gone; it is delivered when the signal's owner has let go of it, which lives as
+//!   long as calls of its [`SignalRef`]s are queued.
 //!
 //! # Qt
 //!
@@ -92,6 +94,7 @@ mod connect;
 mod connection;
 mod connection_blocker;
 mod delivery;
+mod delivery_guard;
 mod detours;
 mod direct;
 mod dispatch;
@@ -134,6 +137,8 @@ mod weak_receiver;
 #[doc(alias = "QMetaObject")]
 pub use connection::Connection;
 pub use connection_blocker::ConnectionBlocker;
+pub use delivery_guard::DeliveryGuard;
+pub use delivery_guard::SharedSender;
 pub use dispatch::Dispatch;
 #[doc(alias = "QEventLoop")]
 pub use dispatch::dispatch;

@@ -44,6 +44,9 @@ pub(crate) trait Owner: Send + Sync {
     /// Drops the slot of an ended link, in the slot's thread.
     fn release(&self, link: &Arc<Link>);
 
+    /// Tells whether the slot's receiver still exists, as far as this thread can see that.
+    fn has_receiver(&self, link: &Link) -> bool;
+
     /// Has a slot part with its link, which nobody else holds; if called in the slot's thread.
     fn unshare(&self, link: &Link);
 
@@ -88,10 +91,25 @@ impl Link {
     /// Ends the connection and has the slot dropped in its thread; tells whether it was connected.
     pub(crate) fn disconnect(self: &Arc<Self>) -> bool {
         let was_connected = self.is_connected();
+        self.release();
+        was_connected
+    }
+
+    /// Ends the connection if this thread can see that the receiver is gone; tells whether it is
+    /// still connected.
+    pub(crate) fn check(self: &Arc<Self>) -> bool {
+        let is_connected = self.is_connected();
+        if is_connected && !self.owner.has_receiver(self) {
+            self.release();
+            return false;
+        }
+        is_connected
+    }
+
+    fn release(self: &Arc<Self>) {
         if self.end() {
             self.owner.release(self);
         }
-        was_connected
     }
 
     /// Ends the connection, keeping the slot; tells whether this call did it.

@@ -27,6 +27,13 @@ impl<T: ?Sized + 'static> List<T> {
         }
     }
 
+    /// Tells whether the receiver of the slot with this place in the order of connections exists.
+    pub(crate) fn is_live(&self, sequence: u64) -> bool {
+        let slots = self.slots();
+        let place = slots.binary_search_by_key(&sequence, |slot| slot.standing().sequence());
+        place.ok().and_then(|place| slots.get(place)).is_none_or(|slot| slot.is_live())
+    }
+
     /// Adds a slot; tells whether looking for dead slots is worth while.
     pub(crate) fn push(&mut self, slot: Rc<dyn Slot<T>>) -> bool {
         match self {

@@ -1,7 +1,9 @@
 //! Receivers: what a slot works on, held weakly by its connection.
 
+use std::any::Any;
+
 use crate::handle::Handle;
-use crate::weak_receiver::{WeakHandle, WeakReceiver};
+use crate::weak_receiver::{WeakHandle, WeakReceiver, WeakSender};
 
 /// What the slot of [`connect_to`](crate::Signal::connect_to) works on.
 ///
@@ -102,6 +104,18 @@ impl<H: Handle> Receiver for &H {
     }
 }
 
+/// The sender of a signal, among what its slot works on.
+pub(crate) struct Sender<'a, S>(pub(crate) &'a S);
+
+impl<S: Handle> Receiver for Sender<'_, S> {
+    type Strong = S;
+    type Weak = WeakSender<S>;
+
+    fn downgrade(self) -> WeakSender<S> {
+        WeakSender::new(self.0)
+    }
+}
+
 /// No receiver: the slot stays connected until it is disconnected.
 impl Receiver for () {
     type Strong = ();
@@ -127,6 +141,10 @@ macro_rules! tuple_receivers {
             #[inline]
             fn upgrade(&self) -> Option<Self::Strong> {
                 Some(($(self.$index.upgrade()?,)+))
+            }
+
+            fn sender(&self) -> Option<Box<dyn Any>> {
+                None$(.or_else(|| self.$index.sender()))+
             }
         }
     )+};

@@ -93,6 +93,10 @@ impl<T: ?Sized + 'static> Slots<T> for Several<T> {
         self.queued > 0
     }
 
+    fn queued_sender(&self) -> Option<Box<dyn Any>> {
+        self.slots.iter().find_map(|slot| slot.queued_sender())
+    }
+
     fn into_list(self: Rc<Self>) -> List<T> {
         List::Several(self)
     }

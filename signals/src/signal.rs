@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use crate::call::Call;
 use crate::connection::Connection;
 use crate::delivery::Poster;
+use crate::delivery_guard::SharedSender;
 use crate::group::Group;
 use crate::link::Kind;
 use crate::signal_blocker::SignalBlocker;
@@ -249,6 +250,13 @@ impl<T: ?Sized + 'static> Signal<T> {
         let slot =
             Rc::new(Bound::new(Standing::shared(Arc::clone(&link)), call, Origin::new(location)));
         group.attach(link, slot)
+    }
+
+    /// Has queued calls keep the sender alive that `sender` returns.
+    pub(crate) fn set_sender(&self, sender: impl FnOnce() -> Option<SharedSender>) {
+        if let Some(first) = self.first() {
+            first.set_sender(sender);
+        }
     }
 
     /// Connects a slot of no thread.

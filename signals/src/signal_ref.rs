@@ -7,17 +7,21 @@ use std::sync::Arc;
 
 use crate::call::{self, Repeated};
 use crate::connection::Connection;
+use crate::delivery_guard::await_guarded;
 use crate::handle::Handle;
 use crate::link::Kind;
-use crate::receiver::Receiver;
+use crate::receiver::{Receiver, Sender};
 use crate::signal::Signal;
 use crate::slow::Origin;
 use crate::tasks;
 
 /// A signal of an object, as the object shows it: everything but `emit`.
 ///
-/// Slots get the sender as an argument, so that they need not capture it. The sender is held
-/// weakly; a slot is not called any more when the sender is gone.
+/// Slots get the sender as an argument, so that they need not capture it. The connection holds the
+/// sender weakly; a queued call holds it until its slot has run, so that the slot is called although
+/// the last handle was dropped after the emission. From another thread that takes a handle that may
+/// leave its thread, as [`Handle::shared`] says: an `Arc` does. Where the receiving thread ends, the
+/// calls and their senders are freed.
 ///
 /// # Qt
 ///
@@ -107,7 +111,7 @@ impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
     #[doc(alias = "DirectConnection")]
     #[track_caller]
     pub fn connect_local(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
-        let call = Repeated::new(self.sender, slot);
+        let call = Repeated::new(Sender(self.sender), slot);
         self.signal.attach(Kind::Local, None, call, Location::caller())
     }
 
@@ -196,7 +200,7 @@ where
         // The compiler shows the next line to those who pass a receiver.
         slot: impl Fn(&S, &T) + 'static, // with a receiver: `connect_to(&receiver, slot)`
     ) -> Connection {
-        self.signal.connect_to(self.sender, slot)
+        self.shared().connect_to(Sender(self.sender), slot)
     }
 
     /// Connects a slot that works on `receiver`; it gets the receiver, the sender and the value.
@@ -245,8 +249,9 @@ where
         receiver: R,
         slot: impl Fn(&R::Strong, &S, &T) + 'static,
     ) -> Connection {
-        let both = (receiver, self.sender);
-        self.signal.connect_to(both, move |(receiver, sender), value| slot(receiver, sender, value))
+        let both = (receiver, Sender(self.sender));
+        self.shared()
+            .connect_to(both, move |(receiver, sender), value| slot(receiver, sender, value))
     }
 
     /// Connects a slot that is called once, as [`Signal::connect_once`].
@@ -270,7 +275,7 @@ where
     #[doc(alias = "SingleShotConnection")]
     #[track_caller]
     pub fn connect_once(self, slot: impl FnOnce(&S, &T) + 'static) -> Connection {
-        self.signal.attach_once(self.sender, slot)
+        self.shared().attach_once(Sender(self.sender), slot)
     }
 
     /// Connects a slot that changes what it has captured, as [`Signal::connect_mut`].
@@ -298,7 +303,7 @@ where
     #[doc(alias = "QObject::connect")]
     #[track_caller]
     pub fn connect_mut(self, slot: impl FnMut(&S, &T) + 'static) -> Connection {
-        self.signal.connect_to(self.sender, call::exclusive(slot))
+        self.shared().connect_to(Sender(self.sender), call::exclusive(slot))
     }
 
     /// Connects a slot that always runs from this thread's queue, as [`Signal::connect_queued`].
@@ -322,12 +327,14 @@ where
     #[doc(alias = "QueuedConnection")]
     #[track_caller]
     pub fn connect_queued(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
-        self.signal.attach_queued(self.sender, slot)
+        self.signal.set_sender(|| self.sender.shared());
+        self.signal.attach_queued(Sender(self.sender), slot)
     }
 
     /// Connects an async slot, as [`Signal::connect_async`].
     ///
-    /// The slot gets a handle to the sender, which lives at least until the slot is done.
+    /// The slot gets a handle to the sender, which lives at least until the slot is done. Slots of a
+    /// socket's signals count as its waiting messages until they are done.
     ///
     /// # Qt
     ///
@@ -348,10 +355,15 @@ where
     #[track_caller]
     pub fn connect_async(self, slot: impl AsyncFn(S, T::Owned) + 'static) -> Connection {
         let (slot, origin) = (Rc::new(slot), Origin::new(Location::caller()));
+        let shared = self.sender.shared();
         self.connect(move |sender, value| {
-            if let Some(sender) = S::upgrade(&sender.downgrade()) {
-                let (slot, value) = (Rc::clone(&slot), value.to_owned());
-                tasks::spawn(origin, async move { slot(sender, value).await });
+            let Some(sender) = S::upgrade(&sender.downgrade()) else { return };
+            let (slot, value) = (Rc::clone(&slot), value.to_owned());
+            let guard = shared.as_ref().and_then(|shared| shared.guard(&value));
+            let run = async move { slot(sender, value).await };
+            match guard {
+                Some(guard) => tasks::spawn(origin, await_guarded(guard, run)),
+                None => tasks::spawn(origin, run),
             }
         })
     }
@@ -377,8 +389,21 @@ where
     /// ```
     #[doc(alias = "QObject::connect")]
     #[track_caller]
-    pub fn forward_to(self, other: &Arc<Signal<T>>) -> Connection {
+    pub fn forward_to(self, other: &Arc<Signal<T>>) -> Connection
+    where
+        T: Send,
+    {
         self.signal.forward_to(other)
+    }
+}
+
+impl<'a, S: Handle, T: ?Sized + 'static> SignalRef<'a, S, T> {
+    /// Returns the signal; calls that other threads queue from now on keep the sender alive.
+    fn shared(self) -> &'a Signal<T> {
+        if !self.sender.is_emitted_here() {
+            self.signal.set_sender(|| self.sender.shared());
+        }
+        self.signal
     }
 }
 

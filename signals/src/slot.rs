@@ -76,6 +76,10 @@ impl<T: ?Sized + 'static, C: Call<T> + 'static> Slots<T> for Bound<T, C> {
         self.standing.is_queued()
     }
 
+    fn queued_sender(&self) -> Option<Box<dyn Any>> {
+        if self.standing.is_queued() { self.call.sender() } else { None }
+    }
+
     fn into_list(self: Rc<Self>) -> List<T> {
         List::One(self)
     }

@@ -25,6 +25,9 @@ pub(crate) trait Slots<T: ?Sized>: Stored {
     /// Tells whether there are slots that always run from the queue.
     fn has_queued(&self) -> bool;
 
+    /// Returns a strong handle to the sender, if a slot that runs from the queue gets it.
+    fn queued_sender(&self) -> Option<Box<dyn Any>>;
+
     /// Returns the slots as a list, which can be edited.
     fn into_list(self: Rc<Self>) -> List<T>;
 }

@@ -1,5 +1,6 @@
 //! What connections hold of their receivers.
 
+use std::any::Any;
 use std::fmt;
 
 use crate::handle::Handle;
@@ -59,6 +60,12 @@ pub trait WeakReceiver: 'static {
     /// assert_eq!(weak.upgrade(), Some(receiver));
     /// ```
     fn upgrade(&self) -> Option<Self::Strong>;
+
+    /// Returns a strong handle to the sender, if that is among what the slot is lent.
+    #[doc(hidden)]
+    fn sender(&self) -> Option<Box<dyn Any>> {
+        None
+    }
 }
 
 /// What a connection holds of a receiver that is a [`Handle`].
@@ -90,6 +97,28 @@ impl<H: Handle> WeakReceiver for WeakHandle<H> {
     #[inline]
     fn upgrade(&self) -> Option<H> {
         H::upgrade(&self.0)
+    }
+}
+
+/// What a connection holds of its sender.
+pub(crate) struct WeakSender<S: Handle>(S::Weak);
+
+impl<S: Handle> WeakSender<S> {
+    pub(crate) fn new(sender: &S) -> Self {
+        Self(sender.downgrade())
+    }
+}
+
+impl<S: Handle> WeakReceiver for WeakSender<S> {
+    type Strong = S;
+
+    #[inline]
+    fn upgrade(&self) -> Option<S> {
+        S::upgrade(&self.0)
+    }
+
+    fn sender(&self) -> Option<Box<dyn Any>> {
+        Some(Box::new(self.upgrade()?))
     }
 }
 

@@ -33,6 +33,8 @@ mod connection;
 mod connection_blocker;
 #[path = "../../src/delivery.rs"]
 mod delivery;
+#[path = "../../src/delivery_guard.rs"]
+mod delivery_guard;
 #[path = "../../src/detours.rs"]
 mod detours;
 #[path = "../../src/direct.rs"]

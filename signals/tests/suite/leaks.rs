@@ -96,15 +96,15 @@ fn every_kind_of_slot_gives_up_its_sender() {
     });
 }
 
-/// A queued call that nobody runs any more holds neither its sender nor its receiver.
+/// A queued call holds its sender until it has run, and never its receiver.
 #[test]
-fn queued_call_holds_nobody() {
+fn queued_call_holds_its_sender_only() {
     let (sender, receiver) = (Rc::new(Signal::<i32>::new()), Rc::new(()));
     SignalRef::new(&sender, &sender).connect_to(&receiver, |_, _, _| {});
     SignalRef::new(&sender, &sender).connect_queued(|_, _| {});
 
     sender.emit(&1);
-    assert_eq!((Rc::strong_count(&sender), Rc::strong_count(&receiver)), (1, 1));
+    assert_eq!((Rc::strong_count(&sender), Rc::strong_count(&receiver)), (2, 1));
 
     drop(sender);
     assert_eq!(Rc::weak_count(&receiver), 1, "the slot waits behind the queued call");

@@ -10,6 +10,7 @@ mod hosting;
 mod leaks;
 mod model;
 mod nesting;
+mod queued_senders;
 mod races;
 mod receivers;
 mod reentrancy;
