@@ -253,6 +253,12 @@ impl Source {
         }
     }
 
+    /// Returns whether the reactor of the calling thread watches the socket.
+    pub(crate) fn is_of_this_thread(&self) -> bool {
+        let is_own = |reactor: &Rc<Reactor>| Arc::ptr_eq(&reactor.released, &self.released);
+        REACTOR.try_with(|reactor| reactor.borrow().as_ref().is_some_and(is_own)).unwrap_or(false)
+    }
+
     /// Names the task to wake from now on.
     pub(crate) fn set_waker(&self, waker: &Waker) {
         let mut current = self.waker.lock().unwrap_or_else(PoisonError::into_inner);

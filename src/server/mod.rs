@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use slotwork_signals::{Handle, Signal, SignalRef};
+use slotwork_signals::{Handle, SharedSender, Signal, SignalRef};
 
 use crate::error::Error;
 use crate::event_loop::EventLoop;
@@ -351,6 +351,10 @@ impl Handle for WebSocketServer {
 
     fn upgrade(weak: &WeakWebSocketServer) -> Option<Self> {
         weak.upgrade()
+    }
+
+    fn shared(&self) -> Option<SharedSender> {
+        Some(SharedSender::new(self))
     }
 }
 

@@ -117,6 +117,19 @@ impl WebSocketServer {
         self.socket_settings().limits.max_message_size
     }
 
+    /// Sets the maximum size of the queue for slots that are not called at once, for each client that
+    /// connects from now on, in bytes; the default is 256 KiB. See
+    /// [`WebSocket::set_receive_queue_limit`](crate::WebSocket::set_receive_queue_limit).
+    pub fn set_receive_queue_limit(&self, bytes: usize) {
+        self.change_socket_settings(|settings| settings.receive_queue_limit = bytes);
+    }
+
+    /// Returns the maximum size of the queue for slots that are not called at once, in bytes.
+    #[must_use]
+    pub fn receive_queue_limit(&self) -> usize {
+        self.socket_settings().receive_queue_limit
+    }
+
     fn change_socket_settings(&self, change: impl FnOnce(&mut Settings)) {
         change(self.inner.lock().socket_settings.get_or_insert_default());
     }

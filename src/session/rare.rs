@@ -69,6 +69,8 @@ pub(crate) struct Settings {
     /// Messages that are longer are sent in several frames.
     pub(crate) outgoing_frame_size: NonZeroUsize,
     pub(crate) output: OutputSettings,
+    /// How many bytes may wait for slots that are not called at once.
+    pub(crate) receive_queue_limit: usize,
     pub(crate) timeouts: Timeouts,
     /// How much unsent output the kernel holds; `None` is the system's default.
     pub(crate) send_buffer: Option<usize>,
@@ -111,6 +113,7 @@ impl Default for Settings {
             output: OutputSettings::DEFAULT,
             timeouts: Timeouts::DEFAULT,
             send_buffer: Some(SEND_BUFFER),
+            receive_queue_limit: RECEIVE_QUEUE_LIMIT,
         }
     }
 }
@@ -122,5 +125,7 @@ const HIGH_WATER_MARK: usize = 1024 * 1024;
 /// A program that is debugged, or a page in the background, is not dead.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(10);
+/// Enough to keep another thread busy until more was read; a longer queue would delay other sockets.
+const RECEIVE_QUEUE_LIMIT: usize = 256 * 1024;
 /// More than any message that is received by default.
 pub(super) const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;

@@ -41,6 +41,11 @@ impl Session {
         self.pauses.load(Ordering::Acquire) & PAUSED != 0
     }
 
+    /// Returns whether the connection is driven by the calling thread, or has ended.
+    pub(crate) fn is_of_this_thread(&self) -> bool {
+        self.lock().stream.as_ref().is_none_or(|stream| stream.source().is_of_this_thread())
+    }
+
     pub(super) fn is_paused(&self) -> bool {
         self.pauses.load(Ordering::Acquire) != 0
     }

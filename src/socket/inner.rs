@@ -18,6 +18,7 @@ use crate::session::{ConnectionTask, KEEPALIVE_PAYLOAD, Observer, OutputLevel, S
 use crate::socket::client_end::ClientEnd;
 use crate::socket::clients::{Clients, Membership};
 use crate::socket::rare_signals::RareSignals;
+use crate::socket::receive_queue::ReceiveQueue;
 use crate::socket::user_data::{UserData, UserDataSet};
 use crate::socket_state::SocketState;
 use crate::ssl_mode::SslMode;
@@ -39,6 +40,7 @@ pub(super) struct Inner {
 struct Rare {
     signals: RareSignals,
     notes: Mutex<Notes>,
+    receive_queue: ReceiveQueue,
     data: Mutex<UserDataSet>,
 }
 
@@ -201,6 +203,16 @@ impl Inner {
         if let Some(rare) = self.rare.get() {
             emit(&rare.signals);
         }
+    }
+
+    /// Returns what waits for slots that are not called at once.
+    pub(super) fn receive_queue(&self) -> &ReceiveQueue {
+        &self.rare().receive_queue
+    }
+
+    /// Returns the same, if anything has waited so far.
+    pub(super) fn used_receive_queue(&self) -> Option<&ReceiveQueue> {
+        self.rare.get().map(|rare| &rare.receive_queue)
     }
 
     /// Returns the last error.

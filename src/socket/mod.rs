@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use slotwork_signals::Handle;
+use slotwork_signals::{Handle, SharedSender};
 
 use crate::close_code::CloseCode;
 use crate::error::Error;
@@ -28,6 +28,7 @@ mod open;
 mod output;
 mod rare_signals;
 mod reach;
+mod receive_queue;
 #[cfg(feature = "tls")]
 mod secure;
 mod settings;
@@ -361,6 +362,17 @@ impl Handle for WebSocket {
 
     fn upgrade(weak: &WeakWebSocket) -> Option<Self> {
         weak.upgrade()
+    }
+
+    fn shared(&self) -> Option<SharedSender> {
+        Some(self.shared_sender())
+    }
+
+    fn is_emitted_here(&self) -> bool {
+        match self.inner.client_end() {
+            Some(end) => end.event_loop.is_current(),
+            None => self.inner.session.is_of_this_thread(),
+        }
     }
 }
 

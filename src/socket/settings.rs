@@ -48,6 +48,51 @@ impl WebSocket {
         self.inner.session.settings().limits.max_message_size
     }
 
+    /// Sets the maximum size of the queue for slots that are not called at once, in bytes; the default
+    /// is 256 KiB.
+    ///
+    /// Calls of slots in other threads, of `connect_queued` and of `connect_async` wait in queues. Over
+    /// the limit the socket reads no more until half of it is left: TCP holds the peer back, and other
+    /// sockets are served meanwhile. Each call counts with the length of its message and 4 KiB more,
+    /// until its slot begins to run: by default at most 64 short ones wait. With 0, one message at a
+    /// time is queued; `usize::MAX` is no limit.
+    ///
+    /// A slot that has begun may wait for the socket, in a loop of its own or as an async slot. Async
+    /// slots that wait for something, and have not finished, have a limit of their own: sixteen times
+    /// this one and
+    /// [`max_allowed_incoming_message_size`](Self::max_allowed_incoming_message_size). Over it the
+    /// socket reads no more either, and a warning is logged: if all of them wait for what the peer
+    /// sends next, they wait until they give up. [`message_stream`](Self::message_stream) is for
+    /// programs that await one message after another.
+    ///
+    /// While the socket reads no more, the peer's end, pings and close frame are not noticed either, as
+    /// with [`pause_reading`](Self::pause_reading). Slots that are called at once have no queue.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: there queued calls wait without a limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// /// For a slot in another thread that works long on each message.
+    /// fn serve_slowly(socket: &WebSocket) {
+    ///     socket.set_receive_queue_limit(16 * 1024);
+    /// }
+    /// ```
+    pub fn set_receive_queue_limit(&self, bytes: usize) {
+        self.inner.session.change_settings(|settings| settings.receive_queue_limit = bytes);
+        self.look_at_receive_queue();
+    }
+
+    /// Returns the maximum size of the queue for slots that are not called at once, in bytes.
+    #[must_use]
+    pub fn receive_queue_limit(&self) -> usize {
+        self.inner.session.settings().receive_queue_limit
+    }
+
     /// Stops reading from the peer until [`resume_reading`](Self::resume_reading).
     ///
     /// No message follows the one whose slot is running. What the peer sends waits in the kernel,

@@ -39,6 +39,7 @@ mod panicking_drops;
 mod panics;
 mod pausing;
 mod reentrancy;
+mod receive_queues;
 mod rude_peers;
 mod secrets;
 #[cfg(feature = "tls")]

@@ -1,0 +1,169 @@
+//! Bounds what waits for queued slots, slots of other threads and async slots of a socket.
+//!
+//! Each call that is queued, and each async slot that runs, carries a guard which counts here. With
+//! too much of them the socket reads no more, as with a message stream that is not read. Slots that
+//! are called at once have no guard and cost nothing.
+
+use std::any::Any;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use log::warn;
+use slotwork_signals::{DeliveryGuard, Handle, SharedSender};
+
+use crate::binary_frame::BinaryFrame;
+use crate::pong::Pong;
+use crate::session::Settings;
+use crate::socket::WebSocket;
+use crate::text_frame::TextFrame;
+
+/// What waits for the slots of one socket.
+#[derive(Default)]
+pub(super) struct ReceiveQueue(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// The size of the calls in queues.
+    queued: usize,
+    /// The size of the async slots that have begun and wait for something.
+    waiting: usize,
+    /// The socket reads no more until there is room.
+    holds: bool,
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy)]
+enum Stage {
+    Queued,
+    /// Its slot runs: it may wait for the socket in a loop of its own, and does not count.
+    Running,
+    Waiting,
+}
+
+/// One call of a slot, which keeps its socket alive.
+struct Delivery {
+    socket: WebSocket,
+    size: usize,
+    stage: Stage,
+}
+
+impl WebSocket {
+    /// Returns the socket as the queued calls of its slots hold it.
+    pub(super) fn shared_sender(&self) -> SharedSender {
+        let socket = self.downgrade();
+        SharedSender::with_guard(move |value| {
+            let guard: Box<dyn DeliveryGuard + Send> =
+                Box::new(Delivery::new(socket.upgrade()?, value));
+            Some(guard)
+        })
+    }
+
+    /// Holds the peer back, or lets it go on, as a new limit wants it.
+    pub(super) fn look_at_receive_queue(&self) {
+        if let Some(queue) = self.inner.used_receive_queue() {
+            queue.change(self, |_| {});
+        }
+    }
+}
+
+impl Delivery {
+    fn new(socket: WebSocket, value: &dyn Any) -> Self {
+        let size = length_of(value).saturating_add(OVERHEAD);
+        let mut delivery = Self { socket, size, stage: Stage::Running };
+        delivery.move_to(Stage::Queued);
+        delivery
+    }
+
+    fn move_to(&mut self, stage: Stage) {
+        let Self { socket, size, .. } = self;
+        let before = std::mem::replace(&mut self.stage, stage);
+        socket.inner.receive_queue().change(socket, |state| {
+            if let Some(sum) = state.sum(before) {
+                *sum = sum.saturating_sub(*size);
+            }
+            if let Some(sum) = state.sum(stage) {
+                *sum = sum.saturating_add(*size);
+            }
+        });
+    }
+}
+
+impl DeliveryGuard for Delivery {
+    fn begin(&mut self) {
+        self.move_to(Stage::Running);
+    }
+
+    fn suspend(&mut self) {
+        self.move_to(Stage::Waiting);
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if !matches!(self.stage, Stage::Running) {
+            self.move_to(Stage::Running);
+        }
+    }
+}
+
+impl ReceiveQueue {
+    /// Changes what waits; holds the socket back, or lets it go on, if that makes the difference.
+    fn change(&self, socket: &WebSocket, change: impl FnOnce(&mut State)) {
+        let session = &socket.inner.session;
+        let settings = session.settings();
+        let mut state = self.lock();
+        change(&mut state);
+        let is_over = state.is_over(&settings, 1);
+        let (begins, ends) = (!state.holds && is_over, state.holds && !state.is_over(&settings, 2));
+        state.holds = state.holds != (begins || ends);
+        if begins {
+            // While it is locked, so that nobody lets it go on before.
+            session.hold_reading();
+        }
+        let is_for_async_slots = begins && state.queued <= settings.receive_queue_limit;
+        drop(state);
+        if ends {
+            session.release_reading();
+        }
+        if is_for_async_slots {
+            warn!("{socket:?} reads no more: too many of its async slots wait for something");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn sum(&mut self, stage: Stage) -> Option<&mut usize> {
+        match stage {
+            Stage::Queued => Some(&mut self.queued),
+            Stage::Waiting => Some(&mut self.waiting),
+            Stage::Running => None,
+        }
+    }
+
+    /// Returns whether more waits than the limit, or than a fraction of it.
+    fn is_over(&self, settings: &Settings, fraction: usize) -> bool {
+        let limit = settings.receive_queue_limit;
+        // An async slot may wait for what its own socket receives next, however long its message is.
+        let waiting = limit.saturating_mul(ASYNC_FACTOR);
+        let waiting = waiting.saturating_add(settings.limits.max_message_size);
+        self.queued > limit / fraction || self.waiting > waiting / fraction
+    }
+}
+
+/// Returns the length of what a peer has sent, in bytes.
+fn length_of(value: &dyn Any) -> usize {
+    let text = || value.downcast_ref::<String>().map(String::len);
+    let bytes = || value.downcast_ref::<Vec<u8>>().map(Vec::len);
+    let text_frame = || value.downcast_ref::<TextFrame>().map(|frame| frame.text.len());
+    let binary_frame = || value.downcast_ref::<BinaryFrame>().map(|frame| frame.bytes.len());
+    let pong = || value.downcast_ref::<Pong>().map(|pong| pong.payload.len());
+    text().or_else(bytes).or_else(text_frame).or_else(binary_frame).or_else(pong).unwrap_or(0)
+}
+
+/// What a call counts beside its message: what it takes, with an async slot of usual size, and time.
+const OVERHEAD: usize = 4 * 1024;
+/// How much more than queued calls may wait in async slots.
+const ASYNC_FACTOR: usize = 16;
