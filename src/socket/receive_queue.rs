@@ -11,6 +11,7 @@ use log::warn;
 use slotwork_signals::{DeliveryGuard, Handle, SharedSender};
 
 use crate::binary_frame::BinaryFrame;
+use crate::close_code::CloseCode;
 use crate::pong::Pong;
 use crate::session::Settings;
 use crate::socket::WebSocket;
@@ -94,6 +95,10 @@ impl DeliveryGuard for Delivery {
 
     fn suspend(&mut self) {
         self.move_to(Stage::Waiting);
+    }
+
+    fn panicked(&mut self) {
+        self.socket.close(CloseCode::BAD_OPERATION, "a slot panicked");
     }
 }
 

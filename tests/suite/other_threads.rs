@@ -9,7 +9,7 @@ use slotwork::{EventLoop, LoopHandle, WebSocketServer};
 
 use crate::support::raw_peer::{CLOSE, RawPeer, TEXT, check_good_client, masked};
 use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, echo, echo_server, listening_server, run_until, serve};
+use crate::support::{DEADLINE, echo_server, listening_server, run_until, serve};
 
 /// Signals of a socket reach queued slots to the last one, although the socket is gone by then.
 #[test]
@@ -43,27 +43,6 @@ fn a_socket_taken_in_another_thread_is_heard_there() -> Result<()> {
 
     assert_eq!(worker.finish()?, ["last words", "disconnected"]);
     Ok(())
-}
-
-/// A panic in a queued slot is not the loop's end, nor that of the slots behind it.
-#[test]
-fn a_panic_in_a_queued_slot_leaves_the_loop_running() -> Result<()> {
-    let server = listening_server()?;
-    let port = server.server_port();
-    server.new_connection().connect(|server, ()| {
-        while let Some(socket) = server.next_pending_connection() {
-            socket.text_message_received().connect_queued(|_socket, text| {
-                assert_ne!(text, "panic", "as the test wants");
-            });
-            echo(&socket);
-        }
-    });
-
-    serve(move || {
-        let mut peer = RawPeer::open(port)?;
-        peer.check_echo("panic")?;
-        peer.check_echo("go on")
-    })
 }
 
 /// Qt: `QSignalSpy::wait()` runs the loop meanwhile.

@@ -39,6 +39,81 @@ fn a_panic_closes_its_connection_and_no_other() -> Result<()> {
     })
 }
 
+/// The same for slots that are not called at once, in the loop's thread and in others.
+#[test]
+fn a_panic_in_a_slot_that_was_queued_closes_its_connection_and_no_other() -> Result<()> {
+    let table: [(&str, Connect); 7] = [
+        ("queued", |socket| {
+            socket.text_message_received().connect_queued(|_, text| panic_at(text));
+        }),
+        ("async", |socket| {
+            socket.text_message_received().connect_async(async |_, text| panic_at(&text));
+        }),
+        ("async, later", |socket| {
+            socket.text_message_received().connect_async(async |_, text| {
+                smol::future::yield_now().await;
+                panic_at(&text);
+            });
+        }),
+        ("in a thread", |socket| {
+            let slot = |_: &WebSocket, text: &str| panic_at(text);
+            in_worker(socket, move |socket| _ = socket.text_message_received().connect(slot));
+        }),
+        ("once in a thread", |socket| {
+            in_worker(socket, |socket| {
+                socket.text_message_received().connect_once(|_, _| panic_in_slot());
+            });
+        }),
+        ("async in a thread", |socket| {
+            in_worker(socket, |socket| {
+                socket.text_message_received().connect_async(async |_, text| panic_at(&text));
+            });
+        }),
+        ("pong", |socket| _ = socket.pong().connect_queued(|_, _| panic_in_slot())),
+    ];
+
+    for (kind, connect) in table {
+        let server = listening_server()?;
+        let port = server.server_port();
+        server.new_connection().connect(move |server, ()| {
+            while let Some(socket) = server.next_pending_connection() {
+                if server.clients().len() == 1 {
+                    connect(&socket);
+                } else {
+                    echo(&socket);
+                }
+            }
+        });
+        serve(move || {
+            let (mut guilty, mut other) = (RawPeer::open(port)?, RawPeer::open(port)?);
+            guilty.send(masked_texts(&["panic"]))?;
+            guilty.send(masked(PONG, b"panic"))?;
+            ensure!(guilty.read_frame()?.close_code()? == 1011, "{kind}");
+            other.check_echo("unharmed")?;
+            check_good_client(port)
+        })?;
+    }
+    Ok(())
+}
+
+fn panic_at(text: &str) {
+    if text == "panic" {
+        panic_in_slot();
+    }
+}
+
+/// Has slots connected in a thread that serves them until the test ends.
+fn in_worker(socket: &WebSocket, connect: impl FnOnce(&WebSocket) + Send + 'static) {
+    let (socket, (done, is_done)) = (socket.clone(), std::sync::mpsc::channel());
+    std::thread::spawn(move || {
+        connect(&socket);
+        drop(socket);
+        done.send(()).unwrap();
+        slotwork::EventLoop::current().exec();
+    });
+    is_done.recv().unwrap();
+}
+
 type Connect = fn(&WebSocket);
 
 /// The same for each signal of a socket; what the socket holds is freed nevertheless.
