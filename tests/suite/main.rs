@@ -38,8 +38,8 @@ mod other_threads;
 mod panicking_drops;
 mod panics;
 mod pausing;
-mod reentrancy;
 mod receive_queues;
+mod reentrancy;
 mod rude_peers;
 mod secrets;
 #[cfg(feature = "tls")]

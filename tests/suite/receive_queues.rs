@@ -68,6 +68,19 @@ fn check_served(port: u16) -> Result<()> {
     other.expect(&Frame { opcode: PONG, payload: b"are you there?".into() })
 }
 
+/// Keeps another loop from everything until something is sent; then it makes a call.
+fn block(handle: &LoopHandle, call: impl FnOnce() + Send + 'static) -> mpsc::Sender<()> {
+    let (end, may_end) = mpsc::channel();
+    let (begun, has_begun) = mpsc::channel();
+    handle.post(move || {
+        begun.send(()).unwrap();
+        let _: Result<(), _> = may_end.recv();
+        call();
+    });
+    has_begun.recv().unwrap();
+    end
+}
+
 /// Runs a call in another loop and waits for it.
 fn run_on(handle: &LoopHandle, call: impl FnOnce() + Send + 'static) {
     let (done, is_done) = mpsc::channel();
@@ -83,7 +96,6 @@ fn run_on(handle: &LoopHandle, call: impl FnOnce() + Send + 'static) {
 fn a_slow_slot_in_another_thread_holds_its_peer_back() -> Result<()> {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let worker = EventThread::spawn("worker", || {})?;
-    let (start, may_start) = mpsc::channel::<()>();
     let (entries, to_worker) = (Arc::clone(&heard), worker.handle());
     let (server, delivered) = counting_server(move |socket| {
         let (socket, entries) = (socket.clone(), Arc::clone(&entries));
@@ -94,7 +106,7 @@ fn a_slow_slot_in_another_thread_holds_its_peer_back() -> Result<()> {
         });
     })?;
     let peer = connected_peer(&server)?;
-    worker.handle().post(move || _ = may_start.recv());
+    let start = block(&worker.handle(), || {});
 
     let _peer = flood(peer, &server)?;
     let waiting = delivered.load(Ordering::Relaxed);
@@ -204,11 +216,7 @@ fn the_end_of_a_receiving_thread_lets_its_sockets_go_on() -> Result<()> {
         });
     })?;
     let peer = connected_peer(&server)?;
-    let (end, may_end) = mpsc::channel::<()>();
-    worker.handle().post(move || {
-        _ = may_end.recv();
-        EventLoop::current().quit();
-    });
+    let end = block(&worker.handle(), || EventLoop::current().quit());
 
     let _peer = flood(peer, &server)?;
     ensure!(delivered.load(Ordering::Relaxed) < MESSAGES);
@@ -239,8 +247,7 @@ fn the_last_words_of_a_client_reach_another_thread_without_its_handles() -> Resu
             ends.lock().unwrap().push("disconnected".to_owned());
         });
     })?;
-    let (start, may_start) = mpsc::channel::<()>();
-    worker.handle().post(move || _ = may_start.recv());
+    let start = block(&worker.handle(), || {});
 
     client.open(server.server_url())?;
     let weak = client.downgrade();
