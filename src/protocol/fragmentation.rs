@@ -3,9 +3,7 @@
 use std::num::NonZeroUsize;
 
 use crate::protocol::frame::Frame;
-use crate::protocol::frame_header::{
-    FINAL_BIT, LENGTH_IN_16_BITS, LENGTH_IN_64_BITS, MASK_BIT, ReservedBits,
-};
+use crate::protocol::frame_header::{FINAL_BIT, ReservedBits, encoded_length};
 use crate::protocol::opcode::{MessageKind, Opcode};
 
 /// The frames of one message, first to last.
@@ -63,29 +61,13 @@ impl<'a> Iterator for Frames<'a> {
 /// Returns the first message of those that are encoded one behind the other.
 pub(crate) fn first_message(messages: &[u8]) -> &[u8] {
     let mut end = 0;
-    while let Some(&[first, second]) = messages.get(end..).and_then(<[u8]>::first_chunk) {
-        end += frame_length(second, messages.get(end..).unwrap_or_default());
+    while let Some(&first) = messages.get(end) {
+        end += encoded_length(messages.get(end..).unwrap_or_default());
         if first & FINAL_BIT != 0 {
             break;
         }
     }
     messages.get(..end).unwrap_or(messages)
-}
-
-/// Returns how long the frame is that `bytes` begin with; its second byte says most of it.
-fn frame_length(second: u8, bytes: &[u8]) -> usize {
-    let (key, length) = (if second & MASK_BIT == 0 { 0 } else { 4 }, second & !MASK_BIT);
-    let extended = bytes.get(2..).unwrap_or_default();
-    let (header, payload) = match length {
-        LENGTH_IN_16_BITS => {
-            (4, extended.first_chunk().map_or(0, |bytes| u16::from_be_bytes(*bytes).into()))
-        }
-        LENGTH_IN_64_BITS => {
-            (10, extended.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
-        }
-        length => (2, length.into()),
-    };
-    usize::try_from(payload).unwrap_or(usize::MAX).saturating_add(header + key)
 }
 
 /// The length of the longest characters in UTF-8, in bytes.

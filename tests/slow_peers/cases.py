@@ -53,11 +53,12 @@ class Peer:
         self.code = None
         self.numbers = []
 
-    def read(self, rate, talks=False, pauses=()):
+    def read(self, rate, talks=False, pauses=(), length=None):
+        """Reads until a close frame, the end, or so many bytes of messages."""
         begin = last = time.monotonic()
         received = 0
         pauses = list(pauses)
-        while self.code is None:
+        while self.code is None and (length is None or self.length < length):
             data = self.connection.recv(16 * KIB if rate > 200 * KIB else 4 * KIB)
             if not data:
                 return
@@ -152,8 +153,9 @@ def download(mode, mib, rate, buffer=64 * KIB, proxy=None, **manner):
         peer = connect(proxy(port) if proxy else port, buffer)
         if mode == "stay":
             # Closed by the peer, once it has everything.
-            read_until(peer, mib * MIB, rate, **manner)
+            peer.read(rate, length=mib * MIB, **manner)
             peer.send(8, struct.pack("!H", 1000))
+            manner = {}
         peer.read(rate, **manner)
         code, error = sender.end()
         expected = 1001 if mode == "shutdown" else 1000
@@ -161,25 +163,6 @@ def download(mode, mib, rate, buffer=64 * KIB, proxy=None, **manner):
         # After a shutdown's deadline the program has heard 1006; behind a proxy the peer is the proxy.
         ours = ours and (code == expected or mode == "shutdown" or proxy)
         return bool(ours), f"{peer.length / MIB:.1f} of {mib} MiB, codes {code} and {peer.code} {error}"
-
-
-def read_until(peer, length, rate, talks=False, pauses=()):
-    begin, received, pauses = time.monotonic(), 0, list(pauses)
-    last = begin
-    while peer.length < length:
-        data = peer.connection.recv(4 * KIB)
-        if not data:
-            return
-        received += len(data)
-        peer.take(data)
-        if pauses and received > pauses[0][0]:
-            seconds = pauses.pop(0)[1]
-            time.sleep(seconds)
-            begin += seconds
-        if talks and time.monotonic() - last > 1:
-            last = time.monotonic()
-            peer.send(1, b"hi")
-        time.sleep(max(0, begin + received / rate - time.monotonic()))
 
 
 def upload(mib, rate, buffer=64 * KIB):
