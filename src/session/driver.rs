@@ -5,9 +5,8 @@
 
 use std::io;
 use std::mem;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::close_code::CloseCode;
@@ -46,14 +45,6 @@ pub(crate) struct Driver<O: Observer> {
     closing_budget: usize,
 }
 
-/// The task of one connection, until its descriptor is closed.
-pub(crate) enum ConnectionTask<O: Observer> {
-    /// Boxed parts aside, what an open connection needs.
-    Driving(Driver<O>),
-    /// The program has heard that the connection has ended.
-    Lingering(Box<Linger>),
-}
-
 /// What was read and did not fit in the turn's budget, from `start` on.
 struct Carry {
     bytes: Vec<u8>,
@@ -73,7 +64,7 @@ enum Stage {
 }
 
 /// The stream of a connection that has ended, if the peer may still read what was sent.
-type Remains = Option<Stream>;
+pub(super) type Remains = Option<Stream>;
 
 /// What a look at the input came to.
 enum Input {
@@ -83,15 +74,9 @@ enum Input {
     Failed(io::Error),
 }
 
-impl<O: Observer> ConnectionTask<O> {
-    /// Makes the task for an open connection; `leftover` came behind the opening handshake.
-    pub(crate) fn new(observer: Arc<O>, leftover: Vec<u8>) -> Self {
-        Self::Driving(Driver::new(observer, leftover))
-    }
-}
-
 impl<O: Observer> Driver<O> {
-    fn new(observer: Arc<O>, leftover: Vec<u8>) -> Self {
+    /// Makes the driver of an open connection; `leftover` came behind the opening handshake.
+    pub(super) fn new(observer: Arc<O>, leftover: Vec<u8>) -> Self {
         let role = observer.session().role();
         Self {
             observer,
@@ -107,7 +92,8 @@ impl<O: Observer> Driver<O> {
         }
     }
 
-    fn poll(&mut self, cx: &Context<'_>) -> Poll<Remains> {
+    /// Takes a turn; ready when the connection has ended.
+    pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<Remains> {
         if !mem::replace(&mut self.is_started, true) {
             self.observer.session().set_waker(cx.waker());
         }
@@ -472,20 +458,6 @@ impl<O: Observer> Driver<O> {
         if !panics::catch("a slot of a socket", || tell(&self.observer)) {
             self.observer.session().close(CloseCode::BAD_OPERATION, "a slot panicked");
         }
-    }
-}
-
-impl<O: Observer> Future for ConnectionTask<O> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Self::Driving(driver) = &mut *self {
-            let Some(stream) = ready!(driver.poll(cx)) else { return Poll::Ready(()) };
-            let Some(linger) = Linger::new(stream) else { return Poll::Ready(()) };
-            *self = Self::Lingering(linger);
-        }
-        let Self::Lingering(linger) = &mut *self else { return Poll::Ready(()) };
-        Pin::new(linger).poll(cx)
     }
 }
 

@@ -24,9 +24,12 @@ pub(crate) struct Linger {
 }
 
 impl Linger {
-    /// Takes over a stream; closes it at once when [`MOST`] others of this thread linger.
+    /// Takes over a stream; ends it at once when [`MOST`] others of this thread linger.
     pub(super) fn new(stream: Stream) -> Option<Box<Self>> {
-        let place = Place::take()?;
+        let Some(place) = Place::take() else {
+            Self::end_now(stream);
+            return None;
+        };
         stream.set_user_timeout(Some(LONGEST));
         let sleep = Sleep::new(LONGEST);
         Some(Box::new(Self {
@@ -38,7 +41,7 @@ impl Linger {
         }))
     }
 
-    /// Ends a stream whose loop ends: what has arrived is read now, as nothing can be read later.
+    /// Ends a stream that cannot linger, such as one whose loop ends: what has arrived is read now.
     pub(super) fn end_now(mut stream: Stream) {
         let _ = stream.shutdown_write();
         let mut budget = MOST_INPUT;

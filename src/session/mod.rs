@@ -39,6 +39,7 @@ mod reading;
 mod sending;
 mod shared;
 mod silence;
+mod task;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -46,11 +47,11 @@ mod tests;
 mod turn;
 mod waiting;
 
-pub(crate) use driver::ConnectionTask;
 pub(crate) use gauge::OutputLevel;
 pub(crate) use observer::Observer;
 pub(crate) use rare::Settings;
 pub(crate) use silence::PING_AFTER;
+pub(crate) use task::ConnectionTask;
 
 /// The side of a connection that every thread reaches.
 pub(crate) struct Session {

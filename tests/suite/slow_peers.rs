@@ -117,7 +117,7 @@ fn check_message(frames: Vec<Frame>) -> Result<Vec<Frame>> {
     let (data, others): (Vec<_>, Vec<_>) =
         frames.into_iter().partition(|frame| frame.opcode <= BINARY);
     let length: usize = data.iter().map(|frame| frame.payload.len()).sum();
-    ensure!(length % MESSAGE == 0 && length > 0, "{length} bytes came");
+    ensure!(length > 0 && length.is_multiple_of(MESSAGE), "{length} bytes came");
     ensure!(data.iter().all(|frame| frame.payload.iter().all(|byte| *byte == 7)), "other bytes");
     Ok(others)
 }

@@ -1,0 +1,38 @@
+//! The task of one connection, from its opening handshake until its descriptor is closed.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use crate::session::driver::Driver;
+use crate::session::linger::Linger;
+use crate::session::observer::Observer;
+
+/// The task of one connection, until its descriptor is closed.
+pub(crate) enum ConnectionTask<O: Observer> {
+    /// Boxed parts aside, what an open connection needs.
+    Driving(Driver<O>),
+    /// The program has heard that the connection has ended.
+    Lingering(Box<Linger>),
+}
+
+impl<O: Observer> ConnectionTask<O> {
+    /// Makes the task for an open connection; `leftover` came behind the opening handshake.
+    pub(crate) fn new(observer: Arc<O>, leftover: Vec<u8>) -> Self {
+        Self::Driving(Driver::new(observer, leftover))
+    }
+}
+
+impl<O: Observer> Future for ConnectionTask<O> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::Driving(driver) = &mut *self {
+            let Some(stream) = ready!(driver.poll(cx)) else { return Poll::Ready(()) };
+            let Some(linger) = Linger::new(stream) else { return Poll::Ready(()) };
+            *self = Self::Lingering(linger);
+        }
+        let Self::Lingering(linger) = &mut *self else { return Poll::Ready(()) };
+        Pin::new(linger).poll(cx)
+    }
+}
