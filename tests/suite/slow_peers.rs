@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use slotwork::{Error, HostAddress, SocketState, SslMode, Timer, WebSocket, WebSocketServer};
+use slotwork::{Error, HostAddress, SocketState, SslMode, WebSocket, WebSocketServer};
 use socket2::{Domain, Socket, Type};
 
 use crate::support::raw_peer::{
@@ -167,7 +167,7 @@ fn a_slow_reader_over_tls_gets_everything_before_the_close_frame() -> Result<()>
         socket.send_binary_message(vec![7; MESSAGE]);
         // While much still waits: after `close` nothing is pinged.
         let socket = socket.clone();
-        Timer::single_shot(4 * TIMEOUT, move || _ = socket.close(1000, "done"));
+        slotwork::Timer::single_shot(4 * TIMEOUT, move || _ = socket.close(1000, "done"));
     });
     server.set_keepalive_interval(Some(Duration::from_millis(20)));
     server.set_tls_config(authority.server_config()?)?;
