@@ -69,40 +69,49 @@ pub struct RunningLoop(PhantomData<*const ()>);
 
 impl RunningLoop {
     /// Counts a loop; `None`, which is logged, when too many run already.
+    #[inline]
     pub fn begin() -> Option<Self> {
-        may_begin().then(|| {
-            let _ = RUNNING.try_with(|running| {
-                if running.get() == 0 {
-                    let _ = OUTERMOST.try_with(|outermost| outermost.set(stack_address()));
-                }
-                running.set(running.get() + 1);
-            });
-            Self(PhantomData)
-        })
+        let begin = |running: &Cell<Running>| {
+            let Running { count, outermost } = running.get();
+            let outermost = if count == 0 { stack_address() } else { outermost };
+            let may_begin = count == 0 || has_room(count, outermost);
+            if may_begin {
+                running.set(Running { count: count + 1, outermost });
+            }
+            may_begin
+        };
+        RUNNING.try_with(begin).unwrap_or(true).then(|| Self(PhantomData))
     }
 }
 
 impl Drop for RunningLoop {
+    #[inline]
     fn drop(&mut self) {
-        let _ = RUNNING.try_with(|running| running.set(running.get() - 1));
+        let end = |running: &Cell<Running>| {
+            let Running { count, outermost } = running.get();
+            running.set(Running { count: count.saturating_sub(1), outermost });
+        };
+        let _ = RUNNING.try_with(end);
     }
 }
 
 /// Returns whether one more loop may run; that none may is logged.
 pub(crate) fn may_begin() -> bool {
-    let running = RUNNING.try_with(Cell::get).unwrap_or_default();
-    if running == 0 {
-        return true;
-    }
+    let Running { count, outermost } = RUNNING.try_with(Cell::get).unwrap_or_default();
+    count == 0 || has_room(count, outermost)
+}
+
+/// Returns whether another loop may run inside `count` others; that none may is logged.
+#[cold]
+fn has_room(count: usize, outermost: usize) -> bool {
     let limit = max_nesting();
-    let outermost = OUTERMOST.try_with(Cell::get).unwrap_or_default();
     let stack = outermost.abs_diff(stack_address());
-    let may_begin = running <= limit && stack / STACK_PER_LOOP < limit.max(DEFAULT_LIMIT);
-    if !may_begin {
-        let inside = running - 1;
+    let has_room = count <= limit && stack / STACK_PER_LOOP < limit.max(DEFAULT_LIMIT);
+    if !has_room {
+        let inside = count - 1;
         log::warn!("a loop in a slot was refused: {inside} run inside each other ({stack} bytes)");
     }
-    may_begin
+    has_room
 }
 
 /// Returns where the stack ends now, roughly.
@@ -111,10 +120,16 @@ fn stack_address() -> usize {
     ptr::from_ref(black_box(&here)).addr()
 }
 
-thread_local! {
-    static RUNNING: Cell<usize> = const { Cell::new(0) };
+/// The loops that run in a thread.
+#[derive(Clone, Copy, Default)]
+struct Running {
+    count: usize,
     /// Where the stack ended when the outermost of them began.
-    static OUTERMOST: Cell<usize> = const { Cell::new(0) };
+    outermost: usize,
+}
+
+thread_local! {
+    static RUNNING: Cell<Running> = const { Cell::new(Running { count: 0, outermost: 0 }) };
     static LIMIT: Cell<usize> = const { Cell::new(DEFAULT_LIMIT) };
 }
 
