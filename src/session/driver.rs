@@ -41,8 +41,6 @@ pub(crate) struct Driver<O: Observer> {
     is_started: bool,
     has_input_ended: bool,
     is_announced: bool,
-    /// How much input is still awaited once our close frame was written, in bytes.
-    closing_budget: usize,
 }
 
 /// What was read and did not fit in the turn's budget, from `start` on.
@@ -88,7 +86,6 @@ impl<O: Observer> Driver<O> {
             is_started: false,
             has_input_ended: false,
             is_announced: false,
-            closing_budget: CLOSING_INPUT,
         }
     }
 
@@ -119,8 +116,7 @@ impl<O: Observer> Driver<O> {
         let is_alive = received.is_some_and(|received| received.is_alive);
         if start.phase == Phase::Closing {
             let length = received.and_then(|received| received.outcome.as_ref().ok());
-            self.closing_budget =
-                self.closing_budget.saturating_sub(length.map_or(0, |length| *length));
+            self.patience.get_or_insert_default().note_closing_input(length.copied());
         }
         let input = if start.is_taken { self.read(start) } else { Input::Waiting };
         self.count_input();
@@ -173,9 +169,6 @@ impl<O: Observer> Driver<O> {
             // Otherwise a peer may go once a close frame is on its way.
             (Input::Ended | Input::Failed(_), _) if is_closing => self.end(self.loss(), true),
             (Input::Waiting, _) if is_closing && output.is_broken => self.end(self.loss(), true),
-            (Input::More | Input::Waiting, _) if is_closing && self.closing_budget == 0 => {
-                self.end(None, false)
-            }
             (Input::Ended, _) => self.end(Some(Failure::Error(Error::RemoteHostClosed)), true),
             (Input::Failed(error), _) => self.end(Some(self.failure(Some(error))), true),
             (Input::More, _) => {
@@ -486,7 +479,5 @@ fn is_lost(error: &io::Error) -> bool {
 
 /// How many messages one connection delivers in a turn, so that a busy one starves nobody.
 const MESSAGES_PER_TURN: usize = 16;
-/// How much may come behind our close frame, in bytes: more than a message and what is on its way.
-const CLOSING_INPUT: usize = 64 * 1024 * 1024;
 /// How long the peer may take to end the TCP connection after the closing handshake.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);

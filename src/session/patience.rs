@@ -13,6 +13,8 @@ use crate::timers::{Deadline, after, clock};
 pub(super) struct Patience {
     stall: Option<Stall>,
     closing: Option<Closing>,
+    /// How much input is still awaited since the closing handshake has begun, in bytes.
+    closing_budget: usize,
     /// When the peer has to have ended after the closing handshake.
     drained_by: Option<Instant>,
     deadline: Deadline,
@@ -65,6 +67,7 @@ impl Default for Patience {
         Self {
             stall: None,
             closing: None,
+            closing_budget: CLOSING_INPUT,
             drained_by: None,
             deadline: Deadline::new(),
             wakes_at: None,
@@ -131,6 +134,11 @@ impl Patience {
         }
     }
 
+    /// Notes how much came while the connection was closing.
+    pub(super) fn note_closing_input(&mut self, length: Option<usize>) {
+        self.closing_budget = self.closing_budget.saturating_sub(length.unwrap_or(0));
+    }
+
     /// Gives the peer so long to end from now on, unless that has begun already.
     pub(super) fn drain_within(&mut self, duration: Duration) {
         self.closing = None;
@@ -168,7 +176,8 @@ impl Patience {
         {
             return Some(if now >= closing.latest { Lost::Limit } else { Lost::CloseFrame });
         }
-        has_passed(self.drained_by).then_some(Lost::Limit)
+        let is_over = has_passed(self.drained_by) || self.closing_budget == 0;
+        is_over.then_some(Lost::Limit)
     }
 
     /// Returns the write timeout when the kernel has been asked to measure it.
@@ -211,5 +220,7 @@ impl Closing {
 
 /// How long a closing handshake takes at the most, from when our close frame was written.
 const LONGEST_CLOSING: Duration = Duration::from_secs(60);
+/// How much may come while a connection closes, in bytes: more than a message and what is on its way.
+const CLOSING_INPUT: usize = 64 * 1024 * 1024;
 /// How much longer than the write timeout progress may be invisible while the kernel measures it.
 const UNSEEN_PROGRESS: u32 = 4;

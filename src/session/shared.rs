@@ -32,7 +32,7 @@ pub(super) struct Shared {
     /// The driver has been woken and has not looked yet, or has to look again after its turn.
     pub(super) is_woken: bool,
     /// Bytes that were written outside the driver's turns, for it to report.
-    pub(super) unreported: usize,
+    unreported: u32,
     pub(super) sending: Sending,
     pub(super) silence: Looks,
     pub(super) unconfirmed: Unconfirmed,
@@ -184,7 +184,10 @@ impl Shared {
         match self.cork {
             Cork::On => {}
             // What the kernel does not take, and a failure, are left to the rest of the turn.
-            Cork::Suspended | Cork::Held => self.unreported += self.write_output(false).count,
+            Cork::Suspended | Cork::Held => {
+                let written = self.write_output(false).count;
+                self.report_later(written);
+            }
             Cork::Off if was_woken => {}
             Cork::Off => stream.source().wake(),
         }
@@ -338,10 +341,21 @@ impl Shared {
         }
     }
 
+    /// Leaves it to the driver's next turn to report what was written outside one.
+    pub(super) fn report_later(&mut self, written: usize) {
+        let written = u32::try_from(written).unwrap_or(u32::MAX);
+        self.unreported = self.unreported.saturating_add(written);
+    }
+
+    /// Returns how much was written outside the driver's turns, and forgets it.
+    pub(super) fn take_unreported(&mut self) -> usize {
+        usize::try_from(mem::take(&mut self.unreported)).unwrap_or(usize::MAX)
+    }
+
     /// Lets the driver report what was written outside its turns, and returns whether anything was.
     /// A failure is left to it as well: its own next write, or read, meets it again.
     pub(super) fn note_written(&mut self, written: usize) -> bool {
-        self.unreported += written;
+        self.report_later(written);
         if written > 0 || !self.outbox.is_empty() {
             self.wake();
         }

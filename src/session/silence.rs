@@ -41,40 +41,38 @@ impl Looks {
 /// How much output a peer may not have seen yet.
 ///
 /// The kernel has taken it, and the kernel of the peer or a proxy may have acknowledged it; only the
-/// pong of a later ping shows that the peer itself has read it.
+/// pong of a later ping shows that the peer itself has read it. It is counted in units of 64 bytes, up
+/// to 4 MiB: idle connections are many.
 #[derive(Default)]
 pub(super) struct Unconfirmed {
-    /// How many bytes were written, modulo 2³².
-    written: u32,
-    /// How many of them in front of the latest keepalive ping.
-    pinged: u32,
-    /// How many of them in front of the latest one that was answered.
-    confirmed: u32,
+    /// What was written since the latest keepalive ping that was answered.
+    units: u16,
+    /// What was written since the latest one that was sent.
+    since_ping: u16,
 }
 
 impl Unconfirmed {
     #[inline]
     pub(super) fn add(&mut self, count: usize) {
-        #[expect(clippy::cast_possible_truncation, reason = "it counts modulo 2³²")]
-        let count = count as u32;
-        self.written = self.written.wrapping_add(count);
+        let units = u16::try_from(count.div_ceil(UNIT)).unwrap_or(u16::MAX);
+        self.units = self.units.saturating_add(units);
+        self.since_ping = self.since_ping.saturating_add(units);
     }
 
     /// Notes that a keepalive ping was sent.
     pub(super) fn ping(&mut self) {
-        self.pinged = self.written;
+        self.since_ping = 0;
     }
 
     /// Notes that it was answered.
     pub(super) fn confirm(&mut self) {
-        self.confirmed = self.pinged;
+        self.units = self.since_ping;
     }
 
     /// Returns how many looks, of so long each, a slow reader may take for what it has not seen.
     pub(super) fn grace(&self, look: Duration) -> u8 {
-        let bytes = u64::from(self.written.wrapping_sub(self.confirmed));
-        let millis = u64::try_from(look.as_millis()).unwrap_or(u64::MAX).max(1);
-        let looks = bytes.saturating_mul(1000) / SLOWEST_READER / millis;
+        let bytes = u128::from(self.units) * UNIT as u128;
+        let looks = bytes * 1000 / SLOWEST_READER / look.as_millis().max(1);
         u8::try_from(looks).unwrap_or(u8::MAX).min(MOST_GRACE)
     }
 }
@@ -85,7 +83,9 @@ pub(crate) const PING_AFTER: u8 = 4;
 const GIVE_UP_AFTER: u8 = 2 * PING_AFTER;
 /// How fast a peer reads at the least, in bytes per second, when it still has to read what was
 /// written in front of a ping.
-const SLOWEST_READER: u64 = 16 * 1024;
+const SLOWEST_READER: u128 = 16 * 1024;
+/// How many bytes are counted as one.
+const UNIT: usize = 64;
 /// As many looks as can be counted.
 const MOST_GRACE: u8 = u8::MAX - 1 - GIVE_UP_AFTER;
 
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(unconfirmed.grace(Duration::from_secs(5)), 14);
         unconfirmed.confirm();
         assert_eq!(unconfirmed.grace(Duration::from_secs(5)), 2);
-        unconfirmed.add(u32::MAX as usize / 2);
+        unconfirmed.add(usize::MAX);
         assert_eq!(unconfirmed.grace(Duration::ZERO), MOST_GRACE);
 
         let mut looks = Looks::default();

@@ -3,7 +3,6 @@
 //! Most turns bring a few messages, and nothing else: they lock the session once at each end.
 
 use std::io;
-use std::mem;
 
 use log::warn;
 
@@ -98,7 +97,7 @@ impl Session {
     pub(super) fn write_turn(&self, is_heard: bool) -> Output {
         let mut shared = self.lock_to_push(Shared::late_frames);
         shared.is_woken = false;
-        let written = shared.write() + mem::take(&mut shared.unreported);
+        let written = shared.write() + shared.take_unreported();
         shared.count_leftover();
         let output = Output {
             written,
@@ -139,7 +138,7 @@ impl Session {
             // A failure is left to the rest of the turn.
             Cork::Suspended | Cork::Held => {
                 let written = shared.write_output(true).count;
-                shared.unreported += written;
+                shared.report_later(written);
                 shared.note_held_input();
             }
         }
