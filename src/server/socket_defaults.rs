@@ -118,7 +118,7 @@ impl WebSocketServer {
     }
 
     /// Sets the maximum size of the queue for slots that are not called at once, for each client that
-    /// connects from now on, in bytes; the default is 256 KiB. See
+    /// connects from now on, in bytes; the default is 128 KiB. See
     /// [`WebSocket::set_receive_queue_limit`](crate::WebSocket::set_receive_queue_limit).
     pub fn set_receive_queue_limit(&self, bytes: usize) {
         self.change_socket_settings(|settings| settings.receive_queue_limit = bytes);

@@ -126,6 +126,6 @@ const HIGH_WATER_MARK: usize = 1024 * 1024;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Enough to keep another thread busy until more was read; a longer queue would delay other sockets.
-const RECEIVE_QUEUE_LIMIT: usize = 256 * 1024;
+const RECEIVE_QUEUE_LIMIT: usize = 128 * 1024;
 /// More than any message that is received by default.
 pub(super) const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;

@@ -49,12 +49,12 @@ impl WebSocket {
     }
 
     /// Sets the maximum size of the queue for slots that are not called at once, in bytes; the default
-    /// is 256 KiB.
+    /// is 128 KiB.
     ///
     /// Calls of slots in other threads, of `connect_queued` and of `connect_async` wait in queues. Over
     /// the limit the socket reads no more until half of it is left: TCP holds the peer back, and other
     /// sockets are served meanwhile. Each call counts with the length of its message and 4 KiB more,
-    /// until its slot begins to run: by default at most 64 short ones wait. With 0, one message at a
+    /// until its slot begins to run: by default at most 32 short ones wait. With 0, one message at a
     /// time is queued; `usize::MAX` is no limit.
     ///
     /// A slot that has begun may wait for the socket, in a loop of its own or as an async slot. Async
@@ -65,8 +65,9 @@ impl WebSocket {
     /// sends next, they wait until they give up. [`message_stream`](Self::message_stream) is for
     /// programs that await one message after another.
     ///
-    /// While the socket reads no more, the peer's end, pings and close frame are not noticed either, as
-    /// with [`pause_reading`](Self::pause_reading). Slots that are called at once have no queue.
+    /// While the socket reads no more, pings and the close frame are not noticed either, and the peer's
+    /// end only when nothing is left to read, as with [`pause_reading`](Self::pause_reading). Slots
+    /// that are called at once have no queue.
     ///
     /// # Qt
     ///
