@@ -31,67 +31,19 @@
 //! Names are Qt's in Rust's spelling, and each item can be found in the search by its Qt name:
 //! `nextPendingConnection` is [`WebSocketServer::next_pending_connection`].
 
-mod authenticator;
-mod binary_frame;
-mod budget;
-mod client_request;
-mod close_code;
-mod connector;
-mod error;
 mod event_loop;
-mod event_thread;
-#[cfg(any(test, fuzzing))]
-#[doc(hidden)]
-pub mod fuzzing;
-mod handshake;
-mod host_address;
-mod mask_generator;
-mod message;
-mod network_proxy;
-mod output_policy;
-mod panics;
-mod pong;
-mod prepared_message;
+mod net;
 mod protocol;
-mod random;
-mod reactor;
-mod send_status;
+mod runtime;
 mod server;
 mod session;
 mod socket;
-#[cfg(unix)]
-mod socket_notifier;
-mod socket_state;
-mod ssl_mode;
-mod stream;
-mod sync;
 #[cfg(any(test, fuzzing))]
-mod testing;
-mod text_frame;
-mod timer;
-mod timers;
-#[cfg(feature = "tls")]
-mod tls;
-mod tls_certificate;
-mod tls_error;
-mod tunnel;
-mod turn;
-mod version;
+#[doc(hidden)]
+pub mod testing;
+mod types;
 
 // The search finds a type by the alias of its `pub use`, not by that of the type in its module.
-#[doc(alias = "QAuthenticator")]
-pub use authenticator::Authenticator;
-pub use binary_frame::BinaryFrame;
-#[doc(alias = "QWebSocketHandshakeOptions")]
-#[doc(alias = "QNetworkRequest")]
-pub use client_request::ClientRequest;
-#[doc(alias = "QWebSocketProtocol::CloseCode")]
-#[doc(alias = "QWebSocketProtocol")]
-pub use close_code::CloseCode;
-#[doc(alias = "QAbstractSocket::SocketError")]
-#[doc(alias = "SocketError")]
-#[doc(alias = "errorString")]
-pub use error::Error;
 pub use event_loop::CaughtPanic;
 #[doc(alias = "QCoreApplication")]
 pub use event_loop::EventLoop;
@@ -101,23 +53,36 @@ pub use event_loop::LoopHandle;
 pub use event_loop::NestedLoop;
 pub use event_loop::PanicPolicy;
 #[doc(alias = "QThread")]
-pub use event_thread::EventThread;
+pub use event_loop::event_thread::EventThread;
+#[cfg(unix)]
+#[doc(alias = "QSocketNotifier")]
+pub use event_loop::socket_notifier::SocketNotifier;
+#[cfg(unix)]
+#[doc(alias = "QPointer")]
+pub use event_loop::socket_notifier::WeakSocketNotifier;
+#[doc(alias = "QTimer")]
+pub use event_loop::timer::Timer;
+#[doc(alias = "QPointer")]
+pub use event_loop::timer::WeakTimer;
+#[cfg(feature = "tls")]
+#[doc(alias = "QSslSocket::PeerVerifyMode")]
+pub use net::tls::PeerVerifyMode;
+#[cfg(feature = "tls")]
+#[doc(alias = "QSslConfiguration")]
+pub use net::tls::TlsConfig;
+#[cfg(feature = "tls")]
+#[doc(alias = "QSslKey")]
+pub use net::tls::TlsIdentity;
+#[cfg(feature = "tls")]
+#[doc(alias = "QSsl::SslProtocol")]
+pub use net::tls::TlsProtocol;
+#[cfg(feature = "tls")]
+pub use net::tls::TlsSession;
 #[doc(alias = "QNetworkRequest")]
 #[doc(alias = "QWebSocketHandshakeRequest")]
-pub use handshake::request::HandshakeRequest;
-pub use handshake::response::HandshakeResponse;
-#[doc(alias = "QHostAddress")]
-pub use host_address::HostAddress;
-#[doc(alias = "QMaskGenerator")]
-pub use mask_generator::MaskGenerator;
-pub use message::Message;
-#[doc(alias = "QNetworkProxy")]
-pub use network_proxy::NetworkProxy;
-pub use output_policy::OutputPolicy;
-pub use pong::Pong;
-pub use prepared_message::PreparedMessage;
-pub use protocol::role::Role;
-pub use send_status::SendStatus;
+pub use protocol::handshake::request::HandshakeRequest;
+pub use protocol::handshake::response::HandshakeResponse;
+pub use protocol::prepared_message::PreparedMessage;
 #[doc(alias = "QWebSocketCorsAuthenticator")]
 pub use server::CorsAuthenticator;
 pub use server::OpeningHandshake;
@@ -133,42 +98,42 @@ pub use socket::WeakWebSocket;
 #[doc(alias = "QWebSocket")]
 #[doc(alias = "deleteLater")]
 pub use socket::WebSocket;
-#[cfg(unix)]
-#[doc(alias = "QSocketNotifier")]
-pub use socket_notifier::SocketNotifier;
-#[cfg(unix)]
-#[doc(alias = "QPointer")]
-pub use socket_notifier::WeakSocketNotifier;
+#[doc(alias = "QWebSocketHandshakeOptions")]
+#[doc(alias = "QNetworkRequest")]
+pub use socket::client::client_request::ClientRequest;
+#[doc(alias = "QAuthenticator")]
+pub use types::authenticator::Authenticator;
+pub use types::binary_frame::BinaryFrame;
+#[doc(alias = "QWebSocketProtocol::CloseCode")]
+#[doc(alias = "QWebSocketProtocol")]
+pub use types::close_code::CloseCode;
+#[doc(alias = "QAbstractSocket::SocketError")]
+#[doc(alias = "SocketError")]
+#[doc(alias = "errorString")]
+pub use types::error::Error;
+#[doc(alias = "QHostAddress")]
+pub use types::host_address::HostAddress;
+#[doc(alias = "QMaskGenerator")]
+pub use types::mask_generator::MaskGenerator;
+pub use types::message::Message;
+#[doc(alias = "QNetworkProxy")]
+pub use types::network_proxy::NetworkProxy;
+pub use types::output_policy::OutputPolicy;
+pub use types::pong::Pong;
+pub use types::role::Role;
+pub use types::send_status::SendStatus;
 #[doc(alias = "QAbstractSocket::SocketState")]
 #[doc(alias = "QAbstractSocket")]
-pub use socket_state::SocketState;
+pub use types::socket_state::SocketState;
 #[doc(alias = "QWebSocketServer::SslMode")]
-pub use ssl_mode::SslMode;
-pub use text_frame::TextFrame;
-#[doc(alias = "QTimer")]
-pub use timer::Timer;
-#[doc(alias = "QPointer")]
-pub use timer::WeakTimer;
-#[cfg(feature = "tls")]
-#[doc(alias = "QSslSocket::PeerVerifyMode")]
-pub use tls::PeerVerifyMode;
-#[cfg(feature = "tls")]
-#[doc(alias = "QSslConfiguration")]
-pub use tls::TlsConfig;
-#[cfg(feature = "tls")]
-#[doc(alias = "QSslKey")]
-pub use tls::TlsIdentity;
-#[cfg(feature = "tls")]
-#[doc(alias = "QSsl::SslProtocol")]
-pub use tls::TlsProtocol;
-#[cfg(feature = "tls")]
-pub use tls::TlsSession;
+pub use types::ssl_mode::SslMode;
+pub use types::text_frame::TextFrame;
 #[doc(alias = "QSslCertificate")]
-pub use tls_certificate::TlsCertificate;
+pub use types::tls_certificate::TlsCertificate;
 #[doc(alias = "QSslError")]
-pub use tls_error::TlsError;
+pub use types::tls_error::TlsError;
 #[doc(alias = "QWebSocketProtocol::Version")]
-pub use version::Version;
+pub use types::version::Version;
 
 /// Signals and slots: the package `slotwork-signals`, which can be used alone.
 pub mod signals {

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| slotwork::fuzzing::connection(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| slotwork::testing::fuzzing::connection(data));

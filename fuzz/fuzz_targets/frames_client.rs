@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| slotwork::fuzzing::frames_client(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| slotwork::testing::fuzzing::frames_client(data));

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| slotwork::fuzzing::frames_server(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| slotwork::testing::fuzzing::frames_server(data));

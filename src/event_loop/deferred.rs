@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use crate::panics;
+use crate::runtime::panics;
 
 /// Calls that wait in the loop's queue, each behind a posted call that makes the first of them.
 ///

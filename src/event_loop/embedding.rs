@@ -7,10 +7,10 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::timers::after;
+use crate::runtime::timers::after;
 
-use super::EventLoop;
-use super::inner::Run;
+use crate::event_loop::EventLoop;
+use crate::event_loop::inner::Run;
 
 impl EventLoop {
     /// Runs what is ready now, without waiting, and returns.

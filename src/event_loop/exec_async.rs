@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use log::error;
 use smol::{Async, Timer};
 
-use crate::timers::after;
+use crate::runtime::timers::after;
 
-use super::inner::{Inner, Run};
-use super::{EventLoop, REFUSED};
+use crate::event_loop::inner::{Inner, Run};
+use crate::event_loop::{EventLoop, REFUSED};
 
 impl EventLoop {
     /// Runs the loop as [`exec`](Self::exec) does, as a future inside another executor.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use log::warn;
 use slotwork_signals::host::{Origin, watched_call};
 
-use super::EventLoop;
-use super::shared::Shared;
+use crate::event_loop::EventLoop;
+use crate::event_loop::shared::Shared;
 
 /// Reaches an event loop from any thread.
 ///

@@ -15,18 +15,18 @@ use log::error;
 use slotwork_signals::Signal;
 use slotwork_signals::host::{self, RunningLoop};
 
-use crate::panics;
-use crate::reactor::{Reactor, wake_later};
-use crate::timers::Timers;
-use crate::turn;
+use crate::runtime::panics;
+use crate::runtime::reactor::{Reactor, wake_later};
+use crate::runtime::timers::Timers;
+use crate::runtime::turn;
 
-use super::caught_panic::CaughtPanic;
-use super::deferred::Deferred;
-use super::exits::Exits;
-use super::panic_policy::PanicPolicy;
-use super::runner::Runner;
-use super::shared::Shared;
-use super::thread_loop;
+use crate::event_loop::caught_panic::CaughtPanic;
+use crate::event_loop::deferred::Deferred;
+use crate::event_loop::exits::Exits;
+use crate::event_loop::panic_policy::PanicPolicy;
+use crate::event_loop::runner::Runner;
+use crate::event_loop::shared::Shared;
+use crate::event_loop::thread_loop;
 
 /// What a loop is made of, but for its tasks: those may hold an `EventLoop`, and would hold
 /// themselves.

@@ -19,14 +19,15 @@ use slotwork_signals::{Handle, Receiver, SignalRef, WeakReceiver};
 use smol::Task;
 use smol::future::FutureExt;
 
+use crate::runtime::panics;
+use crate::runtime::timers::Timers;
 #[cfg(unix)]
-use crate::error::Error;
-use crate::panics;
-use crate::timers::Timers;
+use crate::types::error::Error;
 
 mod caught_panic;
 mod deferred;
 mod embedding;
+pub(crate) mod event_thread;
 #[cfg(unix)]
 mod exec_async;
 mod exits;
@@ -37,8 +38,11 @@ mod panic_policy;
 mod runner;
 mod shared;
 mod sleep;
+#[cfg(unix)]
+pub(crate) mod socket_notifier;
 mod task;
 mod thread_loop;
+pub(crate) mod timer;
 #[cfg(unix)]
 mod unix_signals;
 

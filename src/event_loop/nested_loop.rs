@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use log::warn;
 
-use super::exits::Exit;
-use super::{EventLoop, REFUSED};
+use crate::event_loop::exits::Exit;
+use crate::event_loop::{EventLoop, REFUSED};
 
 /// Runs the event loop of a thread inside a slot, until it is told to stop.
 ///

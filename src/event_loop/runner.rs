@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use slotwork_signals::{Dispatch, dispatch};
 use smol::LocalExecutor;
 
-use crate::panics;
+use crate::runtime::panics;
 
 /// Runs the tasks and queued slots of a thread, for ever.
 ///

@@ -8,9 +8,9 @@ use std::thread::{self, ThreadId};
 use log::warn;
 use slotwork_signals::ThreadQueue;
 
-use crate::panics;
+use crate::runtime::panics;
 
-use super::sleep::Sleep;
+use crate::event_loop::sleep::Sleep;
 
 /// The part of a loop that all threads reach. As a waker it ends the loop's sleep.
 pub(super) struct Shared {

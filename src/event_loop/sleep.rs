@@ -5,7 +5,7 @@
 //! bits of one number, so that each side sees what the other did first; `tests/models` tries every
 //! order of the steps that threads take here.
 
-use crate::sync::{AtomicU8, Ordering};
+use crate::runtime::sync::{AtomicU8, Ordering};
 
 /// Whether a loop has something to look at, and whether it sleeps.
 pub(crate) struct Sleep(AtomicU8);

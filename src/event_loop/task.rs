@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use slotwork_signals::host::{Origin, watched_call};
 
-use crate::panics;
+use crate::runtime::panics;
 
 /// The future of a task. Its end is caught: the executor aborts the process when what a task holds
 /// panics while it is dropped.

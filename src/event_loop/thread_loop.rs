@@ -9,11 +9,11 @@ use std::time::Duration;
 use slotwork_signals as signals;
 use smol::LocalExecutor;
 
-use crate::panics;
+use crate::runtime::panics;
 
-use super::EventLoop;
-use super::inner::Inner;
-use super::runner::Runner;
+use crate::event_loop::EventLoop;
+use crate::event_loop::inner::Inner;
+use crate::event_loop::runner::Runner;
 
 /// A thread's loop with its tasks.
 struct ThreadLoop {

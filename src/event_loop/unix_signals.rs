@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::{pipe, unregister};
 use signal_hook::{SigId, flag};
 
-use super::EventLoop;
+use crate::event_loop::EventLoop;
 
 /// What SIGINT and SIGTERM do while the loop lives: the first one writes into a pipe, and any later
 /// one does what it would do to a program that does not handle it.

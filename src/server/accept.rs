@@ -13,13 +13,13 @@ use std::time::Duration;
 use log::debug;
 use smol::future::FutureExt;
 
-use crate::error::Error;
 use crate::event_loop::{EventLoop, next_turn};
-use crate::panics;
-use crate::server::inner::{Inner, Listening};
+use crate::net::stream::{Incoming, Listener, Stream, TcpStream};
+use crate::runtime::panics;
+use crate::runtime::timers::Sleep;
 use crate::server::opening::Newcomer;
-use crate::stream::{Incoming, Listener, Stream, TcpStream};
-use crate::timers::Sleep;
+use crate::server::state::{Inner, Listening};
+use crate::types::error::Error;
 
 /// Begins to accept, on the server's event loop, unless that has ended.
 pub(super) fn start(server: &Arc<Inner>, listener: &Arc<Listener>) -> Result<(), Error> {

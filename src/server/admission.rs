@@ -2,11 +2,11 @@
 
 use slotwork_signals::SignalRef;
 
-use crate::error::Error;
-use crate::handshake::grammar;
+use crate::protocol::handshake::grammar;
 use crate::server::WebSocketServer;
 use crate::server::cors_authenticator::CorsAuthenticator;
 use crate::server::origin_policy::OriginPolicy;
+use crate::types::error::Error;
 
 /// Admission.
 impl WebSocketServer {

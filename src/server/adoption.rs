@@ -5,10 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use crate::error::Error;
+use crate::net::stream::{self, Stream};
 use crate::server::opening::Newcomer;
 use crate::server::{WebSocketServer, accept};
-use crate::stream::{self, Stream};
+use crate::types::error::Error;
 
 /// Sockets of others.
 impl WebSocketServer {

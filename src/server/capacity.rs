@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::event_loop::EventLoop;
-use crate::handshake::accept;
-use crate::handshake::refusal::Refusal;
+use crate::net::upgrade;
+use crate::protocol::handshake::refusal::Refusal;
 use crate::server::WebSocketServer;
-use crate::server::inner::{Inner, State};
 use crate::server::opening::{Newcomer, refuse, refused};
-use crate::ssl_mode::SslMode;
+use crate::server::state::{Inner, State};
+use crate::types::ssl_mode::SslMode;
 
 /// The most connections and handshakes of a server.
 pub(super) struct Capacity {
@@ -94,7 +94,7 @@ impl Inner {
         }
         let Newcomer { mut stream, .. } = newcomer;
         if Arc::strong_count(&turned_away) > MOST_TURNED_AWAY {
-            return accept::answer_at_once(&mut stream, &refusal, &name);
+            return upgrade::server::answer_at_once(&mut stream, &refusal, &name);
         }
         let answer = async move {
             refuse(&mut stream, &refusal, &name).await;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::prepared_message::PreparedMessage;
-use crate::send_status::SendStatus;
+use crate::protocol::prepared_message::PreparedMessage;
 use crate::server::{WebSocketServer, keepalive};
 use crate::socket::WebSocket;
+use crate::types::send_status::SendStatus;
 
 /// Clients.
 impl WebSocketServer {

@@ -7,15 +7,15 @@ use std::sync::{Arc, Weak};
 use log::warn;
 use slotwork_signals::Connection;
 
-use crate::handshake::accept::Failure;
-use crate::handshake::refusal::Refusal;
-use crate::handshake::request::HandshakeRequest;
-use crate::handshake::subprotocol::ChosenSubprotocol;
-use crate::panics;
+use crate::net::upgrade::server::Failure;
+use crate::protocol::handshake::refusal::Refusal;
+use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
+use crate::runtime::panics;
 use crate::server::cors_authenticator::CorsAuthenticator;
-use crate::server::inner::Inner;
 use crate::server::opening_handshake::OpeningHandshake;
 use crate::server::origin_policy::OriginPolicy;
+use crate::server::state::Inner;
 use crate::server::verdict::Grant;
 use crate::server::verifier;
 

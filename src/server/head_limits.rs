@@ -1,6 +1,6 @@
 //! How long the head of a request may be.
 
-use crate::handshake::head::MAX_REQUEST_LINE;
+use crate::protocol::handshake::head::MAX_REQUEST_LINE;
 use crate::server::WebSocketServer;
 
 /// Limits of requests.

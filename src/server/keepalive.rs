@@ -12,9 +12,9 @@ use std::time::Duration;
 use smol::future::FutureExt;
 
 use crate::event_loop::{EventLoop, LoopHandle, next_turn};
+use crate::runtime::timers::Sleep;
 use crate::session::PING_AFTER;
 use crate::socket::{Clients, WebSocket};
-use crate::timers::Sleep;
 
 /// Begins to look after clients, until there are none.
 pub(super) fn start(event_loop: &LoopHandle, clients: &Arc<Clients>) {

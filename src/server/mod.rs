@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use slotwork_signals::{Handle, SharedSender, Signal, SignalRef};
 
-use crate::error::Error;
 use crate::event_loop::EventLoop;
-use crate::host_address::HostAddress;
-use crate::server::inner::Inner;
+use crate::server::state::Inner;
 use crate::socket::WebSocket;
-use crate::ssl_mode::SslMode;
-use crate::version::Version;
+use crate::types::error::Error;
+use crate::types::host_address::HostAddress;
+use crate::types::ssl_mode::SslMode;
+use crate::types::version::Version;
 
 mod accept;
 mod admission;
@@ -22,15 +22,15 @@ mod clients;
 mod cors_authenticator;
 mod gate;
 mod head_limits;
-mod inner;
 mod keepalive;
 mod opening;
 mod opening_handshake;
 mod origin_policy;
-#[cfg(feature = "tls")]
-mod secure;
 mod shutdown;
 mod socket_defaults;
+mod state;
+#[cfg(feature = "tls")]
+mod tls;
 mod verdict;
 mod verifier;
 mod weak;

@@ -11,19 +11,20 @@ use std::time::Duration;
 use log::debug;
 use smol::future::FutureExt;
 
-use crate::error::Error;
 use crate::event_loop::EventLoop;
-use crate::handshake::accept::{self, Agreement, Failure};
-use crate::handshake::refusal::Refusal;
-use crate::handshake::request::HandshakeRequest;
-use crate::handshake::subprotocol::ChosenSubprotocol;
+use crate::net::stream::Stream;
+use crate::net::upgrade;
+use crate::net::upgrade::server::{Agreement, Failure};
+use crate::protocol::handshake::refusal::Refusal;
+use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
+use crate::runtime::timers::Sleep;
 use crate::server::gate;
-use crate::server::inner::{Inner, send_away};
 use crate::server::opening_handshake::OpeningHandshake;
+use crate::server::state::{Inner, send_away};
 use crate::server::verdict::Grant;
 use crate::socket::{Accepted, UserData, WebSocket};
-use crate::stream::Stream;
-use crate::timers::Sleep;
+use crate::types::error::Error;
 
 /// A TCP connection whose peer is expected to begin an opening handshake.
 pub(super) struct Newcomer {
@@ -104,7 +105,7 @@ impl Newcomer {
         let Some(limits) = server.upgrade().map(|server| server.lock().head_limits) else { return };
         let received = mem::take(&mut self.received);
         let head = {
-            let head = pin!(accept::read_request(&mut self.stream, &received, limits));
+            let head = pin!(upgrade::server::read_request(&mut self.stream, &received, limits));
             timeout.keep(head).await
         };
         let outcome = match head {
@@ -127,7 +128,7 @@ impl Newcomer {
             Some(Err(Failure::Closed)) => debug!("{peer} waited when the server was closed"),
             None => {
                 report(server, &timeout.error(peer));
-                accept::answer_at_once(&mut self.stream, &Refusal::Timeout, server_name);
+                upgrade::server::answer_at_once(&mut self.stream, &Refusal::Timeout, server_name);
             }
         }
     }
@@ -155,7 +156,7 @@ impl Newcomer {
             server_name,
             headers: &headers,
         };
-        accept::upgrade(&mut self.stream, &request, &agreement).await?;
+        upgrade::server::upgrade(&mut self.stream, &request, &agreement).await?;
         Ok(Admitted { server, request, leftover, subprotocol, data })
     }
 
@@ -222,7 +223,7 @@ pub(super) fn report(server: &Weak<Inner>, error: &Error) {
 
 /// Answers and lets go; a peer that does not listen is not waited for.
 pub(super) async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
-    let answer = accept::refuse(stream, refusal, server_name);
+    let answer = upgrade::server::refuse(stream, refusal, server_name);
     answer.or(Sleep::new(REFUSAL_TIMEOUT)).await;
 }
 

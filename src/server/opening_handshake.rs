@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::handshake::request::HandshakeRequest;
 #[cfg(feature = "tls")]
-use crate::tls::TlsSession;
+use crate::net::tls::TlsSession;
+use crate::protocol::handshake::request::HandshakeRequest;
 
 /// A client that asks to be admitted: its request, and where it comes from.
 ///

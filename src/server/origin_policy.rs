@@ -1,9 +1,9 @@
 //! Which web pages may connect to a server.
 
-use crate::error::Error;
-use crate::handshake::origin::Origin;
-use crate::handshake::request::HandshakeRequest;
-use crate::ssl_mode::SslMode;
+use crate::protocol::handshake::origin::Origin;
+use crate::protocol::handshake::request::HandshakeRequest;
+use crate::types::error::Error;
+use crate::types::ssl_mode::SslMode;
 
 /// Which web pages may connect to a server.
 ///

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use smol::future::FutureExt;
 
-use crate::close_code::CloseCode;
 use crate::event_loop::EventLoop;
-use crate::server::inner::Inner;
+use crate::runtime::timers::Sleep;
 use crate::server::keepalive;
+use crate::server::state::Inner;
 use crate::socket::WebSocket;
-use crate::timers::Sleep;
+use crate::types::close_code::CloseCode;
 
 impl Inner {
     /// Stops accepting, asks all clients to close, and emits `closed` when they are gone.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::output_policy::OutputPolicy;
 use crate::server::WebSocketServer;
 use crate::session::Settings;
+use crate::types::output_policy::OutputPolicy;
 
 /// Defaults for sockets.
 impl WebSocketServer {

@@ -5,9 +5,9 @@ use std::fmt::{self, Display};
 
 use log::error;
 
-use crate::handshake::grammar;
-use crate::handshake::refusal::Refusal;
-use crate::handshake::rejection::Rejection;
+use crate::protocol::handshake::grammar;
+use crate::protocol::handshake::refusal::Refusal;
+use crate::protocol::handshake::rejection::Rejection;
 use crate::socket::UserData;
 
 /// What a verifier has decided about a client; see

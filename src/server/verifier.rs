@@ -7,11 +7,11 @@ use slotwork_signals::{Connection, SignalRef};
 use smol::channel::{self, Sender};
 use smol::future::FutureExt;
 
-use crate::handshake::refusal::Refusal;
-use crate::panics;
+use crate::protocol::handshake::refusal::Refusal;
+use crate::runtime::panics;
 use crate::server::WebSocketServer;
-use crate::server::inner::Inner;
 use crate::server::opening_handshake::OpeningHandshake;
+use crate::server::state::Inner;
 use crate::server::verdict::{Grant, Verdict};
 
 /// A question to the verifier. It is emitted as a signal: the verifier is a slot, which lives in the

@@ -3,7 +3,7 @@
 use std::sync::Weak;
 
 use crate::server::WebSocketServer;
-use crate::server::inner::Inner;
+use crate::server::state::Inner;
 
 /// A handle that does not keep its [`WebSocketServer`] alive.
 #[derive(Clone, Debug)]

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::error::Error;
-use crate::output_policy::OutputPolicy;
-use crate::protocol::fragmentation::Frames;
+use crate::protocol::frames::fragmentation::Frames;
 use crate::session::backlog::Backlog;
 use crate::session::gauge::{Gauge, Reading};
 use crate::session::outbox::Outbox;
 use crate::session::rare::{OUTPUT_LIMIT, OutputSettings};
 use crate::session::shared::Shared;
+use crate::types::error::Error;
+use crate::types::output_policy::OutputPolicy;
 
 /// What is to become of a message that is sent.
 pub(super) enum Admission {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::protocol::fragmentation::first_message;
+use crate::protocol::frames::fragmentation::first_message;
 use crate::session::outbox::{Chunk, HEADER_ROOM, Outbox};
 
 /// Whole messages that wait behind the output, so that they can be dropped.
@@ -107,8 +107,8 @@ const WORTH_SHARING: usize = 512;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::frame::Frame;
-    use crate::protocol::opcode::MessageKind;
+    use crate::protocol::frames::frame::Frame;
+    use crate::protocol::frames::opcode::MessageKind;
 
     fn push(backlog: &mut Backlog, payload: &[u8]) {
         backlog.push(payload.len(), |block| {

@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::protocol::buffer_pool::{BufferPool, good_capacity};
-use crate::reactor::keep_a_while;
+use crate::protocol::frames::buffer_pool::{BufferPool, good_capacity};
+use crate::runtime::reactor::keep_a_while;
 
 /// The pool of a thread, for messages that are assembled and for output.
 pub(super) type SharedPool = Rc<RefCell<BufferPool>>;
@@ -101,7 +101,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::reactor::Reactor;
+    use crate::runtime::reactor::Reactor;
 
     fn kept_bytes() -> usize {
         shared_pool().borrow().kept_bytes()

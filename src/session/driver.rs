@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::close_code::CloseCode;
-use crate::error::Error;
-use crate::panics;
-use crate::protocol::copying::append_bytes;
-use crate::protocol::decoder::{Decoded, Decoder};
-use crate::protocol::event::Event;
-use crate::protocol::limits::Limits;
-use crate::reactor::wake_later;
+use crate::net::stream::Stream;
+use crate::protocol::frames::copying::append_bytes;
+use crate::protocol::frames::decoder::{Decoded, Decoder};
+use crate::protocol::frames::event::Event;
+use crate::protocol::frames::limits::Limits;
+use crate::runtime::panics;
+use crate::runtime::reactor::wake_later;
+use crate::runtime::turn::{self};
 use crate::session::buffers::{SharedPool, note_use, put_buffer, shared_pool, take_buffer};
 use crate::session::holding::{Holding, WORTH_COUNTING};
 use crate::session::linger::Linger;
@@ -25,9 +25,9 @@ use crate::session::patience::{Lost, Patience, Signs};
 use crate::session::shared::Phase;
 use crate::session::turn::{News, Orders, Output, Received, Start};
 use crate::session::{Failure, OutputLevel};
-use crate::socket_state::SocketState;
-use crate::stream::Stream;
-use crate::turn::{self};
+use crate::types::close_code::CloseCode;
+use crate::types::error::Error;
+use crate::types::socket_state::SocketState;
 
 /// The task that owns the input of one connection, and keeps its observer alive.
 pub(crate) struct Driver<O: Observer> {

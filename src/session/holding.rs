@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::budget::{Charge, Holder};
-use crate::error::Error;
-use crate::output_policy::OutputPolicy;
-use crate::reactor::Source;
+use crate::runtime::memory_budget::{Charge, Holder};
+use crate::runtime::reactor::Source;
 use crate::session::admission::batch;
 use crate::session::shared::Shared;
 use crate::session::{Failure, Session};
+use crate::types::error::Error;
+use crate::types::output_policy::OutputPolicy;
 
 /// What some buffers of a connection take; there is a charge only while that is worth counting.
 #[derive(Default)]

@@ -8,8 +8,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::stream::Stream;
-use crate::timers::Sleep;
+use crate::net::stream::Stream;
+use crate::runtime::timers::Sleep;
 
 /// A connection whose sending direction ends and whose input is read and dropped.
 ///

@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
-use crate::mask_generator::MaskGenerator;
-use crate::panics;
-use crate::protocol::mask::MaskingKey;
-use crate::protocol::role::Role;
-use crate::random;
+use crate::protocol::frames::mask::MaskingKey;
+use crate::protocol::random;
+use crate::runtime::panics;
 use crate::session::Session;
 use crate::session::shared::Shared;
+use crate::types::mask_generator::MaskGenerator;
+use crate::types::role::Role;
 
 /// A generator, and the keys that it has made for the next frames.
 pub(super) struct Masks {

@@ -10,18 +10,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
-use crate::close_code::CloseCode;
-use crate::error::Error;
-use crate::protocol::frame::Frame;
-use crate::protocol::role::Role;
-use crate::send_status::SendStatus;
+use crate::net::stream::Stream;
+#[cfg(feature = "tls")]
+use crate::net::tls::TlsSession;
+use crate::protocol::frames::frame::Frame;
 use crate::session::rare::Timeouts;
 use crate::session::shared::{Phase, Shared};
 use crate::session::silence::Silence;
-use crate::socket_state::SocketState;
-use crate::stream::Stream;
-#[cfg(feature = "tls")]
-use crate::tls::TlsSession;
+use crate::types::close_code::CloseCode;
+use crate::types::error::Error;
+use crate::types::role::Role;
+use crate::types::send_status::SendStatus;
+use crate::types::socket_state::SocketState;
 
 mod admission;
 mod backlog;
@@ -40,8 +40,6 @@ mod sending;
 mod shared;
 mod silence;
 mod task;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod turn;

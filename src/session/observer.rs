@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::error::Error;
-use crate::protocol::event::Data;
+use crate::protocol::frames::event::Data;
+use crate::runtime::turn::Turn;
 use crate::session::{OutputLevel, Session};
-use crate::socket_state::SocketState;
-use crate::turn::Turn;
+use crate::types::error::Error;
+use crate::types::socket_state::SocketState;
 
 /// Whom a driver tells what happened on its connection.
 ///

@@ -6,14 +6,14 @@ use std::io::{self, IoSlice};
 use std::mem;
 use std::sync::Arc;
 
-use crate::protocol::copying::append_bytes;
-use crate::protocol::frame::Frame;
-use crate::protocol::frame_header::encoded_length;
-use crate::protocol::mask::MaskingKey;
-use crate::reactor::Source;
+use crate::net::stream::Stream;
+use crate::protocol::frames::copying::append_bytes;
+use crate::protocol::frames::frame::Frame;
+use crate::protocol::frames::frame_header::encoded_length;
+use crate::protocol::frames::mask::MaskingKey;
+use crate::runtime::reactor::Source;
 use crate::session::buffers::{put_buffer, take_buffer};
 use crate::session::holding::{COUNTED_AHEAD, Holding};
-use crate::stream::Stream;
 
 /// Encoded frames that wait to be written.
 ///

@@ -6,8 +6,9 @@
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use crate::runtime::clock;
+use crate::runtime::timers::{Deadline, after};
 use crate::session::rare::Timeouts;
-use crate::timers::{Deadline, after, clock};
 
 /// The deadlines of one connection. An idle one waits for nothing and has none.
 pub(super) struct Patience {

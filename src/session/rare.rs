@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use crate::close_code::CloseCode;
-use crate::error::Error;
-use crate::output_policy::OutputPolicy;
-use crate::protocol::limits::Limits;
+use crate::net::stream::options::SEND_BUFFER;
+use crate::protocol::frames::limits::Limits;
 use crate::session::Failure;
 use crate::session::backlog::Backlog;
 use crate::session::gauge::Gauge;
 use crate::session::masks::Masks;
-use crate::stream::options::SEND_BUFFER;
+use crate::types::close_code::CloseCode;
+use crate::types::error::Error;
+use crate::types::output_policy::OutputPolicy;
 
 /// Parts of a session that are allocated when they are needed: idle connections are many.
 #[derive(Default)]

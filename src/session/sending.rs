@@ -2,17 +2,17 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use crate::error::Error;
-use crate::output_policy::OutputPolicy;
-use crate::prepared_message::PreparedMessage;
-use crate::protocol::fragmentation::Frames;
-use crate::protocol::frame::Frame;
-use crate::protocol::opcode::MessageKind;
-use crate::protocol::role::Role;
-use crate::send_status::SendStatus;
+use crate::protocol::frames::fragmentation::Frames;
+use crate::protocol::frames::frame::Frame;
+use crate::protocol::frames::opcode::MessageKind;
+use crate::protocol::prepared_message::PreparedMessage;
 use crate::session::admission::Admission;
 use crate::session::shared::{Phase, Shared};
 use crate::session::{Failure, Session};
+use crate::types::error::Error;
+use crate::types::output_policy::OutputPolicy;
+use crate::types::role::Role;
+use crate::types::send_status::SendStatus;
 
 impl Session {
     /// Queues a message, to be written at the end of the loop's turn.

@@ -5,19 +5,19 @@ use std::mem;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::close_code::CloseCode;
-use crate::error::Error;
-use crate::protocol::close_frame::ClosePayload;
-use crate::protocol::frame::Frame;
-use crate::protocol::limits::Limits;
-use crate::protocol::mask::MaskingKey;
-use crate::protocol::role::Role;
-use crate::random;
+use crate::net::stream::Stream;
+use crate::protocol::frames::close_frame::ClosePayload;
+use crate::protocol::frames::frame::Frame;
+use crate::protocol::frames::limits::Limits;
+use crate::protocol::frames::mask::MaskingKey;
+use crate::protocol::random;
 use crate::session::Failure;
 use crate::session::outbox::{Outbox, Written};
 use crate::session::rare::{OUTGOING_FRAME_SIZE, Rare, Settings};
 use crate::session::silence::{Looks, Unconfirmed};
-use crate::stream::Stream;
+use crate::types::close_code::CloseCode;
+use crate::types::error::Error;
+use crate::types::role::Role;
 
 /// The state of a connection.
 pub(super) struct Shared {

@@ -4,16 +4,16 @@ use std::io::{self, ErrorKind};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::testing::{Record, Recorder, ScriptedConnection, Told};
-use crate::close_code::CloseCode;
-use crate::error::Error;
-use crate::protocol::frame::Frame;
-use crate::protocol::frame_header::ReservedBits;
-use crate::protocol::opcode::{MessageKind, Opcode};
-use crate::protocol::role::Role;
-use crate::send_status::SendStatus;
+use crate::protocol::frames::frame::Frame;
+use crate::protocol::frames::frame_header::ReservedBits;
+use crate::protocol::frames::opcode::{MessageKind, Opcode};
 use crate::session::rare::OUTPUT_LIMIT;
-use crate::socket_state::SocketState;
+use crate::testing::connection::{Record, Recorder, ScriptedConnection, Told};
+use crate::types::close_code::CloseCode;
+use crate::types::error::Error;
+use crate::types::role::Role;
+use crate::types::send_status::SendStatus;
+use crate::types::socket_state::SocketState;
 
 mod would_block;
 

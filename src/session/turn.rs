@@ -6,7 +6,7 @@ use std::io;
 
 use log::warn;
 
-use crate::protocol::limits::Limits;
+use crate::protocol::frames::limits::Limits;
 use crate::session::buffers::ReadBuffer;
 use crate::session::gauge::Reading;
 use crate::session::rare::Rare;

@@ -2,9 +2,9 @@
 
 use std::task::{Context, Poll};
 
-use crate::error::Error;
 use crate::session::Session;
 use crate::session::shared::{Phase, Shared};
+use crate::types::error::Error;
 
 impl Session {
     /// Waits until no more output waits than the high-water mark; also for a connection that is

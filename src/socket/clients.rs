@@ -8,7 +8,7 @@ use std::time::Duration;
 use slab::Slab;
 
 use crate::socket::WebSocket;
-use crate::socket::inner::Inner;
+use crate::socket::state::Inner;
 
 /// Knows the sockets that were taken from a server and have not disconnected.
 ///
@@ -31,7 +31,7 @@ struct Registry {
 }
 
 /// Where a socket stands among the clients of its server.
-pub(super) struct Membership {
+pub(crate) struct Membership {
     /// None for a socket that no server accepted.
     clients: Option<Arc<Clients>>,
     place: AtomicU32,
@@ -147,7 +147,7 @@ impl Registry {
 }
 
 impl Membership {
-    pub(super) fn new(clients: Option<Arc<Clients>>) -> Self {
+    pub(crate) fn new(clients: Option<Arc<Clients>>) -> Self {
         Self { clients, place: AtomicU32::new(OUTSIDE) }
     }
 
@@ -160,7 +160,7 @@ impl Membership {
     }
 
     /// Takes the socket out; it does not come back.
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         let place = self.place.swap(GONE, Ordering::AcqRel);
         if place < GONE
             && let Some(clients) = &self.clients

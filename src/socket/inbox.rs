@@ -6,12 +6,12 @@ use std::task::{Context, Poll, Waker};
 
 use slotwork_signals::{Connection, ScopedConnection};
 
-use crate::message::Message;
 use crate::socket::WebSocket;
+use crate::types::message::Message;
 
 /// Messages that nobody has read yet. When there are enough, the socket reads no more.
 #[derive(Default)]
-pub(super) struct Inbox(Mutex<State>);
+pub(crate) struct Inbox(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -26,7 +26,7 @@ struct State {
 
 impl Inbox {
     /// Connects an inbox to the socket's signals.
-    pub(super) fn connect(socket: &WebSocket) -> (Arc<Self>, [ScopedConnection; 3]) {
+    pub(crate) fn connect(socket: &WebSocket) -> (Arc<Self>, [ScopedConnection; 3]) {
         let inbox = Arc::new(Self::default());
         let (texts, bytes, end) = (Arc::clone(&inbox), Arc::clone(&inbox), Arc::clone(&inbox));
         let connections = [
@@ -42,7 +42,7 @@ impl Inbox {
     }
 
     /// Takes the next message, and lets the socket go on when there is room again.
-    pub(super) fn poll_take(&self, socket: &WebSocket, cx: &Context<'_>) -> Poll<Option<Message>> {
+    pub(crate) fn poll_take(&self, socket: &WebSocket, cx: &Context<'_>) -> Poll<Option<Message>> {
         let mut state = self.lock();
         if state.messages.is_empty() && !state.is_over && !state.is_awaited_by(cx.waker()) {
             drop(state);
@@ -71,14 +71,14 @@ impl Inbox {
     }
 
     /// Takes no more messages, and holds back none: the socket has disconnected, or nobody reads.
-    pub(super) fn close(&self, socket: &WebSocket) {
+    pub(crate) fn close(&self, socket: &WebSocket) {
         if self.end() {
             socket.inner.session.release_reading();
         }
     }
 
     /// Notes that no more messages come; returns whether the socket waits for room.
-    pub(super) fn end(&self) -> bool {
+    pub(crate) fn end(&self) -> bool {
         let mut state = self.lock();
         state.is_over = true;
         let holds = std::mem::take(&mut state.holds);

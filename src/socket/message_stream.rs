@@ -10,13 +10,13 @@ use futures_sink::Sink;
 use slotwork_signals::ScopedConnection;
 use smol::stream::Stream;
 
-use crate::close_code::CloseCode;
-use crate::error::Error;
-use crate::message::Message;
-use crate::send_status::SendStatus;
 use crate::socket::WebSocket;
 use crate::socket::inbox::Inbox;
-use crate::socket_state::SocketState;
+use crate::types::close_code::CloseCode;
+use crate::types::error::Error;
+use crate::types::message::Message;
+use crate::types::send_status::SendStatus;
+use crate::types::socket_state::SocketState;
 
 /// A socket as a `Stream` and a `Sink` of messages, made by [`WebSocket::message_stream`].
 ///

@@ -8,39 +8,34 @@ use std::time::Duration;
 
 use slotwork_signals::{Handle, SharedSender};
 
-use crate::close_code::CloseCode;
-use crate::error::Error;
-use crate::handshake::request::HandshakeRequest;
-use crate::prepared_message::PreparedMessage;
-use crate::protocol::opcode::MessageKind;
-use crate::send_status::SendStatus;
-use crate::socket::inner::Inner;
-use crate::socket_state::SocketState;
-use crate::version::Version;
+use crate::protocol::frames::opcode::MessageKind;
+use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::prepared_message::PreparedMessage;
+use crate::socket::state::Inner;
+use crate::types::close_code::CloseCode;
+use crate::types::error::Error;
+use crate::types::send_status::SendStatus;
+use crate::types::socket_state::SocketState;
+use crate::types::version::Version;
 
-mod client;
-mod client_end;
+pub(crate) mod client;
 mod clients;
 mod inbox;
-mod inner;
 mod message_stream;
-mod open;
 mod output;
 mod rare_signals;
-mod reach;
 mod receive_queue;
-#[cfg(feature = "tls")]
-mod secure;
 mod settings;
 mod signals;
+mod state;
 mod timeouts;
 mod upgraded;
 mod user_data;
 mod weak;
 
 pub(crate) use clients::Clients;
-pub(crate) use inner::Accepted;
 pub use message_stream::MessageStream;
+pub(crate) use state::Accepted;
 pub(crate) use user_data::UserData;
 pub use weak::WeakWebSocket;
 

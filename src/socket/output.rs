@@ -2,8 +2,8 @@
 
 use slotwork_signals::SignalRef;
 
-use crate::output_policy::OutputPolicy;
 use crate::socket::WebSocket;
+use crate::types::output_policy::OutputPolicy;
 
 /// Slow readers.
 impl WebSocket {

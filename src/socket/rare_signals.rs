@@ -4,41 +4,41 @@ use std::sync::Arc;
 
 use slotwork_signals::Signal;
 
-use crate::authenticator::Authenticator;
-use crate::binary_frame::BinaryFrame;
-use crate::error::Error;
-use crate::pong::Pong;
-use crate::protocol::event::Data;
-use crate::socket::inner::Inner;
-use crate::socket_state::SocketState;
-use crate::text_frame::TextFrame;
+use crate::protocol::frames::event::Data;
+use crate::socket::state::Inner;
+use crate::types::authenticator::Authenticator;
+use crate::types::binary_frame::BinaryFrame;
+use crate::types::error::Error;
+use crate::types::pong::Pong;
+use crate::types::socket_state::SocketState;
+use crate::types::text_frame::TextFrame;
 #[cfg(feature = "tls")]
-use crate::tls_error::TlsError;
+use crate::types::tls_error::TlsError;
 
 /// Signals that are allocated together when one of them is asked for.
 #[derive(Default)]
-pub(super) struct RareSignals {
-    pub(super) connected: Signal<()>,
-    pub(super) authentication_required: Signal<Authenticator>,
-    pub(super) proxy_authentication_required: Signal<Authenticator>,
-    pub(super) text_frame_received: Signal<TextFrame>,
-    pub(super) binary_frame_received: Signal<BinaryFrame>,
-    pub(super) pong: Signal<Pong>,
-    pub(super) bytes_written: Signal<usize>,
-    pub(super) high_water_reached: Signal<()>,
-    pub(super) output_drained: Signal<()>,
-    pub(super) about_to_close: Signal<()>,
-    pub(super) state_changed: Signal<SocketState>,
-    pub(super) error_occurred: Signal<Error>,
+pub(crate) struct RareSignals {
+    pub(crate) connected: Signal<()>,
+    pub(crate) authentication_required: Signal<Authenticator>,
+    pub(crate) proxy_authentication_required: Signal<Authenticator>,
+    pub(crate) text_frame_received: Signal<TextFrame>,
+    pub(crate) binary_frame_received: Signal<BinaryFrame>,
+    pub(crate) pong: Signal<Pong>,
+    pub(crate) bytes_written: Signal<usize>,
+    pub(crate) high_water_reached: Signal<()>,
+    pub(crate) output_drained: Signal<()>,
+    pub(crate) about_to_close: Signal<()>,
+    pub(crate) state_changed: Signal<SocketState>,
+    pub(crate) error_occurred: Signal<Error>,
     #[cfg(feature = "tls")]
-    pub(super) tls_errors: Signal<[TlsError]>,
+    pub(crate) tls_errors: Signal<[TlsError]>,
     #[cfg(feature = "tls")]
-    pub(super) peer_verify_error: Signal<TlsError>,
+    pub(crate) peer_verify_error: Signal<TlsError>,
 }
 
 impl RareSignals {
     /// Frees all slots, behind the calls that are queued; keeps `owner` until then.
-    pub(super) fn finish(&self, owner: &Arc<Inner>) {
+    pub(crate) fn finish(&self, owner: &Arc<Inner>) {
         self.connected.finish(owner);
         self.authentication_required.finish(owner);
         self.proxy_authentication_required.finish(owner);
@@ -59,12 +59,12 @@ impl RareSignals {
     }
 
     /// Returns whether somebody listens to single frames.
-    pub(super) fn wants_frames(&self) -> bool {
+    pub(crate) fn wants_frames(&self) -> bool {
         self.text_frame_received.slot_count() + self.binary_frame_received.slot_count() > 0
     }
 
     /// Emits a frame, which is copied only when somebody listens.
-    pub(super) fn emit_frame(&self, frame: Data<'_>, is_last_frame: bool) {
+    pub(crate) fn emit_frame(&self, frame: Data<'_>, is_last_frame: bool) {
         match frame {
             Data::Text(text) if self.text_frame_received.slot_count() > 0 => {
                 self.text_frame_received.emit(&TextFrame { text: text.into(), is_last_frame });

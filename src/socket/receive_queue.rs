@@ -10,16 +10,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use log::warn;
 use slotwork_signals::{DeliveryGuard, Handle, SharedSender};
 
-use crate::binary_frame::BinaryFrame;
-use crate::close_code::CloseCode;
-use crate::pong::Pong;
 use crate::session::Settings;
 use crate::socket::WebSocket;
-use crate::text_frame::TextFrame;
+use crate::types::binary_frame::BinaryFrame;
+use crate::types::close_code::CloseCode;
+use crate::types::pong::Pong;
+use crate::types::text_frame::TextFrame;
 
 /// What waits for the slots of one socket.
 #[derive(Default)]
-pub(super) struct ReceiveQueue(Mutex<State>);
+pub(crate) struct ReceiveQueue(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -49,7 +49,7 @@ struct Delivery {
 
 impl WebSocket {
     /// Returns the socket as the queued calls of its slots hold it.
-    pub(super) fn shared_sender(&self) -> SharedSender {
+    pub(crate) fn shared_sender(&self) -> SharedSender {
         let socket = self.downgrade();
         SharedSender::with_guard(move |value| {
             let guard: Box<dyn DeliveryGuard + Send> =
@@ -59,7 +59,7 @@ impl WebSocket {
     }
 
     /// Holds the peer back, or lets it go on, as a new limit wants it.
-    pub(super) fn look_at_receive_queue(&self) {
+    pub(crate) fn look_at_receive_queue(&self) {
         if let Some(queue) = self.inner.used_receive_queue() {
             queue.change(self, |_| {});
         }

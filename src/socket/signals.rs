@@ -2,13 +2,13 @@
 
 use slotwork_signals::SignalRef;
 
-use crate::authenticator::Authenticator;
-use crate::binary_frame::BinaryFrame;
-use crate::error::Error;
-use crate::pong::Pong;
 use crate::socket::WebSocket;
-use crate::socket_state::SocketState;
-use crate::text_frame::TextFrame;
+use crate::types::authenticator::Authenticator;
+use crate::types::binary_frame::BinaryFrame;
+use crate::types::error::Error;
+use crate::types::pong::Pong;
+use crate::types::socket_state::SocketState;
+use crate::types::text_frame::TextFrame;
 
 /// Signals.
 impl WebSocket {

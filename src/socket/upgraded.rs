@@ -4,12 +4,12 @@ use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use crate::error::Error;
 use crate::event_loop::EventLoop;
-use crate::protocol::role::Role;
+use crate::net::stream::{Adopted, Stream};
 use crate::socket::WebSocket;
-use crate::socket::inner::Inner;
-use crate::stream::{Adopted, Stream};
+use crate::socket::state::Inner;
+use crate::types::error::Error;
+use crate::types::role::Role;
 
 /// Connections of others.
 impl WebSocket {

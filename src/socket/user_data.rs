@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::panics;
+use crate::runtime::panics;
 use crate::socket::WebSocket;
 
 /// A value of any type that a program has attached to a socket.
@@ -33,11 +33,11 @@ impl fmt::Debug for UserData {
 
 /// The values of a socket, one of each type.
 #[derive(Default)]
-pub(super) struct UserDataSet(Vec<UserData>);
+pub(crate) struct UserDataSet(Vec<UserData>);
 
 impl UserDataSet {
     /// Sets the value of its type; returns the former one, to be dropped where nothing is locked.
-    pub(super) fn set(&mut self, data: UserData) -> Option<UserData> {
+    pub(crate) fn set(&mut self, data: UserData) -> Option<UserData> {
         let former = self.0.iter().position(|slot| slot.is_like(&data));
         let former = former.map(|place| self.0.swap_remove(place));
         self.0.push(data);

@@ -3,7 +3,7 @@
 use std::sync::Weak;
 
 use crate::socket::WebSocket;
-use crate::socket::inner::Inner;
+use crate::socket::state::Inner;
 
 /// A handle that does not keep its [`WebSocket`] alive.
 ///
@@ -16,7 +16,7 @@ pub struct WeakWebSocket {
 }
 
 impl WeakWebSocket {
-    pub(super) fn new(inner: Weak<Inner>) -> Self {
+    pub(crate) fn new(inner: Weak<Inner>) -> Self {
         Self { inner }
     }
 

@@ -1,6 +1,6 @@
 //! Models of how an event loop falls asleep and is woken: loom tries the orders of all steps.
 //!
-//! The protocol is the crate's own file, compiled anew with the atomics of `sync` beside this one.
+//! The protocol is the crate's own file, compiled anew with the atomics of `runtime/sync.rs` here.
 //! The queue and the poll are stand-ins. A wake that is lost is a deadlock here, which loom reports.
 
 #![allow(dead_code, reason = "a model needs only a part of the crate's file")]
@@ -16,7 +16,11 @@ use crate::sleep::Sleep;
 
 #[path = "../../src/event_loop/sleep.rs"]
 mod sleep;
-mod sync;
+
+/// Stands for the floor of that name.
+mod runtime {
+    pub(crate) mod sync;
+}
 
 /// A loop that sleeps, or is about to, sees every call that two other threads post.
 #[test]

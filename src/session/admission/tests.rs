@@ -2,16 +2,16 @@
 
 use std::io;
 
-use crate::close_code::CloseCode;
-use crate::error::Error;
-use crate::output_policy::OutputPolicy;
-use crate::protocol::limits::Limits;
-use crate::protocol::opcode::MessageKind;
-use crate::protocol::role::Role;
-use crate::protocol::testing::{Random, Received, decode_reads};
-use crate::send_status::SendStatus;
+use crate::protocol::frames::limits::Limits;
+use crate::protocol::frames::opcode::MessageKind;
 use crate::session::OutputLevel;
-use crate::session::testing::{ScriptedConnection, Told};
+use crate::testing::connection::{ScriptedConnection, Told};
+use crate::testing::frames::{Random, Received, decode_reads};
+use crate::types::close_code::CloseCode;
+use crate::types::error::Error;
+use crate::types::output_policy::OutputPolicy;
+use crate::types::role::Role;
+use crate::types::send_status::SendStatus;
 
 /// A connection whose kernel takes nothing yet.
 fn connection(policy: OutputPolicy, limit: usize) -> io::Result<ScriptedConnection> {

@@ -1,7 +1,7 @@
 //! Which chunks the output is kept in, and where its frames begin.
 
 use super::*;
-use crate::protocol::opcode::MessageKind;
+use crate::protocol::frames::opcode::MessageKind;
 
 fn own(outbox: &Outbox) -> Option<&[u8]> {
     match &outbox.0.as_ref()?.chunk {

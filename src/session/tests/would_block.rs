@@ -3,10 +3,10 @@
 
 use std::io;
 
-use super::{Record, echoing, masked};
-use crate::protocol::opcode::{MessageKind, Opcode};
-use crate::session::testing::{ScriptedConnection, Told};
-use crate::socket_state::SocketState;
+use crate::protocol::frames::opcode::{MessageKind, Opcode};
+use crate::session::tests::{Record, echoing, masked};
+use crate::testing::connection::{ScriptedConnection, Told};
+use crate::types::socket_state::SocketState;
 
 fn echoing_there() -> io::Result<ScriptedConnection> {
     let connection = echoing()?;

@@ -1,0 +1,193 @@
+//! What watches a descriptor for all its notifiers: the system watches each of them once.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::RawFd;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use log::error;
+use mio::unix::SourceFd;
+use smol::Task;
+
+use crate::event_loop::EventLoop;
+use crate::runtime::reactor::{Reactor, Registration, Source};
+
+/// The registration of a descriptor, which the notifiers of this thread share.
+pub(super) struct Watch {
+    descriptor: RawFd,
+    reactor: Rc<Reactor>,
+    registration: Registration,
+    is_registered: Cell<bool>,
+    interests: RefCell<Vec<Rc<Interest>>>,
+    task: Cell<Option<Task<()>>>,
+}
+
+/// What one notifier wants to be told, and what there is to tell.
+#[derive(Default)]
+pub(super) struct Interest {
+    pub(super) reads: Cell<bool>,
+    pub(super) writes: Cell<bool>,
+    is_readable: Cell<bool>,
+    is_writable: Cell<bool>,
+    /// Of the notifier's own task: one whose slot runs a loop does not hold up the others.
+    waker: Cell<Option<Waker>>,
+}
+
+impl Watch {
+    /// Returns the watch of a descriptor, made by its first notifier.
+    pub(super) fn of(descriptor: RawFd) -> io::Result<Rc<Self>> {
+        let known = WATCHES.try_with(|watches| watches.borrow().get(&descriptor)?.upgrade());
+        if let Ok(Some(watch)) = known {
+            return Ok(watch);
+        }
+        let reactor = Reactor::current()?;
+        let watch = Rc::new(Self {
+            descriptor,
+            registration: reactor.reserve()?,
+            reactor,
+            is_registered: Cell::new(false),
+            interests: RefCell::default(),
+            task: Cell::default(),
+        });
+        let source = Arc::clone(watch.registration.source());
+        let task = EventLoop::current().spawn(hand_on_for_ever(Rc::downgrade(&watch), source));
+        watch.task.set(Some(task));
+        // At the thread's very end no other notifier will ask for it.
+        let _ = WATCHES.try_with(|watches| {
+            watches.borrow_mut().insert(descriptor, Rc::downgrade(&watch));
+        });
+        Ok(watch)
+    }
+
+    /// Adds a notifier, unless the system refuses to watch for what it wants.
+    pub(super) fn add(&self, interest: &Rc<Interest>) -> io::Result<()> {
+        self.interests.borrow_mut().push(Rc::clone(interest));
+        let outcome = self.watch();
+        if outcome.is_err() {
+            self.remove(interest);
+        }
+        outcome
+    }
+
+    /// Takes a notifier away; the others are told as before.
+    pub(super) fn remove(&self, interest: &Rc<Interest>) {
+        self.interests.borrow_mut().retain(|other| !Rc::ptr_eq(other, interest));
+        self.watch_anew();
+    }
+
+    /// Watches for what is wanted now; the next poll tells it even if it is no news.
+    pub(super) fn watch_anew(&self) {
+        if let Err(error) = self.watch() {
+            error!("cannot watch a descriptor any more: {error}");
+        }
+    }
+
+    fn watch(&self) -> io::Result<()> {
+        let source = self.registration.source();
+        source.clear_readable();
+        source.clear_writable();
+        let (registry, token) = (self.reactor.registry(), self.registration.token());
+        let mut descriptor = SourceFd(&self.descriptor);
+        let Some(wanted) = self.wanted() else {
+            let was_registered = self.is_registered.replace(false);
+            return if was_registered { registry.deregister(&mut descriptor) } else { Ok(()) };
+        };
+        if self.is_registered.get() {
+            match registry.reregister(&mut descriptor, token, wanted) {
+                // It was closed too early, and its number stands for another by now.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                outcome => return outcome,
+            }
+        }
+        let outcome = registry.register(&mut descriptor, token, wanted);
+        self.is_registered.set(outcome.is_ok());
+        outcome
+    }
+
+    /// Returns what any notifier wants.
+    fn wanted(&self) -> Option<mio::Interest> {
+        let interests = self.interests.borrow();
+        let reads = interests.iter().any(|interest| interest.reads.get());
+        let writes = interests.iter().any(|interest| interest.writes.get());
+        match (reads, writes) {
+            (true, true) => Some(mio::Interest::READABLE | mio::Interest::WRITABLE),
+            (true, false) => Some(mio::Interest::READABLE),
+            (false, true) => Some(mio::Interest::WRITABLE),
+            (false, false) => None,
+        }
+    }
+
+    fn hand_on(&self, is_readable: bool, is_writable: bool) {
+        for interest in self.interests.borrow().iter() {
+            interest.note(is_readable, is_writable);
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.watch_anew();
+        let _ = WATCHES.try_with(|watches| {
+            let mut watches = watches.borrow_mut();
+            if watches.get(&self.descriptor).is_some_and(|watch| watch.strong_count() == 0) {
+                watches.remove(&self.descriptor);
+            }
+        });
+    }
+}
+
+impl Interest {
+    /// Waits until there is something to tell, and returns whether it is about reading, and writing.
+    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<(bool, bool)> {
+        match (self.is_readable.take(), self.is_writable.take()) {
+            (false, false) => {
+                self.waker.set(Some(cx.waker().clone()));
+                Poll::Pending
+            }
+            ready => Poll::Ready(ready),
+        }
+    }
+
+    /// Forgets what there is to tell; returns whether there was anything.
+    pub(super) fn forget(&self) -> bool {
+        let was_readable = self.is_readable.take();
+        self.is_writable.take() || was_readable
+    }
+
+    fn note(&self, is_readable: bool, is_writable: bool) {
+        let (reads, writes) = (is_readable && self.reads.get(), is_writable && self.writes.get());
+        if reads || writes {
+            self.is_readable.set(reads || self.is_readable.get());
+            self.is_writable.set(writes || self.is_writable.get());
+            if let Some(waker) = self.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+}
+
+/// Waits for events and hands them on to the notifiers, as long as there are some.
+async fn hand_on_for_ever(watch: Weak<Watch>, source: Arc<Source>) {
+    loop {
+        let (is_readable, is_writable) = poll_fn(|cx| {
+            source.set_waker(cx.waker());
+            match (source.is_readable(), source.is_writable()) {
+                (false, false) => Poll::Pending,
+                ready => Poll::Ready(ready),
+            }
+        })
+        .await;
+        source.clear_readable();
+        source.clear_writable();
+        let Some(watch) = watch.upgrade() else { return };
+        watch.hand_on(is_readable, is_writable);
+    }
+}
+
+thread_local! {
+    static WATCHES: RefCell<BTreeMap<RawFd, Weak<Watch>>> = const { RefCell::new(BTreeMap::new()) };
+}

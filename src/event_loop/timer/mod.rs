@@ -1,0 +1,216 @@
+//! Timers, as objects with a signal.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use slotwork_signals::host::{Origin, watched_call};
+use slotwork_signals::{Handle, Receiver, SignalRef, WeakReceiver};
+
+use crate::event_loop::EventLoop;
+use crate::runtime::clock;
+use crate::runtime::timers::{Expiry, after};
+
+mod inner;
+mod weak;
+
+use inner::Inner;
+
+pub use weak::WeakTimer;
+
+/// Emits a signal again and again, or once, when an interval has passed.
+///
+/// A cheap handle: clones are the same timer. It belongs to the thread that made it, and expires
+/// while that thread's [`EventLoop`] runs; dropping the last handle stops it. It never expires
+/// early. One that is late, because the loop was busy, expires once and goes on in step with its
+/// start, so that it does not drift.
+///
+/// # Qt
+///
+/// `QTimer` with `Qt::PreciseTimer`; there are no coarse timers.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use slotwork::{EventLoop, Timer};
+///
+/// let timer = Timer::new();
+/// timer.timeout().connect(|timer, ()| {
+///     timer.stop();
+///     EventLoop::current().quit();
+/// });
+/// timer.start(Duration::from_millis(1));
+/// EventLoop::current().exec();
+///
+/// assert!(!timer.is_active());
+/// ```
+#[doc(alias = "QChronoTimer")]
+#[derive(Clone)]
+pub struct Timer {
+    inner: Rc<Inner>,
+}
+
+impl Timer {
+    /// Makes a timer that is not active, with an interval of 0 and for more than a single shot.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { inner: Inner::new(EventLoop::current().timers()) }
+    }
+
+    /// Calls `slot` once, after `duration`, from the event loop.
+    ///
+    /// With a duration of 0 it is a call like that of [`EventLoop::defer_to`], and keeps its place
+    /// among those and the queued slots.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{EventLoop, Timer};
+    ///
+    /// Timer::single_shot(Duration::from_millis(1), || EventLoop::current().exit(3));
+    ///
+    /// assert_eq!(EventLoop::current().exec(), 3);
+    /// ```
+    #[doc(alias = "singleShot")]
+    #[track_caller]
+    pub fn single_shot(duration: Duration, slot: impl FnOnce() + 'static) {
+        Self::single_shot_to(duration, (), |()| slot());
+    }
+
+    /// Calls `slot` once, after `duration`, unless `receiver` is gone by then.
+    ///
+    /// The receiver is held weakly and lent to the slot, as with
+    /// [`connect_to`](slotwork_signals::Signal::connect_to).
+    ///
+    /// # Qt
+    ///
+    /// `QTimer::singleShot()` with a context object, or a receiver and its member.
+    #[doc(alias = "singleShot")]
+    #[track_caller]
+    pub fn single_shot_to<R: Receiver>(
+        duration: Duration,
+        receiver: R,
+        slot: impl FnOnce(&R::Strong) + 'static,
+    ) {
+        let event_loop = EventLoop::current();
+        if duration.is_zero() {
+            return event_loop.defer_to(receiver, slot);
+        }
+        let (receiver, origin) = (receiver.downgrade(), Origin::here());
+        let call = move || {
+            if let Some(receiver) = receiver.upgrade() {
+                watched_call("single shot started", origin, || slot(&receiver));
+            }
+        };
+        let deadline = after(clock::now(), duration);
+        event_loop.timers().insert(deadline, Expiry::Call(Box::new(call)));
+    }
+
+    /// Sets the interval and starts; an active timer starts anew.
+    ///
+    /// With 0 it expires in each turn of the loop, as soon as what was ready has been done.
+    pub fn start(&self, interval: Duration) {
+        self.inner.interval.set(interval);
+        self.inner.start();
+    }
+
+    /// Starts with the interval it has; an active timer starts anew.
+    ///
+    /// # Qt
+    ///
+    /// `QTimer::start()` without an argument.
+    pub fn restart(&self) {
+        self.inner.start();
+    }
+
+    /// Stops the timer, if it is active: it does not expire any more.
+    pub fn stop(&self) {
+        self.inner.stop();
+    }
+
+    /// Sets the interval; an active timer starts anew with it.
+    #[doc(alias = "setInterval")]
+    pub fn set_interval(&self, interval: Duration) {
+        self.inner.interval.set(interval);
+        if self.is_active() {
+            self.inner.start();
+        }
+    }
+
+    /// Sets whether the timer stops by itself, just before it emits `timeout`.
+    ///
+    /// The default is that it does not.
+    #[doc(alias = "setSingleShot")]
+    pub fn set_single_shot(&self, is_single_shot: bool) {
+        self.inner.is_single_shot.set(is_single_shot);
+    }
+
+    /// Returns the interval.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        self.inner.interval.get()
+    }
+
+    /// Returns how long it is until the timer expires, 0 when it is late; `None` when not active.
+    #[doc(alias = "remainingTime")]
+    #[must_use]
+    pub fn remaining_time(&self) -> Option<Duration> {
+        self.inner.remaining_time()
+    }
+
+    /// Returns whether the timer runs.
+    #[doc(alias = "isActive")]
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.inner.is_active()
+    }
+
+    /// Returns whether the timer stops by itself when it expires.
+    #[doc(alias = "isSingleShot")]
+    #[must_use]
+    pub fn is_single_shot(&self) -> bool {
+        self.inner.is_single_shot.get()
+    }
+
+    /// Emitted when the timer expires.
+    ///
+    /// A slot may stop, restart or drop the timer. While a slot runs a loop of its own, its timer
+    /// does not expire again, unless the slot has started it anew.
+    #[doc(alias = "callOnTimeout")]
+    #[must_use]
+    pub fn timeout(&self) -> SignalRef<'_, Self, ()> {
+        SignalRef::new(self, &self.inner.timeout)
+    }
+}
+
+impl Default for Timer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Handle for Timer {
+    type Weak = WeakTimer;
+
+    fn downgrade(&self) -> WeakTimer {
+        WeakTimer::new(Rc::downgrade(&self.inner))
+    }
+
+    fn upgrade(weak: &WeakTimer) -> Option<Self> {
+        weak.upgrade()
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let remaining = self.remaining_time();
+        f.debug_struct("Timer")
+            .field("interval", &self.interval())
+            .field("remaining_time", &remaining)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,165 @@
+//! A listening TCP socket on the reactor of a loop.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+#[cfg(unix)]
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+
+use mio::net;
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+
+use crate::net::stream::TcpStream;
+use crate::net::stream::options::{self, SEND_BUFFER};
+use crate::runtime::reactor::{Reactor, Registration, Source};
+use crate::types::host_address::HostAddress;
+
+/// A listening socket, which any thread can close at once.
+pub(crate) struct Listener {
+    io: Mutex<Option<net::TcpListener>>,
+    local_address: SocketAddr,
+    source: OnceLock<Arc<Source>>,
+}
+
+impl Listener {
+    /// Binds and listens; nothing is accepted before it is watched.
+    pub(crate) fn bind(address: HostAddress, port: u16) -> io::Result<Self> {
+        let listener = match bind(address, SocketAddr::new(address.ip(), port)) {
+            Err(_) if address == HostAddress::Any && !has_ipv6() => {
+                bind(HostAddress::AnyIPv4, SocketAddr::new(HostAddress::AnyIPv4.ip(), port))?
+            }
+            result => result?,
+        };
+        let local_address = listener.local_addr()?;
+        Ok(Self::new(listener, local_address))
+    }
+
+    /// Takes a socket that listens already; returns what it listens on, too.
+    pub(crate) fn adopt(listener: TcpListener) -> io::Result<(Self, HostAddress)> {
+        let local_address = listener.local_addr()?;
+        check_listening(&SockRef::from(&listener))?;
+        listener.set_nonblocking(true)?;
+        let address = match local_address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => HostAddress::AnyIPv4,
+            IpAddr::V6(ip) if ip.is_unspecified() => {
+                let is_dual = !SockRef::from(&listener).only_v6()?;
+                if is_dual { HostAddress::Any } else { HostAddress::AnyIPv6 }
+            }
+            ip => HostAddress::Ip(ip),
+        };
+        Ok((Self::new(listener, local_address), address))
+    }
+
+    fn new(listener: TcpListener, local_address: SocketAddr) -> Self {
+        // Accepted connections inherit it.
+        options::set_unsent_limit(&SockRef::from(&listener), Some(SEND_BUFFER));
+        let io = Mutex::new(Some(net::TcpListener::from_std(listener)));
+        Self { io, local_address, source: OnceLock::new() }
+    }
+
+    pub(crate) const fn local_address(&self) -> SocketAddr {
+        self.local_address
+    }
+
+    /// Returns the descriptor; `None` when it is closed.
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Option<RawFd> {
+        let io = self.io.lock().unwrap_or_else(PoisonError::into_inner);
+        io.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
+    /// Frees the port at once; whoever accepts is told that it is over.
+    pub(crate) fn close(&self) {
+        let listener = self.io.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(listener);
+        self.wake();
+    }
+
+    /// Lets whoever accepts look again.
+    pub(crate) fn wake(&self) {
+        if let Some(source) = self.source.get() {
+            source.wake();
+        }
+    }
+
+    /// Watches the socket with the reactor of this thread; `None` when it is closed already.
+    pub(crate) fn watch(self: &Arc<Self>) -> io::Result<Option<Incoming>> {
+        let mut io = self.io.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(listener) = io.as_mut() else { return Ok(None) };
+        let registration = Reactor::current()?.register(listener)?;
+        drop(io);
+        // A listener is watched once; a second watch would find the descriptor in use.
+        let _ = self.source.set(Arc::clone(registration.source()));
+        Ok(Some(Incoming { listener: Arc::clone(self), registration }))
+    }
+}
+
+/// The connections that arrive at a watched listener.
+pub(crate) struct Incoming {
+    listener: Arc<Listener>,
+    registration: Registration,
+}
+
+impl Incoming {
+    /// Waits until the listener is closed.
+    pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.registration.source().set_waker(cx.waker());
+        let io = self.listener.io.lock().unwrap_or_else(PoisonError::into_inner);
+        if io.is_none() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Accepts the next connection; `None` when the listener was closed.
+    pub(crate) fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<(TcpStream, SocketAddr)>>> {
+        self.registration.source().set_waker(cx.waker());
+        let io = self.listener.io.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(listener) = io.as_ref() else { return Poll::Ready(None) };
+        match listener.accept() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.registration.source().clear_readable();
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Some(Err(error))),
+            Ok((stream, peer)) => {
+                drop(io);
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                Poll::Ready(Some(TcpStream::new(stream).map(|stream| (stream, peer))))
+            }
+        }
+    }
+}
+
+fn bind(kind: HostAddress, address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(kind != HostAddress::Any)?;
+    }
+    // A restarted server gets its port although old connections are still winding down.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Fails when a socket does not listen, as far as the system tells: nothing would ever come.
+fn check_listening(socket: &SockRef<'_>) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    if !socket.is_listener()? {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket does not listen"));
+    }
+    let _ = socket;
+    Ok(())
+}
+
+/// Returns whether this machine has IPv6 at all.
+fn has_ipv6() -> bool {
+    bind(HostAddress::LocalHostIPv6, SocketAddr::new(HostAddress::LocalHostIPv6.ip(), 0)).is_ok()
+}
+
+/// How many connections the kernel keeps until they are accepted: a burst of clients finds room.
+const BACKLOG: i32 = 4096;

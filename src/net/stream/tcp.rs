@@ -1,0 +1,183 @@
+//! A TCP connection on the reactor of a loop.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use mio::net;
+use socket2::SockRef;
+
+use crate::net::stream::options::{self, SEND_BUFFER};
+use crate::runtime::reactor::{Reactor, Registration, Source};
+
+/// A TCP connection whose readiness is known.
+///
+/// Tests put a script in the kernel's place.
+pub(crate) struct TcpStream<I = net::TcpStream> {
+    pub(crate) io: I,
+    pub(crate) registration: Registration,
+}
+
+impl TcpStream {
+    /// Watches an accepted connection with the reactor of this thread.
+    pub(crate) fn new(mut io: net::TcpStream) -> io::Result<Self> {
+        // Small messages leave at once; the output is gathered by us, not by the kernel. Some systems
+        // refuse it for a connection that the peer has ended already: reading will tell that.
+        let _ = io.set_nodelay(true);
+        let registration = Reactor::current()?.register(&mut io)?;
+        Ok(Self { io, registration })
+    }
+
+    /// Begins to connect, with the reactor of this thread.
+    pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = Self::new(net::TcpStream::connect(address)?)?;
+        stream.set_unsent_limit(Some(SEND_BUFFER));
+        // An event will tell when the connection is there, or has failed.
+        stream.source().clear_writable();
+        Ok(stream)
+    }
+
+    /// Waits until the connection is there.
+    pub(crate) fn poll_connected(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.source().set_waker(cx.waker());
+        if !self.source().is_writable() {
+            return Poll::Pending;
+        }
+        if let Some(error) = self.io.take_error()? {
+            return Poll::Ready(Err(error));
+        }
+        // An event in vain: mio has to learn of it, or there may be no other one.
+        let would_block = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotConnected => io::ErrorKind::WouldBlock.into(),
+            _ => error,
+        };
+        match self.io.try_io(|| self.io.peer_addr().map_err(would_block)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.source().clear_writable();
+                Poll::Pending
+            }
+            result => Poll::Ready(result.map(drop)),
+        }
+    }
+
+    pub(crate) fn peer_address(&self) -> io::Result<SocketAddr> {
+        let address = self.io.peer_addr()?;
+        Ok(SocketAddr::new(address.ip().to_canonical(), address.port()))
+    }
+
+    pub(crate) fn set_unsent_limit(&self, limit: Option<usize>) {
+        options::set_unsent_limit(&SockRef::from(&self.io), limit);
+    }
+
+    pub(crate) fn set_send_buffer(&self, size: Option<usize>) {
+        options::set_send_buffer(&SockRef::from(&self.io), size);
+    }
+
+    pub(crate) fn set_user_timeout(&self, timeout: Option<Duration>) -> bool {
+        options::set_user_timeout(&SockRef::from(&self.io), timeout)
+    }
+
+    /// Returns whether the peer has ended, or the connection has failed, with nothing left to read.
+    pub(crate) fn is_at_end(&self) -> bool {
+        match self.io.peek(&mut [0]) {
+            Ok(count) => count == 0,
+            Err(error) => {
+                !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+            }
+        }
+    }
+
+    /// Returns how the peer has ended the connection: by a reset, or in order.
+    pub(crate) fn end(&self) -> io::Error {
+        let failure = self.io.take_error().ok().flatten();
+        failure.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
+        self.io.shutdown(Shutdown::Write)
+    }
+
+    pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
+        let address = self.io.local_addr()?;
+        Ok(SocketAddr::new(address.ip().to_canonical(), address.port()))
+    }
+}
+
+impl<I: Read + Write> TcpStream<I> {
+    pub(crate) fn source(&self) -> &Arc<Source> {
+        self.registration.source()
+    }
+
+    #[inline]
+    pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.source().is_readable() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let result = retry_interrupted(|| self.io.read(buffer));
+        let is_drained = match &result {
+            Ok(0) => false,
+            Ok(length) if *length == buffer.len() => false,
+            // A short read means drained, unless the end is known to follow.
+            Ok(_) => self.source().reports_after_short() && !self.source().is_read_closed(),
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        };
+        if is_drained {
+            self.source().clear_readable();
+        }
+        result
+    }
+
+    #[inline]
+    pub(crate) fn try_write(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        if !self.source().is_writable() {
+            return Ok(0);
+        }
+        let written = self.write_once(buffers)?;
+        if written == 0 || self.source().reports_after_short() {
+            return Ok(written);
+        }
+        Ok(self.write_on(buffers, written))
+    }
+
+    /// Writes what is left behind the first `written` bytes, until the kernel would block: only
+    /// then an event follows. A failure is left to the next call, which meets it again.
+    #[cold]
+    fn write_on(&mut self, buffers: &[IoSlice<'_>], mut written: usize) -> usize {
+        let mut end = 0;
+        for buffer in buffers {
+            end += buffer.len();
+            while written < end {
+                let rest = buffer.get(buffer.len() - (end - written)..).unwrap_or_default();
+                match self.write_once(&[IoSlice::new(rest)]) {
+                    Ok(count @ 1..) => written += count,
+                    _ => return written,
+                }
+            }
+        }
+        written
+    }
+
+    /// Writes what the kernel takes; 0 bytes when it would block.
+    #[inline]
+    fn write_once(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let write = || match buffers {
+            [buffer] => self.io.write(buffer),
+            buffers => self.io.write_vectored(buffers),
+        };
+        match retry_interrupted(write) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            result => result,
+        }
+    }
+}
+
+fn retry_interrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A certificate together with its private key.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::InconsistentKeys;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::sign::CertifiedKey;
+
+use crate::net::tls::{pem, provider};
+use crate::types::error::Error;
+use crate::types::tls_certificate::TlsCertificate;
+
+/// What a server, or a client, proves with who it is: a certificate and its private key.
+///
+/// Behind the certificate come those that sign it, up to but without the one that everybody
+/// trusts. A cheap handle.
+///
+/// # Qt
+///
+/// `QSslConfiguration::setLocalCertificateChain()` and `setPrivateKey()` together. What does not
+/// fit is told at once, not by handshakes that fail.
+///
+/// # Examples
+///
+/// ```no_run
+/// use slotwork::{Error, SslMode, TlsConfig, TlsIdentity, WebSocketServer};
+///
+/// # fn main() -> Result<(), Error> {
+/// let identity = TlsIdentity::from_pem_files("localhost.cert", "localhost.key")?;
+/// let server = WebSocketServer::new("Chat", SslMode::Secure);
+/// server.set_tls_config(TlsConfig::new().identity(identity))?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TlsIdentity {
+    key: Arc<CertifiedKey>,
+}
+
+impl TlsIdentity {
+    /// Reads a certificate chain and its private key from two PEM files, which may be the same.
+    ///
+    /// The key is one of RSA, ECDSA or Ed25519, in PKCS#8 (`BEGIN PRIVATE KEY`), PKCS#1
+    /// (`BEGIN RSA PRIVATE KEY`) or SEC1 (`BEGIN EC PRIVATE KEY`), and not encrypted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidTlsConfig`], which names the file: it cannot be read, has nothing of the
+    /// kind, is broken, or the key is not that of the first certificate.
+    #[doc(alias = "setLocalCertificate")]
+    #[doc(alias = "setLocalCertificateChain")]
+    #[doc(alias = "setPrivateKey")]
+    pub fn from_pem_files(
+        certificates: impl AsRef<Path>,
+        private_key: impl AsRef<Path>,
+    ) -> Result<Self, Error> {
+        let (chain, chain_name) = pem::read(certificates.as_ref(), "the certificate file")?;
+        let (key, key_name) = pem::read(private_key.as_ref(), "the key file")?;
+        Self::parse(&chain, &chain_name, &key, &key_name)
+    }
+
+    /// Reads a certificate chain and its private key from PEM texts; otherwise as
+    /// [`from_pem_files`](Self::from_pem_files).
+    ///
+    /// # Errors
+    ///
+    /// As `from_pem_files`.
+    pub fn from_pem(
+        certificates: impl AsRef<[u8]>,
+        private_key: impl AsRef<[u8]>,
+    ) -> Result<Self, Error> {
+        let (chain, key) = (certificates.as_ref(), private_key.as_ref());
+        Self::parse(chain, "the certificate", key, "the private key")
+    }
+
+    fn parse(chain: &[u8], chain_name: &str, key: &[u8], key_name: &str) -> Result<Self, Error> {
+        let chain = pem::certificates(chain, chain_name)?;
+        let key = pem::private_key(key, key_name)?;
+        let chain = chain.iter().map(|it| CertificateDer::from(it.as_der().to_vec())).collect();
+        let key = provider().key_provider.load_private_key(key);
+        let key = CertifiedKey::new(chain, key.map_err(|_| pem::unusable(key_name, WRONG_KEY))?);
+        match key.keys_match() {
+            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
+                Ok(Self { key: Arc::new(key) })
+            }
+            Err(rustls::Error::InconsistentKeys(_)) => {
+                Err(pem::unusable(key_name, &format!("it is not the key of {chain_name}")))
+            }
+            // It was read before, and so is one that only authorities may have.
+            Err(_) => Err(pem::unusable(chain_name, "its first certificate is not of version 3")),
+        }
+    }
+
+    /// Returns the certificates: that of the key first, then those that sign it.
+    #[doc(alias = "localCertificateChain")]
+    #[must_use]
+    pub fn certificates(&self) -> Vec<TlsCertificate> {
+        self.key.cert.iter().map(|der| TlsCertificate::from_der(der.as_ref())).collect()
+    }
+
+    pub(super) const fn key(&self) -> &Arc<CertifiedKey> {
+        &self.key
+    }
+
+    /// Returns whether the certificate is that of this host.
+    pub(super) fn is_of(&self, host: &ServerName<'_>) -> bool {
+        let parsed = self.key.cert.first().map(webpki::EndEntityCert::try_from);
+        let Some(Ok(certificate)) = parsed else { return false };
+        certificate.verify_is_valid_for_subject_name(host).is_ok()
+    }
+}
+
+impl fmt::Debug for TlsIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsIdentity").field("certificates", &self.key.cert.len()).finish()
+    }
+}
+
+const WRONG_KEY: &str = "the key is broken, or not one of RSA with 2048 bits or more, of ECDSA with \
+                         P-256 or P-384, or of Ed25519";

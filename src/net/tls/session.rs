@@ -1,0 +1,118 @@
+//! What both ends of a connection have agreed on.
+
+use rustls::{CipherSuite, Connection, HandshakeKind, ProtocolVersion};
+
+use crate::types::tls_certificate::TlsCertificate;
+
+/// A version of TLS.
+///
+/// # Qt
+///
+/// `QSsl::SslProtocol`, of which only these two are safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum TlsProtocol {
+    /// TLS 1.2 (RFC 5246).
+    #[doc(alias = "TlsV1_2")]
+    #[doc(alias = "TlsV1_2OrLater")]
+    V1_2,
+    /// TLS 1.3 (RFC 8446).
+    #[doc(alias = "TlsV1_3")]
+    #[doc(alias = "TlsV1_3OrLater")]
+    V1_3,
+}
+
+/// What both ends of an open `wss` connection have agreed on; see
+/// [`WebSocket::tls_session`](crate::WebSocket::tls_session).
+///
+/// # Qt
+///
+/// What `QWebSocket::sslConfiguration()` tells of a connection: `sessionProtocol()`,
+/// `sessionCipher()`, `peerCertificateChain()`.
+#[derive(Clone, Debug)]
+pub struct TlsSession {
+    protocol: TlsProtocol,
+    cipher: String,
+    peer_certificates: Vec<TlsCertificate>,
+    server_name: Option<String>,
+    is_resumed: bool,
+}
+
+impl TlsSession {
+    /// Reads it from a connection whose handshake is done.
+    pub(crate) fn of(connection: &Connection) -> Self {
+        let protocol = match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => TlsProtocol::V1_2,
+            _ => TlsProtocol::V1_3,
+        };
+        let cipher = connection.negotiated_cipher_suite();
+        let server_name = match connection {
+            Connection::Server(server) => server.server_name().map(str::to_owned),
+            Connection::Client(_) => None,
+        };
+        let certificates = connection.peer_certificates().unwrap_or_default();
+        Self {
+            protocol,
+            cipher: cipher.map(|suite| format!("{:?}", suite.suite())).unwrap_or_default(),
+            peer_certificates: certificates
+                .iter()
+                .map(|der| TlsCertificate::from_der(der.as_ref()))
+                .collect(),
+            server_name,
+            is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+        }
+    }
+
+    /// Makes one of what is known before the handshake is done. RFC 8446 §B.4: the cipher suites of
+    /// TLS 1.3 begin with 0x13.
+    pub(super) fn in_handshake(suite: CipherSuite, certificates: Vec<TlsCertificate>) -> Self {
+        let [first, _] = u16::from(suite).to_be_bytes();
+        Self {
+            protocol: if first == 0x13 { TlsProtocol::V1_3 } else { TlsProtocol::V1_2 },
+            cipher: format!("{suite:?}"),
+            peer_certificates: certificates,
+            server_name: None,
+            is_resumed: false,
+        }
+    }
+
+    /// Returns the version of TLS.
+    #[doc(alias = "sessionProtocol")]
+    #[must_use]
+    pub const fn protocol(&self) -> TlsProtocol {
+        self.protocol
+    }
+
+    /// Returns the name of the cipher suite, such as `TLS13_AES_256_GCM_SHA384`.
+    #[doc(alias = "sessionCipher")]
+    #[must_use]
+    pub fn cipher(&self) -> &str {
+        &self.cipher
+    }
+
+    /// Returns the peer's certificate, if it has shown one.
+    #[doc(alias = "peerCertificate")]
+    #[must_use]
+    pub fn peer_certificate(&self) -> Option<&TlsCertificate> {
+        self.peer_certificates.first()
+    }
+
+    /// Returns the peer's certificate and those that it sent along; empty when it has shown none.
+    #[doc(alias = "peerCertificateChain")]
+    #[must_use]
+    pub fn peer_certificates(&self) -> &[TlsCertificate] {
+        &self.peer_certificates
+    }
+
+    /// Returns the host that the client of this server wanted (RFC 6066 §3), if it named one.
+    #[must_use]
+    pub fn server_name(&self) -> Option<&str> {
+        self.server_name.as_deref()
+    }
+
+    /// Returns whether the handshake was a short one that went on with an earlier session.
+    #[must_use]
+    pub const fn is_resumed(&self) -> bool {
+        self.is_resumed
+    }
+}

@@ -1,0 +1,84 @@
+//! HTTP proxies: `CONNECT` (RFC 9110 §9.3.6).
+
+use std::future::poll_fn;
+
+use crate::net::stream::Stream;
+use crate::protocol::handshake::answer::AnswerReader;
+use crate::protocol::handshake::basic_auth;
+use crate::protocol::handshake::head::HeadLimits;
+use crate::protocol::handshake::response::HandshakeResponse;
+use crate::types::authenticator::Credentials;
+
+use crate::net::tunnel::{Failure, write_all};
+
+/// Why an HTTP proxy has not connected.
+pub(crate) enum HttpFailure {
+    /// It wants to know who asks, and names its realm (407). The connection is of no more use.
+    Unauthorized(String),
+    Other(Failure),
+}
+
+/// Asks the proxy to connect to a host, which is a name or an IP address.
+pub(crate) async fn connect(
+    stream: &mut Stream,
+    host: &str,
+    port: u16,
+    credentials: Option<&Credentials>,
+    limits: HeadLimits,
+) -> Result<(), HttpFailure> {
+    let request = request(host, port, credentials);
+    let written = write_all(stream, request.as_bytes()).await;
+    written.map_err(|error| HttpFailure::Other(error.into()))?;
+
+    let answer = read_answer(stream, limits).await.map_err(HttpFailure::Other)?;
+    match answer.status() {
+        200..=299 => Ok(()),
+        407 => match basic_auth::realm(answer.raw_values("Proxy-Authenticate")) {
+            Some(realm) => Err(HttpFailure::Unauthorized(realm)),
+            None => Err(refused("it asks for an authentication other than Basic")),
+        },
+        status => Err(refused(&format!("HTTP status {status} {}", answer.reason_phrase()))),
+    }
+}
+
+fn request(host: &str, port: u16, credentials: Option<&Credentials>) -> String {
+    // An IPv6 address has brackets here, as in a URL.
+    let target =
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let authorization = credentials.map_or_else(String::new, |Credentials { user, password }| {
+        format!("Proxy-Authorization: {}\r\n", basic_auth::credentials(user, password))
+    });
+    format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n")
+}
+
+async fn read_answer(
+    stream: &mut Stream,
+    limits: HeadLimits,
+) -> Result<HandshakeResponse, Failure> {
+    let mut reader = AnswerReader::of_proxy(limits);
+    let mut buffer = [0; READ_SIZE];
+    loop {
+        let count = poll_fn(|cx| stream.poll_read(cx, &mut buffer)).await?;
+        if count == 0 {
+            return Err(Failure::Refused("it ended the connection".into()));
+        }
+        let read = reader.read(buffer.get(..count).unwrap_or_default());
+        let read =
+            read.map_err(|reason| Failure::Refused(format!("its answer is wrong: {reason}")));
+        match read? {
+            // The server says nothing before it is asked.
+            Some((answer, behind)) if behind.is_empty() || answer.status() >= 300 => {
+                return Ok(answer);
+            }
+            Some(_) => return Err(Failure::Refused("it sent more than its answer".into())),
+            None => {}
+        }
+    }
+}
+
+fn refused(reason: &str) -> HttpFailure {
+    HttpFailure::Other(Failure::Refused(reason.into()))
+}
+
+/// What is read at a time; a usual answer fits.
+const READ_SIZE: usize = 2048;

@@ -1,0 +1,48 @@
+//! The way to a host through a proxy, over a stream to the proxy.
+
+use std::future::poll_fn;
+use std::io;
+
+use crate::net::stream::Stream;
+
+mod http;
+mod socks5;
+
+pub(crate) use http::{HttpFailure, connect as connect_http};
+pub(crate) use socks5::connect as connect_socks5;
+
+/// Why a proxy has not connected.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It answered that it does not, or nonsense; for people.
+    Refused(String),
+    /// The connection to it failed.
+    Broken(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+async fn write_all(stream: &mut Stream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = poll_fn(|cx| stream.poll_write(cx, bytes)).await?;
+        bytes = bytes.get(written..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Reads exactly as much: what is behind it belongs to others.
+async fn read_exact<const N: usize>(stream: &mut Stream) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    let mut length = 0;
+    while let Some(rest) = bytes.get_mut(length..).filter(|rest| !rest.is_empty()) {
+        match poll_fn(|cx| stream.poll_read(cx, rest)).await? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count => length += count,
+        }
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,175 @@
+//! The server's side of an opening handshake over a stream (RFC 6455 §4.2).
+//!
+//! The request is checked by [`HeadReader`]; only a head that passed it is handed to
+//! async-tungstenite, which answers with 101. It never sees a byte behind the head: frames that
+//! came with the request belong to the session.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::task::{Poll, ready};
+
+use async_tungstenite::accept_hdr_async_with_config;
+use async_tungstenite::tungstenite::handshake::derive_accept_key;
+use async_tungstenite::tungstenite::handshake::server::{Request, Response};
+use async_tungstenite::tungstenite::protocol::WebSocketConfig;
+use http::HeaderValue;
+use http::header::{HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SERVER};
+use smol::io::AsyncWriteExt;
+
+use crate::net::stream::{Adapter, Stream};
+use crate::protocol::handshake::grammar;
+use crate::protocol::handshake::head::{HeadLimits, HeadReader};
+use crate::protocol::handshake::refusal::Refusal;
+use crate::protocol::handshake::request::HandshakeRequest;
+
+/// Why there was no 101.
+pub(crate) enum Failure {
+    /// The request is to be answered with this.
+    Refused(Refusal),
+    /// The connection ended in the middle of the handshake.
+    Broken(io::Error),
+    /// The connection ended before a single byte came: a port scan, a health probe.
+    Silent,
+    /// The server was closed meanwhile, and answers nobody any more.
+    Closed,
+}
+
+/// What the answer of a server says besides that the connection is open.
+#[derive(Default)]
+pub(crate) struct Agreement<'a> {
+    pub(crate) subprotocol: Option<&'a str>,
+    /// No header when it is empty.
+    pub(crate) server_name: &'a str,
+    pub(crate) headers: &'a [(String, String)],
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// Reads a request, and returns it with what came behind it already.
+///
+/// What somebody else has read from the stream comes first.
+pub(crate) async fn read_request(
+    stream: &mut Stream,
+    received: &[u8],
+    limits: HeadLimits,
+) -> Result<(HandshakeRequest, Vec<u8>), Failure> {
+    let mut reader = HeadReader::new(limits);
+    if let Some((request, leftover)) = reader.read(received)? {
+        return Ok((request, leftover.to_vec()));
+    }
+    let mut is_silent = received.is_empty();
+    loop {
+        let progress = poll_fn(|cx| {
+            let mut buffer = [0; READ_SIZE];
+            let length = match ready!(stream.poll_read(cx, &mut buffer)) {
+                // A probe may go with a reset instead of an end.
+                Ok(0) | Err(_) if is_silent => return Poll::Ready(Err(Failure::Silent)),
+                Ok(0) => {
+                    let end = io::ErrorKind::UnexpectedEof.into();
+                    return Poll::Ready(Err(Failure::Broken(end)));
+                }
+                Ok(length) => length,
+                Err(error) => return Poll::Ready(Err(Failure::Broken(error))),
+            };
+            is_silent = false;
+            let received = buffer.get(..length).unwrap_or_default();
+            let head = reader.read(received).map_err(Failure::Refused)?;
+            Poll::Ready(Ok(head.map(|(request, leftover)| (request, leftover.to_vec()))))
+        });
+        if let Some(head) = progress.await? {
+            return Ok(head);
+        }
+    }
+}
+
+/// Answers a request that passed all checks with 101, and with 100 before if it expects that.
+pub(crate) async fn upgrade(
+    stream: &mut Stream,
+    request: &HandshakeRequest,
+    agreement: &Agreement<'_>,
+) -> Result<(), Failure> {
+    // RFC 9110 §7.8 and §10.1.1: in this order.
+    let mut expectations = request.raw_values("Expect").flat_map(grammar::list_members);
+    if expectations.any(|expected| expected.eq_ignore_ascii_case(b"100-continue")) {
+        write_all(stream, CONTINUE).await.map_err(Failure::Broken)?;
+    }
+    let head = request.canonical_head();
+    // It reads the checked head and nothing more.
+    let stream = Adapter { stream, source: &*head };
+    #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
+    let add_headers = |_: &Request, mut response: Response| {
+        // RFC 6455 §4.2.2 item 5.4: of the key as it was sent.
+        if request.key() != request.canonical_key()
+            && let Ok(value) = HeaderValue::from_str(&derive_accept_key(request.key().as_bytes()))
+        {
+            response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, value);
+        }
+        let subprotocol = agreement.subprotocol.unwrap_or_default();
+        // HSR-14: an empty Server header breaks Safari.
+        for (name, value) in
+            [(SEC_WEBSOCKET_PROTOCOL, subprotocol), (SERVER, agreement.server_name)]
+        {
+            if !value.is_empty() {
+                add_header(&mut response, name, value);
+            }
+        }
+        for (name, value) in agreement.headers {
+            if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+                add_header(&mut response, name, value);
+            }
+        }
+        Ok(response)
+    };
+    // Not used: frames are the session's. Without this, its buffer would be allocated.
+    let config = WebSocketConfig::default().read_buffer_size(0);
+    accept_hdr_async_with_config(stream, add_headers, Some(config))
+        .await
+        .map_err(|error| Failure::Broken(io::Error::other(error)))?;
+    Ok(())
+}
+
+/// Answers a request that was refused and ends the connection.
+pub(crate) async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
+    let response = refusal.response(server_name);
+    if write_all(stream, &response).await.is_ok() {
+        end(stream).await;
+    }
+}
+
+async fn write_all(stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
+    Adapter { stream, source: b"".as_slice() }.write_all(bytes).await
+}
+
+/// Ends a connection on which all has been said.
+///
+/// What the peer still sends is read and dropped until it has seen the answer, up to a bound: closing
+/// a connection with unread input would make the kernel drop the answer.
+pub(crate) async fn end(stream: &mut Stream) {
+    if stream.shutdown_write().is_ok() {
+        let mut budget = DISCARDED_AFTER_REFUSAL;
+        poll_fn(|cx| stream.poll_discard(cx, &mut budget)).await;
+    }
+}
+
+/// Answers as far as the kernel takes it now: the peer has had its time.
+pub(crate) fn answer_at_once(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
+    // A peer that is gone needs no answer.
+    let _ = stream.try_write_here(&[IoSlice::new(&refusal.response(server_name))]);
+}
+
+/// Adds a header; the value has been checked.
+fn add_header(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().append(name, value);
+    }
+}
+
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+/// What is read at a time; a usual request fits.
+const READ_SIZE: usize = 2048;
+/// How much input is dropped after a refusal, in bytes: more than is on its way with an honest client.
+const DISCARDED_AFTER_REFUSAL: usize = 256 * 1024;

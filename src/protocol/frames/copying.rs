@@ -1,0 +1,50 @@
+//! Copies payloads in short pieces.
+//!
+//! C libraries copy a few KiB and more with one string instruction. Some processors take 15 times
+//! as long for it when the target begins a few bytes after the source within a page, as payloads
+//! behind a header do: 3.5 instead of 58 GB/s were measured. Short copies do not meet this.
+
+use crate::protocol::frames::text_split::split_between_characters;
+
+/// Appends `bytes` to `buffer`.
+#[inline]
+pub(crate) fn append_bytes(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    if bytes.len() <= PIECE {
+        return buffer.extend_from_slice(bytes);
+    }
+    buffer.reserve(bytes.len());
+    for piece in bytes.chunks(PIECE) {
+        buffer.extend_from_slice(piece);
+    }
+}
+
+/// Appends `text` to `buffer`.
+pub(crate) fn append_text(buffer: &mut String, text: &str) {
+    buffer.reserve(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (piece, behind) = split_between_characters(rest, PIECE);
+        buffer.push_str(piece);
+        rest = behind;
+    }
+}
+
+const PIECE: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn appends_everything_in_order() {
+        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(3000).collect();
+        let text = "1€é😀".repeat(300);
+        let (mut copied_bytes, mut copied_text) = (vec![1], "1".to_owned());
+
+        append_bytes(&mut copied_bytes, &bytes);
+        append_text(&mut copied_text, &text);
+
+        assert_eq!(copied_bytes, [&[1], &bytes[..]].concat());
+        assert_eq!(copied_text, format!("1{text}"));
+    }
+}

@@ -1,0 +1,390 @@
+//! Turns received bytes into messages and control frames (RFC 6455 §5 and §6.2).
+
+use crate::protocol::frames::buffer_pool::BufferPool;
+use crate::protocol::frames::control_frame::{self, ControlFrame};
+use crate::protocol::frames::event::{Data, Event};
+use crate::protocol::frames::frame_header::{FirstByte, FrameHeader, ReservedBits, SecondByte};
+use crate::protocol::frames::limits::Limits;
+use crate::protocol::frames::mask::{MaskingKey, apply_mask};
+use crate::protocol::frames::opcode::{MessageKind, Opcode};
+use crate::protocol::frames::short_message::take_short_message;
+use crate::protocol::frames::unfinished::Unfinished;
+use crate::protocol::frames::unread::Unread;
+use crate::protocol::frames::utf8;
+use crate::protocol::frames::violation::Violation;
+use crate::types::role::Role;
+
+/// Decodes what one peer sends.
+///
+/// Between messages it is three words and owns no memory; a message or a control frame that lies
+/// whole in the input needs none either.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    /// Limits that are not the default ones.
+    limits: Option<Box<Limits>>,
+    /// What has begun and is not complete, or the last of it until it is recycled.
+    unfinished: Option<Box<Unfinished>>,
+    role: Role,
+    stage: Stage,
+    /// The reserved bits to which the extensions of the connection give a meaning.
+    claimed: ReservedBits,
+    reports_frames: bool,
+}
+
+/// What the decoder made of the input.
+#[derive(Debug)]
+pub(crate) struct Decoded<'a> {
+    /// How many bytes of the input are done with.
+    pub(crate) consumed: usize,
+    /// What they completed; `None` when the whole input was consumed without completing anything.
+    pub(crate) event: Option<Event<'a>>,
+}
+
+impl Decoder {
+    /// Makes a decoder for the bytes that follow the opening handshake.
+    pub(crate) fn new(role: Role, limits: Limits) -> Self {
+        let mut decoder = Self {
+            limits: None,
+            unfinished: None,
+            role,
+            stage: Stage::Header,
+            claimed: ReservedBits::NONE,
+            reports_frames: false,
+        };
+        decoder.set_limits(limits);
+        decoder
+    }
+
+    /// Sets the limits from the next frame on.
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.limits = (limits != Limits::DEFAULT).then(|| Box::new(limits));
+    }
+
+    /// Reports each frame of a fragmented message from now on, or no longer.
+    pub(crate) fn report_frames(&mut self, reports_frames: bool) {
+        self.reports_frames = reports_frames;
+    }
+
+    /// Accepts these reserved bits in the first frame of a message, because an extension was
+    /// agreed that gives them a meaning (RFC 6455 §9.1).
+    #[cfg_attr(not(test), expect(dead_code, reason = "no extension is agreed yet"))]
+    pub(crate) fn claim(&mut self, bits: ReservedBits) {
+        self.claimed = bits;
+    }
+
+    /// Consumes bytes from the front of `input` until an event is complete or all are consumed.
+    ///
+    /// Call it again with the rest of the input. The payload bytes are unmasked where they lie.
+    /// After a close frame or a violation all input is consumed and ignored (RFC 6455 §5.5.1).
+    ///
+    /// # Errors
+    ///
+    /// When the peer broke a rule. The connection is then to be failed (RFC 6455 §7.1.7).
+    pub(crate) fn decode<'a>(
+        &'a mut self,
+        input: &'a mut [u8],
+        pool: &mut BufferPool,
+    ) -> Result<Decoded<'a>, Violation> {
+        let length = input.len();
+        let mut unread = Unread::new(input);
+        let step = self.step(&mut unread, pool).inspect_err(|_| self.stage = Stage::Ended)?;
+
+        let unfinished = self.unfinished.as_deref();
+        let event = match step {
+            Step::NeedsInput => None,
+            Step::Lent(event) => Some(event),
+            Step::Frame => unfinished.map(|unfinished| {
+                Event::Frame(unfinished.message.data().since(unfinished.frame_start()))
+            }),
+            Step::Assembled => unfinished.map(|unfinished| {
+                let last_frame = unfinished.frame_start();
+                Event::Message { message: unfinished.message.data(), last_frame }
+            }),
+            Step::ControlFrame => {
+                let control = unfinished.and_then(|unfinished| unfinished.control.as_deref());
+                control.map(ControlFrame::event).transpose()?
+            }
+        };
+        Ok(Decoded { consumed: length - unread.len(), event })
+    }
+    /// Gives back the memory of what was last lent; to be called before the connection idles.
+    ///
+    /// An unfinished message keeps its buffer, which fits the bytes that came.
+    pub(crate) fn recycle(&mut self, pool: &mut BufferPool) {
+        let Some(unfinished) = &mut self.unfinished else { return };
+        let has_ended = self.stage == Stage::Ended;
+        if unfinished.fragments == 0 || has_ended {
+            unfinished.message.release(pool);
+        }
+        if self.stage != Stage::ControlFrame {
+            unfinished.control = None;
+        }
+        if has_ended || self.is_between_messages() {
+            self.unfinished = None;
+        }
+    }
+
+    /// Returns whether the peer's close frame or a violation has ended the input.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn has_ended(&self) -> bool {
+        self.stage == Stage::Ended
+    }
+
+    /// Returns whether the input so far ends where a message, or any other frame, may begin.
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.stage == Stage::Header
+            && self
+                .unfinished
+                .as_ref()
+                .is_none_or(|unfinished| unfinished.fragments == 0 && unfinished.header.is_empty())
+    }
+
+    /// Returns how many bytes of heap memory the decoder holds.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let Some(unfinished) = self.unfinished.as_deref() else { return 0 };
+        let control = unfinished.control.as_deref().map_or(0, size_of_val);
+        size_of_val(unfinished) + unfinished.message.capacity() + control
+    }
+
+    fn limits(&self) -> &Limits {
+        self.limits.as_deref().unwrap_or(&Limits::DEFAULT)
+    }
+
+    fn step<'i>(
+        &mut self,
+        unread: &mut Unread<'i>,
+        pool: &mut BufferPool,
+    ) -> Result<Step<'i>, Violation> {
+        loop {
+            match self.stage {
+                Stage::Header => {
+                    if let Some(event) = self.lend_short_message(unread)? {
+                        return Ok(Step::Lent(event));
+                    }
+                    let Some(header) = self.read_header(unread)? else {
+                        return Ok(Step::NeedsInput);
+                    };
+                    if let Some(event) = self.lend_frame(&header, unread)? {
+                        return Ok(Step::Lent(event));
+                    }
+                    self.begin_frame(&header, pool);
+                }
+                Stage::Message => match self.read_payload(unread, pool)? {
+                    Some(Step::Frame) if !self.reports_frames => {}
+                    Some(step) => return Ok(step),
+                    None => return Ok(Step::NeedsInput),
+                },
+                Stage::ControlFrame => return Ok(self.read_control_frame(unread)),
+                Stage::Ended => {
+                    unread.take_all();
+                    return Ok(Step::NeedsInput);
+                }
+            }
+        }
+    }
+
+    /// Consumes a short message, unless there is anything unusual about it or before it.
+    #[inline]
+    fn lend_short_message<'i>(
+        &self,
+        unread: &mut Unread<'i>,
+    ) -> Result<Option<Event<'i>>, Violation> {
+        if self.unfinished.is_some() || self.limits.is_some() {
+            return Ok(None);
+        }
+        Ok(match take_short_message(unread, self.role) {
+            Some((MessageKind::Text, payload)) => Some(Data::Text(utf8::text(payload)?).into()),
+            Some((MessageKind::Binary, payload)) => Some(Data::Binary(payload).into()),
+            None => None,
+        })
+    }
+
+    /// Consumes a header, or all there is of it.
+    #[inline]
+    fn read_header(&mut self, unread: &mut Unread<'_>) -> Result<Option<FrameHeader>, Violation> {
+        let earlier = self.unfinished.as_ref().map_or(0, |unfinished| unfinished.header.len());
+        if earlier > 0 {
+            return self.read_rest_of_header(earlier, unread);
+        }
+        let header = self.parse_header(unread.as_bytes())?;
+        if let Some(header) = &header {
+            unread.take(header.length);
+        } else {
+            let bytes = unread.take_all();
+            if !bytes.is_empty() {
+                self.unfinished.get_or_insert_default().header.extend(bytes);
+            }
+        }
+        Ok(header)
+    }
+
+    /// Consumes a header of which some bytes came earlier, or all there is of it.
+    fn read_rest_of_header(
+        &mut self,
+        earlier: usize,
+        unread: &mut Unread<'_>,
+    ) -> Result<Option<FrameHeader>, Violation> {
+        let unfinished = self.unfinished.get_or_insert_default();
+        unfinished.header.extend(unread.as_bytes());
+        let bytes = unfinished.header;
+
+        let header = self.parse_header(bytes.as_bytes())?;
+        if let Some(header) = &header {
+            unread.take(header.length.saturating_sub(earlier));
+            self.unfinished.get_or_insert_default().header.clear();
+        } else {
+            unread.take_all();
+        }
+        Ok(header)
+    }
+
+    /// Reads the header at the start of `bytes` and checks as much of it as is there.
+    #[inline]
+    fn parse_header(&self, bytes: &[u8]) -> Result<Option<FrameHeader>, Violation> {
+        let Some(&first) = bytes.first() else { return Ok(None) };
+        let FirstByte { opcode, is_final, reserved } = FirstByte::parse(first, self.claimed)?;
+        self.check_sequence(opcode)?;
+
+        let Some(&second) = bytes.get(1) else { return Ok(None) };
+        let second = SecondByte::parse(second, opcode)?;
+        second.check_masking(self.role)?;
+
+        let Some((payload_length, length)) = second.payload_length(bytes)? else {
+            return Ok(None);
+        };
+        let payload_length = usize::try_from(payload_length).unwrap_or(usize::MAX);
+        if !opcode.is_control() {
+            let received = self.unfinished.as_deref().map_or(0, Unfinished::received);
+            self.limits().check_size(received, payload_length)?;
+        }
+
+        let (masking_key, length) = if second.is_masked() {
+            let key = bytes.get(length..).and_then(|key| key.first_chunk());
+            let Some(&key) = key else { return Ok(None) };
+            (key, length + key.len())
+        } else {
+            (MaskingKey::default(), length)
+        };
+        Ok(Some(FrameHeader { opcode, is_final, reserved, masking_key, payload_length, length }))
+    }
+
+    /// Refuses a frame that must not follow the frames before it.
+    fn check_sequence(&self, opcode: Opcode) -> Result<(), Violation> {
+        let fragments = self.unfinished.as_ref().map_or(0, |unfinished| unfinished.fragments);
+        // RFC 6455 §5.4: a fragmented message is one text or binary frame and continuations;
+        // only control frames may come between them.
+        match opcode {
+            Opcode::Continuation if fragments == 0 => Err(Violation::NOTHING_TO_CONTINUE),
+            Opcode::Text | Opcode::Binary if fragments > 0 => Err(Violation::UNFINISHED_MESSAGE),
+            Opcode::Continuation | Opcode::Text | Opcode::Binary => {
+                self.limits().check_fragments(fragments)
+            }
+            Opcode::Close | Opcode::Ping | Opcode::Pong => Ok(()),
+        }
+    }
+
+    /// Consumes the payload if it is there and the frame is an event by itself.
+    #[inline]
+    fn lend_frame<'i>(
+        &mut self,
+        header: &FrameHeader,
+        unread: &mut Unread<'i>,
+    ) -> Result<Option<Event<'i>>, Violation> {
+        // What an extension has changed is changed back while it is assembled.
+        if !header.is_final
+            || header.opcode == Opcode::Continuation
+            || header.payload_length > unread.len()
+            || !header.reserved.is_empty()
+        {
+            return Ok(None);
+        }
+
+        let payload = unread.take(header.payload_length);
+        apply_mask(payload, header.masking_key);
+        let payload: &[u8] = payload;
+        let event = match header.opcode {
+            Opcode::Text => Data::Text(utf8::text(payload)?).into(),
+            Opcode::Binary | Opcode::Continuation => Data::Binary(payload).into(),
+            Opcode::Close | Opcode::Ping | Opcode::Pong => {
+                control_frame::event(header.opcode, payload)?
+            }
+        };
+        if header.opcode == Opcode::Close {
+            self.stage = Stage::Ended;
+        }
+        Ok(Some(event))
+    }
+
+    /// Prepares for a payload that is to be collected.
+    fn begin_frame(&mut self, header: &FrameHeader, pool: &mut BufferPool) {
+        let unfinished = self.unfinished.get_or_insert_default();
+        match header.opcode {
+            Opcode::Text => unfinished.message.begin(MessageKind::Text, pool),
+            Opcode::Binary => unfinished.message.begin(MessageKind::Binary, pool),
+            Opcode::Continuation => {}
+            Opcode::Close | Opcode::Ping | Opcode::Pong => {
+                unfinished.control = Some(Box::new(ControlFrame::new(header)));
+                self.stage = Stage::ControlFrame;
+                return;
+            }
+        }
+        unfinished.begin_frame(header);
+        self.stage = Stage::Message;
+    }
+
+    /// Consumes payload for the message; `None` when some of the frame is missing.
+    fn read_payload<'i>(
+        &mut self,
+        unread: &mut Unread<'i>,
+        pool: &mut BufferPool,
+    ) -> Result<Option<Step<'i>>, Violation> {
+        let most = self.limits().max_message_size;
+        let unfinished = self.unfinished.get_or_insert_default();
+        if !unfinished.read_payload(unread, most, pool)? {
+            return Ok(None);
+        }
+        self.stage = Stage::Header;
+        if !unfinished.is_final() {
+            return Ok(Some(Step::Frame));
+        }
+        unfinished.message.finish()?;
+        unfinished.fragments = 0;
+        Ok(Some(Step::Assembled))
+    }
+
+    /// Consumes payload for the control frame.
+    fn read_control_frame<'i>(&mut self, unread: &mut Unread<'_>) -> Step<'i> {
+        let control = self.unfinished.as_mut().and_then(|unfinished| unfinished.control.as_mut());
+        let Some(frame) = control else { return Step::NeedsInput };
+        let piece = unread.take(frame.missing());
+        frame.append(piece);
+        if frame.missing() > 0 {
+            return Step::NeedsInput;
+        }
+        self.stage = if frame.opcode() == Opcode::Close { Stage::Ended } else { Stage::Header };
+        Step::ControlFrame
+    }
+}
+
+/// What the next byte belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Header,
+    Message,
+    ControlFrame,
+    Ended,
+}
+
+/// Where the next event lies.
+enum Step<'i> {
+    /// Nowhere; the input is used up.
+    NeedsInput,
+    /// In the input.
+    Lent(Event<'i>),
+    /// In the unfinished message, which goes on.
+    Frame,
+    /// In the message, which is complete.
+    Assembled,
+    /// In the control frame.
+    ControlFrame,
+}

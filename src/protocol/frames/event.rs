@@ -1,0 +1,54 @@
+//! What the decoder reports.
+
+use crate::types::close_code::CloseCode;
+
+/// A whole message or a whole control frame, lent until the decoder goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event<'a> {
+    /// A message.
+    Message {
+        /// The whole of it.
+        message: Data<'a>,
+        /// Where in it the last frame begins, in bytes; 0 when there was only one.
+        last_frame: usize,
+    },
+    /// What a frame adds to a message that goes on; only when this was asked for.
+    Frame(Data<'a>),
+    /// A ping; at most 125 bytes.
+    Ping(&'a [u8]),
+    /// A pong; at most 125 bytes.
+    Pong(&'a [u8]),
+    /// A close frame; the last event of a connection.
+    Close {
+        /// The close code, or `None` when the frame was empty (reported as 1005).
+        code: Option<CloseCode>,
+        /// The close reason; at most 123 bytes.
+        reason: &'a str,
+    },
+}
+
+/// What messages and their frames carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Data<'a> {
+    /// Text. A character that is cut by the end of a frame comes with the next one.
+    Text(&'a str),
+    /// Bytes.
+    Binary(&'a [u8]),
+}
+
+impl Data<'_> {
+    /// Returns what lies from the position `start` on.
+    pub(crate) fn since(self, start: usize) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(text.get(start..).unwrap_or_default()),
+            Self::Binary(bytes) => Self::Binary(bytes.get(start..).unwrap_or_default()),
+        }
+    }
+}
+
+impl<'a> From<Data<'a>> for Event<'a> {
+    /// A message of one frame.
+    fn from(message: Data<'a>) -> Self {
+        Self::Message { message, last_frame: 0 }
+    }
+}

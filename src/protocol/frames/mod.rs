@@ -1,0 +1,34 @@
+//! Frames and messages of the WebSocket protocol, without any I/O (RFC 6455 §5–§8).
+//!
+//! Bytes go in and events come out ([`decoder`]), messages go in and bytes come out ([`frame`],
+//! [`fragmentation`], [`close_frame`]). Nothing here knows sockets, tasks or signals. Each rule
+//! of the RFC is checked as soon as the byte is there that breaks it, and ends in a
+//! [`violation::Violation`] that says which close frame to send.
+//!
+//! A message that lies whole in the input is lent where it lies. Any other is assembled in a
+//! buffer that grows with the bytes received, never with the length that a header declares, and
+//! that goes back to the loop's [`buffer_pool`] when the connection idles.
+
+pub(crate) mod assembly;
+pub(crate) mod buffer_pool;
+pub(crate) mod close_frame;
+pub(crate) mod control_frame;
+pub(crate) mod copying;
+pub(crate) mod decoder;
+pub(crate) mod event;
+pub(crate) mod fragmentation;
+pub(crate) mod frame;
+pub(crate) mod frame_header;
+pub(crate) mod limits;
+pub(crate) mod mask;
+pub(crate) mod opcode;
+pub(crate) mod short_bytes;
+pub(crate) mod short_message;
+pub(crate) mod text_split;
+pub(crate) mod unfinished;
+pub(crate) mod unread;
+pub(crate) mod utf8;
+pub(crate) mod violation;
+
+#[cfg(test)]
+mod tests;

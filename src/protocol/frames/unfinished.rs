@@ -1,0 +1,83 @@
+//! What has begun on a connection and is not complete.
+
+use crate::protocol::frames::assembly::Assembly;
+use crate::protocol::frames::buffer_pool::BufferPool;
+use crate::protocol::frames::control_frame::ControlFrame;
+use crate::protocol::frames::frame_header::{FrameHeader, LONGEST_HEADER};
+use crate::protocol::frames::mask::{MaskingKey, advanced, apply_mask};
+use crate::protocol::frames::short_bytes::ShortBytes;
+use crate::protocol::frames::unread::Unread;
+use crate::protocol::frames::violation::Violation;
+
+/// The parts of a header, a message and a control frame that have come so far.
+///
+/// Apart from the decoder, so that a connection between messages does without it.
+#[derive(Debug, Default)]
+pub(crate) struct Unfinished {
+    /// The first bytes of a header whose other bytes have not come yet.
+    pub(crate) header: ShortBytes<LONGEST_HEADER>,
+    /// How many frames the message has so far; zero without one.
+    pub(crate) fragments: u32,
+    /// The unfinished message, or the last one until it is recycled.
+    pub(crate) message: Assembly,
+    frame: UnfinishedFrame,
+    /// The unfinished control frame, or the last one until it is recycled.
+    pub(crate) control: Option<Box<ControlFrame>>,
+}
+
+impl Unfinished {
+    /// Begins a data frame of the message.
+    pub(crate) fn begin_frame(&mut self, header: &FrameHeader) {
+        self.fragments += 1;
+        self.frame = UnfinishedFrame {
+            is_final: header.is_final,
+            masking_key: header.masking_key,
+            missing: header.payload_length,
+            start: self.message.len(),
+        };
+    }
+
+    /// Consumes payload for the message and returns whether the frame is complete.
+    pub(crate) fn read_payload(
+        &mut self,
+        unread: &mut Unread<'_>,
+        max_message_size: usize,
+        pool: &mut BufferPool,
+    ) -> Result<bool, Violation> {
+        let frame = &mut self.frame;
+        let most =
+            if frame.is_final { self.message.received() + frame.missing } else { max_message_size };
+
+        let piece = unread.take(frame.missing);
+        apply_mask(piece, frame.masking_key);
+        frame.masking_key = advanced(frame.masking_key, piece.len());
+        frame.missing -= piece.len();
+        self.message.append(piece, most, pool)?;
+        Ok(frame.missing == 0)
+    }
+
+    /// Returns whether the data frame is the last one of its message.
+    pub(crate) fn is_final(&self) -> bool {
+        self.frame.is_final
+    }
+
+    /// Returns where in the message the data frame begins.
+    pub(crate) fn frame_start(&self) -> usize {
+        self.frame.start
+    }
+
+    /// Returns how many bytes of the message have come.
+    pub(crate) fn received(&self) -> usize {
+        if self.fragments > 0 { self.message.received() } else { 0 }
+    }
+}
+
+/// A data frame of which some payload is missing.
+#[derive(Debug, Default)]
+struct UnfinishedFrame {
+    is_final: bool,
+    /// The key for the next byte.
+    masking_key: MaskingKey,
+    missing: usize,
+    start: usize,
+}

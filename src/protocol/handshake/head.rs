@@ -1,0 +1,244 @@
+//! Reads the head of a request as its bytes come in, and never more than the limits allow.
+//!
+//! Each byte is looked at when it arrives and each line when it is complete, so the cost is linear
+//! however the bytes are cut into packets, and a request is refused at the first byte that no valid
+//! head could have there. That is also why no general HTTP parser stands behind it: there would be
+//! nothing left for it to find.
+
+use std::mem;
+
+use crate::protocol::handshake::grammar;
+use crate::protocol::handshake::refusal::Refusal;
+use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::request_line::RequestLine;
+use crate::protocol::handshake::rules;
+use crate::protocol::handshake::url;
+
+/// How long the parts of a head may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeadLimits {
+    /// For the request line, in bytes without CR LF; [`MAX_REQUEST_LINE`] at most.
+    pub(crate) request_line: usize,
+    /// For each header line, in bytes without CR LF.
+    pub(crate) header_line: usize,
+    /// For the number of headers.
+    pub(crate) headers: usize,
+    /// For the whole head, in bytes with the empty line that ends it.
+    ///
+    /// The empty line that may precede it does not count.
+    pub(crate) head: usize,
+}
+
+impl HeadLimits {
+    /// Those of a head that this program has made itself.
+    pub(crate) const OWN: Self = Self {
+        request_line: MAX_REQUEST_LINE,
+        header_line: usize::MAX,
+        headers: usize::MAX,
+        head: usize::MAX,
+    };
+}
+
+/// Qt has 8 KiB for each line and the same number of headers (HSR-07), and 819204 bytes for the head
+/// (HSR-12).
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self { request_line: 8 * 1024, header_line: 16 * 1024, headers: 100, head: 32 * 1024 }
+    }
+}
+
+/// What the limit for the request line may be, in bytes: the places in [`RequestLine`] have 16 bits.
+pub(crate) const MAX_REQUEST_LINE: usize = 32 * 1024;
+
+/// By how many bytes the memory for a head grows, as far as more than one packet brings them.
+const SMALLEST_STEP: usize = 128;
+const BIGGEST_STEP: usize = 1024;
+
+/// Makes a checked request of bytes that come in pieces of any size.
+///
+/// It owns no memory before the first byte, and never more than the limit for the head. After the
+/// request or a refusal it is of no use any more.
+#[derive(Debug)]
+pub(crate) struct HeadReader {
+    limits: HeadLimits,
+    head: Vec<u8>,
+    /// Where the line that is being read begins.
+    line_start: usize,
+    /// The first line, when it has been read.
+    request_line: Option<RequestLine>,
+    /// How many header lines have been read.
+    headers: usize,
+    /// Whether the empty line that may precede the request line was there.
+    had_empty_line: bool,
+}
+
+impl HeadReader {
+    /// Makes a reader that has read nothing.
+    pub(crate) fn new(limits: HeadLimits) -> Self {
+        Self {
+            limits,
+            head: Vec::new(),
+            line_start: 0,
+            request_line: None,
+            headers: 0,
+            had_empty_line: false,
+        }
+    }
+
+    /// Reads on, and returns the request when it is complete, with the bytes that are behind it.
+    ///
+    /// Those bytes are the first frames of a client that does not wait for the answer.
+    ///
+    /// # Errors
+    ///
+    /// Why the request is refused, as soon as that is certain.
+    pub(crate) fn read<'b>(
+        &mut self,
+        mut bytes: &'b [u8],
+    ) -> Result<Option<(HandshakeRequest, &'b [u8])>, Refusal> {
+        while let Some((&byte, rest)) = bytes.split_first() {
+            bytes = rest;
+            self.check(byte)?;
+            if self.head.len() == self.head.capacity() {
+                self.make_room(bytes.len() + 1);
+            }
+            self.head.push(byte);
+            if byte == b'\n'
+                && let Some(request) = self.end_line()?
+            {
+                return Ok(Some((request, rest)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes room for some of `needed` bytes more, and little besides: heads that have not come whole
+    /// may be many. It grows by an eighth at least, so that the cost stays linear.
+    fn make_room(&mut self, needed: usize) {
+        let length = self.head.len();
+        let eighth = (length / 8).next_multiple_of(SMALLEST_STEP);
+        let step = needed.clamp(SMALLEST_STEP, BIGGEST_STEP).max(eighth);
+        self.head.reserve_exact(step.min(self.limits.head.saturating_sub(length)));
+    }
+
+    /// Returns how many bytes of memory the reader owns.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn buffer_size(&self) -> usize {
+        self.head.capacity()
+    }
+
+    /// Checks whether a byte may follow those that have been read.
+    fn check(&self, byte: u8) -> Result<(), Refusal> {
+        if self.head.len() >= self.limits.head {
+            return Err(Refusal::HeadersTooLarge("the head of the request is too long"));
+        }
+        // RFC 9112 §2.2 lets a server take a bare LF for a line end. Qt waits for the CR until the
+        // handshake times out (HSR-13).
+        let is_after_cr = self.head.last() == Some(&b'\r');
+        if is_after_cr != (byte == b'\n') {
+            return Err(Refusal::BadRequest("a line of the request does not end with CR LF"));
+        }
+        if matches!(byte, b'\r' | b'\n') {
+            return Ok(());
+        }
+
+        let line_length = self.head.len() - self.line_start;
+        if self.request_line.is_none() {
+            self.check_in_request_line(byte, line_length)
+        } else {
+            self.check_in_header(byte, line_length)
+        }
+    }
+
+    fn check_in_request_line(&self, byte: u8, line_length: usize) -> Result<(), Refusal> {
+        // RFC 3986 §2 has no such bytes in a URL, but some clients send UTF-8 there, and Qt takes it.
+        let may_be_utf_8 = byte >= 0x80 && self.head.starts_with(b"GET ");
+        if !matches!(byte, b' '..=b'~') && !may_be_utf_8 {
+            return Err(Refusal::BadRequest(
+                "the request line contains a byte that is not printable",
+            ));
+        }
+        if line_length >= self.limits.request_line {
+            return Err(Refusal::RequestLineTooLong);
+        }
+        Ok(())
+    }
+
+    fn check_in_header(&self, byte: u8, line_length: usize) -> Result<(), Refusal> {
+        if line_length == 0 {
+            // RFC 9112 §2.2 (before the first header) and §5.2 (folded lines).
+            if matches!(byte, b' ' | b'\t') {
+                return Err(Refusal::BadRequest("a header line begins with white space"));
+            }
+            if self.headers >= self.limits.headers {
+                return Err(Refusal::HeadersTooLarge("the request has too many headers"));
+            }
+        }
+        if grammar::is_control(byte) {
+            return Err(Refusal::BadRequest("a header contains a control character"));
+        }
+        if line_length >= self.limits.header_line {
+            return Err(Refusal::HeadersTooLarge("a header of the request is too long"));
+        }
+        Ok(())
+    }
+
+    /// Takes the line whose LF has just been read; the empty one ends the head.
+    fn end_line(&mut self) -> Result<Option<HandshakeRequest>, Refusal> {
+        let line = self.head.get(self.line_start..).unwrap_or_default();
+        let line = line.strip_suffix(b"\r\n").unwrap_or_default();
+        match self.request_line {
+            // RFC 9112 §2.2: at least one empty line before the request line is ignored.
+            None if line.is_empty() && !self.had_empty_line => {
+                self.had_empty_line = true;
+                self.head.clear();
+                return Ok(None);
+            }
+            None => {
+                let line = std::str::from_utf8(line)
+                    .map_err(|_| Refusal::BadRequest("the request target is not UTF-8"))?;
+                if line.is_ascii() {
+                    self.request_line = Some(RequestLine::parse(line)?);
+                } else {
+                    let line = url::encode_non_ascii(line);
+                    self.request_line = Some(RequestLine::parse(&line)?);
+                    // A power of two, as it grows otherwise: its double would be over the limit.
+                    self.head = Vec::with_capacity((line.len() + 2).next_power_of_two());
+                    self.head.extend_from_slice(line.as_bytes());
+                    self.head.extend_from_slice(b"\r\n");
+                }
+            }
+            Some(request_line) if line.is_empty() => {
+                let request = HandshakeRequest::new(mem::take(&mut self.head), request_line);
+                rules::check(&request)?;
+                return Ok(Some(request));
+            }
+            Some(_) => {
+                check_header_line(line)?;
+                self.headers += 1;
+            }
+        }
+        self.line_start = self.head.len();
+        Ok(None)
+    }
+}
+
+fn check_header_line(line: &[u8]) -> Result<(), Refusal> {
+    let Some((name, _)) = grammar::split_header(line) else {
+        return Err(Refusal::BadRequest("a header line has no colon"));
+    };
+    if name.is_empty() {
+        return Err(Refusal::BadRequest("a header has no name"));
+    }
+    // RFC 9112 §5.1: a space here has let requests pass under a proxy's checks.
+    if name.ends_with(b" ") || name.ends_with(b"\t") {
+        return Err(Refusal::BadRequest("white space precedes the colon of a header"));
+    }
+    if !grammar::is_token(name) {
+        return Err(Refusal::BadRequest("the name of a header is not a token"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! Why an opening handshake was refused, and the HTTP answer that says so.
+
+use thiserror::Error;
+
+use crate::types::close_code::CloseCode;
+
+use crate::protocol::handshake::grammar;
+use crate::protocol::handshake::rejection::Rejection;
+
+/// Why a request to open a WebSocket connection was refused.
+///
+/// Shown, it is the reason in words; [`response`](Self::response) is what the client gets.
+///
+/// Qt closes the TCP connection without a word in nearly all of these cases (HSR-10, HSR-12,
+/// SRV-16, SRV-21), so that a client cannot know what was wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum Refusal {
+    /// The request breaks a rule of HTTP or of RFC 6455; the text names it (400).
+    #[error("{0}")]
+    BadRequest(&'static str),
+    /// The program does not accept connections from pages of this origin (403).
+    #[error("the origin is not allowed")]
+    OriginRefused,
+    /// The method is not GET (405).
+    #[error("the method of the request is not GET")]
+    MethodNotAllowed {
+        /// Whether it is HEAD, whose answers have no body.
+        head: bool,
+    },
+    /// The request was not complete when the time for the handshake was over (408).
+    #[error("the handshake took too long")]
+    Timeout,
+    /// The request line is longer than a request line may be (414).
+    #[error("the request line is too long")]
+    RequestLineTooLong,
+    /// It is a request for something other than a WebSocket connection (426).
+    #[error("the request does not ask for an upgrade to websocket")]
+    UpgradeRequired,
+    /// The version of the WebSocket protocol is missing or not 13 (426).
+    #[error("the request does not ask for version 13 of the WebSocket protocol")]
+    UnsupportedVersion,
+    /// The headers are more than the limits allow; the text says which limit it was (431).
+    #[error("{0}")]
+    HeadersTooLarge(&'static str),
+    /// As many connections as may wait are waiting to be taken by the program (503).
+    #[error("too many connections are pending")]
+    TooManyPending,
+    /// As many connections as the program allows are open (503).
+    #[error("there are too many connections")]
+    TooManyConnections {
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// As many opening handshakes as the program allows are under way (503).
+    #[error("too many opening handshakes are under way")]
+    TooManyHandshakes {
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// The program itself has refused the request, in its own words.
+    #[error("the program refused it")]
+    Rejected(Box<Rejection>),
+    /// A panic ended what the program has to say about the request (500).
+    #[error("the program failed to decide about it")]
+    NoDecision,
+    /// The version of HTTP is not 1.1 (505).
+    #[error("the version of HTTP is not 1.1")]
+    UnsupportedHttpVersion,
+}
+
+impl Refusal {
+    /// Returns the complete HTTP answer: status line, headers, and the reason as a short text.
+    ///
+    /// It asks for the connection to be closed, because what follows a broken request cannot be
+    /// trusted to be another one. An empty `server_name` gives no `Server` header (an empty
+    /// header breaks Safari, HSR-14); neither does a name that could not be a header value.
+    pub(crate) fn response(&self, server_name: &str) -> Vec<u8> {
+        let server = if server_name.is_empty() || !grammar::is_printable(server_name.as_bytes()) {
+            String::new()
+        } else {
+            format!("Server: {server_name}\r\n")
+        };
+        if let Self::Rejected(rejection) = self {
+            return rejection.response(&server);
+        }
+        let (status, text, headers) = (self.status(), self.status_text(), self.headers());
+        let start = format!("HTTP/1.1 {status} {text}\r\n{headers}{server}");
+
+        // RFC 9110 §9.3.2: the answer to HEAD has no body, and no length that GET would not have.
+        if matches!(self, Self::MethodNotAllowed { head: true }) {
+            return format!("{start}\r\n").into_bytes();
+        }
+        let body = format!("This is a WebSocket server: {self}.\n");
+        let length = body.len();
+        format!(
+            "{start}Content-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .into_bytes()
+    }
+
+    /// Returns the status code of the answer.
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Self::BadRequest(_) => 400,
+            Self::OriginRefused => 403,
+            Self::MethodNotAllowed { .. } => 405,
+            Self::Timeout => 408,
+            Self::RequestLineTooLong => 414,
+            Self::UpgradeRequired | Self::UnsupportedVersion => 426,
+            Self::HeadersTooLarge(_) => 431,
+            Self::Rejected(rejection) => rejection.status,
+            Self::NoDecision => 500,
+            Self::TooManyPending
+            | Self::TooManyConnections { .. }
+            | Self::TooManyHandshakes { .. } => 503,
+            Self::UnsupportedHttpVersion => 505,
+        }
+    }
+
+    /// Returns the close code that `server_error` reports it with.
+    ///
+    /// These are Qt's codes (HSR-10 to HSR-12, SRV-15, SRV-27). Qt reports no timeout; here it
+    /// has the code of connections that ended without anybody breaking a rule.
+    pub(crate) const fn close_code(&self) -> CloseCode {
+        match self {
+            Self::BadRequest(_)
+            | Self::MethodNotAllowed { .. }
+            | Self::UpgradeRequired
+            | Self::UnsupportedVersion
+            | Self::UnsupportedHttpVersion => CloseCode::PROTOCOL_ERROR,
+            Self::RequestLineTooLong | Self::HeadersTooLarge(_) => CloseCode::TOO_MUCH_DATA,
+            Self::Timeout
+            | Self::TooManyPending
+            | Self::TooManyConnections { .. }
+            | Self::TooManyHandshakes { .. } => CloseCode::ABNORMAL_DISCONNECTION,
+            Self::OriginRefused | Self::Rejected(_) => CloseCode::POLICY_VIOLATED,
+            Self::NoDecision => CloseCode::BAD_OPERATION,
+        }
+    }
+
+    fn status_text(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "Bad Request",
+            Self::OriginRefused => "Forbidden",
+            Self::MethodNotAllowed { .. } => "Method Not Allowed",
+            Self::Timeout => "Request Timeout",
+            Self::RequestLineTooLong => "URI Too Long",
+            Self::UpgradeRequired | Self::UnsupportedVersion => "Upgrade Required",
+            Self::HeadersTooLarge(_) => "Request Header Fields Too Large",
+            Self::Rejected(rejection) => rejection.status_text(),
+            Self::NoDecision => "Internal Server Error",
+            Self::TooManyPending
+            | Self::TooManyConnections { .. }
+            | Self::TooManyHandshakes { .. } => "Service Unavailable",
+            Self::UnsupportedHttpVersion => "HTTP Version Not Supported",
+        }
+    }
+
+    /// Returns the header lines that depend on the status.
+    const fn headers(&self) -> &'static str {
+        match self {
+            Self::MethodNotAllowed { .. } => "Connection: close\r\nAllow: GET\r\n",
+            // RFC 9110 §15.5.22: a 426 says in Upgrade what to ask for; §7.8: whoever sends
+            // Upgrade names it in Connection.
+            Self::UpgradeRequired => "Connection: Upgrade, close\r\nUpgrade: websocket\r\n",
+            // RFC 6455 §4.4: the versions that the client may try instead.
+            Self::UnsupportedVersion => concat!(
+                "Connection: Upgrade, close\r\n",
+                "Upgrade: websocket\r\n",
+                "Sec-WebSocket-Version: 13\r\n",
+            ),
+            _ => "Connection: close\r\n",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BAD_REQUEST: Refusal = Refusal::BadRequest("the request has no Host header");
+    const TOO_LARGE: Refusal = Refusal::HeadersTooLarge("the request has more than 100 headers");
+
+    fn response(refusal: &Refusal, server_name: &str) -> String {
+        String::from_utf8(refusal.response(server_name)).unwrap()
+    }
+
+    /// RFC 9112 §4 and §6.2; Qt sends nothing (HSR-10).
+    #[test]
+    fn the_answer_is_a_complete_http_response() {
+        assert_eq!(
+            response(&BAD_REQUEST, "Echo Server"),
+            "HTTP/1.1 400 Bad Request\r\n\
+             Connection: close\r\n\
+             Server: Echo Server\r\n\
+             Content-Type: text/plain; charset=utf-8\r\n\
+             Content-Length: 60\r\n\
+             \r\n\
+             This is a WebSocket server: the request has no Host header.\n"
+        );
+    }
+
+    /// Qt's close codes: HSR-10 to HSR-12, SRV-15, SRV-27.
+    #[test]
+    fn each_refusal_has_its_status_and_its_close_code() {
+        let body = b"This is a WebSocket server: the program refused it.\n".to_vec();
+        let rejected = Rejection { status: 418, headers: vec![], body };
+        let rejected = Refusal::Rejected(Box::new(rejected));
+        let table = [
+            (BAD_REQUEST, "400 Bad Request", 1002),
+            (Refusal::OriginRefused, "403 Forbidden", 1008),
+            (Refusal::MethodNotAllowed { head: false }, "405 Method Not Allowed", 1002),
+            (Refusal::Timeout, "408 Request Timeout", 1006),
+            (Refusal::RequestLineTooLong, "414 URI Too Long", 1009),
+            (Refusal::UpgradeRequired, "426 Upgrade Required", 1002),
+            (Refusal::UnsupportedVersion, "426 Upgrade Required", 1002),
+            (TOO_LARGE, "431 Request Header Fields Too Large", 1009),
+            (rejected, "418 I'm a teapot", 1008),
+            (Refusal::NoDecision, "500 Internal Server Error", 1011),
+            (Refusal::TooManyPending, "503 Service Unavailable", 1006),
+            (Refusal::TooManyConnections { limit: 1 }, "503 Service Unavailable", 1006),
+            (Refusal::TooManyHandshakes { limit: 1 }, "503 Service Unavailable", 1006),
+            (Refusal::UnsupportedHttpVersion, "505 HTTP Version Not Supported", 1002),
+        ];
+
+        for (refusal, status, close_code) in table {
+            let response = response(&refusal, "");
+            let (head, body) = response.split_once("\r\n\r\n").unwrap();
+
+            assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{head}");
+            assert!(status.starts_with(&refusal.status().to_string()), "{status}");
+            assert!(head.ends_with(&format!("\r\nContent-Length: {}", body.len())), "{head}");
+            assert_eq!(body, format!("This is a WebSocket server: {refusal}.\n"));
+            assert_eq!(u16::from(refusal.close_code()), close_code, "{status}");
+        }
+    }
+
+    /// RFC 9110 §15.5.6 (405), §15.5.22 and §7.8 (426); RFC 6455 §4.4 (version). Qt answers an
+    /// unsupported version with 400 and the same `Sec-WebSocket-Version` (HSR-11).
+    #[test]
+    fn the_answer_says_what_would_be_accepted() {
+        let upgrade = "\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n";
+        let version = "\r\nSec-WebSocket-Version: 13\r\n";
+
+        let method = response(&Refusal::MethodNotAllowed { head: false }, "");
+        assert!(method.contains("\r\nConnection: close\r\nAllow: GET\r\n"), "{method}");
+        let no_upgrade = response(&Refusal::UpgradeRequired, "");
+        assert!(no_upgrade.contains(upgrade) && !no_upgrade.contains(version), "{no_upgrade}");
+        let old_version = response(&Refusal::UnsupportedVersion, "");
+        assert!(old_version.contains(upgrade) && old_version.contains(version), "{old_version}");
+    }
+
+    /// RFC 9110 §9.3.2.
+    #[test]
+    fn the_answer_to_head_has_no_body() {
+        assert_eq!(
+            response(&Refusal::MethodNotAllowed { head: true }, ""),
+            "HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nAllow: GET\r\n\r\n"
+        );
+    }
+
+    /// Qt: HSR-14 (no empty `Server` header); HSR-16, where Qt lets a line break through.
+    #[test]
+    fn a_server_name_that_is_no_header_value_is_left_out() {
+        for name in ["", "Echo\r\nSet-Cookie: a=b", "Echo\0", "Écho"] {
+            let response = response(&BAD_REQUEST, name);
+
+            assert!(!response.contains("Server:") && !response.contains("Cookie"), "{response}");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! A request to open a WebSocket connection that has passed all checks.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::protocol::handshake::grammar;
+use crate::protocol::handshake::request_line::RequestLine;
+use crate::protocol::handshake::url::without_query;
+
+/// The request with which a client opened its WebSocket connection.
+///
+/// It is complete and valid when a program sees it: what RFC 6455 §4.2.1 asks for is there, once,
+/// and well-formed. Headers are kept as they were sent, in their order, behind those that are the
+/// same in nearly every request: `Upgrade: websocket`, `Connection: Upgrade` and
+/// `Sec-WebSocket-Version: 13`.
+///
+/// Shown with `{:?}`, it lists the names of the headers without their values, and the path without
+/// the query: they may be passwords, cookies or tokens.
+///
+/// # Qt
+///
+/// `QWebSocket::request()`, a `QNetworkRequest`, as far as a server needs it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct HandshakeRequest {
+    /// The head as it was sent, but for [`USUAL`] lines and the empty one. Each open connection
+    /// keeps one, so it is one allocation of the exact size, and headers are looked up in the text.
+    /// Clones share it.
+    head: Arc<[u8]>,
+    request_line: RequestLine,
+    /// Which of the [`USUAL`] lines it had, as bits.
+    usual: u8,
+}
+
+impl HandshakeRequest {
+    /// Wraps a head whose lines are well-formed and whose first line is the given one.
+    pub(crate) fn new(mut head: Vec<u8>, mut request_line: RequestLine) -> Self {
+        // RFC 6455 §3: an empty path is "/". Here `resource_name` needs it in the text.
+        let path_start = usize::from(request_line.resource_start);
+        if head.get(path_start).is_some_and(|byte| *byte != b'/') {
+            head.insert(path_start, b'/');
+            request_line.resource_end += 1;
+        }
+        let mut kept = Vec::with_capacity(head.len());
+        let mut usual = 0;
+        for line in head.split_inclusive(|byte| *byte == b'\n') {
+            let place = USUAL.iter().position(|header| is_exactly(line, header));
+            match place.map(|place| 1 << place) {
+                // A second one is kept, for whoever counts them.
+                Some(bit) if usual & bit == 0 => usual |= bit,
+                _ if line == b"\r\n" => {}
+                _ => kept.extend_from_slice(line),
+            }
+        }
+        Self { head: kept.into(), request_line, usual }
+    }
+
+    /// Returns path and query of the request target, as they were sent: `/chat?room=1`.
+    ///
+    /// It begins with a slash and is visible ASCII; percent-escapes are not decoded. Scheme and
+    /// host of an absolute target (`ws://example.org/chat`) are not part of it.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::resourceName()`, which on the server's side returns the whole URL.
+    #[doc(alias = "resourceName")]
+    #[must_use]
+    pub fn resource_name(&self) -> &str {
+        self.text(self.request_line.resource_start..self.request_line.resource_end)
+    }
+
+    /// Returns the host, and the port if there is one, that the client wanted to reach.
+    ///
+    /// This is the `Host` header, or the host of an absolute target, in which case the header
+    /// does not count (RFC 9112 §3.2.2). A client can send any name here.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        match self.text(self.request_line.authority_start..self.request_line.resource_start) {
+            "" => self.ascii_header("Host").unwrap_or_default(),
+            authority => authority,
+        }
+    }
+
+    /// Returns the origin of the web page that asks for the connection.
+    ///
+    /// Browsers always send it, and a page cannot change it; other clients may leave it out
+    /// (`None`) or invent it. It is printable ASCII and may be empty or `null`.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::origin()`, where a missing origin is an empty one.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.ascii_header("Origin")
+    }
+
+    /// Returns the URL that the client wanted to open, with `wss` when `secure`, else `ws`.
+    ///
+    /// Host and path are what the client says they are.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::requestUrl()`.
+    #[doc(alias = "requestUrl")]
+    #[must_use]
+    pub fn request_url(&self, secure: bool) -> String {
+        let scheme = if secure { "wss" } else { "ws" };
+        format!("{scheme}://{}{}", self.host(), self.resource_name())
+    }
+
+    /// Returns the subprotocols that the client offers, the one it likes best first.
+    ///
+    /// They are tokens, and all different (RFC 6455 §4.1).
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
+        self.raw_values("Sec-WebSocket-Protocol").flat_map(grammar::list_members).map(ascii)
+    }
+
+    /// Returns the value of the first header of this name, whose case does not matter.
+    ///
+    /// Bytes that are not UTF-8 are replaced with U+FFFD; see [`raw_header`](Self::raw_header).
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.raw_header(name).map(String::from_utf8_lossy)
+    }
+
+    /// Returns the bytes of the first header of this name, whose case does not matter.
+    ///
+    /// There is no white space around them; they may be empty.
+    ///
+    /// # Qt
+    ///
+    /// `QNetworkRequest::rawHeader()`, which returns an empty value for a header that is missing.
+    #[doc(alias = "rawHeader")]
+    #[must_use]
+    pub fn raw_header(&self, name: &str) -> Option<&[u8]> {
+        self.raw_values(name).next()
+    }
+
+    /// Returns whether there is a header of this name, whose case does not matter.
+    ///
+    /// # Qt
+    ///
+    /// `QNetworkRequest::hasRawHeader()`.
+    #[doc(alias = "hasRawHeader")]
+    #[must_use]
+    pub fn has_raw_header(&self, name: &str) -> bool {
+        self.raw_header(name).is_some()
+    }
+
+    /// Returns all headers in the order in which they were sent, as names and values.
+    ///
+    /// # Qt
+    ///
+    /// `QNetworkRequest::rawHeaderList()`.
+    #[doc(alias = "rawHeaderList")]
+    pub fn raw_headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let start = usize::from(self.request_line.resource_end) + RequestLine::VERSION.len();
+        let usual = USUAL.iter().enumerate().filter(|(place, _)| self.usual & (1 << place) != 0);
+        let sent = self
+            .head
+            .get(start..)
+            .unwrap_or_default()
+            .split(|byte| *byte == b'\n')
+            .filter_map(|line| grammar::split_header(line.strip_suffix(b"\r")?))
+            .map(|(name, value)| (ascii(name), value));
+        usual.map(|(_, (name, value))| (*name, value.as_bytes())).chain(sent)
+    }
+
+    /// Returns the values of all headers of this name, whose case does not matter.
+    pub(crate) fn raw_values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.raw_headers()
+            .filter(move |(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// Returns the key that the server's answer proves to have read (RFC 6455 §4.2.2).
+    pub(crate) fn key(&self) -> &str {
+        self.ascii_header("Sec-WebSocket-Key").unwrap_or_default()
+    }
+
+    /// Returns the key with zeros in the four bits that are not used.
+    ///
+    /// RFC 6455 leaves them to the client; async-tungstenite does not.
+    pub(crate) fn canonical_key(&self) -> String {
+        let (digits, last) = self.key().split_at_checked(21).unwrap_or_default();
+        let last = match last.as_bytes() {
+            [b'A'..=b'P', ..] => 'A',
+            [b'Q'..=b'Z' | b'a'..=b'f', ..] => 'Q',
+            [b'g'..=b'v', ..] => 'g',
+            _ => 'w',
+        };
+        format!("{digits}{last}==")
+    }
+
+    /// Returns a request that means the same and holds nothing but what an upgrade needs.
+    ///
+    /// It is for async-tungstenite, which does not understand all that is valid here, such as a
+    /// second `Connection` line.
+    pub(crate) fn canonical_head(&self) -> Vec<u8> {
+        let mut target = String::with_capacity(self.resource_name().len());
+        for character in self.resource_name().chars() {
+            match escape(character) {
+                Some(escape) => target.push_str(escape),
+                None => target.push(character),
+            }
+        }
+        let (host, key) = (self.host(), self.canonical_key());
+        format!(
+            "GET {target} HTTP/1.1\r\n\
+             Host: {host}\r\n\
+             Upgrade: websocket\r\n\
+             Connection: Upgrade\r\n\
+             Sec-WebSocket-Key: {key}\r\n\
+             Sec-WebSocket-Version: 13\r\n\
+             \r\n"
+        )
+        .into_bytes()
+    }
+
+    /// Returns the value of a header that has been checked to be ASCII.
+    fn ascii_header(&self, name: &str) -> Option<&str> {
+        self.raw_header(name).map(ascii)
+    }
+
+    fn text(&self, range: Range<u16>) -> &str {
+        let range = usize::from(range.start)..usize::from(range.end);
+        ascii(self.head.get(range).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for HandshakeRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandshakeRequest")
+            .field("resource_name", &without_query(self.resource_name()))
+            .field("host", &self.host())
+            .field("origin", &self.origin())
+            .field("headers", &self.raw_headers().map(|(name, _)| name).collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// Returns whether a line is this header, written in this very way.
+fn is_exactly(line: &[u8], (name, value): &(&str, &str)) -> bool {
+    let rest = line.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b": "));
+    rest.and_then(|rest| rest.strip_prefix(value.as_bytes())).is_some_and(|rest| rest == b"\r\n")
+}
+
+/// Headers that nearly every request has. Open connections are many, and need no copy each.
+const USUAL: [(&str, &str); 3] =
+    [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")];
+
+/// Views bytes, which have been checked to be ASCII, as text.
+fn ascii(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Returns how to write a character that URLs must not contain, though clients send it.
+///
+/// These are the visible ASCII characters that RFC 3986 §2 has no use for.
+const fn escape(character: char) -> Option<&'static str> {
+    Some(match character {
+        '"' => "%22",
+        '<' => "%3C",
+        '>' => "%3E",
+        '\\' => "%5C",
+        '^' => "%5E",
+        '`' => "%60",
+        '{' => "%7B",
+        '|' => "%7C",
+        '}' => "%7D",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! The machinery of one thread: readiness, deadlines, turns, caught panics, memory budget.
+
+pub(crate) mod clock;
+pub(crate) mod memory_budget;
+pub(crate) mod panics;
+pub(crate) mod reactor;
+pub(crate) mod sync;
+pub(crate) mod timers;
+pub(crate) mod turn;

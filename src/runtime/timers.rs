@@ -1,0 +1,253 @@
+//! The deadlines of one event loop: ordered by time, O(log n) to set and to clear.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use crate::runtime::clock;
+use crate::runtime::panics;
+
+/// All deadlines of one thread.
+#[derive(Default)]
+pub(crate) struct Timers {
+    deadlines: RefCell<BTreeMap<Key, Expiry>>,
+    next_number: Cell<u64>,
+    is_closed: Cell<bool>,
+}
+
+/// When a deadline passes, and its number, which keeps those of one instant apart and in order.
+pub(crate) type Key = (Instant, u64);
+
+/// What happens when a deadline passes.
+pub(crate) enum Expiry {
+    /// A task goes on.
+    Wake(Waker),
+    /// A timer expires, if it still exists.
+    Ring(Weak<dyn Alarm>),
+    /// A call is made.
+    Call(Box<dyn FnOnce()>),
+}
+
+/// A timer that may expire again and again.
+pub(crate) trait Alarm {
+    /// Does what the timer is for; called once for each time that it was set.
+    fn ring(self: Rc<Self>);
+}
+
+impl Timers {
+    /// Returns the deadlines of this thread.
+    ///
+    /// At the thread's end there are none any more: what is set then never expires.
+    pub(crate) fn current() -> Rc<Self> {
+        TIMERS.try_with(Rc::clone).unwrap_or_default()
+    }
+
+    /// Returns how long it is until the next deadline; `None` when there is none.
+    pub(crate) fn time_to_next(&self) -> Option<Duration> {
+        let deadlines = self.deadlines.borrow();
+        let (&(next, _), _) = deadlines.first_key_value()?;
+        Some(next.saturating_duration_since(clock::now()))
+    }
+
+    /// Does what is to happen at the deadlines that have passed, in their order.
+    ///
+    /// What is set meanwhile waits for the next turn, even if it is due at once.
+    pub(crate) fn fire(&self) {
+        if self.deadlines.borrow().is_empty() {
+            return;
+        }
+        let (now, end) = (clock::now(), self.next_number.get());
+        while let Some(expiry) = self.pop_expired(now, end) {
+            match expiry {
+                Expiry::Wake(waker) => waker.wake(),
+                Expiry::Ring(alarm) => {
+                    if let Some(alarm) = alarm.upgrade() {
+                        panics::catch("a timer's slot", || alarm.ring());
+                    }
+                }
+                Expiry::Call(call) => _ = panics::catch("a timer's slot", call),
+            }
+        }
+    }
+
+    /// Adds a deadline; the key removes it.
+    pub(crate) fn insert(&self, deadline: Instant, expiry: Expiry) -> Key {
+        let number = self.next_number.get();
+        self.next_number.set(number + 1);
+        if !self.is_closed.get() {
+            self.deadlines.borrow_mut().insert((deadline, number), expiry);
+        }
+        (deadline, number)
+    }
+
+    /// Removes a deadline, unless it has passed.
+    pub(crate) fn remove(&self, key: Key) {
+        let expiry = self.deadlines.borrow_mut().remove(&key);
+        drop(expiry);
+    }
+
+    /// Drops all deadlines and takes no more, at the thread's end.
+    pub(crate) fn close(&self) {
+        self.is_closed.set(true);
+        for expiry in self.deadlines.take().into_values() {
+            panics::catch_and_log("the end of a timer", || drop(expiry));
+        }
+    }
+
+    fn pop_expired(&self, now: Instant, end: u64) -> Option<Expiry> {
+        let mut deadlines = self.deadlines.borrow_mut();
+        let entry = deadlines.first_entry()?;
+        let &(deadline, number) = entry.key();
+        (deadline <= now && number < end).then(|| entry.remove())
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.deadlines.borrow().len()
+    }
+}
+
+/// One deadline of a task, which can be moved; dropping it clears it.
+pub(crate) struct Deadline {
+    timers: Rc<Timers>,
+    key: Option<Key>,
+}
+
+impl Deadline {
+    /// Makes a deadline that is not set.
+    pub(crate) fn new() -> Self {
+        Self { timers: Timers::current(), key: None }
+    }
+
+    /// Sets, moves or clears the deadline; `waker` is woken once when it passes.
+    pub(crate) fn set(&mut self, deadline: Option<Instant>, waker: &Waker) {
+        if self.key.map(|(current, _)| current) == deadline {
+            return;
+        }
+        self.clear();
+        self.key =
+            deadline.map(|deadline| self.timers.insert(deadline, Expiry::Wake(waker.clone())));
+    }
+
+    fn clear(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.timers.remove(key);
+        }
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// Waits until an instant has passed.
+pub(crate) struct Sleep {
+    until: Instant,
+    deadline: Deadline,
+}
+
+impl Sleep {
+    /// Waits for a duration, counted from now.
+    pub(crate) fn new(duration: Duration) -> Self {
+        Self { until: after(clock::now(), duration), deadline: Deadline::new() }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if clock::now() >= self.until {
+            return Poll::Ready(());
+        }
+        let until = self.until;
+        // Set anew at each poll: the task, and with it the waker, may be another one by now.
+        self.deadline.clear();
+        self.deadline.set(Some(until), cx.waker());
+        Poll::Pending
+    }
+}
+
+/// Returns the instant that is `duration` after another one.
+pub(crate) fn after(instant: Instant, duration: Duration) -> Instant {
+    // A duration that the clock cannot hold is as good as for ever.
+    instant.checked_add(duration).unwrap_or(instant + FOR_EVER)
+}
+
+thread_local! {
+    static TIMERS: Rc<Timers> = Rc::default();
+}
+
+/// A century.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::runtime::clock::testing::StoppedClock;
+    use crate::testing::Count;
+
+    #[test]
+    fn a_deadline_that_has_passed_wakes_once_and_a_later_one_waits() {
+        let timers = Timers::current();
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let now = Instant::now();
+        let (mut passed, mut later) = (Deadline::new(), Deadline::new());
+        passed.set(Some(now), &waker);
+        later.set(Some(now + Duration::from_secs(3600)), &waker);
+
+        timers.fire();
+        timers.fire();
+
+        assert_eq!(count.get(), 1);
+        assert!(timers.time_to_next() > Some(Duration::from_secs(3000)));
+    }
+
+    #[test]
+    fn moved_cleared_and_dropped_deadlines_leave_nothing() {
+        let timers = Timers::current();
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let later = Instant::now() + Duration::from_secs(3600);
+        let mut deadline = Deadline::new();
+
+        deadline.set(Some(later), &waker);
+        deadline.set(Some(later + Duration::from_secs(1)), &waker);
+        assert_eq!(timers.len(), 1);
+        deadline.set(None, &waker);
+        assert_eq!(timers.len(), 0);
+        deadline.set(Some(later), &waker);
+        drop(deadline);
+
+        assert_eq!(timers.len(), 0);
+        drop(waker);
+        assert_eq!(Arc::strong_count(&count), 1);
+    }
+
+    #[test]
+    fn deadlines_go_by_the_clock() {
+        let mut clock = StoppedClock::new();
+        let count = Arc::new(Count::default());
+        let mut deadline = Deadline::new();
+        deadline.set(Some(clock::now() + Duration::from_secs(10)), &Arc::clone(&count).into());
+
+        clock.advance(Duration::from_millis(9_999));
+        assert_eq!(count.get(), 0);
+        clock.advance(Duration::from_millis(1));
+
+        assert_eq!(count.get(), 1);
+    }
+
+    #[test]
+    fn a_sleep_without_end_does_not_overflow() {
+        let _sleep = Sleep::new(Duration::MAX);
+    }
+}

@@ -1,0 +1,177 @@
+//! What a client asks a server for.
+
+use std::fmt;
+
+use crate::net::upgrade::client::Opening;
+use crate::protocol::handshake::grammar;
+use crate::protocol::handshake::head::HeadLimits;
+use crate::protocol::handshake::url::{Url, UrlError, without_secrets};
+use crate::types::error::Error;
+
+/// A request to open a connection: the URL, and what else goes into the opening handshake.
+///
+/// It is checked when it is opened.
+///
+/// Shown with `{:?}`, it has neither the user information and the query of the URL nor the values of
+/// headers and subprotocols, which may be passwords, cookies or tokens.
+///
+/// # Qt
+///
+/// `QNetworkRequest` and `QWebSocketHandshakeOptions` in one.
+///
+/// # Examples
+///
+/// ```
+/// use slotwork::{ClientRequest, Error, WebSocket};
+///
+/// # fn main() -> Result<(), Error> {
+/// let socket = WebSocket::new();
+/// let request = ClientRequest::new("ws://127.0.0.1:1234/chat")
+///     .header("Authorization", "Bearer 1234")
+///     .subprotocols(["chat", "superchat"]);
+/// socket.open_request(request)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ClientRequest {
+    url: String,
+    headers: Vec<(String, String)>,
+    subprotocols: Vec<String>,
+}
+
+impl ClientRequest {
+    /// Makes a request for a `ws` or `wss` URL.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), ..Self::default() }
+    }
+
+    /// Adds a header; names may come more than once.
+    ///
+    /// # Qt
+    ///
+    /// `QNetworkRequest::setRawHeader()`.
+    #[doc(alias = "setRawHeader")]
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the subprotocols that the server may choose from, the best one first.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketHandshakeOptions::setSubprotocols()`. Qt leaves out invalid names with a warning;
+    /// here the request is refused.
+    #[doc(alias = "setSubprotocols")]
+    #[must_use]
+    pub fn subprotocols(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.subprotocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Returns the URL.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Checks everything.
+    pub(crate) fn checked(
+        self,
+        origin: Option<String>,
+        answer_limits: HeadLimits,
+    ) -> Result<Opening, Error> {
+        let Self { url, headers, subprotocols } = self;
+        let parsed = Url::parse(&url).map_err(|error| match error {
+            UrlError::Scheme => Error::UnsupportedScheme(without_secrets(&url)),
+            UrlError::Invalid => Error::InvalidUrl(without_secrets(&url)),
+        })?;
+        for (name, value) in &headers {
+            let is_ours = OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name));
+            if is_ours || !grammar::is_token(name.as_bytes()) {
+                return Err(Error::InvalidHeaderName(name.clone()));
+            }
+            if !grammar::is_printable(value.as_bytes()) {
+                return Err(Error::InvalidHeaderValue(format!("{name}: …")));
+            }
+        }
+        for (place, name) in subprotocols.iter().enumerate() {
+            // RFC 6455 §4.1: tokens, and all different.
+            let is_new = subprotocols.iter().position(|other| other == name) == Some(place);
+            if !is_new || !grammar::is_token(name.as_bytes()) {
+                return Err(Error::InvalidSubprotocol(name.clone()));
+            }
+        }
+        let key = Opening::new_key();
+        let offer = (!subprotocols.is_empty()).then(|| subprotocols.join(", "));
+        let opening = Opening {
+            key,
+            url: parsed,
+            origin,
+            subprotocols,
+            offer,
+            headers,
+            authorization: None,
+            answer_limits,
+        };
+        Ok(opening)
+    }
+}
+
+impl fmt::Debug for ClientRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientRequest")
+            .field("url", &without_secrets(&self.url))
+            .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("subprotocols", &self.subprotocols.len())
+            .finish()
+    }
+}
+
+/// Headers that the opening handshake itself sets.
+const OURS: [&str; 11] = [
+    "Connection",
+    "Content-Length",
+    "Host",
+    "Origin",
+    "Sec-WebSocket-Accept",
+    "Sec-WebSocket-Extensions",
+    "Sec-WebSocket-Key",
+    "Sec-WebSocket-Protocol",
+    "Sec-WebSocket-Version",
+    "Transfer-Encoding",
+    "Upgrade",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(request: ClientRequest) -> Result<(), String> {
+        request.checked(None, HeadLimits::default()).map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Qt: CLI-05, CLI-10; catalogue.md: our own setters refuse CR, LF, NUL and what is no token.
+    #[test]
+    fn nothing_can_be_slipped_into_the_request() {
+        let request = || ClientRequest::new("ws://a/");
+        let table = [
+            (request().header("X: y\r\nZ", "v"), "\"X: y\\r\\nZ\" cannot be the name of a header"),
+            (request().header("Host", "b"), "\"Host\" cannot be the name of a header"),
+            (request().header("upgrade", "b"), "\"upgrade\" cannot be the name of a header"),
+            (request().header("X", "a\r\nZ: b"), "an HTTP header cannot carry \"X: …\""),
+            (request().header("X", "\0"), "an HTTP header cannot carry \"X: …\""),
+            (request().subprotocols(["a b"]), "\"a b\" cannot be a subprotocol"),
+            (request().subprotocols(["a", "a"]), "\"a\" cannot be a subprotocol"),
+            (ClientRequest::new("http://a"), "\"http://a\" is neither ws nor wss"),
+            (ClientRequest::new("ws://"), "\"ws://\" is no valid URL"),
+        ];
+        for (request, error) in table {
+            assert_eq!(checked(request), Err(error.to_owned()));
+        }
+        assert_eq!(checked(request().header("Cookie", "a=b").subprotocols(["a", "b"])), Ok(()));
+    }
+}

@@ -1,0 +1,180 @@
+//! Reaches a server: looks its host up, connects, through a proxy if need be, and shakes hands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use slotwork_signals::Signal;
+
+use crate::net::connector;
+use crate::net::stream::Stream;
+use crate::net::tunnel::{self, HttpFailure};
+use crate::net::upgrade;
+use crate::net::upgrade::client::{Failure, Opened, Opening};
+use crate::protocol::handshake::basic_auth;
+use crate::protocol::handshake::response::HandshakeResponse;
+use crate::protocol::handshake::url::{ascii_name, user_and_password};
+use crate::runtime::timers::Sleep;
+use crate::socket::client::open::consult;
+use crate::socket::client::state::ClientEnd;
+#[cfg(feature = "tls")]
+use crate::socket::client::tls::{late_refusal, secure};
+use crate::socket::rare_signals::RareSignals;
+use crate::socket::state::Inner;
+use crate::types::authenticator::{Authenticator, Credentials, Login};
+use crate::types::error::Error;
+use crate::types::network_proxy::{NetworkProxy, ProxyKind};
+
+/// Returns a connection to which the server has agreed.
+pub(crate) async fn reach(
+    inner: &Arc<Inner>,
+    end: &ClientEnd,
+    mut opening: Opening,
+) -> Result<(Stream, Opened), Error> {
+    let known = opening.url.user_info.as_deref().map(user_and_password);
+    let mut login = Login::new(known.map(|(user, password)| Credentials { user, password }));
+    let proxy = end.lock().proxy.clone();
+    let mut proxy_login = Login::new(proxy.as_ref().and_then(|proxy| proxy.credentials.clone()));
+    loop {
+        let mut stream = match &proxy {
+            Some(proxy) => tunnel_through(inner, end, proxy, &opening, &mut proxy_login).await?,
+            None => dial(end, &opening.url.name(), opening.url.port).await?,
+        };
+        #[cfg(feature = "tls")]
+        if opening.url.is_secure {
+            stream = secure(inner, end, stream, &opening.url).await?;
+        }
+        let failure = match upgrade::client::open(&mut stream, &opening).await {
+            Ok(opened) => return Ok((stream, opened)),
+            Err(failure) => failure,
+        };
+        if let Failure::Refused(response) = &failure
+            && let Some(Credentials { user, password }) =
+                log_in(inner, &opening, response, &mut login)
+        {
+            // Anew: what follows a refusal on its connection is for the server to say, and many end it.
+            opening.authorization = Some(basic_auth::credentials(&user, &password));
+            continue;
+        }
+        #[cfg(feature = "tls")]
+        if let Failure::Broken(source) = &failure
+            && let Some(error) = late_refusal(&opening.url, source)
+        {
+            return Err(error);
+        }
+        return Err(explain(end, &mut stream, failure).await);
+    }
+}
+
+async fn dial(end: &ClientEnd, host: &str, port: u16) -> Result<Stream, Error> {
+    let stream = connector::connect(host, port).await.map_err(|failure| match failure {
+        connector::Failure::NotFound(source) => {
+            Error::HostNotFound { host: host.into(), source: Arc::new(source) }
+        }
+        connector::Failure::Unreachable(source) => {
+            Error::Connect { host: host.into(), port, source: Arc::new(source) }
+        }
+    })?;
+    let peer = stream.peer_address().ok().map(Into::into);
+    end.lock().peer = peer;
+    Ok(Stream::Tcp(stream))
+}
+
+async fn tunnel_through(
+    inner: &Inner,
+    end: &ClientEnd,
+    proxy: &NetworkProxy,
+    opening: &Opening,
+    login: &mut Login,
+) -> Result<Stream, Error> {
+    let (host, port, limits) = (&opening.url.host, opening.url.port, opening.answer_limits);
+    let proxy_host = ascii_name(&proxy.host).unwrap_or_else(|| proxy.host.clone());
+    let ask = |login: &mut Login, realm: &str| {
+        ask(inner, login, realm, |signals| &signals.proxy_authentication_required)
+    };
+    // What the proxy has accepted for an earlier tunnel of this `open`.
+    let mut credentials = login.accepted();
+    loop {
+        let mut stream = dial(end, &proxy_host, proxy.port).await?;
+        let failure = match proxy.kind {
+            ProxyKind::Socks5 => {
+                let known = credentials.clone();
+                let who = || known.or_else(|| ask(login, ""));
+                tunnel::connect_socks5(&mut stream, host, port, who).await.err()
+            }
+            ProxyKind::Http => {
+                let connect =
+                    tunnel::connect_http(&mut stream, host, port, credentials.as_ref(), limits);
+                match connect.await {
+                    Ok(()) => None,
+                    Err(HttpFailure::Other(failure)) => Some(failure),
+                    Err(HttpFailure::Unauthorized(realm)) => {
+                        credentials = ask(login, &realm);
+                        if credentials.is_some() {
+                            continue;
+                        }
+                        Some(tunnel::Failure::Refused("it does not know who asks".into()))
+                    }
+                }
+            }
+        };
+        return match failure {
+            None => {
+                login.accept();
+                Ok(stream)
+            }
+            Some(tunnel::Failure::Refused(reason)) => {
+                Err(Error::Proxy { proxy: format!("{}:{}", proxy.host, proxy.port), reason })
+            }
+            Some(tunnel::Failure::Broken(source)) => {
+                Err(Error::Connection { source: Arc::new(source) })
+            }
+        };
+    }
+}
+
+/// Returns what a server may be told that asked who asks, if there is anything new to tell.
+fn log_in(
+    inner: &Inner,
+    opening: &Opening,
+    response: &HandshakeResponse,
+    login: &mut Login,
+) -> Option<Credentials> {
+    let is_own = |(name, _): &(String, String)| name.eq_ignore_ascii_case("Authorization");
+    if response.status() != 401 || opening.headers.iter().any(is_own) {
+        return None;
+    }
+    let realm = basic_auth::realm(response.raw_values("WWW-Authenticate"))?;
+    ask(inner, login, &realm, |signals| &signals.authentication_required)
+}
+
+/// Returns what is known, or asks the program: slots answer before this returns. What they supply
+/// counts for nothing when one of them has panicked, or has ended its socket.
+fn ask(
+    inner: &Inner,
+    login: &mut Login,
+    realm: &str,
+    signal: impl FnOnce(&RareSignals) -> &Signal<Authenticator>,
+) -> Option<Credentials> {
+    let mut is_wanted = true;
+    let credentials = login.next(realm, |question| {
+        let emit = |signals: &RareSignals| signal(signals).emit(question);
+        is_wanted = consult(inner, |inner| inner.emit_rare(emit));
+    });
+    credentials.filter(|_| is_wanted)
+}
+
+async fn explain(end: &ClientEnd, stream: &mut Stream, failure: Failure) -> Error {
+    match failure {
+        Failure::Refused(mut response) => {
+            upgrade::client::read_body(stream, &mut response, Sleep::new(BODY_TIMEOUT)).await;
+            let (status, reason) = (response.status(), response.reason_phrase().to_owned());
+            end.lock().response = Some(response);
+            Error::ConnectionRefused { status, reason }
+        }
+        Failure::Invalid(reason) => Error::InvalidAnswer(reason.to_owned()),
+        Failure::Broken(source) => Error::Connection { source: Arc::new(source) },
+    }
+}
+
+/// How long a refusal's body may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(1);

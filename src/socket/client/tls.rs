@@ -1,0 +1,230 @@
+//! TLS of a client's socket: how it is set, what may be ignored, and the handshake.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use slotwork_signals::SignalRef;
+
+use crate::net::stream::{Stream, TlsFailure};
+use crate::net::tls::{Judge, TlsConfig, TlsSession, received_alert};
+use crate::protocol::handshake::url::Url;
+use crate::socket::WebSocket;
+use crate::socket::client::open::consult;
+use crate::socket::client::state::ClientEnd;
+use crate::socket::rare_signals::RareSignals;
+use crate::socket::state::Inner;
+use crate::types::error::Error;
+use crate::types::tls_error::TlsError;
+
+/// What a client was told about TLS.
+#[derive(Default)]
+pub(crate) struct TlsSettings {
+    config: Option<TlsConfig>,
+    ignored: Vec<TlsError>,
+    /// What is known of a handshake while slots are asked about it.
+    in_handshake: Option<Box<TlsSession>>,
+}
+
+/// TLS.
+impl WebSocket {
+    /// Sets how this client speaks TLS, from the next `open` of a `wss` URL on.
+    ///
+    /// Without one it trusts whom the system trusts.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::setSslConfiguration()`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use slotwork::{Error, TlsCertificate, TlsConfig, WebSocket};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// let socket = WebSocket::new();
+    /// let known = TlsCertificate::from_pem_file("localhost.cert")?;
+    /// socket.set_tls_config(TlsConfig::new().ca_certificates(known));
+    /// socket.open("wss://localhost:1234")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "setSslConfiguration")]
+    pub fn set_tls_config(&self, config: TlsConfig) {
+        if let Some(end) = self.inner.client_end() {
+            let former = end.lock().tls.config.replace(config);
+            // Parts of it may be the program's.
+            drop(former);
+        }
+    }
+
+    /// Returns how this client speaks TLS; `None` when that was not set, and for a socket that a
+    /// server accepted.
+    #[doc(alias = "sslConfiguration")]
+    #[must_use]
+    pub fn tls_config(&self) -> Option<TlsConfig> {
+        self.inner.client_end().and_then(|end| end.lock().tls.config.clone())
+    }
+
+    /// Ignores exactly these errors, which [`tls_errors`](Self::tls_errors) would tell.
+    ///
+    /// It counts from the next `open` on; in a slot of `tls_errors`, already for this connection,
+    /// if the slot was there when TLS began.
+    /// It replaces what was to be ignored before, and an empty list ignores nothing. A connection is
+    /// made only when each of its errors is in the list, with the very certificate. Only errors that
+    /// are [`is_ignorable`](TlsError::is_ignorable) can be ignored: that a certificate is signed by
+    /// itself, has expired, is not valid yet, or is that of another host. The rest of a chain is
+    /// checked as of a time at which all of it was valid; a chain without such a time is refused.
+    ///
+    /// The list stays for each later `open`, of another host too, until it is replaced: a socket that
+    /// is opened for several hosts replaces it before each.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::ignoreSslErrors(const QList<QSslError> &)`. There is no way to ignore
+    /// everything. Rather than to ignore that a certificate is signed by itself, trust it, with
+    /// [`TlsConfig::ca_certificates`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{TlsCertificate, TlsError, WebSocket};
+    ///
+    /// /// The device has a certificate of its own that names no host.
+    /// fn trust(socket: &WebSocket, device: TlsCertificate) {
+    ///     socket.ignore_tls_errors([
+    ///         TlsError::SelfSignedCertificate(device.clone()),
+    ///         TlsError::HostNameMismatch(device),
+    ///     ]);
+    /// }
+    /// ```
+    #[doc(alias = "ignoreSslErrors")]
+    pub fn ignore_tls_errors(&self, errors: impl IntoIterator<Item = TlsError>) {
+        if let Some(end) = self.inner.client_end() {
+            let errors = errors.into_iter().collect();
+            end.lock().tls.ignored = errors;
+        }
+    }
+
+    /// Returns what was agreed on for TLS, with the peer's certificate.
+    ///
+    /// In slots of [`tls_errors`](Self::tls_errors) and
+    /// [`peer_verify_error`](Self::peer_verify_error) it is what the server has chosen and shown so
+    /// far. `None` without TLS, and otherwise when there is no open connection.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::sslConfiguration()`, which Qt's programs read in slots of `sslErrors` too.
+    #[must_use]
+    pub fn tls_session(&self) -> Option<TlsSession> {
+        let in_handshake = || {
+            let session = self.inner.client_end()?.lock().tls.in_handshake.clone();
+            session.map(|session| *session)
+        };
+        self.inner.session.tls_session().or_else(in_handshake)
+    }
+
+    /// Emitted when the certificate of the server is wrong, with all that is wrong with it.
+    ///
+    /// A slot of the socket's thread may call [`ignore_tls_errors`](Self::ignore_tls_errors) with
+    /// those that it knows, before it returns; errors that were to be ignored anyway are among them.
+    /// If any remains, [`error_occurred`](Self::error_occurred) follows with
+    /// [`Error::TlsHandshake`].
+    ///
+    /// A slot that calls [`close`](Self::close) or [`abort`](Self::abort), or panics, ends the
+    /// attempt, whatever is ignored: the server gets an alert, and is sent no request. After a panic
+    /// the error is [`Error::SlotPanicked`].
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::sslErrors()`.
+    #[doc(alias = "sslErrors")]
+    #[doc(alias = "handshakeInterruptedOnError")]
+    #[must_use]
+    pub fn tls_errors(&self) -> SignalRef<'_, Self, [TlsError]> {
+        SignalRef::new(self, &self.inner.rare_signals().tls_errors)
+    }
+
+    /// Emitted for each thing that is wrong with the certificate of the server, before
+    /// [`tls_errors`](Self::tls_errors).
+    #[doc(alias = "peerVerifyError")]
+    #[must_use]
+    pub fn peer_verify_error(&self) -> SignalRef<'_, Self, TlsError> {
+        SignalRef::new(self, &self.inner.rare_signals().peer_verify_error)
+    }
+}
+
+impl ClientEnd {
+    fn ignores(&self, error: &TlsError) -> bool {
+        error.is_ignorable() && self.lock().tls.ignored.contains(error)
+    }
+}
+
+/// Shakes hands for TLS, with the host that the URL names.
+pub(crate) async fn secure(
+    inner: &Arc<Inner>,
+    end: &ClientEnd,
+    stream: Stream,
+    url: &Url,
+) -> Result<Stream, Error> {
+    let (config, ignores_some) = {
+        let settings = &end.lock().tls;
+        let config = settings.config.clone().unwrap_or_else(TlsConfig::of_clients);
+        (config, !settings.ignored.is_empty())
+    };
+    let mut may_ignore = ignores_some;
+    inner.emit_rare(|signals| {
+        let slots = signals.tls_errors.slot_count() + signals.peer_verify_error.slot_count();
+        may_ignore |= slots > 0;
+    });
+    let client = if config.takes_time() {
+        smol::unblock(move || config.client_side(may_ignore)).await?
+    } else {
+        config.client_side(may_ignore)?
+    };
+
+    let found = Rc::new(RefCell::new(None));
+    let judge = judge(inner, may_ignore, &found);
+    stream.connect_tls(&url.host, client, judge).await.map_err(|failure| match failure {
+        TlsFailure::Refused(error) => refused(url, found.take().unwrap_or(error)),
+        TlsFailure::Broken(source) => Error::Connection { source: Arc::new(source) },
+        TlsFailure::Silent => Error::RemoteHostClosed,
+    })
+}
+
+/// Tells why the server has ended the connection, if it was because of TLS.
+///
+/// With TLS 1.3 a client is the first to be done, and sends its request before the server has
+/// looked at its certificate (RFC 8446 §2).
+pub(crate) fn late_refusal(url: &Url, error: &io::Error) -> Option<Error> {
+    received_alert(error).map(|alert| refused(url, alert))
+}
+
+fn refused(url: &Url, source: TlsError) -> Error {
+    Error::TlsHandshake { peer: format!("{}:{}", url.host, url.port), source }
+}
+
+/// Returns what tells the program of wrong certificates, and goes on if all of it may be ignored.
+/// It notes the first thing that may not.
+///
+/// Without `may_ignore` that is everything: others may go on with the session of this connection,
+/// and would take over what was forgiven it. A slot that panics, or ends its socket, ends this
+/// handshake, whatever may be ignored.
+fn judge(inner: &Arc<Inner>, may_ignore: bool, found: &Rc<RefCell<Option<TlsError>>>) -> Judge {
+    let (inner, found) = (Arc::clone(inner), Rc::clone(found));
+    Rc::new(move |errors, session| {
+        let Some(end) = inner.client_end() else { return false };
+        end.lock().tls.in_handshake = session.map(Box::new);
+        let consult = |emit: &dyn Fn(&RareSignals)| consult(&inner, |it| it.emit_rare(emit));
+        let goes_on =
+            errors.iter().all(|it| consult(&|signals| signals.peer_verify_error.emit(it)))
+                && consult(&|signals| signals.tls_errors.emit(errors));
+        end.lock().tls.in_handshake = None;
+        let is_ignored = |error| may_ignore && end.ignores(error);
+        let remaining = errors.iter().find(|error| !is_ignored(error)).cloned();
+        let is_well = remaining.is_none() && goes_on;
+        found.replace(remaining);
+        is_well
+    })
+}

@@ -1,0 +1,381 @@
+//! What the handles of a socket share: its session, its signals, and what is known of its peer.
+
+use std::fmt;
+use std::mem;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use slotwork_signals::Signal;
+
+use crate::net::stream::Stream;
+use crate::protocol::frames::event::Data;
+use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
+use crate::session::{ConnectionTask, KEEPALIVE_PAYLOAD, Observer, OutputLevel, Session, Settings};
+use crate::socket::client::state::ClientEnd;
+use crate::socket::clients::{Clients, Membership};
+use crate::socket::rare_signals::RareSignals;
+use crate::socket::receive_queue::ReceiveQueue;
+use crate::socket::user_data::{UserData, UserDataSet};
+use crate::types::error::Error;
+use crate::types::pong::Pong;
+use crate::types::role::Role;
+use crate::types::socket_state::SocketState;
+use crate::types::ssl_mode::SslMode;
+
+/// What all handles of a socket share, and what its session reports to.
+pub(crate) struct Inner {
+    pub(crate) session: Session,
+    pub(crate) end: End,
+    pub(crate) membership: Membership,
+    pub(crate) text_message_received: Signal<str>,
+    pub(crate) binary_message_received: Signal<[u8]>,
+    pub(crate) disconnected: Signal<()>,
+    rare: OnceLock<Box<Rare>>,
+}
+
+/// What is allocated when it is needed: idle sockets are many.
+#[derive(Default)]
+struct Rare {
+    signals: RareSignals,
+    notes: Mutex<Notes>,
+    receive_queue: ReceiveQueue,
+    data: Mutex<UserDataSet>,
+}
+
+/// Which end of a connection the socket is, and what it knows as such.
+pub(crate) enum End {
+    /// Also of a connection that somebody else has opened: it is open from the beginning, and once.
+    Server(ServerEnd),
+    Client(Box<ClientEnd>),
+}
+
+/// What a server's socket knows of its connection.
+pub(crate) struct ServerEnd {
+    pub(crate) request: HandshakeRequest,
+    pub(crate) subprotocol: Option<ChosenSubprotocol>,
+    pub(crate) mode: SslMode,
+    pub(crate) peer: Endpoint,
+}
+
+/// The address of one end of a connection: a `SocketAddr` without what only IPv6 has, which takes half the room.
+#[derive(Clone, Copy)]
+pub(crate) struct Endpoint {
+    pub(crate) address: IpAddr,
+    pub(crate) port: u16,
+}
+
+/// What few sockets have to remember.
+#[derive(Default)]
+struct Notes {
+    pinged: Option<Instant>,
+    error: Option<Error>,
+    /// Slots are told that `open` has begun nothing.
+    is_refusing: bool,
+}
+
+/// What the server knows of a connection whose opening handshake is done.
+pub(crate) struct Accepted {
+    pub(crate) stream: Stream,
+    pub(crate) request: HandshakeRequest,
+    pub(crate) leftover: Vec<u8>,
+    pub(crate) subprotocol: Option<ChosenSubprotocol>,
+    pub(crate) mode: SslMode,
+    pub(crate) peer: SocketAddr,
+    pub(crate) clients: Arc<Clients>,
+    /// What the server sets for its sockets, if anything.
+    pub(crate) settings: Option<Settings>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let peer = self.peer().map(|peer| peer.to_string());
+        f.debug_struct("Inner").field("peer", &peer).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// Makes what an accepted connection needs, and the task that drives it.
+    pub(crate) fn accepted(accepted: Accepted) -> (Arc<Self>, ConnectionTask<Self>) {
+        let end = ServerEnd {
+            request: accepted.request,
+            subprotocol: accepted.subprotocol,
+            mode: accepted.mode,
+            peer: accepted.peer.into(),
+        };
+        let session = Session::new(Role::Server, accepted.stream);
+        if let Some(chosen) = accepted.settings {
+            session.change_settings(|settings| *settings = chosen);
+        }
+        let membership = Membership::new(Some(accepted.clients));
+        let inner = Arc::new(Self::new(session, End::Server(end), membership));
+        let driver = ConnectionTask::new(Arc::clone(&inner), accepted.leftover);
+        (inner, driver)
+    }
+
+    /// Makes what a connection needs whose handshake somebody else has done, and its task.
+    pub(crate) fn upgraded(
+        (stream, peer): (Stream, SocketAddr),
+        leftover: Vec<u8>,
+        role: Role,
+    ) -> (Arc<Self>, ConnectionTask<Self>) {
+        let end = ServerEnd {
+            request: HandshakeRequest::default(),
+            subprotocol: None,
+            mode: SslMode::NonSecure,
+            peer: peer.into(),
+        };
+        let session = Session::new(role, stream);
+        let inner = Arc::new(Self::new(session, End::Server(end), Membership::new(None)));
+        let driver = ConnectionTask::new(Arc::clone(&inner), leftover);
+        (inner, driver)
+    }
+
+    /// Makes what a client needs that has not been opened yet.
+    pub(crate) fn client(end: ClientEnd) -> Self {
+        let session = Session::unconnected(Role::Client);
+        Self::new(session, End::Client(Box::new(end)), Membership::new(None))
+    }
+
+    fn new(session: Session, end: End, membership: Membership) -> Self {
+        Self {
+            session,
+            end,
+            membership,
+            text_message_received: Signal::new(),
+            binary_message_received: Signal::new(),
+            disconnected: Signal::new(),
+            rare: OnceLock::new(),
+        }
+    }
+
+    /// Returns the address of the peer; a client has one once it was connected.
+    pub(crate) fn peer(&self) -> Option<Endpoint> {
+        match &self.end {
+            End::Server(end) => Some(end.peer),
+            End::Client(end) => end.lock().peer,
+        }
+    }
+
+    /// Returns the address of this end.
+    pub(crate) fn local(&self) -> Option<Endpoint> {
+        self.session.local_address().map(Into::into)
+    }
+
+    /// Returns the subprotocol on which both ends have agreed.
+    pub(crate) fn subprotocol(&self) -> Option<String> {
+        match &self.end {
+            End::Server(end) => end.subprotocol?.name(&end.request).map(str::to_owned),
+            End::Client(end) => end.lock().subprotocol.clone(),
+        }
+    }
+
+    pub(crate) fn client_end(&self) -> Option<&ClientEnd> {
+        match &self.end {
+            End::Server(_) => None,
+            End::Client(end) => Some(end),
+        }
+    }
+
+    pub(crate) fn is_secure(&self) -> bool {
+        match &self.end {
+            End::Server(end) => end.mode == SslMode::Secure,
+            End::Client(end) => end.lock().is_secure,
+        }
+    }
+
+    /// Returns the request of the opening handshake; an empty one when there was none yet.
+    pub(crate) fn request(&self) -> HandshakeRequest {
+        match &self.end {
+            End::Server(end) => end.request.clone(),
+            End::Client(end) => end.lock().request.clone(),
+        }
+    }
+
+    /// Returns the signals that are there only when somebody has asked for them.
+    pub(crate) fn rare_signals(&self) -> &RareSignals {
+        &self.rare().signals
+    }
+
+    /// Emits one of those signals, if somebody may have connected it.
+    pub(crate) fn emit_rare(&self, emit: impl FnOnce(&RareSignals)) {
+        if let Some(rare) = self.rare.get() {
+            emit(&rare.signals);
+        }
+    }
+
+    /// Returns what waits for slots that are not called at once.
+    pub(crate) fn receive_queue(&self) -> &ReceiveQueue {
+        &self.rare().receive_queue
+    }
+
+    /// Returns the same, if anything has waited so far.
+    pub(crate) fn used_receive_queue(&self) -> Option<&ReceiveQueue> {
+        self.rare.get().map(|rare| &rare.receive_queue)
+    }
+
+    /// Returns the last error.
+    pub(crate) fn error(&self) -> Option<Error> {
+        self.rare.get()?.notes().error.clone()
+    }
+
+    /// Forgets the error of an earlier connection.
+    pub(crate) fn forget_error(&self) {
+        if let Some(rare) = self.rare.get() {
+            rare.notes().error = None;
+        }
+    }
+
+    /// Remembers why `open` has begun nothing; returns whether slots are to be told.
+    ///
+    /// Not again while they are: one that opens the same again would be called without end.
+    pub(crate) fn begin_to_refuse(&self, error: &Error) -> bool {
+        let mut notes = self.rare().notes();
+        notes.error = Some(error.clone());
+        !mem::replace(&mut notes.is_refusing, true)
+    }
+
+    /// Notes that slots have been told.
+    pub(crate) fn end_refusal(&self) {
+        self.rare().notes().is_refusing = false;
+    }
+
+    /// Attaches a value of the program.
+    pub(crate) fn set_data(&self, data: UserData) {
+        let former = self.rare().data().set(data);
+        drop(former);
+    }
+
+    /// Looks at the values of the program, if there are any.
+    pub(crate) fn with_data<T>(
+        &self,
+        look: impl FnOnce(&mut UserDataSet) -> Option<T>,
+    ) -> Option<T> {
+        look(&mut self.rare.get()?.data())
+    }
+
+    /// Remembers that a ping is sent now.
+    pub(crate) fn note_ping(&self) {
+        self.rare().notes().pinged = Some(Instant::now());
+    }
+
+    fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
+    }
+}
+
+impl Rare {
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn data(&self) -> MutexGuard<'_, UserDataSet> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        Self { address: address.ip(), port: address.port() }
+    }
+}
+
+/// As a socket address is shown, such as `[::1]:80`.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::new(self.address, self.port).fmt(f)
+    }
+}
+
+/// Emits what the session's task tells.
+impl Observer for Inner {
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn wants_frames(&self) -> bool {
+        self.rare.get().is_some_and(|rare| rare.signals.wants_frames())
+    }
+
+    fn wants_bytes_written(&self) -> bool {
+        self.rare.get().is_some_and(|rare| rare.signals.bytes_written.slot_count() > 0)
+    }
+
+    fn frame_received(&self, frame: Data<'_>) {
+        self.emit_rare(|signals| signals.emit_frame(frame, false));
+    }
+
+    fn message_received(&self, message: Data<'_>, last_frame: usize) {
+        self.emit_rare(|signals| signals.emit_frame(message.since(last_frame), true));
+        match message {
+            Data::Text(text) => self.text_message_received.emit(text),
+            Data::Binary(bytes) => self.binary_message_received.emit(bytes),
+        }
+    }
+
+    fn pong_received(&self, payload: &[u8]) {
+        if payload == KEEPALIVE_PAYLOAD {
+            return;
+        }
+        if let Some(rare) = self.rare.get() {
+            let pinged = rare.notes().pinged;
+            let elapsed = pinged.map(|pinged| pinged.elapsed());
+            rare.signals.pong.emit(&Pong { elapsed, payload: payload.into() });
+        }
+    }
+
+    fn bytes_written(&self, count: usize) {
+        self.emit_rare(|signals| signals.bytes_written.emit(&count));
+    }
+
+    fn output_level_changed(&self, level: OutputLevel) {
+        self.emit_rare(|signals| match level {
+            OutputLevel::High => signals.high_water_reached.emit(&()),
+            OutputLevel::Drained => signals.output_drained.emit(&()),
+        });
+    }
+
+    fn closing(&self) {
+        self.emit_rare(|signals| signals.about_to_close.emit(&()));
+    }
+
+    fn state_changed(&self, state: SocketState) {
+        self.emit_rare(|signals| signals.state_changed.emit(&state));
+    }
+
+    fn failed(&self, error: Error) {
+        self.rare().notes().error = Some(error.clone());
+        self.emit_rare(|signals| signals.error_occurred.emit(&error));
+    }
+
+    fn ended(this: &Arc<Self>) {
+        this.membership.leave();
+        // A client can be opened again, and then wants its slots.
+        let _ending = match &this.end {
+            End::Server(_) => Some(Ending(Arc::clone(this))),
+            End::Client(end) => {
+                end.lock().is_busy = false;
+                None
+            }
+        };
+        this.disconnected.emit(&());
+    }
+}
+
+// Of the subprotocol, a server's sockets keep nothing that takes room.
+const _: () = assert!(size_of::<ServerEnd>() <= 72);
+
+/// Frees the slots of a socket that has ended, also when one of them panics. Those in other threads
+/// keep it until they have run.
+struct Ending(Arc<Inner>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let Self(inner) = self;
+        inner.text_message_received.finish(inner);
+        inner.binary_message_received.finish(inner);
+        inner.emit_rare(|signals| signals.finish(inner));
+        inner.disconnected.finish(inner);
+    }
+}

@@ -1,0 +1,305 @@
+//! A connection over a scripted stream, driven turn by turn as an event loop drives it.
+
+use std::io;
+use std::mem;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use crate::protocol::frames::event::Data;
+use crate::protocol::frames::frame_header::LONGEST_CONTROL_PAYLOAD;
+use crate::protocol::frames::opcode::{MessageKind, Opcode};
+use crate::protocol::prepared_message::PreparedMessage;
+use crate::runtime::clock::testing::StoppedClock;
+use crate::runtime::reactor::Reactor;
+use crate::session::{ConnectionTask, Observer, OutputLevel, Session};
+use crate::testing::Count;
+use crate::testing::stream::{ScriptedPeer, scripted_stream};
+use crate::types::error::Error;
+use crate::types::mask_generator::MaskGenerator;
+use crate::types::role::Role;
+use crate::types::send_status::SendStatus;
+use crate::types::socket_state::SocketState;
+
+/// A connection whose peer, kernel and clock are a script.
+pub(crate) struct ScriptedConnection {
+    pub(crate) peer: ScriptedPeer,
+    recorder: Arc<Recorder>,
+    /// Gone once the connection has ended.
+    driver: Option<ConnectionTask<Recorder>>,
+    clock: StoppedClock,
+    reactor: Rc<Reactor>,
+    wakes: Arc<Count>,
+    is_taken: bool,
+}
+
+/// What an observer was told.
+#[derive(Clone, Debug)]
+pub(crate) enum Told {
+    Text(String),
+    Binary(Vec<u8>),
+    Pong(Vec<u8>),
+    /// Not recorded: how often it comes depends on the kernel.
+    Written,
+    Level(OutputLevel),
+    Closing,
+    State(SocketState),
+    Failed(Error),
+    Ended,
+}
+
+/// What slots do when something was told.
+pub(crate) type Slot = Box<dyn Fn(&Recorder, &Told) + Send + Sync>;
+
+/// Writes down what it is told, and what it sent.
+pub(crate) struct Recorder {
+    session: Session,
+    slot: Slot,
+    wants_frames: AtomicBool,
+    record: Mutex<Record>,
+}
+
+/// The life of a connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) told: Vec<Told>,
+    /// The messages and pings that were accepted to be sent, in order.
+    pub(crate) sent: Vec<(Opcode, Vec<u8>)>,
+    /// The sum of what was reported as written.
+    pub(crate) written: usize,
+    /// The frames so far of a message that goes on.
+    frames: Vec<u8>,
+}
+
+impl ScriptedConnection {
+    /// Makes a connection whose kernel takes nothing yet; `leftover` came with the handshake.
+    pub(crate) fn new(role: Role, leftover: &[u8], slot: Slot) -> io::Result<Self> {
+        let clock = StoppedClock::new();
+        let (stream, peer) = scripted_stream()?;
+        let session = Session::new(role, stream);
+        if role == Role::Client {
+            session.set_mask_generator(Some(Box::new(SameMask)));
+        }
+        let recorder =
+            Recorder { session, slot, wants_frames: false.into(), record: Mutex::default() };
+        let recorder = Arc::new(recorder);
+        let driver = ConnectionTask::new(Arc::clone(&recorder), leftover.to_vec());
+        let wakes = Arc::new(Count::default());
+        let mut connection = Self {
+            peer,
+            recorder,
+            driver: Some(driver),
+            clock,
+            reactor: Reactor::current()?,
+            wakes,
+            is_taken: false,
+        };
+        connection.poll();
+        connection.settle();
+        Ok(connection)
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.recorder.session
+    }
+
+    /// Returns who is told everything, and sends.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// Asks for frames as well.
+    pub(crate) fn report_frames(&self) {
+        self.recorder.wants_frames.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets the connection read.
+    pub(crate) fn start_reading(&mut self) {
+        self.is_taken = true;
+        self.session().start_reading();
+    }
+
+    /// Moves the clock.
+    pub(crate) fn advance(&mut self, duration: Duration) {
+        self.clock.advance(duration);
+    }
+
+    /// Takes turns until the connection sleeps, or has ended.
+    ///
+    /// # Panics
+    ///
+    /// When it sleeps although there is something to do, or never does.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..MOST_TURNS {
+            if self.wakes.take() == 0 {
+                self.reactor.wake_tasks();
+                if self.wakes.take() == 0 && !self.peer.report_failure() {
+                    return self.check_sleep();
+                }
+            }
+            self.poll();
+        }
+        unreachable!("it takes turns without end");
+    }
+
+    /// Returns whether the program has heard that the connection has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.driver.is_none() || self.is_lingering()
+    }
+
+    /// Returns whether the descriptor of a connection that has ended is still open.
+    pub(crate) fn is_lingering(&self) -> bool {
+        matches!(self.driver, Some(ConnectionTask::Lingering(_)))
+    }
+
+    /// Returns what has happened so far.
+    pub(crate) fn record(&self) -> Record {
+        self.recorder.record().clone()
+    }
+
+    fn poll(&mut self) {
+        let waker = Waker::from(Arc::clone(&self.wakes));
+        if let Some(driver) = &mut self.driver
+            && std::pin::Pin::new(driver).poll(&mut Context::from_waker(&waker)).is_ready()
+        {
+            self.driver = None;
+        }
+    }
+
+    fn check_sleep(&self) {
+        let session = self.session();
+        assert_eq!(
+            self.driver.is_none(),
+            self.peer.is_closed(),
+            "the descriptor lives as long as it"
+        );
+        if self.has_ended() {
+            return;
+        }
+        assert!(session.state() != SocketState::Unconnected, "it sleeps instead of ending");
+        assert!(!self.is_taken || !self.peer.has_unread(), "it sleeps instead of reading");
+        let has_output = session.bytes_to_write() > 0;
+        assert!(!has_output || !self.peer.has_room(), "it sleeps instead of writing");
+    }
+}
+
+/// The same frames in each run.
+struct SameMask;
+
+impl MaskGenerator for SameMask {
+    fn next_mask(&mut self) -> [u8; 4] {
+        [0x37, 0xFA, 0x21, 0x3D]
+    }
+}
+
+impl Recorder {
+    /// Sends, and writes down what was accepted.
+    pub(crate) fn send(&self, kind: MessageKind, message: &[u8]) -> SendStatus {
+        self.note_sent(self.session.send(kind, message), kind.into(), message)
+    }
+
+    /// Sends a message that is encoded already, in the same way.
+    pub(crate) fn send_prepared(&self, message: &[u8]) -> SendStatus {
+        let prepared = PreparedMessage::binary(message);
+        self.note_sent(self.session.send_prepared(&prepared), Opcode::Binary, message)
+    }
+
+    /// Sends a ping, in the same way.
+    pub(crate) fn ping(&self, payload: &[u8]) -> SendStatus {
+        let sent = payload.get(..LONGEST_CONTROL_PAYLOAD).unwrap_or(payload);
+        self.note_sent(self.session.ping(payload), Opcode::Ping, sent)
+    }
+
+    fn note_sent(&self, status: SendStatus, opcode: Opcode, sent: &[u8]) -> SendStatus {
+        if status == SendStatus::Queued {
+            self.record().sent.push((opcode, sent.to_vec()));
+        }
+        status
+    }
+
+    /// Returns how many messages and pings were accepted to be sent.
+    pub(crate) fn sent_count(&self) -> usize {
+        self.record().sent.len()
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, told: &Told) {
+        self.record().told.push(told.clone());
+        (self.slot)(self, told);
+    }
+}
+
+impl Observer for Recorder {
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn wants_frames(&self) -> bool {
+        self.wants_frames.load(Ordering::Relaxed)
+    }
+
+    fn wants_bytes_written(&self) -> bool {
+        true
+    }
+
+    fn frame_received(&self, frame: Data<'_>) {
+        assert!(self.wants_frames(), "nobody asked for {frame:?}");
+        self.record().frames.extend_from_slice(bytes_of(frame));
+    }
+
+    fn message_received(&self, message: Data<'_>, last_frame: usize) {
+        let frames = mem::take(&mut self.record().frames);
+        if self.wants_frames() {
+            assert_eq!(Some(&frames[..]), bytes_of(message).get(..last_frame), "other frames");
+        }
+        self.note(&match message {
+            Data::Text(text) => Told::Text(text.to_owned()),
+            Data::Binary(bytes) => Told::Binary(bytes.to_owned()),
+        });
+    }
+
+    fn pong_received(&self, payload: &[u8]) {
+        self.note(&Told::Pong(payload.to_owned()));
+    }
+
+    fn bytes_written(&self, count: usize) {
+        assert!(count > 0, "nothing was written");
+        self.record().written += count;
+        (self.slot)(self, &Told::Written);
+    }
+
+    fn output_level_changed(&self, level: OutputLevel) {
+        self.note(&Told::Level(level));
+    }
+
+    fn closing(&self) {
+        self.note(&Told::Closing);
+    }
+
+    fn state_changed(&self, state: SocketState) {
+        self.note(&Told::State(state));
+    }
+
+    fn failed(&self, error: Error) {
+        self.note(&Told::Failed(error));
+    }
+
+    fn ended(this: &Arc<Self>) {
+        this.note(&Told::Ended);
+    }
+}
+
+fn bytes_of(data: Data<'_>) -> &[u8] {
+    match data {
+        Data::Text(text) => text.as_bytes(),
+        Data::Binary(bytes) => bytes,
+    }
+}
+
+/// More than any script needs.
+const MOST_TURNS: usize = 1_000_000;

@@ -1,0 +1,176 @@
+//! The script of a connection, read from the bytes that a fuzzer made up.
+
+use std::io::ErrorKind;
+use std::num::NonZeroUsize;
+
+use crate::types::output_policy::OutputPolicy;
+use crate::types::role::Role;
+
+/// What happens on a connection, and what its program does.
+pub(crate) struct Script<'d> {
+    pub(crate) role: Role,
+    pub(crate) reply: Reply,
+    /// Whether the program takes the socket at once, and not at the end.
+    pub(crate) is_taken: bool,
+    /// Whether the kernel takes all output from the beginning.
+    pub(crate) has_room: bool,
+    pub(crate) reports_frames: bool,
+    /// How much of the peer's bytes came with the opening handshake.
+    pub(crate) leftover: usize,
+    pub(crate) steps: Vec<Step>,
+    /// What the peer sends, in all.
+    pub(crate) wire: &'d [u8],
+}
+
+/// What a slot does about each message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    None,
+    Echo,
+    /// More than what waits for the end of the turn.
+    Big,
+    EchoAndFlush,
+    /// As a loop inside the slot does it.
+    SuspendAndEcho,
+    EchoAndClose,
+    Abort,
+    /// An echo, and more as soon as something was written, as programs do that send a file.
+    Stream,
+}
+
+/// One thing that happens.
+pub(crate) struct Step {
+    pub(crate) action: Action,
+    /// Whether the connection gets its turns before the next thing happens.
+    pub(crate) settles: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Action {
+    Arrive(usize),
+    MakeRoom(usize),
+    SendText(usize),
+    SendBinary(usize),
+    SendPrepared(usize),
+    FrameSize(NonZeroUsize),
+    /// What becomes of messages, and how many bytes may wait.
+    Policy(OutputPolicy, usize),
+    Ping(usize),
+    Close(u16),
+    Abort,
+    Flush,
+    StartReading,
+    AdvanceMillis(u64),
+    CheckAlive,
+    ReportInVain,
+    Interrupt(usize),
+    End,
+    FailReading(ErrorKind),
+    /// Once so many more bytes have been written.
+    FailWriting(usize, ErrorKind),
+}
+
+impl<'d> Script<'d> {
+    /// Reads a script: one byte of settings, the length of the leftover, the number of steps, two
+    /// bytes for each step, and what the peer sends.
+    pub(crate) fn parse(data: &'d [u8]) -> Option<Self> {
+        let (&[settings, leftover, count], rest) = data.split_first_chunk()?;
+        let (steps, wire) = rest.split_at_checked(usize::from(count % 64) * 2)?;
+        let reply = match settings % 8 {
+            0 => Reply::None,
+            1 => Reply::Echo,
+            2 => Reply::Big,
+            3 => Reply::EchoAndFlush,
+            4 => Reply::SuspendAndEcho,
+            5 => Reply::EchoAndClose,
+            6 => Reply::Abort,
+            _ => Reply::Stream,
+        };
+        Some(Self {
+            role: if settings & 0x40 == 0 { Role::Server } else { Role::Client },
+            reply,
+            is_taken: settings & 0x08 == 0,
+            has_room: settings & 0x10 == 0,
+            reports_frames: settings & 0x20 != 0,
+            leftover: usize::from(leftover).min(wire.len()),
+            steps: steps.as_chunks().0.iter().map(Step::parse).collect(),
+            wire,
+        })
+    }
+
+    /// Returns whether nothing happens that costs messages: no failure, no end before all has been
+    /// said, no time that passes, and a program that closes only in order.
+    pub(crate) fn is_calm(&self) -> bool {
+        let is_calm = |step: &Step| {
+            !matches!(
+                step.action,
+                Action::Abort
+                    | Action::AdvanceMillis(_)
+                    | Action::CheckAlive
+                    | Action::End
+                    | Action::FailReading(_)
+                    | Action::FailWriting(..)
+                    | Action::Policy(OutputPolicy::Close, _)
+            )
+        };
+        self.reply != Reply::Abort && self.steps.iter().all(is_calm)
+    }
+
+    /// Returns whether messages may be dropped, and pings may come before those that are not.
+    pub(crate) fn drops(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.action, Action::Policy(..)))
+    }
+
+    /// Returns whether the program leaves closing to the peer.
+    pub(crate) fn never_closes(&self) -> bool {
+        let closes = |step: &Step| matches!(step.action, Action::Close(_));
+        self.reply != Reply::EchoAndClose && !self.steps.iter().any(closes)
+    }
+}
+
+fn policy(number: u8) -> OutputPolicy {
+    match number % 4 {
+        0 => OutputPolicy::Close,
+        1 => OutputPolicy::DropNewest,
+        2 => OutputPolicy::DropOldest,
+        _ => OutputPolicy::KeepLatest,
+    }
+}
+
+impl Step {
+    fn parse(&[kind, argument]: &[u8; 2]) -> Self {
+        let count = usize::from(argument);
+        let error = match argument % 4 {
+            0 => ErrorKind::ConnectionReset,
+            1 => ErrorKind::BrokenPipe,
+            2 => ErrorKind::TimedOut,
+            _ => ErrorKind::ConnectionAborted,
+        };
+        let action = match kind % 16 {
+            0 => Action::Arrive(count),
+            1 => Action::Arrive(count * 256),
+            2 => Action::MakeRoom(count),
+            3 => Action::MakeRoom(count * 4096),
+            4 => Action::SendText(count),
+            5 => Action::SendBinary(count * 256),
+            6 => Action::Ping(count),
+            7 => Action::Close(1000 + u16::from(argument)),
+            8 if argument % 4 == 0 => Action::Abort,
+            8 if argument % 4 == 1 => {
+                Action::FrameSize(NonZeroUsize::MIN.saturating_add(count * 16))
+            }
+            8 if argument % 4 == 2 => Action::Policy(policy(argument / 4), count * 64),
+            8 => Action::Flush,
+            9 => Action::SendPrepared(count * 256),
+            10 => Action::StartReading,
+            11 if argument >= 200 => Action::CheckAlive,
+            11 => Action::AdvanceMillis(u64::from(argument) * 100),
+            12 if argument % 4 == 0 => Action::ReportInVain,
+            12 => Action::Interrupt(count % 4),
+            13 => Action::End,
+            14 => Action::FailReading(error),
+            _ => Action::FailWriting(count, error),
+        };
+        Self { action, settles: kind < 0x80 }
+    }
+}

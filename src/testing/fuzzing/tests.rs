@@ -1,0 +1,89 @@
+//! The fuzz targets over seeded inputs and over their committed corpora.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::protocol::frames::close_frame::ClosePayload;
+use crate::protocol::frames::frame::Frame;
+use crate::protocol::frames::frame_header::ReservedBits;
+use crate::protocol::frames::opcode::Opcode;
+use crate::testing::frames::Random;
+use crate::testing::fuzzing::{connection, frames_client, frames_server, head};
+use crate::types::close_code::CloseCode;
+
+/// Every file of every corpus; also what a fuzzer has found once stays mended.
+#[test]
+fn the_corpora_break_no_promise() -> io::Result<()> {
+    type Target = fn(&[u8]);
+    let targets: [(&str, Target); 4] = [
+        ("connection", connection),
+        ("frames_client", frames_client),
+        ("frames_server", frames_server),
+        ("head", head),
+    ];
+    for (name, target) in targets {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
+        let mut count = 0;
+        for entry in fs::read_dir(corpus)? {
+            target(&fs::read(entry?.path())?);
+            count += 1;
+        }
+        assert!(count >= 20, "{name} has {count} files");
+    }
+    Ok(())
+}
+
+/// Catalogue, "Messages": partial reads and writes, failures, closings and timeouts in any order.
+#[test]
+fn connections_keep_their_promises_in_random_scripts() {
+    for seed in 0..600 {
+        let mut random = Random(seed);
+        let settings = random.bytes(2);
+        let key = if settings[0] & 0x40 == 0 { Some([1, 2, 3, 4]) } else { None };
+        let wire = conversation(&mut random, key);
+        // Every third script has nothing in it that costs messages.
+        let kinds: &[u8] =
+            if seed % 3 == 0 { &[0, 1, 2, 3, 4, 5, 6, 9, 10, 12] } else { &ALL_KINDS };
+        let mut script = settings;
+        let count = random.below(40);
+        script.extend(u8::try_from(count));
+        for _ in 0..count {
+            let batched = if random.below(3) == 0 { 0x80 } else { 0 };
+            script.push(kinds[random.below(kinds.len())] | batched);
+            script.extend(random.bytes(1));
+        }
+        script.extend(wire);
+
+        connection(&script);
+    }
+}
+
+/// What a peer may say, some of it wrong; a client masks.
+fn conversation(random: &mut Random, key: Option<[u8; 4]>) -> Vec<u8> {
+    let mut wire = Vec::new();
+    for _ in 0..random.below(40) {
+        let length = [0, 5, 130, 70_000][random.below(4)];
+        let payload = vec![b'x'; random.below(length + 1)];
+        let opcode = [Opcode::Text, Opcode::Binary, Opcode::Ping, Opcode::Pong][random.below(4)];
+        let frame = match opcode {
+            Opcode::Ping => Frame::ping(&payload),
+            Opcode::Pong => Frame::pong(&payload),
+            opcode => {
+                Frame { opcode, is_final: true, reserved: ReservedBits::NONE, payload: &payload }
+            }
+        };
+        frame.write_to(&mut wire, key);
+    }
+    match random.below(4) {
+        0 => wire.extend([0xFF; 10]),
+        1 => {}
+        _ => {
+            let payload = ClosePayload::new(CloseCode::NORMAL, "");
+            Frame::close(&payload).write_to(&mut wire, key);
+        }
+    }
+    wire
+}
+
+const ALL_KINDS: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];

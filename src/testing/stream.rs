@@ -1,0 +1,317 @@
+//! A stream whose other end, and whose kernel, are a script: for tests of what is above it.
+//!
+//! The script says which bytes have arrived, how many bytes the kernel takes, and where either
+//! fails. It tells so by the same edges as the kernel, and by no more: there is one when something
+//! arrives, and one when the kernel takes output again after it has refused some. A script may play
+//! a kernel that [reports less](ScriptedPeer::report_after_would_block), too.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::mem;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mio::{Interest, Registry, Token, event};
+
+use crate::net::stream::{Stream, TcpStream};
+use crate::runtime::reactor::{Reactor, Source};
+
+/// A stream that a [`ScriptedPeer`] plays with.
+pub(crate) type ScriptedStream = TcpStream<ScriptedIo>;
+
+/// The other end of a scripted stream, and the kernel between.
+pub(crate) struct ScriptedPeer {
+    wire: Arc<Mutex<Wire>>,
+    source: Arc<Source>,
+}
+
+/// What a scripted stream reads from and writes to.
+pub(crate) struct ScriptedIo(Arc<Mutex<Wire>>);
+
+/// Makes a stream and the other end of it.
+pub(crate) fn scripted_stream() -> io::Result<(Stream, ScriptedPeer)> {
+    let wire = Arc::new(Mutex::new(Wire::default()));
+    let mut io = ScriptedIo(Arc::clone(&wire));
+    let registration = Reactor::current()?.register(&mut io)?;
+    let source = Arc::clone(registration.source());
+    Ok((Stream::Scripted(TcpStream { io, registration }), ScriptedPeer { wire, source }))
+}
+
+/// What is on its way between the two ends.
+#[derive(Default)]
+struct Wire {
+    /// What has arrived and was not read.
+    arrived: VecDeque<u8>,
+    /// What comes behind it.
+    end: Option<End>,
+    written: Vec<u8>,
+    /// How many bytes the kernel takes until it blocks.
+    room: usize,
+    /// Whether it has refused some since the last edge.
+    has_blocked: bool,
+    edges: Edges,
+    /// At which place of the output writing fails.
+    write_failure: Option<(usize, ErrorKind)>,
+    /// How many calls a signal interrupts before one succeeds.
+    interruptions: usize,
+    is_shut_down: bool,
+    is_closed: bool,
+}
+
+/// When an edge follows the one before.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Edges {
+    /// Always: the kernel has epoll or kqueue.
+    #[default]
+    Each,
+    /// Once a call has failed with `WouldBlock`; of input, none has since the last edge.
+    WouldBlock { is_reported: bool },
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    /// The peer has ended its sending direction.
+    Orderly,
+    Failure(ErrorKind),
+    /// Our end has read one of these.
+    Read,
+}
+
+impl ScriptedPeer {
+    /// Lets bytes arrive, unless the peer has ended already.
+    pub(crate) fn send(&self, bytes: &[u8]) {
+        let mut wire = self.wire();
+        if wire.end.is_none() && !bytes.is_empty() {
+            wire.arrived.extend(bytes);
+            let is_edge = wire.reports_input();
+            drop(wire);
+            if is_edge {
+                self.source.script_event(true, false, false);
+            }
+        }
+    }
+
+    /// Ends the peer's sending direction.
+    pub(crate) fn end(&self) {
+        let mut wire = self.wire();
+        wire.end.get_or_insert(End::Orderly);
+        let is_edge = wire.reports_input();
+        drop(wire);
+        if is_edge {
+            self.source.script_event(true, false, true);
+        }
+    }
+
+    /// Reports from now on as mio does on Windows: once, and again after a call has failed with
+    /// `WouldBlock`.
+    pub(crate) fn report_after_would_block(&self) {
+        self.wire().edges = Edges::WouldBlock { is_reported: false };
+        self.source.script_reports_after_would_block();
+    }
+
+    /// Lets reading fail, once what has arrived is read.
+    pub(crate) fn fail_reading(&self, kind: ErrorKind) {
+        self.wire().end.get_or_insert(End::Failure(kind));
+        self.source.script_event(true, true, true);
+    }
+
+    /// Lets writing fail once the kernel has taken this many bytes in all.
+    pub(crate) fn fail_writing(&self, place: usize, kind: ErrorKind) {
+        self.wire().write_failure = Some((place, kind));
+    }
+
+    /// Lets the kernel take more output.
+    pub(crate) fn make_room(&self, count: usize) {
+        let mut wire = self.wire();
+        wire.room = wire.room.saturating_add(count);
+        let is_edge = count > 0 && mem::take(&mut wire.has_blocked);
+        drop(wire);
+        if is_edge {
+            self.source.script_event(false, true, false);
+        }
+    }
+
+    /// Reports that writing fails from now on, if somebody waits for room; returns whether it did.
+    pub(crate) fn report_failure(&self) -> bool {
+        let mut wire = self.wire();
+        let is_news = wire.has_failed() && mem::take(&mut wire.has_blocked);
+        drop(wire);
+        if is_news {
+            self.source.script_event(false, true, false);
+        }
+        is_news
+    }
+
+    /// Reports what is no news.
+    pub(crate) fn report_in_vain(&self) {
+        self.source.script_event(true, true, false);
+    }
+
+    /// Lets a signal interrupt the next calls.
+    pub(crate) fn interrupt(&self, calls: usize) {
+        self.wire().interruptions = calls;
+    }
+
+    /// Returns what our end has written so far.
+    pub(crate) fn written(&self) -> Vec<u8> {
+        self.wire().written.clone()
+    }
+
+    /// Returns whether something is there to be read, be it the end.
+    pub(crate) fn has_unread(&self) -> bool {
+        let wire = self.wire();
+        !wire.arrived.is_empty() || matches!(wire.end, Some(End::Orderly | End::Failure(_)))
+    }
+
+    /// Returns whether a write would not be refused.
+    pub(crate) fn has_room(&self) -> bool {
+        let wire = self.wire();
+        wire.room > 0 || wire.has_failed()
+    }
+
+    /// Returns whether our sending direction has ended.
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.wire().is_shut_down
+    }
+
+    /// Returns whether our end is gone.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.wire().is_closed
+    }
+
+    fn wire(&self) -> MutexGuard<'_, Wire> {
+        self.wire.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ScriptedIo {
+    fn wire(&self) -> MutexGuard<'_, Wire> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Read for ScriptedIo {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut wire = self.wire();
+        wire.check_interruption()?;
+        if !wire.arrived.is_empty() {
+            // As a kernel does: no less than there is.
+            wire.arrived.make_contiguous();
+            return wire.arrived.read(buffer);
+        }
+        wire.reset_input_edge();
+        match wire.end {
+            None => Err(ErrorKind::WouldBlock.into()),
+            Some(End::Orderly | End::Read) => {
+                wire.end = Some(End::Read);
+                Ok(0)
+            }
+            Some(End::Failure(kind)) => {
+                wire.end = Some(End::Read);
+                Err(kind.into())
+            }
+        }
+    }
+}
+
+impl Write for ScriptedIo {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut wire = self.wire();
+        wire.check_interruption()?;
+        assert!(!wire.is_shut_down, "it writes although it has ended its direction");
+        let before = wire.written.len();
+        let room = match wire.write_failure {
+            Some((place, kind)) if before >= place => return Err(kind.into()),
+            Some((place, _)) => wire.room.min(place - before),
+            None => wire.room,
+        };
+        for buffer in buffers {
+            let free = room - (wire.written.len() - before);
+            wire.written.extend_from_slice(&buffer[..buffer.len().min(free)]);
+        }
+        let count = wire.written.len() - before;
+        wire.room -= count;
+        if count < buffers.iter().map(|buffer| buffer.len()).sum() {
+            wire.has_blocked |= count == 0 || wire.edges == Edges::Each;
+            if count == 0 {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Wire {
+    /// Returns whether what has arrived now is reported.
+    fn reports_input(&mut self) -> bool {
+        match &mut self.edges {
+            Edges::Each => true,
+            Edges::WouldBlock { is_reported } => !mem::replace(is_reported, true),
+        }
+    }
+
+    /// Lets what arrives next be reported.
+    fn reset_input_edge(&mut self) {
+        if let Edges::WouldBlock { is_reported } = &mut self.edges {
+            *is_reported = false;
+        }
+    }
+
+    /// Returns whether the next write fails.
+    fn has_failed(&self) -> bool {
+        self.write_failure.is_some_and(|(place, _)| self.written.len() >= place)
+    }
+
+    fn check_interruption(&mut self) -> io::Result<()> {
+        match self.interruptions.checked_sub(1) {
+            None => Ok(()),
+            Some(left) => {
+                self.interruptions = left;
+                Err(ErrorKind::Interrupted.into())
+            }
+        }
+    }
+}
+
+impl Drop for ScriptedIo {
+    fn drop(&mut self) {
+        self.wire().is_closed = true;
+    }
+}
+
+impl ScriptedStream {
+    pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
+        let was_shut_down = mem::replace(&mut self.io.wire().is_shut_down, true);
+        if was_shut_down { Err(ErrorKind::NotConnected.into()) } else { Ok(()) }
+    }
+
+    pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
+        if self.io.wire().is_closed {
+            return Err(ErrorKind::NotConnected.into());
+        }
+        Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+    }
+}
+
+/// The events are the script's, not the poll's.
+impl event::Source for ScriptedIo {
+    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+        Ok(())
+    }
+}
