@@ -32,7 +32,7 @@ fn main() -> Result<()> {
 
     let server = WebSocketServer::new("SSL Echo Server", SslMode::Secure);
     let identity = TlsIdentity::from_pem_files(certificate, key)?;
-    server.set_tls_config(TlsConfig::new().identity(identity))?;
+    server.set_tls_config(TlsConfig::new().add_identity(identity))?;
     server.new_connection().connect(|server, ()| {
         while let Some(socket) = server.next_pending_connection() {
             let origin = socket.origin().unwrap_or_default();

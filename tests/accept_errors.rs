@@ -47,7 +47,7 @@ fn a_server_without_descriptors_waits_and_goes_on_by_itself() -> Result<()> {
         ensure!(turns < 100, "the loop turned {turns} times while nothing could be accepted");
 
         ensure!(server.is_listening());
-        ensure!(matches!(server.error(), Some(Error::Accept { source })
+        ensure!(matches!(server.error(), Some(Error::AcceptFailed { source })
             if source.raw_os_error() == Some(Errno::MFILE.raw_os_error())));
         old = serve(move || {
             (0..100).try_for_each(|_| old.check_echo("unharmed"))?;

@@ -111,7 +111,7 @@ fn echoserver_tells_when_its_port_is_busy() -> Result<()> {
     let stderr = String::from_utf8(stderr)?;
     ensure!(status.code() == Some(1), "{status}");
     ensure!(stderr.contains("cannot start the echo server"), "{stderr}");
-    ensure!(stderr.contains(&format!("cannot listen on any address port {port}")), "{stderr}");
+    ensure!(stderr.contains(&format!("cannot listen on port {port} (all addresses)")), "{stderr}");
     Ok(())
 }
 

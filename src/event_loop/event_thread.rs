@@ -123,7 +123,7 @@ impl EventThread {
     ///
     /// # Errors
     ///
-    /// [`Error::ThreadPanicked`] when a panic ended the thread, and [`Error::ThreadWaits`] when the
+    /// [`Error::ThreadPanicked`] when a panic ended the thread, and [`Error::ThreadJoinsItself`] when the
     /// thread would wait for itself.
     pub fn wait(mut self) -> Result<i32, Error> {
         self.join()
@@ -155,7 +155,7 @@ impl EventThread {
         let Some(thread) = self.thread.take() else { return Ok(0) };
         let name = std::mem::take(&mut self.name);
         if self.event_loop.is_current() {
-            return Err(Error::ThreadWaits { name });
+            return Err(Error::ThreadJoinsItself { name });
         }
         thread.join().map_err(|payload| panicked(name, Some(payload)))
     }
@@ -167,7 +167,7 @@ impl Drop for EventThread {
         if self.thread.is_some() {
             self.quit();
             match self.join() {
-                Ok(_) | Err(Error::ThreadWaits { .. }) => {}
+                Ok(_) | Err(Error::ThreadJoinsItself { .. }) => {}
                 Err(error) => error!("{error}"),
             }
         }

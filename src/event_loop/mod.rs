@@ -188,7 +188,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// [`Error::Signals`] when the system refuses the descriptors or handlers that it needs.
+    /// [`Error::SignalHandler`] when the system refuses the descriptors or handlers that it needs.
     ///
     /// # Qt
     ///
@@ -214,7 +214,7 @@ impl EventLoop {
     #[cfg(unix)]
     pub fn quit_on_signals(&self) -> Result<(), Error> {
         unix_signals::quit_on_signals(self)
-            .map_err(|source| Error::Signals { source: Arc::new(source) })
+            .map_err(|source| Error::SignalHandler { source: Arc::new(source) })
     }
 
     /// Runs the loop until `future` completes and returns its output.

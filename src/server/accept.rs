@@ -121,7 +121,7 @@ async fn next_connection(
 
 impl Inner {
     fn report_accept_error(&self, source: io::Error) {
-        let error = Error::Accept { source: Arc::new(source) };
+        let error = Error::AcceptFailed { source: Arc::new(source) };
         self.lock().error = Some(error.clone());
         self.accept_error.emit(&error);
     }

@@ -24,7 +24,7 @@ impl WebSocketServer {
     ///
     /// # Errors
     ///
-    /// [`Error::Accept`] when the connection is there no more, and those of
+    /// [`Error::AcceptFailed`] when the connection is there no more, and those of
     /// [`listen`](Self::listen) that do not concern its address. Nothing is emitted then, and the connection is closed.
     ///
     /// # Qt
@@ -71,7 +71,7 @@ impl WebSocketServer {
     pub fn handle_connection(&self, stream: TcpStream, received: &[u8]) -> Result<(), Error> {
         self.inner.check_ready()?;
         let adopted = stream::Adopted::new(stream);
-        let adopted = adopted.map_err(|source| Error::Accept { source: Arc::new(source) })?;
+        let adopted = adopted.map_err(|source| Error::AcceptFailed { source: Arc::new(source) })?;
         let (received, closings) = (received.to_vec(), self.inner.lock().closings);
 
         let server = Arc::downgrade(&self.inner);

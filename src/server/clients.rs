@@ -73,13 +73,14 @@ impl WebSocketServer {
 
     /// Ends the server together with its clients, in good order.
     ///
-    /// It stops listening, closes all sockets with
-    /// [`CloseCode::GOING_AWAY`](crate::CloseCode::GOING_AWAY), those that were taken and those that
-    /// were not, and gives their peers until the deadline to answer; connections that are still
-    /// there then end with 1006. [`closed`](Self::closed) is emitted when the last one has disconnected.
+    /// The server stops listening and closes all its sockets, pending ones too, with
+    /// [`CloseCode::GOING_AWAY`](crate::CloseCode::GOING_AWAY). Connections whose closing handshakes
+    /// have not finished when `timeout` has elapsed end with 1006. [`closed`](Self::closed) is emitted
+    /// when the last one has disconnected, also by a server that has no client or never listened,
+    /// where [`close`](Self::close) emits nothing: each call is followed by the signal that it is done.
     ///
-    /// The deadline bounds the program. What was handed to the operating system by then, as much as
-    /// it takes, can still be read by the peers while the loop runs, for up to 2 minutes.
+    /// The timeout bounds the program. Output that the operating system has taken by then can still be
+    /// read by the peers while the loop runs, for up to 2 minutes.
     ///
     /// # Qt
     ///
@@ -102,8 +103,8 @@ impl WebSocketServer {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn shutdown(&self, deadline: Duration) {
-        self.inner.shut_down(deadline);
+    pub fn shutdown(&self, timeout: Duration) {
+        self.inner.shut_down(timeout);
     }
 }
 

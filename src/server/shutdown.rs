@@ -16,7 +16,7 @@ use crate::types::close_code::CloseCode;
 
 impl Inner {
     /// Stops accepting, asks all clients to close, and emits `closed` when they are gone.
-    pub(super) fn shut_down(self: &Arc<Self>, deadline: Duration) {
+    pub(super) fn shut_down(self: &Arc<Self>, timeout: Duration) {
         if mem::replace(&mut self.lock().is_shutting_down, true) {
             return;
         }
@@ -29,7 +29,7 @@ impl Inner {
             socket.start_reading();
         }
         let server = Arc::clone(self);
-        let see_off = move || EventLoop::current().spawn(see_off(server, deadline)).detach();
+        let see_off = move || EventLoop::current().spawn(see_off(server, timeout)).detach();
         if !self.event_loop.run(see_off) {
             // Its thread has ended, and the connections with it.
             self.lock().is_shutting_down = false;
@@ -46,12 +46,12 @@ impl Inner {
     }
 }
 
-async fn see_off(server: Arc<Inner>, deadline: Duration) {
+async fn see_off(server: Arc<Inner>, timeout: Duration) {
     for socket in server.clients.sockets() {
         socket.close(CloseCode::GOING_AWAY, "server shut down");
     }
     let gone = poll_fn(|cx| server.clients.poll_empty(cx));
-    gone.or(Sleep::new(deadline)).await;
+    gone.or(Sleep::new(timeout)).await;
     server.clients.sockets().iter().for_each(WebSocket::abort);
     poll_fn(|cx| server.clients.poll_empty(cx)).await;
     server.lock().is_shutting_down = false;

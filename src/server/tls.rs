@@ -61,7 +61,7 @@ impl WebSocketServer {
     /// # fn main() -> Result<(), Error> {
     /// let identity = TlsIdentity::from_pem_files("localhost.cert", "localhost.key")?;
     /// let server = WebSocketServer::new("SSL Echo Server", SslMode::Secure);
-    /// server.set_tls_config(TlsConfig::new().identity(identity))?;
+    /// server.set_tls_config(TlsConfig::new().add_identity(identity))?;
     /// server.listen(HostAddress::Any, 1234)?;
     /// # Ok(())
     /// # }

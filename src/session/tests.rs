@@ -74,7 +74,7 @@ fn a_connection_without_progress_of_output_ends_after_the_write_timeout() -> io:
     connection.settle();
 
     assert!(connection.has_ended());
-    let expected = ["the peer read nothing for 30 s", "State(Unconnected)", "Ended"];
+    let expected = ["the peer read no output for 30 s", "State(Unconnected)", "Ended"];
     assert_eq!(life(&connection.record()), expected);
     let code = connection.session().close_code();
     assert_eq!(code, Some(CloseCode::ABNORMAL_DISCONNECTION));
@@ -562,7 +562,7 @@ fn keepalive_does_not_end_a_peer_that_the_ping_has_not_reached() -> io::Result<(
     connection.settle();
 
     assert!(connection.has_ended());
-    assert_eq!(life(&connection.record())[0], "the peer gave no sign of life");
+    assert_eq!(life(&connection.record())[0], "the peer was idle and did not answer a ping");
     Ok(())
 }
 

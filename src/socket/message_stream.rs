@@ -120,7 +120,7 @@ impl MessageStream {
             Message::Binary(bytes) => self.socket.send_binary_message(bytes),
         };
         // A message that the policy drops is not the end of the sink.
-        if status == SendStatus::Dropped { Ok(()) } else { status.ok() }
+        if status == SendStatus::Dropped { Ok(()) } else { status.into_result() }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::types::tls_error::TlsError;
 #[non_exhaustive]
 pub enum Error {
     /// The address could not be bound; the server is not listening.
-    #[error("cannot listen on {address} port {port}")]
+    #[error("cannot listen on port {port} ({address})")]
     Listen {
         /// The address that was asked for.
         address: HostAddress,
@@ -58,7 +58,7 @@ pub enum Error {
     },
     /// A connection could not be accepted; the server tries again by itself.
     #[error("cannot accept a connection")]
-    Accept {
+    AcceptFailed {
         /// What the operating system said.
         source: Arc<io::Error>,
     },
@@ -100,7 +100,7 @@ pub enum Error {
         timeout: Duration,
     },
     /// The TCP connection ended in the middle of the opening handshake.
-    #[error("the opening handshake of {peer} broke off")]
+    #[error("the opening handshake with {peer} was interrupted")]
     HandshakeBroken {
         /// Who went away.
         peer: SocketAddr,
@@ -117,10 +117,10 @@ pub enum Error {
         source: Arc<io::Error>,
     },
     /// Output waited without progress, and nothing came from the peer, for the write timeout (30 s).
-    #[error("the peer read nothing for {} s", .0.as_secs_f32())]
+    #[error("the peer read no output for {} s", .0.as_secs_f32())]
     WriteTimeout(Duration),
     /// The peer sent nothing for too long, not even a pong, and took no output that waited.
-    #[error("the peer gave no sign of life")]
+    #[error("the peer was idle and did not answer a ping")]
     KeepaliveTimeout,
     /// The message would have made the output that waits for the peer larger than the limit.
     #[error("more than {limit} bytes of output wait for the peer")]
@@ -147,7 +147,7 @@ pub enum Error {
     /// The URL is not that of a WebSocket server.
     ///
     /// The text has it without user information and query, which may be secrets.
-    #[error("{0:?} is no valid URL")]
+    #[error("{0:?} is not a valid URL")]
     InvalidUrl(String),
     /// The URL is not a `ws` or `wss` one; the text has it as that of `InvalidUrl`.
     #[error("{0:?} is neither ws nor wss")]
@@ -177,8 +177,8 @@ pub enum Error {
     #[error("no connection within {} s", .0.as_secs_f32())]
     ConnectTimeout(Duration),
     /// The server answered with another HTTP status than 101. Redirections are not followed.
-    #[error("the server refused the connection with HTTP status {status} {reason}")]
-    ConnectionRefused {
+    #[error("the server refused the upgrade with HTTP status {status} {reason}")]
+    UpgradeRefused {
         /// The HTTP status of the answer.
         status: u16,
         /// What the server wrote behind it.
@@ -188,7 +188,7 @@ pub enum Error {
     #[error("a slot panicked before the connection was open")]
     SlotPanicked,
     /// The proxy did not connect to the server.
-    #[error("the proxy {proxy} does not connect: {reason}")]
+    #[error("the proxy {proxy} did not connect: {reason}")]
     Proxy {
         /// Host and port of the proxy.
         proxy: String,
@@ -196,28 +196,28 @@ pub enum Error {
         reason: String,
     },
     /// The server's answer is not one to an opening handshake (RFC 6455 §4.1).
-    #[error("the server's answer is wrong: {0}")]
+    #[error("invalid answer to the opening handshake: {0}")]
     InvalidAnswer(String),
     /// The text cannot be the name of a header, or the opening handshake sets that header itself.
-    #[error("{0:?} cannot be the name of a header")]
+    #[error("{0:?} is not a valid header name")]
     InvalidHeaderName(String),
     /// The text cannot be a subprotocol, or was given twice (RFC 6455 §4.1).
-    #[error("{0:?} cannot be a subprotocol")]
+    #[error("{0:?} is not a valid subprotocol")]
     InvalidSubprotocol(String),
     /// The text must not stand in an HTTP header.
     ///
     /// The value of a header of a request may be a secret: its name stands here, as in `Cookie: …`.
-    #[error("an HTTP header cannot carry {0:?}")]
+    #[error("{0:?} is not a valid header value")]
     InvalidHeaderValue(String),
     /// The system refused what is needed to hear of its signals.
-    #[error("cannot handle signals of the system")]
-    Signals {
+    #[error("cannot install the signal handlers")]
+    SignalHandler {
         /// What the operating system said.
         source: Arc<io::Error>,
     },
     /// The descriptor cannot be watched: it is a file, or watched already.
     #[error("cannot watch the descriptor")]
-    Watch {
+    SocketNotifier {
         /// What the operating system said.
         source: Arc<io::Error>,
     },
@@ -242,7 +242,7 @@ pub enum Error {
     },
     /// The thread was to wait for its own end.
     #[error("the thread {name} cannot wait for itself")]
-    ThreadWaits {
+    ThreadJoinsItself {
         /// The name of the thread.
         name: String,
     },

@@ -79,7 +79,7 @@ impl From<Ipv6Addr> for HostAddress {
 impl fmt::Display for HostAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Any => f.write_str("any address"),
+            Self::Any => f.write_str("all addresses"),
             Self::AnyIPv4 | Self::AnyIPv6 | Self::LocalHost | Self::LocalHostIPv6 | Self::Ip(_) => {
                 self.ip().fmt(f)
             }

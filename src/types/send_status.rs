@@ -6,7 +6,7 @@ use crate::types::error::Error;
 /// What became of a message, a ping or a close frame that was handed to a socket.
 ///
 /// It can be ignored, as in Qt: a socket that cannot send is about to emit `disconnected`.
-/// [`ok`](Self::ok) makes a `Result` of it for those who want to know.
+/// [`into_result`](Self::into_result) makes a `Result` of it for those who want to know.
 ///
 /// # Qt
 ///
@@ -18,8 +18,8 @@ use crate::types::error::Error;
 /// ```
 /// use slotwork::{Error, SendStatus};
 ///
-/// assert!(SendStatus::Queued.ok().is_ok());
-/// assert!(matches!(SendStatus::NotConnected.ok(), Err(Error::NotConnected)));
+/// assert!(SendStatus::Queued.into_result().is_ok());
+/// assert!(matches!(SendStatus::NotConnected.into_result(), Err(Error::NotConnected)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -54,7 +54,7 @@ impl SendStatus {
     ///
     /// [`Error::NotConnected`], [`Error::OutputLimit`], [`Error::MemoryBudget`],
     /// [`Error::MessageDropped`] or [`Error::InvalidCloseCode`], when nothing is sent.
-    pub const fn ok(self) -> Result<(), Error> {
+    pub const fn into_result(self) -> Result<(), Error> {
         match self {
             Self::Queued => Ok(()),
             Self::NotConnected => Err(Error::NotConnected),

@@ -15,11 +15,11 @@ use crate::types::tls_certificate::TlsCertificate;
 #[non_exhaustive]
 pub enum TlsError {
     /// The certificate is signed by itself, and not one that is trusted.
-    #[error("the certificate is signed by itself")]
+    #[error("the certificate is self-signed")]
     SelfSignedCertificate(TlsCertificate),
     /// The certificate is signed by somebody who is not trusted.
     #[doc(alias = "UnableToGetLocalIssuerCertificate")]
-    #[error("the certificate is signed by somebody who is not trusted")]
+    #[error("the issuer of the certificate is not trusted")]
     UntrustedCertificate(TlsCertificate),
     /// The certificate has expired: the peer's, or one of the authorities' up to a trusted one.
     #[error("the certificate has expired")]
@@ -28,16 +28,16 @@ pub enum TlsError {
     #[error("the certificate is not valid yet")]
     CertificateNotYetValid(TlsCertificate),
     /// The certificate is that of another host.
-    #[error("the certificate is that of another host")]
+    #[error("the certificate is not valid for this host name")]
     HostNameMismatch(TlsCertificate),
     /// The certificate is for another purpose: that of a client, say, or of an authority.
-    #[error("the certificate is for another purpose")]
+    #[error("the certificate is not valid for this purpose")]
     InvalidPurpose(TlsCertificate),
     /// The key of the certificate is too short to be safe: RSA with less than 2048 bits.
     #[error("the key of the certificate is too weak")]
     WeakKey(TlsCertificate),
     /// Something else is wrong with the certificate.
-    #[error("the certificate is wrong: {reason}")]
+    #[error("the certificate is invalid: {reason}")]
     InvalidCertificate {
         /// The certificate.
         certificate: TlsCertificate,
@@ -45,16 +45,16 @@ pub enum TlsError {
         reason: String,
     },
     /// The peer has shown no certificate, and must.
-    #[error("the peer has no certificate")]
+    #[error("the peer sent no certificate")]
     NoPeerCertificate,
     /// The peer speaks neither TLS 1.2 nor TLS 1.3, or none of them that is allowed.
-    #[error("the peer speaks no version of TLS that is allowed")]
+    #[error("no common TLS version")]
     UnsupportedProtocol,
     /// The peer does not speak TLS: HTTP without TLS, for instance.
     #[error("the peer does not speak TLS")]
     NotTls,
     /// The peer has ended the handshake, and says why (RFC 8446 §6.2).
-    #[error("the peer has ended the handshake: {0}")]
+    #[error("the peer ended the handshake: {0}")]
     Alert(String),
     /// Something else went wrong.
     #[error("{0}")]

@@ -122,7 +122,7 @@ impl Client {
         self.report(
             "is refused because of its origin",
             match error {
-                Some(Error::ConnectionRefused { status: 403, .. }) if refused.is_err() => Ok(()),
+                Some(Error::UpgradeRefused { status: 403, .. }) if refused.is_err() => Ok(()),
                 other => Err(anyhow::anyhow!("{other:?}")),
             },
         );
@@ -197,7 +197,7 @@ impl Client {
 
     fn echo_binary(&self, bytes: &[u8]) -> Result<()> {
         let echoes = SignalSpy::new(&self.socket.binary_message_received());
-        self.socket.send_binary_message(bytes).ok()?;
+        self.socket.send_binary_message(bytes).into_result()?;
         echoes.wait_for_within(1, DEADLINE)?;
         ensure!(echoes.values() == [bytes], "another message came back");
         Ok(())
@@ -211,7 +211,7 @@ impl Client {
     /// Sends a text and returns what comes back.
     fn command(&self, command: &str) -> Result<String> {
         let answers = SignalSpy::new(&self.socket.text_message_received());
-        self.socket.send_text_message(command).ok()?;
+        self.socket.send_text_message(command).into_result()?;
         answers.wait_for_within(1, DEADLINE)?;
         answers.take().pop().context("no answer")
     }

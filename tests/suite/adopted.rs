@@ -190,7 +190,7 @@ fn what_cannot_be_served_is_an_error_of_the_call() -> Result<()> {
     let unconnected = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     let server = WebSocketServer::new("", SslMode::NonSecure);
     let error = server.handle_connection(unconnected.into(), b"").unwrap_err();
-    ensure!(matches!(error, Error::Accept { .. }), "{error}");
+    ensure!(matches!(error, Error::AcceptFailed { .. }), "{error}");
     Ok(())
 }
 

@@ -189,10 +189,10 @@ fn another_thread_opens_sends_and_closes() -> Result<()> {
     serve(move || Ok(handle.open(url)?))?;
     connected.wait_for(1)?;
     let handle = socket.clone();
-    serve(move || Ok(handle.send_text_message("from afar").ok()?))?;
+    serve(move || Ok(handle.send_text_message("from afar").into_result()?))?;
     wait_until(|| recorder.lines().contains(&"text from afar".to_owned()))?;
     let handle = socket.clone();
-    serve(move || Ok(handle.close(1000, "").ok()?))?;
+    serve(move || Ok(handle.close(1000, "").into_result()?))?;
 
     recorder.wait_for_disconnected(1)?;
     lives.wait_for_disconnected(1)

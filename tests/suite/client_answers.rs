@@ -342,7 +342,7 @@ fn a_refusal_can_be_read() -> Result<()> {
     for (answer, body) in table {
         let Failed { socket, error, .. } = fail_with(answer)?;
 
-        let Error::ConnectionRefused { status, reason } = &error else { bail!("{error:?}") };
+        let Error::UpgradeRefused { status, reason } = &error else { bail!("{error:?}") };
         assert_eq!((*status, reason.as_str()), (404, "Not Found"));
         let response = socket.handshake_response();
         let seen = response
@@ -367,7 +367,7 @@ fn a_redirection_is_not_followed() -> Result<()> {
 
         elsewhere.expect_nobody()?;
         ensure!(
-            matches!(&error, Error::ConnectionRefused { status: found, .. } if *found == status),
+            matches!(&error, Error::UpgradeRefused { status: found, .. } if *found == status),
             "{lines:?}"
         );
         let response = socket.handshake_response();

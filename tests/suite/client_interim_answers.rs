@@ -90,7 +90,7 @@ fn a_refusal_behind_interim_answers_counts_as_itself() -> Result<()> {
 
         let (socket, ended) = open_with(&[CONTINUE, EARLY_HINTS, &refusal].concat())?;
 
-        let is_refused = |error: &Error| matches!(error, Error::ConnectionRefused { status: found, .. } if *found == status);
+        let is_refused = |error: &Error| matches!(error, Error::UpgradeRefused { status: found, .. } if *found == status);
         ensure!(ended.as_ref().is_err_and(is_refused), "{ended:?}");
         let response = socket.handshake_response().context("no response")?;
         ensure!((response.status(), response.body()) == (status, b"no"), "{response:?}");

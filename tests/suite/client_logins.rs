@@ -138,7 +138,7 @@ fn a_client_is_not_asked_what_it_cannot_answer() -> Result<()> {
         serve(move || log_in(&server, &answer, header))?;
 
         check(&socket, &recorder, false)?;
-        ensure!(matches!(socket.error(), Some(Error::ConnectionRefused { status: 401, .. })));
+        ensure!(matches!(socket.error(), Some(Error::UpgradeRefused { status: 401, .. })));
         assert_eq!(questions.count(), 0);
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use slotwork::signals::SignalSpy;
-use slotwork::{Error, EventLoop, PreparedMessage, WebSocketServer};
+use slotwork::{Error, EventLoop, PreparedMessage, SslMode, WebSocketServer};
 
 use crate::support::raw_peer::{
     PING, PONG, RawPeer, TEXT, check_good_client, masked, masked_close, masked_texts,
@@ -221,7 +221,7 @@ fn keepalive_ends_a_connection_whose_peer_is_gone() -> Result<()> {
     recorder.wait_for_disconnected(1)?;
 
     recorder.check(&[
-        "error: the peer gave no sign of life",
+        "error: the peer was idle and did not answer a ping",
         "Unconnected",
         "disconnected Some(1006) ",
     ])?;
@@ -332,6 +332,22 @@ fn shutdown_can_be_followed_by_another_life() -> Result<()> {
         let port = server.server_port();
         serve(move || check_good_client(port))?;
     }
+    Ok(())
+}
+
+/// Each `shutdown` is followed by `closed`, also of a server that never listened; `close` of such a
+/// server emits nothing (Qt: `close()`).
+#[test]
+fn shutdown_of_a_server_that_never_listened_emits_closed() -> Result<()> {
+    let server = WebSocketServer::new("Idle", SslMode::NonSecure);
+    let closed = SignalSpy::new(&server.closed());
+
+    server.close();
+    server.shutdown(DEADLINE);
+
+    closed.wait_for(1)?;
+    EventLoop::current().process_events();
+    assert_eq!(closed.count(), 1);
     Ok(())
 }
 

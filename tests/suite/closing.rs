@@ -220,7 +220,7 @@ fn the_slot_of_disconnected_can_still_ask() -> Result<()> {
         let (address, peer_port) = (socket.peer_address(), socket.peer_port());
         socket.disconnected().connect(move |socket, ()| {
             assert_eq!(socket.state(), SocketState::Unconnected);
-            assert!(socket.send_text_message("late").ok().is_err());
+            assert!(socket.send_text_message("late").into_result().is_err());
             assert_eq!((socket.peer_address(), socket.peer_port()), (address, peer_port));
             assert!(address.is_some() && peer_port != 0);
             assert_eq!(socket.resource_name(), "/chat?room=1");
@@ -260,7 +260,7 @@ fn abort_ends_at_once() -> Result<()> {
         socket.abort();
         assert_eq!(socket.state(), SocketState::Unconnected);
         assert_eq!(socket.bytes_to_write(), 0);
-        assert!(socket.send_text_message("refused").ok().is_err());
+        assert!(socket.send_text_message("refused").into_result().is_err());
         let _ = socket.close(CloseCode::NORMAL, "too late");
     })?;
     let port = server.server_port();

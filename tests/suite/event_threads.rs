@@ -286,7 +286,7 @@ fn a_thread_does_not_wait_for_itself() -> Result<()> {
         let (say, said) = mpsc::channel();
         thread.handle().post(move || {
             let outcome = waits.then(|| thread.wait());
-            let _ = say.send(matches!(outcome, Some(Err(Error::ThreadWaits { .. })) | None));
+            let _ = say.send(matches!(outcome, Some(Err(Error::ThreadJoinsItself { .. })) | None));
             EventLoop::current().quit();
         });
         ensure!(said.recv_timeout(DEADLINE)?);

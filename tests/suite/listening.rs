@@ -47,7 +47,7 @@ fn an_address_of_another_machine_is_an_error() -> Result<()> {
     assert_eq!(error.close_code(), CloseCode::ABNORMAL_DISCONNECTION);
     assert!(!server.is_listening());
     let text = server.error_string();
-    ensure!(text.starts_with("cannot listen on 192.0.2.1 port 0: "), "{text}");
+    ensure!(text.starts_with("cannot listen on port 0 (192.0.2.1): "), "{text}");
     recorder.check(&["cannot listen 1006"])
 }
 

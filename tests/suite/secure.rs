@@ -241,9 +241,9 @@ fn the_certificate_is_that_of_the_host_that_is_wanted() -> Result<()> {
     let hosts = [["first.example"], ["localhost"], ["*.third.example"]];
     let pems: Vec<_> = hosts.iter().map(|hosts| authority.sign(hosts, |_| ())).collect();
     let pems = pems.into_iter().collect::<Result<Vec<_>>>()?;
-    let config = pems
-        .iter()
-        .try_fold(TlsConfig::new(), |config, pem| anyhow::Ok(config.identity(pem.identity()?)))?;
+    let config = pems.iter().try_fold(TlsConfig::new(), |config, pem| {
+        anyhow::Ok(config.add_identity(pem.identity()?))
+    })?;
     let server = secure_echo_server(config)?;
 
     let socket = open(&server, authority.client_config())?;
@@ -284,7 +284,7 @@ fn certificates_of_clients_are_checked() -> Result<()> {
         ] {
             let config = authority.client_config();
             let config = match pem {
-                Some(pem) => config.identity(pem.identity()?),
+                Some(pem) => config.add_identity(pem.identity()?),
                 None => config,
             };
             let before = errors.lines().len();
@@ -318,7 +318,7 @@ fn a_verifier_sees_the_certificate() -> Result<()> {
         if shown == Some(&known) { Verdict::accept() } else { Verdict::refuse(403, "") }
     });
 
-    let socket = open(&server, authority.client_config().identity(client.identity()?))?;
+    let socket = open(&server, authority.client_config().add_identity(client.identity()?))?;
 
     assert_eq!(socket.state(), SocketState::Connected);
     Ok(())

@@ -96,7 +96,7 @@ fn authorities_between_have_to_be_shown() -> Result<()> {
 
     check_open(&chain.open(&chain.server()?, Vec::new())?)?;
 
-    let alone = secure_echo_server(TlsConfig::new().identity(chain.own.identity()?))?;
+    let alone = secure_echo_server(TlsConfig::new().add_identity(chain.own.identity()?))?;
     let socket = chain.open(&alone, Vec::new())?;
     assert_eq!(refusal(&socket)?, TlsError::UntrustedCertificate(chain.certificate()?));
     Ok(())
@@ -158,7 +158,7 @@ fn a_server_names_the_link_out_of_its_time() -> Result<()> {
                 (SignalSpy::new(&server.server_error()), SignalSpy::new(&server.tls_errors()));
             let socket = WebSocket::new();
             let trusted = TlsConfig::new().ca_certificates([chain.root.certificate()]);
-            socket.set_tls_config(trusted.identity(chain.shown().identity()?));
+            socket.set_tls_config(trusted.add_identity(chain.shown().identity()?));
             let expected = error(chain.certificates()?[link as usize].clone());
             socket.tls_errors().connect(|socket, errors| socket.ignore_tls_errors(errors.to_vec()));
 

@@ -44,7 +44,7 @@ fn who_is_trusted_by_itself_signs_nobody() -> Result<()> {
             outcomes.watch_server(&server);
             let problems = SignalSpy::new(&server.peer_verify_error());
             let socket = WebSocket::new();
-            socket.set_tls_config(authority.client_config().identity(pem.identity()?));
+            socket.set_tls_config(authority.client_config().add_identity(pem.identity()?));
             open(&socket, &server, "127.0.0.1")?;
             wait_until(|| !outcomes.lines().is_empty())?;
             assert_eq!(outcomes.lines() == ["new connection"], is_well, "{outcomes:?}");
@@ -197,7 +197,7 @@ fn servers_look_at_what_a_named_certificate_says_of_itself() -> Result<()> {
         outcomes.watch_server(&server);
         let problems = SignalSpy::new(&server.peer_verify_error());
         let socket = WebSocket::new();
-        socket.set_tls_config(authority.client_config().identity(shown.identity()?));
+        socket.set_tls_config(authority.client_config().add_identity(shown.identity()?));
 
         open(&socket, &server, "127.0.0.1")?;
         wait_until(|| !outcomes.lines().is_empty())?;

@@ -25,7 +25,7 @@ fn messages_are_refused_once_the_socket_closes() -> Result<()> {
         ];
 
         assert_eq!(refused, [SendStatus::NotConnected; 3]);
-        assert!(matches!(refused[0].ok(), Err(Error::NotConnected)));
+        assert!(matches!(refused[0].into_result(), Err(Error::NotConnected)));
         socket.disconnected().connect(|socket, ()| {
             assert_eq!(socket.send_text_message("late"), SendStatus::NotConnected);
         });

@@ -162,10 +162,10 @@ fn it_goes_on_after_a_panic_in_its_slot() -> Result<()> {
 #[test]
 fn what_cannot_be_watched_is_refused() -> Result<()> {
     let file = File::open(std::env::current_exe()?)?;
-    ensure!(matches!(SocketNotifier::new(file), Err(Error::Watch { .. })));
+    ensure!(matches!(SocketNotifier::new(file), Err(Error::SocketNotifier { .. })));
 
     // A loop cannot wait for itself.
-    ensure!(matches!(SocketNotifier::new(EventLoop::current()), Err(Error::Watch { .. })));
+    ensure!(matches!(SocketNotifier::new(EventLoop::current()), Err(Error::SocketNotifier { .. })));
     let (mut peer, stream) = UnixStream::pair()?;
     let notifier = SocketNotifier::new(stream)?;
     let spy = SignalSpy::new(&notifier.readable());

@@ -68,11 +68,11 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
     ///
     /// # Errors
     ///
-    /// [`Error::Watch`] when the system cannot watch it, such as a file, or one that something else
+    /// [`Error::SocketNotifier`] when the system cannot watch it, such as a file, or one that something else
     /// than a notifier watches on this thread.
     pub fn new(descriptor: D) -> Result<Self, Error> {
         let inner = Inner::new(descriptor);
-        let inner = inner.map_err(|source| Error::Watch { source: Arc::new(source) })?;
+        let inner = inner.map_err(|source| Error::SocketNotifier { source: Arc::new(source) })?;
         Ok(Self { inner })
     }
 

@@ -25,7 +25,7 @@ use crate::types::tls_certificate::TlsCertificate;
 ///
 /// By default TLS 1.2 and 1.3 are spoken, sessions are resumed, a client trusts whom the system
 /// trusts and shows no certificate, and a server asks for none. A server needs an
-/// [`identity`](Self::identity). Clients that share a configuration, or have none, share their
+/// [`add_identity`](Self::add_identity). Clients that share a configuration, or have none, share their
 /// sessions. A session is resumed only while all certificates are valid that were checked when it
 /// began, on both sides (RFC 8446 §4.6.1).
 ///
@@ -48,7 +48,7 @@ use crate::types::tls_certificate::TlsCertificate;
 ///
 /// # fn main() -> Result<(), Error> {
 /// let config = TlsConfig::new()
-///     .identity(TlsIdentity::from_pem_files("server.pem", "server.key")?)
+///     .add_identity(TlsIdentity::from_pem_files("server.pem", "server.key")?)
 ///     .ca_certificates(TlsCertificate::from_pem_file("authority.pem")?)
 ///     .peer_verify_mode(PeerVerifyMode::Required);
 /// let server = WebSocketServer::new("Chat", SslMode::Secure);
@@ -127,7 +127,7 @@ impl TlsConfig {
     #[doc(alias = "setLocalCertificateChain")]
     #[doc(alias = "setPrivateKey")]
     #[must_use]
-    pub fn identity(mut self, identity: TlsIdentity) -> Self {
+    pub fn add_identity(mut self, identity: TlsIdentity) -> Self {
         self.identities.push(identity);
         self.changed()
     }

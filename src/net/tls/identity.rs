@@ -30,7 +30,7 @@ use crate::types::tls_certificate::TlsCertificate;
 /// # fn main() -> Result<(), Error> {
 /// let identity = TlsIdentity::from_pem_files("localhost.cert", "localhost.key")?;
 /// let server = WebSocketServer::new("Chat", SslMode::Secure);
-/// server.set_tls_config(TlsConfig::new().identity(identity))?;
+/// server.set_tls_config(TlsConfig::new().add_identity(identity))?;
 /// # Ok(())
 /// # }
 /// ```

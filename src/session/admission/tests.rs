@@ -63,7 +63,7 @@ fn the_newest_messages_are_dropped() -> io::Result<()> {
     let expected = [[SendStatus::Queued; 3], [SendStatus::Dropped; 3]].concat();
     assert_eq!(statuses, expected);
     assert_eq!(connection.session().dropped_messages(), 3);
-    assert!(matches!(SendStatus::Dropped.ok(), Err(Error::MessageDropped)));
+    assert!(matches!(SendStatus::Dropped.into_result(), Err(Error::MessageDropped)));
     assert_eq!(numbers(&mut connection), [0, 1, 2]);
     assert_eq!(send(&mut connection, 6), SendStatus::Queued);
     Ok(())

@@ -169,7 +169,7 @@ async fn explain(end: &ClientEnd, stream: &mut Stream, failure: Failure) -> Erro
             upgrade::client::read_body(stream, &mut response, Sleep::new(BODY_TIMEOUT)).await;
             let (status, reason) = (response.status(), response.reason_phrase().to_owned());
             end.lock().response = Some(response);
-            Error::ConnectionRefused { status, reason }
+            Error::UpgradeRefused { status, reason }
         }
         Failure::Invalid(reason) => Error::InvalidAnswer(reason.to_owned()),
         Failure::Broken(source) => Error::Connection { source: Arc::new(source) },

@@ -88,7 +88,7 @@ impl Authority {
     /// Makes a configuration for a server of this machine.
     pub(crate) fn server_config(&self) -> Result<TlsConfig> {
         let pem = self.sign(&["localhost", "127.0.0.1", "::1"], |_| ())?;
-        Ok(TlsConfig::new().identity(pem.identity()?))
+        Ok(TlsConfig::new().add_identity(pem.identity()?))
     }
 
     /// Makes a configuration for a client that trusts whom this one signs.
@@ -130,7 +130,7 @@ impl Pem {
     }
 
     pub(crate) fn config(&self) -> Result<TlsConfig> {
-        Ok(TlsConfig::new().identity(self.identity()?))
+        Ok(TlsConfig::new().add_identity(self.identity()?))
     }
 
     /// Makes a configuration for a server that speaks one version of TLS.
