@@ -1,22 +1,22 @@
-//! A question to the program: who is asking?
+//! Authentication: challenges of servers and proxies, and credentials.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Asks for a user name and a password, for a server or a proxy that demands them.
+/// A challenge that a slot answers with a user name and a password.
 ///
-/// It is what [`authentication_required`](crate::WebSocket::authentication_required) and
-/// [`proxy_authentication_required`](crate::WebSocket::proxy_authentication_required) are emitted
-/// with. Clones share the answer, which counts until the emission is over: a slot that runs later,
-/// because it is queued, async or of another thread, is too late.
+/// The argument of [`authentication_required`](crate::WebSocket::authentication_required) and
+/// [`proxy_authentication_required`](crate::WebSocket::proxy_authentication_required). Clones share
+/// the credentials, which are read when the emission is over: a slot that runs later, because it is
+/// queued, async or in another thread, is too late.
 ///
 /// # Qt
 ///
-/// `QAuthenticator`, whose pointer is valid as long.
+/// `QAuthenticator`; its pointer is valid for the same time.
 #[derive(Clone)]
 pub struct Authenticator {
     realm: String,
-    answer: Arc<Mutex<Credentials>>,
+    credentials: Arc<Mutex<Credentials>>,
 }
 
 /// A user name and a password.
@@ -26,25 +26,25 @@ pub(crate) struct Credentials {
     pub(crate) password: String,
 }
 
-/// What has been tried at one server or proxy, and what can be tried next.
+/// The credentials tried at one server or proxy, and those to try next.
 #[derive(Debug, Default)]
 pub(crate) struct Login {
     given: Option<Credentials>,
     tried: Option<Credentials>,
-    /// What was tried last has been accepted.
+    /// The credentials tried last were accepted.
     is_accepted: bool,
 }
 
 impl Authenticator {
-    /// Makes a question without an answer, for tests of slots.
+    /// Makes a challenge without credentials, for tests of slots.
     #[must_use]
     pub fn new(realm: impl Into<String>) -> Self {
-        Self { realm: realm.into(), answer: Arc::default() }
+        Self { realm: realm.into(), credentials: Arc::default() }
     }
 
     /// Sets the user name.
     ///
-    /// Without one, and with the same answer as before, the attempt to connect fails.
+    /// Without one, or with the same credentials as before, the attempt to connect fails.
     #[doc(alias = "setUser")]
     pub fn set_user(&self, user: impl Into<String>) {
         self.lock().user = user.into();
@@ -56,7 +56,9 @@ impl Authenticator {
         self.lock().password = password.into();
     }
 
-    /// Returns what the server or proxy calls the place that it protects; often empty for proxies.
+    /// Returns the realm: the protected area of the server (RFC 9110 §11.5).
+    ///
+    /// It is often empty for proxies.
     #[must_use]
     pub fn realm(&self) -> &str {
         &self.realm
@@ -74,29 +76,29 @@ impl Authenticator {
     }
 
     fn lock(&self) -> MutexGuard<'_, Credentials> {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.credentials.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Login {
-    /// Begins with credentials that are known, if any are.
+    /// Begins with the credentials of the URL or the proxy, if there are any.
     pub(crate) fn new(given: Option<Credentials>) -> Self {
         Self { given, tried: None, is_accepted: false }
     }
 
-    /// Notes that what was tried last, if anything, has been accepted.
+    /// Records that the credentials tried last, if any, were accepted.
     pub(crate) fn accept(&mut self) {
         self.is_accepted = true;
     }
 
-    /// Returns what has been accepted: the next connection begins with it.
+    /// Returns the accepted credentials, with which the next connection begins.
     pub(crate) fn accepted(&self) -> Option<Credentials> {
         self.tried.clone().filter(|_| self.is_accepted)
     }
 
-    /// Returns what is to be tried next: what is known, then what `ask` brings to light.
+    /// Returns the credentials to try next: those given, then those that `ask` obtains.
     ///
-    /// It is nothing when there is nothing new: the same answer would be refused again.
+    /// `None` when they are the same as before, which would be refused again.
     pub(crate) fn next(
         &mut self,
         realm: &str,
@@ -116,14 +118,14 @@ impl Login {
     }
 }
 
-/// Shows no password.
+/// Omits the password.
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticator").field("realm", &self.realm).finish_non_exhaustive()
     }
 }
 
-/// Shows no password.
+/// Omits the password.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()

@@ -10,7 +10,7 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BinaryFrame {
-    /// What the frame carried.
+    /// The payload.
     pub bytes: Vec<u8>,
     /// Whether it is the last frame of its message.
     pub is_last_frame: bool,

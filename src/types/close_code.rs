@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// The code of a close frame, which says why a WebSocket connection ended.
+/// The code of a close frame: the reason why a connection ended.
 ///
-/// A newtype over the number, because applications define codes of their own (4000–4999) and
-/// registries add new ones. The constants carry Qt's names.
+/// A newtype over the number, because applications define their own codes (4000–4999) and the
+/// registry grows. The constants have Qt's names.
 ///
 /// # Qt
 ///
@@ -28,7 +28,7 @@ impl CloseCode {
     /// The purpose of the connection was fulfilled (1000).
     #[doc(alias = "CloseCodeNormal")]
     pub const NORMAL: Self = Self(1000);
-    /// The peer goes away: a server shuts down, a browser leaves the page (1001).
+    /// The endpoint goes away: a server shuts down, a browser leaves the page (1001).
     #[doc(alias = "CloseCodeGoingAway")]
     pub const GOING_AWAY: Self = Self(1001);
     /// The peer broke a rule of the protocol (1002).
@@ -58,7 +58,7 @@ impl CloseCode {
     /// The server did not agree to an extension that the client needs (1010).
     #[doc(alias = "CloseCodeMissingExtension")]
     pub const MISSING_EXTENSION: Self = Self(1010);
-    /// The server met an error that keeps it from going on (1011).
+    /// The server met an error that prevents it from continuing (1011).
     #[doc(alias = "CloseCodeBadOperation")]
     pub const BAD_OPERATION: Self = Self(1011);
     /// The endpoint is overloaded; the peer may connect again later (1013).
@@ -67,9 +67,9 @@ impl CloseCode {
     #[doc(alias = "CloseCodeTlsHandshakeFailed")]
     pub const TLS_HANDSHAKE_FAILED: Self = Self(1015);
 
-    /// Makes a close code of a number, whatever the number is.
+    /// Makes a close code of any number.
     ///
-    /// Ask [`is_allowed_on_wire`](Self::is_allowed_on_wire) whether it may be sent.
+    /// [`is_allowed_on_wire`](Self::is_allowed_on_wire) returns whether it may be sent.
     #[must_use]
     pub const fn new(code: u16) -> Self {
         Self(code)

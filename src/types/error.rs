@@ -1,4 +1,4 @@
-//! What can go wrong, for servers, sockets and threads.
+//! The errors of servers, sockets and threads.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,43 +9,43 @@ use crate::types::close_code::CloseCode;
 use crate::types::host_address::HostAddress;
 use crate::types::tls_error::TlsError;
 
-/// Why a server could not listen, a client was refused, or a socket or thread failed.
+/// The error of a server, a socket, an event loop or a thread.
 ///
 /// # Qt
 ///
-/// What `error()` and `errorString()` say together. [`close_code`](Self::close_code) is the number
-/// that Qt would report.
+/// `error()` and `errorString()` in one value. [`close_code`](Self::close_code) is the number that Qt
+/// would report.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The address could not be bound; the server is not listening.
     #[error("cannot listen on port {port} ({address})")]
     Listen {
-        /// The address that was asked for.
+        /// The requested address.
         address: HostAddress,
-        /// The port that was asked for.
+        /// The requested port.
         port: u16,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: Arc<io::Error>,
     },
-    /// The server listens already; it goes on with the address it has.
+    /// The server listens already, and continues at its address.
     #[error("the server is listening on {url} already")]
     AlreadyListening {
-        /// Where it listens.
+        /// The URL at which it listens.
         url: String,
     },
-    /// The thread of the event loop has ended, so that nothing can begin on it.
+    /// The event loop's thread has ended: no work can begin on it.
     #[error("the thread of the event loop has ended")]
     EventLoopEnded,
-    /// `wss` was asked for, and this build is one without TLS: its feature `tls` is off.
+    /// `wss` needs the feature `tls`, which is off in this build.
     #[error("wss is not supported: the feature `tls` is off")]
     SecureModeNotSupported,
-    /// A certificate, a key or something else cannot be used for TLS.
+    /// A certificate, a key or another part of a TLS configuration cannot be used.
     #[error("cannot use {what}: {reason}")]
     InvalidTlsConfig {
-        /// What it is, with the name of the file if it is one.
+        /// The part, with the name of its file if it has one.
         what: String,
-        /// What is wrong with it.
+        /// The defect.
         reason: String,
     },
     /// The TLS handshake failed.
@@ -53,40 +53,39 @@ pub enum Error {
     TlsHandshake {
         /// The address of the client, or the host and port of the server.
         peer: String,
-        /// Why; the first reason of several.
+        /// The reason; the first of several.
         source: TlsError,
     },
-    /// A connection could not be accepted; the server tries again by itself.
+    /// A TCP connection could not be accepted; the server tries again by itself.
     #[error("cannot accept a connection")]
     AcceptFailed {
-        /// What the operating system said.
+        /// The error of the operating system.
         source: Arc<io::Error>,
     },
     /// The opening handshake was refused with an HTTP answer (RFC 6455 §4.2.2).
     #[error("refused {peer} with HTTP status {status}: {reason}")]
     HandshakeRefused {
-        /// Whose request it was.
+        /// The address of the client.
         peer: SocketAddr,
         /// The HTTP status of the answer.
         status: u16,
-        /// What was wrong with the request.
+        /// The defect of the request.
         reason: String,
         /// The code that Qt reports for this kind of refusal.
         close_code: CloseCode,
     },
-    /// As many connections as the server may have are open; the client was answered with 503.
+    /// The maximum number of connections is open (503).
     #[error("refused {peer}: the server has {limit} connections already")]
     TooManyConnections {
-        /// Whose connection it was.
+        /// The address of the client.
         peer: SocketAddr,
         /// The maximum, see [`set_max_connections`](crate::WebSocketServer::set_max_connections).
         limit: usize,
     },
-    /// As many opening handshakes as the server may have are under way; the client was answered with
-    /// 503.
+    /// The maximum number of opening handshakes is under way (503).
     #[error("refused {peer}: {limit} opening handshakes are under way already")]
     TooManyHandshakes {
-        /// Whose connection it was.
+        /// The address of the client.
         peer: SocketAddr,
         /// The maximum, see [`set_max_handshakes`](crate::WebSocketServer::set_max_handshakes).
         limit: usize,
@@ -94,17 +93,17 @@ pub enum Error {
     /// The peer did not finish the opening handshake in time (default 10 s).
     #[error("no opening handshake from {peer} within {} s", timeout.as_secs_f32())]
     HandshakeTimeout {
-        /// Who was too slow.
+        /// The address of the client.
         peer: SocketAddr,
-        /// The time it had.
+        /// The time limit.
         timeout: Duration,
     },
     /// The TCP connection ended in the middle of the opening handshake.
     #[error("the opening handshake with {peer} was interrupted")]
     HandshakeBroken {
-        /// Who went away.
+        /// The address of the client.
         peer: SocketAddr,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: Arc<io::Error>,
     },
     /// The peer ended the TCP connection without a close frame (RFC 6455 §7.1.5: 1006).
@@ -113,78 +112,83 @@ pub enum Error {
     /// The TCP connection failed.
     #[error("the connection failed")]
     Connection {
-        /// What the operating system said.
+        /// The error of the operating system.
         source: Arc<io::Error>,
     },
-    /// Output waited without progress, and nothing came from the peer, for the write timeout (30 s).
+    /// The peer accepted no output and sent nothing for the write timeout (30 s).
     #[error("the peer read no output for {} s", .0.as_secs_f32())]
     WriteTimeout(Duration),
-    /// The peer sent nothing for too long, not even a pong, and took no output that waited.
+    /// The peer was idle, did not answer a ping, and accepted no output.
     #[error("the peer was idle and did not answer a ping")]
     KeepaliveTimeout,
-    /// The message would have made the output that waits for the peer larger than the limit.
+    /// The message would exceed the limit of queued output.
     #[error("more than {limit} bytes of output wait for the peer")]
     OutputLimit {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The sockets of the event loop hold too much memory, and this one held most: output that waits
-    /// for the peer, or input that is not complete.
+    /// The sockets of the event loop exceeded their memory budget.
+    ///
+    /// This socket held most: queued output, or incomplete input.
     #[error("the sockets of the event loop hold more than {limit} bytes, and this one holds most")]
     MemoryBudget {
         /// The budget in bytes, see [`EventLoop::set_memory_budget`](crate::EventLoop::set_memory_budget).
         limit: usize,
     },
-    /// The message was dropped, because the peer reads too slowly; the socket stays open.
+    /// The message was dropped by the output policy; the socket stays open.
     #[error("the peer reads too slowly; the message was dropped")]
     MessageDropped,
-    /// The socket is not open: there is no connection yet, or it is being closed.
+    /// The socket is not connected, or its closing handshake has begun.
     #[error("the socket is not connected")]
     NotConnected,
-    /// The close code must not be sent (RFC 6455 §7.4.2).
+    /// The close code is not allowed on the wire (RFC 6455 §7.4.2).
     #[error("close code {0} must not be sent")]
     InvalidCloseCode(CloseCode),
-    /// The URL is not that of a WebSocket server.
+    /// The URL is invalid.
     ///
-    /// The text has it without user information and query, which may be secrets.
+    /// The text omits user information and query, which may be secrets.
     #[error("{0:?} is not a valid URL")]
     InvalidUrl(String),
-    /// The URL is not a `ws` or `wss` one; the text has it as that of `InvalidUrl`.
+    /// The scheme of the URL is neither `ws` nor `wss`.
     #[error("{0:?} is neither ws nor wss")]
     UnsupportedScheme(String),
-    /// The socket has a connection, or is about to have one; it goes on with that.
+    /// The socket is connected or connecting, and continues.
     #[error("the socket is open already")]
     AlreadyOpen,
     /// The host has no address.
     #[error("host {host:?} not found")]
     HostNotFound {
-        /// The name that was looked up.
+        /// The host name.
         host: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: Arc<io::Error>,
     },
     /// No address of the host could be reached.
     #[error("cannot connect to {host:?} port {port}")]
     Connect {
-        /// The host that was asked for.
+        /// The requested host.
         host: String,
-        /// The port that was asked for.
+        /// The requested port.
         port: u16,
-        /// What the operating system said, of the last address that was tried.
+        /// The error of the operating system for the last address that was tried.
         source: Arc<io::Error>,
     },
-    /// The connection was not open in time (default 10 s): look-up, TCP and opening handshake.
+    /// The connection was not established in time (default 10 s).
+    ///
+    /// The time limit covers name look-up, TCP, proxy, TLS and the opening handshake.
     #[error("no connection within {} s", .0.as_secs_f32())]
     ConnectTimeout(Duration),
-    /// The server answered with another HTTP status than 101. Redirections are not followed.
+    /// The server refused the upgrade: it answered with another HTTP status than 101.
+    ///
+    /// Redirections are not followed.
     #[error("the server refused the upgrade with HTTP status {status} {reason}")]
     UpgradeRefused {
         /// The HTTP status of the answer.
         status: u16,
-        /// What the server wrote behind it.
+        /// The reason phrase of the answer.
         reason: String,
     },
-    /// A slot panicked before the connection was open, which ended the attempt (1011).
+    /// A slot panicked before the connection was open, which closed it (1011).
     #[error("a slot panicked before the connection was open")]
     SlotPanicked,
     /// The proxy did not connect to the server.
@@ -192,55 +196,55 @@ pub enum Error {
     Proxy {
         /// Host and port of the proxy.
         proxy: String,
-        /// What it said, or what was wrong with its answer.
+        /// The proxy's reason, or the defect of its answer.
         reason: String,
     },
-    /// The server's answer is not one to an opening handshake (RFC 6455 §4.1).
+    /// The server's answer to the opening handshake is invalid (RFC 6455 §4.1).
     #[error("invalid answer to the opening handshake: {0}")]
     InvalidAnswer(String),
-    /// The text cannot be the name of a header, or the opening handshake sets that header itself.
+    /// The header name is invalid, or reserved for the opening handshake.
     #[error("{0:?} is not a valid header name")]
     InvalidHeaderName(String),
-    /// The text cannot be a subprotocol, or was given twice (RFC 6455 §4.1).
+    /// The subprotocol is not a token, or was given twice (RFC 6455 §4.1).
     #[error("{0:?} is not a valid subprotocol")]
     InvalidSubprotocol(String),
-    /// The text must not stand in an HTTP header.
+    /// The value is not allowed in an HTTP header.
     ///
-    /// The value of a header of a request may be a secret: its name stands here, as in `Cookie: …`.
+    /// The value of a request's header may be a secret: the text has its name, as in `Cookie: …`.
     #[error("{0:?} is not a valid header value")]
     InvalidHeaderValue(String),
-    /// The system refused what is needed to hear of its signals.
+    /// The handlers for signals of the operating system could not be installed.
     #[error("cannot install the signal handlers")]
     SignalHandler {
-        /// What the operating system said.
+        /// The error of the operating system.
         source: Arc<io::Error>,
     },
     /// The descriptor cannot be watched: it is a file, or watched already.
     #[error("cannot watch the descriptor")]
     SocketNotifier {
-        /// What the operating system said.
+        /// The error of the operating system.
         source: Arc<io::Error>,
     },
-    /// The text is not the origin of a web page, such as `https://example.org`.
+    /// The text is not an origin, such as `https://example.org`.
     #[error("{0:?} is not an origin")]
     InvalidOrigin(String),
-    /// The system refused a thread.
+    /// The operating system could not start the thread.
     #[error("cannot start the thread {name}")]
     ThreadStart {
-        /// The name that it was to have.
+        /// The name of the thread.
         name: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: Arc<io::Error>,
     },
-    /// A panic ended the thread, or its setup.
+    /// The thread, or its setup, panicked.
     #[error("the thread {name} panicked: {message}")]
     ThreadPanicked {
         /// The name of the thread.
         name: String,
-        /// What the panic said.
+        /// The message of the panic.
         message: String,
     },
-    /// The thread was to wait for its own end.
+    /// The thread cannot wait for its own end.
     #[error("the thread {name} cannot wait for itself")]
     ThreadJoinsItself {
         /// The name of the thread.
@@ -249,7 +253,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns the close code that stands for this error.
+    /// Returns the close code for this error.
     ///
     /// # Qt
     ///
@@ -270,7 +274,7 @@ impl Error {
         }
     }
 
-    /// Returns the text with its causes: `cannot listen on …: Address already in use …`.
+    /// Returns the text with its sources: `cannot listen on …: Address already …`.
     pub(crate) fn with_causes(&self) -> String {
         let first: &dyn std::error::Error = self;
         let causes = std::iter::successors(Some(first), |error| error.source());

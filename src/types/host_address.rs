@@ -1,4 +1,4 @@
-//! Where a server listens, in Qt's words.
+//! Addresses to listen on.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -24,7 +24,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub enum HostAddress {
     /// Every address of this machine, IPv6 and IPv4 (dual stack).
     ///
-    /// IPv4 peers are told apart by their address as usual, not as `::ffff:a.b.c.d`. On a machine
+    /// IPv4 peers have their IPv4 address, not `::ffff:a.b.c.d`. On a machine
     /// without IPv6 it is the same as [`AnyIPv4`](Self::AnyIPv4).
     #[doc(alias = "QHostAddress::Any")]
     #[default]

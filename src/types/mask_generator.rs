@@ -1,12 +1,14 @@
-//! Where the masking keys of a client come from.
+//! The generator of a client's masking keys.
+//!
+//! A trait of one method: it has a file of its own because programs implement it.
 
-/// Makes the keys with which a client masks its frames (RFC 6455 §5.3).
+/// A generator of masking keys for the frames of a client (RFC 6455 §5.3).
 ///
-/// By default they come from a cryptographically secure random number generator, as §10.3 asks
-/// for: whoever can foresee them can write what looks like a request to a proxy on the way. Another
-/// generator is for tests that need to know the bytes.
+/// By default keys come from a cryptographically secure random number generator, as §10.3 requires:
+/// with predictable keys a page could send bytes that an intermediary reads as an HTTP request. Other
+/// generators are for tests that need to know the bytes.
 ///
-/// It is asked for one key a frame, in the order of the frames, and may call its socket meanwhile. A
+/// It is called once for each frame, in the order of the frames, and may call its socket meanwhile. A
 /// frame that it sends itself, or at whose key it panics, is masked with a random key.
 ///
 /// # Qt

@@ -4,7 +4,7 @@
 ///
 /// # Qt
 ///
-/// Qt has no counterpart: messages come as the arguments of `textMessageReceived()` and
+/// Qt has no counterpart: messages are the arguments of `textMessageReceived()` and
 /// `binaryMessageReceived()`.
 ///
 /// # Examples
@@ -25,7 +25,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// Returns the text; `None` when it is a binary message.
+    /// Returns the text; `None` for a binary message.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -34,7 +34,7 @@ impl Message {
         }
     }
 
-    /// Returns the bytes, those of a text in UTF-8.
+    /// Returns the bytes: the payload of a binary message, or the UTF-8 of a text.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match self {

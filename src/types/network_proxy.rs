@@ -1,15 +1,15 @@
-//! Through whom a client reaches its server.
+//! The proxy between a client and its server.
 
 use crate::types::authenticator::Credentials;
 
 /// A proxy through which a client reaches its server.
 ///
-/// The proxy looks the server's name up.
+/// The proxy resolves the server's name.
 ///
 /// # Qt
 ///
-/// `QNetworkProxy` of the types `HttpProxy` and `Socks5Proxy`. There is no proxy for a whole
-/// program, and none is taken from the environment: each socket has its own, or none.
+/// `QNetworkProxy` of the types `HttpProxy` and `Socks5Proxy`. Each socket has its own proxy or none:
+/// there is no proxy for a whole program, and none is taken from the environment.
 ///
 /// # Examples
 ///
@@ -28,7 +28,7 @@ pub struct NetworkProxy {
     pub(crate) credentials: Option<Credentials>,
 }
 
-/// What a proxy speaks.
+/// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProxyKind {
     Http,
@@ -36,7 +36,7 @@ pub(crate) enum ProxyKind {
 }
 
 impl NetworkProxy {
-    /// An HTTP proxy, which is asked to `CONNECT` (RFC 9110 §9.3.6).
+    /// An HTTP proxy, used by `CONNECT` (RFC 9110 §9.3.6).
     #[doc(alias = "HttpProxy")]
     #[must_use]
     pub fn http(host: impl Into<String>, port: u16) -> Self {
@@ -52,9 +52,9 @@ impl NetworkProxy {
 
     /// Sets the user name and the password for the proxy.
     ///
-    /// They are sent when the proxy asks for them, without encryption. When they are wrong, or there
-    /// are none, [`proxy_authentication_required`](crate::WebSocket::proxy_authentication_required)
-    /// is emitted.
+    /// They are sent when the proxy requires authentication, without encryption. When they are
+    /// refused, or there are none,
+    /// [`proxy_authentication_required`](crate::WebSocket::proxy_authentication_required) is emitted.
     #[doc(alias = "setUser")]
     #[doc(alias = "setPassword")]
     #[must_use]

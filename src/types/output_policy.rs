@@ -1,24 +1,25 @@
-//! What becomes of messages for a peer that reads too slowly.
+//! The policy for back-pressure: messages over the limit of unsent output.
 
-/// What becomes of messages for a peer that reads too slowly.
+/// The policy for messages to a peer that reads too slowly (back-pressure).
 ///
-/// While a peer does not read, or the network is slow, what is sent to it waits in memory. Over a
-/// limit ([`WebSocket::set_output_limit`](crate::WebSocket::set_output_limit), 16 MiB) one of these
-/// is done. The same holds for the socket that holds most when all of its loop hold too much together
-/// ([`EventLoop::set_memory_budget`](crate::EventLoop::set_memory_budget)), but that it is ended when
+/// Unsent output is queued in memory. The policy applies when it would exceed its limit
+/// ([`WebSocket::set_output_limit`](crate::WebSocket::set_output_limit), 16 MiB), and to the socket
+/// with the most queued output when the sockets of its loop exceed their budget
+/// ([`EventLoop::set_memory_budget`](crate::EventLoop::set_memory_budget)); that socket is closed when
 /// nothing, or not enough, can be dropped.
 ///
-/// Messages are dropped whole, and never one of which a part was written already; control
-/// frames, such as pings and the close frame, are not dropped. A peer that takes nothing at all for
-/// 10 s is given up in any case.
+/// Messages are dropped whole, and only before their first byte is written; control frames, such as
+/// pings and the close frame, are not dropped. The write timeout
+/// ([`WebSocket::set_write_timeout`](crate::WebSocket::set_write_timeout), 30 s) applies with each
+/// policy.
 ///
 /// # Qt
 ///
-/// Qt has no counterpart: there output waits without a limit.
+/// Qt has no counterpart: its output is queued without a limit.
 ///
 /// # Examples
 ///
-/// A ticker: who reads slowly gets fewer prices, but the latest one.
+/// A ticker: slow readers get fewer prices, but always the latest one.
 ///
 /// ```
 /// use slotwork::{OutputPolicy, SslMode, WebSocketServer};
@@ -30,13 +31,13 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OutputPolicy {
-    /// The connection is ended, with [`Error::OutputLimit`](crate::Error::OutputLimit).
+    /// The connection is closed, with [`Error::OutputLimit`](crate::Error::OutputLimit).
     #[default]
     Close,
-    /// The message that is sent is dropped; those that wait stay.
+    /// The new message is dropped; queued ones stay.
     DropNewest,
-    /// Those that have waited longest are dropped until there is room for the one that is sent.
+    /// The oldest queued messages are dropped until the new one fits.
     DropOldest,
-    /// All that wait are dropped; the one that is sent waits in their place.
+    /// All queued messages are dropped; the new one takes their place.
     KeepLatest,
 }

@@ -1,8 +1,8 @@
-//! The answer to a ping.
+//! A received pong.
 
 use std::time::Duration;
 
-/// A pong that came in (RFC 6455 §5.5.3).
+/// A received pong (RFC 6455 §5.5.3).
 ///
 /// # Qt
 ///
@@ -12,6 +12,6 @@ use std::time::Duration;
 pub struct Pong {
     /// The time since the last ping; `None` when none was sent.
     pub elapsed: Option<Duration>,
-    /// What the ping carried.
+    /// The payload, which repeats that of the ping.
     pub payload: Vec<u8>,
 }

@@ -1,12 +1,12 @@
-//! What became of what was handed to a socket.
+//! The outcome of sending.
 
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
 
-/// What became of a message, a ping or a close frame that was handed to a socket.
+/// The outcome of sending a message, a ping or a close frame.
 ///
 /// It can be ignored, as in Qt: a socket that cannot send is about to emit `disconnected`.
-/// [`into_result`](Self::into_result) makes a `Result` of it for those who want to know.
+/// [`into_result`](Self::into_result) makes it a `Result`.
 ///
 /// # Qt
 ///
@@ -24,26 +24,29 @@ use crate::types::error::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendStatus {
-    /// It was written, or waits to be.
+    /// Written, or queued to be written.
     Queued,
-    /// The socket is not connected, or is being closed; nothing is sent.
+    /// Nothing is sent: the socket is not connected, or is closing.
     NotConnected,
-    /// Too much output waits for the peer. Nothing is sent, and the socket is closed
-    /// ([`Error::OutputLimit`]).
+    /// Nothing is sent, and the socket is closed: it exceeded its output limit.
+    ///
+    /// It emits [`Error::OutputLimit`].
     OutputLimit {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The sockets of the event loop hold too much memory, and this one holds most. Nothing is sent,
-    /// and the socket is closed ([`Error::MemoryBudget`]).
+    /// Nothing is sent, and the socket is closed: the memory budget is exceeded.
+    ///
+    /// Of the sockets of its event loop it holds most; it emits [`Error::MemoryBudget`].
     MemoryBudget {
         /// The budget in bytes.
         limit: usize,
     },
-    /// Too much output waits for the peer, and its [`OutputPolicy`](crate::OutputPolicy) is to drop
-    /// what comes then. Nothing is sent; the socket stays open.
+    /// Nothing is sent, and the socket stays open: the output policy drops messages.
+    ///
+    /// See [`OutputPolicy`](crate::OutputPolicy).
     Dropped,
-    /// The close code must not be sent; the socket stays open.
+    /// Nothing is sent, and the socket stays open: the close code is not allowed.
     InvalidCloseCode(CloseCode),
 }
 
@@ -53,7 +56,7 @@ impl SendStatus {
     /// # Errors
     ///
     /// [`Error::NotConnected`], [`Error::OutputLimit`], [`Error::MemoryBudget`],
-    /// [`Error::MessageDropped`] or [`Error::InvalidCloseCode`], when nothing is sent.
+    /// [`Error::MessageDropped`] or [`Error::InvalidCloseCode`]: nothing is sent.
     pub const fn into_result(self) -> Result<(), Error> {
         match self {
             Self::Queued => Ok(()),

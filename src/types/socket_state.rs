@@ -1,6 +1,6 @@
-//! How far the connection of a socket has come.
+//! The states of a connection.
 
-/// How far the connection of a socket has come.
+/// The state of a socket's connection.
 ///
 /// # Qt
 ///
@@ -17,7 +17,7 @@ pub enum SocketState {
     /// Messages can be sent and received.
     #[doc(alias = "ConnectedState")]
     Connected,
-    /// The closing handshake is under way; nothing can be sent any more.
+    /// The closing handshake is under way; nothing more can be sent.
     #[doc(alias = "ClosingState")]
     Closing,
 }

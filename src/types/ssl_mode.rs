@@ -1,6 +1,6 @@
-//! Whether a server speaks ws or wss.
+//! The mode of a server: ws or wss.
 
-/// Whether a server speaks plain or TLS-secured WebSocket.
+/// The mode of a server: plain WebSocket or WebSocket over TLS.
 ///
 /// # Qt
 ///

@@ -2,7 +2,7 @@
 
 /// A frame of a text message, as [`text_frame_received`] reports it.
 ///
-/// A character that is cut by the end of a frame comes whole with the next one.
+/// A character that is split between two frames is reported whole with the second one.
 ///
 /// # Qt
 ///
@@ -12,7 +12,7 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TextFrame {
-    /// What the frame carried.
+    /// The payload.
     pub text: String,
     /// Whether it is the last frame of its message.
     pub is_last_frame: bool,

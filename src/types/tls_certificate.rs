@@ -1,11 +1,11 @@
-//! A certificate, as TLS sends it.
+//! Certificates in the encoding of TLS.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// A certificate of a server, of a client, or of an authority that signs certificates.
+/// The certificate of a server, a client or a certificate authority.
 ///
-/// A cheap handle. Two are equal when they are the same certificate, byte by byte.
+/// A handle that is cheap to clone. Two are equal when their bytes are.
 ///
 /// # Qt
 ///
@@ -28,7 +28,9 @@ pub struct TlsCertificate {
 }
 
 impl TlsCertificate {
-    /// Makes a certificate of its DER encoding (X.690), which is not looked at before it is used.
+    /// Makes a certificate of its DER encoding (X.690).
+    ///
+    /// It is parsed when it is used.
     #[must_use]
     pub fn from_der(der: impl Into<Vec<u8>>) -> Self {
         Self { der: der.into().into() }

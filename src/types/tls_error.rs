@@ -1,11 +1,11 @@
-//! What can be wrong with the other end of a TLS handshake.
+//! Reasons why a TLS handshake fails.
 
 use crate::types::tls_certificate::TlsCertificate;
 
-/// Why the other end of a TLS handshake is not to be trusted, or why there is no handshake at all.
+/// The reason why a TLS handshake failed, or its peer is not trusted.
 ///
-/// Those about a certificate carry it: the peer's, or one of the chain that is out of its time. Of
-/// these, [`is_ignorable`](Self::is_ignorable) says which a client may ignore, one by one, with
+/// Errors about a certificate carry it: the peer's, or one of its chain that is not valid at this
+/// time. Those that are [ignorable](Self::is_ignorable) can be ignored one by one by a client, with
 /// [`WebSocket::ignore_tls_errors`](crate::WebSocket::ignore_tls_errors).
 ///
 /// # Qt
@@ -14,55 +14,57 @@ use crate::types::tls_certificate::TlsCertificate;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The certificate is signed by itself, and not one that is trusted.
+    /// The certificate is self-signed, and not a trust anchor.
     #[error("the certificate is self-signed")]
     SelfSignedCertificate(TlsCertificate),
-    /// The certificate is signed by somebody who is not trusted.
+    /// The issuer of the certificate is not trusted.
     #[doc(alias = "UnableToGetLocalIssuerCertificate")]
     #[error("the issuer of the certificate is not trusted")]
     UntrustedCertificate(TlsCertificate),
-    /// The certificate has expired: the peer's, or one of the authorities' up to a trusted one.
+    /// A certificate of the chain has expired.
     #[error("the certificate has expired")]
     CertificateExpired(TlsCertificate),
-    /// The certificate is not valid yet: the peer's, or one of the authorities' up to a trusted one.
+    /// A certificate of the chain is not valid yet.
     #[error("the certificate is not valid yet")]
     CertificateNotYetValid(TlsCertificate),
-    /// The certificate is that of another host.
+    /// The certificate is not valid for the host name.
     #[error("the certificate is not valid for this host name")]
     HostNameMismatch(TlsCertificate),
-    /// The certificate is for another purpose: that of a client, say, or of an authority.
+    /// The certificate is not valid for this purpose.
+    ///
+    /// It is that of a client or an authority, for example.
     #[error("the certificate is not valid for this purpose")]
     InvalidPurpose(TlsCertificate),
-    /// The key of the certificate is too short to be safe: RSA with less than 2048 bits.
+    /// The key of the certificate is too short: RSA with less than 2048 bits.
     #[error("the key of the certificate is too weak")]
     WeakKey(TlsCertificate),
-    /// Something else is wrong with the certificate.
+    /// The certificate is invalid in another way.
     #[error("the certificate is invalid: {reason}")]
     InvalidCertificate {
         /// The certificate.
         certificate: TlsCertificate,
-        /// What is wrong with it.
+        /// The defect.
         reason: String,
     },
-    /// The peer has shown no certificate, and must.
+    /// The peer sent no certificate, although one is required.
     #[error("the peer sent no certificate")]
     NoPeerCertificate,
-    /// The peer speaks neither TLS 1.2 nor TLS 1.3, or none of them that is allowed.
+    /// The peer supports neither TLS 1.2 nor TLS 1.3, or not the one that is allowed.
     #[error("no common TLS version")]
     UnsupportedProtocol,
     /// The peer does not speak TLS: HTTP without TLS, for instance.
     #[error("the peer does not speak TLS")]
     NotTls,
-    /// The peer has ended the handshake, and says why (RFC 8446 §6.2).
+    /// The peer ended the handshake with this alert (RFC 8446 §6.2).
     #[error("the peer ended the handshake: {0}")]
     Alert(String),
-    /// Something else went wrong.
+    /// Another error of the TLS library.
     #[error("{0}")]
     Other(String),
 }
 
 impl TlsError {
-    /// Returns the certificate that the error is about, if it is about one.
+    /// Returns the certificate that the error concerns, if any.
     #[must_use]
     pub const fn certificate(&self) -> Option<&TlsCertificate> {
         match self {
@@ -82,8 +84,10 @@ impl TlsError {
         }
     }
 
-    /// Returns whether a client may ignore this: who signs the certificate of a server that is
-    /// known by its certificate, when certificates of its chain are valid, and for which host.
+    /// Returns whether a client can ignore the error.
+    ///
+    /// True for self-signed certificates, certificates outside their validity period, and those of
+    /// another host.
     #[must_use]
     pub const fn is_ignorable(&self) -> bool {
         matches!(

@@ -1,10 +1,12 @@
 //! Versions of the WebSocket protocol.
 
-/// A version of the WebSocket protocol, as `Sec-WebSocket-Version` names it (RFC 6455 §11.6).
+/// A version of the WebSocket protocol, the value of `Sec-WebSocket-Version`.
+///
+/// RFC 6455 §11.6 registers the numbers.
 ///
 /// # Qt
 ///
-/// `QWebSocketProtocol::Version`. Its other values are drafts, which Qt does not speak either.
+/// `QWebSocketProtocol::Version`. Its other values are drafts, which Qt does not support either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Version {
