@@ -57,7 +57,7 @@ fn log_of(variable: &str, place: &Path) -> Result<String> {
     Ok(log)
 }
 
-/// Catalogue: certificates that nobody vouches for are refused; the program may still name some.
+/// CLIENT-08: without system roots every certificate is refused, but for those that are named.
 #[test]
 #[ignore = "started by the other one, with an environment of its own"]
 fn a_client_trusts_only_whom_it_is_told_to() -> Result<()> {

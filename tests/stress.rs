@@ -17,7 +17,7 @@ use anyhow::{Result, anyhow, ensure};
 use support::raw_peer::{RawPeer, TEXT, check_good_client, masked};
 use support::{echo_server, serve};
 
-/// Catalogue: a flood of tiny frames by one client leaves the others' p99 under 100 ms.
+/// MSG-08: a flood of tiny frames by one client leaves the others' p99 under 100 ms.
 #[test]
 #[ignore = "prints figures; run by hand"]
 fn flood_of_tiny_messages() -> Result<()> {
@@ -37,7 +37,7 @@ fn flood_of_tiny_messages() -> Result<()> {
     })
 }
 
-/// Catalogue: a burst of 2000 connects is served in less than 2 s.
+/// OPEN-14: a burst of 2000 connects is served in less than 2 s.
 #[test]
 #[ignore = "prints figures; run by hand"]
 fn burst_of_connects() -> Result<()> {
@@ -59,7 +59,7 @@ fn burst_of_connects() -> Result<()> {
     })
 }
 
-/// Catalogue: 500 silent connections and one of garbage leave other clients' p99 under 25 ms.
+/// OPEN-01, OPEN-17: 500 silent connections and one of garbage leave other clients' p99 under 25 ms.
 #[test]
 #[ignore = "prints figures; run by hand"]
 fn silent_connections() -> Result<()> {
@@ -79,7 +79,7 @@ fn silent_connections() -> Result<()> {
     })
 }
 
-/// Design: an idle connection owns no buffer, and little else.
+/// An idle connection owns no buffer, and little else.
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "prints figures; run by hand"]

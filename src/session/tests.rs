@@ -81,7 +81,7 @@ fn a_connection_without_progress_of_output_ends_after_the_write_timeout() -> io:
     Ok(())
 }
 
-/// Catalogue: the same; time in which the loop itself did not look is not the peer's.
+/// MSG-19: time in which the loop was held up does not count for the peer.
 #[test]
 fn a_peer_that_reads_while_the_loop_is_held_up_is_not_given_up() -> io::Result<()> {
     let mut connection = echoing()?;
@@ -101,7 +101,7 @@ fn a_peer_that_reads_while_the_loop_is_held_up_is_not_given_up() -> io::Result<(
     Ok(())
 }
 
-/// RFC 6455 §7.1.5; catalogue: the same for the peer's close frame, which it has 10 s to send.
+/// RFC 6455 §7.1.5; MSG-19: the same for the peer's close frame, which it has 10 s to send.
 #[test]
 fn a_close_frame_that_came_while_the_loop_was_held_up_counts() -> io::Result<()> {
     let mut connection = echoing()?;
@@ -120,7 +120,7 @@ fn a_close_frame_that_came_while_the_loop_was_held_up_counts() -> io::Result<()>
     Ok(())
 }
 
-/// Catalogue: the same; nothing is given up that the peer takes in the end.
+/// MSG-19: output that the peer takes in the end leads to no timeout.
 #[test]
 fn output_that_was_taken_late_sets_no_deadline() -> io::Result<()> {
     let mut connection = echoing()?;
@@ -139,7 +139,7 @@ fn output_that_was_taken_late_sets_no_deadline() -> io::Result<()> {
     Ok(())
 }
 
-/// Qt: SND-09; catalogue: the limit is about what the kernel does not take: it is asked once more
+/// Qt: SND-09; MSG-09: the limit is about what the kernel does not take: it is asked once more
 /// before a message is refused.
 #[test]
 fn room_that_has_come_meanwhile_is_used_before_the_output_limit_bites() -> io::Result<()> {
@@ -195,7 +195,7 @@ fn a_slow_reader_has_10_s_from_when_the_close_frame_was_written() -> io::Result<
     Ok(())
 }
 
-/// Catalogue: a peer that answers our close frame and keeps the connection is given up after 2 s.
+/// MSG-11: a peer that answers our close frame and keeps TCP open is cut off after 2 s.
 #[test]
 fn a_peer_that_keeps_the_connection_open_is_given_up_after_2_s() -> io::Result<()> {
     let mut connection = echoing()?;
@@ -244,7 +244,7 @@ fn play(connection: &mut ScriptedConnection, (first, second): (&[u8], &[u8])) {
     connection.settle();
 }
 
-/// Catalogue: a connection that breaks at any byte ends once, with all messages that came whole.
+/// MSG-18: a connection that breaks at any byte ends once, with all messages that came whole.
 #[test]
 fn a_failure_at_any_byte_of_the_input_ends_the_connection() -> io::Result<()> {
     let (input, ends) = conversation();
@@ -278,7 +278,7 @@ fn a_failure_at_any_byte_of_the_input_ends_the_connection() -> io::Result<()> {
     Ok(())
 }
 
-/// Catalogue: the same for the output; what was written before it is as it should be.
+/// MSG-18: the same for the output; what was written before it is as it should be.
 #[test]
 fn a_failure_at_any_byte_of_the_output_ends_the_connection() -> io::Result<()> {
     let (input, _) = conversation();

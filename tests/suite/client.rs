@@ -218,7 +218,7 @@ fn a_loop_that_ends_takes_connecting_and_open_sockets_along() -> Result<()> {
     wait_until(|| sockets.iter().all(|socket| socket.state() == SocketState::Unconnected))
 }
 
-/// catalogue.md, Client: one deadline, which a name that is being looked up does not stretch.
+/// CLIENT-01: one deadline, which a slow name look-up does not extend.
 #[test]
 fn the_default_deadline_is_ten_seconds() {
     let socket = WebSocket::new();

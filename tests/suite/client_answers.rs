@@ -173,7 +173,7 @@ fn a_host_with_several_addresses_is_reached_at_one_of_them() -> Result<()> {
     Ok(())
 }
 
-/// catalogue.md, Client; Qt: CLI-18 waits for ever.
+/// CLIENT-01; Qt: CLI-18 waits for ever.
 #[test]
 fn a_silent_server_is_given_up() -> Result<()> {
     let server = RawServer::listen()?;
@@ -187,7 +187,7 @@ fn a_silent_server_is_given_up() -> Result<()> {
     Ok(())
 }
 
-/// catalogue.md, Client: the deadline is one for all, however slowly bytes drip in.
+/// CLIENT-01: the deadline is one for all, however slowly bytes drip in.
 #[test]
 fn a_dripping_server_is_given_up() -> Result<()> {
     let server = RawServer::listen()?;
@@ -323,7 +323,7 @@ fn an_answer_with_something_nobody_asked_for_is_an_error() -> Result<()> {
     Ok(())
 }
 
-/// catalogue.md, Client; Qt: CLI-15 shows the status in its text only.
+/// CLIENT-03; Qt: CLI-15 shows the status in its text only.
 #[test]
 fn a_refusal_can_be_read() -> Result<()> {
     let table = [
@@ -353,7 +353,7 @@ fn a_refusal_can_be_read() -> Result<()> {
     Ok(())
 }
 
-/// catalogue.md, Client: redirections are told, not followed; Qt: CLI-15.
+/// CLIENT-04: redirections are reported, not followed; Qt: CLI-15.
 #[test]
 fn a_redirection_is_not_followed() -> Result<()> {
     for status in [301, 302, 307, 308] {

@@ -474,7 +474,7 @@ fn what_a_proxy_accepted_is_kept_for_the_next_tunnels() -> Result<()> {
     Ok(())
 }
 
-/// catalogue.md, Client: the one deadline covers the proxy, too.
+/// CLIENT-01: the one deadline covers the proxy, too.
 #[test]
 fn a_silent_proxy_is_given_up() -> Result<()> {
     for proxy in [NetworkProxy::http, NetworkProxy::socks5] {

@@ -204,7 +204,7 @@ fn a_shorter_keepalive_interval_counts_for_connected_clients() -> Result<()> {
     Ok(())
 }
 
-/// catalogue.md, half-open peer: keepalive finds those that are gone, and nobody else suffers.
+/// MSG-10: keepalive ends half-open connections and leaves the others alone.
 #[test]
 fn keepalive_ends_a_connection_whose_peer_is_gone() -> Result<()> {
     let server = echo_server()?;
@@ -249,7 +249,7 @@ fn keepalive_leaves_pending_sockets_alone() -> Result<()> {
     Ok(())
 }
 
-/// catalogue.md, shutdown: 1001 to all, then `closed`, once, when all have answered.
+/// LOOP-05: 1001 to all, then `closed`, once, when all have answered.
 #[test]
 fn shutdown_says_goodbye_to_everybody() -> Result<()> {
     let (server, recorder) = recorded_server(|_socket, _text| {})?;
@@ -279,7 +279,7 @@ fn shutdown_says_goodbye_to_everybody() -> Result<()> {
     Ok(())
 }
 
-/// catalogue.md, shutdown: who does not answer is cut off at the deadline.
+/// LOOP-05: a client that does not answer is cut off at the deadline.
 #[test]
 fn shutdown_does_not_wait_for_ever() -> Result<()> {
     let (server, recorder) = recorded_server(|_socket, _text| {})?;
@@ -351,8 +351,7 @@ fn shutdown_of_a_server_that_never_listened_emits_closed() -> Result<()> {
     Ok(())
 }
 
-/// catalogue.md, half-open peer: also those are found that come after sockets which nobody took
-/// were shut down.
+/// MSG-10: the same for clients that are accepted after pending sockets were shut down.
 #[test]
 fn keepalive_goes_on_after_a_shutdown_of_pending_sockets() -> Result<()> {
     let server = listening_server()?;

@@ -38,7 +38,7 @@ fn messages_of_one_read_come_one_by_one() -> Result<()> {
     recorder.check(&["abc"; 10])
 }
 
-/// Catalogue: a flood of tiny frames by one client delays the others by a few turns, whatever its
+/// MSG-08: a flood of tiny frames by one client delays the others by a few turns, whatever its
 /// slot costs.
 #[test]
 fn a_flood_of_messages_lets_the_others_come_first() -> Result<()> {

@@ -332,7 +332,7 @@ fn check_refused(table: Vec<(&'static str, Vec<u8>)>, code: u16) -> Result<()> {
     })
 }
 
-/// Catalogue: what a client sends behind a refusal is dropped up to a bound, and not for two seconds.
+/// OPEN-18: what a client sends behind a refusal is dropped up to a bound, and not for two seconds.
 #[test]
 fn an_endless_header_is_not_read_for_long() -> Result<()> {
     let server = echo_server()?;

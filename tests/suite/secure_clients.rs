@@ -47,7 +47,7 @@ fn wrong_servers(authority: &Authority) -> Result<Vec<(&'static str, Pem, Vec<Ex
     ])
 }
 
-/// Qt: SRV-36; catalogue: each a distinct error, with the certificate.
+/// Qt: SRV-36; CLIENT-07: each a distinct error, with the certificate.
 #[test]
 fn a_wrong_certificate_is_refused_with_its_reason() -> Result<()> {
     let authority = Authority::new()?;
@@ -159,7 +159,7 @@ fn slots_of_tls_errors_may_do_anything_else() -> Result<()> {
     Ok(())
 }
 
-/// Catalogue: a weak key is refused, before the signature that it makes is looked at.
+/// CLIENT-07: a weak key is refused, before the signature that it makes is looked at.
 #[test]
 fn a_weak_key_is_refused() -> Result<()> {
     let authority = Authority::new()?;

@@ -28,7 +28,7 @@ fn stall(port: u16, trusted: &TlsCertificate, count: usize) -> Result<Vec<RawPee
         .collect()
 }
 
-/// Catalogue: "silent or dripping request (500 at once)".
+/// OPEN-01, with 500 clients at once.
 #[test]
 fn many_that_stall_disturb_nobody() -> Result<()> {
     let authority = Authority::new()?;

@@ -19,7 +19,7 @@ const MIB: usize = 1024 * 1024;
 /// Sends [`MESSAGES`] to a peer that reads all and one that reads nothing until then, with a limit
 /// of 200 KiB; returns the numbers that the slow one got, and its socket.
 ///
-/// Catalogue, "slow reader"; issue: a broadcast with one slow reader does what the program wants.
+/// MSG-09: a broadcast with one slow reader does what the program wants.
 fn broadcast(policy: OutputPolicy) -> Result<(Vec<usize>, WebSocket)> {
     let server = listening_server()?;
     server.set_output_policy(policy);

@@ -104,7 +104,7 @@ fn it_refuses_with_any_status_headers_and_body() -> Result<()> {
     recorder.wait_for(&expected)
 }
 
-/// catalogue.md: one who waits delays nobody else, and may wait for what another client does.
+/// LOOP-10: a client that waits delays no other, and may wait for one.
 #[test]
 fn it_may_wait_while_others_are_served() -> Result<()> {
     let server = echo_server()?;
@@ -136,7 +136,7 @@ fn it_may_wait_while_others_are_served() -> Result<()> {
     })
 }
 
-/// catalogue.md: one deadline for the whole handshake; what waits is dropped with it.
+/// LOOP-10: one deadline for the whole handshake; what waits is dropped with it.
 #[test]
 fn it_has_the_time_of_the_handshake_and_no_more() -> Result<()> {
     let server = echo_server()?;

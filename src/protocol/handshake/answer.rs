@@ -272,7 +272,7 @@ mod tests {
         }
     }
 
-    /// catalogue.md, Client; Qt: CLI-16 hangs.
+    /// CLIENT-02; Qt: CLI-16 hangs.
     #[test]
     fn what_is_no_http_answer_is_refused_at_once() {
         assert_eq!(read(b"SSH-2.0", 1), Err("it is not HTTP"));
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(check_headers(&chosen), Ok(Some("v2".into())));
     }
 
-    /// RFC 6455 §4.1; catalogue.md, Client; Qt: CLI-15, CLI-16, CLI-17.
+    /// RFC 6455 §4.1; CLIENT-02; Qt: CLI-15, CLI-16, CLI-17.
     #[test]
     fn an_answer_that_does_not_fit_is_refused() {
         let table = [

@@ -53,7 +53,7 @@ fn received(connection: &ScriptedConnection) -> Vec<Received> {
     received
 }
 
-/// Catalogue, "slow reader": nothing is sent that does not fit, and the connection goes on.
+/// MSG-09: nothing is sent that does not fit, and the connection goes on.
 #[test]
 fn the_newest_messages_are_dropped() -> io::Result<()> {
     let mut connection = connection(OutputPolicy::DropNewest, 350)?;

@@ -57,7 +57,7 @@ fn output_that_the_kernel_takes_in_parts_is_written() -> io::Result<()> {
     Ok(())
 }
 
-/// Catalogue: the same with a message that is written while the call sends it.
+/// MSG-18: the same with a message that is written while the call sends it.
 #[test]
 fn output_that_a_call_writes_in_parts_is_written() -> io::Result<()> {
     let mut connection = echoing_there()?;

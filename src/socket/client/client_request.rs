@@ -154,7 +154,7 @@ mod tests {
         request.checked(None, HeadLimits::default()).map(drop).map_err(|error| error.to_string())
     }
 
-    /// Qt: CLI-05, CLI-10; catalogue.md: our own setters refuse CR, LF, NUL and what is no token.
+    /// Qt: CLI-05, CLI-10; OPEN-04: setters refuse CR, LF, NUL and what is not a token.
     #[test]
     fn nothing_can_be_slipped_into_the_request() {
         let request = || ClientRequest::new("ws://a/");

@@ -34,7 +34,7 @@ fn the_corpora_break_no_promise() -> io::Result<()> {
     Ok(())
 }
 
-/// Catalogue, "Messages": partial reads and writes, failures, closings and timeouts in any order.
+/// MSG-18: partial reads and writes, failures, closings and timeouts in any order.
 #[test]
 fn connections_keep_their_promises_in_random_scripts() {
     for seed in 0..600 {

@@ -202,7 +202,7 @@ fn limits_can_be_set() {
     }
 }
 
-/// 414 comes with the first byte too many (design: 8 KiB).
+/// OPEN-02: 414 comes with the first byte over 8 KiB.
 #[test]
 fn the_request_line_is_limited() {
     let line = |length: usize| {
@@ -260,7 +260,7 @@ fn the_whole_head_is_limited() {
     assert_refused_at_the_last_byte(431, of_length(LIMITS.head + 1).as_bytes());
 }
 
-/// Catalogue: never buffered beyond the limit, however much is sent and in whatever pieces.
+/// OPEN-02: never buffered beyond the limit, however much is sent and in whatever pieces.
 #[test]
 fn nothing_is_buffered_beyond_the_limits() {
     assert_eq!(HeadReader::new(LIMITS).buffer_size(), 0);
