@@ -2,7 +2,8 @@
 //!
 //! A turn looks once at everything that is ready, then polls the reactor: without waiting when
 //! something became ready meanwhile, else until the next deadline. Everything happens on the
-//! loop's own thread; there is no helper thread.
+//! loop's own thread, but for two calls of clients that block, the look-up of a host name and the
+//! loading of the system's trust store: they run in smol's pool of blocking threads.
 
 use std::fmt;
 use std::future::pending;
@@ -89,10 +90,11 @@ pub use panic_policy::PanicPolicy;
 ///
 /// What smol offers works in tasks and async slots. The first use of `smol::net`, `smol::Timer` or
 /// another type of `async-io` starts the helper thread of that library, one for the process;
-/// Slotwork's own sockets and timers need none. Types of tokio, and libraries that stand on it, panic
-/// here with "there is no reactor running": run them on a tokio runtime in a thread of its own, and
-/// let them [`post`](LoopHandle::post) or emit what they have found, or run this loop inside tokio
-/// with `exec_async` (Unix).
+/// Slotwork's own sockets and timers do not need it. A client that looks up a host name, or loads
+/// the system's trust store, uses the pool of `smol::unblock`, whose threads end when they are idle.
+/// Types of tokio, and libraries that stand on it, panic here with "there is no reactor running":
+/// run them on a tokio runtime in a thread of its own, and let them [`post`](LoopHandle::post) or
+/// emit what they have found, or run this loop inside tokio with `exec_async` (Unix).
 ///
 /// # Qt
 ///
