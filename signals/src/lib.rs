@@ -85,100 +85,66 @@
     reason = "connecting, disconnecting and draining act; what they return may be ignored"
 )]
 
-mod address;
-mod arrival;
-mod call;
-mod census;
-mod chore;
-mod connect;
+mod awaiting;
 mod connection;
-mod connection_blocker;
-mod delivery;
-mod delivery_guard;
-mod detours;
-mod direct;
-mod dispatch;
-mod drops;
-mod feed;
-mod group;
-mod handle;
-mod home;
 #[doc(hidden)]
 pub mod host;
-mod link;
-mod list;
-mod mailbox;
-mod nesting;
-mod next;
-mod order;
+mod queue;
 mod receiver;
-mod scope;
-mod scoped_connection;
-mod several;
 mod signal;
-mod signal_blocker;
-mod signal_ref;
-mod signal_spy;
-mod signal_stream;
-mod slot;
-mod slow;
-mod spied;
-mod spy_timeout;
-mod standing;
-mod stored;
+mod slots;
+mod spy;
 mod sync;
-mod tasks;
-mod thread_queue;
-mod wait;
-mod weak_receiver;
+mod thread;
+mod unwind;
 
 // The search finds a type by the alias of its `pub use`, not by that of the type in its module.
+#[doc(alias = "QFuture")]
+pub use awaiting::next_value::Next;
+pub use awaiting::stream::SignalStream;
 #[doc(alias = "QMetaObject::Connection")]
 #[doc(alias = "QMetaObject")]
 pub use connection::Connection;
-pub use connection_blocker::ConnectionBlocker;
-pub use delivery_guard::DeliveryGuard;
-pub use delivery_guard::SharedSender;
-pub use dispatch::Dispatch;
+pub use connection::blocker::ConnectionBlocker;
+pub use connection::scope::Scope;
+pub use connection::scoped::ScopedConnection;
+pub use queue::delivery_guard::DeliveryGuard;
+pub use queue::delivery_guard::SharedSender;
+pub use queue::dispatch::Dispatch;
 #[doc(alias = "QEventLoop")]
-pub use dispatch::dispatch;
+pub use queue::dispatch::dispatch;
 #[doc(alias = "sendPostedEvents")]
 #[doc(alias = "processEvents")]
-pub use dispatch::process_events;
-#[doc(alias = "QPointer")]
-pub use handle::Handle;
-#[doc(alias = "QEventLoop")]
-pub use nesting::max_nesting;
-#[doc(alias = "QEventLoop")]
-pub use nesting::set_max_nesting;
-#[doc(alias = "QFuture")]
-pub use next::Next;
+pub use queue::dispatch::process_events;
+#[doc(alias = "invokeMethod")]
+#[doc(alias = "postEvent")]
+pub use queue::thread_queue::ThreadQueue;
+pub use queue::wait::set_waiter;
 pub use receiver::Receiver;
-pub use scope::Scope;
-pub use scoped_connection::ScopedConnection;
+#[doc(alias = "QPointer")]
+pub use receiver::handle::Handle;
+#[doc(alias = "QPointer")]
+pub use receiver::weak::WeakHandle;
+#[doc(alias = "QPointer")]
+pub use receiver::weak::WeakReceiver;
 #[doc(alias = "Q_SIGNAL")]
 #[doc(alias = "signals")]
 #[doc(alias = "emit")]
 pub use signal::Signal;
 #[doc(alias = "QSignalBlocker")]
-pub use signal_blocker::SignalBlocker;
+pub use signal::blocker::SignalBlocker;
 #[doc(alias = "sender")]
 #[doc(alias = "QObject")]
-pub use signal_ref::SignalRef;
+pub use signal::signal_ref::SignalRef;
 #[doc(alias = "QSignalSpy")]
-pub use signal_spy::SignalSpy;
-pub use signal_stream::SignalStream;
-pub use slow::warn_of_slow_slots;
-pub use spied::Spied;
-pub use spy_timeout::SpyTimeout;
-#[doc(alias = "invokeMethod")]
-#[doc(alias = "postEvent")]
-pub use thread_queue::ThreadQueue;
-pub use wait::set_waiter;
-#[doc(alias = "QPointer")]
-pub use weak_receiver::WeakHandle;
-#[doc(alias = "QPointer")]
-pub use weak_receiver::WeakReceiver;
+pub use spy::SignalSpy;
+pub use spy::spied::Spied;
+pub use spy::timeout::SpyTimeout;
+#[doc(alias = "QEventLoop")]
+pub use thread::nesting::max_nesting;
+#[doc(alias = "QEventLoop")]
+pub use thread::nesting::set_max_nesting;
+pub use thread::slow_slots::warn_of_slow_slots;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

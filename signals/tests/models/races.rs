@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use loom::sync::Notify;
 use loom::thread;
 
-use crate::dispatch::{dispatch, process_events};
+use crate::queue::dispatch::{dispatch, process_events};
+use crate::queue::wait::wait_until;
 use crate::signal::Signal;
 use crate::sync::{AtomicBool, Ordering};
-use crate::wait::wait_until;
 
 /// Counts calls; its clones tell which slots still exist.
 #[derive(Clone, Default)]

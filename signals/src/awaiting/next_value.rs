@@ -1,0 +1,119 @@
+//! Awaiting the next emission of a signal.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::awaiting::buffer::{Keep, Outlet, feed};
+use crate::connection::scoped::ScopedConnection;
+use crate::receiver::handle::Handle;
+use crate::signal::Signal;
+use crate::signal::signal_ref::SignalRef;
+
+/// The future of a signal's next value, made by [`Signal::next`].
+///
+/// It may be awaited on any thread, whichever emits the signal.
+///
+/// # Qt
+///
+/// The `QFuture` of `QtFuture::connect()`.
+///
+/// # Examples
+///
+/// ```
+/// use slotwork_signals::{Next, Signal};
+///
+/// let finished = Signal::<i32>::new();
+/// let result: Next<i32> = finished.next();
+/// drop(finished);
+/// assert_eq!(smol::block_on(result), None);
+/// ```
+#[must_use = "futures do nothing unless they are polled"]
+pub struct Next<V> {
+    outlet: Outlet<V>,
+    /// Ended with the first value, or with this future.
+    connection: Option<ScopedConnection>,
+}
+
+impl<T> Signal<T>
+where
+    T: ?Sized + ToOwned<Owned: Send> + 'static,
+{
+    /// Returns a future of the next value, or of `None` when the signal is dropped before.
+    ///
+    /// Emissions count from the call on, not from the first poll: what is done between the call and
+    /// the `await` cannot miss the signal.
+    ///
+    /// # Qt
+    ///
+    /// `QtFuture::connect()`; also what a blocking queued connection or a local `QEventLoop` that
+    /// quits on the signal is used for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let finished = Signal::<str>::new();
+    /// let result = finished.next();
+    ///
+    /// finished.emit("done");
+    /// assert_eq!(smol::block_on(result).as_deref(), Some("done"));
+    /// ```
+    #[doc(alias = "QtFuture::connect")]
+    #[doc(alias = "BlockingQueuedConnection")]
+    #[track_caller]
+    pub fn next(&self) -> Next<T::Owned> {
+        let (feed, outlet) = feed(Keep::First);
+        let connection = self.connect_direct(move |value| feed.put(|| value.to_owned()));
+        Next { outlet, connection: Some(connection.scoped()) }
+    }
+}
+
+impl<S, T> SignalRef<'_, S, T>
+where
+    S: Handle,
+    T: ?Sized + ToOwned<Owned: Send> + 'static,
+{
+    /// Returns a future of the next value, as [`Signal::next`].
+    ///
+    /// # Qt
+    ///
+    /// `QtFuture::connect(sender, &Sender::signal)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
+    /// let next = SignalRef::new(&sender, &signal).next();
+    /// signal.emit(&1);
+    /// assert_eq!(smol::block_on(next), Some(1));
+    /// ```
+    #[doc(alias = "QtFuture::connect")]
+    #[track_caller]
+    pub fn next(self) -> Next<T::Owned> {
+        self.signal().next()
+    }
+}
+
+impl<V> Future for Next<V> {
+    type Output = Option<V>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<V>> {
+        let value = self.outlet.poll_take(context);
+        if value.is_ready() {
+            self.connection = None;
+        }
+        value
+    }
+}
+
+impl<V> fmt::Debug for Next<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Next").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}

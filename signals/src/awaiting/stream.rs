@@ -1,0 +1,301 @@
+//! Awaiting all emissions of a signal.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use crate::awaiting::buffer::{Keep, Outlet, feed};
+use crate::connection::scoped::ScopedConnection;
+use crate::receiver::handle::Handle;
+use crate::signal::Signal;
+use crate::signal::signal_ref::SignalRef;
+
+/// The values of a signal one after the other, made by [`Signal::stream`].
+///
+/// It may be read on any thread, whichever emits the signal. Dropping it disconnects it.
+///
+/// # Qt
+///
+/// Qt has no counterpart; programs connect a slot that fills a `QQueue`.
+///
+/// # Examples
+///
+/// ```
+/// use slotwork_signals::Signal;
+///
+/// let text_received = Signal::<str>::new();
+/// let mut texts = text_received.stream();
+///
+/// text_received.emit("one");
+/// text_received.emit("two");
+/// drop(text_received);
+///
+/// smol::block_on(async {
+///     assert_eq!(texts.next().await.as_deref(), Some("one"));
+///     assert_eq!(texts.next().await.as_deref(), Some("two"));
+///     assert_eq!(texts.next().await, None);
+/// });
+/// ```
+///
+/// Where a `Stream` is needed:
+///
+/// ```
+/// use slotwork_signals::Signal;
+/// use smol::stream::{self, StreamExt};
+///
+/// let number_received = Signal::<i32>::new();
+/// let mut numbers = number_received.stream();
+/// let squares = stream::poll_fn(move |context| numbers.poll_next(context)).map(|n| n * n);
+///
+/// (1..=3).for_each(|number| number_received.emit(&number));
+/// drop(number_received);
+/// assert_eq!(smol::block_on(squares.collect::<Vec<_>>()), [1, 4, 9]);
+/// ```
+pub struct SignalStream<V> {
+    outlet: Outlet<V>,
+    connection: ScopedConnection,
+}
+
+impl<T> Signal<T>
+where
+    T: ?Sized + ToOwned<Owned: Send> + 'static,
+{
+    /// Returns the values of all emissions after this call.
+    ///
+    /// The stream ends with the signal, after the values that were emitted before. It keeps what
+    /// nobody has read yet; [`stream_latest`](Self::stream_latest) and
+    /// [`stream_earliest`](Self::stream_earliest) keep so much and no more.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart; programs connect a slot that fills a `QQueue`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let number_received = Signal::<i32>::new();
+    /// let mut numbers = number_received.stream();
+    ///
+    /// number_received.emit(&1);
+    /// assert_eq!(smol::block_on(numbers.next()), Some(1));
+    /// ```
+    #[track_caller]
+    pub fn stream(&self) -> SignalStream<T::Owned> {
+        self.stream_keeping(Keep::All)
+    }
+
+    /// Returns the values of the emissions after this call, keeping the latest `capacity` of them.
+    ///
+    /// A reader that is too slow misses the oldest ones: [`SignalStream::missed`] counts them. A
+    /// capacity of 0 is taken as 1.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let position_changed = Signal::<u32>::new();
+    /// let mut positions = position_changed.stream_latest(1);
+    ///
+    /// (0..=100).for_each(|position| position_changed.emit(&position));
+    ///
+    /// assert_eq!(smol::block_on(positions.next()), Some(100));
+    /// assert_eq!(positions.missed(), 100);
+    /// ```
+    #[track_caller]
+    pub fn stream_latest(&self, capacity: usize) -> SignalStream<T::Owned> {
+        self.stream_keeping(Keep::Latest(capacity.max(1)))
+    }
+
+    /// Returns the values of the emissions after this call, keeping the earliest `capacity` of them.
+    ///
+    /// While so many wait to be read, new ones are dropped without being copied:
+    /// [`SignalStream::missed`] counts them. A capacity of 0 is taken as 1.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let error_occurred = Signal::<str>::new();
+    /// let mut errors = error_occurred.stream_earliest(1);
+    ///
+    /// error_occurred.emit("the cause");
+    /// error_occurred.emit("a consequence");
+    ///
+    /// assert_eq!(smol::block_on(errors.next()).as_deref(), Some("the cause"));
+    /// assert_eq!(errors.missed(), 1);
+    /// ```
+    #[track_caller]
+    pub fn stream_earliest(&self, capacity: usize) -> SignalStream<T::Owned> {
+        self.stream_keeping(Keep::Earliest(capacity.max(1)))
+    }
+
+    #[track_caller]
+    fn stream_keeping(&self, keep: Keep) -> SignalStream<T::Owned> {
+        let (feed, outlet) = feed(keep);
+        let connection = self.connect_direct(move |value| feed.put(|| value.to_owned()));
+        SignalStream { outlet, connection: connection.scoped() }
+    }
+}
+
+impl<S, T> SignalRef<'_, S, T>
+where
+    S: Handle,
+    T: ?Sized + ToOwned<Owned: Send> + 'static,
+{
+    /// Returns the values of all emissions after this call, as [`Signal::stream`].
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart; programs connect a slot that fills a `QQueue`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
+    /// let mut values = SignalRef::new(&sender, &signal).stream();
+    /// signal.emit(&1);
+    /// assert_eq!(smol::block_on(values.next()), Some(1));
+    /// ```
+    #[track_caller]
+    pub fn stream(self) -> SignalStream<T::Owned> {
+        self.signal().stream()
+    }
+
+    /// Returns the latest values of the emissions after this call, as [`Signal::stream_latest`].
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
+    /// let mut values = SignalRef::new(&sender, &signal).stream_latest(1);
+    /// (1..=3).for_each(|value| signal.emit(&value));
+    /// assert_eq!(smol::block_on(values.next()), Some(3));
+    /// ```
+    #[track_caller]
+    pub fn stream_latest(self, capacity: usize) -> SignalStream<T::Owned> {
+        self.signal().stream_latest(capacity)
+    }
+
+    /// Returns the earliest values of the emissions after this call, as
+    /// [`Signal::stream_earliest`].
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef};
+    ///
+    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
+    /// let mut values = SignalRef::new(&sender, &signal).stream_earliest(1);
+    /// (1..=3).for_each(|value| signal.emit(&value));
+    /// assert_eq!(smol::block_on(values.next()), Some(1));
+    /// ```
+    #[track_caller]
+    pub fn stream_earliest(self, capacity: usize) -> SignalStream<T::Owned> {
+        self.signal().stream_earliest(capacity)
+    }
+}
+
+impl<V> SignalStream<V> {
+    /// Returns the next value, or `None` when the signal is gone and all values were read.
+    ///
+    /// Nothing is lost when the future is dropped before it is done.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let mut values = changed.stream();
+    /// changed.emit(&1);
+    /// assert_eq!(smol::block_on(values.next()), Some(1));
+    /// ```
+    pub async fn next(&mut self) -> Option<V> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// Polls for the next value; the building block of a `Stream`.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::task::{Context, Poll, Waker};
+    ///
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let mut values = changed.stream();
+    /// changed.emit(&1);
+    /// let mut context = Context::from_waker(Waker::noop());
+    /// assert_eq!(values.poll_next(&mut context), Poll::Ready(Some(1)));
+    /// ```
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<V>> {
+        self.outlet.poll_take(context)
+    }
+
+    /// Returns how many values were dropped because nobody read them in time.
+    ///
+    /// Always 0 for a stream that keeps all values.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let values = changed.stream_latest(1);
+    /// (1..=3).for_each(|value| changed.emit(&value));
+    /// assert_eq!(values.missed(), 2);
+    /// ```
+    pub fn missed(&self) -> u64 {
+        self.outlet.missed()
+    }
+}
+
+impl<V> fmt::Debug for SignalStream<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignalStream").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}

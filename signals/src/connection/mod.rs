@@ -1,0 +1,173 @@
+//! Connections of a signal and a slot.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::connection::blocker::ConnectionBlocker;
+use crate::connection::link::Link;
+
+pub(crate) mod blocker;
+pub(crate) mod cleanup;
+pub(crate) mod link;
+pub(crate) mod scope;
+pub(crate) mod scoped;
+pub(crate) mod slot_counter;
+
+/// A connection of a signal and a slot.
+///
+/// It may be cloned and sent to any thread. Dropping it does not disconnect the slot: most
+/// connections last as long as their signal or receiver, and nobody has to keep them.
+/// The default value is a connection that was never made.
+///
+/// # Qt
+///
+/// `QMetaObject::Connection`.
+///
+/// # Examples
+///
+/// ```
+/// use slotwork_signals::Signal;
+///
+/// let changed = Signal::<i32>::new();
+/// let connection = changed.connect(|value| println!("now {value}"));
+/// assert!(connection.is_connected());
+///
+/// connection.disconnect();
+/// assert_eq!(changed.slot_count(), 0);
+/// ```
+#[derive(Clone, Default)]
+pub struct Connection {
+    link: Option<Arc<Link>>,
+}
+
+impl Connection {
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        Self { link: Some(link) }
+    }
+
+    pub(crate) fn link(&self) -> Option<&Arc<Link>> {
+        self.link.as_ref()
+    }
+
+    /// Disconnects the slot and tells whether it was connected.
+    ///
+    /// The slot does not run any more: not in an emission that is under way, and not for a call
+    /// that was queued already. From another thread than the slot's this holds for each call that
+    /// has not begun. The slot itself is dropped in its own thread.
+    ///
+    /// # Qt
+    ///
+    /// `QObject::disconnect(connection)`. Qt still delivers the calls that were queued.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let connection = changed.connect(|value| println!("now {value}"));
+    /// assert!(connection.disconnect());
+    /// assert!(!connection.disconnect());
+    /// ```
+    #[doc(alias = "QObject::disconnect")]
+    pub fn disconnect(&self) -> bool {
+        self.link.as_ref().is_some_and(Link::disconnect)
+    }
+
+    /// Keeps the slot from being called until the returned blocker is dropped.
+    ///
+    /// The slot is called again when no blocker is left. A queued call that is due meanwhile is
+    /// lost.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: `QObject::blockSignals()` of the receiver blocks what it emits, not its
+    /// slots.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let connection = changed.connect(|value| println!("the user chose {value}"));
+    ///
+    /// let blocker = connection.block();
+    /// changed.emit(&1);
+    /// drop(blocker);
+    /// changed.emit(&2);
+    /// ```
+    #[must_use = "the slot is blocked until the blocker is dropped"]
+    pub fn block(&self) -> ConnectionBlocker {
+        ConnectionBlocker::new(self.clone())
+    }
+
+    /// Tells whether the slot would be called.
+    ///
+    /// It is not connected any more when it was disconnected, when the receiver or the signal is
+    /// gone, and when the slot's thread has ended. Only the slot's own thread sees at once that the
+    /// receiver is gone; others see it when that thread has noticed, which it does in its queue.
+    ///
+    /// # Qt
+    ///
+    /// `QMetaObject::Connection::operator bool()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let connection = changed.connect(|value| println!("now {value}"));
+    /// drop(changed);
+    /// assert!(!connection.is_connected());
+    /// ```
+    pub fn is_connected(&self) -> bool {
+        self.link.as_ref().is_some_and(Link::check)
+    }
+
+    /// Tells whether the slot was neither disconnected nor lost its signal or thread; runs no user
+    /// code.
+    pub(crate) fn is_open(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.is_connected())
+    }
+
+    /// Tells whether a [`ConnectionBlocker`] keeps the slot from being called.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart. `QObject::signalsBlocked()` is about all signals of an object.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let connection = Signal::<i32>::new().connect(|_| {});
+    /// let _blocker = connection.block();
+    /// assert!(connection.is_blocked());
+    /// ```
+    pub fn is_blocked(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.is_blocked())
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(link) = self.link.take() {
+            link.give_up();
+        }
+    }
+}
+
+/// Shows whether it is connected, and where in the program it was made.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Connection");
+        debug.field("is_connected", &self.is_open());
+        if let Some(link) = &self.link {
+            debug.field("location", &format_args!("{}", link.location()));
+        }
+        debug.finish_non_exhaustive()
+    }
+}

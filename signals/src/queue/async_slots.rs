@@ -1,0 +1,117 @@
+//! Async slots: futures that a thread's queue runs, step by step.
+//!
+//! Whatever runs the queue is the executor: a step is a post like any other. A future stays in its
+//! thread and may be woken from all.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::task::{Context, Poll, Wake, Waker};
+
+use crate::sync::{AtomicBool, Ordering, thread_local};
+use crate::thread::mailbox::{Mailbox, Post};
+use crate::thread::slow_slots::{Origin, watched};
+use crate::thread::thread_state;
+use crate::unwind::drop_quietly;
+
+/// A future that runs in its thread's queue, as all threads may see it.
+struct Task {
+    number: u64,
+    mailbox: Arc<Mailbox>,
+    /// Whether a step is in the queue.
+    is_awake: AtomicBool,
+    /// Whether a step came while the future was polled: it has to be polled again.
+    is_due: AtomicBool,
+}
+
+/// The future of an async slot that was connected at `origin`.
+struct LocalFuture {
+    future: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    origin: Origin,
+}
+
+/// Has `future` run by this thread's queue; at the thread's very end it is dropped.
+pub(crate) fn spawn(origin: Origin, future: impl Future<Output = ()> + 'static) {
+    let future = LocalFuture { future: Some(Box::pin(future)), origin };
+    let Some(mailbox) = thread_state::mailbox() else { return };
+    let number = NEXT_TASK.fetch_add(1, Ordering::Relaxed);
+    store(number, future);
+    let (is_awake, is_due) = (AtomicBool::new(false), AtomicBool::new(false));
+    Arc::new(Task { number, mailbox, is_awake, is_due }).wake();
+}
+
+/// Runs a future until it waits again.
+struct Step(Arc<Task>);
+
+impl Post for Step {
+    fn run(self: Box<Self>) {
+        let Self(task) = *self;
+        // A swap, to see all that was done before a wake which found the task awake.
+        task.is_awake.swap(false, Ordering::AcqRel);
+        // While it runs, the future is out of the store: it may spawn others, and may panic.
+        let future = TASKS.try_with(|tasks| tasks.borrow_mut().remove(&task.number));
+        let Ok(Some(mut future)) = future else {
+            // It is over, or being polled: what it calls runs the queue, and this step with it.
+            task.is_due.store(true, Ordering::Relaxed);
+            return;
+        };
+        task.is_due.store(false, Ordering::Relaxed);
+        let waker = Waker::from(Arc::clone(&task));
+        if future.poll(&mut Context::from_waker(&waker)).is_pending() {
+            store(task.number, future);
+            if task.is_due.load(Ordering::Relaxed) {
+                task.wake();
+            }
+        }
+    }
+
+    fn runs_slots(&self) -> bool {
+        true
+    }
+}
+
+impl LocalFuture {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let future = &mut self.future;
+        watched(self.origin, || match future {
+            Some(future) => future.as_mut().poll(context),
+            None => Poll::Ready(()),
+        })
+    }
+}
+
+impl Drop for LocalFuture {
+    fn drop(&mut self) {
+        drop_quietly(self.future.take());
+    }
+}
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        if self.is_awake.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let mailbox = Arc::clone(&self.mailbox);
+        if mailbox.thread() == thread_state::thread() {
+            thread_state::push(Box::new(Step(self)));
+        } else {
+            mailbox.push(Box::new(Step(self)));
+        }
+    }
+}
+
+fn store(number: u64, future: LocalFuture) {
+    let mut future = Some(future);
+    // If the thread ends, the future is still here and dropped outside.
+    let _ = TASKS.try_with(|tasks| {
+        future.take().map(|future| tasks.borrow_mut().insert(number, future));
+    });
+}
+
+thread_local! {
+    static TASKS: RefCell<BTreeMap<u64, LocalFuture>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+static NEXT_TASK: AtomicU64 = AtomicU64::new(0);

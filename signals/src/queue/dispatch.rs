@@ -1,0 +1,176 @@
+//! Running the queued calls of a thread.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use crate::thread::mailbox::Mailbox;
+use crate::thread::nesting::RunningLoop;
+use crate::thread::thread_state;
+
+/// Runs the queued calls of the calling thread and returns how many there were.
+///
+/// A step of an async slot counts as a call.
+/// What a call queues in turn is left for the next time. A slot may call it too: it runs the calls
+/// that come after the slot's own, or does nothing when too many loops run inside each other
+/// ([`set_max_nesting`](crate::set_max_nesting)). A program without an event loop calls it in its
+/// main loop.
+///
+/// # Qt
+///
+/// `QCoreApplication::sendPostedEvents()`; the event loop's own `process_events` runs timers too.
+///
+/// # Examples
+///
+/// ```
+/// use std::thread;
+///
+/// use slotwork_signals::{Signal, process_events};
+///
+/// let progress = Signal::<u32>::new();
+/// progress.connect(|percent| println!("{percent} %"));
+///
+/// thread::scope(|scope| {
+///     scope.spawn(|| progress.emit(&50));
+/// });
+/// assert_eq!(process_events(), 1);
+/// ```
+pub fn process_events() -> usize {
+    RunningLoop::begin().map_or(0, |_running| thread_state::run_posts(u64::MAX))
+}
+
+/// Returns a future that runs the calling thread's queued calls whenever there are some.
+///
+/// Any executor can host slots with it: spawn it on the thread, next to the other tasks. It never
+/// completes; dropping it stops the delivery. Several of them in one thread, also one inside a slot
+/// that another one runs, share the work. When a slot panics, the panic leaves `poll`; the future
+/// may be polled again and goes on with the calls behind it.
+///
+/// # Panics
+///
+/// When it is polled inside a slot and too many loops run inside each other
+/// ([`set_max_nesting`](crate::set_max_nesting)).
+///
+/// # Qt
+///
+/// What `QEventLoop` does with posted events.
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+///
+/// use slotwork_signals::{Signal, dispatch};
+/// use smol::{LocalExecutor, channel};
+///
+/// let executor = Rc::new(LocalExecutor::new());
+/// executor.spawn(dispatch()).detach();
+///
+/// let (sender, receiver) = channel::bounded(1);
+/// let progress = Signal::<u32>::new();
+/// progress.connect_queued(move |percent| _ = sender.try_send(*percent));
+///
+/// progress.emit(&100);
+/// assert_eq!(smol::block_on(executor.run(receiver.recv())), Ok(100));
+/// ```
+pub fn dispatch() -> Dispatch {
+    Dispatch { listening: None, thread: PhantomData }
+}
+
+/// The future that [`dispatch`] returns.
+///
+/// # Qt
+///
+/// What `QEventLoop` does with posted events.
+///
+/// # Examples
+///
+/// ```
+/// use slotwork_signals::{Dispatch, Signal, dispatch};
+/// use smol::future;
+///
+/// let changed = Signal::<i32>::new();
+/// changed.connect_queued(|value| println!("now {value}"));
+/// changed.emit(&1);
+///
+/// let mut slots: Dispatch = dispatch();
+/// assert!(smol::block_on(future::poll_once(&mut slots)).is_none());
+/// ```
+#[must_use = "futures do nothing unless they are polled"]
+pub struct Dispatch {
+    listening: Option<Listening>,
+    /// It runs the slots of the thread it was made in, and must stay there.
+    thread: PhantomData<*const ()>,
+}
+
+impl Future for Dispatch {
+    type Output = Infallible;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Infallible> {
+        let Some(_running) = RunningLoop::begin() else { too_deep() };
+        self.run(context.waker(), BATCH);
+        Poll::Pending
+    }
+}
+
+impl Dispatch {
+    /// Has `waker` woken whenever something is queued.
+    #[doc(hidden)]
+    pub fn listen(&mut self, waker: &Waker) {
+        let Some(mailbox) = thread_state::mailbox() else { return };
+        let is_heard = |listening: &Listening| listening.waker.will_wake(waker);
+        if !self.listening.as_ref().is_some_and(is_heard) {
+            self.listening = Some(Listening::new(mailbox, waker));
+        }
+    }
+
+    /// Runs queued calls, `limit` of them at most; `waker` is woken when there are more.
+    #[doc(hidden)]
+    pub fn run(&mut self, waker: &Waker, limit: u64) {
+        // Listened first and looked then, so that no post comes in between.
+        self.listen(waker);
+        thread_state::run_posts(limit);
+        if thread_state::has_posts() {
+            // Others on the executor get their turn before the next posts.
+            waker.wake_by_ref();
+        }
+    }
+}
+
+#[cold]
+#[expect(clippy::panic, reason = "documented: whoever waits in the slot would wait for ever")]
+fn too_deep() -> ! {
+    panic!("too many loops run inside each other in slots of this thread")
+}
+
+/// A waker that arrivals in a mailbox wake.
+struct Listening {
+    mailbox: Arc<Mailbox>,
+    number: u64,
+    waker: Waker,
+}
+
+impl Listening {
+    fn new(mailbox: Arc<Mailbox>, waker: &Waker) -> Self {
+        let number = mailbox.arrival().add(waker);
+        Self { mailbox, number, waker: waker.clone() }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.mailbox.arrival().forget(self.number);
+    }
+}
+
+impl fmt::Debug for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatch").finish_non_exhaustive()
+    }
+}
+
+/// So many posts are run before other tasks of the executor get their turn.
+pub const BATCH: u64 = 1000;

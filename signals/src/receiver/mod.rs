@@ -1,0 +1,161 @@
+//! Receivers: what a slot works on, held weakly by its connection.
+
+use std::any::Any;
+
+use crate::receiver::handle::Handle;
+use crate::receiver::weak::{WeakHandle, WeakReceiver, WeakSender};
+
+pub(crate) mod handle;
+pub(crate) mod weak;
+
+/// What the slot of [`connect_to`](crate::Signal::connect_to) works on.
+///
+/// Implemented for a reference to each [`Handle`], such as `&Rc<R>` and `&Arc<R>`, and for tuples
+/// of up to four receivers. The connection holds the receiver weakly and lends the slot a strong
+/// handle for the call. When the receiver, or one of several, is gone, the slot is disconnected.
+///
+/// # Qt
+///
+/// The receiver or context object of `QObject::connect`.
+///
+/// # Examples
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+///
+/// use slotwork_signals::Signal;
+///
+/// let count = Rc::new(Cell::new(0));
+/// let sum = Rc::new(Cell::new(0));
+/// let number_received = Signal::<i32>::new();
+/// number_received.connect_to((&count, &sum), |(count, sum), number| {
+///     count.set(count.get() + 1);
+///     sum.set(sum.get() + number);
+/// });
+///
+/// number_received.emit(&3);
+/// assert_eq!((count.get(), sum.get()), (1, 3));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the receiver of a slot",
+    label = "expected `&Rc<_>`, `&Arc<_>`, a reference to another handle, or a tuple of those",
+    note = "implement `Handle` for your own handle types"
+)]
+pub trait Receiver {
+    /// What the slot is lent: a handle that keeps the receiver alive for the call.
+    ///
+    /// # Qt
+    ///
+    /// What the slot has as `this`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::Receiver;
+    ///
+    /// let pair: <(&Rc<i32>, &Rc<str>) as Receiver>::Strong = (Rc::new(5), Rc::from("five"));
+    /// ```
+    type Strong: 'static;
+    /// What the connection holds.
+    ///
+    /// # Qt
+    ///
+    /// What `QPointer` is to a pointer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Receiver, WeakHandle};
+    ///
+    /// let weak: <&Rc<i32> as Receiver>::Weak = Receiver::downgrade(&Rc::new(5));
+    /// let weak: WeakHandle<Rc<i32>> = weak;
+    /// ```
+    type Weak: WeakReceiver<Strong = Self::Strong>;
+
+    /// Returns what the connection holds.
+    ///
+    /// # Qt
+    ///
+    /// Making a `QPointer` of a pointer; `QObject::connect` does the like inside.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Receiver, WeakReceiver};
+    ///
+    /// let (one, two) = (Rc::new(1), Rc::new(2));
+    /// let weak = (&one, &two).downgrade();
+    /// drop(two);
+    /// assert!(weak.upgrade().is_none());
+    /// ```
+    fn downgrade(self) -> Self::Weak;
+}
+
+impl<H: Handle> Receiver for &H {
+    type Strong = H;
+    type Weak = WeakHandle<H>;
+
+    fn downgrade(self) -> WeakHandle<H> {
+        WeakHandle::new(self)
+    }
+}
+
+/// The sender of a signal, among what its slot works on.
+pub(crate) struct Sender<'a, S>(pub(crate) &'a S);
+
+impl<S: Handle> Receiver for Sender<'_, S> {
+    type Strong = S;
+    type Weak = WeakSender<S>;
+
+    fn downgrade(self) -> WeakSender<S> {
+        WeakSender::new(self.0)
+    }
+}
+
+/// No receiver: the slot stays connected until it is disconnected.
+impl Receiver for () {
+    type Strong = ();
+    type Weak = ();
+
+    fn downgrade(self) {}
+}
+
+macro_rules! tuple_receivers {
+    ($(($($name:ident $index:tt),+))+) => {$(
+        impl<$($name: Receiver),+> Receiver for ($($name,)+) {
+            type Strong = ($($name::Strong,)+);
+            type Weak = ($($name::Weak,)+);
+
+            fn downgrade(self) -> Self::Weak {
+                ($(self.$index.downgrade(),)+)
+            }
+        }
+
+        impl<$($name: WeakReceiver),+> WeakReceiver for ($($name,)+) {
+            type Strong = ($($name::Strong,)+);
+
+            #[inline]
+            fn upgrade(&self) -> Option<Self::Strong> {
+                Some(($(self.$index.upgrade()?,)+))
+            }
+
+            fn sender(&self) -> Option<Box<dyn Any>> {
+                None$(.or_else(|| self.$index.sender()))+
+            }
+        }
+    )+};
+}
+
+tuple_receivers! {
+    (A 0)
+    (A 0, B 1)
+    (A 0, B 1, C 2)
+    (A 0, B 1, C 2, D 3)
+}

@@ -1,0 +1,138 @@
+//! What connections hold of their receivers.
+
+use std::any::Any;
+use std::fmt;
+
+use crate::receiver::handle::Handle;
+
+/// What a connection holds of its [`Receiver`](crate::Receiver).
+///
+/// # Qt
+///
+/// `QPointer` to the receiver.
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+///
+/// use slotwork_signals::{Receiver, WeakReceiver};
+///
+/// let receiver = Rc::new(5);
+/// let weak = (&receiver).downgrade();
+/// assert!(weak.upgrade().is_some());
+/// drop(receiver);
+/// assert!(weak.upgrade().is_none());
+/// ```
+pub trait WeakReceiver: 'static {
+    /// What the slot is lent.
+    ///
+    /// # Qt
+    ///
+    /// What the slot has as `this`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{WeakHandle, WeakReceiver};
+    ///
+    /// let receiver: <WeakHandle<Rc<i32>> as WeakReceiver>::Strong = Rc::new(5);
+    /// ```
+    type Strong: 'static;
+
+    /// Returns what the slot is lent, or `None` when the receiver is gone.
+    ///
+    /// # Qt
+    ///
+    /// `QPointer::data()`; but the receiver lives while the slot has it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Receiver, WeakReceiver};
+    ///
+    /// let receiver = Rc::new(5);
+    /// let weak = (&receiver).downgrade();
+    /// assert_eq!(weak.upgrade(), Some(receiver));
+    /// ```
+    fn upgrade(&self) -> Option<Self::Strong>;
+
+    /// Returns a strong handle to the sender, if that is among what the slot is lent.
+    #[doc(hidden)]
+    fn sender(&self) -> Option<Box<dyn Any>> {
+        None
+    }
+}
+
+/// What a connection holds of a receiver that is a [`Handle`].
+///
+/// # Qt
+///
+/// `QPointer`.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use slotwork_signals::{Receiver, WeakHandle};
+///
+/// let _weak: WeakHandle<Arc<i32>> = Receiver::downgrade(&Arc::new(5));
+/// ```
+pub struct WeakHandle<H: Handle>(H::Weak);
+
+impl<H: Handle> WeakHandle<H> {
+    pub(crate) fn new(handle: &H) -> Self {
+        Self(handle.downgrade())
+    }
+}
+
+impl<H: Handle> WeakReceiver for WeakHandle<H> {
+    type Strong = H;
+
+    #[inline]
+    fn upgrade(&self) -> Option<H> {
+        H::upgrade(&self.0)
+    }
+}
+
+/// What a connection holds of its sender.
+pub(crate) struct WeakSender<S: Handle>(S::Weak);
+
+impl<S: Handle> WeakSender<S> {
+    pub(crate) fn new(sender: &S) -> Self {
+        Self(sender.downgrade())
+    }
+}
+
+impl<S: Handle> WeakReceiver for WeakSender<S> {
+    type Strong = S;
+
+    #[inline]
+    fn upgrade(&self) -> Option<S> {
+        S::upgrade(&self.0)
+    }
+
+    fn sender(&self) -> Option<Box<dyn Any>> {
+        Some(Box::new(self.upgrade()?))
+    }
+}
+
+impl<H: Handle> fmt::Debug for WeakHandle<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakHandle").finish_non_exhaustive()
+    }
+}
+
+impl WeakReceiver for () {
+    type Strong = ();
+
+    #[inline]
+    fn upgrade(&self) -> Option<()> {
+        Some(())
+    }
+}

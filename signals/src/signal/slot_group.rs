@@ -1,0 +1,422 @@
+//! The slots of one signal in one thread, as all threads may see them.
+
+use std::any::Any;
+use std::ops::Deref;
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::{Arc, PoisonError};
+
+use crate::connection::Connection;
+use crate::connection::cleanup::Chore;
+use crate::connection::link::{Kind, Link, Owner};
+use crate::connection::slot_counter::Census;
+use crate::queue::delivery_guard::SharedSender;
+use crate::signal::address::Address;
+use crate::signal::delivery::Poster;
+use crate::signal::target::Order;
+use crate::slots::any_slots::Slots;
+use crate::slots::call::Call;
+use crate::slots::direct::DirectList;
+use crate::slots::emission_flags::Detours;
+use crate::slots::list::List;
+use crate::slots::slot::Slot;
+use crate::slots::slot_state::Standing;
+use crate::sync::{Mutex, MutexGuard, OnceLock};
+use crate::thread::mailbox::Mailbox;
+use crate::thread::thread_state;
+use crate::unwind::{DropLast, drop_each};
+
+/// Where the slots of one signal in one thread are, and how many there are.
+///
+/// A signal points to its first group, which knows those in further threads.
+pub(crate) struct Group<T: ?Sized> {
+    address: Arc<Address<T>>,
+    index: u32,
+    detours: Detours,
+    census: Census,
+    rare: OnceLock<Box<Rare<T>>>,
+}
+
+/// What only first groups have, and most of them have not.
+struct Rare<T: ?Sized> {
+    others: Mutex<Arc<Groups<T>>>,
+    direct: OnceLock<Arc<DirectList<T>>>,
+    /// The signal's sender, for queued calls to keep alive.
+    sender: OnceLock<SharedSender>,
+}
+
+type Groups<T> = Vec<Arc<Group<T>>>;
+
+/// The groups in further threads at one moment; most signals have none.
+struct Others<T: ?Sized>(Option<Arc<Groups<T>>>);
+
+impl<T: ?Sized + 'static> Group<T> {
+    /// Makes a group for the calling thread, or none at the thread's very end.
+    pub(crate) fn new() -> Option<Arc<Self>> {
+        let address = thread_state::address()?;
+        Some(Arc::new(Self::at(address, thread_state::insert()?)))
+    }
+
+    /// Makes a group for no thread, to which the others can be added.
+    pub(crate) fn nowhere() -> Arc<Self> {
+        Arc::new(Self::at(Arc::new(Address::nowhere()), u32::MAX))
+    }
+
+    fn at(address: Arc<Address<T>>, index: u32) -> Self {
+        let (detours, census, rare) = (Detours::new(), Census::new(), OnceLock::new());
+        Self { address, index, detours, census, rare }
+    }
+
+    /// Returns the group of the calling thread; asked of the first group.
+    pub(crate) fn of_this_thread(self: &Arc<Self>) -> Option<Arc<Self>> {
+        if self.is_here() {
+            return Some(Arc::clone(self));
+        }
+        let here = thread_state::thread();
+        if let Some(found) = self.others().iter().find(|group| group.address.thread() == here) {
+            return Some(Arc::clone(found));
+        }
+        let group = Self::new()?;
+        self.edit_others(|others| others.push(Arc::clone(&group)));
+        Some(group)
+    }
+
+    /// Connects a slot that runs on any thread; asked of the first group.
+    pub(crate) fn attach_direct(
+        &self,
+        call: Arc<dyn Call<T> + Send + Sync>,
+        location: &'static Location<'static>,
+    ) -> Connection {
+        let rare = self.rare.get_or_init(Box::default);
+        rare.direct.get_or_init(Arc::default).attach(call, location, &self.detours)
+    }
+
+    /// Has queued calls keep the sender alive that `sender` returns; asked of the first group.
+    pub(crate) fn set_sender(&self, sender: impl FnOnce() -> Option<SharedSender>) {
+        if self.sender().is_none()
+            && let Some(sender) = sender()
+        {
+            // A quicker thread has set the same one.
+            let _: Result<_, _> = self.rare.get_or_init(Box::default).sender.set(sender);
+        }
+    }
+
+    /// Makes the link of a slot of the calling thread, which is the group's own.
+    pub(crate) fn link(
+        self: &Arc<Self>,
+        kind: Kind,
+        poster: Option<Poster<T>>,
+        location: &'static Location<'static>,
+    ) -> Arc<Link> {
+        thread_state::run_chores(self.mailbox());
+        if let Some(poster) = poster {
+            self.address.set_poster(poster);
+            self.detours.open();
+        }
+        if kind == Kind::Queued {
+            self.detours.add(Detours::QUEUED);
+        }
+        let sequence = self.mailbox().next_connection();
+        let owner: Arc<dyn Owner> = Arc::<Self>::clone(self);
+        Arc::new(Link::new(kind, sequence, location, owner))
+    }
+
+    /// Connects the slot of a link.
+    pub(crate) fn attach(&self, link: Arc<Link>, slot: Rc<dyn Slot<T>>) -> Connection {
+        match thread_state::edit(self.index, |list| list.push(slot)) {
+            Some(true) => self.sweep(),
+            Some(false) => {}
+            None => _ = link.end(),
+        }
+        Connection::new(link)
+    }
+
+    /// Ends the connection of a slot of the calling thread, and drops the slot.
+    #[cold]
+    pub(crate) fn disconnect(&self, slot: &Standing) {
+        if slot.end(&self.census) {
+            self.remove(slot.sequence());
+        }
+    }
+
+    /// Calls the slots; asked of the first group.
+    ///
+    /// Not inlined, so that an emission without slots is nothing but a look.
+    #[inline(never)]
+    pub(crate) fn emit(self: &Arc<Self>, value: &T) {
+        if self.is_here() && self.detours.is_none() {
+            if let Some(slots) = thread_state::slots::<T>(self.index) {
+                slots.call(self, value);
+            }
+        } else if !self.detours.is_blocked() {
+            self.emit_everywhere(value);
+        }
+    }
+
+    /// Calls the slots of this thread and those of none, and posts to the other threads.
+    #[inline(never)]
+    fn emit_everywhere(self: &Arc<Self>, value: &T) {
+        let rare = self.rare.get();
+        let others = Others(rare.map(|rare| Arc::clone(&rare.lock_others())));
+        let here = thread_state::thread();
+        let groups = || std::iter::once(self).chain(others.iter());
+        // What is connected from here on has no part in this emission.
+        let direct = rare.and_then(|rare| rare.direct.get());
+        let direct = direct.map(|list| (list, list.entries()));
+        let own = groups().find(|group| group.address.thread() == here);
+        let own = own.and_then(|own| Some((own, own.slots()?)));
+        let sender = rare.and_then(|rare| rare.sender.get());
+        let has_queued = own.as_ref().is_some_and(|(own, slots)| own.look_for_queued(&**slots));
+
+        // Posted before a slot runs: what the slots emit comes later, in other threads as well.
+        for group in groups().filter(|group| group.address.thread() != here) {
+            group.post(value, sender, None);
+        }
+        if let Some((own, slots)) = own {
+            if has_queued {
+                own.post(value, sender, Some(&*slots));
+            }
+            slots.call(own, value);
+        }
+        if let Some((list, entries)) = direct {
+            list.call(&entries, value);
+            if entries.is_empty() {
+                list.leave(&self.detours);
+            }
+        }
+        if others.iter().any(|group| group.mailbox().is_closed()) {
+            self.edit_others(|_| {});
+        }
+    }
+
+    /// Sends a copy of `value` to the slots, unless nobody would get it; of this thread's, which are
+    /// `own` then, only to the queued ones.
+    #[inline(never)]
+    fn post(
+        self: &Arc<Self>,
+        value: &T,
+        sender: Option<&SharedSender>,
+        own: Option<&dyn Slots<T>>,
+    ) {
+        let mailbox = self.mailbox();
+        if !self.detours.is_open() || self.census.count() == 0 || mailbox.is_closed() {
+            return;
+        }
+        let Some(poster) = self.address.poster() else { return };
+        let (group, last, only_queued) = (Arc::clone(self), mailbox.connections(), own.is_some());
+        let post = poster(value, Order { group, last, only_queued }, sender);
+        let Some(own) = own else {
+            mailbox.push(post);
+            return;
+        };
+        // A sender that cannot leave the thread is kept by the thread's queue.
+        let kept = if sender.is_none() { own.queued_sender() } else { None };
+        match kept {
+            Some(kept) => thread_state::push_keeping(post, kept),
+            None => thread_state::push(post),
+        }
+    }
+
+    fn sender(&self) -> Option<&SharedSender> {
+        self.rare.get()?.sender.get()
+    }
+
+    /// Tells whether there are queued slots, and lets emissions take the short way again if not.
+    fn look_for_queued(&self, slots: &dyn Slots<T>) -> bool {
+        let has_queued = slots.has_queued();
+        if !has_queued {
+            self.detours.remove(Detours::QUEUED);
+        }
+        has_queued
+    }
+
+    /// Edits the list of groups and drops those whose threads have ended; asked of the first group.
+    fn edit_others(&self, edit: impl FnOnce(&mut Groups<T>)) {
+        let rare = self.rare.get_or_init(Box::default);
+        let mut others = rare.lock_others();
+        let open = others.iter().filter(|group| !group.mailbox().is_closed());
+        let mut groups: Groups<T> = open.map(Arc::clone).collect();
+        edit(&mut groups);
+        if groups.is_empty() {
+            self.detours.remove(Detours::ELSEWHERE);
+        } else {
+            self.detours.add(Detours::ELSEWHERE);
+        }
+        let before = std::mem::replace(&mut *others, Arc::new(groups));
+        drop(others);
+        drop(before);
+    }
+
+    /// Disconnects all slots of the signal; asked of the first group.
+    pub(crate) fn disconnect_all(self: &Arc<Self>) {
+        let others = self.others();
+        let groups = || std::iter::once(self).chain(others.iter());
+        // First all are disconnected, then dropped: what is connected meanwhile stays.
+        groups().for_each(|group| group.census.clear());
+        if let Some(direct) = self.rare.get().and_then(|rare| rare.direct.get()) {
+            direct.drop_all();
+        }
+        for group in groups() {
+            if group.is_here() {
+                group.sweep();
+            } else {
+                let owner: Arc<dyn Owner> = Arc::<Self>::clone(group);
+                group.mailbox().push(Box::new(Chore::Sweep(owner)));
+            }
+        }
+    }
+
+    /// Disconnects all slots of the signal behind the calls that are queued, and keeps a value until
+    /// then; asked of the first group.
+    pub(crate) fn finish(self: &Arc<Self>, keep: &dyn Fn() -> Box<dyn Any + Send>) {
+        let others = self.others();
+        for group in std::iter::once(self).chain(others.iter()) {
+            let owner: Arc<dyn Owner> = Arc::<Self>::clone(group);
+            if !group.is_here() {
+                group.mailbox().push(Box::new(Chore::Clear(owner, keep())));
+            } else if thread_state::has_posts() {
+                thread_state::push(Box::new(Chore::Clear(owner, keep())));
+            } else {
+                owner.clear();
+            }
+        }
+        if let Some(direct) = self.rare.get().and_then(|rare| rare.direct.get()) {
+            direct.drop_all();
+        }
+    }
+
+    /// Counts the connected slots of the signal; asked of the first group.
+    pub(crate) fn slot_count(&self) -> usize {
+        let others = self.others();
+        let groups = std::iter::once(self).chain(others.iter().map(|group| &**group));
+        let counts = groups.filter(|group| group.is_open()).map(|group| {
+            if group.is_here() {
+                group.sweep();
+            }
+            group.census.count()
+        });
+        let direct = self.rare.get().and_then(|rare| rare.direct.get());
+        counts.sum::<usize>() + direct.map_or(0, |list| list.census().count())
+    }
+
+    /// Returns the slots as they are now; asked in their thread.
+    pub(crate) fn slots(&self) -> Option<Rc<dyn Slots<T>>> {
+        thread_state::slots(self.index)
+    }
+
+    fn remove(&self, sequence: u64) {
+        // The slot is returned, and so dropped after the lists were let go.
+        let removed = thread_state::edit::<T, _>(self.index, |list| list.remove(sequence));
+        drop_each(removed);
+    }
+}
+
+impl<T: ?Sized> Group<T> {
+    /// Drops all slots, because the signal is gone; queued calls are delivered before.
+    pub(crate) fn retire(&self) {
+        self.detours.orphan();
+        // Dropped last: the rest is done even if that panics.
+        let mut own = DropLast(None);
+        if !self.is_here() {
+            self.mailbox().push(Box::new(Chore::Remove(self.index)));
+        } else if thread_state::has_posts() {
+            thread_state::push(Box::new(Chore::Remove(self.index)));
+        } else {
+            own.0 = thread_state::remove(self.index);
+        }
+        for group in self.others().iter() {
+            group.retire();
+        }
+        if let Some(direct) = self.rare.get().and_then(|rare| rare.direct.get()) {
+            direct.drop_all();
+        }
+    }
+
+    #[inline]
+    pub(crate) fn census(&self) -> &Census {
+        &self.census
+    }
+
+    pub(crate) fn detours(&self) -> &Detours {
+        &self.detours
+    }
+
+    #[inline]
+    fn is_here(&self) -> bool {
+        self.address.thread() == thread_state::thread()
+    }
+
+    fn mailbox(&self) -> &Mailbox {
+        self.address.mailbox()
+    }
+
+    fn others(&self) -> Others<T> {
+        Others(self.rare.get().map(|rare| Arc::clone(&rare.lock_others())))
+    }
+}
+
+impl<T: ?Sized + 'static> Owner for Group<T> {
+    fn census(&self) -> &Census {
+        &self.census
+    }
+
+    fn is_open(&self) -> bool {
+        !self.detours.is_orphan() && !self.mailbox().is_closed()
+    }
+
+    fn release(&self, link: &Arc<Link>) {
+        if self.is_here() {
+            self.remove(link.sequence());
+        } else {
+            self.mailbox().push(Box::new(Chore::Release(Arc::clone(link))));
+        }
+    }
+
+    fn has_receiver(&self, link: &Link) -> bool {
+        let slots = if self.is_here() { self.slots() } else { None };
+        slots.is_none_or(|slots| slots.into_list().is_live(link.sequence()))
+    }
+
+    fn unshare(&self, link: &Link) {
+        if self.is_here() {
+            thread_state::edit::<T, _>(self.index, |list| list.unshare(link));
+        }
+    }
+
+    fn sweep(&self) {
+        let list = self.slots().map_or(List::Empty, Slots::into_list);
+        list.end_without_receiver(&self.census);
+        drop(list);
+        if self.detours.is_orphan() {
+            // A receiver may have dropped the signal just now, and the list is not its own any more.
+            return;
+        }
+        let ended = thread_state::edit::<T, _>(self.index, |list| list.remove_ended(&self.census));
+        drop_each(ended.unwrap_or_default());
+    }
+
+    fn clear(&self) {
+        self.census.clear();
+        self.sweep();
+    }
+}
+
+impl<T: ?Sized> Rare<T> {
+    fn lock_others(&self) -> MutexGuard<'_, Arc<Groups<T>>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: ?Sized> Deref for Others<T> {
+    type Target = [Arc<Group<T>>];
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref().map_or(&[], |groups| groups)
+    }
+}
+
+impl<T: ?Sized> Default for Rare<T> {
+    fn default() -> Self {
+        Self { others: Mutex::default(), direct: OnceLock::new(), sender: OnceLock::new() }
+    }
+}

@@ -1,0 +1,149 @@
+//! The slots of a signal that run on the emitting thread, whichever that is.
+
+use std::panic::Location;
+use std::sync::{Arc, PoisonError};
+
+use crate::connection::Connection;
+use crate::connection::link::{Kind, Link, Owner};
+use crate::connection::slot_counter::Census;
+use crate::slots::call::Call;
+use crate::slots::emission_flags::Detours;
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::thread::slow_slots::{Origin, watched};
+use crate::unwind::drop_each;
+
+/// A list of slots that belong to no thread.
+///
+/// The slots know their list, and the list its slots: whoever drops the signal clears the list.
+pub(crate) struct DirectList<T: ?Sized> {
+    census: Census,
+    connections: AtomicU64,
+    entries: Mutex<Arc<Entries<T>>>,
+}
+
+/// One slot: the shared state of its connection, and what it calls.
+pub(crate) struct DirectEntry<T: ?Sized> {
+    link: Arc<Link>,
+    call: Arc<dyn Call<T> + Send + Sync>,
+}
+
+type Entries<T> = Vec<DirectEntry<T>>;
+
+impl<T: ?Sized + 'static> DirectList<T> {
+    /// Connects a slot, of which the signal's `detours` tell from then on.
+    pub(crate) fn attach(
+        self: &Arc<Self>,
+        call: Arc<dyn Call<T> + Send + Sync>,
+        location: &'static Location<'static>,
+        detours: &Detours,
+    ) -> Connection {
+        let sequence = self.connections.fetch_add(1, Ordering::Relaxed);
+        let owner: Arc<dyn Owner> = Arc::<Self>::clone(self);
+        let mut entries = self.lock();
+        // The count, the list and the flag change together: who ends all slots meanwhile finds this
+        // one in all of them or in none.
+        let link = Arc::new(Link::new(Kind::Auto, sequence, location, owner));
+        Arc::make_mut(&mut entries).push(DirectEntry { link: Arc::clone(&link), call });
+        detours.add(Detours::DIRECT);
+        let count = entries.len();
+        drop(entries);
+        if count >= SMALL && count.is_power_of_two() {
+            self.sweep();
+        }
+        Connection::new(link)
+    }
+
+    /// Calls the slots of `entries` that are still connected.
+    pub(crate) fn call(&self, entries: &Entries<T>, value: &T) {
+        for entry in entries {
+            if entry.link.is_callable(&self.census) {
+                let origin = Origin::new(entry.link.location());
+                watched(origin, || entry.call.call(value, &|| _ = entry.link.disconnect()));
+            }
+        }
+    }
+}
+
+impl<T: ?Sized> DirectList<T> {
+    /// Returns the slots as they are now.
+    pub(crate) fn entries(&self) -> Arc<Entries<T>> {
+        Arc::clone(&self.lock())
+    }
+
+    /// Lets emissions take the short way again, unless there are slots by now.
+    pub(crate) fn leave(&self, detours: &Detours) {
+        let entries = self.lock();
+        if entries.is_empty() {
+            detours.remove(Detours::DIRECT);
+        }
+    }
+
+    /// Disconnects and drops all slots.
+    pub(crate) fn drop_all(&self) {
+        let mut entries = self.lock();
+        self.census.clear();
+        let before = std::mem::take(&mut *entries);
+        // The lock is let go first: dropping a slot runs user code.
+        drop(entries);
+        drop_each(Arc::into_inner(before).into_iter().flatten());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<Entries<T>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: ?Sized + 'static> Owner for DirectList<T> {
+    fn census(&self) -> &Census {
+        &self.census
+    }
+
+    fn is_open(&self) -> bool {
+        true
+    }
+
+    fn release(&self, link: &Arc<Link>) {
+        let mut entries = self.lock();
+        let place = entries.iter().position(|entry| Arc::ptr_eq(&entry.link, link));
+        let removed = place.map(|place| Arc::make_mut(&mut entries).remove(place));
+        drop(entries);
+        drop(removed);
+    }
+
+    fn has_receiver(&self, link: &Link) -> bool {
+        let entries = self.entries();
+        entries
+            .iter()
+            .find(|entry| entry.link.sequence() == link.sequence())
+            .is_none_or(|entry| entry.call.is_live())
+    }
+
+    fn unshare(&self, _: &Link) {}
+
+    fn sweep(&self) {
+        for entry in self.entries().iter() {
+            if !entry.call.is_live() {
+                entry.link.disconnect();
+            }
+        }
+    }
+
+    fn clear(&self) {
+        self.drop_all();
+    }
+}
+
+impl<T: ?Sized> Default for DirectList<T> {
+    fn default() -> Self {
+        Self { census: Census::new(), connections: AtomicU64::new(0), entries: Mutex::default() }
+    }
+}
+
+impl<T: ?Sized> Clone for DirectEntry<T> {
+    fn clone(&self) -> Self {
+        Self { link: Arc::clone(&self.link), call: Arc::clone(&self.call) }
+    }
+}
+
+/// Shorter lists are not swept.
+const SMALL: usize = 16;

@@ -1,0 +1,306 @@
+//! Recording emissions, for tests.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::connection::scoped::ScopedConnection;
+use crate::queue::wait::{deadline_after, wait_until};
+use crate::spy::spied::Spied;
+use crate::spy::timeout::SpyTimeout;
+use crate::thread::nesting::may_begin;
+
+pub(crate) mod spied;
+pub(crate) mod timeout;
+
+/// Records the values that a signal is emitted with, and waits for them.
+///
+/// Emissions of other threads are recorded when this thread runs its queue, as it does in
+/// [`wait_for`](Self::wait_for).
+///
+/// # Qt
+///
+/// `QSignalSpy`. It counts from its creation, or the last [`clear`](Self::clear) or
+/// [`take`](Self::take); `wait_for` waits for a number of emissions, not for one more.
+///
+/// # Examples
+///
+/// ```
+/// use slotwork_signals::{Signal, SignalSpy};
+///
+/// # fn main() -> Result<(), slotwork_signals::SpyTimeout> {
+/// let text_received = Signal::<str>::new();
+/// let spy = SignalSpy::new(&text_received);
+///
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| text_received.emit("hello"));
+/// });
+///
+/// spy.wait_for(1)?;
+/// assert_eq!(spy.values(), ["hello"]);
+/// # Ok(())
+/// # }
+/// ```
+pub struct SignalSpy<T: ?Sized + ToOwned> {
+    values: Rc<RefCell<Vec<T::Owned>>>,
+    connection: ScopedConnection,
+}
+
+impl<T: ?Sized + ToOwned> SignalSpy<T> {
+    /// Begins to record the emissions of `signal`, which may be a [`Signal`](crate::Signal),
+    /// an `Rc` or `Arc` of one, or a [`SignalRef`](crate::SignalRef).
+    ///
+    /// # Qt
+    ///
+    /// `QSignalSpy(object, &Object::signal)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, SignalSpy};
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let spy = SignalSpy::new(&changed);
+    /// changed.emit(&1);
+    /// assert_eq!(spy.count(), 1);
+    /// ```
+    #[track_caller]
+    pub fn new(signal: &impl Spied<Value = T>) -> Self {
+        let values = Rc::default();
+        let connection = signal.record(&values).scoped();
+        Self { values, connection }
+    }
+
+    /// Returns the recorded values and forgets them.
+    ///
+    /// # Qt
+    ///
+    /// `QSignalSpy` is a list; this moves it out and leaves an empty one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, SignalSpy};
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let spy = SignalSpy::new(&changed);
+    /// changed.emit(&1);
+    /// assert_eq!(spy.take(), [1]);
+    /// assert_eq!(spy.count(), 0);
+    /// ```
+    pub fn take(&self) -> Vec<T::Owned> {
+        self.values.take()
+    }
+
+    /// Returns the oldest recorded value and forgets it; `None` when there is none.
+    ///
+    /// # Qt
+    ///
+    /// `QSignalSpy::takeFirst()`, which needs a value to be there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, SignalSpy};
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let spy = SignalSpy::new(&changed);
+    /// (1..=2).for_each(|value| changed.emit(&value));
+    /// assert_eq!(spy.take_first(), Some(1));
+    /// assert_eq!(spy.count(), 1);
+    /// ```
+    #[doc(alias = "takeFirst")]
+    #[expect(clippy::must_use_candidate, reason = "it may be called to forget the value")]
+    pub fn take_first(&self) -> Option<T::Owned> {
+        let mut values = self.values.borrow_mut();
+        if values.is_empty() { None } else { Some(values.remove(0)) }
+    }
+
+    /// Forgets the recorded values.
+    ///
+    /// # Qt
+    ///
+    /// `QSignalSpy::clear()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, SignalSpy};
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let spy = SignalSpy::new(&changed);
+    /// changed.emit(&1);
+    /// spy.clear();
+    /// assert_eq!(spy.count(), 0);
+    /// ```
+    #[doc(alias = "QSignalSpy::clear")]
+    pub fn clear(&self) {
+        // Dropped when the list is not borrowed any more: a value may drop what emits.
+        drop(self.take());
+    }
+
+    /// Runs this thread's slots until `count` values are recorded.
+    ///
+    /// It waits for 5 s at most. In a thread with an event loop the loop runs meanwhile.
+    ///
+    /// # Qt
+    ///
+    /// `QSignalSpy::wait()`, with the same default; it is done at once when the values are there.
+    ///
+    /// # Errors
+    ///
+    /// If there are fewer when the time is over, or at once in a slot inside too many loops
+    /// ([`set_max_nesting`](crate::set_max_nesting)).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::thread;
+    ///
+    /// use slotwork_signals::{Signal, SignalSpy, SpyTimeout};
+    ///
+    /// fn main() -> Result<(), SpyTimeout> {
+    ///     let finished = Arc::new(Signal::<i32>::new());
+    ///     let spy = SignalSpy::new(&finished);
+    ///     thread::spawn(move || finished.emit(&42));
+    ///     spy.wait_for(1)
+    /// }
+    /// ```
+    #[doc(alias = "QSignalSpy::wait")]
+    #[doc(alias = "QTRY_COMPARE")]
+    pub fn wait_for(&self, count: usize) -> Result<(), SpyTimeout> {
+        self.wait_for_within(count, DEFAULT_TIMEOUT)
+    }
+
+    /// Runs this thread's slots until `count` values are recorded, for `timeout` at most.
+    ///
+    /// # Qt
+    ///
+    /// `QSignalSpy::wait(timeout)`.
+    ///
+    /// # Errors
+    ///
+    /// If there are fewer when the time is over, or at once in a slot inside too many loops
+    /// ([`set_max_nesting`](crate::set_max_nesting)).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork_signals::{Signal, SignalSpy};
+    ///
+    /// let spy = SignalSpy::new(&Signal::<i32>::new());
+    /// assert!(spy.wait_for_within(1, Duration::from_millis(1)).is_err());
+    /// ```
+    #[doc(alias = "QSignalSpy::wait")]
+    #[doc(alias = "QTRY_COMPARE_WITH_TIMEOUT")]
+    pub fn wait_for_within(&self, count: usize, timeout: Duration) -> Result<(), SpyTimeout> {
+        let is_done = || self.count() >= count;
+        if is_done() {
+            return Ok(());
+        }
+        let may_wait = may_begin();
+        if may_wait && wait_until(deadline_after(timeout), &is_done) {
+            return Ok(());
+        }
+        Err(SpyTimeout { wanted: count, seen: self.count(), timeout, was_refused: !may_wait })
+    }
+
+    /// Returns how many values are recorded.
+    ///
+    /// # Qt
+    ///
+    /// `QSignalSpy::count()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, SignalSpy};
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let spy = SignalSpy::new(&changed);
+    /// (1..=3).for_each(|value| changed.emit(&value));
+    /// assert_eq!(spy.count(), 3);
+    /// ```
+    #[doc(alias = "QSignalSpy::count")]
+    pub fn count(&self) -> usize {
+        self.values.borrow().len()
+    }
+
+    /// Returns a copy of the recorded value at this place, from 0 on; `None` when there is none.
+    ///
+    /// # Qt
+    ///
+    /// `QSignalSpy::at()`, which needs the value to be there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, SignalSpy};
+    ///
+    /// let changed = Signal::<str>::new();
+    /// let spy = SignalSpy::new(&changed);
+    /// ["one", "two"].iter().for_each(|value| changed.emit(value));
+    /// assert_eq!(spy.at(1).as_deref(), Some("two"));
+    /// assert_eq!(spy.at(2), None);
+    /// ```
+    #[doc(alias = "QSignalSpy::at")]
+    #[doc(alias = "QSignalSpy::first")]
+    pub fn at(&self, index: usize) -> Option<T::Owned>
+    where
+        T::Owned: Clone,
+    {
+        self.lend(|values| values.get(index).cloned())
+    }
+
+    /// Returns copies of the recorded values.
+    ///
+    /// # Qt
+    ///
+    /// `QSignalSpy` is a list of what its signal was emitted with; this is a copy of it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::{Signal, SignalSpy};
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let spy = SignalSpy::new(&changed);
+    /// (1..=3).for_each(|value| changed.emit(&value));
+    /// assert_eq!(spy.values(), [1, 2, 3]);
+    /// ```
+    pub fn values(&self) -> Vec<T::Owned>
+    where
+        T::Owned: Clone,
+    {
+        self.lend(<[_]>::to_vec)
+    }
+}
+
+impl<T: ?Sized + ToOwned> SignalSpy<T> {
+    /// Lends the values to code that clones them, and so may emit the signal, or use the spy.
+    fn lend<R>(&self, look: impl FnOnce(&[T::Owned]) -> R) -> R {
+        let values = self.values.take();
+        let result = look(&values);
+        let since = self.values.replace(values);
+        self.values.borrow_mut().extend(since);
+        result
+    }
+}
+
+impl<T: ?Sized + ToOwned<Owned: fmt::Debug>> fmt::Debug for SignalSpy<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lend(|values| {
+            f.debug_struct("SignalSpy")
+                .field("values", &values)
+                .field("connection", &self.connection)
+                .finish()
+        })
+    }
+}
+
+/// How long `wait_for` waits.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);

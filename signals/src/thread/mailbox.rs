@@ -1,0 +1,135 @@
+//! The queue of a thread, as other threads see it.
+
+use std::collections::VecDeque;
+use std::sync::PoisonError;
+
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::thread::wake_up::Arrival;
+
+/// Where other threads leave posts for the thread it belongs to.
+pub(crate) struct Mailbox {
+    thread: u64,
+    /// How many connections the thread has made; written by the thread only.
+    connections: AtomicU64,
+    has_posts: AtomicBool,
+    is_closed: AtomicBool,
+    posts: Mutex<VecDeque<Box<dyn Post>>>,
+    arrival: Arrival,
+}
+
+/// Something that a thread is to do.
+pub(crate) trait Post: Send {
+    /// Does it; called in the thread.
+    fn run(self: Box<Self>);
+
+    /// Tells whether it runs slots, and not only drops some.
+    fn runs_slots(&self) -> bool;
+
+    /// Returns whether it is a call that has nothing to do with slots.
+    fn is_call(&self) -> bool {
+        false
+    }
+}
+
+impl Mailbox {
+    pub(crate) fn new(thread: u64) -> Self {
+        Self {
+            thread,
+            connections: AtomicU64::new(0),
+            has_posts: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            posts: Mutex::default(),
+            arrival: Arrival::new(),
+        }
+    }
+
+    /// Returns the mailbox of a thread that has ended.
+    pub(crate) fn nowhere() -> Self {
+        let mailbox = Self::new(u64::MAX);
+        mailbox.close();
+        mailbox
+    }
+
+    /// Leaves a post and wakes the thread when it waits; drops the post and returns false when the
+    /// thread has ended.
+    pub(crate) fn push(&self, post: Box<dyn Post>) -> bool {
+        let mut posts = self.lock();
+        if self.is_closed() {
+            drop(posts);
+            return false;
+        }
+        posts.push_back(post);
+        let pending = posts.len();
+        self.has_posts.store(true, Ordering::Release);
+        drop(posts);
+
+        if pending == 1 {
+            self.wake();
+        }
+        warn_of_backlog(pending);
+        true
+    }
+
+    /// Moves all posts behind those in `inbox`.
+    pub(crate) fn drain_into(&self, inbox: &mut VecDeque<Box<dyn Post>>) {
+        let mut posts = self.lock();
+        self.has_posts.store(false, Ordering::Release);
+        if inbox.is_empty() {
+            std::mem::swap(&mut *posts, inbox);
+        } else {
+            inbox.append(&mut posts);
+        }
+    }
+
+    /// Refuses posts from now on and returns those that were left.
+    pub(crate) fn close(&self) -> VecDeque<Box<dyn Post>> {
+        let mut posts = self.lock();
+        self.is_closed.store(true, Ordering::Release);
+        std::mem::take(&mut *posts)
+    }
+
+    /// Takes the number of the thread's next connection; called by the thread itself.
+    pub(crate) fn next_connection(&self) -> u64 {
+        let next = self.connections() + 1;
+        self.connections.store(next, Ordering::Release);
+        next
+    }
+
+    /// Wakes those who wait for posts.
+    pub(crate) fn wake(&self) {
+        self.arrival.notify();
+    }
+
+    pub(crate) fn thread(&self) -> u64 {
+        self.thread
+    }
+
+    pub(crate) fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn has_posts(&self) -> bool {
+        self.has_posts.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn arrival(&self) -> &Arrival {
+        &self.arrival
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Box<dyn Post>>> {
+        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says so when a thread's queue grows as if nobody ran it.
+pub(crate) fn warn_of_backlog(pending: usize) {
+    if pending == BACKLOG {
+        log::warn!("{BACKLOG} queued calls are pending in a thread that does not run them");
+    }
+}
+
+const BACKLOG: usize = 100_000;
