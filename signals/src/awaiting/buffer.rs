@@ -8,12 +8,12 @@ use std::task::{Context, Poll, Waker};
 use crate::sync::{Mutex, MutexGuard};
 
 /// The end that a slot puts values into; dropped with the slot, it ends the feed.
-pub(crate) struct Feed<V> {
+pub(crate) struct Writer<V> {
     buffer: Arc<Buffer<V>>,
 }
 
 /// The end that values are taken from.
-pub(crate) struct Outlet<V> {
+pub(crate) struct Reader<V> {
     buffer: Arc<Buffer<V>>,
 }
 
@@ -41,23 +41,23 @@ struct State<V> {
     has_first: bool,
     /// Of whoever waits for the next value. Woken, cloned and dropped when nothing is locked: it
     /// may come back here.
-    reader: Option<Waker>,
+    waker: Option<Waker>,
 }
 
 /// Makes a feed and its outlet.
-pub(crate) fn feed<V>(keep: Keep) -> (Feed<V>, Outlet<V>) {
+pub(crate) fn buffer<V>(keep: Keep) -> (Writer<V>, Reader<V>) {
     let state = State {
         values: VecDeque::new(),
         missed: 0,
         is_ended: false,
         has_first: false,
-        reader: None,
+        waker: None,
     };
     let buffer = Arc::new(Buffer { keep, state: Mutex::new(state) });
-    (Feed { buffer: Arc::clone(&buffer) }, Outlet { buffer })
+    (Writer { buffer: Arc::clone(&buffer) }, Reader { buffer })
 }
 
-impl<V> Feed<V> {
+impl<V> Writer<V> {
     /// Puts a value in, if it is wanted; `copy` makes it.
     pub(crate) fn put(&self, copy: impl FnOnce() -> V) {
         if self.buffer.lock().refuses(self.buffer.keep) {
@@ -78,20 +78,20 @@ impl<V> Feed<V> {
             _ => state.values.push_back(value),
         }
         state.has_first = true;
-        wake_reader(state);
+        unlock_and_wake(state);
         drop(unwanted);
     }
 }
 
-impl<V> Drop for Feed<V> {
+impl<V> Drop for Writer<V> {
     fn drop(&mut self) {
         let mut state = self.buffer.lock();
         state.is_ended = true;
-        wake_reader(state);
+        unlock_and_wake(state);
     }
 }
 
-impl<V> Outlet<V> {
+impl<V> Reader<V> {
     /// Waits for the next value; `None` means that there will be no more.
     pub(crate) fn poll_take(&mut self, context: &mut Context<'_>) -> Poll<Option<V>> {
         let mut state = self.buffer.lock();
@@ -102,7 +102,7 @@ impl<V> Outlet<V> {
         drop(state);
         let waker = context.waker().clone();
         let mut state = self.buffer.lock();
-        let former = state.reader.replace(waker);
+        let former = state.waker.replace(waker);
         // Looked at again: a value may have come in between.
         let value = state.take();
         drop(state);
@@ -116,11 +116,11 @@ impl<V> Outlet<V> {
     }
 }
 
-impl<V> Drop for Outlet<V> {
+impl<V> Drop for Reader<V> {
     /// Lets the waker go: its task is not to be kept, nor woken by the end of the feed.
     fn drop(&mut self) {
-        let reader = self.buffer.lock().reader.take();
-        drop(reader);
+        let waker = self.buffer.lock().waker.take();
+        drop(waker);
     }
 }
 
@@ -134,7 +134,7 @@ impl<V> State<V> {
     }
 
     fn is_awaited_by(&self, waker: &Waker) -> bool {
-        self.reader.as_ref().is_some_and(|reader| reader.will_wake(waker))
+        self.waker.as_ref().is_some_and(|own| own.will_wake(waker))
     }
 
     /// Tells whether no value is wanted now, and counts the one that is missed by that.
@@ -157,8 +157,8 @@ impl<V> Buffer<V> {
 }
 
 /// Unlocks, and then wakes whoever waits.
-fn wake_reader<V>(mut state: MutexGuard<'_, State<V>>) {
-    let reader = mem::take(&mut state.reader);
+fn unlock_and_wake<V>(mut state: MutexGuard<'_, State<V>>) {
+    let waker = mem::take(&mut state.waker);
     drop(state);
-    reader.into_iter().for_each(Waker::wake);
+    waker.into_iter().for_each(Waker::wake);
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::awaiting::buffer::{Keep, Outlet, feed};
+use crate::awaiting::buffer::{Keep, Reader, buffer};
 use crate::connection::scoped::ScopedConnection;
 use crate::receiver::handle::Handle;
 use crate::signal::Signal;
@@ -30,7 +30,7 @@ use crate::signal::signal_ref::SignalRef;
 /// ```
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Next<V> {
-    outlet: Outlet<V>,
+    reader: Reader<V>,
     /// Ended with the first value, or with this future.
     connection: Option<ScopedConnection>,
 }
@@ -64,9 +64,9 @@ where
     #[doc(alias = "BlockingQueuedConnection")]
     #[track_caller]
     pub fn next(&self) -> Next<T::Owned> {
-        let (feed, outlet) = feed(Keep::First);
-        let connection = self.connect_direct(move |value| feed.put(|| value.to_owned()));
-        Next { outlet, connection: Some(connection.scoped()) }
+        let (writer, reader) = buffer(Keep::First);
+        let connection = self.connect_direct(move |value| writer.put(|| value.to_owned()));
+        Next { reader, connection: Some(connection.scoped()) }
     }
 }
 
@@ -104,7 +104,7 @@ impl<V> Future for Next<V> {
     type Output = Option<V>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<V>> {
-        let value = self.outlet.poll_take(context);
+        let value = self.reader.poll_take(context);
         if value.is_ready() {
             self.connection = None;
         }

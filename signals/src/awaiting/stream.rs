@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use crate::awaiting::buffer::{Keep, Outlet, feed};
+use crate::awaiting::buffer::{Keep, Reader, buffer};
 use crate::connection::scoped::ScopedConnection;
 use crate::receiver::handle::Handle;
 use crate::signal::Signal;
@@ -52,7 +52,7 @@ use crate::signal::signal_ref::SignalRef;
 /// assert_eq!(smol::block_on(squares.collect::<Vec<_>>()), [1, 4, 9]);
 /// ```
 pub struct SignalStream<V> {
-    outlet: Outlet<V>,
+    reader: Reader<V>,
     connection: ScopedConnection,
 }
 
@@ -143,9 +143,9 @@ where
 
     #[track_caller]
     fn stream_keeping(&self, keep: Keep) -> SignalStream<T::Owned> {
-        let (feed, outlet) = feed(keep);
-        let connection = self.connect_direct(move |value| feed.put(|| value.to_owned()));
-        SignalStream { outlet, connection: connection.scoped() }
+        let (writer, reader) = buffer(keep);
+        let connection = self.connect_direct(move |value| writer.put(|| value.to_owned()));
+        SignalStream { reader, connection: connection.scoped() }
     }
 }
 
@@ -268,7 +268,7 @@ impl<V> SignalStream<V> {
     /// assert_eq!(values.poll_next(&mut context), Poll::Ready(Some(1)));
     /// ```
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<V>> {
-        self.outlet.poll_take(context)
+        self.reader.poll_take(context)
     }
 
     /// Returns how many values were dropped because nobody read them in time.
@@ -290,7 +290,7 @@ impl<V> SignalStream<V> {
     /// assert_eq!(values.missed(), 2);
     /// ```
     pub fn missed(&self) -> u64 {
-        self.outlet.missed()
+        self.reader.missed()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::thread::thread_state;
 use crate::unwind::drop_each;
 
 /// Slots that are to be dropped in their thread.
-pub(crate) enum Chore {
+pub(crate) enum Cleanup {
     /// One that another thread disconnected.
     Release(Arc<Link>),
     /// All that another thread disconnected together.
@@ -21,7 +21,7 @@ pub(crate) enum Chore {
     Remove(u32),
 }
 
-impl Post for Chore {
+impl Post for Cleanup {
     fn run(self: Box<Self>) {
         match *self {
             Self::Release(link) => link.owner().release(&link),

@@ -3,8 +3,8 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::connection::slot_counter::Census;
-use crate::slots::slot_state::Standing;
+use crate::connection::slot_counter::SlotCounter;
+use crate::slots::slot_state::SlotState;
 use crate::sync::{AtomicU32, Ordering, fence};
 
 /// One connection of a signal and a slot: whether the slot may still run.
@@ -14,8 +14,8 @@ use crate::sync::{AtomicU32, Ordering, fence};
 pub(crate) struct Link {
     /// The flags below and, in the low bits, how many blockers there are.
     state: AtomicU32,
-    /// The round of the owner's census in which the slot was connected.
-    round: u32,
+    /// The generation of the owner's counter in which the slot was connected.
+    generation: u32,
     /// The place in the order of all connections of the slot's thread.
     sequence: u64,
     location: &'static Location<'static>,
@@ -24,7 +24,7 @@ pub(crate) struct Link {
 
 /// How a slot wants to be called.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ConnectionType {
     /// At once on the slot's own thread, through its queue from others.
     Auto,
     /// At once on the slot's own thread, not at all from others.
@@ -36,7 +36,7 @@ pub(crate) enum Kind {
 /// Where the slots of one signal are kept together.
 pub(crate) trait Owner: Send + Sync {
     /// Returns the count of the connected slots.
-    fn census(&self) -> &Census;
+    fn counter(&self) -> &SlotCounter;
 
     /// Tells whether the signal still exists, and with it the thread of the slots.
     fn is_open(&self) -> bool;
@@ -59,19 +59,19 @@ pub(crate) trait Owner: Send + Sync {
 
 impl Link {
     pub(crate) fn new(
-        kind: Kind,
+        kind: ConnectionType,
         sequence: u64,
         location: &'static Location<'static>,
         owner: Arc<dyn Owner>,
     ) -> Self {
         let state = match kind {
-            Kind::Auto => 0,
-            Kind::Local => LOCAL,
-            Kind::Queued => QUEUED,
+            ConnectionType::Auto => 0,
+            ConnectionType::Local => LOCAL,
+            ConnectionType::Queued => QUEUED,
         };
         Self {
             state: AtomicU32::new(state),
-            round: owner.census().join(),
+            generation: owner.counter().add(),
             sequence,
             location,
             owner,
@@ -79,7 +79,7 @@ impl Link {
     }
 
     /// Gives up one handle to the connection.
-    pub(crate) fn give_up(self: Arc<Self>) {
+    pub(crate) fn drop_handle(self: Arc<Self>) {
         // This handle and the slot's: nobody else can get one any more.
         if Arc::strong_count(&self) == 2 {
             // Sees all that was done through the handles before they were given up.
@@ -118,7 +118,7 @@ impl Link {
         if state & ENDED != 0 {
             return false;
         }
-        self.owner.census().leave(self.round);
+        self.owner.counter().subtract(self.generation);
         true
     }
 
@@ -135,13 +135,13 @@ impl Link {
     }
 
     /// Returns what the slot has to know without its link.
-    pub(crate) fn own(&self) -> Standing {
+    pub(crate) fn unshared_state(&self) -> SlotState {
         let kind = match self.state.load(Ordering::Acquire) {
-            state if state & LOCAL != 0 => Kind::Local,
-            state if state & QUEUED != 0 => Kind::Queued,
-            _ => Kind::Auto,
+            state if state & LOCAL != 0 => ConnectionType::Local,
+            state if state & QUEUED != 0 => ConnectionType::Queued,
+            _ => ConnectionType::Auto,
         };
-        Standing::own(self.sequence, self.round, kind, self.is_ended())
+        SlotState::unshared(self.sequence, self.generation, kind, self.is_ended())
     }
 
     pub(crate) fn sequence(&self) -> u64 {
@@ -171,19 +171,20 @@ impl Link {
 
     /// Tells whether the slot was disconnected.
     pub(crate) fn is_ended(&self) -> bool {
-        self.state.load(Ordering::Acquire) & ENDED != 0 || !self.owner.census().is_round(self.round)
+        self.state.load(Ordering::Acquire) & ENDED != 0
+            || !self.owner.counter().is_current(self.generation)
     }
 
     /// Tells whether an emission on the slot's own thread calls it at once.
     #[inline]
-    pub(crate) fn is_callable(&self, census: &Census) -> bool {
-        self.state.load(Ordering::Relaxed) & !LOCAL == 0 && census.is_round(self.round)
+    pub(crate) fn is_callable(&self, counter: &SlotCounter) -> bool {
+        self.state.load(Ordering::Relaxed) & !LOCAL == 0 && counter.is_current(self.generation)
     }
 
     /// Tells whether a call that went through the queue may be made.
     pub(crate) fn is_deliverable(&self) -> bool {
         self.state.load(Ordering::Relaxed) & (ENDED | BLOCKERS) == 0
-            && self.owner.census().is_round(self.round)
+            && self.owner.counter().is_current(self.generation)
     }
 }
 

@@ -155,7 +155,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         if let Some(link) = self.link.take() {
-            link.give_up();
+            link.drop_handle();
         }
     }
 }

@@ -110,7 +110,7 @@ impl Future for Dispatch {
     type Output = Infallible;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Infallible> {
-        let Some(_running) = RunningLoop::begin() else { too_deep() };
+        let Some(_running) = RunningLoop::begin() else { refuse_poll() };
         self.run(context.waker(), BATCH);
         Poll::Pending
     }
@@ -121,8 +121,8 @@ impl Dispatch {
     #[doc(hidden)]
     pub fn listen(&mut self, waker: &Waker) {
         let Some(mailbox) = thread_state::mailbox() else { return };
-        let is_heard = |listening: &Listening| listening.waker.will_wake(waker);
-        if !self.listening.as_ref().is_some_and(is_heard) {
+        let is_registered = |listening: &Listening| listening.waker.will_wake(waker);
+        if !self.listening.as_ref().is_some_and(is_registered) {
             self.listening = Some(Listening::new(mailbox, waker));
         }
     }
@@ -142,7 +142,7 @@ impl Dispatch {
 
 #[cold]
 #[expect(clippy::panic, reason = "documented: whoever waits in the slot would wait for ever")]
-fn too_deep() -> ! {
+fn refuse_poll() -> ! {
     panic!("too many loops run inside each other in slots of this thread")
 }
 
@@ -155,14 +155,14 @@ struct Listening {
 
 impl Listening {
     fn new(mailbox: Arc<Mailbox>, waker: &Waker) -> Self {
-        let number = mailbox.arrival().add(waker);
+        let number = mailbox.wake_up().register(waker);
         Self { mailbox, number, waker: waker.clone() }
     }
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.mailbox.arrival().forget(self.number);
+        self.mailbox.wake_up().unregister(self.number);
     }
 }
 

@@ -58,7 +58,7 @@ impl ThreadQueue {
     /// ```
     #[must_use]
     pub fn current() -> Self {
-        let mailbox = thread_state::mailbox().unwrap_or_else(|| Arc::new(Mailbox::nowhere()));
+        let mailbox = thread_state::mailbox().unwrap_or_else(|| Arc::new(Mailbox::closed()));
         Self { mailbox }
     }
 

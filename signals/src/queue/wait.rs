@@ -68,12 +68,12 @@ pub(crate) fn wait_until(deadline: Instant, is_done: &dyn Fn() -> bool) -> bool 
 fn run_queue(deadline: Instant, is_done: &dyn Fn() -> bool) {
     let Some(mailbox) = thread_state::mailbox() else { return };
     while !is_done() && Instant::now() < deadline {
-        let arrival = mailbox.arrival().listen();
+        let listener = mailbox.wake_up().listen();
         // Listened first and looked then, so that no post comes in between.
         if thread_state::has_posts() {
             process_events();
         } else {
-            arrival.wait_deadline(deadline);
+            listener.wait_deadline(deadline);
         }
     }
 }

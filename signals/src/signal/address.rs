@@ -20,8 +20,8 @@ impl<T: ?Sized> Address<T> {
     }
 
     /// Returns the address of a thread that has ended.
-    pub(crate) fn nowhere() -> Self {
-        Self::new(Arc::new(Mailbox::nowhere()))
+    pub(crate) fn closed() -> Self {
+        Self::new(Arc::new(Mailbox::closed()))
     }
 
     pub(crate) fn set_poster(&self, poster: Poster<T>) {

@@ -1,6 +1,6 @@
 //! Blocking a signal for a while.
 
-use crate::slots::emission_flags::Detours;
+use crate::slots::emission_flags::EmissionFlags;
 
 /// Makes the emissions of a signal do nothing, until it is dropped.
 ///
@@ -25,22 +25,22 @@ use crate::slots::emission_flags::Detours;
 /// ```
 #[derive(Debug)]
 pub struct SignalBlocker<'a> {
-    detours: Option<&'a Detours>,
+    flags: Option<&'a EmissionFlags>,
 }
 
 impl<'a> SignalBlocker<'a> {
-    pub(crate) fn new(detours: Option<&'a Detours>) -> Self {
-        if let Some(detours) = detours {
-            detours.block();
+    pub(crate) fn new(flags: Option<&'a EmissionFlags>) -> Self {
+        if let Some(flags) = flags {
+            flags.block();
         }
-        Self { detours }
+        Self { flags }
     }
 }
 
 impl Drop for SignalBlocker<'_> {
     fn drop(&mut self) {
-        if let Some(detours) = self.detours {
-            detours.unblock();
+        if let Some(flags) = self.flags {
+            flags.unblock();
         }
     }
 }

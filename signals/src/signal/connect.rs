@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::connection::Connection;
-use crate::connection::link::Kind;
+use crate::connection::link::ConnectionType;
 use crate::queue::async_slots;
 use crate::receiver::Receiver;
 use crate::signal::Signal;
@@ -40,7 +40,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     #[track_caller]
     pub fn connect_local(&self, slot: impl Fn(&T) + 'static) -> Connection {
         let call = Repeated::new((), move |(): &(), value: &T| slot(value));
-        self.attach(Kind::Local, None, call, Location::caller())
+        self.attach(ConnectionType::Local, None, call, Location::caller())
     }
 
     /// Connects a slot that runs on the emitting thread, whichever that is.
@@ -155,7 +155,7 @@ where
         slot: impl Fn(&R::Strong, &T) + 'static,
     ) -> Connection {
         let call = Repeated::new(receiver, slot);
-        self.attach(Kind::Auto, Some(delivery::post), call, Location::caller())
+        self.attach(ConnectionType::Auto, Some(delivery::post), call, Location::caller())
     }
 
     /// Connects a slot that is called once: it is disconnected before it runs.
@@ -310,7 +310,7 @@ where
         slot: impl FnOnce(&R::Strong, &T) + 'static,
     ) -> Connection {
         let call = Once::new(receiver, slot);
-        self.attach(Kind::Auto, Some(delivery::post), call, Location::caller())
+        self.attach(ConnectionType::Auto, Some(delivery::post), call, Location::caller())
     }
 
     /// Connects a slot that always runs from the queue.
@@ -321,6 +321,6 @@ where
         slot: impl Fn(&R::Strong, &T) + 'static,
     ) -> Connection {
         let call = Repeated::new(receiver, slot);
-        self.attach(Kind::Queued, Some(delivery::post), call, Location::caller())
+        self.attach(ConnectionType::Queued, Some(delivery::post), call, Location::caller())
     }
 }

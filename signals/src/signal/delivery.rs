@@ -3,30 +3,30 @@
 use std::borrow::{Borrow, ToOwned};
 
 use crate::queue::delivery_guard::{Guarding, SharedSender};
-use crate::signal::target::Order;
+use crate::signal::target::Target;
 use crate::thread::mailbox::Post;
 
 /// Makes a post that carries a copy of `value`; kept as a plain function, so that an emission
 /// needs to know nothing about `T`.
 pub(crate) type Poster<T> =
-    fn(value: &T, order: Order<T>, sender: Option<&SharedSender>) -> Box<dyn Post>;
+    fn(value: &T, target: Target<T>, sender: Option<&SharedSender>) -> Box<dyn Post>;
 
 /// A value, where it goes, and what follows it for its sender: a guard or nothing.
 struct Delivery<T: ?Sized + ToOwned, G> {
     value: T::Owned,
-    order: Order<T>,
+    target: Target<T>,
     guard: G,
 }
 
 /// Returns a post that calls the slots of `order` with a copy of `value`.
-pub(crate) fn post<T>(value: &T, order: Order<T>, sender: Option<&SharedSender>) -> Box<dyn Post>
+pub(crate) fn post<T>(value: &T, target: Target<T>, sender: Option<&SharedSender>) -> Box<dyn Post>
 where
     T: ?Sized + ToOwned<Owned: Send> + 'static,
 {
     let value = value.to_owned();
     match sender.and_then(|sender| sender.guard(&value)) {
-        None => Box::new(Delivery::<T, ()> { value, order, guard: () }),
-        Some(guard) => Box::new(Delivery::<T, _> { value, order, guard }),
+        None => Box::new(Delivery::<T, ()> { value, target, guard: () }),
+        Some(guard) => Box::new(Delivery::<T, _> { value, target, guard }),
     }
 }
 
@@ -36,9 +36,9 @@ where
     G: Guarding,
 {
     fn run(mut self: Box<Self>) {
-        let Self { value, order, guard } = &mut *self;
-        if let Some(slots) = order.group.slots() {
-            guard.run(|| slots.deliver(order, (*value).borrow()));
+        let Self { value, target, guard } = &mut *self;
+        if let Some(slots) = target.group.slots() {
+            guard.run(|| slots.deliver(target, (*value).borrow()));
         }
     }
 

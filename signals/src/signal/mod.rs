@@ -7,14 +7,14 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use crate::connection::Connection;
-use crate::connection::link::Kind;
+use crate::connection::link::ConnectionType;
 use crate::queue::delivery_guard::SharedSender;
 use crate::signal::blocker::SignalBlocker;
 use crate::signal::delivery::Poster;
-use crate::signal::slot_group::Group;
+use crate::signal::slot_group::SlotGroup;
 use crate::slots::call::Call;
-use crate::slots::slot::Bound;
-use crate::slots::slot_state::Standing;
+use crate::slots::slot::ConnectedSlot;
+use crate::slots::slot_state::SlotState;
 use crate::sync::OnceLock;
 use crate::thread::slow_slots::Origin;
 
@@ -53,7 +53,7 @@ pub(crate) mod target;
 /// ```
 pub struct Signal<T: ?Sized> {
     /// The slots of the thread that connected first; they know those of the others.
-    first: OnceLock<Arc<Group<T>>>,
+    first: OnceLock<Arc<SlotGroup<T>>>,
     /// `Send` and `Sync` exactly when `T` is `Send`: values travel, but are never shared.
     value: PhantomData<Mutex<T>>,
 }
@@ -103,7 +103,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     #[doc(alias = "blockSignals")]
     #[must_use = "the signal is blocked until the blocker is dropped"]
     pub fn block(&self) -> SignalBlocker<'_> {
-        SignalBlocker::new(self.first().map(|first| first.detours()))
+        SignalBlocker::new(self.first().map(|first| first.flags()))
     }
 
     /// Tells whether a [`SignalBlocker`] makes emissions do nothing.
@@ -125,7 +125,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// ```
     #[doc(alias = "signalsBlocked")]
     pub fn is_blocked(&self) -> bool {
-        self.first.get().is_some_and(|first| first.detours().is_blocked())
+        self.first.get().is_some_and(|first| first.flags().is_blocked())
     }
 
     /// Calls the slots with `value`.
@@ -246,17 +246,20 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// Connects a slot of this thread.
     pub(crate) fn attach<C: Call<T> + 'static>(
         &self,
-        kind: Kind,
+        kind: ConnectionType,
         poster: Option<Poster<T>>,
         call: C,
         location: &'static Location<'static>,
     ) -> Connection {
-        let Some(group) = self.first().and_then(Group::of_this_thread) else {
+        let Some(group) = self.first().and_then(SlotGroup::of_this_thread) else {
             return Connection::default();
         };
         let link = group.link(kind, poster, location);
-        let slot =
-            Rc::new(Bound::new(Standing::shared(Arc::clone(&link)), call, Origin::new(location)));
+        let slot = Rc::new(ConnectedSlot::new(
+            SlotState::shared(Arc::clone(&link)),
+            call,
+            Origin::new(location),
+        ));
         group.attach(link, slot)
     }
 
@@ -276,12 +279,12 @@ impl<T: ?Sized + 'static> Signal<T> {
         self.first().map(|first| first.attach_direct(call, location)).unwrap_or_default()
     }
 
-    fn first(&self) -> Option<&Arc<Group<T>>> {
+    fn first(&self) -> Option<&Arc<SlotGroup<T>>> {
         if self.first.get().is_none()
-            && let Err(late) = self.first.set(Group::new().unwrap_or_else(Group::nowhere))
+            && let Err(late) = self.first.set(SlotGroup::new().unwrap_or_else(SlotGroup::closed))
         {
             // Another thread was quicker.
-            late.retire();
+            late.close();
         }
         self.first.get()
     }
@@ -296,7 +299,7 @@ impl<T: ?Sized> Default for Signal<T> {
 impl<T: ?Sized> Drop for Signal<T> {
     fn drop(&mut self) {
         if let Some(first) = self.first.get() {
-            first.retire();
+            first.close();
         }
     }
 }
@@ -309,7 +312,7 @@ impl<T: ?Sized> fmt::Debug for Signal<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_used = self.first.get().is_some();
         let mut debug = f.debug_struct("Signal");
-        let is_blocked = self.first.get().is_some_and(|first| first.detours().is_blocked());
+        let is_blocked = self.first.get().is_some_and(|first| first.flags().is_blocked());
         debug.field("is_used", &is_used).field("is_blocked", &is_blocked);
         debug.finish_non_exhaustive()
     }

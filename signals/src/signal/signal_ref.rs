@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::connection::Connection;
-use crate::connection::link::Kind;
+use crate::connection::link::ConnectionType;
 use crate::queue::async_slots;
 use crate::queue::delivery_guard::await_guarded;
 use crate::receiver::handle::Handle;
@@ -112,7 +112,7 @@ impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
     #[track_caller]
     pub fn connect_local(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
         let call = Repeated::new(Sender(self.sender), slot);
-        self.signal.attach(Kind::Local, None, call, Location::caller())
+        self.signal.attach(ConnectionType::Local, None, call, Location::caller())
     }
 
     /// Connects a slot that runs on the emitting thread, as [`Signal::connect_direct`].

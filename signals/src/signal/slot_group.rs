@@ -7,20 +7,20 @@ use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 
 use crate::connection::Connection;
-use crate::connection::cleanup::Chore;
-use crate::connection::link::{Kind, Link, Owner};
-use crate::connection::slot_counter::Census;
+use crate::connection::cleanup::Cleanup;
+use crate::connection::link::{ConnectionType, Link, Owner};
+use crate::connection::slot_counter::SlotCounter;
 use crate::queue::delivery_guard::SharedSender;
 use crate::signal::address::Address;
 use crate::signal::delivery::Poster;
-use crate::signal::target::Order;
+use crate::signal::target::Target;
 use crate::slots::any_slots::Slots;
 use crate::slots::call::Call;
 use crate::slots::direct::DirectList;
-use crate::slots::emission_flags::Detours;
+use crate::slots::emission_flags::EmissionFlags;
 use crate::slots::list::List;
 use crate::slots::slot::Slot;
-use crate::slots::slot_state::Standing;
+use crate::slots::slot_state::SlotState;
 use crate::sync::{Mutex, MutexGuard, OnceLock};
 use crate::thread::mailbox::Mailbox;
 use crate::thread::thread_state;
@@ -29,28 +29,28 @@ use crate::unwind::{DropLast, drop_each};
 /// Where the slots of one signal in one thread are, and how many there are.
 ///
 /// A signal points to its first group, which knows those in further threads.
-pub(crate) struct Group<T: ?Sized> {
+pub(crate) struct SlotGroup<T: ?Sized> {
     address: Arc<Address<T>>,
     index: u32,
-    detours: Detours,
-    census: Census,
-    rare: OnceLock<Box<Rare<T>>>,
+    flags: EmissionFlags,
+    counter: SlotCounter,
+    rare: OnceLock<Box<RareParts<T>>>,
 }
 
 /// What only first groups have, and most of them have not.
-struct Rare<T: ?Sized> {
+struct RareParts<T: ?Sized> {
     others: Mutex<Arc<Groups<T>>>,
     direct: OnceLock<Arc<DirectList<T>>>,
     /// The signal's sender, for queued calls to keep alive.
     sender: OnceLock<SharedSender>,
 }
 
-type Groups<T> = Vec<Arc<Group<T>>>;
+type Groups<T> = Vec<Arc<SlotGroup<T>>>;
 
 /// The groups in further threads at one moment; most signals have none.
 struct Others<T: ?Sized>(Option<Arc<Groups<T>>>);
 
-impl<T: ?Sized + 'static> Group<T> {
+impl<T: ?Sized + 'static> SlotGroup<T> {
     /// Makes a group for the calling thread, or none at the thread's very end.
     pub(crate) fn new() -> Option<Arc<Self>> {
         let address = thread_state::address()?;
@@ -58,13 +58,13 @@ impl<T: ?Sized + 'static> Group<T> {
     }
 
     /// Makes a group for no thread, to which the others can be added.
-    pub(crate) fn nowhere() -> Arc<Self> {
-        Arc::new(Self::at(Arc::new(Address::nowhere()), u32::MAX))
+    pub(crate) fn closed() -> Arc<Self> {
+        Arc::new(Self::at(Arc::new(Address::closed()), u32::MAX))
     }
 
     fn at(address: Arc<Address<T>>, index: u32) -> Self {
-        let (detours, census, rare) = (Detours::new(), Census::new(), OnceLock::new());
-        Self { address, index, detours, census, rare }
+        let (flags, counter, rare) = (EmissionFlags::new(), SlotCounter::new(), OnceLock::new());
+        Self { address, index, flags, counter, rare }
     }
 
     /// Returns the group of the calling thread; asked of the first group.
@@ -88,7 +88,7 @@ impl<T: ?Sized + 'static> Group<T> {
         location: &'static Location<'static>,
     ) -> Connection {
         let rare = self.rare.get_or_init(Box::default);
-        rare.direct.get_or_init(Arc::default).attach(call, location, &self.detours)
+        rare.direct.get_or_init(Arc::default).attach(call, location, &self.flags)
     }
 
     /// Has queued calls keep the sender alive that `sender` returns; asked of the first group.
@@ -104,17 +104,17 @@ impl<T: ?Sized + 'static> Group<T> {
     /// Makes the link of a slot of the calling thread, which is the group's own.
     pub(crate) fn link(
         self: &Arc<Self>,
-        kind: Kind,
+        kind: ConnectionType,
         poster: Option<Poster<T>>,
         location: &'static Location<'static>,
     ) -> Arc<Link> {
-        thread_state::run_chores(self.mailbox());
+        thread_state::run_cleanups(self.mailbox());
         if let Some(poster) = poster {
             self.address.set_poster(poster);
-            self.detours.open();
+            self.flags.accept_posts();
         }
-        if kind == Kind::Queued {
-            self.detours.add(Detours::QUEUED);
+        if kind == ConnectionType::Queued {
+            self.flags.add(EmissionFlags::QUEUED);
         }
         let sequence = self.mailbox().next_connection();
         let owner: Arc<dyn Owner> = Arc::<Self>::clone(self);
@@ -133,8 +133,8 @@ impl<T: ?Sized + 'static> Group<T> {
 
     /// Ends the connection of a slot of the calling thread, and drops the slot.
     #[cold]
-    pub(crate) fn disconnect(&self, slot: &Standing) {
-        if slot.end(&self.census) {
+    pub(crate) fn disconnect(&self, slot: &SlotState) {
+        if slot.end(&self.counter) {
             self.remove(slot.sequence());
         }
     }
@@ -144,11 +144,11 @@ impl<T: ?Sized + 'static> Group<T> {
     /// Not inlined, so that an emission without slots is nothing but a look.
     #[inline(never)]
     pub(crate) fn emit(self: &Arc<Self>, value: &T) {
-        if self.is_here() && self.detours.is_none() {
+        if self.is_here() && self.flags.are_clear() {
             if let Some(slots) = thread_state::slots::<T>(self.index) {
                 slots.call(self, value);
             }
-        } else if !self.detours.is_blocked() {
+        } else if !self.flags.is_blocked() {
             self.emit_everywhere(value);
         }
     }
@@ -181,7 +181,7 @@ impl<T: ?Sized + 'static> Group<T> {
         if let Some((list, entries)) = direct {
             list.call(&entries, value);
             if entries.is_empty() {
-                list.leave(&self.detours);
+                list.leave(&self.flags);
             }
         }
         if others.iter().any(|group| group.mailbox().is_closed()) {
@@ -199,12 +199,12 @@ impl<T: ?Sized + 'static> Group<T> {
         own: Option<&dyn Slots<T>>,
     ) {
         let mailbox = self.mailbox();
-        if !self.detours.is_open() || self.census.count() == 0 || mailbox.is_closed() {
+        if !self.flags.accepts_posts() || self.counter.count() == 0 || mailbox.is_closed() {
             return;
         }
         let Some(poster) = self.address.poster() else { return };
         let (group, last, only_queued) = (Arc::clone(self), mailbox.connections(), own.is_some());
-        let post = poster(value, Order { group, last, only_queued }, sender);
+        let post = poster(value, Target { group, last, only_queued }, sender);
         let Some(own) = own else {
             mailbox.push(post);
             return;
@@ -225,7 +225,7 @@ impl<T: ?Sized + 'static> Group<T> {
     fn look_for_queued(&self, slots: &dyn Slots<T>) -> bool {
         let has_queued = slots.has_queued();
         if !has_queued {
-            self.detours.remove(Detours::QUEUED);
+            self.flags.remove(EmissionFlags::QUEUED);
         }
         has_queued
     }
@@ -238,9 +238,9 @@ impl<T: ?Sized + 'static> Group<T> {
         let mut groups: Groups<T> = open.map(Arc::clone).collect();
         edit(&mut groups);
         if groups.is_empty() {
-            self.detours.remove(Detours::ELSEWHERE);
+            self.flags.remove(EmissionFlags::OTHER_THREADS);
         } else {
-            self.detours.add(Detours::ELSEWHERE);
+            self.flags.add(EmissionFlags::OTHER_THREADS);
         }
         let before = std::mem::replace(&mut *others, Arc::new(groups));
         drop(others);
@@ -252,7 +252,7 @@ impl<T: ?Sized + 'static> Group<T> {
         let others = self.others();
         let groups = || std::iter::once(self).chain(others.iter());
         // First all are disconnected, then dropped: what is connected meanwhile stays.
-        groups().for_each(|group| group.census.clear());
+        groups().for_each(|group| group.counter.clear());
         if let Some(direct) = self.rare.get().and_then(|rare| rare.direct.get()) {
             direct.drop_all();
         }
@@ -261,7 +261,7 @@ impl<T: ?Sized + 'static> Group<T> {
                 group.sweep();
             } else {
                 let owner: Arc<dyn Owner> = Arc::<Self>::clone(group);
-                group.mailbox().push(Box::new(Chore::Sweep(owner)));
+                group.mailbox().push(Box::new(Cleanup::Sweep(owner)));
             }
         }
     }
@@ -273,9 +273,9 @@ impl<T: ?Sized + 'static> Group<T> {
         for group in std::iter::once(self).chain(others.iter()) {
             let owner: Arc<dyn Owner> = Arc::<Self>::clone(group);
             if !group.is_here() {
-                group.mailbox().push(Box::new(Chore::Clear(owner, keep())));
+                group.mailbox().push(Box::new(Cleanup::Clear(owner, keep())));
             } else if thread_state::has_posts() {
-                thread_state::push(Box::new(Chore::Clear(owner, keep())));
+                thread_state::push(Box::new(Cleanup::Clear(owner, keep())));
             } else {
                 owner.clear();
             }
@@ -293,10 +293,10 @@ impl<T: ?Sized + 'static> Group<T> {
             if group.is_here() {
                 group.sweep();
             }
-            group.census.count()
+            group.counter.count()
         });
         let direct = self.rare.get().and_then(|rare| rare.direct.get());
-        counts.sum::<usize>() + direct.map_or(0, |list| list.census().count())
+        counts.sum::<usize>() + direct.map_or(0, |list| list.counter().count())
     }
 
     /// Returns the slots as they are now; asked in their thread.
@@ -311,21 +311,21 @@ impl<T: ?Sized + 'static> Group<T> {
     }
 }
 
-impl<T: ?Sized> Group<T> {
+impl<T: ?Sized> SlotGroup<T> {
     /// Drops all slots, because the signal is gone; queued calls are delivered before.
-    pub(crate) fn retire(&self) {
-        self.detours.orphan();
+    pub(crate) fn close(&self) {
+        self.flags.set_signal_dropped();
         // Dropped last: the rest is done even if that panics.
         let mut own = DropLast(None);
         if !self.is_here() {
-            self.mailbox().push(Box::new(Chore::Remove(self.index)));
+            self.mailbox().push(Box::new(Cleanup::Remove(self.index)));
         } else if thread_state::has_posts() {
-            thread_state::push(Box::new(Chore::Remove(self.index)));
+            thread_state::push(Box::new(Cleanup::Remove(self.index)));
         } else {
             own.0 = thread_state::remove(self.index);
         }
         for group in self.others().iter() {
-            group.retire();
+            group.close();
         }
         if let Some(direct) = self.rare.get().and_then(|rare| rare.direct.get()) {
             direct.drop_all();
@@ -333,12 +333,12 @@ impl<T: ?Sized> Group<T> {
     }
 
     #[inline]
-    pub(crate) fn census(&self) -> &Census {
-        &self.census
+    pub(crate) fn counter(&self) -> &SlotCounter {
+        &self.counter
     }
 
-    pub(crate) fn detours(&self) -> &Detours {
-        &self.detours
+    pub(crate) fn flags(&self) -> &EmissionFlags {
+        &self.flags
     }
 
     #[inline]
@@ -355,20 +355,20 @@ impl<T: ?Sized> Group<T> {
     }
 }
 
-impl<T: ?Sized + 'static> Owner for Group<T> {
-    fn census(&self) -> &Census {
-        &self.census
+impl<T: ?Sized + 'static> Owner for SlotGroup<T> {
+    fn counter(&self) -> &SlotCounter {
+        &self.counter
     }
 
     fn is_open(&self) -> bool {
-        !self.detours.is_orphan() && !self.mailbox().is_closed()
+        !self.flags.is_signal_dropped() && !self.mailbox().is_closed()
     }
 
     fn release(&self, link: &Arc<Link>) {
         if self.is_here() {
             self.remove(link.sequence());
         } else {
-            self.mailbox().push(Box::new(Chore::Release(Arc::clone(link))));
+            self.mailbox().push(Box::new(Cleanup::Release(Arc::clone(link))));
         }
     }
 
@@ -385,37 +385,37 @@ impl<T: ?Sized + 'static> Owner for Group<T> {
 
     fn sweep(&self) {
         let list = self.slots().map_or(List::Empty, Slots::into_list);
-        list.end_without_receiver(&self.census);
+        list.end_without_receiver(&self.counter);
         drop(list);
-        if self.detours.is_orphan() {
+        if self.flags.is_signal_dropped() {
             // A receiver may have dropped the signal just now, and the list is not its own any more.
             return;
         }
-        let ended = thread_state::edit::<T, _>(self.index, |list| list.remove_ended(&self.census));
+        let ended = thread_state::edit::<T, _>(self.index, |list| list.remove_ended(&self.counter));
         drop_each(ended.unwrap_or_default());
     }
 
     fn clear(&self) {
-        self.census.clear();
+        self.counter.clear();
         self.sweep();
     }
 }
 
-impl<T: ?Sized> Rare<T> {
+impl<T: ?Sized> RareParts<T> {
     fn lock_others(&self) -> MutexGuard<'_, Arc<Groups<T>>> {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T: ?Sized> Deref for Others<T> {
-    type Target = [Arc<Group<T>>];
+    type Target = [Arc<SlotGroup<T>>];
 
     fn deref(&self) -> &Self::Target {
         self.0.as_ref().map_or(&[], |groups| groups)
     }
 }
 
-impl<T: ?Sized> Default for Rare<T> {
+impl<T: ?Sized> Default for RareParts<T> {
     fn default() -> Self {
         Self { others: Mutex::default(), direct: OnceLock::new(), sender: OnceLock::new() }
     }

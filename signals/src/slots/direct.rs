@@ -4,10 +4,10 @@ use std::panic::Location;
 use std::sync::{Arc, PoisonError};
 
 use crate::connection::Connection;
-use crate::connection::link::{Kind, Link, Owner};
-use crate::connection::slot_counter::Census;
+use crate::connection::link::{ConnectionType, Link, Owner};
+use crate::connection::slot_counter::SlotCounter;
 use crate::slots::call::Call;
-use crate::slots::emission_flags::Detours;
+use crate::slots::emission_flags::EmissionFlags;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::thread::slow_slots::{Origin, watched};
 use crate::unwind::drop_each;
@@ -16,7 +16,7 @@ use crate::unwind::drop_each;
 ///
 /// The slots know their list, and the list its slots: whoever drops the signal clears the list.
 pub(crate) struct DirectList<T: ?Sized> {
-    census: Census,
+    counter: SlotCounter,
     connections: AtomicU64,
     entries: Mutex<Arc<Entries<T>>>,
 }
@@ -35,16 +35,16 @@ impl<T: ?Sized + 'static> DirectList<T> {
         self: &Arc<Self>,
         call: Arc<dyn Call<T> + Send + Sync>,
         location: &'static Location<'static>,
-        detours: &Detours,
+        flags: &EmissionFlags,
     ) -> Connection {
         let sequence = self.connections.fetch_add(1, Ordering::Relaxed);
         let owner: Arc<dyn Owner> = Arc::<Self>::clone(self);
         let mut entries = self.lock();
         // The count, the list and the flag change together: who ends all slots meanwhile finds this
         // one in all of them or in none.
-        let link = Arc::new(Link::new(Kind::Auto, sequence, location, owner));
+        let link = Arc::new(Link::new(ConnectionType::Auto, sequence, location, owner));
         Arc::make_mut(&mut entries).push(DirectEntry { link: Arc::clone(&link), call });
-        detours.add(Detours::DIRECT);
+        flags.add(EmissionFlags::DIRECT);
         let count = entries.len();
         drop(entries);
         if count >= SMALL && count.is_power_of_two() {
@@ -56,7 +56,7 @@ impl<T: ?Sized + 'static> DirectList<T> {
     /// Calls the slots of `entries` that are still connected.
     pub(crate) fn call(&self, entries: &Entries<T>, value: &T) {
         for entry in entries {
-            if entry.link.is_callable(&self.census) {
+            if entry.link.is_callable(&self.counter) {
                 let origin = Origin::new(entry.link.location());
                 watched(origin, || entry.call.call(value, &|| _ = entry.link.disconnect()));
             }
@@ -71,17 +71,17 @@ impl<T: ?Sized> DirectList<T> {
     }
 
     /// Lets emissions take the short way again, unless there are slots by now.
-    pub(crate) fn leave(&self, detours: &Detours) {
+    pub(crate) fn leave(&self, flags: &EmissionFlags) {
         let entries = self.lock();
         if entries.is_empty() {
-            detours.remove(Detours::DIRECT);
+            flags.remove(EmissionFlags::DIRECT);
         }
     }
 
     /// Disconnects and drops all slots.
     pub(crate) fn drop_all(&self) {
         let mut entries = self.lock();
-        self.census.clear();
+        self.counter.clear();
         let before = std::mem::take(&mut *entries);
         // The lock is let go first: dropping a slot runs user code.
         drop(entries);
@@ -94,8 +94,8 @@ impl<T: ?Sized> DirectList<T> {
 }
 
 impl<T: ?Sized + 'static> Owner for DirectList<T> {
-    fn census(&self) -> &Census {
-        &self.census
+    fn counter(&self) -> &SlotCounter {
+        &self.counter
     }
 
     fn is_open(&self) -> bool {
@@ -135,7 +135,11 @@ impl<T: ?Sized + 'static> Owner for DirectList<T> {
 
 impl<T: ?Sized> Default for DirectList<T> {
     fn default() -> Self {
-        Self { census: Census::new(), connections: AtomicU64::new(0), entries: Mutex::default() }
+        Self {
+            counter: SlotCounter::new(),
+            connections: AtomicU64::new(0),
+            entries: Mutex::default(),
+        }
     }
 }
 

@@ -6,20 +6,20 @@ use crate::sync::{AtomicU32, Ordering};
 ///
 /// The flags are below, and above them is how many blockers there are.
 #[derive(Debug)]
-pub(crate) struct Detours(AtomicU32);
+pub(crate) struct EmissionFlags(AtomicU32);
 
-impl Detours {
+impl EmissionFlags {
     /// The list has slots that are called through the queue.
     pub(crate) const QUEUED: u32 = 1;
     /// The signal has slots in other threads.
-    pub(crate) const ELSEWHERE: u32 = 2;
+    pub(crate) const OTHER_THREADS: u32 = 2;
     /// The signal has slots that run on any thread.
     pub(crate) const DIRECT: u32 = 4;
 
     /// Other threads may post to the slots; no reason in itself.
-    const OPEN: u32 = 8;
+    const ACCEPTS_POSTS: u32 = 8;
     /// The signal is gone; nobody can emit it any more.
-    const ORPHAN: u32 = 16;
+    const SIGNAL_DROPPED: u32 = 16;
     const BLOCKER: u32 = 32;
     const BLOCKERS: u32 = !(Self::BLOCKER - 1);
 
@@ -44,29 +44,29 @@ impl Detours {
     }
 
     /// Lets other threads post to the slots.
-    pub(crate) fn open(&self) {
-        if !self.is_open() {
-            self.add(Self::OPEN);
+    pub(crate) fn accept_posts(&self) {
+        if !self.accepts_posts() {
+            self.add(Self::ACCEPTS_POSTS);
         }
     }
 
     /// Notes that the signal is gone.
-    pub(crate) fn orphan(&self) {
-        self.add(Self::ORPHAN);
+    pub(crate) fn set_signal_dropped(&self) {
+        self.add(Self::SIGNAL_DROPPED);
     }
 
     /// Tells whether there is no reason.
     #[inline]
-    pub(crate) fn is_none(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & !Self::OPEN == 0
+    pub(crate) fn are_clear(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & !Self::ACCEPTS_POSTS == 0
     }
 
-    pub(crate) fn is_open(&self) -> bool {
-        self.0.load(Ordering::Acquire) & Self::OPEN != 0
+    pub(crate) fn accepts_posts(&self) -> bool {
+        self.0.load(Ordering::Acquire) & Self::ACCEPTS_POSTS != 0
     }
 
-    pub(crate) fn is_orphan(&self) -> bool {
-        self.0.load(Ordering::Acquire) & Self::ORPHAN != 0
+    pub(crate) fn is_signal_dropped(&self) -> bool {
+        self.0.load(Ordering::Acquire) & Self::SIGNAL_DROPPED != 0
     }
 
     pub(crate) fn is_blocked(&self) -> bool {

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use crate::connection::link::Link;
-use crate::connection::slot_counter::Census;
-use crate::slots::any_slots::Stored;
-use crate::slots::several_slots::Several;
+use crate::connection::slot_counter::SlotCounter;
+use crate::slots::any_slots::AnySlots;
+use crate::slots::several_slots::SlotVec;
 use crate::slots::slot::Slot;
 
 /// A list of slots that can be edited.
@@ -16,21 +16,21 @@ pub(crate) enum List<T: ?Sized> {
     Empty,
     /// Most signals have one slot.
     One(Rc<dyn Slot<T>>),
-    Several(Rc<Several<T>>),
+    Many(Rc<SlotVec<T>>),
 }
 
 impl<T: ?Sized + 'static> List<T> {
     /// Ends the connections of the slots whose receivers are gone.
-    pub(crate) fn end_without_receiver(&self, census: &Census) {
+    pub(crate) fn end_without_receiver(&self, counter: &SlotCounter) {
         for slot in self.slots().iter().filter(|slot| !slot.is_live()) {
-            slot.standing().end(census);
+            slot.state().end(counter);
         }
     }
 
     /// Tells whether the receiver of the slot with this place in the order of connections exists.
     pub(crate) fn is_live(&self, sequence: u64) -> bool {
         let slots = self.slots();
-        let place = slots.binary_search_by_key(&sequence, |slot| slot.standing().sequence());
+        let place = slots.binary_search_by_key(&sequence, |slot| slot.state().sequence());
         place.ok().and_then(|place| slots.get(place)).is_none_or(|slot| slot.is_live())
     }
 
@@ -39,9 +39,9 @@ impl<T: ?Sized + 'static> List<T> {
         match self {
             Self::Empty => *self = Self::One(slot),
             Self::One(first) => {
-                *self = Self::Several(Rc::new(Several::new(Rc::clone(first), slot)));
+                *self = Self::Many(Rc::new(SlotVec::new(Rc::clone(first), slot)));
             }
-            Self::Several(several) => return Rc::make_mut(several).push(slot),
+            Self::Many(slots) => return Rc::make_mut(slots).push(slot),
         }
         false
     }
@@ -49,14 +49,14 @@ impl<T: ?Sized + 'static> List<T> {
     /// Takes out the slot with this place in the order of connections.
     pub(crate) fn remove(&mut self, sequence: u64) -> Option<Rc<dyn Slot<T>>> {
         match self {
-            Self::One(slot) if slot.standing().sequence() == sequence => {
+            Self::One(slot) if slot.state().sequence() == sequence => {
                 let removed = Rc::clone(slot);
                 *self = Self::Empty;
                 Some(removed)
             }
-            Self::Several(several) => {
-                let removed = Rc::make_mut(several).remove(sequence);
-                if several.slots().is_empty() {
+            Self::Many(slots) => {
+                let removed = Rc::make_mut(slots).remove(sequence);
+                if slots.slots().is_empty() {
                     *self = Self::Empty;
                 }
                 removed
@@ -66,14 +66,14 @@ impl<T: ?Sized + 'static> List<T> {
     }
 
     /// Takes out all slots that are disconnected.
-    pub(crate) fn remove_ended(&mut self, census: &Census) -> Vec<Rc<dyn Slot<T>>> {
-        if self.slots().iter().all(|slot| slot.standing().is_ended(census)) {
+    pub(crate) fn remove_ended(&mut self, counter: &SlotCounter) -> Vec<Rc<dyn Slot<T>>> {
+        if self.slots().iter().all(|slot| slot.state().is_ended(counter)) {
             let removed = self.slots().to_vec();
             *self = Self::Empty;
             return removed;
         }
         match self {
-            Self::Several(several) => Rc::make_mut(several).remove_ended(census),
+            Self::Many(slots) => Rc::make_mut(slots).remove_ended(counter),
             _ => Vec::new(),
         }
     }
@@ -83,23 +83,21 @@ impl<T: ?Sized + 'static> List<T> {
         let slot = match self {
             Self::Empty => None,
             Self::One(slot) => Some(slot),
-            Self::Several(several) => {
-                Rc::get_mut(several).and_then(|several| several.find(link.sequence()))
-            }
+            Self::Many(slots) => Rc::get_mut(slots).and_then(|slots| slots.find(link.sequence())),
         };
         if let Some(slot) = slot.and_then(Rc::get_mut)
-            && slot.standing().sequence() == link.sequence()
+            && slot.state().sequence() == link.sequence()
         {
-            *slot.standing_mut() = link.own();
+            *slot.state_mut() = link.unshared_state();
         }
     }
 
     /// Returns the list as a thread stores it.
-    pub(crate) fn into_stored(self) -> Option<Rc<dyn Stored>> {
+    pub(crate) fn into_any(self) -> Option<Rc<dyn AnySlots>> {
         match self {
             Self::Empty => None,
             Self::One(slot) => Some(slot),
-            Self::Several(several) => Some(several),
+            Self::Many(slots) => Some(slots),
         }
     }
 
@@ -107,7 +105,7 @@ impl<T: ?Sized + 'static> List<T> {
         match self {
             Self::Empty => &[],
             Self::One(slot) => std::slice::from_ref(slot),
-            Self::Several(several) => several.slots(),
+            Self::Many(slots) => slots.slots(),
         }
     }
 }

@@ -4,18 +4,18 @@ use std::any::Any;
 use std::panic::Location;
 use std::rc::Rc;
 
-use crate::connection::slot_counter::Census;
-use crate::signal::slot_group::Group;
-use crate::signal::target::Order;
-use crate::slots::any_slots::{Slots, Stored, give};
+use crate::connection::slot_counter::SlotCounter;
+use crate::signal::slot_group::SlotGroup;
+use crate::signal::target::Target;
+use crate::slots::any_slots::{AnySlots, Slots, downcast_into};
 use crate::slots::list::List;
-use crate::slots::slot::{Bound, Slot};
-use crate::slots::slot_state::Standing;
+use crate::slots::slot::{ConnectedSlot, Slot};
+use crate::slots::slot_state::SlotState;
 use crate::thread::slow_slots::Origin;
 use crate::unwind::drop_each;
 
 /// More slots than one, or what is left of them, in the order of their connection.
-pub(crate) struct Several<T: ?Sized> {
+pub(crate) struct SlotVec<T: ?Sized> {
     slots: Vec<Rc<dyn Slot<T>>>,
     /// How many of these only keep the place of a slot that was taken out, so that taking out many
     /// does not move the others each time.
@@ -24,17 +24,17 @@ pub(crate) struct Several<T: ?Sized> {
     sweep_at: usize,
 }
 
-impl<T: ?Sized + 'static> Several<T> {
+impl<T: ?Sized + 'static> SlotVec<T> {
     pub(crate) fn new(first: Rc<dyn Slot<T>>, second: Rc<dyn Slot<T>>) -> Self {
-        let mut several = Self { slots: Vec::new(), vacant: 0, queued: 0, sweep_at: SMALL };
-        several.push(first);
-        several.push(second);
-        several
+        let mut slots = Self { slots: Vec::new(), vacant: 0, queued: 0, sweep_at: SMALL };
+        slots.push(first);
+        slots.push(second);
+        slots
     }
 
     /// Adds a slot; tells whether looking for dead slots is worth while.
     pub(crate) fn push(&mut self, slot: Rc<dyn Slot<T>>) -> bool {
-        self.queued += usize::from(slot.standing().is_queued());
+        self.queued += usize::from(slot.state().is_queued());
         self.slots.push(slot);
         self.slots.len() - self.vacant >= self.sweep_at
     }
@@ -44,8 +44,8 @@ impl<T: ?Sized + 'static> Several<T> {
             last
         } else {
             let slot = self.find(sequence)?;
-            let vacancy = Rc::new(Bound::new(
-                Standing::vacant(sequence),
+            let vacancy = Rc::new(ConnectedSlot::new(
+                SlotState::vacant(sequence),
                 (),
                 Origin::new(Location::caller()),
             ));
@@ -53,24 +53,24 @@ impl<T: ?Sized + 'static> Several<T> {
             self.vacant += 1;
             removed
         };
-        self.queued -= usize::from(removed.standing().is_queued());
+        self.queued -= usize::from(removed.state().is_queued());
         if 2 * self.vacant >= self.slots.len() {
-            self.slots.retain(|slot| !slot.standing().is_vacant());
+            self.slots.retain(|slot| !slot.state().is_vacant());
             self.vacant = 0;
         }
         Some(removed)
     }
 
-    pub(crate) fn remove_ended(&mut self, census: &Census) -> Vec<Rc<dyn Slot<T>>> {
-        let removed = self.slots.extract_if(.., |slot| slot.standing().is_ended(census)).collect();
+    pub(crate) fn remove_ended(&mut self, counter: &SlotCounter) -> Vec<Rc<dyn Slot<T>>> {
+        let removed = self.slots.extract_if(.., |slot| slot.state().is_ended(counter)).collect();
         self.vacant = 0;
-        self.queued = self.slots.iter().filter(|slot| slot.standing().is_queued()).count();
+        self.queued = self.slots.iter().filter(|slot| slot.state().is_queued()).count();
         self.sweep_at = SMALL.max(2 * self.slots.len());
         removed
     }
 
     pub(crate) fn find(&mut self, sequence: u64) -> Option<&mut Rc<dyn Slot<T>>> {
-        let key = |slot: &Rc<dyn Slot<T>>| slot.standing().sequence();
+        let key = |slot: &Rc<dyn Slot<T>>| slot.state().sequence();
         let place = self.slots.binary_search_by_key(&sequence, key).ok()?;
         self.slots.get_mut(place).filter(|slot| is_at(slot, sequence))
     }
@@ -80,13 +80,13 @@ impl<T: ?Sized + 'static> Several<T> {
     }
 }
 
-impl<T: ?Sized + 'static> Slots<T> for Several<T> {
-    fn call(&self, group: &Group<T>, value: &T) {
+impl<T: ?Sized + 'static> Slots<T> for SlotVec<T> {
+    fn call(&self, group: &SlotGroup<T>, value: &T) {
         self.slots.iter().for_each(|slot| slot.call(group, value));
     }
 
-    fn deliver(&self, order: &Order<T>, value: &T) {
-        self.slots.iter().for_each(|slot| slot.deliver(order, value));
+    fn deliver(&self, target: &Target<T>, value: &T) {
+        self.slots.iter().for_each(|slot| slot.deliver(target, value));
     }
 
     fn has_queued(&self) -> bool {
@@ -98,31 +98,31 @@ impl<T: ?Sized + 'static> Slots<T> for Several<T> {
     }
 
     fn into_list(self: Rc<Self>) -> List<T> {
-        List::Several(self)
+        List::Many(self)
     }
 }
 
-impl<T: ?Sized + 'static> Stored for Several<T> {
-    fn give(self: Rc<Self>, to: &mut dyn Any) {
-        give::<T, Self>(self, to);
+impl<T: ?Sized + 'static> AnySlots for SlotVec<T> {
+    fn downcast_into(self: Rc<Self>, to: &mut dyn Any) {
+        downcast_into::<T, Self>(self, to);
     }
 }
 
-impl<T: ?Sized> Clone for Several<T> {
+impl<T: ?Sized> Clone for SlotVec<T> {
     fn clone(&self) -> Self {
         let &Self { ref slots, vacant, queued, sweep_at } = self;
         Self { slots: slots.clone(), vacant, queued, sweep_at }
     }
 }
 
-impl<T: ?Sized> Drop for Several<T> {
+impl<T: ?Sized> Drop for SlotVec<T> {
     fn drop(&mut self) {
         drop_each(self.slots.drain(..));
     }
 }
 
 fn is_at<T: ?Sized>(slot: &Rc<dyn Slot<T>>, sequence: u64) -> bool {
-    slot.standing().sequence() == sequence && !slot.standing().is_vacant()
+    slot.state().sequence() == sequence && !slot.state().is_vacant()
 }
 
 /// Fewer slots are not swept.

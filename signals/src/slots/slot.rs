@@ -4,52 +4,52 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
-use crate::signal::slot_group::Group;
-use crate::signal::target::Order;
-use crate::slots::any_slots::{Slots, Stored, give};
+use crate::signal::slot_group::SlotGroup;
+use crate::signal::target::Target;
+use crate::slots::any_slots::{AnySlots, Slots, downcast_into};
 use crate::slots::call::Call;
 use crate::slots::list::List;
-use crate::slots::slot_state::Standing;
+use crate::slots::slot_state::SlotState;
 use crate::thread::slow_slots::{Origin, watched};
 
 /// A slot, as its list sees it.
 pub(crate) trait Slot<T: ?Sized>: Slots<T> {
-    fn standing(&self) -> &Standing;
+    fn state(&self) -> &SlotState;
 
-    fn standing_mut(&mut self) -> &mut Standing;
+    fn state_mut(&mut self) -> &mut SlotState;
 
     /// Tells whether the receiver still exists.
     fn is_live(&self) -> bool;
 }
 
 /// A slot whose function is of the type `C`.
-pub(crate) struct Bound<T: ?Sized, C> {
-    standing: Standing,
+pub(crate) struct ConnectedSlot<T: ?Sized, C> {
+    state: SlotState,
     call: C,
     origin: Origin,
     value: PhantomData<fn(&T)>,
 }
 
-impl<T: ?Sized, C> Bound<T, C> {
-    pub(crate) fn new(standing: Standing, call: C, origin: Origin) -> Self {
-        Self { standing, call, origin, value: PhantomData }
+impl<T: ?Sized, C> ConnectedSlot<T, C> {
+    pub(crate) fn new(state: SlotState, call: C, origin: Origin) -> Self {
+        Self { state, call, origin, value: PhantomData }
     }
 }
 
-impl<T: ?Sized + 'static, C: Call<T>> Bound<T, C> {
+impl<T: ?Sized + 'static, C: Call<T>> ConnectedSlot<T, C> {
     #[inline]
-    fn run(&self, group: &Group<T>, value: &T) {
-        watched(self.origin, || self.call.call(value, &|| group.disconnect(&self.standing)));
+    fn run(&self, group: &SlotGroup<T>, value: &T) {
+        watched(self.origin, || self.call.call(value, &|| group.disconnect(&self.state)));
     }
 }
 
-impl<T: ?Sized + 'static, C: Call<T> + 'static> Slot<T> for Bound<T, C> {
-    fn standing(&self) -> &Standing {
-        &self.standing
+impl<T: ?Sized + 'static, C: Call<T> + 'static> Slot<T> for ConnectedSlot<T, C> {
+    fn state(&self) -> &SlotState {
+        &self.state
     }
 
-    fn standing_mut(&mut self) -> &mut Standing {
-        &mut self.standing
+    fn state_mut(&mut self) -> &mut SlotState {
+        &mut self.state
     }
 
     fn is_live(&self) -> bool {
@@ -57,27 +57,27 @@ impl<T: ?Sized + 'static, C: Call<T> + 'static> Slot<T> for Bound<T, C> {
     }
 }
 
-impl<T: ?Sized + 'static, C: Call<T> + 'static> Slots<T> for Bound<T, C> {
-    fn call(&self, group: &Group<T>, value: &T) {
+impl<T: ?Sized + 'static, C: Call<T> + 'static> Slots<T> for ConnectedSlot<T, C> {
+    fn call(&self, group: &SlotGroup<T>, value: &T) {
         // Asked anew before each call: the slots before it may have disconnected it.
-        if self.standing.is_callable(group.census()) {
+        if self.state.is_callable(group.counter()) {
             self.run(group, value);
         }
     }
 
-    fn deliver(&self, order: &Order<T>, value: &T) {
-        let group = &order.group;
-        if order.is_for(&self.standing) && self.standing.is_deliverable(group.census()) {
+    fn deliver(&self, target: &Target<T>, value: &T) {
+        let group = &target.group;
+        if target.is_for(&self.state) && self.state.is_deliverable(group.counter()) {
             self.run(group, value);
         }
     }
 
     fn has_queued(&self) -> bool {
-        self.standing.is_queued()
+        self.state.is_queued()
     }
 
     fn queued_sender(&self) -> Option<Box<dyn Any>> {
-        if self.standing.is_queued() { self.call.sender() } else { None }
+        if self.state.is_queued() { self.call.sender() } else { None }
     }
 
     fn into_list(self: Rc<Self>) -> List<T> {
@@ -85,8 +85,8 @@ impl<T: ?Sized + 'static, C: Call<T> + 'static> Slots<T> for Bound<T, C> {
     }
 }
 
-impl<T: ?Sized + 'static, C: Call<T> + 'static> Stored for Bound<T, C> {
-    fn give(self: Rc<Self>, to: &mut dyn Any) {
-        give::<T, Self>(self, to);
+impl<T: ?Sized + 'static, C: Call<T> + 'static> AnySlots for ConnectedSlot<T, C> {
+    fn downcast_into(self: Rc<Self>, to: &mut dyn Any) {
+        downcast_into::<T, Self>(self, to);
     }
 }

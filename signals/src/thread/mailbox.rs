@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::PoisonError;
 
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
-use crate::thread::wake_up::Arrival;
+use crate::thread::wake_up::WakeUp;
 
 /// Where other threads leave posts for the thread it belongs to.
 pub(crate) struct Mailbox {
@@ -14,7 +14,7 @@ pub(crate) struct Mailbox {
     has_posts: AtomicBool,
     is_closed: AtomicBool,
     posts: Mutex<VecDeque<Box<dyn Post>>>,
-    arrival: Arrival,
+    wake_up: WakeUp,
 }
 
 /// Something that a thread is to do.
@@ -39,12 +39,12 @@ impl Mailbox {
             has_posts: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             posts: Mutex::default(),
-            arrival: Arrival::new(),
+            wake_up: WakeUp::new(),
         }
     }
 
     /// Returns the mailbox of a thread that has ended.
-    pub(crate) fn nowhere() -> Self {
+    pub(crate) fn closed() -> Self {
         let mailbox = Self::new(u64::MAX);
         mailbox.close();
         mailbox
@@ -97,7 +97,7 @@ impl Mailbox {
 
     /// Wakes those who wait for posts.
     pub(crate) fn wake(&self) {
-        self.arrival.notify();
+        self.wake_up.notify();
     }
 
     pub(crate) fn thread(&self) -> u64 {
@@ -116,8 +116,8 @@ impl Mailbox {
         self.is_closed.load(Ordering::Acquire)
     }
 
-    pub(crate) fn arrival(&self) -> &Arrival {
-        &self.arrival
+    pub(crate) fn wake_up(&self) -> &WakeUp {
+        &self.wake_up
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Box<dyn Post>>> {

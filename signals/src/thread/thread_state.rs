@@ -12,15 +12,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::signal::address::Address;
-use crate::slots::any_slots::{Slots, Stored};
+use crate::slots::any_slots::{AnySlots, Slots};
 use crate::slots::list::List;
 use crate::sync::thread_local;
 use crate::thread::mailbox::{Mailbox, Post, warn_of_backlog};
 use crate::unwind::drop_quietly;
 
 /// The slots and the queue of one thread.
-struct Home {
-    lists: RefCell<Lists>,
+struct ThreadState {
+    slots: RefCell<SlotTable>,
     inbox: RefCell<Inbox>,
     mailbox: OnceCell<Arc<Mailbox>>,
     /// An [`Address`] for each type of values that the thread has slots for.
@@ -28,8 +28,8 @@ struct Home {
 }
 
 /// The slot lists of a thread, each at the index that its group knows.
-struct Lists {
-    lists: Vec<Option<Rc<dyn Stored>>>,
+struct SlotTable {
+    slots: Vec<Option<Rc<dyn AnySlots>>>,
     free: Vec<u32>,
 }
 
@@ -53,44 +53,45 @@ pub(crate) fn thread() -> u64 {
 
 /// Returns the mailbox of the calling thread, or `None` at the thread's very end.
 pub(crate) fn mailbox() -> Option<Arc<Mailbox>> {
-    HOME.try_with(|home| {
-        let mailbox = home.mailbox.get_or_init(|| {
-            THREAD.set(NEXT_THREAD.fetch_add(1, Ordering::Relaxed));
-            Arc::new(Mailbox::new(thread()))
-        });
-        Arc::clone(mailbox)
-    })
-    .ok()
+    STATE
+        .try_with(|state| {
+            let mailbox = state.mailbox.get_or_init(|| {
+                THREAD.set(NEXT_THREAD.fetch_add(1, Ordering::Relaxed));
+                Arc::new(Mailbox::new(thread()))
+            });
+            Arc::clone(mailbox)
+        })
+        .ok()
 }
 
 /// Returns where calls with values of type `T` are posted to for the calling thread.
 pub(crate) fn address<T: ?Sized + 'static>() -> Option<Arc<Address<T>>> {
     let mailbox = mailbox()?;
-    let address = |home: &Home| {
-        let mut addresses = home.addresses.borrow_mut();
+    let address = |state: &ThreadState| {
+        let mut addresses = state.addresses.borrow_mut();
         let new = || -> Arc<dyn Any + Send + Sync> { Arc::new(Address::<T>::new(mailbox)) };
         Arc::clone(addresses.entry(TypeId::of::<T>()).or_insert_with(new))
     };
-    HOME.try_with(address).ok()?.downcast().ok()
+    STATE.try_with(address).ok()?.downcast().ok()
 }
 
 /// Makes room for a list of slots and returns its index.
 pub(crate) fn insert() -> Option<u32> {
-    HOME.try_with(|home| home.lists.borrow_mut().insert()).ok().flatten()
+    STATE.try_with(|state| state.slots.borrow_mut().insert()).ok().flatten()
 }
 
 /// Takes out the list of slots at `index`, to be dropped by the caller.
-pub(crate) fn remove(index: u32) -> Option<Rc<dyn Stored>> {
-    HOME.try_with(|home| home.lists.borrow_mut().remove(index)).ok().flatten()
+pub(crate) fn remove(index: u32) -> Option<Rc<dyn AnySlots>> {
+    STATE.try_with(|state| state.slots.borrow_mut().remove(index)).ok().flatten()
 }
 
 /// Returns the slots at `index` as they are now.
 #[expect(clippy::inline_always, reason = "emissions take ten instructions more without it")]
 #[inline(always)]
 pub(crate) fn slots<T: ?Sized + 'static>(index: u32) -> Option<Rc<dyn Slots<T>>> {
-    let stored = HOME.try_with(|home| home.lists.borrow().get(index)).ok()??;
+    let any = STATE.try_with(|state| state.slots.borrow().get(index)).ok()??;
     let mut slots = None;
-    stored.give(&mut slots);
+    any.downcast_into(&mut slots);
     slots
 }
 
@@ -101,12 +102,12 @@ pub(crate) fn edit<T: ?Sized + 'static, R>(
     index: u32,
     edit: impl FnOnce(&mut List<T>) -> R,
 ) -> Option<R> {
-    let edit = |home: &Home| {
-        let mut lists = home.lists.borrow_mut();
-        let place = lists.get_mut(index)?;
+    let edit = |state: &ThreadState| {
+        let mut table = state.slots.borrow_mut();
+        let place = table.get_mut(index)?;
         let mut slots: Option<Rc<dyn Slots<T>>> = None;
-        if let Some(stored) = place {
-            Rc::clone(stored).give(&mut slots);
+        if let Some(any) = place {
+            Rc::clone(any).downcast_into(&mut slots);
             // There are none if a later signal has the place, with values of another type.
             slots.as_ref()?;
         }
@@ -114,10 +115,10 @@ pub(crate) fn edit<T: ?Sized + 'static, R>(
         *place = None;
         let mut list = slots.map_or(List::Empty, Slots::into_list);
         let edited = edit(&mut list);
-        *place = list.into_stored();
+        *place = list.into_any();
         Some(edited)
     };
-    HOME.try_with(edit).ok().flatten()
+    STATE.try_with(edit).ok().flatten()
 }
 
 /// Puts a post of the calling thread into its own queue, behind all that came before.
@@ -135,15 +136,15 @@ pub(crate) fn push_keeping(post: Box<dyn Post>, kept: Kept) {
 }
 
 fn push_with(post: Box<dyn Post>, keep: impl FnOnce(&mut Inbox)) {
-    let push = |home: &Home| {
-        let mailbox = home.mailbox.get()?;
-        let mut inbox = home.inbox.borrow_mut();
+    let push = |state: &ThreadState| {
+        let mailbox = state.mailbox.get()?;
+        let mut inbox = state.inbox.borrow_mut();
         inbox.fetch(mailbox);
         keep(&mut inbox);
         inbox.posts.push_back(post);
         Some((inbox.posts.len(), Arc::clone(mailbox)))
     };
-    if let Ok(Some((pending, mailbox))) = HOME.try_with(push) {
+    if let Ok(Some((pending, mailbox))) = STATE.try_with(push) {
         if pending == 1 {
             mailbox.wake();
         }
@@ -153,11 +154,11 @@ fn push_with(post: Box<dyn Post>, keep: impl FnOnce(&mut Inbox)) {
 
 /// Tells whether posts are waiting in the calling thread's queue.
 pub(crate) fn has_posts() -> bool {
-    let has_posts = |home: &Home| {
-        !home.inbox.borrow().posts.is_empty()
-            || home.mailbox.get().is_some_and(|mailbox| mailbox.has_posts())
+    let has_posts = |state: &ThreadState| {
+        !state.inbox.borrow().posts.is_empty()
+            || state.mailbox.get().is_some_and(|mailbox| mailbox.has_posts())
     };
-    HOME.try_with(has_posts).unwrap_or(false)
+    STATE.try_with(has_posts).unwrap_or(false)
 }
 
 /// Runs the posts that are in the queue now, `limit` of them at most; returns how many ran slots.
@@ -196,9 +197,9 @@ pub(crate) fn drop_posts() {
 
 /// Returns the number of the post behind those that are in the queue now, `limit` of them at most.
 fn queue_end(limit: u64) -> u64 {
-    let end = HOME.try_with(|home| {
-        let mut inbox = home.inbox.borrow_mut();
-        if let Some(mailbox) = home.mailbox.get() {
+    let end = STATE.try_with(|state| {
+        let mut inbox = state.inbox.borrow_mut();
+        if let Some(mailbox) = state.mailbox.get() {
             inbox.fetch(mailbox);
         }
         inbox.end().min(inbox.taken.saturating_add(limit))
@@ -207,33 +208,33 @@ fn queue_end(limit: u64) -> u64 {
 }
 
 /// Drops what other threads disconnected, as far as no queued call comes first.
-pub(crate) fn run_chores(mailbox: &Mailbox) {
+pub(crate) fn run_cleanups(mailbox: &Mailbox) {
     if !mailbox.has_posts() {
         return;
     }
-    let fetched = HOME.try_with(|home| home.inbox.borrow_mut().fetch(mailbox));
+    let fetched = STATE.try_with(|state| state.inbox.borrow_mut().fetch(mailbox));
     if fetched.is_err() {
         return;
     }
-    let is_chore = |inbox: &Inbox| inbox.posts.front().is_some_and(|post| !post.runs_slots());
-    while let Some(post) = take(&mut None, is_chore) {
+    let is_cleanup = |inbox: &Inbox| inbox.posts.front().is_some_and(|post| !post.runs_slots());
+    while let Some(post) = take(&mut None, is_cleanup) {
         post.run();
     }
 }
 
 /// Takes the first post if `wanted` says so; what it keeps is put into `kept`.
 fn take(kept: &mut Option<Kept>, wanted: impl FnOnce(&Inbox) -> bool) -> Option<Box<dyn Post>> {
-    let take = |home: &Home| {
-        let mut inbox = home.inbox.borrow_mut();
+    let take = |state: &ThreadState| {
+        let mut inbox = state.inbox.borrow_mut();
         if wanted(&inbox) { inbox.take(kept) } else { None }
     };
-    HOME.try_with(take).ok().flatten()
+    STATE.try_with(take).ok().flatten()
 }
 
-impl Home {
+impl ThreadState {
     const fn new() -> Self {
         Self {
-            lists: RefCell::new(Lists { lists: Vec::new(), free: Vec::new() }),
+            slots: RefCell::new(SlotTable { slots: Vec::new(), free: Vec::new() }),
             inbox: RefCell::new(Inbox { posts: VecDeque::new(), kept: VecDeque::new(), taken: 0 }),
             mailbox: OnceCell::new(),
             addresses: RefCell::new(BTreeMap::new()),
@@ -241,7 +242,7 @@ impl Home {
     }
 }
 
-impl Drop for Home {
+impl Drop for ThreadState {
     fn drop(&mut self) {
         if let Some(mailbox) = self.mailbox.get() {
             // The posts are dropped here, after the mailbox has let go of its lock.
@@ -250,33 +251,33 @@ impl Drop for Home {
         let inbox = self.inbox.get_mut();
         drop_quietly(mem::take(&mut inbox.posts));
         drop_quietly(mem::take(&mut inbox.kept));
-        drop_quietly(mem::take(&mut self.lists.get_mut().lists));
+        drop_quietly(mem::take(&mut self.slots.get_mut().slots));
     }
 }
 
-impl Lists {
+impl SlotTable {
     fn insert(&mut self) -> Option<u32> {
         if let Some(index) = self.free.pop() {
             return Some(index);
         }
-        let index = u32::try_from(self.lists.len()).ok()?;
-        self.lists.push(None);
+        let index = u32::try_from(self.slots.len()).ok()?;
+        self.slots.push(None);
         Some(index)
     }
 
-    fn remove(&mut self, index: u32) -> Option<Rc<dyn Stored>> {
-        let list = self.lists.get_mut(index as usize)?;
+    fn remove(&mut self, index: u32) -> Option<Rc<dyn AnySlots>> {
+        let list = self.slots.get_mut(index as usize)?;
         self.free.push(index);
         list.take()
     }
 
     #[inline]
-    fn get(&self, index: u32) -> Option<Rc<dyn Stored>> {
-        self.lists.get(index as usize)?.clone()
+    fn get(&self, index: u32) -> Option<Rc<dyn AnySlots>> {
+        self.slots.get(index as usize)?.clone()
     }
 
-    fn get_mut(&mut self, index: u32) -> Option<&mut Option<Rc<dyn Stored>>> {
-        self.lists.get_mut(index as usize)
+    fn get_mut(&mut self, index: u32) -> Option<&mut Option<Rc<dyn AnySlots>>> {
+        self.slots.get_mut(index as usize)
     }
 }
 
@@ -317,7 +318,7 @@ impl Inbox {
 thread_local! {
     /// Never dropped, so that it can be asked for at any time.
     static THREAD: Cell<u64> = const { Cell::new(0) };
-    static HOME: Home = const { Home::new() };
+    static STATE: ThreadState = const { ThreadState::new() };
 }
 
 static NEXT_THREAD: AtomicU64 = AtomicU64::new(1);

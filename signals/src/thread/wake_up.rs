@@ -6,7 +6,7 @@ use std::task::Waker;
 use crate::sync::{Event, EventListener, Mutex, MutexGuard};
 
 /// Those who wait for posts: futures, and threads that sleep.
-pub(crate) struct Arrival {
+pub(crate) struct WakeUp {
     wakers: Mutex<Wakers>,
     sleepers: Event,
 }
@@ -21,13 +21,13 @@ struct Wakers {
     next_number: u64,
 }
 
-impl Arrival {
+impl WakeUp {
     pub(crate) fn new() -> Self {
         Self { wakers: Mutex::default(), sleepers: Event::new() }
     }
 
-    /// Wakes `waker` at each arrival from now on, until the number is forgotten.
-    pub(crate) fn add(&self, waker: &Waker) -> u64 {
+    /// Wakes `waker` at each post from now on, until the number is unregistered.
+    pub(crate) fn register(&self, waker: &Waker) -> u64 {
         let waker = waker.clone();
         let mut wakers = self.lock();
         let number = wakers.next_number;
@@ -37,7 +37,7 @@ impl Arrival {
     }
 
     /// Wakes the waker of this number no more.
-    pub(crate) fn forget(&self, number: u64) {
+    pub(crate) fn unregister(&self, number: u64) {
         let mut wakers = self.lock();
         let others = wakers.list.iter().filter(|waker| waker.0 != number).cloned().collect();
         let before = std::mem::replace(&mut wakers.list, Arc::new(others));
@@ -45,7 +45,7 @@ impl Arrival {
         drop(before);
     }
 
-    /// Returns what lets a thread sleep until the next arrival.
+    /// Returns what lets a thread sleep until the next post.
     pub(crate) fn listen(&self) -> EventListener {
         self.sleepers.listen()
     }
