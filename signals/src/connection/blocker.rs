@@ -29,12 +29,55 @@ pub struct ConnectionBlocker {
     connection: Connection,
 }
 
-impl ConnectionBlocker {
-    pub(crate) fn new(connection: Connection) -> Self {
-        if let Some(link) = connection.link() {
+impl Connection {
+    /// Keeps the slot from being called until the returned blocker is dropped.
+    ///
+    /// The slot is called again when no blocker is left. A queued call that is due meanwhile is
+    /// lost.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: `QObject::blockSignals()` of the receiver blocks what it emits, not its
+    /// slots.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let connection = changed.connect(|value| println!("the user chose {value}"));
+    ///
+    /// let blocker = connection.block();
+    /// changed.emit(&1);
+    /// drop(blocker);
+    /// changed.emit(&2);
+    /// ```
+    #[must_use = "the slot is blocked until the blocker is dropped"]
+    pub fn block(&self) -> ConnectionBlocker {
+        if let Some(link) = self.link() {
             link.block();
         }
-        Self { connection }
+        ConnectionBlocker { connection: self.clone() }
+    }
+
+    /// Tells whether a [`ConnectionBlocker`] keeps the slot from being called.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart. `QObject::signalsBlocked()` is about all signals of an object.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let connection = Signal::<i32>::new().connect(|_| {});
+    /// let _blocker = connection.block();
+    /// assert!(connection.is_blocked());
+    /// ```
+    pub fn is_blocked(&self) -> bool {
+        self.link().is_some_and(|link| link.is_blocked())
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::connection::blocker::ConnectionBlocker;
 use crate::connection::link::Link;
 
 pub(crate) mod blocker;
@@ -74,34 +73,6 @@ impl Connection {
         self.link.as_ref().is_some_and(Link::disconnect)
     }
 
-    /// Keeps the slot from being called until the returned blocker is dropped.
-    ///
-    /// The slot is called again when no blocker is left. A queued call that is due meanwhile is
-    /// lost.
-    ///
-    /// # Qt
-    ///
-    /// Qt has no counterpart: `QObject::blockSignals()` of the receiver blocks what it emits, not its
-    /// slots.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::Signal;
-    ///
-    /// let changed = Signal::<i32>::new();
-    /// let connection = changed.connect(|value| println!("the user chose {value}"));
-    ///
-    /// let blocker = connection.block();
-    /// changed.emit(&1);
-    /// drop(blocker);
-    /// changed.emit(&2);
-    /// ```
-    #[must_use = "the slot is blocked until the blocker is dropped"]
-    pub fn block(&self) -> ConnectionBlocker {
-        ConnectionBlocker::new(self.clone())
-    }
-
     /// Tells whether the slot would be called.
     ///
     /// It is not connected any more when it was disconnected, when the receiver or the signal is
@@ -130,25 +101,6 @@ impl Connection {
     /// code.
     pub(crate) fn is_open(&self) -> bool {
         self.link.as_ref().is_some_and(|link| link.is_connected())
-    }
-
-    /// Tells whether a [`ConnectionBlocker`] keeps the slot from being called.
-    ///
-    /// # Qt
-    ///
-    /// Qt has no counterpart. `QObject::signalsBlocked()` is about all signals of an object.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::Signal;
-    ///
-    /// let connection = Signal::<i32>::new().connect(|_| {});
-    /// let _blocker = connection.block();
-    /// assert!(connection.is_blocked());
-    /// ```
-    pub fn is_blocked(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.is_blocked())
     }
 }
 

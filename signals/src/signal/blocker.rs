@@ -1,5 +1,6 @@
 //! Blocking a signal for a while.
 
+use crate::signal::Signal;
 use crate::slots::emission_flags::EmissionFlags;
 
 /// Makes the emissions of a signal do nothing, until it is dropped.
@@ -28,12 +29,56 @@ pub struct SignalBlocker<'a> {
     flags: Option<&'a EmissionFlags>,
 }
 
-impl<'a> SignalBlocker<'a> {
-    pub(crate) fn new(flags: Option<&'a EmissionFlags>) -> Self {
+impl<T: ?Sized + 'static> Signal<T> {
+    /// Makes emissions do nothing until the returned blocker is dropped.
+    ///
+    /// # Qt
+    ///
+    /// `QSignalBlocker` and `QObject::blockSignals()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// changed.connect(|value| println!("now {value}"));
+    ///
+    /// let blocker = changed.block();
+    /// changed.emit(&1);
+    /// drop(blocker);
+    /// changed.emit(&2);
+    /// ```
+    #[doc(alias = "blockSignals")]
+    #[must_use = "the signal is blocked until the blocker is dropped"]
+    pub fn block(&self) -> SignalBlocker<'_> {
+        let flags = self.first().map(|first| first.flags());
         if let Some(flags) = flags {
             flags.block();
         }
-        Self { flags }
+        SignalBlocker { flags }
+    }
+
+    /// Tells whether a [`SignalBlocker`] makes emissions do nothing.
+    ///
+    /// # Qt
+    ///
+    /// `QObject::signalsBlocked()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork_signals::Signal;
+    ///
+    /// let changed = Signal::<i32>::new();
+    /// let blocker = changed.block();
+    /// assert!(changed.is_blocked());
+    /// drop(blocker);
+    /// assert!(!changed.is_blocked());
+    /// ```
+    #[doc(alias = "signalsBlocked")]
+    pub fn is_blocked(&self) -> bool {
+        self.first.get().is_some_and(|first| first.flags().is_blocked())
     }
 }
 

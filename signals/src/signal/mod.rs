@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex};
 use crate::connection::Connection;
 use crate::connection::link::ConnectionType;
 use crate::queue::delivery_guard::SharedSender;
-use crate::signal::blocker::SignalBlocker;
 use crate::signal::delivery::Poster;
 use crate::signal::slot_group::SlotGroup;
 use crate::slots::call::Call;
@@ -81,53 +80,6 @@ impl<T: ?Sized> Signal<T> {
 }
 
 impl<T: ?Sized + 'static> Signal<T> {
-    /// Makes emissions do nothing until the returned blocker is dropped.
-    ///
-    /// # Qt
-    ///
-    /// `QSignalBlocker` and `QObject::blockSignals()`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::Signal;
-    ///
-    /// let changed = Signal::<i32>::new();
-    /// changed.connect(|value| println!("now {value}"));
-    ///
-    /// let blocker = changed.block();
-    /// changed.emit(&1);
-    /// drop(blocker);
-    /// changed.emit(&2);
-    /// ```
-    #[doc(alias = "blockSignals")]
-    #[must_use = "the signal is blocked until the blocker is dropped"]
-    pub fn block(&self) -> SignalBlocker<'_> {
-        SignalBlocker::new(self.first().map(|first| first.flags()))
-    }
-
-    /// Tells whether a [`SignalBlocker`] makes emissions do nothing.
-    ///
-    /// # Qt
-    ///
-    /// `QObject::signalsBlocked()`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::Signal;
-    ///
-    /// let changed = Signal::<i32>::new();
-    /// let blocker = changed.block();
-    /// assert!(changed.is_blocked());
-    /// drop(blocker);
-    /// assert!(!changed.is_blocked());
-    /// ```
-    #[doc(alias = "signalsBlocked")]
-    pub fn is_blocked(&self) -> bool {
-        self.first.get().is_some_and(|first| first.flags().is_blocked())
-    }
-
     /// Calls the slots with `value`.
     ///
     /// The slots of this thread have run when it returns, in the order in which they were
