@@ -4,7 +4,6 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::connection::slot_counter::SlotCounter;
-use crate::slots::slot_state::SlotState;
 use crate::sync::{AtomicU32, Ordering, fence};
 
 /// One connection of a signal and a slot: whether the slot may still run.
@@ -134,22 +133,24 @@ impl Link {
         &self.owner
     }
 
-    /// Returns what the slot has to know without its link.
-    pub(crate) fn unshared_state(&self) -> SlotState {
-        let kind = match self.state.load(Ordering::Acquire) {
-            state if state & LOCAL != 0 => ConnectionType::Local,
-            state if state & QUEUED != 0 => ConnectionType::Queued,
-            _ => ConnectionType::Auto,
-        };
-        SlotState::unshared(self.sequence, self.generation, kind, self.is_ended())
-    }
-
     pub(crate) fn sequence(&self) -> u64 {
         self.sequence
     }
 
     pub(crate) fn location(&self) -> &'static Location<'static> {
         self.location
+    }
+
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    pub(crate) fn kind(&self) -> ConnectionType {
+        match self.state.load(Ordering::Acquire) {
+            state if state & LOCAL != 0 => ConnectionType::Local,
+            state if state & QUEUED != 0 => ConnectionType::Queued,
+            _ => ConnectionType::Auto,
+        }
     }
 
     pub(crate) fn is_queued(&self) -> bool {

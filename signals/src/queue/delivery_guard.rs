@@ -7,8 +7,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-use crate::receiver::handle::Handle;
-
 /// Follows one queued call, or one run of an async slot, for the sender of the signal.
 ///
 /// It is made when the call is queued and dropped when the call is over: the slot has returned, the
@@ -127,29 +125,6 @@ pub struct SharedSender {
 type MakeGuard = dyn Fn(&dyn Any) -> Option<Box<dyn DeliveryGuard + Send>> + Send + Sync;
 
 impl SharedSender {
-    /// Returns a sender that lives until its queued calls are over.
-    ///
-    /// # Qt
-    ///
-    /// Qt has no counterpart.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    ///
-    /// use slotwork_signals::SharedSender;
-    ///
-    /// let sender = SharedSender::new(&Arc::new("sender"));
-    /// ```
-    pub fn new<H: Handle<Weak: Send + Sync> + Send>(handle: &H) -> Self {
-        let weak = handle.downgrade();
-        Self::with_guard(move |_value| {
-            let guard: Box<dyn DeliveryGuard + Send> = Box::new(Alive(H::upgrade(&weak)?));
-            Some(guard)
-        })
-    }
-
     /// Returns a sender whose queued calls have a guard of its own kind.
     ///
     /// `guard` gets the value that the call carries, an owned one such as a `String` of a
@@ -199,11 +174,6 @@ impl fmt::Debug for SharedSender {
         f.debug_struct("SharedSender").finish_non_exhaustive()
     }
 }
-
-/// Keeps a sender alive.
-struct Alive<H>(H);
-
-impl<H> DeliveryGuard for Alive<H> {}
 
 /// What follows a call from the queue on: a guard, or nothing.
 pub(crate) trait Guarding: Send {

@@ -3,7 +3,7 @@
 use std::rc::{self, Rc};
 use std::sync::{self, Arc};
 
-use crate::queue::delivery_guard::SharedSender;
+use crate::queue::delivery_guard::{DeliveryGuard, SharedSender};
 
 /// A cheap handle to an object that signals and slots can hold weakly.
 ///
@@ -181,3 +181,34 @@ impl<R: ?Sized + Send + Sync + 'static> Handle for Arc<R> {
         Some(SharedSender::new(self))
     }
 }
+
+// In this file, because `Handle` names the type: the two files import each other in one direction.
+impl SharedSender {
+    /// Returns a sender that lives until its queued calls are over.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use slotwork_signals::SharedSender;
+    ///
+    /// let sender = SharedSender::new(&Arc::new("sender"));
+    /// ```
+    pub fn new<H: Handle<Weak: Send + Sync> + Send>(handle: &H) -> Self {
+        let weak = handle.downgrade();
+        Self::with_guard(move |_value| {
+            let guard: Box<dyn DeliveryGuard + Send> = Box::new(Alive(H::upgrade(&weak)?));
+            Some(guard)
+        })
+    }
+}
+
+/// Keeps a sender alive.
+struct Alive<H>(H);
+
+impl<H> DeliveryGuard for Alive<H> {}

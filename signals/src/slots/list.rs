@@ -7,6 +7,7 @@ use crate::connection::slot_counter::SlotCounter;
 use crate::slots::any_slots::AnySlots;
 use crate::slots::several_slots::SlotVec;
 use crate::slots::slot::Slot;
+use crate::slots::slot_state::SlotState;
 
 /// A list of slots that can be edited.
 ///
@@ -88,7 +89,7 @@ impl<T: ?Sized + 'static> List<T> {
         if let Some(slot) = slot.and_then(Rc::get_mut)
             && slot.state().sequence() == link.sequence()
         {
-            *slot.state_mut() = link.unshared_state();
+            *slot.state_mut() = SlotState::unshared(link);
         }
     }
 

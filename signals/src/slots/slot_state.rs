@@ -40,21 +40,22 @@ impl SlotState {
         }
     }
 
-    pub(crate) fn unshared(
-        sequence: u64,
-        generation: u32,
-        kind: ConnectionType,
-        is_ended: bool,
-    ) -> Self {
-        let kind = match kind {
+    /// Returns the state of a slot that parts with its link.
+    pub(crate) fn unshared(link: &Link) -> Self {
+        let is_ended = link.is_ended();
+        let kind = match link.kind() {
             ConnectionType::Auto => 0,
             ConnectionType::Local => LOCAL,
             ConnectionType::Queued => QUEUED,
         };
         let flags = if is_ended { kind | ENDED } else { kind };
-        let generation =
-            if flags & (ENDED | QUEUED) == 0 { generation } else { generation | NO_GENERATION };
-        Self::Unshared { flags: Cell::new(flags), generation: Cell::new(generation), sequence }
+        let is_callable = flags & (ENDED | QUEUED) == 0;
+        let generation = link.generation() | if is_callable { 0 } else { NO_GENERATION };
+        Self::Unshared {
+            flags: Cell::new(flags),
+            generation: Cell::new(generation),
+            sequence: link.sequence(),
+        }
     }
 
     /// Ends the connection, keeping the slot; tells whether this call did it.
