@@ -1,10 +1,14 @@
 //! The state that a connection and its slot share across threads.
 
+use std::any::Any;
 use std::panic::Location;
 use std::sync::Arc;
 
 use crate::connection::slot_counter::SlotCounter;
 use crate::sync::{AtomicU32, Ordering, fence};
+use crate::thread::mailbox::Post;
+use crate::thread::thread_state;
+use crate::unwind::drop_each;
 
 /// One connection of a signal and a slot: whether the slot may still run.
 ///
@@ -54,6 +58,19 @@ pub(crate) trait Owner: Send + Sync {
 
     /// Disconnects and drops all slots; called in their thread.
     fn clear(&self);
+}
+
+/// Slots that are to be dropped in their thread.
+pub(crate) enum Cleanup {
+    /// One that another thread disconnected.
+    Release(Arc<Link>),
+    /// All that another thread disconnected together.
+    Sweep(Arc<dyn Owner>),
+    /// All of a signal that its object is done with, after the calls that were queued before and
+    /// for which the value was kept.
+    Clear(Arc<dyn Owner>, Box<dyn Any + Send>),
+    /// Those of a signal that is gone, after the calls that were queued before.
+    Remove(u32),
 }
 
 impl Link {
@@ -186,6 +203,21 @@ impl Link {
     pub(crate) fn is_deliverable(&self) -> bool {
         self.state.load(Ordering::Relaxed) & (ENDED | BLOCKERS) == 0
             && self.owner.counter().is_current(self.generation)
+    }
+}
+
+impl Post for Cleanup {
+    fn run(self: Box<Self>) {
+        match *self {
+            Self::Release(link) => link.owner().release(&link),
+            Self::Sweep(owner) => owner.sweep(),
+            Self::Clear(owner, _keep) => owner.clear(),
+            Self::Remove(index) => drop_each(thread_state::remove(index)),
+        }
+    }
+
+    fn runs_slots(&self) -> bool {
+        false
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::connection::link::Link;
 
 pub(crate) mod blocker;
-pub(crate) mod cleanup;
 pub(crate) mod link;
 pub(crate) mod scope;
 pub(crate) mod scoped;

@@ -1,32 +1,35 @@
 //! Queued calls: a copied value on its way to the slots of one thread.
 
 use std::borrow::{Borrow, ToOwned};
+use std::sync::Arc;
 
 use crate::queue::delivery_guard::{Guarding, SharedSender};
-use crate::signal::target::Target;
+use crate::signal::slot_group::SlotGroup;
+use crate::slots::slot_state::Target;
 use crate::thread::mailbox::Post;
-
-/// Makes a post that carries a copy of `value`; kept as a plain function, so that an emission
-/// needs to know nothing about `T`.
-pub(crate) type Poster<T> =
-    fn(value: &T, target: Target<T>, sender: Option<&SharedSender>) -> Box<dyn Post>;
 
 /// A value, where it goes, and what follows it for its sender: a guard or nothing.
 struct Delivery<T: ?Sized + ToOwned, G> {
     value: T::Owned,
-    target: Target<T>,
+    group: Arc<SlotGroup<T>>,
+    target: Target,
     guard: G,
 }
 
 /// Returns a post that calls the slots of `order` with a copy of `value`.
-pub(crate) fn post<T>(value: &T, target: Target<T>, sender: Option<&SharedSender>) -> Box<dyn Post>
+pub(crate) fn post<T>(
+    value: &T,
+    group: &Arc<SlotGroup<T>>,
+    target: Target,
+    sender: Option<&SharedSender>,
+) -> Box<dyn Post>
 where
     T: ?Sized + ToOwned<Owned: Send> + 'static,
 {
-    let value = value.to_owned();
+    let (value, group) = (value.to_owned(), Arc::clone(group));
     match sender.and_then(|sender| sender.guard(&value)) {
-        None => Box::new(Delivery::<T, ()> { value, target, guard: () }),
-        Some(guard) => Box::new(Delivery::<T, _> { value, target, guard }),
+        None => Box::new(Delivery::<T, ()> { value, group, target, guard: () }),
+        Some(guard) => Box::new(Delivery::<T, _> { value, group, target, guard }),
     }
 }
 
@@ -36,9 +39,9 @@ where
     G: Guarding,
 {
     fn run(mut self: Box<Self>) {
-        let Self { value, target, guard } = &mut *self;
-        if let Some(slots) = target.group.slots() {
-            guard.run(|| slots.deliver(target, (*value).borrow()));
+        let Self { value, group, target, guard } = &mut *self;
+        if let Some(slots) = group.list().slots::<T>() {
+            guard.run(|| slots.deliver(group.list(), target, (*value).borrow()));
         }
     }
 

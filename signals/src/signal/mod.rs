@@ -9,21 +9,18 @@ use std::sync::{Arc, Mutex};
 use crate::connection::Connection;
 use crate::connection::link::ConnectionType;
 use crate::queue::delivery_guard::SharedSender;
-use crate::signal::delivery::Poster;
-use crate::signal::slot_group::SlotGroup;
+use crate::signal::slot_group::{Poster, SlotGroup};
 use crate::slots::call::Call;
 use crate::slots::slot::ConnectedSlot;
 use crate::slots::slot_state::SlotState;
 use crate::sync::OnceLock;
 use crate::thread::slow_slots::Origin;
 
-pub(crate) mod address;
 pub(crate) mod blocker;
 pub(crate) mod connect;
 pub(crate) mod delivery;
 pub(crate) mod signal_ref;
 pub(crate) mod slot_group;
-pub(crate) mod target;
 
 /// Calls its slots with a value when it is emitted.
 ///

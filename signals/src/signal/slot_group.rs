@@ -7,22 +7,17 @@ use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 
 use crate::connection::Connection;
-use crate::connection::cleanup::Cleanup;
-use crate::connection::link::{ConnectionType, Link, Owner};
+use crate::connection::link::{Cleanup, ConnectionType, Link, Owner};
 use crate::connection::slot_counter::SlotCounter;
 use crate::queue::delivery_guard::SharedSender;
-use crate::signal::address::Address;
-use crate::signal::delivery::Poster;
-use crate::signal::target::Target;
-use crate::slots::any_slots::Slots;
 use crate::slots::call::Call;
 use crate::slots::direct::DirectList;
 use crate::slots::emission_flags::EmissionFlags;
-use crate::slots::list::List;
-use crate::slots::slot::Slot;
-use crate::slots::slot_state::SlotState;
+use crate::slots::list::{List, Slot, Slots};
+use crate::slots::list_handle::ListHandle;
+use crate::slots::slot_state::Target;
 use crate::sync::{Mutex, MutexGuard, OnceLock};
-use crate::thread::mailbox::Mailbox;
+use crate::thread::mailbox::{Address, Mailbox, Post};
 use crate::thread::thread_state;
 use crate::unwind::{DropLast, drop_each};
 
@@ -30,10 +25,8 @@ use crate::unwind::{DropLast, drop_each};
 ///
 /// A signal points to its first group, which knows those in further threads.
 pub(crate) struct SlotGroup<T: ?Sized> {
-    address: Arc<Address<T>>,
-    index: u32,
-    flags: EmissionFlags,
-    counter: SlotCounter,
+    address: Arc<Address<Poster<T>>>,
+    list: ListHandle,
     rare: OnceLock<Box<RareParts<T>>>,
 }
 
@@ -47,6 +40,15 @@ struct RareParts<T: ?Sized> {
 
 type Groups<T> = Vec<Arc<SlotGroup<T>>>;
 
+/// Makes a post that carries a copy of `value`; kept as a plain function, so that an emission
+/// needs to know nothing about `T`.
+pub(crate) type Poster<T> = fn(
+    value: &T,
+    group: &Arc<SlotGroup<T>>,
+    target: Target,
+    sender: Option<&SharedSender>,
+) -> Box<dyn Post>;
+
 /// The groups in further threads at one moment; most signals have none.
 struct Others<T: ?Sized>(Option<Arc<Groups<T>>>);
 
@@ -54,17 +56,16 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
     /// Makes a group for the calling thread, or none at the thread's very end.
     pub(crate) fn new() -> Option<Arc<Self>> {
         let address = thread_state::address()?;
-        Some(Arc::new(Self::at(address, thread_state::insert()?)))
+        Some(Arc::new(Self::at(address, ListHandle::new()?)))
     }
 
     /// Makes a group for no thread, to which the others can be added.
     pub(crate) fn closed() -> Arc<Self> {
-        Arc::new(Self::at(Arc::new(Address::closed()), u32::MAX))
+        Arc::new(Self::at(Arc::new(Address::closed()), ListHandle::nowhere()))
     }
 
-    fn at(address: Arc<Address<T>>, index: u32) -> Self {
-        let (flags, counter, rare) = (EmissionFlags::new(), SlotCounter::new(), OnceLock::new());
-        Self { address, index, flags, counter, rare }
+    fn at(address: Arc<Address<Poster<T>>>, list: ListHandle) -> Self {
+        Self { address, list, rare: OnceLock::new() }
     }
 
     /// Returns the group of the calling thread; asked of the first group.
@@ -88,7 +89,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         location: &'static Location<'static>,
     ) -> Connection {
         let rare = self.rare.get_or_init(Box::default);
-        rare.direct.get_or_init(Arc::default).attach(call, location, &self.flags)
+        rare.direct.get_or_init(Arc::default).attach(call, location, self.flags())
     }
 
     /// Has queued calls keep the sender alive that `sender` returns; asked of the first group.
@@ -111,10 +112,10 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         thread_state::run_cleanups(self.mailbox());
         if let Some(poster) = poster {
             self.address.set_poster(poster);
-            self.flags.accept_posts();
+            self.flags().accept_posts();
         }
         if kind == ConnectionType::Queued {
-            self.flags.add(EmissionFlags::QUEUED);
+            self.flags().add(EmissionFlags::QUEUED);
         }
         let sequence = self.mailbox().next_connection();
         let owner: Arc<dyn Owner> = Arc::<Self>::clone(self);
@@ -123,7 +124,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
 
     /// Connects the slot of a link.
     pub(crate) fn attach(&self, link: Arc<Link>, slot: Rc<dyn Slot<T>>) -> Connection {
-        match thread_state::edit(self.index, |list| list.push(slot)) {
+        match self.list.edit(|list| list.push(slot)) {
             Some(true) => self.sweep(),
             Some(false) => {}
             None => _ = link.end(),
@@ -131,24 +132,16 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         Connection::new(link)
     }
 
-    /// Ends the connection of a slot of the calling thread, and drops the slot.
-    #[cold]
-    pub(crate) fn disconnect(&self, slot: &SlotState) {
-        if slot.end(&self.counter) {
-            self.remove(slot.sequence());
-        }
-    }
-
     /// Calls the slots; asked of the first group.
     ///
     /// Not inlined, so that an emission without slots is nothing but a look.
     #[inline(never)]
     pub(crate) fn emit(self: &Arc<Self>, value: &T) {
-        if self.is_here() && self.flags.are_clear() {
-            if let Some(slots) = thread_state::slots::<T>(self.index) {
-                slots.call(self, value);
+        if self.is_here() && self.flags().are_clear() {
+            if let Some(slots) = self.list.slots::<T>() {
+                slots.call(&self.list, value);
             }
-        } else if !self.flags.is_blocked() {
+        } else if !self.flags().is_blocked() {
             self.emit_everywhere(value);
         }
     }
@@ -164,7 +157,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         let direct = rare.and_then(|rare| rare.direct.get());
         let direct = direct.map(|list| (list, list.entries()));
         let own = groups().find(|group| group.address.thread() == here);
-        let own = own.and_then(|own| Some((own, own.slots()?)));
+        let own = own.and_then(|own| Some((own, own.list.slots()?)));
         let sender = rare.and_then(|rare| rare.sender.get());
         let has_queued = own.as_ref().is_some_and(|(own, slots)| own.look_for_queued(&**slots));
 
@@ -176,12 +169,12 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
             if has_queued {
                 own.post(value, sender, Some(&*slots));
             }
-            slots.call(own, value);
+            slots.call(&own.list, value);
         }
         if let Some((list, entries)) = direct {
             list.call(&entries, value);
             if entries.is_empty() {
-                list.leave(&self.flags);
+                list.leave(self.flags());
             }
         }
         if others.iter().any(|group| group.mailbox().is_closed()) {
@@ -199,12 +192,13 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         own: Option<&dyn Slots<T>>,
     ) {
         let mailbox = self.mailbox();
-        if !self.flags.accepts_posts() || self.counter.count() == 0 || mailbox.is_closed() {
+        if !self.flags().accepts_posts() || self.list.counter().count() == 0 || mailbox.is_closed()
+        {
             return;
         }
         let Some(poster) = self.address.poster() else { return };
-        let (group, last, only_queued) = (Arc::clone(self), mailbox.connections(), own.is_some());
-        let post = poster(value, Target { group, last, only_queued }, sender);
+        let target = Target { last: mailbox.connections(), only_queued: own.is_some() };
+        let post = poster(value, self, target, sender);
         let Some(own) = own else {
             mailbox.push(post);
             return;
@@ -225,7 +219,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
     fn look_for_queued(&self, slots: &dyn Slots<T>) -> bool {
         let has_queued = slots.has_queued();
         if !has_queued {
-            self.flags.remove(EmissionFlags::QUEUED);
+            self.flags().remove(EmissionFlags::QUEUED);
         }
         has_queued
     }
@@ -238,9 +232,9 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         let mut groups: Groups<T> = open.map(Arc::clone).collect();
         edit(&mut groups);
         if groups.is_empty() {
-            self.flags.remove(EmissionFlags::OTHER_THREADS);
+            self.flags().remove(EmissionFlags::OTHER_THREADS);
         } else {
-            self.flags.add(EmissionFlags::OTHER_THREADS);
+            self.flags().add(EmissionFlags::OTHER_THREADS);
         }
         let before = std::mem::replace(&mut *others, Arc::new(groups));
         drop(others);
@@ -252,7 +246,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         let others = self.others();
         let groups = || std::iter::once(self).chain(others.iter());
         // First all are disconnected, then dropped: what is connected meanwhile stays.
-        groups().for_each(|group| group.counter.clear());
+        groups().for_each(|group| group.list.counter().clear());
         if let Some(direct) = self.rare.get().and_then(|rare| rare.direct.get()) {
             direct.drop_all();
         }
@@ -293,36 +287,25 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
             if group.is_here() {
                 group.sweep();
             }
-            group.counter.count()
+            group.list.counter().count()
         });
         let direct = self.rare.get().and_then(|rare| rare.direct.get());
         counts.sum::<usize>() + direct.map_or(0, |list| list.counter().count())
-    }
-
-    /// Returns the slots as they are now; asked in their thread.
-    pub(crate) fn slots(&self) -> Option<Rc<dyn Slots<T>>> {
-        thread_state::slots(self.index)
-    }
-
-    fn remove(&self, sequence: u64) {
-        // The slot is returned, and so dropped after the lists were let go.
-        let removed = thread_state::edit::<T, _>(self.index, |list| list.remove(sequence));
-        drop_each(removed);
     }
 }
 
 impl<T: ?Sized> SlotGroup<T> {
     /// Drops all slots, because the signal is gone; queued calls are delivered before.
     pub(crate) fn close(&self) {
-        self.flags.set_signal_dropped();
+        self.flags().set_signal_dropped();
         // Dropped last: the rest is done even if that panics.
         let mut own = DropLast(None);
         if !self.is_here() {
-            self.mailbox().push(Box::new(Cleanup::Remove(self.index)));
+            self.mailbox().push(Box::new(Cleanup::Remove(self.list.index())));
         } else if thread_state::has_posts() {
-            thread_state::push(Box::new(Cleanup::Remove(self.index)));
+            thread_state::push(Box::new(Cleanup::Remove(self.list.index())));
         } else {
-            own.0 = thread_state::remove(self.index);
+            own.0 = thread_state::remove(self.list.index());
         }
         for group in self.others().iter() {
             group.close();
@@ -333,12 +316,12 @@ impl<T: ?Sized> SlotGroup<T> {
     }
 
     #[inline]
-    pub(crate) fn counter(&self) -> &SlotCounter {
-        &self.counter
+    pub(crate) fn list(&self) -> &ListHandle {
+        &self.list
     }
 
     pub(crate) fn flags(&self) -> &EmissionFlags {
-        &self.flags
+        self.list.flags()
     }
 
     #[inline]
@@ -357,46 +340,46 @@ impl<T: ?Sized> SlotGroup<T> {
 
 impl<T: ?Sized + 'static> Owner for SlotGroup<T> {
     fn counter(&self) -> &SlotCounter {
-        &self.counter
+        self.list.counter()
     }
 
     fn is_open(&self) -> bool {
-        !self.flags.is_signal_dropped() && !self.mailbox().is_closed()
+        !self.flags().is_signal_dropped() && !self.mailbox().is_closed()
     }
 
     fn release(&self, link: &Arc<Link>) {
         if self.is_here() {
-            self.remove(link.sequence());
+            self.list.remove(link.sequence());
         } else {
             self.mailbox().push(Box::new(Cleanup::Release(Arc::clone(link))));
         }
     }
 
     fn has_receiver(&self, link: &Link) -> bool {
-        let slots = if self.is_here() { self.slots() } else { None };
+        let slots = if self.is_here() { self.list.slots::<T>() } else { None };
         slots.is_none_or(|slots| slots.into_list().is_live(link.sequence()))
     }
 
     fn unshare(&self, link: &Link) {
         if self.is_here() {
-            thread_state::edit::<T, _>(self.index, |list| list.unshare(link));
+            self.list.edit::<T, _>(|list| list.unshare(link));
         }
     }
 
     fn sweep(&self) {
-        let list = self.slots().map_or(List::Empty, Slots::into_list);
-        list.end_without_receiver(&self.counter);
+        let list = self.list.slots::<T>().map_or(List::Empty, Slots::into_list);
+        list.end_without_receiver(self.list.counter());
         drop(list);
-        if self.flags.is_signal_dropped() {
+        if self.flags().is_signal_dropped() {
             // A receiver may have dropped the signal just now, and the list is not its own any more.
             return;
         }
-        let ended = thread_state::edit::<T, _>(self.index, |list| list.remove_ended(&self.counter));
+        let ended = self.list.edit::<T, _>(|list| list.remove_ended(self.list.counter()));
         drop_each(ended.unwrap_or_default());
     }
 
     fn clear(&self) {
-        self.counter.clear();
+        self.list.counter().clear();
         self.sweep();
     }
 }

@@ -66,19 +66,6 @@ where
     }
 }
 
-/// Of a slot that was taken out and left its place: it is never called.
-impl<T: ?Sized> Call<T> for () {
-    fn call(&self, _: &T, _: &dyn Fn()) {}
-
-    fn is_live(&self) -> bool {
-        true
-    }
-
-    fn sender(&self) -> Option<Box<dyn Any>> {
-        None
-    }
-}
-
 impl<T, W, F> Call<T> for Once<W, F>
 where
     T: ?Sized,

@@ -61,6 +61,7 @@ impl EmissionFlags {
         self.0.load(Ordering::Relaxed) & !Self::ACCEPTS_POSTS == 0
     }
 
+    #[inline]
     pub(crate) fn accepts_posts(&self) -> bool {
         self.0.load(Ordering::Acquire) & Self::ACCEPTS_POSTS != 0
     }
@@ -69,6 +70,7 @@ impl EmissionFlags {
         self.0.load(Ordering::Acquire) & Self::SIGNAL_DROPPED != 0
     }
 
+    #[inline]
     pub(crate) fn is_blocked(&self) -> bool {
         self.0.load(Ordering::Acquire) & Self::BLOCKERS != 0
     }

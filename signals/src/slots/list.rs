@@ -1,13 +1,44 @@
 //! The slots of one signal in one thread, in the order of their connection.
 
+use std::any::Any;
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
 use crate::connection::link::Link;
 use crate::connection::slot_counter::SlotCounter;
-use crate::slots::any_slots::AnySlots;
-use crate::slots::several_slots::SlotVec;
-use crate::slots::slot::Slot;
-use crate::slots::slot_state::SlotState;
+use crate::slots::list_handle::ListHandle;
+use crate::slots::slot_state::{SlotState, Target};
+use crate::thread::slot_table::{AnySlots, Removal};
+use crate::thread::thread_state;
+use crate::unwind::drop_each;
+
+/// The slots of one signal in one thread.
+pub(crate) trait Slots<T: ?Sized>: AnySlots {
+    /// Calls the slots as an emission on their own thread does.
+    fn call(&self, handle: &ListHandle, value: &T);
+
+    /// Calls the slots that a queued call is meant for.
+    fn deliver(&self, handle: &ListHandle, target: &Target, value: &T);
+
+    /// Tells whether there are slots that always run from the queue.
+    fn has_queued(&self) -> bool;
+
+    /// Returns a strong handle to the sender, if a slot that runs from the queue gets it.
+    fn queued_sender(&self) -> Option<Box<dyn Any>>;
+
+    /// Returns the slots as a list, which can be edited.
+    fn into_list(self: Rc<Self>) -> List<T>;
+}
+
+/// A slot, as its list sees it.
+pub(crate) trait Slot<T: ?Sized>: Slots<T> {
+    fn state(&self) -> &SlotState;
+
+    fn state_mut(&mut self) -> &mut SlotState;
+
+    /// Tells whether the receiver still exists.
+    fn is_live(&self) -> bool;
+}
 
 /// A list of slots that can be edited.
 ///
@@ -18,6 +49,54 @@ pub(crate) enum List<T: ?Sized> {
     /// Most signals have one slot.
     One(Rc<dyn Slot<T>>),
     Many(Rc<SlotVec<T>>),
+}
+
+/// More slots than one, or what is left of them, in the order of their connection.
+pub(crate) struct SlotVec<T: ?Sized> {
+    slots: Vec<Rc<dyn Slot<T>>>,
+    /// How many of these only keep the place of a slot that was taken out, so that taking out many
+    /// does not move the others each time.
+    vacant: usize,
+    queued: usize,
+    sweep_at: usize,
+}
+
+/// The place of a slot that was taken out; it is never called.
+struct Vacancy(SlotState);
+
+impl ListHandle {
+    /// Returns the slots of the calling thread as they are now.
+    #[expect(clippy::inline_always, reason = "emissions take ten instructions more without it")]
+    #[inline(always)]
+    pub(crate) fn slots<T: ?Sized + 'static>(&self) -> Option<Rc<dyn Slots<T>>> {
+        let list = thread_state::list(self.index())?;
+        let mut slots = None;
+        list.downcast_into(&mut slots);
+        slots
+    }
+
+    /// Edits the list of the calling thread; `edit` must not run user code.
+    ///
+    /// Returns `None` when there is no list: the signal is gone, or the thread at its end.
+    pub(crate) fn edit<T: ?Sized + 'static, R>(
+        &self,
+        edit: impl FnOnce(&mut List<T>) -> R,
+    ) -> Option<R> {
+        thread_state::edit(self.index(), |list| {
+            let mut slots: Option<Rc<dyn Slots<T>>> = None;
+            if let Some(list) = list {
+                Rc::clone(list).downcast_into(&mut slots);
+                // There are none if a later signal has the place, with values of another type.
+                slots.as_ref()?;
+            }
+            // Unless an emission is under way, there is one handle now, and no copy is made.
+            *list = None;
+            let mut edited = slots.map_or(List::Empty, Slots::into_list);
+            let result = edit(&mut edited);
+            *list = edited.into_any();
+            Some(result)
+        })
+    }
 }
 
 impl<T: ?Sized + 'static> List<T> {
@@ -110,3 +189,163 @@ impl<T: ?Sized + 'static> List<T> {
         }
     }
 }
+
+impl<T: ?Sized + 'static> SlotVec<T> {
+    pub(crate) fn new(first: Rc<dyn Slot<T>>, second: Rc<dyn Slot<T>>) -> Self {
+        let mut slots = Self { slots: Vec::new(), vacant: 0, queued: 0, sweep_at: SMALL };
+        slots.push(first);
+        slots.push(second);
+        slots
+    }
+
+    /// Adds a slot; tells whether looking for dead slots is worth while.
+    pub(crate) fn push(&mut self, slot: Rc<dyn Slot<T>>) -> bool {
+        self.queued += usize::from(slot.state().is_queued());
+        self.slots.push(slot);
+        self.slots.len() - self.vacant >= self.sweep_at
+    }
+
+    pub(crate) fn remove(&mut self, sequence: u64) -> Option<Rc<dyn Slot<T>>> {
+        let removed = if let Some(last) = self.slots.pop_if(|last| is_at(last, sequence)) {
+            last
+        } else {
+            let slot = self.find(sequence)?;
+            let removed = std::mem::replace(slot, Rc::new(Vacancy(SlotState::vacant(sequence))));
+            self.vacant += 1;
+            removed
+        };
+        self.queued -= usize::from(removed.state().is_queued());
+        if 2 * self.vacant >= self.slots.len() {
+            self.slots.retain(|slot| !slot.state().is_vacant());
+            self.vacant = 0;
+        }
+        Some(removed)
+    }
+
+    pub(crate) fn remove_ended(&mut self, counter: &SlotCounter) -> Vec<Rc<dyn Slot<T>>> {
+        let removed = self.slots.extract_if(.., |slot| slot.state().is_ended(counter)).collect();
+        self.vacant = 0;
+        self.queued = self.slots.iter().filter(|slot| slot.state().is_queued()).count();
+        self.sweep_at = SMALL.max(2 * self.slots.len());
+        removed
+    }
+
+    pub(crate) fn find(&mut self, sequence: u64) -> Option<&mut Rc<dyn Slot<T>>> {
+        let key = |slot: &Rc<dyn Slot<T>>| slot.state().sequence();
+        let place = self.slots.binary_search_by_key(&sequence, key).ok()?;
+        self.slots.get_mut(place).filter(|slot| is_at(slot, sequence))
+    }
+
+    pub(crate) fn slots(&self) -> &[Rc<dyn Slot<T>>] {
+        &self.slots
+    }
+}
+
+impl<T: ?Sized + 'static> Slots<T> for SlotVec<T> {
+    fn call(&self, handle: &ListHandle, value: &T) {
+        self.slots.iter().for_each(|slot| slot.call(handle, value));
+    }
+
+    fn deliver(&self, handle: &ListHandle, target: &Target, value: &T) {
+        self.slots.iter().for_each(|slot| slot.deliver(handle, target, value));
+    }
+
+    fn has_queued(&self) -> bool {
+        self.queued > 0
+    }
+
+    fn queued_sender(&self) -> Option<Box<dyn Any>> {
+        self.slots.iter().find_map(|slot| slot.queued_sender())
+    }
+
+    fn into_list(self: Rc<Self>) -> List<T> {
+        List::Many(self)
+    }
+}
+
+impl<T: ?Sized + 'static> AnySlots for SlotVec<T> {
+    fn downcast_into(self: Rc<Self>, to: &mut dyn Any) {
+        downcast_into::<T, Self>(self, to);
+    }
+
+    fn without(self: Rc<Self>, sequence: u64) -> Removal {
+        let mut list = List::Many(self);
+        let removed = list.remove(sequence).map(|slot| -> Rc<dyn AnySlots> { slot });
+        Removal { left: list.into_any(), removed }
+    }
+}
+
+impl<T: ?Sized> Clone for SlotVec<T> {
+    fn clone(&self) -> Self {
+        let &Self { ref slots, vacant, queued, sweep_at } = self;
+        Self { slots: slots.clone(), vacant, queued, sweep_at }
+    }
+}
+
+impl<T: ?Sized> Drop for SlotVec<T> {
+    fn drop(&mut self) {
+        drop_each(self.slots.drain(..));
+    }
+}
+
+impl<T: ?Sized + 'static> Slot<T> for Vacancy {
+    fn state(&self) -> &SlotState {
+        &self.0
+    }
+
+    fn state_mut(&mut self) -> &mut SlotState {
+        &mut self.0
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+impl<T: ?Sized + 'static> Slots<T> for Vacancy {
+    fn call(&self, _: &ListHandle, _: &T) {}
+
+    fn deliver(&self, _: &ListHandle, _: &Target, _: &T) {}
+
+    fn has_queued(&self) -> bool {
+        false
+    }
+
+    fn queued_sender(&self) -> Option<Box<dyn Any>> {
+        None
+    }
+
+    fn into_list(self: Rc<Self>) -> List<T> {
+        List::Empty
+    }
+}
+
+impl AnySlots for Vacancy {
+    fn downcast_into(self: Rc<Self>, _: &mut dyn Any) {}
+
+    fn without(self: Rc<Self>, _: u64) -> Removal {
+        Removal { left: None, removed: None }
+    }
+}
+
+/// What [`AnySlots::downcast_into`] does for slots of a certain type.
+#[inline]
+pub(crate) fn downcast_into<T: ?Sized + 'static, S: Slots<T> + 'static>(
+    slots: Rc<S>,
+    to: &mut dyn Any,
+) {
+    // The compiler is not to provide for a panic here: there is none, and emissions come this way.
+    let slots = ManuallyDrop::new(slots);
+    let to = to.downcast_mut::<Option<Rc<dyn Slots<T>>>>();
+    let slots = ManuallyDrop::into_inner(slots);
+    if let Some(to) = to {
+        *to = Some(slots);
+    }
+}
+
+fn is_at<T: ?Sized>(slot: &Rc<dyn Slot<T>>, sequence: u64) -> bool {
+    slot.state().sequence() == sequence && !slot.state().is_vacant()
+}
+
+/// Fewer slots are not swept.
+const SMALL: usize = 16;

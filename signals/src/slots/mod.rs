@@ -1,10 +1,9 @@
 //! The slots of one signal in one thread.
 
-pub(crate) mod any_slots;
 pub(crate) mod call;
 pub(crate) mod direct;
 pub(crate) mod emission_flags;
 pub(crate) mod list;
-pub(crate) mod several_slots;
+pub(crate) mod list_handle;
 pub(crate) mod slot;
 pub(crate) mod slot_state;

@@ -4,23 +4,12 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
-use crate::signal::slot_group::SlotGroup;
-use crate::signal::target::Target;
-use crate::slots::any_slots::{AnySlots, Slots, downcast_into};
 use crate::slots::call::Call;
-use crate::slots::list::List;
-use crate::slots::slot_state::SlotState;
+use crate::slots::list::{List, Slot, Slots, downcast_into};
+use crate::slots::list_handle::ListHandle;
+use crate::slots::slot_state::{SlotState, Target};
+use crate::thread::slot_table::{AnySlots, Removal};
 use crate::thread::slow_slots::{Origin, watched};
-
-/// A slot, as its list sees it.
-pub(crate) trait Slot<T: ?Sized>: Slots<T> {
-    fn state(&self) -> &SlotState;
-
-    fn state_mut(&mut self) -> &mut SlotState;
-
-    /// Tells whether the receiver still exists.
-    fn is_live(&self) -> bool;
-}
 
 /// A slot whose function is of the type `C`.
 pub(crate) struct ConnectedSlot<T: ?Sized, C> {
@@ -38,8 +27,8 @@ impl<T: ?Sized, C> ConnectedSlot<T, C> {
 
 impl<T: ?Sized + 'static, C: Call<T>> ConnectedSlot<T, C> {
     #[inline]
-    fn run(&self, group: &SlotGroup<T>, value: &T) {
-        watched(self.origin, || self.call.call(value, &|| group.disconnect(&self.state)));
+    fn run(&self, handle: &ListHandle, value: &T) {
+        watched(self.origin, || self.call.call(value, &|| handle.disconnect(&self.state)));
     }
 }
 
@@ -58,17 +47,16 @@ impl<T: ?Sized + 'static, C: Call<T> + 'static> Slot<T> for ConnectedSlot<T, C> 
 }
 
 impl<T: ?Sized + 'static, C: Call<T> + 'static> Slots<T> for ConnectedSlot<T, C> {
-    fn call(&self, group: &SlotGroup<T>, value: &T) {
+    fn call(&self, handle: &ListHandle, value: &T) {
         // Asked anew before each call: the slots before it may have disconnected it.
-        if self.state.is_callable(group.counter()) {
-            self.run(group, value);
+        if self.state.is_callable(handle.counter()) {
+            self.run(handle, value);
         }
     }
 
-    fn deliver(&self, target: &Target<T>, value: &T) {
-        let group = &target.group;
-        if target.is_for(&self.state) && self.state.is_deliverable(group.counter()) {
-            self.run(group, value);
+    fn deliver(&self, handle: &ListHandle, target: &Target, value: &T) {
+        if target.is_for(&self.state) && self.state.is_deliverable(handle.counter()) {
+            self.run(handle, value);
         }
     }
 
@@ -88,5 +76,13 @@ impl<T: ?Sized + 'static, C: Call<T> + 'static> Slots<T> for ConnectedSlot<T, C>
 impl<T: ?Sized + 'static, C: Call<T> + 'static> AnySlots for ConnectedSlot<T, C> {
     fn downcast_into(self: Rc<Self>, to: &mut dyn Any) {
         downcast_into::<T, Self>(self, to);
+    }
+
+    fn without(self: Rc<Self>, sequence: u64) -> Removal {
+        if self.state.sequence() == sequence {
+            Removal { left: None, removed: Some(self) }
+        } else {
+            Removal { left: Some(self), removed: None }
+        }
     }
 }

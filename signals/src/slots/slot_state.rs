@@ -26,6 +26,14 @@ pub(crate) enum SlotState {
     },
 }
 
+/// Which slots a queued call is meant for.
+pub(crate) struct Target {
+    /// The last connection of the thread when the signal was emitted.
+    pub(crate) last: u64,
+    /// Whether the emission has called the others itself.
+    pub(crate) only_queued: bool,
+}
+
 impl SlotState {
     pub(crate) fn shared(link: Arc<Link>) -> Self {
         Self::Shared { generation: Cell::new(NO_GENERATION), link }
@@ -134,6 +142,14 @@ impl SlotState {
             Self::Shared { link, .. } => Some(link),
             Self::Unshared { .. } => None,
         }
+    }
+}
+
+impl Target {
+    #[inline]
+    pub(crate) fn is_for(&self, slot: &SlotState) -> bool {
+        let is_kind = if self.only_queued { slot.is_queued() } else { !slot.is_local() };
+        is_kind && slot.sequence() <= self.last
     }
 }
 

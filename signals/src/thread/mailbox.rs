@@ -1,9 +1,9 @@
 //! The queue of a thread, as other threads see it.
 
 use std::collections::VecDeque;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
-use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, OnceLock, Ordering};
 use crate::thread::wake_up::WakeUp;
 
 /// Where other threads leave posts for the thread it belongs to.
@@ -15,6 +15,14 @@ pub(crate) struct Mailbox {
     is_closed: AtomicBool,
     posts: Mutex<VecDeque<Box<dyn Post>>>,
     wake_up: WakeUp,
+}
+
+/// A thread, as all its groups for values of one type see it, which share this.
+pub(crate) struct Address<P> {
+    thread: u64,
+    mailbox: Arc<Mailbox>,
+    /// Set once a slot is to be reached through the queue.
+    poster: OnceLock<P>,
 }
 
 /// Something that a thread is to do.
@@ -104,6 +112,7 @@ impl Mailbox {
         self.thread
     }
 
+    #[inline]
     pub(crate) fn connections(&self) -> u64 {
         self.connections.load(Ordering::Acquire)
     }
@@ -112,6 +121,7 @@ impl Mailbox {
         self.has_posts.load(Ordering::Acquire)
     }
 
+    #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Acquire)
     }
@@ -122,6 +132,34 @@ impl Mailbox {
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Box<dyn Post>>> {
         self.posts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<P> Address<P> {
+    pub(crate) fn new(mailbox: Arc<Mailbox>) -> Self {
+        Self { thread: mailbox.thread(), mailbox, poster: OnceLock::new() }
+    }
+
+    /// Returns the address of a thread that has ended.
+    pub(crate) fn closed() -> Self {
+        Self::new(Arc::new(Mailbox::closed()))
+    }
+
+    pub(crate) fn set_poster(&self, poster: P) {
+        self.poster.get_or_init(|| poster);
+    }
+
+    #[inline]
+    pub(crate) fn thread(&self) -> u64 {
+        self.thread
+    }
+
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
+    pub(crate) fn poster(&self) -> Option<&P> {
+        self.poster.get()
     }
 }
 

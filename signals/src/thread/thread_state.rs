@@ -5,17 +5,15 @@
 
 use std::any::{Any, TypeId};
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
-use std::mem;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::signal::address::Address;
-use crate::slots::any_slots::{AnySlots, Slots};
-use crate::slots::list::List;
 use crate::sync::thread_local;
-use crate::thread::mailbox::{Mailbox, Post, warn_of_backlog};
+use crate::thread::inbox::{Inbox, Kept};
+use crate::thread::mailbox::{Address, Mailbox, Post, warn_of_backlog};
+use crate::thread::slot_table::{AnySlots, SlotTable};
 use crate::unwind::drop_quietly;
 
 /// The slots and the queue of one thread.
@@ -26,24 +24,6 @@ struct ThreadState {
     /// An [`Address`] for each type of values that the thread has slots for.
     addresses: RefCell<BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
-
-/// The slot lists of a thread, each at the index that its group knows.
-struct SlotTable {
-    slots: Vec<Option<Rc<dyn AnySlots>>>,
-    free: Vec<u32>,
-}
-
-/// The posts that were taken from the mailbox, and those from the thread itself.
-struct Inbox {
-    posts: VecDeque<Box<dyn Post>>,
-    /// What posts of the thread itself keep alive, each with the number of its post.
-    kept: VecDeque<(u64, Kept)>,
-    /// How many posts were taken out since the thread began.
-    taken: u64,
-}
-
-/// Something that a post keeps alive and that cannot leave the thread.
-pub(crate) type Kept = Box<dyn Any>;
 
 /// Returns the number of the calling thread, or 0 when it never connected a slot.
 #[inline]
@@ -64,13 +44,13 @@ pub(crate) fn mailbox() -> Option<Arc<Mailbox>> {
         .ok()
 }
 
-/// Returns where calls with values of type `T` are posted to for the calling thread.
-pub(crate) fn address<T: ?Sized + 'static>() -> Option<Arc<Address<T>>> {
+/// Returns where posts of the kind `P` are sent to for the calling thread.
+pub(crate) fn address<P: Send + Sync + 'static>() -> Option<Arc<Address<P>>> {
     let mailbox = mailbox()?;
     let address = |state: &ThreadState| {
         let mut addresses = state.addresses.borrow_mut();
-        let new = || -> Arc<dyn Any + Send + Sync> { Arc::new(Address::<T>::new(mailbox)) };
-        Arc::clone(addresses.entry(TypeId::of::<T>()).or_insert_with(new))
+        let new = || -> Arc<dyn Any + Send + Sync> { Arc::new(Address::<P>::new(mailbox)) };
+        Arc::clone(addresses.entry(TypeId::of::<P>()).or_insert_with(new))
     };
     STATE.try_with(address).ok()?.downcast().ok()
 }
@@ -85,40 +65,21 @@ pub(crate) fn remove(index: u32) -> Option<Rc<dyn AnySlots>> {
     STATE.try_with(|state| state.slots.borrow_mut().remove(index)).ok().flatten()
 }
 
-/// Returns the slots at `index` as they are now.
+/// Returns the list of slots at `index` as it is now.
 #[expect(clippy::inline_always, reason = "emissions take ten instructions more without it")]
 #[inline(always)]
-pub(crate) fn slots<T: ?Sized + 'static>(index: u32) -> Option<Rc<dyn Slots<T>>> {
-    let any = STATE.try_with(|state| state.slots.borrow().get(index)).ok()??;
-    let mut slots = None;
-    any.downcast_into(&mut slots);
-    slots
+pub(crate) fn list(index: u32) -> Option<Rc<dyn AnySlots>> {
+    STATE.try_with(|state| state.slots.borrow().get(index)).ok()?
 }
 
-/// Edits the list at `index`.
+/// Edits the list at `index`; returns `None` if there is no such place.
 ///
 /// `edit` must not run user code.
-pub(crate) fn edit<T: ?Sized + 'static, R>(
+pub(crate) fn edit<R>(
     index: u32,
-    edit: impl FnOnce(&mut List<T>) -> R,
+    edit: impl FnOnce(&mut Option<Rc<dyn AnySlots>>) -> Option<R>,
 ) -> Option<R> {
-    let edit = |state: &ThreadState| {
-        let mut table = state.slots.borrow_mut();
-        let place = table.get_mut(index)?;
-        let mut slots: Option<Rc<dyn Slots<T>>> = None;
-        if let Some(any) = place {
-            Rc::clone(any).downcast_into(&mut slots);
-            // There are none if a later signal has the place, with values of another type.
-            slots.as_ref()?;
-        }
-        // Unless an emission is under way, there is one handle now, and no copy is made.
-        *place = None;
-        let mut list = slots.map_or(List::Empty, Slots::into_list);
-        let edited = edit(&mut list);
-        *place = list.into_any();
-        Some(edited)
-    };
-    STATE.try_with(edit).ok().flatten()
+    STATE.try_with(|state| edit(state.slots.borrow_mut().get_mut(index)?)).ok().flatten()
 }
 
 /// Puts a post of the calling thread into its own queue, behind all that came before.
@@ -129,10 +90,7 @@ pub(crate) fn push(post: Box<dyn Post>) {
 /// The same for a post that keeps something alive until it has run.
 #[cold]
 pub(crate) fn push_keeping(post: Box<dyn Post>, kept: Kept) {
-    push_with(post, |inbox| {
-        let number = inbox.end();
-        inbox.kept.push_back((number, kept));
-    });
+    push_with(post, |inbox| inbox.keep(kept));
 }
 
 fn push_with(post: Box<dyn Post>, keep: impl FnOnce(&mut Inbox)) {
@@ -141,8 +99,7 @@ fn push_with(post: Box<dyn Post>, keep: impl FnOnce(&mut Inbox)) {
         let mut inbox = state.inbox.borrow_mut();
         inbox.fetch(mailbox);
         keep(&mut inbox);
-        inbox.posts.push_back(post);
-        Some((inbox.posts.len(), Arc::clone(mailbox)))
+        Some((inbox.push(post), Arc::clone(mailbox)))
     };
     if let Ok(Some((pending, mailbox))) = STATE.try_with(push) {
         if pending == 1 {
@@ -155,7 +112,7 @@ fn push_with(post: Box<dyn Post>, keep: impl FnOnce(&mut Inbox)) {
 /// Tells whether posts are waiting in the calling thread's queue.
 pub(crate) fn has_posts() -> bool {
     let has_posts = |state: &ThreadState| {
-        !state.inbox.borrow().posts.is_empty()
+        state.inbox.borrow().first().is_some()
             || state.mailbox.get().is_some_and(|mailbox| mailbox.has_posts())
     };
     STATE.try_with(has_posts).unwrap_or(false)
@@ -166,7 +123,7 @@ pub(crate) fn run_posts(limit: u64) -> usize {
     let end = queue_end(limit);
     let mut calls = 0;
     let mut kept = None;
-    while let Some(post) = take(&mut kept, |inbox| inbox.taken < end) {
+    while let Some(post) = take(&mut kept, |inbox| inbox.begin() < end) {
         let _kept = kept.take();
         calls += usize::from(post.runs_slots());
         post.run();
@@ -177,9 +134,9 @@ pub(crate) fn run_posts(limit: u64) -> usize {
 /// Runs the posts that are in the queue now, up to the first call that is not a slot's.
 pub(crate) fn run_slots() {
     let end = queue_end(u64::MAX);
-    let is_slot = |inbox: &Inbox| inbox.posts.front().is_some_and(|post| !post.is_call());
+    let is_slot = |inbox: &Inbox| inbox.first().is_some_and(|post| !post.is_call());
     let mut kept = None;
-    while let Some(post) = take(&mut kept, |inbox| inbox.taken < end && is_slot(inbox)) {
+    while let Some(post) = take(&mut kept, |inbox| inbox.begin() < end && is_slot(inbox)) {
         let _kept = kept.take();
         post.run();
     }
@@ -189,7 +146,7 @@ pub(crate) fn run_slots() {
 pub(crate) fn drop_posts() {
     let end = queue_end(u64::MAX);
     let mut kept = None;
-    while let Some(post) = take(&mut kept, |inbox| inbox.taken < end) {
+    while let Some(post) = take(&mut kept, |inbox| inbox.begin() < end) {
         drop_quietly(Some(post));
         drop_quietly(kept.take());
     }
@@ -202,7 +159,7 @@ fn queue_end(limit: u64) -> u64 {
         if let Some(mailbox) = state.mailbox.get() {
             inbox.fetch(mailbox);
         }
-        inbox.end().min(inbox.taken.saturating_add(limit))
+        inbox.end().min(inbox.begin().saturating_add(limit))
     });
     end.unwrap_or(0)
 }
@@ -216,7 +173,7 @@ pub(crate) fn run_cleanups(mailbox: &Mailbox) {
     if fetched.is_err() {
         return;
     }
-    let is_cleanup = |inbox: &Inbox| inbox.posts.front().is_some_and(|post| !post.runs_slots());
+    let is_cleanup = |inbox: &Inbox| inbox.first().is_some_and(|post| !post.runs_slots());
     while let Some(post) = take(&mut None, is_cleanup) {
         post.run();
     }
@@ -234,8 +191,8 @@ fn take(kept: &mut Option<Kept>, wanted: impl FnOnce(&Inbox) -> bool) -> Option<
 impl ThreadState {
     const fn new() -> Self {
         Self {
-            slots: RefCell::new(SlotTable { slots: Vec::new(), free: Vec::new() }),
-            inbox: RefCell::new(Inbox { posts: VecDeque::new(), kept: VecDeque::new(), taken: 0 }),
+            slots: RefCell::new(SlotTable::new()),
+            inbox: RefCell::new(Inbox::new()),
             mailbox: OnceCell::new(),
             addresses: RefCell::new(BTreeMap::new()),
         }
@@ -248,70 +205,8 @@ impl Drop for ThreadState {
             // The posts are dropped here, after the mailbox has let go of its lock.
             drop_quietly(mailbox.close());
         }
-        let inbox = self.inbox.get_mut();
-        drop_quietly(mem::take(&mut inbox.posts));
-        drop_quietly(mem::take(&mut inbox.kept));
-        drop_quietly(mem::take(&mut self.slots.get_mut().slots));
-    }
-}
-
-impl SlotTable {
-    fn insert(&mut self) -> Option<u32> {
-        if let Some(index) = self.free.pop() {
-            return Some(index);
-        }
-        let index = u32::try_from(self.slots.len()).ok()?;
-        self.slots.push(None);
-        Some(index)
-    }
-
-    fn remove(&mut self, index: u32) -> Option<Rc<dyn AnySlots>> {
-        let list = self.slots.get_mut(index as usize)?;
-        self.free.push(index);
-        list.take()
-    }
-
-    #[inline]
-    fn get(&self, index: u32) -> Option<Rc<dyn AnySlots>> {
-        self.slots.get(index as usize)?.clone()
-    }
-
-    fn get_mut(&mut self, index: u32) -> Option<&mut Option<Rc<dyn AnySlots>>> {
-        self.slots.get_mut(index as usize)
-    }
-}
-
-impl Inbox {
-    /// Takes over what other threads have posted.
-    fn fetch(&mut self, mailbox: &Mailbox) {
-        if mailbox.has_posts() {
-            mailbox.drain_into(&mut self.posts);
-        }
-    }
-
-    #[inline]
-    fn take(&mut self, kept: &mut Option<Kept>) -> Option<Box<dyn Post>> {
-        let post = self.posts.pop_front()?;
-        if !self.kept.is_empty() {
-            *kept = self.take_kept();
-        }
-        self.taken += 1;
-        if self.posts.is_empty() && self.posts.capacity() > ROOMY {
-            self.posts.shrink_to(ROOMY);
-        }
-        Some(post)
-    }
-
-    /// Takes what the post keeps that is being taken.
-    #[cold]
-    fn take_kept(&mut self) -> Option<Kept> {
-        let (number, _) = self.kept.front()?;
-        if *number == self.taken { self.kept.pop_front().map(|(_, kept)| kept) } else { None }
-    }
-
-    /// Returns the number of the first post that is not in the queue yet.
-    fn end(&self) -> u64 {
-        self.taken + self.posts.len() as u64
+        self.inbox.get_mut().drop_all();
+        drop_quietly(self.slots.get_mut().remove_all());
     }
 }
 
@@ -322,6 +217,3 @@ thread_local! {
 }
 
 static NEXT_THREAD: AtomicU64 = AtomicU64::new(1);
-
-/// A queue that grew beyond this gives its memory back when it is empty.
-const ROOMY: usize = 4096;

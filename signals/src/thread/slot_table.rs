@@ -1,0 +1,60 @@
+//! The slot lists of a thread, whatever the types of their signals' values.
+
+use std::any::Any;
+use std::rc::Rc;
+
+/// The slots of one signal in one thread, without the type of the signal's values.
+pub(crate) trait AnySlots {
+    /// Puts the slots into `to`, if that is an `Option<Rc<dyn Slots<T>>>` of the same `T`.
+    fn downcast_into(self: Rc<Self>, to: &mut dyn Any);
+
+    /// Takes out the slot with this sequence number, without running user code.
+    fn without(self: Rc<Self>, sequence: u64) -> Removal;
+}
+
+/// A list of slots after one was taken out.
+pub(crate) struct Removal {
+    pub(crate) left: Option<Rc<dyn AnySlots>>,
+    pub(crate) removed: Option<Rc<dyn AnySlots>>,
+}
+
+/// The slot lists of a thread, each at the index that its handle knows.
+pub(crate) struct SlotTable {
+    lists: Vec<Option<Rc<dyn AnySlots>>>,
+    free: Vec<u32>,
+}
+
+impl SlotTable {
+    pub(crate) const fn new() -> Self {
+        Self { lists: Vec::new(), free: Vec::new() }
+    }
+
+    /// Makes room for a list and returns its index.
+    pub(crate) fn insert(&mut self) -> Option<u32> {
+        if let Some(index) = self.free.pop() {
+            return Some(index);
+        }
+        let index = u32::try_from(self.lists.len()).ok()?;
+        self.lists.push(None);
+        Some(index)
+    }
+
+    pub(crate) fn remove(&mut self, index: u32) -> Option<Rc<dyn AnySlots>> {
+        let list = self.lists.get_mut(index as usize)?;
+        self.free.push(index);
+        list.take()
+    }
+
+    pub(crate) fn remove_all(&mut self) -> Vec<Option<Rc<dyn AnySlots>>> {
+        std::mem::take(&mut self.lists)
+    }
+
+    pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut Option<Rc<dyn AnySlots>>> {
+        self.lists.get_mut(index as usize)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, index: u32) -> Option<Rc<dyn AnySlots>> {
+        self.lists.get(index as usize)?.clone()
+    }
+}
