@@ -3,7 +3,6 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
-use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use crate::connection::Connection;
@@ -11,14 +10,12 @@ use crate::connection::link::ConnectionType;
 use crate::queue::delivery_guard::SharedSender;
 use crate::signal::slot_group::{Poster, SlotGroup};
 use crate::slots::call::Call;
-use crate::slots::slot::ConnectedSlot;
-use crate::slots::slot_state::SlotState;
 use crate::sync::OnceLock;
-use crate::thread::slow_slots::Origin;
 
 pub(crate) mod blocker;
 pub(crate) mod connect;
 pub(crate) mod delivery;
+pub(crate) mod emission;
 pub(crate) mod signal_ref;
 pub(crate) mod slot_group;
 
@@ -203,13 +200,7 @@ impl<T: ?Sized + 'static> Signal<T> {
         let Some(group) = self.first().and_then(SlotGroup::of_this_thread) else {
             return Connection::default();
         };
-        let link = group.link(kind, poster, location);
-        let slot = Rc::new(ConnectedSlot::new(
-            SlotState::shared(Arc::clone(&link)),
-            call,
-            Origin::new(location),
-        ));
-        group.attach(link, slot)
+        group.connect(kind, poster, call, location)
     }
 
     /// Has queued calls keep the sender alive that `sender` returns.
@@ -225,7 +216,7 @@ impl<T: ?Sized + 'static> Signal<T> {
         call: Arc<dyn Call<T> + Send + Sync>,
         location: &'static Location<'static>,
     ) -> Connection {
-        self.first().map(|first| first.attach_direct(call, location)).unwrap_or_default()
+        self.first().map(|first| first.connect_direct(call, location)).unwrap_or_default()
     }
 
     fn first(&self) -> Option<&Arc<SlotGroup<T>>> {

@@ -15,9 +15,11 @@ use crate::slots::direct::DirectList;
 use crate::slots::emission_flags::EmissionFlags;
 use crate::slots::list::{List, Slot, Slots};
 use crate::slots::list_handle::ListHandle;
-use crate::slots::slot_state::Target;
+use crate::slots::slot::ConnectedSlot;
+use crate::slots::slot_state::{SlotState, Target};
 use crate::sync::{Mutex, MutexGuard, OnceLock};
 use crate::thread::mailbox::{Address, Mailbox, Post};
+use crate::thread::slow_slots::Origin;
 use crate::thread::thread_state;
 use crate::unwind::{DropLast, drop_each};
 
@@ -50,7 +52,7 @@ pub(crate) type Poster<T> = fn(
 ) -> Box<dyn Post>;
 
 /// The groups in further threads at one moment; most signals have none.
-struct Others<T: ?Sized>(Option<Arc<Groups<T>>>);
+pub(crate) struct Others<T: ?Sized>(Option<Arc<Groups<T>>>);
 
 impl<T: ?Sized + 'static> SlotGroup<T> {
     /// Makes a group for the calling thread, or none at the thread's very end.
@@ -83,7 +85,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
     }
 
     /// Connects a slot that runs on any thread; asked of the first group.
-    pub(crate) fn attach_direct(
+    pub(crate) fn connect_direct(
         &self,
         call: Arc<dyn Call<T> + Send + Sync>,
         location: &'static Location<'static>,
@@ -102,8 +104,20 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         }
     }
 
-    /// Makes the link of a slot of the calling thread, which is the group's own.
-    pub(crate) fn link(
+    /// Connects a slot of the calling thread, which is the group's own.
+    pub(crate) fn connect<C: Call<T> + 'static>(
+        self: &Arc<Self>,
+        kind: ConnectionType,
+        poster: Option<Poster<T>>,
+        call: C,
+        location: &'static Location<'static>,
+    ) -> Connection {
+        let link = self.link(kind, poster, location);
+        let state = SlotState::shared(Arc::clone(&link));
+        self.attach(link, Rc::new(ConnectedSlot::new(state, call, Origin::new(location))))
+    }
+
+    fn link(
         self: &Arc<Self>,
         kind: ConnectionType,
         poster: Option<Poster<T>>,
@@ -122,8 +136,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         Arc::new(Link::new(kind, sequence, location, owner))
     }
 
-    /// Connects the slot of a link.
-    pub(crate) fn attach(&self, link: Arc<Link>, slot: Rc<dyn Slot<T>>) -> Connection {
+    fn attach(&self, link: Arc<Link>, slot: Rc<dyn Slot<T>>) -> Connection {
         match self.list.edit(|list| list.push(slot)) {
             Some(true) => self.sweep(),
             Some(false) => {}
@@ -132,96 +145,9 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         Connection::new(link)
     }
 
-    /// Calls the slots; asked of the first group.
-    ///
-    /// Not inlined, so that an emission without slots is nothing but a look.
-    #[inline(never)]
-    pub(crate) fn emit(self: &Arc<Self>, value: &T) {
-        if self.is_here() && self.flags().are_clear() {
-            if let Some(slots) = self.list.slots::<T>() {
-                slots.call(&self.list, value);
-            }
-        } else if !self.flags().is_blocked() {
-            self.emit_everywhere(value);
-        }
-    }
-
-    /// Calls the slots of this thread and those of none, and posts to the other threads.
-    #[inline(never)]
-    fn emit_everywhere(self: &Arc<Self>, value: &T) {
-        let rare = self.rare.get();
-        let others = Others(rare.map(|rare| Arc::clone(&rare.lock_others())));
-        let here = thread_state::thread();
-        let groups = || std::iter::once(self).chain(others.iter());
-        // What is connected from here on has no part in this emission.
-        let direct = rare.and_then(|rare| rare.direct.get());
-        let direct = direct.map(|list| (list, list.entries()));
-        let own = groups().find(|group| group.address.thread() == here);
-        let own = own.and_then(|own| Some((own, own.list.slots()?)));
-        let sender = rare.and_then(|rare| rare.sender.get());
-        let has_queued = own.as_ref().is_some_and(|(own, slots)| own.look_for_queued(&**slots));
-
-        // Posted before a slot runs: what the slots emit comes later, in other threads as well.
-        for group in groups().filter(|group| group.address.thread() != here) {
-            group.post(value, sender, None);
-        }
-        if let Some((own, slots)) = own {
-            if has_queued {
-                own.post(value, sender, Some(&*slots));
-            }
-            slots.call(&own.list, value);
-        }
-        if let Some((list, entries)) = direct {
-            list.call(&entries, value);
-            if entries.is_empty() {
-                list.leave(self.flags());
-            }
-        }
-        if others.iter().any(|group| group.mailbox().is_closed()) {
-            self.edit_others(|_| {});
-        }
-    }
-
-    /// Sends a copy of `value` to the slots, unless nobody would get it; of this thread's, which are
-    /// `own` then, only to the queued ones.
-    #[inline(never)]
-    fn post(
-        self: &Arc<Self>,
-        value: &T,
-        sender: Option<&SharedSender>,
-        own: Option<&dyn Slots<T>>,
-    ) {
-        let mailbox = self.mailbox();
-        if !self.flags().accepts_posts() || self.list.counter().count() == 0 || mailbox.is_closed()
-        {
-            return;
-        }
-        let Some(poster) = self.address.poster() else { return };
-        let target = Target { last: mailbox.connections(), only_queued: own.is_some() };
-        let post = poster(value, self, target, sender);
-        let Some(own) = own else {
-            mailbox.push(post);
-            return;
-        };
-        // A sender that cannot leave the thread is kept by the thread's queue.
-        let kept = if sender.is_none() { own.queued_sender() } else { None };
-        match kept {
-            Some(kept) => thread_state::push_keeping(post, kept),
-            None => thread_state::push(post),
-        }
-    }
-
-    fn sender(&self) -> Option<&SharedSender> {
-        self.rare.get()?.sender.get()
-    }
-
-    /// Tells whether there are queued slots, and lets emissions take the short way again if not.
-    fn look_for_queued(&self, slots: &dyn Slots<T>) -> bool {
-        let has_queued = slots.has_queued();
-        if !has_queued {
-            self.flags().remove(EmissionFlags::QUEUED);
-        }
-        has_queued
+    /// Drops the groups whose threads have ended; asked of the first group.
+    pub(crate) fn drop_ended_groups(&self) {
+        self.edit_others(|_| {});
     }
 
     /// Edits the list of groups and drops those whose threads have ended; asked of the first group.
@@ -247,7 +173,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         let groups = || std::iter::once(self).chain(others.iter());
         // First all are disconnected, then dropped: what is connected meanwhile stays.
         groups().for_each(|group| group.list.counter().clear());
-        if let Some(direct) = self.rare.get().and_then(|rare| rare.direct.get()) {
+        if let Some(direct) = self.direct() {
             direct.drop_all();
         }
         for group in groups() {
@@ -274,7 +200,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
                 owner.clear();
             }
         }
-        if let Some(direct) = self.rare.get().and_then(|rare| rare.direct.get()) {
+        if let Some(direct) = self.direct() {
             direct.drop_all();
         }
     }
@@ -289,7 +215,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
             }
             group.list.counter().count()
         });
-        let direct = self.rare.get().and_then(|rare| rare.direct.get());
+        let direct = self.direct();
         counts.sum::<usize>() + direct.map_or(0, |list| list.counter().count())
     }
 }
@@ -310,7 +236,7 @@ impl<T: ?Sized> SlotGroup<T> {
         for group in self.others().iter() {
             group.close();
         }
-        if let Some(direct) = self.rare.get().and_then(|rare| rare.direct.get()) {
+        if let Some(direct) = self.direct() {
             direct.drop_all();
         }
     }
@@ -325,16 +251,31 @@ impl<T: ?Sized> SlotGroup<T> {
     }
 
     #[inline]
-    fn is_here(&self) -> bool {
+    pub(crate) fn is_here(&self) -> bool {
         self.address.thread() == thread_state::thread()
     }
 
-    fn mailbox(&self) -> &Mailbox {
+    pub(crate) fn address(&self) -> &Address<Poster<T>> {
+        &self.address
+    }
+
+    pub(crate) fn mailbox(&self) -> &Mailbox {
         self.address.mailbox()
     }
 
-    fn others(&self) -> Others<T> {
+    /// Returns the groups in further threads; asked of the first group.
+    pub(crate) fn others(&self) -> Others<T> {
         Others(self.rare.get().map(|rare| Arc::clone(&rare.lock_others())))
+    }
+
+    /// Returns the slots that run on any thread; asked of the first group.
+    pub(crate) fn direct(&self) -> Option<&Arc<DirectList<T>>> {
+        self.rare.get()?.direct.get()
+    }
+
+    /// Returns the sender that queued calls keep alive; asked of the first group.
+    pub(crate) fn sender(&self) -> Option<&SharedSender> {
+        self.rare.get()?.sender.get()
     }
 }
 

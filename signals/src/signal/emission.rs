@@ -1,0 +1,100 @@
+//! Emissions: calls of the slots of this thread, and posts to those of the others.
+
+use std::sync::Arc;
+
+use crate::queue::delivery_guard::SharedSender;
+use crate::signal::slot_group::SlotGroup;
+use crate::slots::emission_flags::EmissionFlags;
+use crate::slots::list::Slots;
+use crate::slots::slot_state::Target;
+use crate::thread::thread_state;
+
+impl<T: ?Sized + 'static> SlotGroup<T> {
+    /// Calls the slots; asked of the first group.
+    ///
+    /// Not inlined, so that an emission without slots is nothing but a look.
+    #[inline(never)]
+    pub(crate) fn emit(self: &Arc<Self>, value: &T) {
+        if self.is_here() && self.flags().are_clear() {
+            if let Some(slots) = self.list().slots::<T>() {
+                slots.call(self.list(), value);
+            }
+        } else if !self.flags().is_blocked() {
+            self.emit_everywhere(value);
+        }
+    }
+
+    /// Calls the slots of this thread and those of none, and posts to the other threads.
+    #[inline(never)]
+    fn emit_everywhere(self: &Arc<Self>, value: &T) {
+        let others = self.others();
+        let here = thread_state::thread();
+        let groups = || std::iter::once(self).chain(others.iter());
+        // What is connected from here on has no part in this emission.
+        let direct = self.direct().map(|list| (list, list.entries()));
+        let own = groups().find(|group| group.address().thread() == here);
+        let own = own.and_then(|own| Some((own, own.list().slots()?)));
+        let sender = self.sender();
+        let has_queued = own.as_ref().is_some_and(|(own, slots)| own.look_for_queued(&**slots));
+
+        // Posted before a slot runs: what the slots emit comes later, in other threads as well.
+        for group in groups().filter(|group| group.address().thread() != here) {
+            group.post(value, sender, None);
+        }
+        if let Some((own, slots)) = own {
+            if has_queued {
+                own.post(value, sender, Some(&*slots));
+            }
+            slots.call(own.list(), value);
+        }
+        if let Some((list, entries)) = direct {
+            list.call(&entries, value);
+            if entries.is_empty() {
+                list.leave(self.flags());
+            }
+        }
+        if others.iter().any(|group| group.mailbox().is_closed()) {
+            self.drop_ended_groups();
+        }
+    }
+
+    /// Sends a copy of `value` to the slots, unless nobody would get it; of this thread's, which are
+    /// `own` then, only to the queued ones.
+    #[inline(never)]
+    fn post(
+        self: &Arc<Self>,
+        value: &T,
+        sender: Option<&SharedSender>,
+        own: Option<&dyn Slots<T>>,
+    ) {
+        let mailbox = self.mailbox();
+        if !self.flags().accepts_posts()
+            || self.list().counter().count() == 0
+            || mailbox.is_closed()
+        {
+            return;
+        }
+        let Some(poster) = self.address().poster() else { return };
+        let target = Target { last: mailbox.connections(), only_queued: own.is_some() };
+        let post = poster(value, self, target, sender);
+        let Some(own) = own else {
+            mailbox.push(post);
+            return;
+        };
+        // A sender that cannot leave the thread is kept by the thread's queue.
+        let kept = if sender.is_none() { own.queued_sender() } else { None };
+        match kept {
+            Some(kept) => thread_state::push_keeping(post, kept),
+            None => thread_state::push(post),
+        }
+    }
+
+    /// Tells whether there are queued slots, and lets emissions take the short way again if not.
+    fn look_for_queued(&self, slots: &dyn Slots<T>) -> bool {
+        let has_queued = slots.has_queued();
+        if !has_queued {
+            self.flags().remove(EmissionFlags::QUEUED);
+        }
+        has_queued
+    }
+}
