@@ -87,8 +87,6 @@
 
 mod awaiting;
 mod connection;
-#[doc(hidden)]
-pub mod host;
 mod queue;
 mod receiver;
 mod signal;
@@ -138,13 +136,21 @@ pub use signal::blocker::SignalBlocker;
 pub use signal::signal_ref::SignalRef;
 #[doc(alias = "QSignalSpy")]
 pub use spy::SignalSpy;
+pub use spy::SpyTimeout;
 pub use spy::spied::Spied;
-pub use spy::timeout::SpyTimeout;
 #[doc(alias = "QEventLoop")]
 pub use thread::nesting::max_nesting;
 #[doc(alias = "QEventLoop")]
 pub use thread::nesting::set_max_nesting;
 pub use thread::slow_slots::warn_of_slow_slots;
+
+/// What an event loop needs of its thread's queue, and no other program.
+#[doc(hidden)]
+pub mod host {
+    pub use crate::queue::dispatch::{BATCH, drop_queue, run_queue, run_slots};
+    pub use crate::thread::nesting::RunningLoop;
+    pub use crate::thread::slow_slots::{Origin, watched_call};
+}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

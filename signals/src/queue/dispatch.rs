@@ -140,6 +140,21 @@ impl Dispatch {
     }
 }
 
+/// Runs all that is in this thread's queue now.
+pub fn run_queue() {
+    thread_state::run_posts(u64::MAX);
+}
+
+/// Runs what is in this thread's queue now, up to the first call that is not a slot's.
+pub fn run_slots() {
+    thread_state::run_slots();
+}
+
+/// Drops what is in this thread's queue now.
+pub fn drop_queue() {
+    thread_state::drop_posts();
+}
+
 #[cold]
 #[expect(clippy::panic, reason = "documented: whoever waits in the slot would wait for ever")]
 fn refuse_poll() -> ! {

@@ -1,6 +1,7 @@
 //! Recording emissions, for tests.
 
 use std::cell::RefCell;
+use std::error::Error;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,11 +9,9 @@ use std::time::Duration;
 use crate::connection::scoped::ScopedConnection;
 use crate::queue::wait::{deadline_after, wait_until};
 use crate::spy::spied::Spied;
-use crate::spy::timeout::SpyTimeout;
 use crate::thread::nesting::may_begin;
 
 pub(crate) mod spied;
-pub(crate) mod timeout;
 
 /// Records the values that a signal is emitted with, and waits for them.
 ///
@@ -45,6 +44,32 @@ pub(crate) mod timeout;
 pub struct SignalSpy<T: ?Sized + ToOwned> {
     values: Rc<RefCell<Vec<T::Owned>>>,
     connection: ScopedConnection,
+}
+
+/// A [`SignalSpy`](crate::SignalSpy) has waited in vain.
+///
+/// # Qt
+///
+/// `QSignalSpy::wait()` returned `false`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use slotwork_signals::{Signal, SignalSpy};
+///
+/// let spy = SignalSpy::new(&Signal::<i32>::new());
+/// let timeout = spy.wait_for_within(2, Duration::from_millis(1)).unwrap_err();
+/// assert_eq!(timeout.to_string(), "0 of 2 emissions within 1ms");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpyTimeout {
+    wanted: usize,
+    seen: usize,
+    timeout: Duration,
+    /// Whether it has not waited at all, because too many loops run already.
+    was_refused: bool,
 }
 
 impl<T: ?Sized + ToOwned> SignalSpy<T> {
@@ -303,4 +328,16 @@ impl<T: ?Sized + ToOwned<Owned: fmt::Debug>> fmt::Debug for SignalSpy<T> {
 }
 
 /// How long `wait_for` waits.
+impl fmt::Display for SpyTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { wanted, seen, timeout, was_refused } = self;
+        if *was_refused {
+            return write!(f, "{seen} of {wanted} emissions: too many loops run in slots to wait");
+        }
+        write!(f, "{seen} of {wanted} emissions within {timeout:?}")
+    }
+}
+
+impl Error for SpyTimeout {}
+
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
