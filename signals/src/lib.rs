@@ -1,7 +1,7 @@
-//! Signals and slots whose slots live in a thread, as Qt programs know them.
+//! Signals and slots with thread affinity, as in Qt.
 //!
 //! A [`Signal`] calls its slots when it is emitted. A slot belongs to the thread that connected it
-//! and needs not be `Send`: emitted on that thread, a slot is called directly and without a lock;
+//! and need not be `Send`: emitted on that thread, a slot is called directly and without a lock;
 //! emitted on another thread, the value is copied once and posted to the slot's thread, which runs
 //! the call in its queue ([`process_events`], or [`dispatch`] inside any executor).
 //!
@@ -13,14 +13,14 @@
 //!
 //! text_received.emit("hello");
 //! connection.disconnect();
-//! text_received.emit("nobody hears this");
+//! text_received.emit("not received");
 //! ```
 //!
 //! # Receivers
 //!
-//! [`connect_to`](Signal::connect_to) names the object that a slot works on. The signal holds it
-//! weakly: the slot is disconnected when the object is gone, and nothing has to be cloned,
-//! downgraded or moved where the connection is made.
+//! [`connect_to`](Signal::connect_to) takes the object that a slot works on. The signal holds it
+//! weakly: the slot is disconnected when the object is dropped, and nothing has to be cloned,
+//! downgraded or moved at the connect line.
 //!
 //! ```
 //! use std::cell::RefCell;
@@ -52,27 +52,28 @@
 //!
 //! # Objects that have signals
 //!
-//! An object shows its signals as methods that return a [`SignalRef`]. The slots of such a signal
-//! get the sender as their first argument (`QObject::sender()`), and it is held weakly too. While a
-//! call is queued it holds its sender, so that the slot gets it even if it would be gone by then.
+//! An object exposes its signals as methods that return a [`SignalRef`]. The slots of such a signal
+//! get the sender as their first argument (`QObject::sender()`), which is held weakly too. A queued
+//! call keeps its sender alive until the slot has run.
 //!
 //! # Awaiting
 //!
-//! [`Signal::next`] and [`Signal::stream`] turn emissions into values that any async code awaits;
+//! [`Signal::next`] and [`Signal::stream`] make emissions available to async code;
 //! [`Signal::connect_async`] connects an async slot.
 //!
-//! # What can be relied on
+//! # Guarantees
 //!
 //! * Slots run in the order in which they were connected, before `emit` returns.
 //! * A slot that is connected during an emission does not run in it; a slot that is disconnected
-//!   during an emission does not run any more.
-//! * Slots may emit again, connect, disconnect, and drop what they like: no lock and no borrow is
-//!   held while they run.
-//! * A panic in a slot leaves `emit`, the slots after it are skipped, and the next emission works.
-//! * What one thread emits to another, and posts to its [`ThreadQueue`], arrives in that order.
+//!   during an emission no longer runs.
+//! * Slots may emit again, connect, disconnect, and drop any object: no lock and no borrow is held
+//!   while they run.
+//! * A panic in a slot propagates through `emit`; later slots are skipped, and the next emission
+//!   works as usual.
+//! * The emissions and [`ThreadQueue`] posts from one thread to another arrive in order.
 //! * A queued call is not delivered after [`Connection::disconnect`] (Qt delivers it), nor after
-//!   its receiver is gone; it is delivered when the signal's owner has let go of it, which lives as
-//!   long as calls of its [`SignalRef`]s are queued.
+//!   its receiver is dropped. It is delivered after the last handle to the sender was dropped: queued
+//!   calls of a [`SignalRef`] keep the sender alive.
 //!
 //! # Qt
 //!
@@ -82,7 +83,7 @@
 
 #![allow(
     clippy::must_use_candidate,
-    reason = "connecting, disconnecting and draining act; what they return may be ignored"
+    reason = "connecting, disconnecting and draining have effects; their results may be ignored"
 )]
 
 mod awaiting;
@@ -144,7 +145,7 @@ pub use thread::nesting::max_nesting;
 pub use thread::nesting::set_max_nesting;
 pub use thread::slow_slots::warn_of_slow_slots;
 
-/// What an event loop needs of its thread's queue, and no other program.
+/// The interface of an event loop to its thread's queue; not for other programs.
 #[doc(hidden)]
 pub mod host {
     pub use crate::queue::dispatch::{BATCH, drop_queue, run_queue, run_slots};

@@ -1,7 +1,7 @@
-//! What threads share, from one place, so that models can put their own in its stead.
+//! The synchronization primitives of the crate, which loom models replace.
 //!
-//! `tests/models` compiles the modules of this crate anew with a `sync` of its own, which tries the
-//! orders in which threads can take their steps.
+//! `tests/models` compiles the other modules with a `sync` of its own, which explores the
+//! interleavings of threads. A short file for that reason.
 
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock};

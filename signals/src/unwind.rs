@@ -1,15 +1,16 @@
-//! Dropping what slots and calls hold: values of the user, whose `Drop` may panic.
+//! Dropping user values, such as the captures of slots: `drop` may panic.
 //!
 //! A second panic during the unwinding of a first one, and any panic at a thread's end, would abort
-//! the process. So each value is dropped by itself.
+//! the process. So each value is dropped on its own.
 
 use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
-/// Drops each of the values. The first panic goes on when all are dropped, unless this is part of an
-/// unwinding already; further ones are logged.
+/// Drops each of the values, and then resumes the first panic.
+///
+/// Further panics are logged, and so is the first while the thread is already unwinding.
 pub(crate) fn drop_each<V>(values: impl IntoIterator<Item = V>) {
     if let Some(payload) = first_panic(values) {
         if thread::panicking() {
@@ -49,7 +50,7 @@ fn first_panic<V>(values: impl IntoIterator<Item = V>) -> Option<Box<dyn Any + S
 }
 
 fn discard(payload: Box<dyn Any + Send>) {
-    log::error!("what a slot or a call holds panicked when it was dropped");
-    // It is the user's too, and may panic when it is dropped.
+    log::error!("a value of a slot or a queued call panicked when it was dropped");
+    // The payload is a user value too, and may panic when it is dropped.
     mem::forget(payload);
 }

@@ -51,12 +51,20 @@ fn folders_have_a_mod_file() -> io::Result<()> {
     Ok(())
 }
 
-/// The first line of a file is what it is for.
+/// Each file begins with its purpose, and the first line of each documentation is short.
 #[test]
-fn files_begin_with_their_documentation() -> io::Result<()> {
+fn documentation_begins_with_a_short_line() -> io::Result<()> {
     for file in files()? {
         let text = fs::read_to_string(&file)?;
         assert!(text.starts_with("//! "), "{} has no documentation", file.display());
+        let mut was_documentation = false;
+        for (number, line) in text.lines().map(str::trim_start).enumerate() {
+            let is_documentation = line.starts_with("///") || line.starts_with("//!");
+            let is_short = was_documentation || line.len() <= "/// ".len() + 80;
+            let place = format!("{}:{}", file.display(), number + 1);
+            assert!(!is_documentation || is_short, "{place} has over 80 characters");
+            was_documentation = is_documentation;
+        }
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The way of values from a signal to those who await them.
+//! Buffers between a signal and the task that awaits its values.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -7,17 +7,17 @@ use std::task::{Context, Poll, Waker};
 
 use crate::sync::{Mutex, MutexGuard};
 
-/// The end that a slot puts values into; dropped with the slot, it ends the feed.
+/// The end into which a slot writes values; its drop ends the buffer.
 pub(crate) struct Writer<V> {
     buffer: Arc<Buffer<V>>,
 }
 
-/// The end that values are taken from.
+/// The end from which values are read.
 pub(crate) struct Reader<V> {
     buffer: Arc<Buffer<V>>,
 }
 
-/// How many values a feed keeps, and which.
+/// The retention policy of a buffer.
 #[derive(Clone, Copy)]
 pub(crate) enum Keep {
     /// The first value only.
@@ -39,12 +39,13 @@ struct State<V> {
     missed: u64,
     is_ended: bool,
     has_first: bool,
-    /// Of whoever waits for the next value. Woken, cloned and dropped when nothing is locked: it
-    /// may come back here.
+    /// The waker of the task that awaits the next value.
+    ///
+    /// Cloned, woken and dropped without the lock: it may call this buffer.
     waker: Option<Waker>,
 }
 
-/// Makes a feed and its outlet.
+/// Makes a buffer and returns its two ends.
 pub(crate) fn buffer<V>(keep: Keep) -> (Writer<V>, Reader<V>) {
     let state = State {
         values: VecDeque::new(),
@@ -58,17 +59,17 @@ pub(crate) fn buffer<V>(keep: Keep) -> (Writer<V>, Reader<V>) {
 }
 
 impl<V> Writer<V> {
-    /// Puts a value in, if it is wanted; `copy` makes it.
+    /// Writes a value, made by `copy`, if the policy keeps it.
     pub(crate) fn put(&self, copy: impl FnOnce() -> V) {
         if self.buffer.lock().refuses(self.buffer.keep) {
             return;
         }
         let value = copy();
-        // Dropped at the end, when the lock is gone: both are the user's values.
+        // Dropped at the end, without the lock: a user value.
         let mut unwanted = None;
         let mut state = self.buffer.lock();
         match self.buffer.keep {
-            // Another thread was quicker.
+            // Another thread has written a value meanwhile.
             keep if state.refuses(keep) => unwanted = Some(value),
             Keep::Latest(count) if state.values.len() >= count => {
                 unwanted = state.values.pop_front();
@@ -92,7 +93,7 @@ impl<V> Drop for Writer<V> {
 }
 
 impl<V> Reader<V> {
-    /// Waits for the next value; `None` means that there will be no more.
+    /// Polls for the next value; `None` means that the buffer has ended.
     pub(crate) fn poll_take(&mut self, context: &mut Context<'_>) -> Poll<Option<V>> {
         let mut state = self.buffer.lock();
         let value = state.take();
@@ -103,21 +104,21 @@ impl<V> Reader<V> {
         let waker = context.waker().clone();
         let mut state = self.buffer.lock();
         let former = state.waker.replace(waker);
-        // Looked at again: a value may have come in between.
+        // Checked again: a value may have arrived meanwhile.
         let value = state.take();
         drop(state);
         drop(former);
         value
     }
 
-    /// Returns how many values were dropped because nobody took them in time.
+    /// Returns the number of values dropped before they were read.
     pub(crate) fn missed(&self) -> u64 {
         self.buffer.lock().missed
     }
 }
 
 impl<V> Drop for Reader<V> {
-    /// Lets the waker go: its task is not to be kept, nor woken by the end of the feed.
+    /// Drops the waker, so that its task is neither kept alive nor woken.
     fn drop(&mut self) {
         let waker = self.buffer.lock().waker.take();
         drop(waker);
@@ -137,7 +138,7 @@ impl<V> State<V> {
         self.waker.as_ref().is_some_and(|own| own.will_wake(waker))
     }
 
-    /// Tells whether no value is wanted now, and counts the one that is missed by that.
+    /// Returns whether a value is refused now, and counts it as missed.
     fn refuses(&mut self, keep: Keep) -> bool {
         match keep {
             Keep::First => self.has_first,
@@ -156,7 +157,7 @@ impl<V> Buffer<V> {
     }
 }
 
-/// Unlocks, and then wakes whoever waits.
+/// Unlocks, and then wakes the reader.
 fn unlock_and_wake<V>(mut state: MutexGuard<'_, State<V>>) {
     let waker = mem::take(&mut state.waker);
     drop(state);

@@ -1,4 +1,4 @@
-//! Emissions as values that async code awaits.
+//! Emissions as values for async code: the next value, and streams.
 
 pub(crate) mod buffer;
 pub(crate) mod next_value;

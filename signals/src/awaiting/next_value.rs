@@ -1,4 +1,4 @@
-//! Awaiting the next emission of a signal.
+//! The next value of a signal, as a future.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use crate::signal::signal_ref::SignalRef;
 
 /// The future of a signal's next value, made by [`Signal::next`].
 ///
-/// It may be awaited on any thread, whichever emits the signal.
+/// It may be awaited on any thread, independent of the emitting one.
 ///
 /// # Qt
 ///
@@ -31,7 +31,7 @@ use crate::signal::signal_ref::SignalRef;
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Next<V> {
     reader: Reader<V>,
-    /// Ended with the first value, or with this future.
+    /// Disconnected with the first value, or with this future.
     connection: Option<ScopedConnection>,
 }
 
@@ -39,15 +39,15 @@ impl<T> Signal<T>
 where
     T: ?Sized + ToOwned<Owned: Send> + 'static,
 {
-    /// Returns a future of the next value, or of `None` when the signal is dropped before.
+    /// Returns a future of the next value; `None` if the signal is dropped before.
     ///
-    /// Emissions count from the call on, not from the first poll: what is done between the call and
-    /// the `await` cannot miss the signal.
+    /// Emissions count from this call on, not from the first poll: an emission between the call and
+    /// the `await` is not missed.
     ///
     /// # Qt
     ///
-    /// `QtFuture::connect()`; also what a blocking queued connection or a local `QEventLoop` that
-    /// quits on the signal is used for.
+    /// `QtFuture::connect()`. It also replaces blocking queued connections, and local `QEventLoop`s
+    /// that quit on the signal.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! Awaiting all emissions of a signal.
+//! Signal streams: awaiting all emissions of a signal.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -10,9 +10,9 @@ use crate::receiver::handle::Handle;
 use crate::signal::Signal;
 use crate::signal::signal_ref::SignalRef;
 
-/// The values of a signal one after the other, made by [`Signal::stream`].
+/// The stream of a signal's values, made by [`Signal::stream`].
 ///
-/// It may be read on any thread, whichever emits the signal. Dropping it disconnects it.
+/// It may be read on any thread, independent of the emitting one. Dropping it disconnects it.
 ///
 /// # Qt
 ///
@@ -60,11 +60,11 @@ impl<T> Signal<T>
 where
     T: ?Sized + ToOwned<Owned: Send> + 'static,
 {
-    /// Returns the values of all emissions after this call.
+    /// Returns a stream of the values of all emissions after this call.
     ///
-    /// The stream ends with the signal, after the values that were emitted before. It keeps what
-    /// nobody has read yet; [`stream_latest`](Self::stream_latest) and
-    /// [`stream_earliest`](Self::stream_earliest) keep so much and no more.
+    /// The stream ends with the signal, after the values that were emitted before. Its buffer
+    /// of unread values is unbounded; [`stream_latest`](Self::stream_latest) and
+    /// [`stream_earliest`](Self::stream_earliest) have bounded buffers.
     ///
     /// # Qt
     ///
@@ -86,10 +86,10 @@ where
         self.stream_keeping(Keep::All)
     }
 
-    /// Returns the values of the emissions after this call, keeping the latest `capacity` of them.
+    /// Returns a stream that buffers the latest `capacity` values.
     ///
-    /// A reader that is too slow misses the oldest ones: [`SignalStream::missed`] counts them. A
-    /// capacity of 0 is taken as 1.
+    /// A reader that is too slow misses the oldest unread values: [`SignalStream::missed`] counts
+    /// them. A capacity of 0 is taken as 1.
     ///
     /// # Qt
     ///
@@ -113,9 +113,9 @@ where
         self.stream_keeping(Keep::Latest(capacity.max(1)))
     }
 
-    /// Returns the values of the emissions after this call, keeping the earliest `capacity` of them.
+    /// Returns a stream that buffers the earliest `capacity` values.
     ///
-    /// While so many wait to be read, new ones are dropped without being copied:
+    /// While the buffer is full, new values are dropped without being copied:
     /// [`SignalStream::missed`] counts them. A capacity of 0 is taken as 1.
     ///
     /// # Qt
@@ -154,7 +154,7 @@ where
     S: Handle,
     T: ?Sized + ToOwned<Owned: Send> + 'static,
 {
-    /// Returns the values of all emissions after this call, as [`Signal::stream`].
+    /// Returns a stream of the values of all emissions, as [`Signal::stream`].
     ///
     /// # Qt
     ///
@@ -177,7 +177,7 @@ where
         self.signal().stream()
     }
 
-    /// Returns the latest values of the emissions after this call, as [`Signal::stream_latest`].
+    /// Returns a stream of the latest values, as [`Signal::stream_latest`].
     ///
     /// # Qt
     ///
@@ -200,8 +200,7 @@ where
         self.signal().stream_latest(capacity)
     }
 
-    /// Returns the earliest values of the emissions after this call, as
-    /// [`Signal::stream_earliest`].
+    /// Returns a stream of the earliest values, as [`Signal::stream_earliest`].
     ///
     /// # Qt
     ///
@@ -226,9 +225,10 @@ where
 }
 
 impl<V> SignalStream<V> {
-    /// Returns the next value, or `None` when the signal is gone and all values were read.
+    /// Returns the next value, or `None` at the end of the stream.
     ///
-    /// Nothing is lost when the future is dropped before it is done.
+    /// The stream ends when the signal is dropped and all values were read. The future is
+    /// cancel-safe: no value is lost when it is dropped.
     ///
     /// # Qt
     ///
@@ -248,7 +248,7 @@ impl<V> SignalStream<V> {
         poll_fn(|context| self.poll_next(context)).await
     }
 
-    /// Polls for the next value; the building block of a `Stream`.
+    /// Polls for the next value, to implement or make a `Stream`.
     ///
     /// # Qt
     ///
@@ -271,9 +271,9 @@ impl<V> SignalStream<V> {
         self.reader.poll_take(context)
     }
 
-    /// Returns how many values were dropped because nobody read them in time.
+    /// Returns the number of values that were dropped because the buffer was full.
     ///
-    /// Always 0 for a stream that keeps all values.
+    /// Always 0 for [`Signal::stream`].
     ///
     /// # Qt
     ///

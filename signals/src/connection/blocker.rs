@@ -1,10 +1,10 @@
-//! Blocking one connection for a while.
+//! Blocking one connection temporarily: `ConnectionBlocker`.
 
 use std::fmt;
 
 use crate::connection::Connection;
 
-/// Keeps one slot from being called, until it is dropped.
+/// Blocks the calls of one slot until it is dropped.
 ///
 /// Made by [`Connection::block`](crate::Connection::block).
 ///
@@ -30,10 +30,9 @@ pub struct ConnectionBlocker {
 }
 
 impl Connection {
-    /// Keeps the slot from being called until the returned blocker is dropped.
+    /// Blocks the calls of the slot until the returned blocker is dropped.
     ///
-    /// The slot is called again when no blocker is left. A queued call that is due meanwhile is
-    /// lost.
+    /// Blockers nest. A queued call that is due while the slot is blocked is dropped.
     ///
     /// # Qt
     ///
@@ -61,11 +60,11 @@ impl Connection {
         ConnectionBlocker { connection: self.clone() }
     }
 
-    /// Tells whether a [`ConnectionBlocker`] keeps the slot from being called.
+    /// Returns whether calls of the slot are blocked by a [`ConnectionBlocker`].
     ///
     /// # Qt
     ///
-    /// Qt has no counterpart. `QObject::signalsBlocked()` is about all signals of an object.
+    /// Qt has no counterpart. `QObject::signalsBlocked()` reports on all signals of an object.
     ///
     /// # Examples
     ///

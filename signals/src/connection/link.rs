@@ -1,4 +1,4 @@
-//! The state that a connection and its slot share across threads.
+//! The state of a connection that all threads share, and the cleanup of ended ones.
 
 use std::any::Any;
 use std::panic::Location;
@@ -10,22 +10,22 @@ use crate::thread::mailbox::Post;
 use crate::thread::thread_state;
 use crate::unwind::drop_each;
 
-/// One connection of a signal and a slot: whether the slot may still run.
+/// The shared state of one connection: whether its slot may still run.
 ///
-/// The slot itself stays in its thread; this part may be read and ended from anywhere. It is there
-/// for those who hold the connection, and goes when the last of them gives it up.
+/// The slot itself stays in its thread; this part may be read and ended from any thread. It exists
+/// while there are handles to the connection, and is dropped with the last of them.
 pub(crate) struct Link {
-    /// The flags below and, in the low bits, how many blockers there are.
+    /// The flags below and, in the low bits, the number of blockers.
     state: AtomicU32,
     /// The generation of the owner's counter in which the slot was connected.
     generation: u32,
-    /// The place in the order of all connections of the slot's thread.
+    /// The sequence number among all connections of the slot's thread.
     sequence: u64,
     location: &'static Location<'static>,
     owner: Arc<dyn Owner>,
 }
 
-/// How a slot wants to be called.
+/// How a slot is called (`Qt::ConnectionType`).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConnectionType {
     /// At once on the slot's own thread, through its queue from others.
@@ -36,40 +36,41 @@ pub(crate) enum ConnectionType {
     Queued,
 }
 
-/// Where the slots of one signal are kept together.
+/// The owner of slots: those of a signal in one thread, or its direct ones.
 pub(crate) trait Owner: Send + Sync {
-    /// Returns the count of the connected slots.
+    /// Returns the counter of the connected slots.
     fn counter(&self) -> &SlotCounter;
 
-    /// Tells whether the signal still exists, and with it the thread of the slots.
+    /// Returns whether both the signal and the thread of the slots still exist.
     fn is_open(&self) -> bool;
 
     /// Drops the slot of an ended link, in the slot's thread.
     fn release(&self, link: &Arc<Link>);
 
-    /// Tells whether the slot's receiver still exists, as far as this thread can see that.
+    /// Returns whether the slot's receiver exists; true if this thread cannot know.
     fn has_receiver(&self, link: &Link) -> bool;
 
-    /// Has a slot part with its link, which nobody else holds; if called in the slot's thread.
+    /// Replaces a slot's link, which has no other handles, by a state of its own.
+    ///
+    /// Does nothing in another thread than the slot's.
     fn unshare(&self, link: &Link);
 
-    /// Drops the slots that are ended or whose receivers are gone; called in their thread.
+    /// Drops ended slots and those without receivers; called in their thread.
     fn sweep(&self);
 
     /// Disconnects and drops all slots; called in their thread.
     fn clear(&self);
 }
 
-/// Slots that are to be dropped in their thread.
+/// A post that drops slots in their thread.
 pub(crate) enum Cleanup {
-    /// One that another thread disconnected.
+    /// A slot that another thread has disconnected.
     Release(Arc<Link>),
-    /// All that another thread disconnected together.
+    /// The slots that another thread has disconnected together.
     Sweep(Arc<dyn Owner>),
-    /// All of a signal that its object is done with, after the calls that were queued before and
-    /// for which the value was kept.
+    /// All slots of a finished signal, behind the queued calls that need the value.
     Clear(Arc<dyn Owner>, Box<dyn Any + Send>),
-    /// Those of a signal that is gone, after the calls that were queued before.
+    /// The slots of a dropped signal, behind its queued calls.
     Remove(u32),
 }
 
@@ -94,25 +95,26 @@ impl Link {
         }
     }
 
-    /// Gives up one handle to the connection.
+    /// Drops one handle to the connection.
     pub(crate) fn drop_handle(self: Arc<Self>) {
-        // This handle and the slot's: nobody else can get one any more.
+        // This handle and the slot's are the last: no other can be made any more.
         if Arc::strong_count(&self) == 2 {
-            // Sees all that was done through the handles before they were given up.
+            // Synchronizes with all uses of the handles that were dropped before.
             fence(Ordering::Acquire);
             self.owner.unshare(&self);
         }
     }
 
-    /// Ends the connection and has the slot dropped in its thread; tells whether it was connected.
+    /// Ends the connection and drops the slot, in its thread.
+    ///
+    /// Returns whether it was connected.
     pub(crate) fn disconnect(self: &Arc<Self>) -> bool {
         let was_connected = self.is_connected();
         self.release();
         was_connected
     }
 
-    /// Ends the connection if this thread can see that the receiver is gone; tells whether it is
-    /// still connected.
+    /// Returns whether the slot is connected; ends it without a receiver.
     pub(crate) fn check(self: &Arc<Self>) -> bool {
         let is_connected = self.is_connected();
         if is_connected && !self.owner.has_receiver(self) {
@@ -128,7 +130,7 @@ impl Link {
         }
     }
 
-    /// Ends the connection, keeping the slot; tells whether this call did it.
+    /// Ends the connection, but keeps the slot; returns whether it was still connected.
     pub(crate) fn end(&self) -> bool {
         let state = self.state.fetch_or(ENDED, Ordering::AcqRel);
         if state & ENDED != 0 {
@@ -182,24 +184,24 @@ impl Link {
         self.state.load(Ordering::Acquire) & BLOCKERS != 0
     }
 
-    /// Tells whether the slot was neither disconnected nor lost its signal or thread.
+    /// Returns whether the slot is connected, and its signal and thread exist.
     pub(crate) fn is_connected(&self) -> bool {
         !self.is_ended() && self.owner.is_open()
     }
 
-    /// Tells whether the slot was disconnected.
+    /// Returns whether the slot was disconnected.
     pub(crate) fn is_ended(&self) -> bool {
         self.state.load(Ordering::Acquire) & ENDED != 0
             || !self.owner.counter().is_current(self.generation)
     }
 
-    /// Tells whether an emission on the slot's own thread calls it at once.
+    /// Returns whether an emission on the slot's own thread calls it directly.
     #[inline]
     pub(crate) fn is_callable(&self, counter: &SlotCounter) -> bool {
         self.state.load(Ordering::Relaxed) & !LOCAL == 0 && counter.is_current(self.generation)
     }
 
-    /// Tells whether a call that went through the queue may be made.
+    /// Returns whether a queued call may be delivered.
     pub(crate) fn is_deliverable(&self) -> bool {
         self.state.load(Ordering::Relaxed) & (ENDED | BLOCKERS) == 0
             && self.owner.counter().is_current(self.generation)

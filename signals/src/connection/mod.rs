@@ -1,4 +1,4 @@
-//! Connections of a signal and a slot.
+//! Connections: `Connection`, scopes, blockers, and the state shared by threads.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ pub(crate) mod slot_counter;
 /// A connection of a signal and a slot.
 ///
 /// It may be cloned and sent to any thread. Dropping it does not disconnect the slot: most
-/// connections last as long as their signal or receiver, and nobody has to keep them.
-/// The default value is a connection that was never made.
+/// connections last as long as their signal or receiver, and no handle has to be kept. The default
+/// value is a connection that was never made.
 ///
 /// # Qt
 ///
@@ -47,11 +47,11 @@ impl Connection {
         self.link.as_ref()
     }
 
-    /// Disconnects the slot and tells whether it was connected.
+    /// Disconnects the slot and returns whether it was connected.
     ///
-    /// The slot does not run any more: not in an emission that is under way, and not for a call
-    /// that was queued already. From another thread than the slot's this holds for each call that
-    /// has not begun. The slot itself is dropped in its own thread.
+    /// The slot no longer runs: neither in an emission in progress nor for a pending queued call. On
+    /// a thread other than the slot's, this applies to each call that has not begun. The slot itself
+    /// is dropped in its own thread.
     ///
     /// # Qt
     ///
@@ -72,11 +72,11 @@ impl Connection {
         self.link.as_ref().is_some_and(Link::disconnect)
     }
 
-    /// Tells whether the slot would be called.
+    /// Returns whether the slot is connected.
     ///
-    /// It is not connected any more when it was disconnected, when the receiver or the signal is
-    /// gone, and when the slot's thread has ended. Only the slot's own thread sees at once that the
-    /// receiver is gone; others see it when that thread has noticed, which it does in its queue.
+    /// A slot is no longer connected when it was disconnected, when the receiver or the signal is
+    /// dropped, or when the slot's thread has ended. The slot's own thread sees a dropped receiver at
+    /// once; other threads see it when that thread has removed the slot while it ran its queue.
     ///
     /// # Qt
     ///
@@ -96,8 +96,7 @@ impl Connection {
         self.link.as_ref().is_some_and(Link::check)
     }
 
-    /// Tells whether the slot was neither disconnected nor lost its signal or thread; runs no user
-    /// code.
+    /// Returns whether the slot is connected, without a check of its receiver.
     pub(crate) fn is_open(&self) -> bool {
         self.link.as_ref().is_some_and(|link| link.is_connected())
     }

@@ -1,18 +1,18 @@
-//! Groups of connections that end together.
+//! Scopes: groups of connections that end together.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::connection::Connection;
 
-/// Connections that are disconnected together: when the scope is dropped or cleared.
+/// A group of connections that is disconnected when it is dropped or cleared.
 ///
-/// It may be shared between threads. Connections that have ended otherwise are forgotten now and
-/// then, so that a scope which lives long does not grow.
+/// It may be shared between threads. Connections that have ended otherwise are removed from
+/// time to time, so that a long-lived scope does not grow.
 ///
 /// # Qt
 ///
-/// What a context object is used for that has no other purpose.
+/// A `QObject` that serves only as a context object.
 ///
 /// # Examples
 ///
@@ -103,12 +103,12 @@ impl Scope {
         let mut connections = self.lock();
         connections.clears += 1;
         let list = std::mem::take(&mut connections.list);
-        // The lock is let go first: dropping a slot runs user code.
+        // Unlocked first: dropping a slot runs user code.
         drop(connections);
         disconnect(list);
     }
 
-    /// Forgets the connections that have ended, which are looked at when nothing is locked.
+    /// Removes ended connections; they are checked without a lock.
     fn sweep(&self, mut connections: MutexGuard<'_, Connections>) {
         let (list, clears) = (std::mem::take(&mut connections.list), connections.clears);
         drop(connections);

@@ -1,4 +1,4 @@
-//! Connections that end with their owner.
+//! Scoped connections: disconnected when they are dropped.
 
 use std::ops::Deref;
 

@@ -1,12 +1,12 @@
-//! How many slots are connected, and since when.
+//! The number of connected slots, and the generation they belong to.
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// Counts the connected slots, and tells those of earlier rounds that they are disconnected.
+/// Counts the connected slots of the current generation.
 ///
-/// One atomic word: the count in the high half, the round in the low half. So all slots can be
-/// disconnected from any thread in one step, and the count is right at every moment. Rounds are even:
-/// an odd number is that of no round.
+/// Slots of earlier generations are disconnected. One atomic word: the count in the high half, the generation in the low half. So any thread can
+/// disconnect all slots in one step, and the count is always exact. Generations are even numbers: an
+/// odd one never matches.
 #[derive(Debug)]
 pub(crate) struct SlotCounter(AtomicU64);
 
@@ -15,19 +15,19 @@ impl SlotCounter {
         Self(AtomicU64::new(0))
     }
 
-    /// Counts one more slot and returns its round.
+    /// Adds a slot and returns its generation.
     pub(crate) fn add(&self) -> u32 {
         generation_of(self.0.fetch_add(ONE, Ordering::AcqRel))
     }
 
-    /// Counts one slot of `round` less, unless that round is over.
+    /// Subtracts a slot of `generation`, unless that generation has ended.
     pub(crate) fn subtract(&self, generation: u32) {
         let less = |word| (generation_of(word) == generation).then(|| word - ONE);
-        // Nothing to do when the round is over: its slots are not counted any more.
+        // Slots of an earlier generation are not counted any more.
         let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
     }
 
-    /// Starts a new round: all slots counted so far are disconnected.
+    /// Starts a new generation: all slots counted so far are disconnected.
     pub(crate) fn clear(&self) {
         let next = |word| Some(u64::from(generation_of(word).wrapping_add(2)));
         let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);

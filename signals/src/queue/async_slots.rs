@@ -1,7 +1,7 @@
-//! Async slots: futures that a thread's queue runs, step by step.
+//! Async slots: futures that are polled in a thread's queue.
 //!
-//! Whatever runs the queue is the executor: a step is a post like any other. A future stays in its
-//! thread and may be woken from all.
+//! The queue is the executor: each poll is a post. A future stays in its thread and may be woken from
+//! any thread.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,13 +16,13 @@ use crate::thread::slow_slots::{Origin, watched};
 use crate::thread::thread_state;
 use crate::unwind::drop_quietly;
 
-/// A future that runs in its thread's queue, as all threads may see it.
+/// The part of a future's task that all threads share.
 struct Task {
     number: u64,
     mailbox: Arc<Mailbox>,
-    /// Whether a step is in the queue.
+    /// Whether a poll is in the queue.
     is_awake: AtomicBool,
-    /// Whether a step came while the future was polled: it has to be polled again.
+    /// Whether a poll was due while the future was being polled: it is polled again.
     is_due: AtomicBool,
 }
 
@@ -32,7 +32,7 @@ struct LocalFuture {
     origin: Origin,
 }
 
-/// Has `future` run by this thread's queue; at the thread's very end it is dropped.
+/// Runs `future` in this thread's queue; drops it when the thread is ending.
 pub(crate) fn spawn(origin: Origin, future: impl Future<Output = ()> + 'static) {
     let future = LocalFuture { future: Some(Box::pin(future)), origin };
     let Some(mailbox) = thread_state::mailbox() else { return };
@@ -42,18 +42,18 @@ pub(crate) fn spawn(origin: Origin, future: impl Future<Output = ()> + 'static) 
     Arc::new(Task { number, mailbox, is_awake, is_due }).wake();
 }
 
-/// Runs a future until it waits again.
-struct Step(Arc<Task>);
+/// A post that polls a future.
+struct PollTask(Arc<Task>);
 
-impl Post for Step {
+impl Post for PollTask {
     fn run(self: Box<Self>) {
         let Self(task) = *self;
-        // A swap, to see all that was done before a wake which found the task awake.
+        // A swap synchronizes with wakes that found the task awake.
         task.is_awake.swap(false, Ordering::AcqRel);
-        // While it runs, the future is out of the store: it may spawn others, and may panic.
+        // Removed while it is polled: it may spawn others, and may panic.
         let future = TASKS.try_with(|tasks| tasks.borrow_mut().remove(&task.number));
         let Ok(Some(mut future)) = future else {
-            // It is over, or being polled: what it calls runs the queue, and this step with it.
+            // The future has completed, or is being polled and runs the queue itself.
             task.is_due.store(true, Ordering::Relaxed);
             return;
         };
@@ -95,16 +95,16 @@ impl Wake for Task {
         }
         let mailbox = Arc::clone(&self.mailbox);
         if mailbox.thread() == thread_state::thread() {
-            thread_state::push(Box::new(Step(self)));
+            thread_state::push(Box::new(PollTask(self)));
         } else {
-            mailbox.push(Box::new(Step(self)));
+            mailbox.push(Box::new(PollTask(self)));
         }
     }
 }
 
 fn store(number: u64, future: LocalFuture) {
     let mut future = Some(future);
-    // If the thread ends, the future is still here and dropped outside.
+    // In an ending thread the future is not moved, and dropped here.
     let _ = TASKS.try_with(|tasks| {
         future.take().map(|future| tasks.borrow_mut().insert(number, future));
     });

@@ -1,4 +1,4 @@
-//! What a queued call carries of its sender: the sender itself, and a guard that follows the call.
+//! Delivery guards, which keep senders alive during queued calls.
 
 use std::any::Any;
 use std::fmt;
@@ -7,12 +7,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-/// Follows one queued call, or one run of an async slot, for the sender of the signal.
+/// Follows one queued call, or one run of an async slot, for the sender.
 ///
-/// It is made when the call is queued and dropped when the call is over: the slot has returned, the
-/// async slot has finished, or the call was dropped because the receiver's thread has ended. A
-/// sender uses it to bound what waits for its slots, or to notice their panics; most senders need
-/// only what [`SharedSender::new`] does, which is to stay alive meanwhile.
+/// It is made when the call is queued and dropped after it: when the slot has returned, the async
+/// slot has completed, or the call was dropped because the receiver's thread has ended. Senders use
+/// it for back-pressure, or to react to panics of slots. Most need only [`SharedSender::new`], which
+/// keeps the sender alive meanwhile.
 ///
 /// # Qt
 ///
@@ -26,7 +26,7 @@ use std::task::Poll;
 ///
 /// use slotwork_signals::DeliveryGuard;
 ///
-/// /// Counts the calls that wait.
+/// /// Counts the pending calls.
 /// struct Waiting(Arc<AtomicUsize>);
 ///
 /// impl DeliveryGuard for Waiting {
@@ -57,7 +57,7 @@ pub trait DeliveryGuard {
     /// ```
     fn begin(&mut self) {}
 
-    /// Called when an async slot waits for something for the first time.
+    /// Called when an async slot is pending for the first time.
     ///
     /// # Qt
     ///
@@ -78,7 +78,7 @@ pub trait DeliveryGuard {
     /// ```
     fn suspend(&mut self) {}
 
-    /// Called when the slot has panicked, in the slot's thread; the panic then goes on.
+    /// Called in the slot's thread when the slot has panicked.
     ///
     /// # Qt
     ///
@@ -100,14 +100,14 @@ pub trait DeliveryGuard {
     fn panicked(&mut self) {}
 }
 
-/// A sender that calls queued for other threads keep alive.
+/// A sender that is kept alive by queued calls.
 ///
-/// It holds the sender weakly itself. [`Handle::shared`] returns one for senders that may leave
-/// their thread.
+/// It holds the sender weakly itself. [`Handle::shared`](crate::Handle::shared) returns one for
+/// handles that are `Send`.
 ///
 /// # Qt
 ///
-/// Qt has no counterpart: there a queued call is delivered without its sender when that is gone.
+/// Qt has no counterpart: it delivers queued calls of a deleted sender, without the sender.
 ///
 /// # Examples
 ///
@@ -125,11 +125,11 @@ pub struct SharedSender {
 type MakeGuard = dyn Fn(&dyn Any) -> Option<Box<dyn DeliveryGuard + Send>> + Send + Sync;
 
 impl SharedSender {
-    /// Returns a sender whose queued calls have a guard of its own kind.
+    /// Returns a sender with a custom guard for each queued call.
     ///
-    /// `guard` gets the value that the call carries, an owned one such as a `String` of a
-    /// `Signal<str>`, and returns what follows the call; `None` when the sender is gone. It must
-    /// hold the sender weakly, and what it returns must hold it strongly.
+    /// `guard` gets the owned value of the call, such as a `String` for a `Signal<str>`, and returns
+    /// the guard of the call, or `None` if the sender is dropped. It must hold the sender weakly, and
+    /// the returned guard must hold it strongly.
     ///
     /// # Qt
     ///
@@ -163,7 +163,7 @@ impl SharedSender {
         Self { guard: Box::new(guard) }
     }
 
-    /// Returns what follows a call with `value`.
+    /// Returns the guard of a call with `value`.
     pub(crate) fn guard(&self, value: &dyn Any) -> Option<Box<dyn DeliveryGuard + Send>> {
         (self.guard)(value)
     }
@@ -175,9 +175,9 @@ impl fmt::Debug for SharedSender {
     }
 }
 
-/// What follows a call from the queue on: a guard, or nothing.
+/// The guard of a queued call, or `()` for none.
 pub(crate) trait Guarding: Send {
-    /// Runs a call that has left the queue.
+    /// Runs a call taken from the queue.
     fn run(&mut self, call: impl FnOnce());
 }
 
@@ -194,7 +194,7 @@ impl Guarding for Box<dyn DeliveryGuard + Send> {
     }
 }
 
-/// Runs an async slot.
+/// Runs an async slot with a guard.
 pub(crate) async fn await_guarded(
     mut guard: Box<dyn DeliveryGuard + Send>,
     slot: impl Future<Output = ()>,

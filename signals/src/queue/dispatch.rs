@@ -1,4 +1,4 @@
-//! Running the queued calls of a thread.
+//! Dispatching: running the queued calls of a thread.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -11,13 +11,12 @@ use crate::thread::mailbox::Mailbox;
 use crate::thread::nesting::RunningLoop;
 use crate::thread::thread_state;
 
-/// Runs the queued calls of the calling thread and returns how many there were.
+/// Runs the queued calls of the calling thread and returns their number.
 ///
-/// A step of an async slot counts as a call.
-/// What a call queues in turn is left for the next time. A slot may call it too: it runs the calls
-/// that come after the slot's own, or does nothing when too many loops run inside each other
-/// ([`set_max_nesting`](crate::set_max_nesting)). A program without an event loop calls it in its
-/// main loop.
+/// A poll of an async slot counts as a call. Calls that are queued meanwhile are left for the next
+/// time. A slot may call it too: it runs the calls behind the slot's own, or does nothing at the
+/// nesting limit ([`set_max_nesting`](crate::set_max_nesting)). A program without an event loop calls
+/// it in its main loop.
 ///
 /// # Qt
 ///
@@ -42,21 +41,21 @@ pub fn process_events() -> usize {
     RunningLoop::begin().map_or(0, |_running| thread_state::run_posts(u64::MAX))
 }
 
-/// Returns a future that runs the calling thread's queued calls whenever there are some.
+/// Returns a future that runs the queued calls of the calling thread.
 ///
-/// Any executor can host slots with it: spawn it on the thread, next to the other tasks. It never
-/// completes; dropping it stops the delivery. Several of them in one thread, also one inside a slot
-/// that another one runs, share the work. When a slot panics, the panic leaves `poll`; the future
-/// may be polled again and goes on with the calls behind it.
+/// With it any executor can run slots: spawn it on the thread, next to the other tasks. It never
+/// completes; dropping it stops the delivery. Several in one thread share the work, also nested ones.
+/// A panic of a slot propagates through `poll`; the future may be polled again and continues with the
+/// next call.
 ///
 /// # Panics
 ///
-/// When it is polled inside a slot and too many loops run inside each other
+/// When it is polled inside a slot at the nesting limit
 /// ([`set_max_nesting`](crate::set_max_nesting)).
 ///
 /// # Qt
 ///
-/// What `QEventLoop` does with posted events.
+/// The delivery of posted events by a `QEventLoop`.
 ///
 /// # Examples
 ///
@@ -84,7 +83,7 @@ pub fn dispatch() -> Dispatch {
 ///
 /// # Qt
 ///
-/// What `QEventLoop` does with posted events.
+/// The delivery of posted events by a `QEventLoop`.
 ///
 /// # Examples
 ///
@@ -102,7 +101,7 @@ pub fn dispatch() -> Dispatch {
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Dispatch {
     listening: Option<Listening>,
-    /// It runs the slots of the thread it was made in, and must stay there.
+    /// Not `Send`: it runs the slots of the thread in which it was made.
     thread: PhantomData<*const ()>,
 }
 
@@ -117,7 +116,7 @@ impl Future for Dispatch {
 }
 
 impl Dispatch {
-    /// Has `waker` woken whenever something is queued.
+    /// Registers `waker` for all further posts.
     #[doc(hidden)]
     pub fn listen(&mut self, waker: &Waker) {
         let Some(mailbox) = thread_state::mailbox() else { return };
@@ -127,41 +126,41 @@ impl Dispatch {
         }
     }
 
-    /// Runs queued calls, `limit` of them at most; `waker` is woken when there are more.
+    /// Runs at most `limit` queued calls; wakes `waker` if there are more.
     #[doc(hidden)]
     pub fn run(&mut self, waker: &Waker, limit: u64) {
-        // Listened first and looked then, so that no post comes in between.
+        // Registered before the queue is checked, so that no post is missed.
         self.listen(waker);
         thread_state::run_posts(limit);
         if thread_state::has_posts() {
-            // Others on the executor get their turn before the next posts.
+            // Other tasks of the executor run before the next posts.
             waker.wake_by_ref();
         }
     }
 }
 
-/// Runs all that is in this thread's queue now.
+/// Runs the posts that are in this thread's queue now.
 pub fn run_queue() {
     thread_state::run_posts(u64::MAX);
 }
 
-/// Runs what is in this thread's queue now, up to the first call that is not a slot's.
+/// Runs the posts in this thread's queue, up to the first call of a `ThreadQueue`.
 pub fn run_slots() {
     thread_state::run_slots();
 }
 
-/// Drops what is in this thread's queue now.
+/// Drops the posts that are in this thread's queue now.
 pub fn drop_queue() {
     thread_state::drop_posts();
 }
 
 #[cold]
-#[expect(clippy::panic, reason = "documented: whoever waits in the slot would wait for ever")]
+#[expect(clippy::panic, reason = "documented: a pending future would block the slot for ever")]
 fn refuse_poll() -> ! {
-    panic!("too many loops run inside each other in slots of this thread")
+    panic!("the nesting limit of loops in slots of this thread is reached")
 }
 
-/// A waker that arrivals in a mailbox wake.
+/// The registration of a waker for the posts of a mailbox.
 struct Listening {
     mailbox: Arc<Mailbox>,
     number: u64,
@@ -187,5 +186,5 @@ impl fmt::Debug for Dispatch {
     }
 }
 
-/// So many posts are run before other tasks of the executor get their turn.
+/// The number of posts that are run before other tasks of the executor.
 pub const BATCH: u64 = 1000;

@@ -1,4 +1,4 @@
-//! Running a thread's queue of calls.
+//! The queue of a thread: posting to it, running it, waiting for it.
 
 pub(crate) mod async_slots;
 pub(crate) mod delivery_guard;

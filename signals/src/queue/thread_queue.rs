@@ -1,4 +1,4 @@
-//! Calls in the queue of a thread that are not those of slots.
+//! Thread queues: posting calls to a thread, in order with its queued slots.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::thread::mailbox::{Mailbox, Post};
 use crate::thread::thread_state;
 
-/// The queue of a thread, which runs its queued slots and the calls that are posted to it.
+/// The queue of a thread, for its queued slots and for posted calls.
 ///
-/// A cheap handle, `Clone + Send + Sync`. All that one thread emits and posts to another arrives in
-/// the order in which it did so. The queue runs in [`process_events`](crate::process_events), in a
+/// A cheap handle, `Clone + Send + Sync`. Emissions and posts from one thread to another arrive
+/// in order. The queue runs in [`process_events`](crate::process_events), in a
 /// [`dispatch`](crate::dispatch) future, or in an event loop.
 ///
 /// # Qt
@@ -43,11 +43,11 @@ pub struct ThreadQueue {
 impl ThreadQueue {
     /// Returns the queue of the calling thread.
     ///
-    /// At the thread's very end, in what is dropped with it, this is a queue that has ended.
+    /// In a thread that is ending, in the destructors of its locals, this is an ended queue.
     ///
     /// # Qt
     ///
-    /// `QThread::currentThread()`, as the place of posted events.
+    /// `QThread::currentThread()`, as the owner of a queue of posted events.
     ///
     /// # Examples
     ///
@@ -62,9 +62,9 @@ impl ThreadQueue {
         Self { mailbox }
     }
 
-    /// Has the thread make a call, behind everything that is in its queue already.
+    /// Posts a call to the thread, to the end of its queue.
     ///
-    /// Returns false, and drops the call, when the thread has ended.
+    /// Returns false, and drops the call, if the thread has ended.
     ///
     /// # Qt
     ///
@@ -84,7 +84,7 @@ impl ThreadQueue {
         self.mailbox.push(Box::new(Call(call)))
     }
 
-    /// Returns whether the thread has ended: calls are not made any more.
+    /// Returns whether the thread has ended, so that calls are dropped.
     ///
     /// # Qt
     ///
@@ -114,7 +114,7 @@ impl fmt::Debug for ThreadQueue {
     }
 }
 
-/// A call that was posted.
+/// A posted call.
 struct Call<F>(F);
 
 impl<F: FnOnce() + Send> Post for Call<F> {

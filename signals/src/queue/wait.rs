@@ -1,4 +1,4 @@
-//! Waiting for something that a slot of this thread does.
+//! Waiting for a condition that slots of this thread change.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,17 +8,17 @@ use crate::queue::dispatch::process_events;
 use crate::sync::{Listener, thread_local};
 use crate::thread::thread_state;
 
-/// What [`set_waiter`] installs: it gets a deadline and what is waited for.
+/// A function that waits until a deadline or a condition.
 type Waiter = dyn Fn(Instant, &dyn Fn() -> bool);
 
-/// Sets how this thread waits for its slots, as [`SignalSpy::wait_for`](crate::SignalSpy) does.
+/// Sets the function with which this thread waits for its slots.
 ///
-/// An event loop installs itself here, so that its timers and sockets work while a test waits. The
-/// waiter gets a deadline and a condition; it runs the loop until the condition holds or the
-/// deadline is over, and then returns. The condition changes only by slots that run in this thread:
-/// it needs to be asked no more than once in each turn.
+/// [`SignalSpy::wait_for`](crate::SignalSpy) uses it. An event loop installs itself here, so that its
+/// timers and sockets work while a test waits. The waiter gets a deadline and a condition; it runs the loop until the condition holds or the
+/// deadline has passed. Only slots of this thread change the condition: one check in each turn of
+/// the loop is enough.
 ///
-/// Without a waiter, the thread's queue is run and the thread sleeps in between.
+/// The default runs the thread's queue, and sleeps while it is empty.
 ///
 /// # Qt
 ///
@@ -47,29 +47,29 @@ pub fn set_waiter(waiter: impl Fn(Instant, &dyn Fn() -> bool) + 'static) {
     drop(before);
 }
 
-/// Returns the instant at which `timeout` is over, if it begins now.
+/// Returns the deadline of a `timeout` that begins now.
 pub(crate) fn deadline_after(timeout: Duration) -> Instant {
     let now = Instant::now();
-    // A time that the clock cannot hold is as good as for ever.
+    // Beyond the range of the clock: as good as no deadline.
     now.checked_add(timeout).unwrap_or(now + FOR_EVER)
 }
 
-/// Runs this thread's slots until `is_done` or `deadline`; returns whether it is done.
+/// Runs this thread's slots until `is_done` or `deadline`; returns `is_done`.
 pub(crate) fn wait_until(deadline: Instant, is_done: &dyn Fn() -> bool) -> bool {
     let waiter = WAITER.try_with(|current| current.borrow().clone()).ok().flatten();
     match waiter {
         Some(waiter) => waiter(deadline, is_done),
-        None => run_queue(deadline, is_done),
+        None => run_and_sleep(deadline, is_done),
     }
     is_done()
 }
 
 /// Runs the thread's queue and sleeps while it is empty.
-fn run_queue(deadline: Instant, is_done: &dyn Fn() -> bool) {
+fn run_and_sleep(deadline: Instant, is_done: &dyn Fn() -> bool) {
     let Some(mailbox) = thread_state::mailbox() else { return };
     while !is_done() && Instant::now() < deadline {
         let listener = mailbox.wake_up().listen();
-        // Listened first and looked then, so that no post comes in between.
+        // Made before the queue is checked, so that no post is missed.
         if thread_state::has_posts() {
             process_events();
         } else {

@@ -1,4 +1,4 @@
-//! Handles: pointers to objects that signals and slots hold weakly.
+//! Handles: pointers to objects, which signals and slots hold weakly.
 
 use std::rc::{self, Rc};
 use std::sync::{self, Arc};
@@ -12,7 +12,7 @@ use crate::queue::delivery_guard::{DeliveryGuard, SharedSender};
 ///
 /// # Qt
 ///
-/// The counterpart of `QPointer`: signals need to know whether an object still exists.
+/// `QPointer`: signals need to check whether an object still exists.
 ///
 /// # Examples
 ///
@@ -48,11 +48,11 @@ use crate::queue::delivery_guard::{DeliveryGuard, SharedSender};
     note = "a method that connects its own slots takes `self: &Rc<Self>`"
 )]
 pub trait Handle: Sized + 'static {
-    /// What is held instead of the handle, without keeping the object alive.
+    /// The weak form of the handle, which does not keep the object alive.
     ///
     /// # Qt
     ///
-    /// What `QPointer` is to a pointer.
+    /// A `QPointer`.
     ///
     /// # Examples
     ///
@@ -71,7 +71,7 @@ pub trait Handle: Sized + 'static {
     ///
     /// # Qt
     ///
-    /// `QSharedPointer::toWeakRef()`, and making a `QPointer` of a pointer.
+    /// `QSharedPointer::toWeakRef()`, and the constructor of `QPointer`.
     ///
     /// # Examples
     ///
@@ -88,11 +88,11 @@ pub trait Handle: Sized + 'static {
     #[doc(alias = "toWeakRef")]
     fn downgrade(&self) -> Self::Weak;
 
-    /// Returns a handle to the object, or `None` when it is gone.
+    /// Returns a handle to the object, or `None` if it is dropped.
     ///
     /// # Qt
     ///
-    /// `QWeakPointer::toStrongRef()`, and `QPointer::data()`, which keeps nothing alive.
+    /// `QWeakPointer::toStrongRef()`, and `QPointer::data()`, which does not keep the object alive.
     ///
     /// # Examples
     ///
@@ -108,14 +108,14 @@ pub trait Handle: Sized + 'static {
     #[doc(alias = "toStrongRef")]
     fn upgrade(weak: &Self::Weak) -> Option<Self>;
 
-    /// Returns the object as calls queued for other threads keep it alive; the default is `None`.
+    /// Returns the object as a sender that queued calls keep alive.
     ///
-    /// A handle type that may leave its thread returns `SharedSender::new(self)`. Without that, a
-    /// call that another thread has queued is not delivered when the sender is gone by then.
+    /// Handle types that are `Send` return `SharedSender::new(self)`. The default is `None`: calls
+    /// queued by other threads are not delivered after the sender was dropped.
     ///
     /// # Qt
     ///
-    /// Qt has no counterpart: there a queued call is delivered without its sender when that is gone.
+    /// Qt has no counterpart: it delivers queued calls of a deleted sender, without the sender.
     ///
     /// # Examples
     ///
@@ -132,9 +132,10 @@ pub trait Handle: Sized + 'static {
         None
     }
 
-    /// Returns whether only the calling thread emits the object's signals; the default is `false`.
+    /// Returns whether only the calling thread emits the object's signals.
     ///
-    /// Slots of this thread then cost nothing for [`shared`](Self::shared).
+    /// The default is `false`. With `true`, slots of this thread need no [`shared`](Self::shared)
+    /// sender.
     ///
     /// # Qt
     ///
@@ -182,9 +183,9 @@ impl<R: ?Sized + Send + Sync + 'static> Handle for Arc<R> {
     }
 }
 
-// In this file, because `Handle` names the type: the two files import each other in one direction.
+// In this file, because `Handle` uses the type: `delivery_guard.rs` does not import this file.
 impl SharedSender {
-    /// Returns a sender that lives until its queued calls are over.
+    /// Returns a sender that is kept alive until its queued calls have ended.
     ///
     /// # Qt
     ///
@@ -208,7 +209,7 @@ impl SharedSender {
     }
 }
 
-/// Keeps a sender alive.
+/// A guard that keeps a sender alive.
 struct Alive<H>(H);
 
 impl<H> DeliveryGuard for Alive<H> {}

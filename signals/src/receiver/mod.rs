@@ -1,4 +1,4 @@
-//! Receivers: what a slot works on, held weakly by its connection.
+//! Receivers: the objects that slots work on, held weakly by their connections.
 
 use std::any::Any;
 
@@ -8,11 +8,12 @@ use crate::receiver::weak::{WeakHandle, WeakReceiver, WeakSender};
 pub(crate) mod handle;
 pub(crate) mod weak;
 
-/// What the slot of [`connect_to`](crate::Signal::connect_to) works on.
+/// The object or objects that a slot works on.
 ///
-/// Implemented for a reference to each [`Handle`], such as `&Rc<R>` and `&Arc<R>`, and for tuples
-/// of up to four receivers. The connection holds the receiver weakly and lends the slot a strong
-/// handle for the call. When the receiver, or one of several, is gone, the slot is disconnected.
+/// The receiver of [`connect_to`](crate::Signal::connect_to). Implemented for a reference to each
+/// [`Handle`], such as `&Rc<R>` and `&Arc<R>`, and for tuples of up to four receivers. The connection
+/// holds the receiver weakly and passes a strong handle to the slot for the call. When the receiver,
+/// or one of several, is dropped, the slot is disconnected.
 ///
 /// # Qt
 ///
@@ -43,11 +44,11 @@ pub(crate) mod weak;
     note = "implement `Handle` for your own handle types"
 )]
 pub trait Receiver {
-    /// What the slot is lent: a handle that keeps the receiver alive for the call.
+    /// The argument of the slot: a handle that keeps the receiver alive for the call.
     ///
     /// # Qt
     ///
-    /// What the slot has as `this`.
+    /// The `this` pointer of a slot.
     ///
     /// # Examples
     ///
@@ -59,11 +60,11 @@ pub trait Receiver {
     /// let pair: <(&Rc<i32>, &Rc<str>) as Receiver>::Strong = (Rc::new(5), Rc::from("five"));
     /// ```
     type Strong: 'static;
-    /// What the connection holds.
+    /// The weak handle that the connection holds.
     ///
     /// # Qt
     ///
-    /// What `QPointer` is to a pointer.
+    /// A `QPointer`.
     ///
     /// # Examples
     ///
@@ -77,11 +78,11 @@ pub trait Receiver {
     /// ```
     type Weak: WeakReceiver<Strong = Self::Strong>;
 
-    /// Returns what the connection holds.
+    /// Returns the weak handle that the connection holds.
     ///
     /// # Qt
     ///
-    /// Making a `QPointer` of a pointer; `QObject::connect` does the like inside.
+    /// The constructor of `QPointer`; `QObject::connect` keeps a similar pointer.
     ///
     /// # Examples
     ///
@@ -107,7 +108,7 @@ impl<H: Handle> Receiver for &H {
     }
 }
 
-/// The sender of a signal, among what its slot works on.
+/// The sender of a signal, as a receiver of its slot.
 pub(crate) struct Sender<'a, S>(pub(crate) &'a S);
 
 impl<S: Handle> Receiver for Sender<'_, S> {
@@ -119,7 +120,7 @@ impl<S: Handle> Receiver for Sender<'_, S> {
     }
 }
 
-/// No receiver: the slot stays connected until it is disconnected.
+/// No receiver: the slot stays connected until it is disconnected explicitly.
 impl Receiver for () {
     type Strong = ();
     type Weak = ();

@@ -1,11 +1,11 @@
-//! What connections hold of their receivers.
+//! Weak receivers: the weak handles that connections hold.
 
 use std::any::Any;
 use std::fmt;
 
 use crate::receiver::handle::Handle;
 
-/// What a connection holds of its [`Receiver`](crate::Receiver).
+/// The weak form of a [`Receiver`](crate::Receiver), which its connection holds.
 ///
 /// # Qt
 ///
@@ -25,11 +25,11 @@ use crate::receiver::handle::Handle;
 /// assert!(weak.upgrade().is_none());
 /// ```
 pub trait WeakReceiver: 'static {
-    /// What the slot is lent.
+    /// The argument of the slot.
     ///
     /// # Qt
     ///
-    /// What the slot has as `this`.
+    /// The `this` pointer of a slot.
     ///
     /// # Examples
     ///
@@ -42,11 +42,11 @@ pub trait WeakReceiver: 'static {
     /// ```
     type Strong: 'static;
 
-    /// Returns what the slot is lent, or `None` when the receiver is gone.
+    /// Returns the argument of the slot, or `None` if the receiver is dropped.
     ///
     /// # Qt
     ///
-    /// `QPointer::data()`; but the receiver lives while the slot has it.
+    /// `QPointer::data()`; but the receiver is kept alive meanwhile.
     ///
     /// # Examples
     ///
@@ -61,14 +61,14 @@ pub trait WeakReceiver: 'static {
     /// ```
     fn upgrade(&self) -> Option<Self::Strong>;
 
-    /// Returns a strong handle to the sender, if that is among what the slot is lent.
+    /// Returns a strong handle to the sender, if the slot takes it.
     #[doc(hidden)]
     fn sender(&self) -> Option<Box<dyn Any>> {
         None
     }
 }
 
-/// What a connection holds of a receiver that is a [`Handle`].
+/// The weak form of a receiver that is a [`Handle`].
 ///
 /// # Qt
 ///
@@ -100,7 +100,7 @@ impl<H: Handle> WeakReceiver for WeakHandle<H> {
     }
 }
 
-/// What a connection holds of its sender.
+/// The weak form of a sender.
 pub(crate) struct WeakSender<S: Handle>(S::Weak);
 
 impl<S: Handle> WeakSender<S> {

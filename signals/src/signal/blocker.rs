@@ -1,12 +1,12 @@
-//! Blocking a signal for a while.
+//! Blocking a signal temporarily: `SignalBlocker` and the methods of `Signal`.
 
 use crate::signal::Signal;
 use crate::slots::emission_flags::EmissionFlags;
 
-/// Makes the emissions of a signal do nothing, until it is dropped.
+/// Blocks the emissions of a signal until it is dropped.
 ///
-/// Made by [`Signal::block`](crate::Signal::block). Blockers nest: the signal is emitted again when
-/// the last one is gone. Calls that were queued before are still delivered.
+/// Made by [`Signal::block`](crate::Signal::block). Blockers nest: emissions work again when the last
+/// one is dropped. Calls that were queued before are still delivered.
 ///
 /// # Qt
 ///
@@ -30,7 +30,7 @@ pub struct SignalBlocker<'a> {
 }
 
 impl<T: ?Sized + 'static> Signal<T> {
-    /// Makes emissions do nothing until the returned blocker is dropped.
+    /// Blocks emissions until the returned blocker is dropped.
     ///
     /// # Qt
     ///
@@ -59,7 +59,7 @@ impl<T: ?Sized + 'static> Signal<T> {
         SignalBlocker { flags }
     }
 
-    /// Tells whether a [`SignalBlocker`] makes emissions do nothing.
+    /// Returns whether emissions are blocked by a [`SignalBlocker`].
     ///
     /// # Qt
     ///

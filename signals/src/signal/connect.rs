@@ -14,9 +14,9 @@ use crate::slots::call::{self, Once, Repeated};
 use crate::thread::slow_slots::Origin;
 
 impl<T: ?Sized + 'static> Signal<T> {
-    /// Connects a slot that only emissions of this thread reach.
+    /// Connects a slot that is called only by emissions of this thread.
     ///
-    /// It asks nothing of `T`, so it also serves values that cannot be copied or sent.
+    /// It has no bounds on `T`: values need neither be copied nor sent.
     ///
     /// # Qt
     ///
@@ -81,7 +81,7 @@ impl<T> Signal<T>
 where
     T: ?Sized + ToOwned<Owned: Send> + 'static,
 {
-    /// Connects a slot, which lives in the calling thread.
+    /// Connects a slot of the calling thread.
     ///
     /// Emissions of this thread call it directly, those of other threads through this thread's
     /// queue. The slot must not capture the object that owns the signal: with
@@ -107,7 +107,7 @@ where
     #[track_caller]
     pub fn connect(
         &self,
-        // The compiler shows the next line to those who pass a receiver.
+        // Compiler errors show the next line when a receiver is passed.
         slot: impl Fn(&T) + 'static, // with a receiver: `connect_to(&receiver, slot)`
     ) -> Connection {
         self.connect_to((), move |(), value| slot(value))
@@ -115,10 +115,10 @@ where
 
     /// Connects a slot that works on `receiver`, which is held weakly.
     ///
-    /// The slot gets the receiver as its first argument. When the receiver is gone, the slot is
-    /// disconnected: [`Connection::is_connected`] is false at once. What the slot has captured is
-    /// dropped at the next emission that reaches it, or when the slot's thread asks `is_connected` or
-    /// [`slot_count`](Self::slot_count).
+    /// The slot gets the receiver as its first argument. When the receiver is dropped, the slot is
+    /// disconnected: [`Connection::is_connected`] is false at once. The captures of the slot are
+    /// dropped at the next emission that reaches it, or when the slot's thread calls `is_connected`
+    /// or [`slot_count`](Self::slot_count).
     ///
     /// # Qt
     ///
@@ -182,15 +182,15 @@ where
         self.attach_once((), move |(): &(), value| slot(value))
     }
 
-    /// Connects a slot that changes what it has captured.
+    /// Connects a slot that changes its captures (`FnMut`).
     ///
     /// # Qt
     ///
-    /// `QObject::connect` with a `mutable` lambda, which Qt lets run inside itself.
+    /// `QObject::connect` with a `mutable` lambda, which Qt calls recursively.
     ///
     /// # Panics
     ///
-    /// An emission panics that comes from inside the slot and would call it again.
+    /// A recursive emission, from inside the slot, panics when it would call the slot again.
     ///
     /// # Examples
     ///
@@ -213,12 +213,12 @@ where
         self.connect_to((), call::exclusive(move |(): &(), value: &T| slot(value)))
     }
 
-    /// Connects a slot that always runs from this thread's queue, never inside the emission.
+    /// Connects a slot that always runs from the queue, after the emission.
     ///
     /// # Qt
     ///
-    /// `Qt::QueuedConnection`. After [`Connection::disconnect`] the calls that are in the queue are
-    /// not made; Qt makes them.
+    /// `Qt::QueuedConnection`. After [`Connection::disconnect`] pending calls are dropped; Qt delivers
+    /// them.
     ///
     /// # Examples
     ///
@@ -272,7 +272,7 @@ where
         })
     }
 
-    /// Connects another signal, which is then emitted with the same values.
+    /// Connects another signal, which is emitted with the same values.
     ///
     /// The other signal is held weakly. It is emitted in this thread.
     ///

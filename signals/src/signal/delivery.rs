@@ -1,4 +1,4 @@
-//! Queued calls: a copied value on its way to the slots of one thread.
+//! Queued calls: posts that deliver a copied value to the slots of one thread.
 
 use std::borrow::{Borrow, ToOwned};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::signal::slot_group::SlotGroup;
 use crate::slots::slot_state::Target;
 use crate::thread::mailbox::Post;
 
-/// A value, where it goes, and what follows it for its sender: a guard or nothing.
+/// A value, its target, and the sender's guard (or `()`).
 struct Delivery<T: ?Sized + ToOwned, G> {
     value: T::Owned,
     group: Arc<SlotGroup<T>>,
@@ -16,7 +16,7 @@ struct Delivery<T: ?Sized + ToOwned, G> {
     guard: G,
 }
 
-/// Returns a post that calls the slots of `order` with a copy of `value`.
+/// Returns a post that calls the slots of `target` with a copy of `value`.
 pub(crate) fn post<T>(
     value: &T,
     group: &Arc<SlotGroup<T>>,

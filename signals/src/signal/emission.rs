@@ -1,4 +1,4 @@
-//! Emissions: calls of the slots of this thread, and posts to those of the others.
+//! Emissions: direct calls of the slots of this thread, and posts to other threads.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use crate::slots::slot_state::Target;
 use crate::thread::thread_state;
 
 impl<T: ?Sized + 'static> SlotGroup<T> {
-    /// Calls the slots; asked of the first group.
+    /// Emits the signal; of the first group.
     ///
-    /// Not inlined, so that an emission without slots is nothing but a look.
+    /// Not inlined, so that the emission of a signal without slots is a single comparison.
     #[inline(never)]
     pub(crate) fn emit(self: &Arc<Self>, value: &T) {
         if self.is_here() && self.flags().are_clear() {
@@ -24,20 +24,20 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         }
     }
 
-    /// Calls the slots of this thread and those of none, and posts to the other threads.
+    /// Posts to other threads, and calls slots of this thread and direct slots.
     #[inline(never)]
     fn emit_everywhere(self: &Arc<Self>, value: &T) {
         let others = self.others();
         let here = thread_state::thread();
         let groups = || std::iter::once(self).chain(others.iter());
-        // What is connected from here on has no part in this emission.
+        // Slots connected from here on do not take part in this emission.
         let direct = self.direct().map(|list| (list, list.entries()));
         let own = groups().find(|group| group.address().thread() == here);
         let own = own.and_then(|own| Some((own, own.list().slots()?)));
         let sender = self.sender();
-        let has_queued = own.as_ref().is_some_and(|(own, slots)| own.look_for_queued(&**slots));
+        let has_queued = own.as_ref().is_some_and(|(own, slots)| own.check_queued(&**slots));
 
-        // Posted before a slot runs: what the slots emit comes later, in other threads as well.
+        // Posted before a slot runs, so that nested emissions come later in other threads as well.
         for group in groups().filter(|group| group.address().thread() != here) {
             group.post(value, sender, None);
         }
@@ -50,7 +50,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         if let Some((list, entries)) = direct {
             list.call(&entries, value);
             if entries.is_empty() {
-                list.leave(self.flags());
+                list.clear_flag(self.flags());
             }
         }
         if others.iter().any(|group| group.mailbox().is_closed()) {
@@ -58,8 +58,9 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         }
     }
 
-    /// Sends a copy of `value` to the slots, unless nobody would get it; of this thread's, which are
-    /// `own` then, only to the queued ones.
+    /// Posts a copy of `value` to the slots, if there are any.
+    ///
+    /// In their own thread they are passed as `own`, and only queued slots get the value.
     #[inline(never)]
     fn post(
         self: &Arc<Self>,
@@ -81,7 +82,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
             mailbox.push(post);
             return;
         };
-        // A sender that cannot leave the thread is kept by the thread's queue.
+        // A sender that is not `Send` is kept alive by the thread's own queue.
         let kept = if sender.is_none() { own.queued_sender() } else { None };
         match kept {
             Some(kept) => thread_state::push_keeping(post, kept),
@@ -89,8 +90,8 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         }
     }
 
-    /// Tells whether there are queued slots, and lets emissions take the short way again if not.
-    fn look_for_queued(&self, slots: &dyn Slots<T>) -> bool {
+    /// Returns whether there are queued slots; clears their flag if not.
+    fn check_queued(&self, slots: &dyn Slots<T>) -> bool {
         let has_queued = slots.has_queued();
         if !has_queued {
             self.flags().remove(EmissionFlags::QUEUED);

@@ -1,4 +1,4 @@
-//! Signals.
+//! Signals: the type, its emission and its slots in each thread.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -22,17 +22,17 @@ pub(crate) mod slot_group;
 /// Calls its slots with a value when it is emitted.
 ///
 /// Slots live in the thread that connected them. An emission on that thread calls them directly,
-/// one on another thread posts a copy of the value to them; the crate's page tells how they get it.
+/// an emission on another thread posts a copy of the value to them (see the [crate](crate) page).
 /// A signal may be shared with other threads if `T` is `Send`. Values that are not `Clone` can have
 /// slots with [`connect_local`](Self::connect_local).
 ///
-/// A signal that nobody connected takes 16 bytes and no allocation.
+/// A signal without slots takes 16 bytes and no allocation.
 ///
 /// # Qt
 ///
 /// A signal of a `QObject`. It carries one value: `()` for none, a small struct with named fields
-/// for several. Objects show their signals as [`SignalRef`](crate::SignalRef), so that only they
-/// emit them.
+/// for several. Objects expose their signals as [`SignalRef`](crate::SignalRef), so that only
+/// they emit them.
 ///
 /// # Examples
 ///
@@ -45,14 +45,14 @@ pub(crate) mod slot_group;
 /// value_changed.emit(&42);
 /// ```
 pub struct Signal<T: ?Sized> {
-    /// The slots of the thread that connected first; they know those of the others.
+    /// The slots of the first thread, with the list of those in other threads.
     first: OnceLock<Arc<SlotGroup<T>>>,
-    /// `Send` and `Sync` exactly when `T` is `Send`: values travel, but are never shared.
+    /// `Send` and `Sync` if `T` is `Send`: values are sent, but never shared.
     value: PhantomData<Mutex<T>>,
 }
 
 impl<T: ?Sized> Signal<T> {
-    /// Returns a signal without slots; it allocates nothing, and may be a static.
+    /// Returns a signal without slots; allocates nothing, and may be a static.
     ///
     /// # Qt
     ///
@@ -76,14 +76,13 @@ impl<T: ?Sized> Signal<T> {
 impl<T: ?Sized + 'static> Signal<T> {
     /// Calls the slots with `value`.
     ///
-    /// The slots of this thread have run when it returns, in the order in which they were
-    /// connected, and after them those of [`connect_direct`](Self::connect_direct). Slots of other
-    /// threads, and queued ones, get a copy of the value in their threads' queues; each queue has
-    /// the emissions in the order in which they were made.
+    /// Slots of this thread run before it returns, in the order of their connection, followed by
+    /// those of [`connect_direct`](Self::connect_direct). Slots of other threads, and queued ones,
+    /// get a copy of the value through their threads' queues, in the order of the emissions.
     ///
     /// # Panics
     ///
-    /// When a slot panics. The slots of this thread that come after it are not called.
+    /// When a slot panics. Later slots of this thread are not called.
     ///
     /// # Qt
     ///
@@ -106,7 +105,7 @@ impl<T: ?Sized + 'static> Signal<T> {
         }
     }
 
-    /// Disconnects all slots, of all threads.
+    /// Disconnects the slots of all threads.
     ///
     /// # Qt
     ///
@@ -129,20 +128,20 @@ impl<T: ?Sized + 'static> Signal<T> {
         }
     }
 
-    /// Disconnects all slots, of all threads, each behind the calls that its thread has queued.
+    /// Disconnects the slots of all threads after their pending queued calls.
     ///
-    /// For an object that has emitted its last signal: slots that captured it are dropped, and no
-    /// slot in another thread misses what was emitted before. `keep` is usually a handle to the
-    /// object; a clone of it lives until each thread has made the calls that it has queued.
+    /// For an object that has emitted its last signal: slots that captured it are dropped, and slots
+    /// of other threads still get all earlier emissions. `keep` is usually a handle to the object; a
+    /// clone of it lives until each thread has made its pending calls.
     ///
-    /// What another thread emits at the same time is delivered or not, whichever comes first. A slot
-    /// that is connected before its thread has made those calls is disconnected with the others;
-    /// later ones stay. Slots of [`connect_direct`](Self::connect_direct) have no queue and end at
+    /// A concurrent emission of another thread is delivered or not, depending on the order of the
+    /// two. A slot connected before its thread has made its pending calls is disconnected with the
+    /// others; later ones stay. Slots of [`connect_direct`](Self::connect_direct) have no queue and end at
     /// once.
     ///
     /// # Qt
     ///
-    /// `QObject::deleteLater()`, as far as the slots are concerned.
+    /// `QObject::deleteLater()`, for the slots of one signal.
     ///
     /// # Examples
     ///
@@ -164,9 +163,9 @@ impl<T: ?Sized + 'static> Signal<T> {
         }
     }
 
-    /// Returns how many slots are connected, in all threads.
+    /// Returns the number of connected slots, in all threads.
     ///
-    /// A slot of another thread whose receiver is gone counts until that thread has noticed.
+    /// A slot of another thread with a dropped receiver counts until that thread has removed it.
     ///
     /// # Qt
     ///
@@ -203,14 +202,14 @@ impl<T: ?Sized + 'static> Signal<T> {
         group.connect(kind, poster, call, location)
     }
 
-    /// Has queued calls keep the sender alive that `sender` returns.
+    /// Sets the sender that queued calls keep alive; `sender` is called if none is set.
     pub(crate) fn set_sender(&self, sender: impl FnOnce() -> Option<SharedSender>) {
         if let Some(first) = self.first() {
             first.set_sender(sender);
         }
     }
 
-    /// Connects a slot of no thread.
+    /// Connects a slot that runs on any thread.
     pub(crate) fn attach_direct(
         &self,
         call: Arc<dyn Call<T> + Send + Sync>,
@@ -223,7 +222,7 @@ impl<T: ?Sized + 'static> Signal<T> {
         if self.first.get().is_none()
             && let Err(late) = self.first.set(SlotGroup::new().unwrap_or_else(SlotGroup::closed))
         {
-            // Another thread was quicker.
+            // Another thread has set its group first.
             late.close();
         }
         self.first.get()
@@ -244,7 +243,7 @@ impl<T: ?Sized> Drop for Signal<T> {
     }
 }
 
-// A panic in a slot leaves the signal as if the slots after it had been disconnected.
+// After a panic in a slot the signal is as valid as before: the later slots were skipped.
 impl<T: ?Sized> UnwindSafe for Signal<T> {}
 impl<T: ?Sized> RefUnwindSafe for Signal<T> {}
 

@@ -1,4 +1,4 @@
-//! Signals as objects show them.
+//! Signals of objects: `SignalRef`, which can connect slots but not emit.
 
 use std::fmt;
 use std::panic::Location;
@@ -15,13 +15,13 @@ use crate::signal::Signal;
 use crate::slots::call::{self, Repeated};
 use crate::thread::slow_slots::Origin;
 
-/// A signal of an object, as the object shows it: everything but `emit`.
+/// A signal of an object, as the object exposes it: everything but `emit`.
 ///
 /// Slots get the sender as an argument, so that they need not capture it. The connection holds the
-/// sender weakly; a queued call holds it until its slot has run, so that the slot is called although
-/// the last handle was dropped after the emission. From another thread that takes a handle that may
-/// leave its thread, as [`Handle::shared`] says: an `Arc` does. Where the receiving thread ends, the
-/// calls and their senders are freed.
+/// sender weakly; a queued call keeps it alive until its slot has run, even if the last handle is
+/// dropped after the emission. For emissions of another thread this requires a handle that may be
+/// sent between threads, such as an `Arc` (see [`Handle::shared`]). When the receiving thread ends,
+/// pending calls and their senders are dropped.
 ///
 /// # Qt
 ///
@@ -61,7 +61,7 @@ pub struct SignalRef<'a, S, T: ?Sized> {
 }
 
 impl<'a, S, T: ?Sized> SignalRef<'a, S, T> {
-    /// Returns `signal`, which belongs to `sender`, as others may use it.
+    /// Returns the public form of `signal`, which belongs to `sender`.
     ///
     /// # Qt
     ///
@@ -82,16 +82,16 @@ impl<'a, S, T: ?Sized> SignalRef<'a, S, T> {
         Self { sender, signal }
     }
 
-    /// Returns the signal itself, which its object does not show.
+    /// Returns the signal itself, which the object keeps private.
     pub(crate) const fn signal(self) -> &'a Signal<T> {
         self.signal
     }
 }
 
 impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
-    /// Connects a slot that only emissions of this thread reach.
+    /// Connects a slot that is called only by emissions of this thread.
     ///
-    /// It asks nothing of `T`, as [`Signal::connect_local`].
+    /// It has no bounds on `T`, as [`Signal::connect_local`].
     ///
     /// # Qt
     ///
@@ -142,7 +142,7 @@ impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
         self.signal.attach_direct(call, Location::caller())
     }
 
-    /// Returns how many slots are connected, as [`Signal::slot_count`].
+    /// Returns the number of connected slots, as [`Signal::slot_count`].
     ///
     /// # Qt
     ///
@@ -173,7 +173,7 @@ where
     S: Handle,
     T: ?Sized + ToOwned<Owned: Send> + 'static,
 {
-    /// Connects a slot, which lives in the calling thread and gets the sender first.
+    /// Connects a slot of the calling thread, which gets the sender first.
     ///
     /// See [`Signal::connect`].
     ///
@@ -197,15 +197,16 @@ where
     #[track_caller]
     pub fn connect(
         self,
-        // The compiler shows the next line to those who pass a receiver.
+        // Compiler errors show the next line when a receiver is passed.
         slot: impl Fn(&S, &T) + 'static, // with a receiver: `connect_to(&receiver, slot)`
     ) -> Connection {
         self.shared().connect_to(Sender(self.sender), slot)
     }
 
-    /// Connects a slot that works on `receiver`; it gets the receiver, the sender and the value.
+    /// Connects a slot that works on `receiver`.
     ///
-    /// Both are held weakly. See [`Signal::connect_to`].
+    /// The slot gets the receiver, the sender and the value; both objects are held weakly. See
+    /// [`Signal::connect_to`].
     ///
     /// # Qt
     ///
@@ -278,15 +279,15 @@ where
         self.shared().attach_once(Sender(self.sender), slot)
     }
 
-    /// Connects a slot that changes what it has captured, as [`Signal::connect_mut`].
+    /// Connects a slot that changes its captures, as [`Signal::connect_mut`].
     ///
     /// # Qt
     ///
-    /// `QObject::connect` with a `mutable` lambda, which Qt lets run inside itself.
+    /// `QObject::connect` with a `mutable` lambda, which Qt calls recursively.
     ///
     /// # Panics
     ///
-    /// An emission panics that comes from inside the slot and would call it again.
+    /// A recursive emission, from inside the slot, panics when it would call the slot again.
     ///
     /// # Examples
     ///
@@ -306,7 +307,7 @@ where
         self.shared().connect_to(Sender(self.sender), call::exclusive(slot))
     }
 
-    /// Connects a slot that always runs from this thread's queue, as [`Signal::connect_queued`].
+    /// Connects a slot that always runs from the queue, as [`Signal::connect_queued`].
     ///
     /// # Qt
     ///
@@ -368,7 +369,7 @@ where
         })
     }
 
-    /// Connects another signal, which is then emitted too, as [`Signal::forward_to`].
+    /// Connects another signal, as [`Signal::forward_to`].
     ///
     /// # Qt
     ///
@@ -398,7 +399,7 @@ where
 }
 
 impl<'a, S: Handle, T: ?Sized + 'static> SignalRef<'a, S, T> {
-    /// Returns the signal; calls that other threads queue from now on keep the sender alive.
+    /// Returns the signal, set up so that queued calls keep the sender alive.
     fn shared(self) -> &'a Signal<T> {
         if !self.sender.is_emitted_here() {
             self.signal.set_sender(|| self.sender.shared());

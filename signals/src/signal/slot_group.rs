@@ -1,4 +1,4 @@
-//! The slots of one signal in one thread, as all threads may see them.
+//! Slot groups: the slots of one signal in one thread, reachable from all threads.
 
 use std::any::Any;
 use std::ops::Deref;
@@ -23,27 +23,29 @@ use crate::thread::slow_slots::Origin;
 use crate::thread::thread_state;
 use crate::unwind::{DropLast, drop_each};
 
-/// Where the slots of one signal in one thread are, and how many there are.
+/// The slots of one signal in one thread, with the address of their queue.
 ///
-/// A signal points to its first group, which knows those in further threads.
+/// A signal points to its first group, that of the thread which connected first. That one has the
+/// list of the groups in further threads; methods "of the first group" are for the whole signal.
 pub(crate) struct SlotGroup<T: ?Sized> {
     address: Arc<Address<Poster<T>>>,
     list: ListHandle,
     rare: OnceLock<Box<RareParts<T>>>,
 }
 
-/// What only first groups have, and most of them have not.
+/// The parts of a first group that few signals need.
 struct RareParts<T: ?Sized> {
     others: Mutex<Arc<Groups<T>>>,
     direct: OnceLock<Arc<DirectList<T>>>,
-    /// The signal's sender, for queued calls to keep alive.
+    /// The signal's sender, which queued calls keep alive.
     sender: OnceLock<SharedSender>,
 }
 
 type Groups<T> = Vec<Arc<SlotGroup<T>>>;
 
-/// Makes a post that carries a copy of `value`; kept as a plain function, so that an emission
-/// needs to know nothing about `T`.
+/// Makes a post that carries a copy of `value`.
+///
+/// A plain function, so that emissions have no bounds on `T`.
 pub(crate) type Poster<T> = fn(
     value: &T,
     group: &Arc<SlotGroup<T>>,
@@ -55,13 +57,13 @@ pub(crate) type Poster<T> = fn(
 pub(crate) struct Others<T: ?Sized>(Option<Arc<Groups<T>>>);
 
 impl<T: ?Sized + 'static> SlotGroup<T> {
-    /// Makes a group for the calling thread, or none at the thread's very end.
+    /// Makes a group for the calling thread; `None` when the thread is ending.
     pub(crate) fn new() -> Option<Arc<Self>> {
         let address = thread_state::address()?;
         Some(Arc::new(Self::at(address, ListHandle::new()?)))
     }
 
-    /// Makes a group for no thread, to which the others can be added.
+    /// Makes a group of no thread, as the first group of a signal in an ending thread.
     pub(crate) fn closed() -> Arc<Self> {
         Arc::new(Self::at(Arc::new(Address::closed()), ListHandle::nowhere()))
     }
@@ -70,7 +72,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         Self { address, list, rare: OnceLock::new() }
     }
 
-    /// Returns the group of the calling thread; asked of the first group.
+    /// Returns the group of the calling thread; of the first group.
     pub(crate) fn of_this_thread(self: &Arc<Self>) -> Option<Arc<Self>> {
         if self.is_here() {
             return Some(Arc::clone(self));
@@ -84,7 +86,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         Some(group)
     }
 
-    /// Connects a slot that runs on any thread; asked of the first group.
+    /// Connects a slot that runs on any thread; of the first group.
     pub(crate) fn connect_direct(
         &self,
         call: Arc<dyn Call<T> + Send + Sync>,
@@ -94,17 +96,17 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         rare.direct.get_or_init(Arc::default).attach(call, location, self.flags())
     }
 
-    /// Has queued calls keep the sender alive that `sender` returns; asked of the first group.
+    /// Sets the sender that queued calls keep alive; of the first group.
     pub(crate) fn set_sender(&self, sender: impl FnOnce() -> Option<SharedSender>) {
         if self.sender().is_none()
             && let Some(sender) = sender()
         {
-            // A quicker thread has set the same one.
+            // If another thread was faster, it has set the same one.
             let _: Result<_, _> = self.rare.get_or_init(Box::default).sender.set(sender);
         }
     }
 
-    /// Connects a slot of the calling thread, which is the group's own.
+    /// Connects a slot of the calling thread, to which the group belongs.
     pub(crate) fn connect<C: Call<T> + 'static>(
         self: &Arc<Self>,
         kind: ConnectionType,
@@ -145,12 +147,12 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         Connection::new(link)
     }
 
-    /// Drops the groups whose threads have ended; asked of the first group.
+    /// Drops the groups of ended threads; of the first group.
     pub(crate) fn drop_ended_groups(&self) {
         self.edit_others(|_| {});
     }
 
-    /// Edits the list of groups and drops those whose threads have ended; asked of the first group.
+    /// Edits the list of groups and drops those of ended threads; of the first group.
     fn edit_others(&self, edit: impl FnOnce(&mut Groups<T>)) {
         let rare = self.rare.get_or_init(Box::default);
         let mut others = rare.lock_others();
@@ -167,11 +169,11 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         drop(before);
     }
 
-    /// Disconnects all slots of the signal; asked of the first group.
+    /// Disconnects all slots of the signal; of the first group.
     pub(crate) fn disconnect_all(self: &Arc<Self>) {
         let others = self.others();
         let groups = || std::iter::once(self).chain(others.iter());
-        // First all are disconnected, then dropped: what is connected meanwhile stays.
+        // All are disconnected before any is dropped: slots connected meanwhile stay.
         groups().for_each(|group| group.list.counter().clear());
         if let Some(direct) = self.direct() {
             direct.drop_all();
@@ -186,8 +188,9 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         }
     }
 
-    /// Disconnects all slots of the signal behind the calls that are queued, and keeps a value until
-    /// then; asked of the first group.
+    /// Disconnects all slots behind their queued calls; of the first group.
+    ///
+    /// The value that `keep` returns lives until then.
     pub(crate) fn finish(self: &Arc<Self>, keep: &dyn Fn() -> Box<dyn Any + Send>) {
         let others = self.others();
         for group in std::iter::once(self).chain(others.iter()) {
@@ -205,7 +208,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         }
     }
 
-    /// Counts the connected slots of the signal; asked of the first group.
+    /// Counts the connected slots of the signal; of the first group.
     pub(crate) fn slot_count(&self) -> usize {
         let others = self.others();
         let groups = std::iter::once(self).chain(others.iter().map(|group| &**group));
@@ -221,10 +224,10 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
 }
 
 impl<T: ?Sized> SlotGroup<T> {
-    /// Drops all slots, because the signal is gone; queued calls are delivered before.
+    /// Drops the slots of a dropped signal behind their queued calls.
     pub(crate) fn close(&self) {
         self.flags().set_signal_dropped();
-        // Dropped last: the rest is done even if that panics.
+        // Dropped last, as it may panic.
         let mut own = DropLast(None);
         if !self.is_here() {
             self.mailbox().push(Box::new(Cleanup::Remove(self.list.index())));
@@ -263,17 +266,17 @@ impl<T: ?Sized> SlotGroup<T> {
         self.address.mailbox()
     }
 
-    /// Returns the groups in further threads; asked of the first group.
+    /// Returns the groups in further threads; of the first group.
     pub(crate) fn others(&self) -> Others<T> {
         Others(self.rare.get().map(|rare| Arc::clone(&rare.lock_others())))
     }
 
-    /// Returns the slots that run on any thread; asked of the first group.
+    /// Returns the slots that run on any thread; of the first group.
     pub(crate) fn direct(&self) -> Option<&Arc<DirectList<T>>> {
         self.rare.get()?.direct.get()
     }
 
-    /// Returns the sender that queued calls keep alive; asked of the first group.
+    /// Returns the sender that queued calls keep alive; of the first group.
     pub(crate) fn sender(&self) -> Option<&SharedSender> {
         self.rare.get()?.sender.get()
     }
@@ -312,7 +315,7 @@ impl<T: ?Sized + 'static> Owner for SlotGroup<T> {
         list.end_without_receiver(self.list.counter());
         drop(list);
         if self.flags().is_signal_dropped() {
-            // A receiver may have dropped the signal just now, and the list is not its own any more.
+            // A dropped receiver may have dropped the signal, and the index may have a new list.
             return;
         }
         let ended = self.list.edit::<T, _>(|list| list.remove_ended(self.list.counter()));

@@ -1,4 +1,4 @@
-//! What is behind a slot: the user's function and the receiver it works on.
+//! The call of a slot: the user's function and its receiver.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -7,15 +7,15 @@ use std::panic::Location;
 use crate::receiver::Receiver;
 use crate::receiver::weak::WeakReceiver;
 
-/// A slot's function, as the emission sees it.
+/// A slot's function with its receiver.
 pub(crate) trait Call<T: ?Sized> {
-    /// Calls the function, or `disconnect` when the receiver is gone.
+    /// Calls the function, or `disconnect` if the receiver is dropped.
     fn call(&self, value: &T, disconnect: &dyn Fn());
 
-    /// Tells whether the receiver still exists.
+    /// Returns whether the receiver still exists.
     fn is_live(&self) -> bool;
 
-    /// Returns a strong handle to the sender, if the slot gets it.
+    /// Returns a strong handle to the sender, if the slot takes it.
     fn sender(&self) -> Option<Box<dyn Any>>;
 }
 
@@ -73,7 +73,7 @@ where
     F: FnOnce(&W::Strong, &T),
 {
     fn call(&self, value: &T, disconnect: &dyn Fn()) {
-        // Disconnected before it runs: a recursive emission must not come here again.
+        // Disconnected before it runs, for the case of a recursive emission.
         disconnect();
         if let (Some(receiver), Some(slot)) = (self.receiver.upgrade(), self.slot.take()) {
             slot(&receiver, value);
@@ -89,21 +89,21 @@ where
     }
 }
 
-/// Makes a slot that changes its captures from one that must not be entered twice.
+/// Makes an `Fn` slot of an `FnMut` one; a recursive call panics.
 #[track_caller]
 pub(crate) fn exclusive<S, T: ?Sized>(slot: impl FnMut(&S, &T)) -> impl Fn(&S, &T) {
     let location = Location::caller();
     let slot = RefCell::new(slot);
     move |receiver, value| match slot.try_borrow_mut() {
-        // The borrow lasts while the slot runs: that nobody else enters it is its promise.
+        // Borrowed while the slot runs: exclusive access is what `FnMut` requires.
         Ok(mut slot) => slot(receiver, value),
-        Err(_) => entered_twice(location),
+        Err(_) => refuse_recursion(location),
     }
 }
 
 #[cold]
-#[expect(clippy::panic, reason = "documented: there is no other way out of the emission")]
-fn entered_twice(location: &Location<'_>) -> ! {
+#[expect(clippy::panic, reason = "documented: an emission cannot return an error")]
+fn refuse_recursion(location: &Location<'_>) -> ! {
     panic!(
         "the slot connected with connect_mut at {location} was called again while it was running; \
          use connect with a Cell or RefCell, or connect_queued"

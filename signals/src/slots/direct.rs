@@ -1,4 +1,4 @@
-//! The slots of a signal that run on the emitting thread, whichever that is.
+//! Direct slots: those that run on the emitting thread, whichever that is.
 
 use std::panic::Location;
 use std::sync::{Arc, PoisonError};
@@ -12,16 +12,16 @@ use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::thread::slow_slots::{Origin, watched};
 use crate::unwind::drop_each;
 
-/// A list of slots that belong to no thread.
+/// The list of the direct slots of a signal.
 ///
-/// The slots know their list, and the list its slots: whoever drops the signal clears the list.
+/// Links and list hold each other; dropping the signal clears the list.
 pub(crate) struct DirectList<T: ?Sized> {
     counter: SlotCounter,
     connections: AtomicU64,
     entries: Mutex<Arc<Entries<T>>>,
 }
 
-/// One slot: the shared state of its connection, and what it calls.
+/// One slot: the link of its connection, and its call.
 pub(crate) struct DirectEntry<T: ?Sized> {
     link: Arc<Link>,
     call: Arc<dyn Call<T> + Send + Sync>,
@@ -30,7 +30,7 @@ pub(crate) struct DirectEntry<T: ?Sized> {
 type Entries<T> = Vec<DirectEntry<T>>;
 
 impl<T: ?Sized + 'static> DirectList<T> {
-    /// Connects a slot, of which the signal's `detours` tell from then on.
+    /// Connects a slot, and sets the signal's flag for direct slots.
     pub(crate) fn attach(
         self: &Arc<Self>,
         call: Arc<dyn Call<T> + Send + Sync>,
@@ -40,8 +40,8 @@ impl<T: ?Sized + 'static> DirectList<T> {
         let sequence = self.connections.fetch_add(1, Ordering::Relaxed);
         let owner: Arc<dyn Owner> = Arc::<Self>::clone(self);
         let mut entries = self.lock();
-        // The count, the list and the flag change together: who ends all slots meanwhile finds this
-        // one in all of them or in none.
+        // Counter, list and flag change under the lock, so that a concurrent `drop_all` finds the
+        // slot in all of them or in none.
         let link = Arc::new(Link::new(ConnectionType::Auto, sequence, location, owner));
         Arc::make_mut(&mut entries).push(DirectEntry { link: Arc::clone(&link), call });
         flags.add(EmissionFlags::DIRECT);
@@ -70,8 +70,8 @@ impl<T: ?Sized> DirectList<T> {
         Arc::clone(&self.lock())
     }
 
-    /// Lets emissions take the short way again, unless there are slots by now.
-    pub(crate) fn leave(&self, flags: &EmissionFlags) {
+    /// Clears the signal's flag for direct slots, unless there are some by now.
+    pub(crate) fn clear_flag(&self, flags: &EmissionFlags) {
         let entries = self.lock();
         if entries.is_empty() {
             flags.remove(EmissionFlags::DIRECT);
@@ -83,7 +83,7 @@ impl<T: ?Sized> DirectList<T> {
         let mut entries = self.lock();
         self.counter.clear();
         let before = std::mem::take(&mut *entries);
-        // The lock is let go first: dropping a slot runs user code.
+        // Unlocked first: dropping a slot runs user code.
         drop(entries);
         drop_each(Arc::into_inner(before).into_iter().flatten());
     }

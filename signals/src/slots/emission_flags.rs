@@ -1,24 +1,25 @@
-//! What makes an emission more than a call of the slots of its own thread.
+//! Emission flags: the reasons why an emission leaves its fast path.
 
 use crate::sync::{AtomicU32, Ordering};
 
-/// The reasons why an emission cannot just call the slots of one thread, in one atomic word.
+/// The reasons why an emission cannot take the fast path, in one atomic word.
 ///
-/// The flags are below, and above them is how many blockers there are.
+/// On the fast path it calls the slots of its own thread, and no others. The high bits count the
+/// blockers.
 #[derive(Debug)]
 pub(crate) struct EmissionFlags(AtomicU32);
 
 impl EmissionFlags {
-    /// The list has slots that are called through the queue.
+    /// The list has slots with queued connections.
     pub(crate) const QUEUED: u32 = 1;
     /// The signal has slots in other threads.
     pub(crate) const OTHER_THREADS: u32 = 2;
     /// The signal has slots that run on any thread.
     pub(crate) const DIRECT: u32 = 4;
 
-    /// Other threads may post to the slots; no reason in itself.
+    /// Other threads may post to the slots; does not affect the fast path.
     const ACCEPTS_POSTS: u32 = 8;
-    /// The signal is gone; nobody can emit it any more.
+    /// The signal is dropped.
     const SIGNAL_DROPPED: u32 = 16;
     const BLOCKER: u32 = 32;
     const BLOCKERS: u32 = !(Self::BLOCKER - 1);
@@ -43,19 +44,19 @@ impl EmissionFlags {
         self.0.fetch_sub(Self::BLOCKER, Ordering::AcqRel);
     }
 
-    /// Lets other threads post to the slots.
+    /// Allows other threads to post to the slots.
     pub(crate) fn accept_posts(&self) {
         if !self.accepts_posts() {
             self.add(Self::ACCEPTS_POSTS);
         }
     }
 
-    /// Notes that the signal is gone.
+    /// Marks the signal as dropped.
     pub(crate) fn set_signal_dropped(&self) {
         self.add(Self::SIGNAL_DROPPED);
     }
 
-    /// Tells whether there is no reason.
+    /// Returns whether emissions take the fast path.
     #[inline]
     pub(crate) fn are_clear(&self) -> bool {
         self.0.load(Ordering::Relaxed) & !Self::ACCEPTS_POSTS == 0

@@ -1,4 +1,4 @@
-//! The slots of one signal in one thread, in the order of their connection.
+//! Lists of slots: none, one or many, in the order of their connection.
 
 use std::any::Any;
 use std::mem::ManuallyDrop;
@@ -14,36 +14,36 @@ use crate::unwind::drop_each;
 
 /// The slots of one signal in one thread.
 pub(crate) trait Slots<T: ?Sized>: AnySlots {
-    /// Calls the slots as an emission on their own thread does.
+    /// Calls the slots, for an emission on their own thread.
     fn call(&self, handle: &ListHandle, value: &T);
 
-    /// Calls the slots that a queued call is meant for.
+    /// Calls the slots that a queued call is for.
     fn deliver(&self, handle: &ListHandle, target: &Target, value: &T);
 
-    /// Tells whether there are slots that always run from the queue.
+    /// Returns whether there are slots with queued connections.
     fn has_queued(&self) -> bool;
 
-    /// Returns a strong handle to the sender, if a slot that runs from the queue gets it.
+    /// Returns a strong handle to the sender, if a queued slot takes it.
     fn queued_sender(&self) -> Option<Box<dyn Any>>;
 
     /// Returns the slots as a list, which can be edited.
     fn into_list(self: Rc<Self>) -> List<T>;
 }
 
-/// A slot, as its list sees it.
+/// One slot, of which a list is made.
 pub(crate) trait Slot<T: ?Sized>: Slots<T> {
     fn state(&self) -> &SlotState;
 
     fn state_mut(&mut self) -> &mut SlotState;
 
-    /// Tells whether the receiver still exists.
+    /// Returns whether the receiver still exists.
     fn is_live(&self) -> bool;
 }
 
 /// A list of slots that can be edited.
 ///
-/// An emission holds the slots that it has found, and they stay as they are: when somebody edits
-/// their list meanwhile, the thread has another one from then on.
+/// Copy on write: an emission in progress keeps the list that it began with, and an edit of that
+/// list makes another one for later emissions.
 pub(crate) enum List<T: ?Sized> {
     Empty,
     /// Most signals have one slot.
@@ -51,17 +51,16 @@ pub(crate) enum List<T: ?Sized> {
     Many(Rc<SlotVec<T>>),
 }
 
-/// More slots than one, or what is left of them, in the order of their connection.
+/// The slots of a list that has, or had, more than one.
 pub(crate) struct SlotVec<T: ?Sized> {
     slots: Vec<Rc<dyn Slot<T>>>,
-    /// How many of these only keep the place of a slot that was taken out, so that taking out many
-    /// does not move the others each time.
+    /// The number of vacancies: removing a slot does not move the others.
     vacant: usize,
     queued: usize,
     sweep_at: usize,
 }
 
-/// The place of a slot that was taken out; it is never called.
+/// The place of a removed slot; never called.
 struct Vacancy(SlotState);
 
 impl ListHandle {
@@ -77,7 +76,7 @@ impl ListHandle {
 
     /// Edits the list of the calling thread; `edit` must not run user code.
     ///
-    /// Returns `None` when there is no list: the signal is gone, or the thread at its end.
+    /// Returns `None` when the signal is dropped or the thread is ending.
     pub(crate) fn edit<T: ?Sized + 'static, R>(
         &self,
         edit: impl FnOnce(&mut List<T>) -> R,
@@ -86,10 +85,10 @@ impl ListHandle {
             let mut slots: Option<Rc<dyn Slots<T>>> = None;
             if let Some(list) = list {
                 Rc::clone(list).downcast_into(&mut slots);
-                // There are none if a later signal has the place, with values of another type.
+                // None if a later signal has this index, with values of another type.
                 slots.as_ref()?;
             }
-            // Unless an emission is under way, there is one handle now, and no copy is made.
+            // Without an emission in progress this is the only handle, and no copy is made.
             *list = None;
             let mut edited = slots.map_or(List::Empty, Slots::into_list);
             let result = edit(&mut edited);
@@ -100,21 +99,21 @@ impl ListHandle {
 }
 
 impl<T: ?Sized + 'static> List<T> {
-    /// Ends the connections of the slots whose receivers are gone.
+    /// Ends the connections of slots with dropped receivers.
     pub(crate) fn end_without_receiver(&self, counter: &SlotCounter) {
         for slot in self.slots().iter().filter(|slot| !slot.is_live()) {
             slot.state().end(counter);
         }
     }
 
-    /// Tells whether the receiver of the slot with this place in the order of connections exists.
+    /// Returns whether the receiver of the slot with this sequence number exists.
     pub(crate) fn is_live(&self, sequence: u64) -> bool {
         let slots = self.slots();
         let place = slots.binary_search_by_key(&sequence, |slot| slot.state().sequence());
         place.ok().and_then(|place| slots.get(place)).is_none_or(|slot| slot.is_live())
     }
 
-    /// Adds a slot; tells whether looking for dead slots is worth while.
+    /// Adds a slot; returns whether the list should be swept.
     pub(crate) fn push(&mut self, slot: Rc<dyn Slot<T>>) -> bool {
         match self {
             Self::Empty => *self = Self::One(slot),
@@ -126,7 +125,7 @@ impl<T: ?Sized + 'static> List<T> {
         false
     }
 
-    /// Takes out the slot with this place in the order of connections.
+    /// Removes the slot with this sequence number.
     pub(crate) fn remove(&mut self, sequence: u64) -> Option<Rc<dyn Slot<T>>> {
         match self {
             Self::One(slot) if slot.state().sequence() == sequence => {
@@ -145,7 +144,7 @@ impl<T: ?Sized + 'static> List<T> {
         }
     }
 
-    /// Takes out all slots that are disconnected.
+    /// Removes all disconnected slots.
     pub(crate) fn remove_ended(&mut self, counter: &SlotCounter) -> Vec<Rc<dyn Slot<T>>> {
         if self.slots().iter().all(|slot| slot.state().is_ended(counter)) {
             let removed = self.slots().to_vec();
@@ -158,7 +157,7 @@ impl<T: ?Sized + 'static> List<T> {
         }
     }
 
-    /// Has a slot part with its link, unless an emission holds it.
+    /// Replaces the link of a slot by a state, unless an emission holds the slot.
     pub(crate) fn unshare(&mut self, link: &Link) {
         let slot = match self {
             Self::Empty => None,
@@ -172,7 +171,7 @@ impl<T: ?Sized + 'static> List<T> {
         }
     }
 
-    /// Returns the list as a thread stores it.
+    /// Returns the list without its type, as the slot table stores it.
     pub(crate) fn into_any(self) -> Option<Rc<dyn AnySlots>> {
         match self {
             Self::Empty => None,
@@ -198,7 +197,7 @@ impl<T: ?Sized + 'static> SlotVec<T> {
         slots
     }
 
-    /// Adds a slot; tells whether looking for dead slots is worth while.
+    /// Adds a slot; returns whether the list should be swept.
     pub(crate) fn push(&mut self, slot: Rc<dyn Slot<T>>) -> bool {
         self.queued += usize::from(slot.state().is_queued());
         self.slots.push(slot);
@@ -328,13 +327,13 @@ impl AnySlots for Vacancy {
     }
 }
 
-/// What [`AnySlots::downcast_into`] does for slots of a certain type.
+/// Implements [`AnySlots::downcast_into`].
 #[inline]
 pub(crate) fn downcast_into<T: ?Sized + 'static, S: Slots<T> + 'static>(
     slots: Rc<S>,
     to: &mut dyn Any,
 ) {
-    // The compiler is not to provide for a panic here: there is none, and emissions come this way.
+    // No drop glue for unwinding on the path of emissions: the downcast does not panic.
     let slots = ManuallyDrop::new(slots);
     let to = to.downcast_mut::<Option<Rc<dyn Slots<T>>>>();
     let slots = ManuallyDrop::into_inner(slots);
@@ -347,5 +346,5 @@ fn is_at<T: ?Sized>(slot: &Rc<dyn Slot<T>>, sequence: u64) -> bool {
     slot.state().sequence() == sequence && !slot.state().is_vacant()
 }
 
-/// Fewer slots are not swept.
+/// Shorter lists are not swept.
 const SMALL: usize = 16;

@@ -1,4 +1,4 @@
-//! Where a thread stores the slots of one signal, and how many of them are connected.
+//! List handles: index, counter and flags of a slot list.
 
 use crate::connection::slot_counter::SlotCounter;
 use crate::slots::emission_flags::EmissionFlags;
@@ -7,9 +7,9 @@ use crate::thread::slot_table::Removal;
 use crate::thread::thread_state;
 use crate::unwind::drop_each;
 
-/// The slots of one signal in one thread, as far as all threads may see them.
+/// The part of a slot list that all threads share.
 ///
-/// The slots themselves are in the slot table of their thread; only the thread can reach them.
+/// The slots themselves are in the slot table of their thread, which alone can access them.
 pub(crate) struct ListHandle {
     counter: SlotCounter,
     index: u32,
@@ -17,12 +17,12 @@ pub(crate) struct ListHandle {
 }
 
 impl ListHandle {
-    /// Makes room for slots in the calling thread; `None` at the thread's very end.
+    /// Makes an empty list in the calling thread; `None` when the thread is ending.
     pub(crate) fn new() -> Option<Self> {
         thread_state::insert().map(Self::at)
     }
 
-    /// Returns the handle of a list that is in no thread.
+    /// Returns the handle of a list in no thread.
     pub(crate) fn nowhere() -> Self {
         Self::at(u32::MAX)
     }
@@ -42,12 +42,12 @@ impl ListHandle {
     /// Drops a slot of the calling thread.
     pub(crate) fn remove(&self, sequence: u64) {
         let removed = thread_state::edit(self.index, |list| {
-            // Unless an emission is under way, there is one handle now, and no copy is made.
+            // Without an emission in progress this is the only handle, and no copy is made.
             let Removal { left, removed } = list.take()?.without(sequence);
             *list = left;
             removed
         });
-        // The slot was returned, and so is dropped when the table is not borrowed any more.
+        // Dropped here, when the table is no longer borrowed.
         drop_each(removed);
     }
 

@@ -1,4 +1,4 @@
-//! The slots of one signal in one thread.
+//! Slots: their states, their calls, and the lists of a signal.
 
 pub(crate) mod call;
 pub(crate) mod direct;

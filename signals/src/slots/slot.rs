@@ -1,4 +1,4 @@
-//! One slot of a thread: its standing and its function, in one piece.
+//! Connected slots: the state and the call of a slot, in one allocation.
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -11,7 +11,7 @@ use crate::slots::slot_state::{SlotState, Target};
 use crate::thread::slot_table::{AnySlots, Removal};
 use crate::thread::slow_slots::{Origin, watched};
 
-/// A slot whose function is of the type `C`.
+/// A slot with its call.
 pub(crate) struct ConnectedSlot<T: ?Sized, C> {
     state: SlotState,
     call: C,
@@ -48,7 +48,7 @@ impl<T: ?Sized + 'static, C: Call<T> + 'static> Slot<T> for ConnectedSlot<T, C> 
 
 impl<T: ?Sized + 'static, C: Call<T> + 'static> Slots<T> for ConnectedSlot<T, C> {
     fn call(&self, handle: &ListHandle, value: &T) {
-        // Asked anew before each call: the slots before it may have disconnected it.
+        // Checked before each call: an earlier slot may have disconnected this one.
         if self.state.is_callable(handle.counter()) {
             self.run(handle, value);
         }

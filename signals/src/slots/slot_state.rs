@@ -1,4 +1,4 @@
-//! What a slot's own thread knows of its connection.
+//! Slot states in the slots' own thread, and the targets of queued calls.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -8,29 +8,29 @@ use crate::connection::slot_counter::SlotCounter;
 
 /// Whether a slot may still run, and how.
 pub(crate) enum SlotState {
-    /// Somebody holds the connection: all threads share the link.
+    /// There are handles to the connection: the link is shared with them.
     Shared {
-        /// That of nobody, so that one comparison tells that there is more to look at.
+        /// Never current, so that one comparison leads to the check of the link.
         generation: Cell<u32>,
         link: Arc<Link>,
     },
-    /// Nobody does, as with most connections: the slot knows it alone, in the bytes that it has room
-    /// for.
+    /// There are none, as for most connections: the state takes the place of the link.
     Unshared {
         flags: Cell<u8>,
-        /// The generation in which the slot was connected; made odd, and so that of no
-        /// round, when emissions are not to call the slot at once.
+        /// The generation in which the slot was connected.
+        ///
+        /// Odd, and so never current, if emissions do not call the slot directly.
         generation: Cell<u32>,
-        /// The place in the order of all connections of the thread.
+        /// The sequence number among all connections of the thread.
         sequence: u64,
     },
 }
 
-/// Which slots a queued call is meant for.
+/// The slots that a queued call is for.
 pub(crate) struct Target {
-    /// The last connection of the thread when the signal was emitted.
+    /// The sequence number of the thread's last connection before the emission.
     pub(crate) last: u64,
-    /// Whether the emission has called the others itself.
+    /// Whether only slots with queued connections get the call.
     pub(crate) only_queued: bool,
 }
 
@@ -39,7 +39,7 @@ impl SlotState {
         Self::Shared { generation: Cell::new(NO_GENERATION), link }
     }
 
-    /// Returns the standing of a slot that was taken out and left its place.
+    /// Returns the state of a vacancy: the place of a removed slot.
     pub(crate) fn vacant(sequence: u64) -> Self {
         Self::Unshared {
             flags: Cell::new(ENDED | VACANT),
@@ -48,7 +48,7 @@ impl SlotState {
         }
     }
 
-    /// Returns the state of a slot that parts with its link.
+    /// Returns the state that replaces a link.
     pub(crate) fn unshared(link: &Link) -> Self {
         let is_ended = link.is_ended();
         let kind = match link.kind() {
@@ -66,7 +66,7 @@ impl SlotState {
         }
     }
 
-    /// Ends the connection, keeping the slot; tells whether this call did it.
+    /// Ends the connection, but keeps the slot; returns whether it was still connected.
     pub(crate) fn end(&self, counter: &SlotCounter) -> bool {
         match self {
             Self::Shared { link, .. } => link.end(),
@@ -104,7 +104,7 @@ impl SlotState {
         }
     }
 
-    /// Tells whether the slot was disconnected.
+    /// Returns whether the slot was disconnected.
     #[inline]
     pub(crate) fn is_ended(&self, counter: &SlotCounter) -> bool {
         match self {
@@ -115,7 +115,7 @@ impl SlotState {
         }
     }
 
-    /// Tells whether an emission on the slot's own thread calls it at once.
+    /// Returns whether an emission on the slot's own thread calls it directly.
     #[inline]
     pub(crate) fn is_callable(&self, counter: &SlotCounter) -> bool {
         let (Self::Shared { generation, .. } | Self::Unshared { generation, .. }) = self;
@@ -123,12 +123,12 @@ impl SlotState {
             || self.link().is_some_and(|link| link.is_callable(counter))
     }
 
-    /// Tells whether it only keeps the place of a slot that was taken out.
+    /// Returns whether this is the place of a removed slot.
     pub(crate) fn is_vacant(&self) -> bool {
         matches!(self, Self::Unshared { flags, .. } if flags.get() & VACANT != 0)
     }
 
-    /// Tells whether a call that went through the queue may be made.
+    /// Returns whether a queued call may be delivered.
     #[inline]
     pub(crate) fn is_deliverable(&self, counter: &SlotCounter) -> bool {
         match self {
@@ -158,5 +158,5 @@ const QUEUED: u8 = 2;
 const LOCAL: u8 = 4;
 const VACANT: u8 = 8;
 
-/// Makes a round that of nobody.
+/// Makes a generation odd: it is never current.
 const NO_GENERATION: u32 = 1;

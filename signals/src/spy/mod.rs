@@ -1,4 +1,4 @@
-//! Recording emissions, for tests.
+//! Signal spies: recording emissions in tests.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -46,7 +46,7 @@ pub struct SignalSpy<T: ?Sized + ToOwned> {
     connection: ScopedConnection,
 }
 
-/// A [`SignalSpy`](crate::SignalSpy) has waited in vain.
+/// A [`SignalSpy`](crate::SignalSpy) has recorded too few emissions in time.
 ///
 /// # Qt
 ///
@@ -68,13 +68,15 @@ pub struct SpyTimeout {
     wanted: usize,
     seen: usize,
     timeout: Duration,
-    /// Whether it has not waited at all, because too many loops run already.
+    /// Whether the wait was refused at the nesting limit.
     was_refused: bool,
 }
 
 impl<T: ?Sized + ToOwned> SignalSpy<T> {
-    /// Begins to record the emissions of `signal`, which may be a [`Signal`](crate::Signal),
-    /// an `Rc` or `Arc` of one, or a [`SignalRef`](crate::SignalRef).
+    /// Returns a spy that records the emissions of `signal` from now on.
+    ///
+    /// `signal` may be a [`Signal`](crate::Signal), an `Rc` or `Arc` of one, or a
+    /// [`SignalRef`](crate::SignalRef).
     ///
     /// # Qt
     ///
@@ -97,7 +99,7 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
         Self { values, connection }
     }
 
-    /// Returns the recorded values and forgets them.
+    /// Removes the recorded values and returns them.
     ///
     /// # Qt
     ///
@@ -118,11 +120,11 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
         self.values.take()
     }
 
-    /// Returns the oldest recorded value and forgets it; `None` when there is none.
+    /// Removes the oldest recorded value and returns it; `None` if there is none.
     ///
     /// # Qt
     ///
-    /// `QSignalSpy::takeFirst()`, which needs a value to be there.
+    /// `QSignalSpy::takeFirst()`, which requires a value.
     ///
     /// # Examples
     ///
@@ -136,13 +138,13 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     /// assert_eq!(spy.count(), 1);
     /// ```
     #[doc(alias = "takeFirst")]
-    #[expect(clippy::must_use_candidate, reason = "it may be called to forget the value")]
+    #[expect(clippy::must_use_candidate, reason = "it may be called to drop the value")]
     pub fn take_first(&self) -> Option<T::Owned> {
         let mut values = self.values.borrow_mut();
         if values.is_empty() { None } else { Some(values.remove(0)) }
     }
 
-    /// Forgets the recorded values.
+    /// Removes the recorded values.
     ///
     /// # Qt
     ///
@@ -161,21 +163,21 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     /// ```
     #[doc(alias = "QSignalSpy::clear")]
     pub fn clear(&self) {
-        // Dropped when the list is not borrowed any more: a value may drop what emits.
+        // Dropped when the list is no longer borrowed: the drop of a value may emit the signal.
         drop(self.take());
     }
 
     /// Runs this thread's slots until `count` values are recorded.
     ///
-    /// It waits for 5 s at most. In a thread with an event loop the loop runs meanwhile.
+    /// The timeout is 5 s. In a thread with an event loop the loop runs meanwhile.
     ///
     /// # Qt
     ///
-    /// `QSignalSpy::wait()`, with the same default; it is done at once when the values are there.
+    /// `QSignalSpy::wait()`, with the same default; returns at once if the values are recorded.
     ///
     /// # Errors
     ///
-    /// If there are fewer when the time is over, or at once in a slot inside too many loops
+    /// If fewer values are recorded within the timeout, or at once in a slot at the nesting limit
     /// ([`set_max_nesting`](crate::set_max_nesting)).
     ///
     /// # Examples
@@ -199,7 +201,7 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
         self.wait_for_within(count, DEFAULT_TIMEOUT)
     }
 
-    /// Runs this thread's slots until `count` values are recorded, for `timeout` at most.
+    /// Runs this thread's slots until `count` values are recorded, or until `timeout`.
     ///
     /// # Qt
     ///
@@ -207,7 +209,7 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     ///
     /// # Errors
     ///
-    /// If there are fewer when the time is over, or at once in a slot inside too many loops
+    /// If fewer values are recorded within the timeout, or at once in a slot at the nesting limit
     /// ([`set_max_nesting`](crate::set_max_nesting)).
     ///
     /// # Examples
@@ -234,7 +236,7 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
         Err(SpyTimeout { wanted: count, seen: self.count(), timeout, was_refused: !may_wait })
     }
 
-    /// Returns how many values are recorded.
+    /// Returns the number of recorded values.
     ///
     /// # Qt
     ///
@@ -255,11 +257,11 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
         self.values.borrow().len()
     }
 
-    /// Returns a copy of the recorded value at this place, from 0 on; `None` when there is none.
+    /// Returns a copy of the recorded value at `index`, from 0, if there is one.
     ///
     /// # Qt
     ///
-    /// `QSignalSpy::at()`, which needs the value to be there.
+    /// `QSignalSpy::at()`, which requires a valid index.
     ///
     /// # Examples
     ///
@@ -285,7 +287,7 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     ///
     /// # Qt
     ///
-    /// `QSignalSpy` is a list of what its signal was emitted with; this is a copy of it.
+    /// `QSignalSpy` is itself a list of the values; this is a copy.
     ///
     /// # Examples
     ///
@@ -306,7 +308,7 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
 }
 
 impl<T: ?Sized + ToOwned> SignalSpy<T> {
-    /// Lends the values to code that clones them, and so may emit the signal, or use the spy.
+    /// Passes the values to code that clones them: `clone` may emit the signal.
     fn lend<R>(&self, look: impl FnOnce(&[T::Owned]) -> R) -> R {
         let values = self.values.take();
         let result = look(&values);
@@ -327,7 +329,7 @@ impl<T: ?Sized + ToOwned<Owned: fmt::Debug>> fmt::Debug for SignalSpy<T> {
     }
 }
 
-/// How long `wait_for` waits.
+/// The timeout of `wait_for`.
 impl fmt::Display for SpyTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { wanted, seen, timeout, was_refused } = self;

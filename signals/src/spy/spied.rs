@@ -1,4 +1,4 @@
-//! What can be spied on.
+//! Spied signals: the types of signals that a spy can record.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,7 +9,9 @@ use crate::receiver::handle::Handle;
 use crate::signal::Signal;
 use crate::signal::signal_ref::SignalRef;
 
-/// What a [`SignalSpy`](crate::SignalSpy) can watch: a [`Signal`], shared or not, or a [`SignalRef`].
+/// A signal that a [`SignalSpy`](crate::SignalSpy) can record.
+///
+/// Implemented for [`Signal`], also in an `Rc` or `Arc`, and for [`SignalRef`].
 ///
 /// # Qt
 ///
@@ -32,7 +34,7 @@ use crate::signal::signal_ref::SignalRef;
     note = "write `SignalSpy::new(&object.signal())`, or `SignalSpy::new(&signal)`"
 )]
 pub trait Spied {
-    /// What the signal carries.
+    /// The type of the values.
     ///
     /// # Qt
     ///
@@ -74,7 +76,7 @@ where
 {
     type Value = T;
 
-    /// Records also what is emitted while the sender goes away.
+    /// Records emissions from the drop of the sender too.
     #[track_caller]
     fn record(&self, values: &Rc<RefCell<Vec<T::Owned>>>) -> Connection {
         self.signal().record(values)

@@ -1,4 +1,4 @@
-//! The posts of a thread's queue, as the thread itself sees them.
+//! Inboxes: the part of a thread's queue that only the thread itself accesses.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -7,16 +7,16 @@ use std::mem;
 use crate::thread::mailbox::{Mailbox, Post};
 use crate::unwind::drop_quietly;
 
-/// The posts that were taken from the mailbox, and those from the thread itself.
+/// The posts fetched from the mailbox, and the thread's posts to itself.
 pub(crate) struct Inbox {
     posts: VecDeque<Box<dyn Post>>,
-    /// What posts of the thread itself keep alive, each with the number of its post.
+    /// Values that posts keep alive, each with the number of its post.
     kept: VecDeque<(u64, Kept)>,
-    /// How many posts were taken out since the thread began.
+    /// The number of posts taken since the thread began.
     taken: u64,
 }
 
-/// Something that a post keeps alive and that cannot leave the thread.
+/// A value that a post keeps alive, and that is not `Send`.
 pub(crate) type Kept = Box<dyn Any>;
 
 impl Inbox {
@@ -24,7 +24,7 @@ impl Inbox {
         Self { posts: VecDeque::new(), kept: VecDeque::new(), taken: 0 }
     }
 
-    /// Takes over what other threads have posted.
+    /// Moves the posts of other threads here.
     #[inline]
     pub(crate) fn fetch(&mut self, mailbox: &Mailbox) {
         if mailbox.has_posts() {
@@ -32,20 +32,20 @@ impl Inbox {
         }
     }
 
-    /// Puts a post behind the others; returns how many there are now.
+    /// Appends a post; returns the number of posts.
     #[inline]
     pub(crate) fn push(&mut self, post: Box<dyn Post>) -> usize {
         self.posts.push_back(post);
         self.posts.len()
     }
 
-    /// Keeps something alive until the next post that is pushed has run.
+    /// Keeps a value alive until the next post that is pushed has run.
     pub(crate) fn keep(&mut self, kept: Kept) {
         let number = self.end();
         self.kept.push_back((number, kept));
     }
 
-    /// Takes the first post; what it keeps is put into `kept`.
+    /// Takes the first post; its value is moved to `kept`.
     #[inline]
     pub(crate) fn take(&mut self, kept: &mut Option<Kept>) -> Option<Box<dyn Post>> {
         let post = self.posts.pop_front()?;
@@ -59,14 +59,14 @@ impl Inbox {
         Some(post)
     }
 
-    /// Takes what the post keeps that is being taken.
+    /// Takes the value of the post that is being taken.
     #[cold]
     fn take_kept(&mut self) -> Option<Kept> {
         let (number, _) = self.kept.front()?;
         if *number == self.taken { self.kept.pop_front().map(|(_, kept)| kept) } else { None }
     }
 
-    /// Drops the posts, and then what they keep; called at the thread's end.
+    /// Drops the posts, then their values; called at the thread's end.
     pub(crate) fn drop_all(&mut self) {
         drop_quietly(mem::take(&mut self.posts));
         drop_quietly(mem::take(&mut self.kept));
@@ -77,18 +77,18 @@ impl Inbox {
         self.posts.front().map(|post| &**post)
     }
 
-    /// Returns the number of the first post, which is how many were taken before it.
+    /// Returns the number of the first post, counted since the thread began.
     #[inline]
     pub(crate) fn begin(&self) -> u64 {
         self.taken
     }
 
-    /// Returns the number of the first post that is not in the queue yet.
+    /// Returns the number of the next post to be pushed.
     #[inline]
     pub(crate) fn end(&self) -> u64 {
         self.taken + self.posts.len() as u64
     }
 }
 
-/// A queue that grew beyond this gives its memory back when it is empty.
+/// The capacity above which an empty queue frees its memory.
 const ROOMY: usize = 4096;

@@ -1,4 +1,4 @@
-//! The queue of a thread, as other threads see it.
+//! Mailboxes: the part of a thread's queue that other threads access.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
@@ -6,10 +6,10 @@ use std::sync::{Arc, PoisonError};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, OnceLock, Ordering};
 use crate::thread::wake_up::WakeUp;
 
-/// Where other threads leave posts for the thread it belongs to.
+/// The posts of other threads to the thread that owns the mailbox.
 pub(crate) struct Mailbox {
     thread: u64,
-    /// How many connections the thread has made; written by the thread only.
+    /// The number of connections the thread has made; written by the thread only.
     connections: AtomicU64,
     has_posts: AtomicBool,
     is_closed: AtomicBool,
@@ -17,23 +17,23 @@ pub(crate) struct Mailbox {
     wake_up: WakeUp,
 }
 
-/// A thread, as all its groups for values of one type see it, which share this.
+/// The mailbox of a thread, and a poster of type `P`; shared by groups of one type.
 pub(crate) struct Address<P> {
     thread: u64,
     mailbox: Arc<Mailbox>,
-    /// Set once a slot is to be reached through the queue.
+    /// Set with the first slot that can be called through the queue.
     poster: OnceLock<P>,
 }
 
-/// Something that a thread is to do.
+/// A task in the queue of a thread.
 pub(crate) trait Post: Send {
-    /// Does it; called in the thread.
+    /// Runs the task; called in the thread.
     fn run(self: Box<Self>);
 
-    /// Tells whether it runs slots, and not only drops some.
+    /// Returns whether this is a call, rather than the cleanup of slots.
     fn runs_slots(&self) -> bool;
 
-    /// Returns whether it is a call that has nothing to do with slots.
+    /// Returns whether this is a call posted through a `ThreadQueue`.
     fn is_call(&self) -> bool {
         false
     }
@@ -58,8 +58,9 @@ impl Mailbox {
         mailbox
     }
 
-    /// Leaves a post and wakes the thread when it waits; drops the post and returns false when the
-    /// thread has ended.
+    /// Appends a post; wakes the thread if the mailbox was empty.
+    ///
+    /// Returns false, and drops the post, when the thread has ended.
     pub(crate) fn push(&self, post: Box<dyn Post>) -> bool {
         let mut posts = self.lock();
         if self.is_closed() {
@@ -78,7 +79,7 @@ impl Mailbox {
         true
     }
 
-    /// Moves all posts behind those in `inbox`.
+    /// Moves all posts to the end of `inbox`.
     pub(crate) fn drain_into(&self, inbox: &mut VecDeque<Box<dyn Post>>) {
         let mut posts = self.lock();
         self.has_posts.store(false, Ordering::Release);
@@ -89,21 +90,21 @@ impl Mailbox {
         }
     }
 
-    /// Refuses posts from now on and returns those that were left.
+    /// Refuses further posts and returns the remaining ones.
     pub(crate) fn close(&self) -> VecDeque<Box<dyn Post>> {
         let mut posts = self.lock();
         self.is_closed.store(true, Ordering::Release);
         std::mem::take(&mut *posts)
     }
 
-    /// Takes the number of the thread's next connection; called by the thread itself.
+    /// Returns the sequence number of a new connection; called by the thread itself.
     pub(crate) fn next_connection(&self) -> u64 {
         let next = self.connections() + 1;
         self.connections.store(next, Ordering::Release);
         next
     }
 
-    /// Wakes those who wait for posts.
+    /// Wakes the tasks and threads that wait for posts.
     pub(crate) fn wake(&self) {
         self.wake_up.notify();
     }
@@ -163,7 +164,7 @@ impl<P> Address<P> {
     }
 }
 
-/// Says so when a thread's queue grows as if nobody ran it.
+/// Logs a warning when the queue of a thread has grown to `BACKLOG` posts.
 pub(crate) fn warn_of_backlog(pending: usize) {
     if pending == BACKLOG {
         log::warn!("{BACKLOG} queued calls are pending in a thread that does not run them");

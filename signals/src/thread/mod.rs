@@ -1,4 +1,4 @@
-//! What each thread keeps: its slots, its queue, its limits.
+//! The state of each thread: slots, queue, nesting limit, warnings.
 
 pub(crate) mod inbox;
 pub(crate) mod mailbox;

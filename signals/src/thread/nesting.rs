@@ -1,7 +1,7 @@
-//! How deep loops may run inside each other in a thread.
+//! The nesting limit of event loops in a thread.
 //!
 //! A slot that runs a loop may be called again inside that loop, for the next message of another
-//! peer. Without a limit, peers decide how much stack a thread needs.
+//! peer. Without a limit, peers could exhaust the stack.
 
 use std::cell::Cell;
 use std::hint::black_box;
@@ -10,20 +10,19 @@ use std::ptr;
 
 use crate::sync::thread_local;
 
-/// Sets how many loops may run inside each other, in slots of the calling thread.
+/// Sets the maximum nesting depth of loops in slots of the calling thread.
 ///
-/// The default is 100; the outermost loop does not count. Slots that need much stack reach the limit
-/// earlier: all loops inside the outermost one have 10 KiB for each that is allowed, at least 1 MB in
-/// all. So the default fits into the 2 MiB of a thread, and a higher limit needs a thread with more.
+/// The default is 100; the outermost loop does not count. The stack is limited too, to 10 KiB times
+/// the limit and at least 1 MB, so slots with large frames reach it earlier. The default fits into
+/// the 2 MiB stack of a thread; a higher limit needs a larger stack.
 ///
-/// It concerns [`process_events`], a
-/// [`dispatch`] future that is polled, the wait of a [`SignalSpy`], and the loops of a host of this
-/// thread's slots. Beyond the limit a loop is refused, and that is logged: `process_events` does
-/// nothing, a spy returns an error at once, a `dispatch` future panics.
+/// The limit applies to [`process_events`], polls of a [`dispatch`] future, the wait of a
+/// [`SignalSpy`], and event loops of this thread. Beyond it a loop is refused, with a warning in the
+/// log: `process_events` does nothing, a spy returns an error at once, a `dispatch` future panics.
 ///
 /// # Qt
 ///
-/// There is none: nested `QEventLoop`s end a program when its stack is used up.
+/// Qt has no counterpart: nested `QEventLoop`s overflow the stack.
 ///
 /// # Examples
 ///
@@ -47,11 +46,11 @@ pub fn set_max_nesting(limit: usize) {
     let _ = LIMIT.try_with(|current| current.set(limit));
 }
 
-/// Returns how many loops may run inside each other, in slots of the calling thread.
+/// Returns the maximum nesting depth of loops in slots of the calling thread.
 ///
 /// # Qt
 ///
-/// There is none.
+/// Qt has no counterpart.
 ///
 /// # Examples
 ///
@@ -62,13 +61,13 @@ pub fn max_nesting() -> usize {
     LIMIT.try_with(Cell::get).unwrap_or(DEFAULT_LIMIT)
 }
 
-/// A loop that runs in this thread, until this is dropped.
+/// A loop that counts as running in this thread until this is dropped.
 #[derive(Debug)]
 #[must_use = "the loop counts as ended when this is dropped"]
 pub struct RunningLoop(PhantomData<*const ()>);
 
 impl RunningLoop {
-    /// Counts a loop; `None`, which is logged, when too many run already.
+    /// Counts a loop; returns `None`, and logs a warning, at the nesting limit.
     #[inline]
     pub fn begin() -> Option<Self> {
         let begin = |running: &Cell<Running>| {
@@ -95,13 +94,13 @@ impl Drop for RunningLoop {
     }
 }
 
-/// Returns whether one more loop may run; that none may is logged.
+/// Returns whether a further loop may run; logs a warning if not.
 pub(crate) fn may_begin() -> bool {
     let Running { count, outermost } = RUNNING.try_with(Cell::get).unwrap_or_default();
     count == 0 || has_room(count, outermost)
 }
 
-/// Returns whether another loop may run inside `count` others; that none may is logged.
+/// Returns whether a loop may run inside `count` others; logs a warning if not.
 #[cold]
 fn has_room(count: usize, outermost: usize) -> bool {
     let limit = max_nesting();
@@ -109,12 +108,14 @@ fn has_room(count: usize, outermost: usize) -> bool {
     let has_room = count <= limit && stack / STACK_PER_LOOP < limit.max(DEFAULT_LIMIT);
     if !has_room {
         let inside = count - 1;
-        log::warn!("a loop in a slot was refused: {inside} run inside each other ({stack} bytes)");
+        log::warn!(
+            "a loop in a slot was refused at nesting depth {inside} ({stack} bytes of stack)"
+        );
     }
     has_room
 }
 
-/// Returns where the stack ends now, roughly.
+/// Returns the approximate address of the top of the stack.
 fn stack_address() -> usize {
     let here = 0_u8;
     ptr::from_ref(black_box(&here)).addr()
@@ -124,7 +125,7 @@ fn stack_address() -> usize {
 #[derive(Clone, Copy, Default)]
 struct Running {
     count: usize,
-    /// Where the stack ended when the outermost of them began.
+    /// The top of the stack when the outermost loop began.
     outermost: usize,
 }
 
@@ -134,5 +135,7 @@ thread_local! {
 }
 
 const DEFAULT_LIMIT: usize = 100;
-/// A socket's slot that runs a loop takes 8 KiB in debug builds; one inside a TLS handshake 130.
+/// The stack for one loop.
+///
+/// A socket's slot that runs a loop takes 8 KiB in debug builds; one in a TLS handshake 130 KiB.
 const STACK_PER_LOOP: usize = 10 * 1024;

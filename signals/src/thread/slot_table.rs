@@ -1,24 +1,24 @@
-//! The slot lists of a thread, whatever the types of their signals' values.
+//! Slot tables: the slot lists of a thread, without the types of their values.
 
 use std::any::Any;
 use std::rc::Rc;
 
-/// The slots of one signal in one thread, without the type of the signal's values.
+/// The slots of one signal in one thread, without the type of the values.
 pub(crate) trait AnySlots {
-    /// Puts the slots into `to`, if that is an `Option<Rc<dyn Slots<T>>>` of the same `T`.
+    /// Moves the slots to `to`, if that is an `Option<Rc<dyn Slots<T>>>`.
     fn downcast_into(self: Rc<Self>, to: &mut dyn Any);
 
-    /// Takes out the slot with this sequence number, without running user code.
+    /// Removes the slot with this sequence number, without running user code.
     fn without(self: Rc<Self>, sequence: u64) -> Removal;
 }
 
-/// A list of slots after one was taken out.
+/// The result of a removal: the remaining list, and the removed slot.
 pub(crate) struct Removal {
     pub(crate) left: Option<Rc<dyn AnySlots>>,
     pub(crate) removed: Option<Rc<dyn AnySlots>>,
 }
 
-/// The slot lists of a thread, each at the index that its handle knows.
+/// The slot lists of a thread, by the indices in their handles.
 pub(crate) struct SlotTable {
     lists: Vec<Option<Rc<dyn AnySlots>>>,
     free: Vec<u32>,
@@ -29,7 +29,7 @@ impl SlotTable {
         Self { lists: Vec::new(), free: Vec::new() }
     }
 
-    /// Makes room for a list and returns its index.
+    /// Makes an empty place for a list and returns its index.
     pub(crate) fn insert(&mut self) -> Option<u32> {
         if let Some(index) = self.free.pop() {
             return Some(index);

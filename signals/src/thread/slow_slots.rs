@@ -1,4 +1,4 @@
-//! Warns of slots that keep their thread from everything else.
+//! Warnings of slow slots, which block their thread.
 
 use std::time::Duration;
 
@@ -6,15 +6,14 @@ pub use watch::Origin;
 
 /// Logs a warning for each slot of this thread that runs for longer than `limit`.
 ///
-/// In debug builds only: in others it does nothing and costs nothing. The default is `None`, no
-/// warnings. The warning names the line in which the slot was connected. Each poll of an async slot
-/// counts by itself. An event loop calls it for
-/// its thread, and again when a loop inside a slot has ended: inside a slot, the time that the slot
-/// takes counts anew from the call on.
+/// Works in debug builds only, and costs nothing in others. The default is `None`: no warnings. A
+/// warning has the line in which the slot was connected. Each poll of an async slot is measured
+/// separately. An event loop calls this function for its thread, and again when a nested loop ends:
+/// a call inside a slot restarts the measurement of that slot.
 ///
 /// # Qt
 ///
-/// There is none.
+/// Qt has no counterpart.
 ///
 /// # Examples
 ///
@@ -29,13 +28,13 @@ pub fn warn_of_slow_slots(limit: Option<Duration>) {
     watch::set_limit(limit);
 }
 
-/// Calls the slot that was connected at `origin`, and warns if that takes too long.
+/// Calls the slot that was connected at `origin`; warns if it is slow.
 #[inline]
 pub(crate) fn watched<T>(origin: Origin, call: impl FnOnce() -> T) -> T {
     watch::call("slot connected", origin, call)
 }
 
-/// Makes another call, such as a "call posted" at `origin`, and warns if that takes too long.
+/// Makes another call, such as a "call posted" at `origin`; warns if it is slow.
 #[inline]
 pub fn watched_call<T>(what: &'static str, origin: Origin, call: impl FnOnce() -> T) -> T {
     watch::call(what, origin, call)
@@ -47,7 +46,7 @@ mod watch {
     use std::panic::Location;
     use std::time::{Duration, Instant};
 
-    /// Where a slot was connected, or a call asked for.
+    /// The line in which a slot was connected or a call was posted.
     #[derive(Clone, Copy, Debug)]
     pub struct Origin(&'static Location<'static>);
 
@@ -56,7 +55,7 @@ mod watch {
             Self(location)
         }
 
-        /// Remembers the line of the caller.
+        /// Returns the line of the caller.
         #[must_use]
         #[track_caller]
         pub fn here() -> Self {
@@ -76,15 +75,15 @@ mod watch {
         let time = BEGIN.get().map(|begin| begin.elapsed()).unwrap_or_default();
         if time > limit {
             let time = time.as_millis();
-            log::warn!("the {what} at {location} held its thread for {time} ms");
-            // The slot around this one, if any, is not to blame for it.
+            log::warn!("the {what} at {location} blocked its thread for {time} ms");
+            // The time does not count for an enclosing slot.
             drop(outer);
             BEGIN.set(Some(Instant::now()));
         }
         result
     }
 
-    /// When the slot around the one that runs has begun; set again when that one has ended.
+    /// The begin of the enclosing slot; restored when the inner slot has ended.
     struct Outer(Option<Instant>);
 
     impl Drop for Outer {
@@ -104,7 +103,7 @@ mod watch {
     use std::panic::Location;
     use std::time::Duration;
 
-    /// Nothing, as nobody asks.
+    /// Empty, because release builds have no warnings.
     #[derive(Clone, Copy, Debug)]
     pub struct Origin;
 
@@ -114,7 +113,7 @@ mod watch {
             Self
         }
 
-        /// Remembers nothing.
+        /// Returns the empty origin.
         #[inline]
         #[must_use]
         pub fn here() -> Self {

@@ -1,7 +1,7 @@
-//! What a thread keeps: the slots that were connected in it and the queue of their calls.
+//! The state of a thread: its slots, and the queue of their calls.
 //!
-//! No function here runs user code while it holds a borrow: what is taken out is returned, and
-//! dropped by the caller. After the thread has given up its locals, all of them do nothing.
+//! No function here runs user code during a borrow: removed values are returned to the caller, which
+//! drops them. After the destruction of the thread's locals all functions do nothing.
 
 use std::any::{Any, TypeId};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -21,17 +21,17 @@ struct ThreadState {
     slots: RefCell<SlotTable>,
     inbox: RefCell<Inbox>,
     mailbox: OnceCell<Arc<Mailbox>>,
-    /// An [`Address`] for each type of values that the thread has slots for.
+    /// An [`Address`] for each value type of the thread's slots.
     addresses: RefCell<BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
-/// Returns the number of the calling thread, or 0 when it never connected a slot.
+/// Returns the number of the calling thread, or 0 if it has no mailbox yet.
 #[inline]
 pub(crate) fn thread() -> u64 {
     THREAD.get()
 }
 
-/// Returns the mailbox of the calling thread, or `None` at the thread's very end.
+/// Returns the mailbox of the calling thread; `None` when the thread is ending.
 pub(crate) fn mailbox() -> Option<Arc<Mailbox>> {
     STATE
         .try_with(|state| {
@@ -44,7 +44,7 @@ pub(crate) fn mailbox() -> Option<Arc<Mailbox>> {
         .ok()
 }
 
-/// Returns where posts of the kind `P` are sent to for the calling thread.
+/// Returns the address of the calling thread for posters of type `P`.
 pub(crate) fn address<P: Send + Sync + 'static>() -> Option<Arc<Address<P>>> {
     let mailbox = mailbox()?;
     let address = |state: &ThreadState| {
@@ -55,26 +55,24 @@ pub(crate) fn address<P: Send + Sync + 'static>() -> Option<Arc<Address<P>>> {
     STATE.try_with(address).ok()?.downcast().ok()
 }
 
-/// Makes room for a list of slots and returns its index.
+/// Makes an empty place for a list and returns its index.
 pub(crate) fn insert() -> Option<u32> {
     STATE.try_with(|state| state.slots.borrow_mut().insert()).ok().flatten()
 }
 
-/// Takes out the list of slots at `index`, to be dropped by the caller.
+/// Removes the list at `index`; the caller drops it.
 pub(crate) fn remove(index: u32) -> Option<Rc<dyn AnySlots>> {
     STATE.try_with(|state| state.slots.borrow_mut().remove(index)).ok().flatten()
 }
 
-/// Returns the list of slots at `index` as it is now.
+/// Returns the current list at `index`.
 #[expect(clippy::inline_always, reason = "emissions take ten instructions more without it")]
 #[inline(always)]
 pub(crate) fn list(index: u32) -> Option<Rc<dyn AnySlots>> {
     STATE.try_with(|state| state.slots.borrow().get(index)).ok()?
 }
 
-/// Edits the list at `index`; returns `None` if there is no such place.
-///
-/// `edit` must not run user code.
+/// Edits the list at `index`; `edit` must not run user code.
 pub(crate) fn edit<R>(
     index: u32,
     edit: impl FnOnce(&mut Option<Rc<dyn AnySlots>>) -> Option<R>,
@@ -82,12 +80,12 @@ pub(crate) fn edit<R>(
     STATE.try_with(|state| edit(state.slots.borrow_mut().get_mut(index)?)).ok().flatten()
 }
 
-/// Puts a post of the calling thread into its own queue, behind all that came before.
+/// Appends a post of the calling thread to its own queue, behind all earlier posts.
 pub(crate) fn push(post: Box<dyn Post>) {
     push_with(post, |_| {});
 }
 
-/// The same for a post that keeps something alive until it has run.
+/// Appends a post that keeps a value alive until it has run.
 #[cold]
 pub(crate) fn push_keeping(post: Box<dyn Post>, kept: Kept) {
     push_with(post, |inbox| inbox.keep(kept));
@@ -109,7 +107,7 @@ fn push_with(post: Box<dyn Post>, keep: impl FnOnce(&mut Inbox)) {
     }
 }
 
-/// Tells whether posts are waiting in the calling thread's queue.
+/// Returns whether there are posts in the calling thread's queue.
 pub(crate) fn has_posts() -> bool {
     let has_posts = |state: &ThreadState| {
         state.inbox.borrow().first().is_some()
@@ -118,7 +116,7 @@ pub(crate) fn has_posts() -> bool {
     STATE.try_with(has_posts).unwrap_or(false)
 }
 
-/// Runs the posts that are in the queue now, `limit` of them at most; returns how many ran slots.
+/// Runs at most `limit` posts of the current queue; returns the number of calls.
 pub(crate) fn run_posts(limit: u64) -> usize {
     let end = queue_end(limit);
     let mut calls = 0;
@@ -131,7 +129,7 @@ pub(crate) fn run_posts(limit: u64) -> usize {
     calls
 }
 
-/// Runs the posts that are in the queue now, up to the first call that is not a slot's.
+/// Runs the posts that are in the queue now, up to the first posted call.
 pub(crate) fn run_slots() {
     let end = queue_end(u64::MAX);
     let is_slot = |inbox: &Inbox| inbox.first().is_some_and(|post| !post.is_call());
@@ -152,7 +150,7 @@ pub(crate) fn drop_posts() {
     }
 }
 
-/// Returns the number of the post behind those that are in the queue now, `limit` of them at most.
+/// Returns the number of the post at which a run of at most `limit` posts ends.
 fn queue_end(limit: u64) -> u64 {
     let end = STATE.try_with(|state| {
         let mut inbox = state.inbox.borrow_mut();
@@ -164,7 +162,7 @@ fn queue_end(limit: u64) -> u64 {
     end.unwrap_or(0)
 }
 
-/// Drops what other threads disconnected, as far as no queued call comes first.
+/// Runs the cleanups at the front of the queue, up to the first call.
 pub(crate) fn run_cleanups(mailbox: &Mailbox) {
     if !mailbox.has_posts() {
         return;
@@ -179,7 +177,7 @@ pub(crate) fn run_cleanups(mailbox: &Mailbox) {
     }
 }
 
-/// Takes the first post if `wanted` says so; what it keeps is put into `kept`.
+/// Takes the first post if it is `wanted`; its value is moved to `kept`.
 fn take(kept: &mut Option<Kept>, wanted: impl FnOnce(&Inbox) -> bool) -> Option<Box<dyn Post>> {
     let take = |state: &ThreadState| {
         let mut inbox = state.inbox.borrow_mut();
@@ -202,7 +200,7 @@ impl ThreadState {
 impl Drop for ThreadState {
     fn drop(&mut self) {
         if let Some(mailbox) = self.mailbox.get() {
-            // The posts are dropped here, after the mailbox has let go of its lock.
+            // The posts are dropped here, when the mailbox is unlocked.
             drop_quietly(mailbox.close());
         }
         self.inbox.get_mut().drop_all();
@@ -211,7 +209,7 @@ impl Drop for ThreadState {
 }
 
 thread_local! {
-    /// Never dropped, so that it can be asked for at any time.
+    /// Has no destructor, and so can be read at any time.
     static THREAD: Cell<u64> = const { Cell::new(0) };
     static STATE: ThreadState = const { ThreadState::new() };
 }

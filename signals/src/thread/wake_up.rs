@@ -1,20 +1,20 @@
-//! Waking those who wait for the posts of a thread.
+//! Wake-ups: waking tasks and threads that wait for posts.
 
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
 use crate::sync::{Event, EventListener, Mutex, MutexGuard};
 
-/// Those who wait for posts: futures, and threads that sleep.
+/// The tasks and threads that wait for posts.
 pub(crate) struct WakeUp {
     wakers: Mutex<Wakers>,
     sleepers: Event,
 }
 
-/// The wakers of futures, each with its number; they stay until their future is gone.
+/// The registered wakers, each with its number.
 ///
-/// A waker is code of whoever hosts the future. It is cloned, woken and dropped when nothing is
-/// locked, and the list is copied without it.
+/// A waker is code of another executor: it is cloned, woken and dropped without a lock, and the list
+/// is copied by reference.
 #[derive(Default)]
 struct Wakers {
     list: Arc<Vec<Arc<(u64, Waker)>>>,
@@ -26,7 +26,7 @@ impl WakeUp {
         Self { wakers: Mutex::default(), sleepers: Event::new() }
     }
 
-    /// Wakes `waker` at each post from now on, until the number is unregistered.
+    /// Registers a waker for all further posts; returns the number to unregister it.
     pub(crate) fn register(&self, waker: &Waker) -> u64 {
         let waker = waker.clone();
         let mut wakers = self.lock();
@@ -36,7 +36,7 @@ impl WakeUp {
         number
     }
 
-    /// Wakes the waker of this number no more.
+    /// Unregisters the waker with this number.
     pub(crate) fn unregister(&self, number: u64) {
         let mut wakers = self.lock();
         let others = wakers.list.iter().filter(|waker| waker.0 != number).cloned().collect();
@@ -45,15 +45,15 @@ impl WakeUp {
         drop(before);
     }
 
-    /// Returns what lets a thread sleep until the next post.
+    /// Returns a listener, with which a thread can sleep until the next post.
     pub(crate) fn listen(&self) -> EventListener {
         self.sleepers.listen()
     }
 
-    /// Wakes all of them.
+    /// Wakes all tasks and threads.
     pub(crate) fn notify(&self) {
         self.sleepers.notify(usize::MAX);
-        // Outside the lock: who is woken may run at once, and would have to wait for it.
+        // Not locked: a task that runs at once would wait for the lock.
         let list = Arc::clone(&self.lock().list);
         for waker in list.iter() {
             waker.1.wake_by_ref();
