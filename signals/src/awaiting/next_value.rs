@@ -17,17 +17,6 @@ use crate::signal::signal_ref::SignalRef;
 /// # Qt
 ///
 /// The `QFuture` of `QtFuture::connect()`.
-///
-/// # Examples
-///
-/// ```
-/// use slotwork_signals::{Next, Signal};
-///
-/// let finished = Signal::<i32>::new();
-/// let result: Next<i32> = finished.next();
-/// drop(finished);
-/// assert_eq!(smol::block_on(result), None);
-/// ```
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Next<V> {
     reader: Reader<V>,
@@ -80,19 +69,6 @@ where
     /// # Qt
     ///
     /// `QtFuture::connect(sender, &Sender::signal)`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::{Signal, SignalRef};
-    ///
-    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
-    /// let next = SignalRef::new(&sender, &signal).next();
-    /// signal.emit(&1);
-    /// assert_eq!(smol::block_on(next), Some(1));
-    /// ```
     #[doc(alias = "QtFuture::connect")]
     #[track_caller]
     pub fn next(self) -> Next<T::Owned> {

@@ -159,19 +159,6 @@ where
     /// # Qt
     ///
     /// Qt has no counterpart; programs connect a slot that fills a `QQueue`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::{Signal, SignalRef};
-    ///
-    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
-    /// let mut values = SignalRef::new(&sender, &signal).stream();
-    /// signal.emit(&1);
-    /// assert_eq!(smol::block_on(values.next()), Some(1));
-    /// ```
     #[track_caller]
     pub fn stream(self) -> SignalStream<T::Owned> {
         self.signal().stream()
@@ -182,19 +169,6 @@ where
     /// # Qt
     ///
     /// Qt has no counterpart.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::{Signal, SignalRef};
-    ///
-    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
-    /// let mut values = SignalRef::new(&sender, &signal).stream_latest(1);
-    /// (1..=3).for_each(|value| signal.emit(&value));
-    /// assert_eq!(smol::block_on(values.next()), Some(3));
-    /// ```
     #[track_caller]
     pub fn stream_latest(self, capacity: usize) -> SignalStream<T::Owned> {
         self.signal().stream_latest(capacity)
@@ -205,19 +179,6 @@ where
     /// # Qt
     ///
     /// Qt has no counterpart.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::{Signal, SignalRef};
-    ///
-    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
-    /// let mut values = SignalRef::new(&sender, &signal).stream_earliest(1);
-    /// (1..=3).for_each(|value| signal.emit(&value));
-    /// assert_eq!(smol::block_on(values.next()), Some(1));
-    /// ```
     #[track_caller]
     pub fn stream_earliest(self, capacity: usize) -> SignalStream<T::Owned> {
         self.signal().stream_earliest(capacity)
@@ -233,17 +194,6 @@ impl<V> SignalStream<V> {
     /// # Qt
     ///
     /// Qt has no counterpart.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::Signal;
-    ///
-    /// let changed = Signal::<i32>::new();
-    /// let mut values = changed.stream();
-    /// changed.emit(&1);
-    /// assert_eq!(smol::block_on(values.next()), Some(1));
-    /// ```
     pub async fn next(&mut self) -> Option<V> {
         poll_fn(|context| self.poll_next(context)).await
     }
@@ -253,20 +203,6 @@ impl<V> SignalStream<V> {
     /// # Qt
     ///
     /// Qt has no counterpart.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::task::{Context, Poll, Waker};
-    ///
-    /// use slotwork_signals::Signal;
-    ///
-    /// let changed = Signal::<i32>::new();
-    /// let mut values = changed.stream();
-    /// changed.emit(&1);
-    /// let mut context = Context::from_waker(Waker::noop());
-    /// assert_eq!(values.poll_next(&mut context), Poll::Ready(Some(1)));
-    /// ```
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<V>> {
         self.reader.poll_take(context)
     }
@@ -278,17 +214,6 @@ impl<V> SignalStream<V> {
     /// # Qt
     ///
     /// Qt has no counterpart.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::Signal;
-    ///
-    /// let changed = Signal::<i32>::new();
-    /// let values = changed.stream_latest(1);
-    /// (1..=3).for_each(|value| changed.emit(&value));
-    /// assert_eq!(values.missed(), 2);
-    /// ```
     pub fn missed(&self) -> u64 {
         self.reader.missed()
     }

@@ -12,19 +12,6 @@ use crate::connection::Connection;
 ///
 /// Qt has no counterpart; `QSignalBlocker` blocks all slots of a signal, as
 /// [`SignalBlocker`](crate::SignalBlocker) does.
-///
-/// # Examples
-///
-/// ```
-/// use slotwork_signals::Signal;
-///
-/// let changed = Signal::<i32>::new();
-/// let connection = changed.connect(|value| println!("now {value}"));
-/// let blocker = connection.block();
-/// changed.emit(&1);
-/// drop(blocker);
-/// assert!(!connection.is_blocked());
-/// ```
 pub struct ConnectionBlocker {
     connection: Connection,
 }
@@ -65,16 +52,6 @@ impl Connection {
     /// # Qt
     ///
     /// Qt has no counterpart. `QObject::signalsBlocked()` reports on all signals of an object.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::Signal;
-    ///
-    /// let connection = Signal::<i32>::new().connect(|_| {});
-    /// let _blocker = connection.block();
-    /// assert!(connection.is_blocked());
-    /// ```
     pub fn is_blocked(&self) -> bool {
         self.link().is_some_and(|link| link.is_blocked())
     }

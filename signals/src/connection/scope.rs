@@ -44,15 +44,6 @@ impl Scope {
     /// # Qt
     ///
     /// A context object: `QObject context;`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::{Scope, Signal};
-    ///
-    /// let (changed, scope) = (Signal::<i32>::new(), Scope::new());
-    /// scope.add(changed.connect(|value| println!("now {value}")));
-    /// ```
     #[must_use]
     pub const fn new() -> Self {
         let connections = Connections { list: Vec::new(), sweep_at: SMALL, clears: 0 };
@@ -64,17 +55,6 @@ impl Scope {
     /// # Qt
     ///
     /// `QObject::connect` with the context object as its third argument.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::{Scope, Signal};
-    ///
-    /// let (changed, scope) = (Signal::<i32>::new(), Scope::new());
-    /// scope.add(changed.connect(|value| println!("now {value}")));
-    /// drop(scope);
-    /// assert_eq!(changed.slot_count(), 0);
-    /// ```
     pub fn add(&self, connection: Connection) {
         let mut connections = self.lock();
         connections.list.push(connection);

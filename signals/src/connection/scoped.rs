@@ -38,16 +38,6 @@ impl Connection {
     /// # Qt
     ///
     /// Qt has no counterpart.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::Signal;
-    ///
-    /// let changed = Signal::<i32>::new();
-    /// drop(changed.connect(|value| println!("now {value}")).scoped());
-    /// assert_eq!(changed.slot_count(), 0);
-    /// ```
     pub fn scoped(self) -> ScopedConnection {
         ScopedConnection { connection: self }
     }

@@ -41,20 +41,6 @@ pub trait DeliveryGuard {
     /// # Qt
     ///
     /// Qt has no counterpart.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::DeliveryGuard;
-    ///
-    /// struct Logged;
-    ///
-    /// impl DeliveryGuard for Logged {
-    ///     fn begin(&mut self) {
-    ///         println!("a slot runs");
-    ///     }
-    /// }
-    /// ```
     fn begin(&mut self) {}
 
     /// Called when an async slot is pending for the first time.
@@ -62,20 +48,6 @@ pub trait DeliveryGuard {
     /// # Qt
     ///
     /// Qt has no counterpart.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::DeliveryGuard;
-    ///
-    /// struct Logged;
-    ///
-    /// impl DeliveryGuard for Logged {
-    ///     fn suspend(&mut self) {
-    ///         println!("a slot waits");
-    ///     }
-    /// }
-    /// ```
     fn suspend(&mut self) {}
 
     /// Called in the slot's thread when the slot has panicked.
@@ -83,20 +55,6 @@ pub trait DeliveryGuard {
     /// # Qt
     ///
     /// Qt has no counterpart.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::DeliveryGuard;
-    ///
-    /// struct Logged;
-    ///
-    /// impl DeliveryGuard for Logged {
-    ///     fn panicked(&mut self) {
-    ///         println!("a slot panicked");
-    ///     }
-    /// }
-    /// ```
     fn panicked(&mut self) {}
 }
 

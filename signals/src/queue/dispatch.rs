@@ -84,20 +84,6 @@ pub fn dispatch() -> Dispatch {
 /// # Qt
 ///
 /// The delivery of posted events by a `QEventLoop`.
-///
-/// # Examples
-///
-/// ```
-/// use slotwork_signals::{Dispatch, Signal, dispatch};
-/// use smol::future;
-///
-/// let changed = Signal::<i32>::new();
-/// changed.connect_queued(|value| println!("now {value}"));
-/// changed.emit(&1);
-///
-/// let mut slots: Dispatch = dispatch();
-/// assert!(smol::block_on(future::poll_once(&mut slots)).is_none());
-/// ```
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Dispatch {
     listening: Option<Listening>,

@@ -48,14 +48,6 @@ impl ThreadQueue {
     /// # Qt
     ///
     /// `QThread::currentThread()`, as the owner of a queue of posted events.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::ThreadQueue;
-    ///
-    /// assert!(!ThreadQueue::current().has_ended());
-    /// ```
     #[must_use]
     pub fn current() -> Self {
         let mailbox = thread_state::mailbox().unwrap_or_else(|| Arc::new(Mailbox::closed()));

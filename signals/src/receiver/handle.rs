@@ -53,17 +53,6 @@ pub trait Handle: Sized + 'static {
     /// # Qt
     ///
     /// A `QPointer`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::{Rc, Weak};
-    ///
-    /// use slotwork_signals::Handle;
-    ///
-    /// let weak: <Rc<i32> as Handle>::Weak = Weak::new();
-    /// assert!(<Rc<i32> as Handle>::upgrade(&weak).is_none());
-    /// ```
     #[doc(alias = "QPointer")]
     type Weak: 'static;
 
@@ -72,19 +61,6 @@ pub trait Handle: Sized + 'static {
     /// # Qt
     ///
     /// `QSharedPointer::toWeakRef()`, and the constructor of `QPointer`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::Handle;
-    ///
-    /// let object = Rc::new(5);
-    /// let weak = Handle::downgrade(&object);
-    /// drop(object);
-    /// assert_eq!(<Rc<i32> as Handle>::upgrade(&weak), None);
-    /// ```
     #[doc(alias = "toWeakRef")]
     fn downgrade(&self) -> Self::Weak;
 
@@ -93,18 +69,6 @@ pub trait Handle: Sized + 'static {
     /// # Qt
     ///
     /// `QWeakPointer::toStrongRef()`, and `QPointer::data()`, which does not keep the object alive.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::Handle;
-    ///
-    /// let object = Rc::new(5);
-    /// let weak = Handle::downgrade(&object);
-    /// assert_eq!(<Rc<i32> as Handle>::upgrade(&weak), Some(object));
-    /// ```
     #[doc(alias = "toStrongRef")]
     fn upgrade(weak: &Self::Weak) -> Option<Self>;
 
@@ -116,18 +80,6 @@ pub trait Handle: Sized + 'static {
     /// # Qt
     ///
     /// Qt has no counterpart: it delivers queued calls of a deleted sender, without the sender.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    /// use std::sync::Arc;
-    ///
-    /// use slotwork_signals::Handle;
-    ///
-    /// assert!(Arc::new(5).shared().is_some());
-    /// assert!(Rc::new(5).shared().is_none());
-    /// ```
     fn shared(&self) -> Option<SharedSender> {
         None
     }
@@ -140,16 +92,6 @@ pub trait Handle: Sized + 'static {
     /// # Qt
     ///
     /// `QObject::thread()` is the current thread.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    ///
-    /// use slotwork_signals::Handle;
-    ///
-    /// assert!(!Arc::new(5).is_emitted_here());
-    /// ```
     fn is_emitted_here(&self) -> bool {
         false
     }
@@ -190,16 +132,6 @@ impl SharedSender {
     /// # Qt
     ///
     /// Qt has no counterpart.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    ///
-    /// use slotwork_signals::SharedSender;
-    ///
-    /// let sender = SharedSender::new(&Arc::new("sender"));
-    /// ```
     pub fn new<H: Handle<Weak: Send + Sync> + Send>(handle: &H) -> Self {
         let weak = handle.downgrade();
         Self::with_guard(move |_value| {

@@ -49,33 +49,12 @@ pub trait Receiver {
     /// # Qt
     ///
     /// The `this` pointer of a slot.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::Receiver;
-    ///
-    /// let pair: <(&Rc<i32>, &Rc<str>) as Receiver>::Strong = (Rc::new(5), Rc::from("five"));
-    /// ```
     type Strong: 'static;
     /// The weak handle that the connection holds.
     ///
     /// # Qt
     ///
     /// A `QPointer`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::{Receiver, WeakHandle};
-    ///
-    /// let weak: <&Rc<i32> as Receiver>::Weak = Receiver::downgrade(&Rc::new(5));
-    /// let weak: WeakHandle<Rc<i32>> = weak;
-    /// ```
     type Weak: WeakReceiver<Strong = Self::Strong>;
 
     /// Returns the weak handle that the connection holds.
@@ -83,19 +62,6 @@ pub trait Receiver {
     /// # Qt
     ///
     /// The constructor of `QPointer`; `QObject::connect` keeps a similar pointer.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::{Receiver, WeakReceiver};
-    ///
-    /// let (one, two) = (Rc::new(1), Rc::new(2));
-    /// let weak = (&one, &two).downgrade();
-    /// drop(two);
-    /// assert!(weak.upgrade().is_none());
-    /// ```
     fn downgrade(self) -> Self::Weak;
 }
 

@@ -10,36 +10,12 @@ use crate::receiver::handle::Handle;
 /// # Qt
 ///
 /// `QPointer` to the receiver.
-///
-/// # Examples
-///
-/// ```
-/// use std::rc::Rc;
-///
-/// use slotwork_signals::{Receiver, WeakReceiver};
-///
-/// let receiver = Rc::new(5);
-/// let weak = (&receiver).downgrade();
-/// assert!(weak.upgrade().is_some());
-/// drop(receiver);
-/// assert!(weak.upgrade().is_none());
-/// ```
 pub trait WeakReceiver: 'static {
     /// The argument of the slot.
     ///
     /// # Qt
     ///
     /// The `this` pointer of a slot.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::{WeakHandle, WeakReceiver};
-    ///
-    /// let receiver: <WeakHandle<Rc<i32>> as WeakReceiver>::Strong = Rc::new(5);
-    /// ```
     type Strong: 'static;
 
     /// Returns the argument of the slot, or `None` if the receiver is dropped.
@@ -47,18 +23,6 @@ pub trait WeakReceiver: 'static {
     /// # Qt
     ///
     /// `QPointer::data()`; but the receiver is kept alive meanwhile.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::{Receiver, WeakReceiver};
-    ///
-    /// let receiver = Rc::new(5);
-    /// let weak = (&receiver).downgrade();
-    /// assert_eq!(weak.upgrade(), Some(receiver));
-    /// ```
     fn upgrade(&self) -> Option<Self::Strong>;
 
     /// Returns a strong handle to the sender, if the slot takes it.
@@ -73,16 +37,6 @@ pub trait WeakReceiver: 'static {
 /// # Qt
 ///
 /// `QPointer`.
-///
-/// # Examples
-///
-/// ```
-/// use std::sync::Arc;
-///
-/// use slotwork_signals::{Receiver, WeakHandle};
-///
-/// let _weak: WeakHandle<Arc<i32>> = Receiver::downgrade(&Arc::new(5));
-/// ```
 pub struct WeakHandle<H: Handle>(H::Weak);
 
 impl<H: Handle> WeakHandle<H> {

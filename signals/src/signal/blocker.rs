@@ -64,18 +64,6 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// # Qt
     ///
     /// `QObject::signalsBlocked()`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::Signal;
-    ///
-    /// let changed = Signal::<i32>::new();
-    /// let blocker = changed.block();
-    /// assert!(changed.is_blocked());
-    /// drop(blocker);
-    /// assert!(!changed.is_blocked());
-    /// ```
     #[doc(alias = "signalsBlocked")]
     pub fn is_blocked(&self) -> bool {
         self.first.get().is_some_and(|first| first.flags().is_blocked())

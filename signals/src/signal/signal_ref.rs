@@ -66,18 +66,6 @@ impl<'a, S, T: ?Sized> SignalRef<'a, S, T> {
     /// # Qt
     ///
     /// `sender, &Sender::signal`: the first two arguments of `QObject::connect`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::{Signal, SignalRef};
-    ///
-    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
-    /// let changed = SignalRef::new(&sender, &signal);
-    /// assert_eq!(changed.slot_count(), 0);
-    /// ```
     pub const fn new(sender: &'a S, signal: &'a Signal<T>) -> Self {
         Self { sender, signal }
     }
@@ -96,18 +84,6 @@ impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
     /// # Qt
     ///
     /// `Qt::DirectConnection` between objects of one thread.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::{Signal, SignalRef};
-    ///
-    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
-    /// SignalRef::new(&sender, &signal).connect_local(|sender, value| println!("{sender}: {value}"));
-    /// signal.emit(&1);
-    /// ```
     #[doc(alias = "DirectConnection")]
     #[track_caller]
     pub fn connect_local(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
@@ -120,18 +96,6 @@ impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
     /// # Qt
     ///
     /// `Qt::DirectConnection`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    ///
-    /// use slotwork_signals::{Signal, SignalRef};
-    ///
-    /// let (sender, signal) = (Arc::new("sender"), Signal::<i32>::new());
-    /// SignalRef::new(&sender, &signal).connect_direct(|sender, value| println!("{sender}: {value}"));
-    /// signal.emit(&1);
-    /// ```
     #[doc(alias = "DirectConnection")]
     #[track_caller]
     pub fn connect_direct(self, slot: impl Fn(&S, &T) + Send + Sync + 'static) -> Connection
@@ -147,19 +111,6 @@ impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
     /// # Qt
     ///
     /// `QObject::receivers()`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::{Signal, SignalRef};
-    ///
-    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
-    /// let changed = SignalRef::new(&sender, &signal);
-    /// changed.connect(|_, _| {});
-    /// assert_eq!(changed.slot_count(), 1);
-    /// ```
     #[doc(alias = "receivers")]
     #[doc(alias = "isSignalConnected")]
     #[doc(alias = "QObject::receivers")]
@@ -180,18 +131,6 @@ where
     /// # Qt
     ///
     /// `QObject::connect` with `Qt::AutoConnection`; the sender is `QObject::sender()`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::{Signal, SignalRef};
-    ///
-    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
-    /// SignalRef::new(&sender, &signal).connect(|sender, value| println!("{sender}: {value}"));
-    /// signal.emit(&1);
-    /// ```
     #[doc(alias = "QObject::connect")]
     #[doc(alias = "AutoConnection")]
     #[track_caller]
@@ -260,19 +199,6 @@ where
     /// # Qt
     ///
     /// `Qt::SingleShotConnection`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::{Signal, SignalRef};
-    ///
-    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
-    /// SignalRef::new(&sender, &signal).connect_once(|sender, value| println!("{sender}: {value}"));
-    /// signal.emit(&1);
-    /// assert_eq!(signal.slot_count(), 0);
-    /// ```
     #[doc(alias = "SingleShotConnection")]
     #[track_caller]
     pub fn connect_once(self, slot: impl FnOnce(&S, &T) + 'static) -> Connection {
@@ -288,19 +214,6 @@ where
     /// # Panics
     ///
     /// A recursive emission, from inside the slot, panics when it would call the slot again.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::{Signal, SignalRef};
-    ///
-    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
-    /// let mut sum = 0;
-    /// SignalRef::new(&sender, &signal).connect_mut(move |_sender, value| sum += value);
-    /// signal.emit(&1);
-    /// ```
     #[doc(alias = "QObject::connect")]
     #[track_caller]
     pub fn connect_mut(self, slot: impl FnMut(&S, &T) + 'static) -> Connection {
@@ -312,19 +225,6 @@ where
     /// # Qt
     ///
     /// `Qt::QueuedConnection`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::{Signal, SignalRef};
-    ///
-    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
-    /// SignalRef::new(&sender, &signal).connect_queued(|sender, value| println!("{sender}: {value}"));
-    /// signal.emit(&1);
-    /// assert_eq!(slotwork_signals::process_events(), 1);
-    /// ```
     #[doc(alias = "QueuedConnection")]
     #[track_caller]
     pub fn connect_queued(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
@@ -340,19 +240,6 @@ where
     /// # Qt
     ///
     /// Qt has no counterpart; programs chain further signals and slots.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork_signals::{Signal, SignalRef};
-    ///
-    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
-    /// SignalRef::new(&sender, &signal).connect_async(async |sender, value| println!("{sender}: {value}"));
-    /// signal.emit(&1);
-    /// while slotwork_signals::process_events() > 0 {}
-    /// ```
     #[track_caller]
     pub fn connect_async(self, slot: impl AsyncFn(S, T::Owned) + 'static) -> Connection {
         let (slot, origin) = (Rc::new(slot), Origin::new(Location::caller()));
@@ -374,20 +261,6 @@ where
     /// # Qt
     ///
     /// `QObject::connect` from a signal to a signal.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    /// use std::sync::Arc;
-    ///
-    /// use slotwork_signals::{Signal, SignalRef};
-    ///
-    /// let (sender, signal) = (Rc::new("sender"), Signal::<i32>::new());
-    /// let other = Arc::new(Signal::<i32>::new());
-    /// SignalRef::new(&sender, &signal).forward_to(&other);
-    /// signal.emit(&1);
-    /// ```
     #[doc(alias = "QObject::connect")]
     #[track_caller]
     pub fn forward_to(self, other: &Arc<Signal<T>>) -> Connection

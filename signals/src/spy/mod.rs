@@ -81,17 +81,6 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     /// # Qt
     ///
     /// `QSignalSpy(object, &Object::signal)`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::{Signal, SignalSpy};
-    ///
-    /// let changed = Signal::<i32>::new();
-    /// let spy = SignalSpy::new(&changed);
-    /// changed.emit(&1);
-    /// assert_eq!(spy.count(), 1);
-    /// ```
     #[track_caller]
     pub fn new(signal: &impl Spied<Value = T>) -> Self {
         let values = Rc::default();
@@ -149,18 +138,6 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     /// # Qt
     ///
     /// `QSignalSpy::clear()`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::{Signal, SignalSpy};
-    ///
-    /// let changed = Signal::<i32>::new();
-    /// let spy = SignalSpy::new(&changed);
-    /// changed.emit(&1);
-    /// spy.clear();
-    /// assert_eq!(spy.count(), 0);
-    /// ```
     #[doc(alias = "QSignalSpy::clear")]
     pub fn clear(&self) {
         // Dropped when the list is no longer borrowed: the drop of a value may emit the signal.
@@ -241,17 +218,6 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     /// # Qt
     ///
     /// `QSignalSpy::count()`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::{Signal, SignalSpy};
-    ///
-    /// let changed = Signal::<i32>::new();
-    /// let spy = SignalSpy::new(&changed);
-    /// (1..=3).for_each(|value| changed.emit(&value));
-    /// assert_eq!(spy.count(), 3);
-    /// ```
     #[doc(alias = "QSignalSpy::count")]
     pub fn count(&self) -> usize {
         self.values.borrow().len()
@@ -288,17 +254,6 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     /// # Qt
     ///
     /// `QSignalSpy` is itself a list of the values; this is a copy.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::{Signal, SignalSpy};
-    ///
-    /// let changed = Signal::<i32>::new();
-    /// let spy = SignalSpy::new(&changed);
-    /// (1..=3).for_each(|value| changed.emit(&value));
-    /// assert_eq!(spy.values(), [1, 2, 3]);
-    /// ```
     pub fn values(&self) -> Vec<T::Owned>
     where
         T::Owned: Clone,

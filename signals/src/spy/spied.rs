@@ -39,14 +39,6 @@ pub trait Spied {
     /// # Qt
     ///
     /// The types of the signal's arguments.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::{Signal, Spied};
-    ///
-    /// let text: &<Signal<str> as Spied>::Value = "a signal of texts carries texts";
-    /// ```
     type Value: ?Sized + ToOwned;
 
     /// Connects a slot that adds copies of the values to `values`.

@@ -51,12 +51,6 @@ pub fn set_max_nesting(limit: usize) {
 /// # Qt
 ///
 /// Qt has no counterpart.
-///
-/// # Examples
-///
-/// ```
-/// assert_eq!(slotwork_signals::max_nesting(), 100);
-/// ```
 pub fn max_nesting() -> usize {
     LIMIT.try_with(Cell::get).unwrap_or(DEFAULT_LIMIT)
 }
