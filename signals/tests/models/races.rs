@@ -1,4 +1,4 @@
-//! The races that a signal has to win, each in all orders with up to two preemptions.
+//! Races of signals, each in all interleavings with up to two preemptions.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -16,14 +16,14 @@ use crate::queue::wait::wait_until;
 use crate::signal::Signal;
 use crate::sync::{AtomicBool, Ordering};
 
-/// Counts calls; its clones tell which slots still exist.
+/// Counts calls; the number of its clones is the number of slots that exist.
 #[derive(Clone, Default)]
 struct Count(Rc<Cell<u32>>);
 
 /// Wakes a thread that runs one future.
 struct Bell(Notify);
 
-/// A thread that goes to sleep is woken by whoever posts to it meanwhile.
+/// A thread that is about to sleep is woken by a concurrent post.
 #[test]
 fn post_against_sleep() {
     model(|| {
@@ -59,7 +59,7 @@ fn post_against_a_dispatch_that_goes_to_sleep() {
     });
 }
 
-/// What is posted to a thread that ends is dropped, as its slots are, and nobody waits.
+/// Posts to an ending thread are dropped, as its slots are, and no thread waits.
 #[test]
 fn post_against_thread_exit() {
     model(|| {
@@ -88,10 +88,10 @@ fn disconnect_against_emit() {
         let connection = signal.connect(count.slot());
         let is_over = Arc::new(AtomicBool::new(false));
         let emitter = thread::spawn(move || signal.emit(&()));
-        let told = Arc::clone(&is_over);
+        let ended = Arc::clone(&is_over);
         let ending = thread::spawn(move || {
             connection.disconnect();
-            told.store(true, Ordering::Release);
+            ended.store(true, Ordering::Release);
         });
 
         let was_over = is_over.load(Ordering::Acquire);
@@ -106,9 +106,9 @@ fn disconnect_against_emit() {
     });
 }
 
-/// A connection that two threads give up, one of them after it has ended it: it is ended.
+/// Two threads drop the handles of a connection, one after it has disconnected: it is ended.
 #[test]
-fn connection_given_up_against_disconnect() {
+fn handle_dropped_against_disconnect() {
     model(|| {
         let (signal, count) = (Signal::<()>::new(), Count::default());
         let connection = signal.connect(count.slot());
@@ -125,9 +125,9 @@ fn connection_given_up_against_disconnect() {
     });
 }
 
-/// The same with a slot that is only blocked for a while: it goes on.
+/// The same with a slot that is only blocked temporarily: it stays connected.
 #[test]
-fn connection_given_up_against_block() {
+fn handle_dropped_against_block() {
     model(|| {
         let (signal, count) = (Signal::<()>::new(), Count::default());
         let connection = signal.connect(count.slot());
@@ -162,7 +162,7 @@ fn block_against_first_connect() {
     });
 }
 
-/// A signal that one thread gives up while another emits it: the call is made, the slot dropped.
+/// One thread drops a signal while another emits it: the call is made, the slot dropped.
 #[test]
 fn signal_dropped_against_emit() {
     model(|| {
@@ -327,67 +327,46 @@ fn value_against_a_reader_that_goes_to_sleep() {
     });
 }
 
-/// A wake that a run of the queue inside the step takes is kept, whenever it comes.
+/// A wake is kept although a run of the queue inside the poll takes it, at any time.
 #[test]
-fn wake_against_a_step_that_runs_the_queue() {
-    model(|| {
-        let (signal, count) = (Signal::<()>::new(), Count::default());
-        let is_done = Arc::new(AtomicBool::new(false));
-        let waker = Rc::new(RefCell::new(None));
-        let (seen, slot, done) = (Arc::clone(&is_done), Rc::clone(&waker), count.clone());
-        signal.connect_async(async move |()| {
-            poll_fn(|context| {
-                slot.replace(Some(context.waker().clone()));
-                let is_done = seen.load(Ordering::Relaxed);
-                process_events();
-                if is_done { Poll::Ready(()) } else { Poll::Pending }
-            })
-            .await;
-            done.add();
-        });
-        signal.emit(&());
-        process_events();
-        let waker: Waker = waker.take().unwrap();
-        let waking = thread::spawn(move || {
-            waker.wake_by_ref();
-            is_done.store(true, Ordering::Relaxed);
-            waker.wake();
-        });
-
-        assert!(wait_until(far_away(), &|| count.calls() == 1));
-        waking.join().unwrap();
-    });
+fn wake_against_a_poll_that_runs_the_queue() {
+    model(|| wake_against_poll(|| _ = process_events()));
 }
 
-/// A wake that finds the step queued already is enough: the step sees what was done before it.
+/// A wake that finds a poll queued already is enough: the poll sees what was done before it.
 #[test]
-fn wake_against_a_step() {
-    model(|| {
-        let (signal, count) = (Signal::<()>::new(), Count::default());
-        let is_done = Arc::new(AtomicBool::new(false));
-        let waker = Rc::new(RefCell::new(None));
-        let (seen, slot, done) = (Arc::clone(&is_done), Rc::clone(&waker), count.clone());
-        signal.connect_async(async move |()| {
-            poll_fn(|context| {
-                slot.replace(Some(context.waker().clone()));
-                // Relaxed: the wake itself has to make it visible.
-                if seen.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
-            })
-            .await;
-            done.add();
-        });
-        signal.emit(&());
-        process_events();
-        let waker: Waker = waker.take().unwrap();
-        let waking = thread::spawn(move || {
-            waker.wake_by_ref();
-            is_done.store(true, Ordering::Relaxed);
-            waker.wake();
-        });
+fn wake_against_a_poll() {
+    model(|| wake_against_poll(|| {}));
+}
 
-        assert!(wait_until(far_away(), &|| count.calls() == 1));
-        waking.join().unwrap();
+/// Wakes an async slot twice, with its condition set in between; `in_poll` runs in each poll.
+fn wake_against_poll(in_poll: impl Fn() + 'static) {
+    let (signal, count) = (Signal::<()>::new(), Count::default());
+    let is_done = Arc::new(AtomicBool::new(false));
+    let waker = Rc::new(RefCell::new(None));
+    let (seen, slot, done) = (Arc::clone(&is_done), Rc::clone(&waker), count.clone());
+    signal.connect_async(async move |()| {
+        poll_fn(|context| {
+            slot.replace(Some(context.waker().clone()));
+            // Relaxed: the wake itself has to make it visible.
+            let is_done = seen.load(Ordering::Relaxed);
+            in_poll();
+            if is_done { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        done.add();
     });
+    signal.emit(&());
+    process_events();
+    let waker: Waker = waker.take().unwrap();
+    let waking = thread::spawn(move || {
+        waker.wake_by_ref();
+        is_done.store(true, Ordering::Relaxed);
+        waker.wake();
+    });
+
+    assert!(wait_until(far_away(), &|| count.calls() == 1));
+    waking.join().unwrap();
 }
 
 impl Count {
