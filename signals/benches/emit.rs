@@ -164,7 +164,7 @@ impl Bench {
                 }
             });
         });
-        // The emitting side alone: nobody takes the posts meanwhile.
+        // The emitting side alone: the posts are not run meanwhile.
         let mut spent = Vec::new();
         for _ in 0..self.rounds {
             let elapsed = thread::scope(|scope| {

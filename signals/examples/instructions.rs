@@ -1,7 +1,7 @@
 //! Does one thing often, for `benches/instructions`, which counts what it takes.
 //!
 //! Run `cargo run --release -p slotwork-signals --example instructions emit`; the others are
-//! `emit-to-receiver`, `queued`, `connect` and `nothing`, whose count is taken off.
+//! `emit-to-receiver`, `queued`, `connect` and `nothing`, to be subtracted.
 
 use std::cell::Cell;
 use std::hint::black_box;

@@ -1,6 +1,6 @@
 //! A worker thread and a main loop without any executor: the slots run in `process_events`.
 //!
-//! Qt's counterpart: a worker object in a `QThread` whose signal is connected to the main thread.
+//! Qt's counterpart: a worker object in a `QThread`, with a signal connected to the main thread.
 //! Run `cargo run -p slotwork-signals --example plain_thread`.
 
 use std::cell::Cell;

@@ -7,14 +7,14 @@ use std::rc::Rc;
 use allocation_counter::measure;
 use slotwork_signals::{Signal, SignalRef};
 
-/// An object has many signals, of which most are never connected: they cost their 16 bytes alone.
+/// An object has many signals, and most are never connected: they take 16 bytes each.
 #[test]
-fn signal_that_nobody_connected_allocates_nothing() {
+fn signal_without_slots_allocates_nothing() {
     let sender = Rc::new(());
 
     let seen = measure(|| {
         let signal = black_box(Signal::<str>::new());
-        signal.emit("nobody hears this");
+        signal.emit("not received");
         signal.disconnect_all();
         signal.finish(&());
         assert_eq!(SignalRef::new(&sender, &signal).slot_count(), 0);
@@ -46,7 +46,7 @@ fn signal_with_one_slot_takes_two_small_blocks() {
     assert_eq!((seen.count_current, seen.bytes_current), (8 * 2, 8 * (56 + slot)), "{seen:?}");
 }
 
-/// What threads share of a connection is there as long as somebody holds the connection.
+/// The shared state of a connection exists while there are handles to the connection.
 #[test]
 fn connection_that_is_held_takes_one_more_block() {
     let signal = Signal::<i32>::new();
@@ -77,7 +77,7 @@ fn emission_on_the_slots_own_thread_allocates_nothing() {
     assert_eq!((seen.count_total, length.get()), (0, 5), "{seen:?}");
 }
 
-/// What was connected is given back with the signal.
+/// The memory of connections is freed with the signal.
 #[test]
 fn signal_gives_back_what_its_slots_took() {
     // The thread's own queue and list of signals stay.

@@ -1,7 +1,7 @@
-//! Models of what threads do to each other: loom tries the orders of their steps.
+//! Models of races between threads: loom explores the interleavings.
 //!
-//! The code is the crate's own, compiled anew with the locks, atomics and thread-local values of
-//! `sync` beside this file. A wake that is lost is a deadlock here, which loom reports.
+//! The code is the crate's own, folder by folder, compiled with the locks, atomics and thread-local
+//! values of `sync` beside this file. A lost wake-up is a deadlock here, which loom reports.
 
 #![allow(
     dead_code,

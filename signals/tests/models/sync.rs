@@ -1,4 +1,4 @@
-//! What threads share, as loom has it: every order of its steps is tried.
+//! The synchronization primitives of loom, which explores the interleavings of threads.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,10 +11,10 @@ use loom::sync::Condvar;
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 pub(crate) use loom::sync::{Mutex, MutexGuard};
 
-/// A cell that is written once. loom has none: this one is std's, with steps before and behind.
+/// A cell that is written once. loom has none: this is std's, with scheduling points around it.
 pub(crate) struct OnceLock<T>(std::sync::OnceLock<T>);
 
-/// An event in the way of `event_listener`: those who listen when it is notified are woken.
+/// An event like that of `event_listener`: wakes the current listeners when it is notified.
 pub(crate) struct Event {
     listeners: Mutex<Vec<Arc<Slot>>>,
 }
@@ -42,7 +42,7 @@ impl<T> OnceLock<T> {
     pub(crate) fn get(&self) -> Option<&T> {
         STEP.load(Ordering::Relaxed);
         let value = self.0.get()?;
-        // Sees all that was done before the value was set.
+        // Synchronizes with the thread that set the value.
         drop(WRITTEN.lock());
         Some(value)
     }
@@ -104,7 +104,7 @@ impl Future for EventListener {
 }
 
 impl Listener for EventListener {
-    /// Waits for ever: in a model there is no time, and a wake that is lost is a deadlock.
+    /// Waits without a deadline: models have no time, and a lost wake-up is a deadlock.
     fn wait_deadline(self, _: Instant) -> Option<()> {
         let mut state = self.0.state.lock().unwrap();
         while !state.0 {
@@ -124,7 +124,7 @@ impl<T> Local<T> {
 }
 
 impl Local<std::cell::Cell<u64>> {
-    /// std drops no plain number at a thread's end; loom does, and then nobody is that thread.
+    /// In std a plain number has no destructor; in loom it is gone at the thread's end.
     pub(crate) fn get(&self) -> u64 {
         self.try_with(std::cell::Cell::get).unwrap_or(u64::MAX)
     }

@@ -79,7 +79,7 @@ fn dropping_next_disconnects() {
     assert_eq!(signal.slot_count(), 0);
 }
 
-/// Emissions of other threads wake whoever awaits them, without a queue that runs.
+/// Emissions of other threads wake the awaiting task, without a running queue.
 #[test]
 fn emissions_elsewhere_wake_the_reader() {
     let signal = Arc::new(Signal::<i32>::new());

@@ -1,4 +1,4 @@
-//! The warning about a queue that nobody runs.
+//! The warning about a queue that is not run.
 
 use std::sync::Mutex;
 use std::thread;

@@ -178,7 +178,7 @@ fn many_slots_are_disconnected_in_any_order() {
     assert_eq!(signal.slot_count(), 50);
 }
 
-/// The debug text tells where the connection was made.
+/// The debug text has the line in which the connection was made.
 #[test]
 fn debug_shows_the_place_of_the_connection() {
     let signal = Signal::<i32>::new();
@@ -280,13 +280,13 @@ fn forwarded_signal_is_emitted_too() {
 
     signal.emit("hello");
     drop(other);
-    signal.emit("nobody");
+    signal.emit("not received");
 
     assert_eq!(record.take(), ["hello"]);
     assert_eq!(signal.slot_count(), 0);
 }
 
-/// A slot whose connection is given up is like any other: it is blocked no more, and can be ended.
+/// A slot without connection handles is no longer blocked, and can be disconnected.
 #[test]
 fn connection_may_be_given_up_at_any_time() {
     let (signal, record) = (Rc::new(Signal::<i32>::new()), Record::new());
@@ -314,7 +314,7 @@ fn connection_may_be_given_up_at_any_time() {
     assert_eq!((record.handles(), Rc::strong_count(&held)), (1, 1));
 }
 
-/// A slot whose connection another thread gave up last can still be ended, in both threads.
+/// A slot can be ended in both threads after another thread dropped the last handle.
 #[test]
 fn connection_may_be_given_up_in_another_thread() {
     let (signal, record) = (Signal::<i32>::new(), Record::new());

@@ -102,7 +102,7 @@ fn dispatch_may_be_nested() {
     signal.disconnect_all();
 }
 
-/// Two of them in one thread share the work; when one is dropped, the other goes on.
+/// Two of them in one thread share the work; when one is dropped, the other continues.
 #[test]
 fn dispatch_may_be_there_twice() {
     let signal = Signal::<i32>::new();
@@ -161,7 +161,7 @@ fn dispatch_runs_a_long_queue_in_parts() {
     assert_eq!(counts[2], 2500);
 }
 
-/// A panic in a slot leaves the future, which goes on when it is polled again.
+/// A panic in a slot propagates through the future, which continues at the next poll.
 #[test]
 fn dispatch_goes_on_after_a_panic() {
     let (signal, record) = (Signal::<i32>::new(), Record::new());

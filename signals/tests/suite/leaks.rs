@@ -36,7 +36,7 @@ impl Node {
     }
 }
 
-/// Runs `scene`, in which everything is given up, and tells that nothing was left of it.
+/// Runs `scene`, which drops all handles, and checks that all values were dropped.
 #[track_caller]
 fn leaves_nothing(scene: impl FnOnce(&Rc<()>)) {
     let token = Rc::new(());
@@ -155,7 +155,7 @@ fn object_may_hold_its_own_connections() {
     });
 }
 
-/// Values that nobody reads go with their stream, and the stream's slot too.
+/// Unread values are dropped with their stream, and so is its slot.
 #[test]
 fn stream_that_is_given_up_leaves_nothing() {
     let (signal, value) = (Signal::<Arc<()>>::new(), Arc::new(()));

@@ -1,7 +1,7 @@
 //! Random programs of slots that connect, disconnect and emit, compared with a simple model.
 //!
 //! The model is Qt's rule in its shortest form: slots are never removed from a list; an emission
-//! goes to the end that the list had when it began, and skips who is disconnected.
+//! runs to the end that the list had when it began, and skips disconnected slots.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
@@ -18,10 +18,10 @@ enum Action {
     Connect,
     ConnectOnce,
     Disconnect(usize),
-    /// The same from another thread, which is over before the slot goes on.
+    /// The same from another thread, which ends before the slot continues.
     DisconnectElsewhere(usize),
     DisconnectAll,
-    /// Nobody holds the connection any more.
+    /// All handles to the connection are dropped.
     GiveUp(usize),
     /// The same when another thread was the last to hold it.
     GiveUpElsewhere(usize),
@@ -98,7 +98,7 @@ struct Signals {
     alive: Rc<RefCell<BTreeSet<usize>>>,
 }
 
-/// What each slot captures: it tells when the slot is dropped, and whether in its own thread.
+/// The capture of each slot: reports its drop, and whether that is in its own thread.
 struct Alive {
     all: Rc<RefCell<BTreeSet<usize>>>,
     slot: usize,

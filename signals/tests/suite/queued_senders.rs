@@ -140,7 +140,7 @@ fn the_end_of_the_receiving_thread_frees_the_sender() {
     assert!(weak.upgrade().is_none());
 }
 
-/// A sender whose last handle goes with a queued call may do anything in its `Drop`.
+/// The `Drop` of a sender may do anything when a queued call has its last handle.
 #[test]
 fn the_drop_of_a_sender_runs_outside_the_queue() {
     struct Last(Rc<Signal<i32>>);

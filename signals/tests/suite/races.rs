@@ -98,7 +98,7 @@ fn first_connections_of_several_threads_all_count() {
     }
 }
 
-/// Whoever drops the signal last, each emission before that is delivered.
+/// Each emission is delivered, whichever thread drops the signal last.
 #[test]
 fn signal_dropped_by_any_thread_delivers_first() {
     let record = Record::new();

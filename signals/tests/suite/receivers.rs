@@ -101,7 +101,7 @@ fn later_queued_slots_run_though_a_slot_drops_the_sender() {
     assert_eq!(record.take(), ["first", "second"]);
 }
 
-/// Slots of receivers that are gone do not pile up while nobody emits.
+/// Slots of dropped receivers do not accumulate without emissions.
 #[test]
 fn slots_without_receivers_are_swept() {
     let (signal, record) = (Signal::<i32>::new(), Record::<()>::new());

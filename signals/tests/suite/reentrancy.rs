@@ -47,7 +47,7 @@ fn stream_that_is_polled_while_it_wakes_gives_its_values() {
     assert_eq!(seen, Ok(vec![Some(1), Some(2), None]));
 }
 
-/// A waker may emit the signal whose value wakes it, connect to it, and disconnect from it.
+/// A waker may emit the signal that wakes it, connect to it, and disconnect from it.
 #[test]
 fn waker_may_emit_its_own_signal() {
     let count = within_deadline(|| {
@@ -202,7 +202,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs `test` in a thread of its own: one that hangs is told from one that is slow.
+/// Runs `test` in a thread of its own: a hang is distinguished from a slow run.
 fn within_deadline<T: Send + 'static>(
     test: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, RecvTimeoutError> {

@@ -43,7 +43,7 @@ fn spy_is_used_as_a_list() {
     assert_eq!(spy.values(), ["four"]);
 }
 
-/// A value whose clone or drop emits the signal again finds the list as it is used to.
+/// The clone or drop of a value may emit the signal again, and finds a valid list.
 #[test]
 fn values_may_emit_when_they_are_cloned_or_dropped() {
     struct Loud(Arc<(Signal<Loud>, AtomicU32)>);
@@ -98,7 +98,7 @@ fn spy_watches_signals_of_objects() {
     assert_eq!(spy.values(), [1]);
 }
 
-/// A spy watches signals that are shared, and its connection tells the place of the test.
+/// A spy records shared signals, and its connection has the line of the test.
 #[test]
 fn spy_watches_shared_signals() {
     let (local, shared) = (Rc::new(Signal::<i32>::new()), Arc::new(Signal::<str>::new()));
@@ -153,7 +153,7 @@ fn slots_run_while_a_spy_waits() -> Result<(), SpyTimeout> {
     Ok(())
 }
 
-/// What has not come in time is told.
+/// The error has the number of the missing emissions.
 #[test]
 fn wait_for_tells_what_it_has_seen() {
     let signal = Signal::<i32>::new();

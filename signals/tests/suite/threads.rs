@@ -209,7 +209,7 @@ fn disconnect_all_elsewhere_takes_effect_at_once() {
     assert_eq!((record.take(), record.handles()), (vec![], 1));
 }
 
-/// A slot whose signal is dropped elsewhere gets the calls queued before, and is then dropped.
+/// A slot gets its pending calls after its signal was dropped elsewhere, and is then dropped.
 #[test]
 fn signal_dropped_elsewhere_delivers_first() {
     let (signal, record) = (Signal::<i32>::new(), Record::new());

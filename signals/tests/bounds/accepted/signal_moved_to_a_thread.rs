@@ -1,4 +1,4 @@
-//! A signal whose values may be sent may be sent itself.
+//! A signal of `Send` values is `Send` itself.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A signal whose values may be sent is emitted by any thread.
+//! A signal of `Send` values is emitted by any thread.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A thread is told by any other to run its own slots.
+//! A thread runs its own slots at the request of another.
 
 use slotwork_signals::dispatch;
 

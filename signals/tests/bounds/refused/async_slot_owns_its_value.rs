@@ -1,4 +1,4 @@
-//! An async slot does not borrow its value, which is gone when it goes on.
+//! An async slot does not borrow its value, which is dropped before the slot resumes.
 
 use std::rc::Rc;
 

@@ -1,4 +1,4 @@
-//! A signal whose values stay in their thread stays there too.
+//! A signal of values that are not `Send` is not `Send` either.
 
 use std::rc::Rc;
 

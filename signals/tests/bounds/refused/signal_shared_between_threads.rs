@@ -1,4 +1,4 @@
-//! A signal whose values stay in their thread is not emitted by another one.
+//! A signal of values that are not `Send` is not emitted by another thread.
 
 use std::rc::Rc;
 
