@@ -72,8 +72,8 @@
 //!   works as usual.
 //! * The emissions and [`ThreadQueue`] posts from one thread to another arrive in order.
 //! * A queued call is not delivered after [`Connection::disconnect`] (Qt delivers it), nor after
-//!   its receiver is dropped. It is delivered after the last handle to the sender was dropped: queued
-//!   calls of a [`SignalRef`] keep the sender alive.
+//!   its receiver is dropped. It is delivered after the last handle to the sender was dropped:
+//!   queued calls of a [`SignalRef`] keep the sender alive.
 //!
 //! # Qt
 //!

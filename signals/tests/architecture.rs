@@ -1,8 +1,9 @@
 //! The files of `src` import each other in one direction, and each other by one convention.
 //!
-//! A folder has a `mod.rs` with its documentation, its `mod` lines and, if it is named after a type,
-//! that type. A file imports others by their full path (`crate::slots::list::List`); `super::` is for
-//! `mod tests` alone. So the imports can be read off the files, and circles among them be found.
+//! A folder has a `mod.rs` with its documentation, its `mod` lines and, if it is named after a
+//! type, that type. A file imports others by their full path (`crate::slots::list::List`);
+//! `super::` is for `mod tests` alone. So the imports can be read off the files, and circles among
+//! them be found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -23,8 +23,8 @@ impl Connection {
     ///
     /// # Qt
     ///
-    /// Qt has no counterpart: `QObject::blockSignals()` of the receiver blocks what it emits, not its
-    /// slots.
+    /// Qt has no counterpart: `QObject::blockSignals()` of the receiver blocks what it emits, not
+    /// its slots.
     ///
     /// # Examples
     ///

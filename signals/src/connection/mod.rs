@@ -49,9 +49,9 @@ impl Connection {
 
     /// Disconnects the slot and returns whether it was connected.
     ///
-    /// The slot no longer runs: neither in an emission in progress nor for a pending queued call. On
-    /// a thread other than the slot's, this applies to each call that has not begun. The slot itself
-    /// is dropped in its own thread.
+    /// The slot no longer runs: neither in an emission in progress nor for a pending queued call.
+    /// On a thread other than the slot's, this applies to each call that has not begun. The slot
+    /// itself is dropped in its own thread.
     ///
     /// # Qt
     ///
@@ -75,8 +75,8 @@ impl Connection {
     /// Returns whether the slot is connected.
     ///
     /// A slot is no longer connected when it was disconnected, when the receiver or the signal is
-    /// dropped, or when the slot's thread has ended. The slot's own thread sees a dropped receiver at
-    /// once; other threads see it when that thread has removed the slot while it ran its queue.
+    /// dropped, or when the slot's thread has ended. The slot's own thread sees a dropped receiver
+    /// at once; other threads see it when that thread has removed the slot while it ran its queue.
     ///
     /// # Qt
     ///

@@ -4,9 +4,9 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// Counts the connected slots of the current generation.
 ///
-/// Slots of earlier generations are disconnected. One atomic word: the count in the high half, the generation in the low half. So any thread can
-/// disconnect all slots in one step, and the count is always exact. Generations are even numbers: an
-/// odd one never matches.
+/// Slots of earlier generations are disconnected. One atomic word: the count in the high half, the
+/// generation in the low half. So any thread can disconnect all slots in one step, and the count is
+/// always exact. Generations are even numbers: an odd one never matches.
 #[derive(Debug)]
 pub(crate) struct SlotCounter(AtomicU64);
 

@@ -1,7 +1,7 @@
 //! Async slots: futures that are polled in a thread's queue.
 //!
-//! The queue is the executor: each poll is a post. A future stays in its thread and may be woken from
-//! any thread.
+//! The queue is the executor: each poll is a post. A future stays in its thread and may be woken
+//! from any thread.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

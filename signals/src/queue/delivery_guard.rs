@@ -11,8 +11,8 @@ use std::task::Poll;
 ///
 /// It is made when the call is queued and dropped after it: when the slot has returned, the async
 /// slot has completed, or the call was dropped because the receiver's thread has ended. Senders use
-/// it for back-pressure, or to react to panics of slots. Most need only [`SharedSender::new`], which
-/// keeps the sender alive meanwhile.
+/// it for back-pressure, or to react to panics of slots. Most need only [`SharedSender::new`],
+/// which keeps the sender alive meanwhile.
 ///
 /// # Qt
 ///
@@ -85,9 +85,9 @@ type MakeGuard = dyn Fn(&dyn Any) -> Option<Box<dyn DeliveryGuard + Send>> + Sen
 impl SharedSender {
     /// Returns a sender with a custom guard for each queued call.
     ///
-    /// `guard` gets the owned value of the call, such as a `String` for a `Signal<str>`, and returns
-    /// the guard of the call, or `None` if the sender is dropped. It must hold the sender weakly, and
-    /// the returned guard must hold it strongly.
+    /// `guard` gets the owned value of the call, such as a `String` for a `Signal<str>`, and
+    /// returns the guard of the call, or `None` if the sender is dropped. It must hold the sender
+    /// weakly, and the returned guard must hold it strongly.
     ///
     /// # Qt
     ///
@@ -134,18 +134,18 @@ impl fmt::Debug for SharedSender {
 }
 
 /// The guard of a queued call, or `()` for none.
-pub(crate) trait Guarding: Send {
+pub(crate) trait CallGuard: Send {
     /// Runs a call taken from the queue.
     fn run(&mut self, call: impl FnOnce());
 }
 
-impl Guarding for () {
+impl CallGuard for () {
     fn run(&mut self, call: impl FnOnce()) {
         call();
     }
 }
 
-impl Guarding for Box<dyn DeliveryGuard + Send> {
+impl CallGuard for Box<dyn DeliveryGuard + Send> {
     fn run(&mut self, call: impl FnOnce()) {
         self.begin();
         report_panic(&mut **self, call);

@@ -15,8 +15,8 @@ use crate::thread::thread_state;
 ///
 /// A poll of an async slot counts as a call. Calls that are queued meanwhile are left for the next
 /// time. A slot may call it too: it runs the calls behind the slot's own, or does nothing at the
-/// nesting limit ([`set_max_nesting`](crate::set_max_nesting)). A program without an event loop calls
-/// it in its main loop.
+/// nesting limit ([`set_max_nesting`](crate::set_max_nesting)). A program without an event loop
+/// calls it in its main loop.
 ///
 /// # Qt
 ///
@@ -44,9 +44,9 @@ pub fn process_events() -> usize {
 /// Returns a future that runs the queued calls of the calling thread.
 ///
 /// With it any executor can run slots: spawn it on the thread, next to the other tasks. It never
-/// completes; dropping it stops the delivery. Several in one thread share the work, also nested ones.
-/// A panic of a slot propagates through `poll`; the future may be polled again and continues with the
-/// next call.
+/// completes; dropping it stops the delivery. Several in one thread share the work, also nested
+/// ones. A panic of a slot propagates through `poll`; the future may be polled again and continues
+/// with the next call.
 ///
 /// # Panics
 ///

@@ -13,10 +13,10 @@ type Waiter = dyn Fn(Instant, &dyn Fn() -> bool);
 
 /// Sets the function with which this thread waits for its slots.
 ///
-/// [`SignalSpy::wait_for`](crate::SignalSpy) uses it. An event loop installs itself here, so that its
-/// timers and sockets work while a test waits. The waiter gets a deadline and a condition; it runs the loop until the condition holds or the
-/// deadline has passed. Only slots of this thread change the condition: one check in each turn of
-/// the loop is enough.
+/// [`SignalSpy::wait_for`](crate::SignalSpy) uses it. An event loop installs itself here, so that
+/// its timers and sockets work while a test waits. The waiter gets a deadline and a condition; it
+/// runs the loop until the condition holds or the deadline has passed. Only slots of this thread
+/// change the condition: one check in each turn of the loop is enough.
 ///
 /// The default runs the thread's queue, and sleeps while it is empty.
 ///

@@ -11,9 +11,9 @@ pub(crate) mod weak;
 /// The object or objects that a slot works on.
 ///
 /// The receiver of [`connect_to`](crate::Signal::connect_to). Implemented for a reference to each
-/// [`Handle`], such as `&Rc<R>` and `&Arc<R>`, and for tuples of up to four receivers. The connection
-/// holds the receiver weakly and passes a strong handle to the slot for the call. When the receiver,
-/// or one of several, is dropped, the slot is disconnected.
+/// [`Handle`], such as `&Rc<R>` and `&Arc<R>`, and for tuples of up to four receivers. The
+/// connection holds the receiver weakly and passes a strong handle to the slot for the call. When
+/// the receiver, or one of several, is dropped, the slot is disconnected.
 ///
 /// # Qt
 ///

@@ -5,8 +5,8 @@ use crate::slots::emission_flags::EmissionFlags;
 
 /// Blocks the emissions of a signal until it is dropped.
 ///
-/// Made by [`Signal::block`](crate::Signal::block). Blockers nest: emissions work again when the last
-/// one is dropped. Calls that were queued before are still delivered.
+/// Made by [`Signal::block`](crate::Signal::block). Blockers nest: emissions work again when the
+/// last one is dropped. Calls that were queued before are still delivered.
 ///
 /// # Qt
 ///

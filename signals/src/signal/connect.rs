@@ -217,8 +217,8 @@ where
     ///
     /// # Qt
     ///
-    /// `Qt::QueuedConnection`. After [`Connection::disconnect`] pending calls are dropped; Qt delivers
-    /// them.
+    /// `Qt::QueuedConnection`. After [`Connection::disconnect`] pending calls are dropped; Qt
+    /// delivers them.
     ///
     /// # Examples
     ///

@@ -3,7 +3,7 @@
 use std::borrow::{Borrow, ToOwned};
 use std::sync::Arc;
 
-use crate::queue::delivery_guard::{Guarding, SharedSender};
+use crate::queue::delivery_guard::{CallGuard, SharedSender};
 use crate::signal::slot_group::SlotGroup;
 use crate::slots::slot_state::Target;
 use crate::thread::mailbox::Post;
@@ -36,7 +36,7 @@ where
 impl<T, G> Post for Delivery<T, G>
 where
     T: ?Sized + ToOwned<Owned: Send> + 'static,
-    G: Guarding,
+    G: CallGuard,
 {
     fn run(mut self: Box<Self>) {
         let Self { value, group, target, guard } = &mut *self;

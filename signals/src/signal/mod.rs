@@ -130,14 +130,14 @@ impl<T: ?Sized + 'static> Signal<T> {
 
     /// Disconnects the slots of all threads after their pending queued calls.
     ///
-    /// For an object that has emitted its last signal: slots that captured it are dropped, and slots
-    /// of other threads still get all earlier emissions. `keep` is usually a handle to the object; a
-    /// clone of it lives until each thread has made its pending calls.
+    /// For an object that has emitted its last signal: slots that captured it are dropped, and
+    /// slots of other threads still get all earlier emissions. `keep` is usually a handle to the
+    /// object; a clone of it lives until each thread has made its pending calls.
     ///
     /// A concurrent emission of another thread is delivered or not, depending on the order of the
     /// two. A slot connected before its thread has made its pending calls is disconnected with the
-    /// others; later ones stay. Slots of [`connect_direct`](Self::connect_direct) have no queue and end at
-    /// once.
+    /// others; later ones stay. Slots of [`connect_direct`](Self::connect_direct) have no queue and
+    /// end at once.
     ///
     /// # Qt
     ///
@@ -220,7 +220,8 @@ impl<T: ?Sized + 'static> Signal<T> {
 
     fn first(&self) -> Option<&Arc<SlotGroup<T>>> {
         if self.first.get().is_none()
-            && let Err(late) = self.first.set(SlotGroup::new().unwrap_or_else(SlotGroup::closed))
+            && let Err(late) =
+                self.first.set(SlotGroup::new().unwrap_or_else(SlotGroup::of_no_thread))
         {
             // Another thread has set its group first.
             late.close();

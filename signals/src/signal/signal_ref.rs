@@ -234,8 +234,8 @@ where
 
     /// Connects an async slot, as [`Signal::connect_async`].
     ///
-    /// The slot gets a handle to the sender, which lives at least until the slot is done. Slots of a
-    /// socket's signals count as its waiting messages until they are done.
+    /// The slot gets a handle to the sender, which lives at least until the slot is done. Slots of
+    /// a socket's signals count as its waiting messages until they are done.
     ///
     /// # Qt
     ///

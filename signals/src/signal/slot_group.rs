@@ -64,8 +64,8 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
     }
 
     /// Makes a group of no thread, as the first group of a signal in an ending thread.
-    pub(crate) fn closed() -> Arc<Self> {
-        Arc::new(Self::at(Arc::new(Address::closed()), ListHandle::nowhere()))
+    pub(crate) fn of_no_thread() -> Arc<Self> {
+        Arc::new(Self::at(Arc::new(Address::closed()), ListHandle::of_no_thread()))
     }
 
     fn at(address: Arc<Address<Poster<T>>>, list: ListHandle) -> Self {

@@ -23,7 +23,7 @@ impl ListHandle {
     }
 
     /// Returns the handle of a list in no thread.
-    pub(crate) fn nowhere() -> Self {
+    pub(crate) fn of_no_thread() -> Self {
         Self::at(u32::MAX)
     }
 

@@ -17,8 +17,9 @@ use crate::sync::thread_local;
 /// the 2 MiB stack of a thread; a higher limit needs a larger stack.
 ///
 /// The limit applies to [`process_events`], polls of a [`dispatch`] future, the wait of a
-/// [`SignalSpy`], and event loops of this thread. Beyond it a loop is refused, with a warning in the
-/// log: `process_events` does nothing, a spy returns an error at once, a `dispatch` future panics.
+/// [`SignalSpy`], and event loops of this thread. Beyond it a loop is refused, with a warning in
+/// the log: `process_events` does nothing, a spy returns an error at once, a `dispatch` future
+/// panics.
 ///
 /// # Qt
 ///

@@ -1,7 +1,7 @@
 //! The state of a thread: its slots, and the queue of their calls.
 //!
-//! No function here runs user code during a borrow: removed values are returned to the caller, which
-//! drops them. After the destruction of the thread's locals all functions do nothing.
+//! No function here runs user code during a borrow: removed values are returned to the caller,
+//! which drops them. After the destruction of the thread's locals all functions do nothing.
 
 use std::any::{Any, TypeId};
 use std::cell::{Cell, OnceCell, RefCell};

@@ -13,8 +13,8 @@ pub(crate) struct WakeUp {
 
 /// The registered wakers, each with its number.
 ///
-/// A waker is code of another executor: it is cloned, woken and dropped without a lock, and the list
-/// is copied by reference.
+/// A waker is code of another executor: it is cloned, woken and dropped without a lock, and the
+/// list is copied by reference.
 #[derive(Default)]
 struct Wakers {
     list: Arc<Vec<Arc<(u64, Waker)>>>,

@@ -5,10 +5,10 @@
 //! `.stderr` file beside it.
 //!
 //! Those are in the words of rustc 1.95. Other compilers choose others: with them the test is
-//! ignored, and `cargo test` shows that it is. With a new compiler
-//! `TRYBUILD=overwrite cargo test -p slotwork-signals --test bounds -- --include-ignored` writes the
-//! `.stderr` files anew; change the version below, and check that each still has the same reason.
-//! None may quote the standard library: its text is not available on all machines.
+//! ignored, and `cargo test` shows that it is. With a new compiler `TRYBUILD=overwrite cargo test
+//! -p slotwork-signals --test bounds -- --include-ignored` writes the `.stderr` files anew; change
+//! the version below, and check that each still has the same reason. None may quote the standard
+//! library: its text is not available on all machines.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

@@ -228,7 +228,8 @@ fn finish_against_emit() {
     });
 }
 
-/// `disconnect_all` in one thread, a connection in another: it is ended or it stays, and is counted.
+/// `disconnect_all` in one thread, a connection in another: it is ended or it stays, and is
+/// counted.
 #[test]
 fn disconnect_all_against_connect() {
     model(|| {

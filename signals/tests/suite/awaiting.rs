@@ -131,7 +131,8 @@ fn bounded_stream_keeps_the_latest() {
     assert_eq!(stream.missed(), 3);
 }
 
-/// A bounded stream of the other kind keeps the earliest values, and has room again once it is read.
+/// A bounded stream of the other kind keeps the earliest values, and has room again once it is
+/// read.
 #[test]
 fn bounded_stream_keeps_the_earliest() {
     let signal = Signal::<i32>::new();

@@ -13,8 +13,8 @@ use slotwork_signals::{Signal, SignalSpy, dispatch, max_nesting, process_events,
 /// A way to run the queue inside a slot.
 type Way = fn();
 
-/// Qt: `processEvents()` in a slot, which ends a program when its stack is used up: 10,000 calls, each
-/// of which runs those behind it, in a thread with the usual 2 MiB.
+/// Qt: `processEvents()` in a slot, which ends a program when its stack is used up: 10,000 calls,
+/// each of which runs those behind it, in a thread with the usual 2 MiB.
 #[test]
 fn slots_that_run_the_queue_do_not_use_up_the_stack() {
     let ways: [(&str, Way); 3] = [
