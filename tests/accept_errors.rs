@@ -4,7 +4,7 @@
 
 #![cfg(unix)]
 
-#[path = "suite/support/mod.rs"]
+#[path = "support/src/lib.rs"]
 #[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 

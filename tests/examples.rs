@@ -1,6 +1,6 @@
 //! The examples do what their Qt counterparts do, also beside clients that misbehave.
 
-#[path = "suite/support/mod.rs"]
+#[path = "support/src/lib.rs"]
 #[allow(dead_code, reason = "shared with the suite, which uses all of it")]
 mod support;
 

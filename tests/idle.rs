@@ -14,7 +14,7 @@ use slotwork::{EventLoop, LoopHandle, SocketNotifier, Timer};
 use support::raw_peer::RawPeer;
 use support::{DEADLINE, echo_server};
 
-#[path = "suite/support/mod.rs"]
+#[path = "support/src/lib.rs"]
 #[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 

@@ -4,7 +4,7 @@
 
 #![cfg(target_os = "linux")]
 
-#[path = "suite/support/mod.rs"]
+#[path = "support/src/lib.rs"]
 #[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 

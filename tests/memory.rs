@@ -14,7 +14,7 @@ use support::raw_peer::{BINARY, RawPeer, check_good_client, masked, masked_frame
 use support::{certificates::Authority, secure_echo_server, tls_peer};
 use support::{echo_server, listening_server, serve, wait_until};
 
-#[path = "suite/support/mod.rs"]
+#[path = "support/src/lib.rs"]
 #[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 

@@ -5,7 +5,7 @@
 
 #![cfg(all(unix, feature = "tls"))]
 
-#[path = "suite/support/mod.rs"]
+#[path = "support/src/lib.rs"]
 #[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 

@@ -2,7 +2,7 @@
 //!
 //! They print figures and fail only when a client is not served at all.
 
-#[path = "suite/support/mod.rs"]
+#[path = "support/src/lib.rs"]
 #[allow(dead_code, reason = "shared with the suite, which uses all of it")]
 mod support;
 
