@@ -4,10 +4,6 @@
 
 #![cfg(unix)]
 
-#[path = "support/src/lib.rs"]
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod support;
-
 use std::fs::File;
 use std::future::poll_fn;
 use std::io::ErrorKind;
@@ -21,9 +17,9 @@ use slotwork::Error;
 use smol::Timer;
 use smol::future::FutureExt;
 
-use crate::support::raw_peer::RawPeer;
-use crate::support::recorder::Recorder;
-use crate::support::{echo_server, run_until, serve};
+use support::raw_peer::RawPeer;
+use support::recorder::Recorder;
+use support::{echo_server, run_until, serve};
 
 /// Qt: SRV-25, where the server never accepts again by itself.
 #[test]

@@ -1,9 +1,5 @@
 //! The examples do what their Qt counterparts do, also beside clients that misbehave.
 
-#[path = "support/src/lib.rs"]
-#[allow(dead_code, reason = "shared with the suite, which uses all of it")]
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};

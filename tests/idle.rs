@@ -14,10 +14,6 @@ use slotwork::{EventLoop, LoopHandle, SocketNotifier, Timer};
 use support::raw_peer::RawPeer;
 use support::{DEADLINE, echo_server};
 
-#[path = "support/src/lib.rs"]
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod support;
-
 /// docs/architecture.md: an idle loop is one `epoll_wait` without a timeout, in one thread.
 #[test]
 fn an_idle_loop_sleeps_until_something_happens() -> Result<()> {

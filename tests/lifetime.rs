@@ -4,10 +4,6 @@
 
 #![cfg(target_os = "linux")]
 
-#[path = "support/src/lib.rs"]
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod support;
-
 use std::cell::RefCell;
 use std::fs;
 use std::rc::Rc;
@@ -22,9 +18,9 @@ use slotwork::{EventLoop, SendStatus, SocketState, WebSocket};
 use smol::Timer;
 use smol::future::poll_once;
 
-use crate::support::raw_peer::{CLOSE, RawPeer, TEXT, check_good_client, masked, request};
-use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, echo, echo_server, listening_server, run_until, serve, wait_until};
+use support::raw_peer::{CLOSE, RawPeer, TEXT, check_good_client, masked, request};
+use support::recorder::Recorder;
+use support::{DEADLINE, echo, echo_server, listening_server, run_until, serve, wait_until};
 
 /// Also while the program keeps its handles of the sockets.
 #[test]

@@ -14,10 +14,6 @@ use support::raw_peer::{BINARY, RawPeer, check_good_client, masked, masked_frame
 use support::{certificates::Authority, secure_echo_server, tls_peer};
 use support::{echo_server, listening_server, serve, wait_until};
 
-#[path = "support/src/lib.rs"]
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod support;
-
 /// RFC 6455 §10.4: a header that declares much reserves nothing; memory is taken as bytes come.
 #[test]
 fn what_is_only_declared_takes_no_memory() -> Result<()> {

@@ -5,10 +5,6 @@
 
 #![cfg(all(unix, feature = "tls"))]
 
-#[path = "support/src/lib.rs"]
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod support;
-
 use std::env::{current_exe, temp_dir};
 use std::fs;
 use std::path::Path;
@@ -16,7 +12,7 @@ use std::process::{Command, id};
 
 use anyhow::{Result, ensure};
 
-use crate::support::secure_client::check_that_the_named_are_trusted;
+use support::secure_client::check_that_the_named_are_trusted;
 
 /// Qt: `QSslConfiguration::systemCaCertificates()`, which is empty then.
 #[test]

@@ -2,10 +2,6 @@
 //!
 //! They print figures and fail only when a client is not served at all.
 
-#[path = "support/src/lib.rs"]
-#[allow(dead_code, reason = "shared with the suite, which uses all of it")]
-mod support;
-
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -12,9 +12,9 @@ use anyhow::{Context, Result, ensure};
 use slotwork::{CloseCode, Error, HostAddress, SslMode, Version, WebSocketServer};
 use socket2::{Domain, Socket, Type};
 
-use crate::support::raw_peer::{self, Frame, RawPeer, TEXT, check_good_client, masked};
-use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, echo, echo_server, serve};
+use support::raw_peer::{self, Frame, RawPeer, TEXT, check_good_client, masked};
+use support::recorder::Recorder;
+use support::{DEADLINE, echo, echo_server, serve};
 
 /// Qt: SRV-19; the server does not listen, and `bytesToWrite` counts down.
 #[test]

@@ -10,8 +10,8 @@ use anyhow::{Result, anyhow, ensure};
 use slotwork::signals::Signal;
 use slotwork::{EventLoop, EventThread, NestedLoop, Timer};
 
-use crate::support::raw_peer::RawPeer;
-use crate::support::{echo_server, in_thread, serve};
+use support::raw_peer::RawPeer;
+use support::{echo_server, in_thread, serve};
 
 /// Qt: `postEvent()`, queued slots, `invokeMethod()`, `singleShot(0)`: what one thread asks for runs
 /// in that order.

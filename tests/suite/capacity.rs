@@ -7,13 +7,13 @@ use slotwork::{
     Error, EventLoop, OutputPolicy, PreparedMessage, Verdict, WebSocket, WebSocketServer,
 };
 
-use crate::support::raw_peer::{
+use support::raw_peer::{
     self, BINARY, Frame, PING, PONG, RawPeer, check_good_client, masked, masked_frame,
 };
-use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, echo_server, listening_server, serve, wait_until};
+use support::recorder::Recorder;
+use support::{DEADLINE, echo_server, listening_server, serve, wait_until};
 #[cfg(feature = "tls")]
-use crate::support::{
+use support::{
     certificates::Authority,
     secure_echo_server,
     tls_peer::{TlsPeer, check_good_tls_client},
@@ -213,7 +213,7 @@ fn ended(sockets: &[WebSocket]) -> usize {
 fn check_served(server: &WebSocketServer) -> Result<()> {
     server.new_connection().connect(|server, ()| {
         while let Some(socket) = server.next_pending_connection() {
-            crate::support::echo(&socket);
+            support::echo(&socket);
         }
     });
     let port = server.server_port();

@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use slotwork::{EventThread, SocketState, WebSocket, WebSocketServer};
 
-use crate::support::{DEADLINE, echo_server, wait_until};
+use support::{DEADLINE, echo_server, wait_until};
 
 /// What the threads do, and with what.
 #[derive(Clone)]

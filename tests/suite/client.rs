@@ -6,9 +6,9 @@ use anyhow::{Context, Result, ensure};
 use slotwork::signals::SignalSpy;
 use slotwork::{EventLoop, SendStatus, SocketState, WebSocket};
 
-use crate::support::raw_peer::{Frame, TEXT};
-use crate::support::raw_server::{RawServer, unmasked};
-use crate::support::{
+use support::raw_peer::{Frame, TEXT};
+use support::raw_server::{RawServer, unmasked};
+use support::{
     echo_server, in_thread, panic_in_slot, recorded_client, recorded_server, serve, wait_until,
 };
 

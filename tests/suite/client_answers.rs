@@ -8,10 +8,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use slotwork::{ClientRequest, CloseCode, Error, HandshakeResponse, SocketState, WebSocket};
 
-use crate::support::raw_peer::{ACCEPT, RawPeer};
-use crate::support::raw_server::RawServer;
-use crate::support::recorder::Recorder;
-use crate::support::{echo_server, run_until, serve, wait_until};
+use support::raw_peer::{ACCEPT, RawPeer};
+use support::raw_server::RawServer;
+use support::recorder::Recorder;
+use support::{echo_server, run_until, serve, wait_until};
 
 /// What became of a connection that was not opened.
 struct Failed {
@@ -51,7 +51,7 @@ fn fail_with(answer: impl Into<Vec<u8>>) -> Result<Failed> {
         // A client that has seen enough goes before the end.
         let _ = client.peer.send(answer).and_then(|()| client.peer.finish());
         client.peer.read_to_end()?;
-        server.expect_nobody()
+        server.expect_no_client()
     })?;
     Ok(failed)
 }
@@ -365,7 +365,7 @@ fn a_redirection_is_not_followed() -> Result<()> {
 
         let Failed { socket, error, lines } = fail_with(answer)?;
 
-        elsewhere.expect_nobody()?;
+        elsewhere.expect_no_client()?;
         ensure!(
             matches!(&error, Error::UpgradeRefused { status: found, .. } if *found == status),
             "{lines:?}"

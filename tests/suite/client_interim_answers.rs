@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use slotwork::{CloseCode, Error, NetworkProxy, WebSocket};
 
-use crate::support::raw_server::RawServer;
-use crate::support::{echo_server, recorded_client, run_until, serve};
+use support::raw_server::RawServer;
+use support::{echo_server, recorded_client, run_until, serve};
 
 const EARLY_HINTS: &str = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n";
 const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";

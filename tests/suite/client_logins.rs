@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail, ensure};
 use slotwork::signals::SignalSpy;
 use slotwork::{Authenticator, CloseCode, Error, NetworkProxy, SocketState, WebSocket};
 
-use crate::support::raw_peer::RawPeer;
-use crate::support::raw_server::{RawClient, RawServer};
-use crate::support::recorder::Recorder;
-use crate::support::{panic_in_slot, serve};
+use support::raw_peer::RawPeer;
+use support::raw_server::{RawClient, RawServer};
+use support::recorder::Recorder;
+use support::{panic_in_slot, serve};
 
 /// "ok:right" and "no:wrong", as RFC 7617 encodes them.
 const RIGHT: &str = "Basic b2s6cmlnaHQ=";
@@ -256,7 +256,7 @@ fn a_client_connects_through_an_http_proxy() -> Result<()> {
             },
         )?;
         check_proxy(&socket, &recorder, reason).context(what)?;
-        server.expect_nobody()?;
+        server.expect_no_client()?;
         assert_eq!(socket.peer_port(), server.port);
     }
     Ok(())
@@ -328,7 +328,7 @@ fn open_through_socks(steps: &'static [Step], reason: Option<&'static str>) -> R
         Ok(peer)
     };
     let (socket, recorder, server) = open_through(through, |_| {}, act)?;
-    server.expect_nobody()?;
+    server.expect_no_client()?;
     check_proxy(&socket, &recorder, reason).with_context(|| format!("{steps:?}"))
 }
 
@@ -575,7 +575,7 @@ fn a_slot_that_panics_or_ends_its_socket_gives_no_password() -> Result<()> {
 
             recorder.wait_for_disconnected(1)?;
             assert_eq!(rest, b"", "{kind}, {what}");
-            server.expect_nobody().with_context(|| format!("{kind}, {what}"))?;
+            server.expect_no_client().with_context(|| format!("{kind}, {what}"))?;
             assert_eq!(socket.error().map(|error| error.close_code()), code, "{kind}, {what}");
         }
     }
@@ -596,7 +596,7 @@ fn a_slot_that_panics_before_the_connection_stops_it() -> Result<()> {
     socket.open(server.url())?;
 
     recorder.wait_for_disconnected(1)?;
-    server.expect_nobody()?;
+    server.expect_no_client()?;
     let error = socket.error().context("no error")?;
     assert_eq!(error.close_code(), CloseCode::BAD_OPERATION);
     let expected = [

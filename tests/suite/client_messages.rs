@@ -7,9 +7,9 @@ use std::rc::Rc;
 use anyhow::{Result, ensure};
 use slotwork::{CloseCode, SendStatus, WebSocket};
 
-use crate::support::raw_peer::{BINARY, Frame, TEXT, masked};
-use crate::support::raw_server::RawServer;
-use crate::support::{echo_server, listening_server, recorded_client, serve, wait_until};
+use support::raw_peer::{BINARY, Frame, TEXT, masked};
+use support::raw_server::RawServer;
+use support::{echo_server, listening_server, recorded_client, serve, wait_until};
 
 /// Messages of every size, both ways between our own ends; Qt: SND-02, SND-10.
 #[test]

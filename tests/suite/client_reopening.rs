@@ -6,10 +6,10 @@ use std::rc::Rc;
 use anyhow::Result;
 use slotwork::{Error, SocketState, WebSocket};
 
-use crate::support::raw_peer::TEXT;
-use crate::support::raw_server::{RawServer, unmasked};
-use crate::support::recorder::Recorder;
-use crate::support::{recorded_client, serve};
+use support::raw_peer::TEXT;
+use support::raw_server::{RawServer, unmasked};
+use support::recorder::Recorder;
+use support::{recorded_client, serve};
 
 /// Qt: CLI-22, CLI-23: each signal comes once for each connection, and nothing of the last one is
 /// left.

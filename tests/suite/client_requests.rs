@@ -3,10 +3,10 @@
 use anyhow::{Context, Result, ensure};
 use slotwork::{ClientRequest, Error, MaskGenerator, SslMode, WebSocket, WebSocketServer};
 
-use crate::support::raw_peer::Frame;
-use crate::support::raw_server::{RawClient, RawServer};
-use crate::support::recorder::Recorder;
-use crate::support::serve;
+use support::raw_peer::Frame;
+use support::raw_server::{RawClient, RawServer};
+use support::recorder::Recorder;
+use support::serve;
 
 /// Opens a connection with a request to a path of a raw server, which answers with more headers.
 fn open(
@@ -231,7 +231,7 @@ fn a_socket_of_a_server_cannot_be_opened() -> Result<()> {
     server.listen(slotwork::HostAddress::LocalHost, 0)?;
     let client = WebSocket::new();
     client.open(server.server_url())?;
-    crate::support::wait_until(|| server.has_pending_connections())?;
+    support::wait_until(|| server.has_pending_connections())?;
 
     let socket = server.next_pending_connection().context("no socket")?;
 

@@ -5,9 +5,9 @@ use std::net::{Ipv6Addr, TcpListener};
 use anyhow::{Context, Result, ensure};
 use slotwork::{Error, NetworkProxy, WebSocket};
 
-use crate::support::raw_peer::RawPeer;
-use crate::support::raw_server::{RawClient, RawServer};
-use crate::support::{has_ipv6, recorded_client, serve};
+use support::raw_peer::RawPeer;
+use support::raw_server::{RawClient, RawServer};
+use support::{has_ipv6, recorded_client, serve};
 
 /// Opens a URL through an HTTP proxy, which returns the host that it was asked for and that of the
 /// request.

@@ -6,11 +6,11 @@ use anyhow::{Context, Result, ensure};
 use slotwork::signals::SignalSpy;
 use slotwork::{Error, EventLoop, PreparedMessage, SslMode, WebSocketServer};
 
-use crate::support::raw_peer::{
+use support::raw_peer::{
     PING, PONG, RawPeer, TEXT, check_good_client, masked, masked_close, masked_texts,
 };
-use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, echo_server, listening_server, recorded_server, serve, wait_until};
+use support::recorder::Recorder;
+use support::{DEADLINE, echo_server, listening_server, recorded_server, serve, wait_until};
 
 /// A server whose clients' texts go to all clients but their sender, as Qt's simplechat does it.
 fn chat_server() -> Result<WebSocketServer> {

@@ -7,11 +7,11 @@ use std::sync::mpsc;
 use anyhow::{Result, ensure};
 use slotwork::{CloseCode, EventLoop, SendStatus, SocketState, WebSocket};
 
-use crate::support::raw_peer::{
+use support::raw_peer::{
     BINARY, CLOSE, Frame, RawPeer, TEXT, check_good_client, masked, masked_close, masked_texts,
 };
-use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, echo, listening_server, recorded_server, serve};
+use support::recorder::Recorder;
+use support::{DEADLINE, echo, listening_server, recorded_server, serve};
 
 /// Qt: CLS-01, CLS-07, CLS-14; RFC 6455 §7.1.2: `Closing` at once, the code readable at once, messages are
 /// delivered until the peer has answered, a second `close` does nothing. Qt stays `Connected`.

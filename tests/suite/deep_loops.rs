@@ -10,8 +10,8 @@ use slotwork::signals::{Signal, SignalSpy};
 use slotwork::{EventLoop, NestedLoop};
 use smol::channel;
 
-use crate::support::raw_peer::{CLOSE, Frame, RawPeer, TEXT, masked_texts};
-use crate::support::{DEADLINE, in_thread, recorded_server, serve};
+use support::raw_peer::{CLOSE, Frame, RawPeer, TEXT, masked_texts};
+use support::{DEADLINE, in_thread, recorded_server, serve};
 
 /// A way into a loop from a slot, which lasts until the signal is emitted, or until nothing is ready.
 type Way = fn(&Rc<Signal<()>>);

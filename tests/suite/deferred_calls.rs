@@ -9,7 +9,7 @@ use std::thread;
 use anyhow::{Result, anyhow, ensure};
 use slotwork::EventLoop;
 
-use crate::support::in_thread;
+use support::in_thread;
 
 /// Pushpin: a call that has to die with its owner, against one that has to survive it.
 #[test]

@@ -7,8 +7,8 @@ use anyhow::{Result, ensure};
 use slotwork::signals::{Signal, SignalSpy};
 use slotwork::{EventLoop, NestedLoop, Timer, WebSocket, WebSocketServer};
 
-use crate::support::raw_peer::RawPeer;
-use crate::support::{echo_server, in_thread, run_until, serve};
+use support::raw_peer::RawPeer;
+use support::{echo_server, in_thread, run_until, serve};
 
 /// `Duration::MAX`, and what the clock can just hold or just not: each is as good as for ever.
 const ENDLESS: [Duration; 5] = [

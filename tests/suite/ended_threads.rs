@@ -13,9 +13,9 @@ use slotwork::{
     WebSocketServer,
 };
 
-use crate::support::logged::warnings_of;
-use crate::support::raw_server::RawServer;
-use crate::support::{DEADLINE, in_thread, wait_until};
+use support::logged::warnings_of;
+use support::raw_server::RawServer;
+use support::{DEADLINE, in_thread, wait_until};
 
 /// Qt: `QWebSocket::open()`: in the thread's place, and from others; never open, and opened before.
 #[test]

@@ -13,7 +13,7 @@ use smol::Timer;
 use smol::channel;
 use smol::future::{pending, yield_now};
 
-use crate::support::{DEADLINE, in_thread, panic_in_slot};
+use support::{DEADLINE, in_thread, panic_in_slot};
 
 /// Qt: `QCoreApplication::exec()`, `exit()` and `quit()`; several runs of one loop.
 #[test]

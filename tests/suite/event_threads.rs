@@ -13,9 +13,9 @@ use slotwork::{
     WebSocket,
 };
 
-use crate::support::raw_peer::RawPeer;
-use crate::support::raw_server::RawServer;
-use crate::support::{DEADLINE, listening_server, panic_in_slot, run_until, wait_until};
+use support::raw_peer::RawPeer;
+use support::raw_server::RawServer;
+use support::{DEADLINE, listening_server, panic_in_slot, run_until, wait_until};
 
 /// Qt: `QThread` and `moveToThread`: slots of the worker run in its thread, each signal in order.
 #[test]

@@ -6,9 +6,9 @@ use std::sync::mpsc;
 
 use anyhow::{Result, ensure};
 
-use crate::support::raw_peer::{BINARY, PING, PONG, RawPeer, TEXT, masked};
-use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, echo, listening_server, recorded_server, serve, wait_until};
+use support::raw_peer::{BINARY, PING, PONG, RawPeer, TEXT, masked};
+use support::recorder::Recorder;
+use support::{DEADLINE, echo, listening_server, recorded_server, serve, wait_until};
 
 /// Qt: SRV-22: messages that come in one read are told one by one, in order, and so are the echoes.
 #[test]

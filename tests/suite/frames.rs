@@ -5,11 +5,11 @@ use std::num::NonZeroUsize;
 use anyhow::{Result, ensure};
 use slotwork::WebSocketServer;
 
-use crate::support::raw_peer::{
+use support::raw_peer::{
     BINARY, CONTINUATION, Frame, PING, PONG, RawPeer, TEXT, check_good_client, masked, masked_frame,
 };
-use crate::support::recorder::Recorder;
-use crate::support::{echo_server, listening_server, recorded_server, serve};
+use support::recorder::Recorder;
+use support::{echo_server, listening_server, recorded_server, serve};
 
 /// A server that records the frames and the messages of its sockets.
 fn server_of_frames() -> Result<(WebSocketServer, Recorder)> {

@@ -7,11 +7,11 @@ use anyhow::{Context, Result, bail, ensure};
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use slotwork::{EventLoop, WebSocketServer};
 
-use crate::support::raw_peer::{
+use support::raw_peer::{
     self, ACCEPT, Frame, KEY, RawPeer, Response, TEXT, check_good_client, masked,
 };
-use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, echo, echo_server, listening_server, serve, wait_until};
+use support::recorder::Recorder;
+use support::{DEADLINE, echo, echo_server, listening_server, serve, wait_until};
 
 /// Qt: HSR-14, HSR-15 (a `Date`, which is not asked for), HSR-17; RFC 6455 §4.2.2.
 #[test]

@@ -6,9 +6,9 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use anyhow::{Result, anyhow, ensure};
 use slotwork::{CloseCode, Error, HostAddress, SslMode, WebSocketServer};
 
-use crate::support::raw_peer::{RawPeer, check_good_client};
-use crate::support::recorder::Recorder;
-use crate::support::{echo_server, has_ipv6, serve};
+use support::raw_peer::{RawPeer, check_good_client};
+use support::recorder::Recorder;
+use support::{echo_server, has_ipv6, serve};
 
 /// Qt: SRV-06.
 #[test]

@@ -11,7 +11,7 @@ use slotwork::signals::Signal;
 use slotwork::{EventLoop, PanicPolicy};
 use smol::future::yield_now;
 
-use crate::support::in_thread;
+use support::in_thread;
 
 /// Each kind of call, and what the loop says of it.
 const CALLS: [(&str, fn()); 3] = [

@@ -2,9 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
-#[path = "../support/src/lib.rs"]
-mod support;
-
 mod adopted;
 mod call_order;
 mod capacity;

@@ -18,13 +18,13 @@ use slotwork::{
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
 
-use crate::support::raw_peer::{
+use support::raw_peer::{
     Frame, RawPeer, TEXT, check_good_client, masked, masked_close, masked_texts,
 };
-use crate::support::raw_server::{RawServer, unmasked};
+use support::raw_server::{RawServer, unmasked};
 #[cfg(unix)]
-use crate::support::{echo_server, in_thread};
-use crate::support::{listening_server, run_until, serve, wait_until};
+use support::{echo_server, in_thread};
+use support::{listening_server, run_until, serve, wait_until};
 
 /// A socket that was just taken, and its peer.
 fn connection() -> Result<(WebSocket, RawPeer)> {

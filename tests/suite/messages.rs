@@ -2,11 +2,11 @@
 
 use anyhow::{Result, ensure};
 
-use crate::support::raw_peer::{
+use support::raw_peer::{
     self, BINARY, Frame, PING, PONG, RawPeer, TEXT, masked, masked_close, masked_frame,
     masked_texts,
 };
-use crate::support::{echo_server, recorded_server, serve};
+use support::{echo_server, recorded_server, serve};
 
 /// Qt: SND-01, SND-03; RFC 6455 §5.6.
 #[test]

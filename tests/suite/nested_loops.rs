@@ -11,10 +11,10 @@ use slotwork::{EventLoop, NestedLoop, Timer, Verdict, WebSocket, WebSocketServer
 use smol::future;
 use socket2::SockRef;
 
-use crate::support::logged::warnings_of;
-use crate::support::raw_peer::{PING, PONG, RawPeer, TEXT, masked, masked_frame, masked_texts};
-use crate::support::recorder::Recorder;
-use crate::support::{echo_server, listening_server, recorded_server, serve, wait_until};
+use support::logged::warnings_of;
+use support::raw_peer::{PING, PONG, RawPeer, TEXT, masked, masked_frame, masked_texts};
+use support::recorder::Recorder;
+use support::{echo_server, listening_server, recorded_server, serve, wait_until};
 
 /// Qt: RCV-17; regression QTBUG-87279 (a slot that re-enters got messages twice). Messages that
 /// arrive meanwhile come after the slot has returned, in order; others are served inside.

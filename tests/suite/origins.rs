@@ -8,15 +8,15 @@ use slotwork::signals::SignalSpy;
 use slotwork::{CorsAuthenticator, Error, OriginPolicy, SslMode, WebSocketServer};
 
 #[cfg(feature = "tls")]
-use crate::support::certificates::Authority;
-use crate::support::logged::warnings_of;
-use crate::support::raw_peer::{RawPeer, check_good_client, request_with};
-use crate::support::recorder::Recorder;
+use support::certificates::Authority;
+use support::logged::warnings_of;
+use support::raw_peer::{RawPeer, check_good_client, request_with};
+use support::recorder::Recorder;
 #[cfg(feature = "tls")]
-use crate::support::secure_echo_server;
+use support::secure_echo_server;
 #[cfg(feature = "tls")]
-use crate::support::tls_peer::TlsPeer;
-use crate::support::{echo_server, panic_in_slot, run_until, serve};
+use support::tls_peer::TlsPeer;
+use support::{echo_server, panic_in_slot, run_until, serve};
 
 /// Qt: SRV-27; the signal comes for each request, also for one without an origin.
 #[test]

@@ -16,8 +16,8 @@ use slotwork::{EventLoop, NestedLoop, Timer};
 use smol::channel;
 use smol::future::{FutureExt, poll_once, yield_now, zip};
 
-use crate::support::raw_peer::RawPeer;
-use crate::support::{DEADLINE, echo_server, in_thread};
+use support::raw_peer::RawPeer;
+use support::{DEADLINE, echo_server, in_thread};
 
 /// `exec_async` inside `smol::block_on`, beside another future of it.
 #[test]

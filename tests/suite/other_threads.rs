@@ -7,9 +7,9 @@ use anyhow::{Context, Result, anyhow};
 use slotwork::signals::SignalSpy;
 use slotwork::{EventLoop, LoopHandle, WebSocketServer};
 
-use crate::support::raw_peer::{CLOSE, RawPeer, TEXT, check_good_client, masked};
-use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, echo_server, listening_server, run_until, serve};
+use support::raw_peer::{CLOSE, RawPeer, TEXT, check_good_client, masked};
+use support::recorder::Recorder;
+use support::{DEADLINE, echo_server, listening_server, run_until, serve};
 
 /// Signals of a socket reach queued slots to the last one, although the socket is gone by then.
 #[test]

@@ -13,7 +13,7 @@ use anyhow::{Result, anyhow, ensure};
 use slotwork::signals::Signal;
 use slotwork::{EventLoop, EventThread, Timer, WebSocket};
 
-use crate::support::{DEADLINE, echo_server, in_thread, panic_in_slot, run_until, wait_until};
+use support::{DEADLINE, echo_server, in_thread, panic_in_slot, run_until, wait_until};
 
 /// Panics when it is dropped, and counts that.
 struct Bomb(Arc<AtomicU32>);

@@ -7,10 +7,10 @@ use anyhow::{Result, ensure};
 use slotwork::signals::Handle;
 use slotwork::{WeakWebSocket, WebSocket, WebSocketServer};
 
-use crate::support::raw_peer::{
+use support::raw_peer::{
     BINARY, CLOSE, Frame, PONG, RawPeer, check_good_client, masked, masked_close, masked_texts,
 };
-use crate::support::{echo, listening_server, panic_in_slot, serve, wait_until};
+use support::{echo, listening_server, panic_in_slot, serve, wait_until};
 
 /// A panic in a slot closes that connection with 1011 (RFC 6455 §7.4.1).
 #[test]

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use slotwork::{EventLoop, WebSocket};
 
-use crate::support::raw_peer::{RawPeer, TEXT, check_good_client, masked, masked_texts};
-use crate::support::{echo_server, recorded_server, serve};
+use support::raw_peer::{RawPeer, TEXT, check_good_client, masked, masked_texts};
+use support::{echo_server, recorded_server, serve};
 
 /// No message follows the one whose slot pauses, although they came together; none is lost.
 #[test]

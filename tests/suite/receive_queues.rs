@@ -10,8 +10,8 @@ use anyhow::{Context, Result, ensure};
 use slotwork::signals::Handle;
 use slotwork::{EventLoop, EventThread, LoopHandle, NestedLoop, Timer, WebSocket, WebSocketServer};
 
-use crate::support::raw_peer::{BINARY, Frame, PING, PONG, RawPeer, TEXT, masked, masked_texts};
-use crate::support::{listening_server, run_until, serve, wait_until};
+use support::raw_peer::{BINARY, Frame, PING, PONG, RawPeer, TEXT, masked, masked_texts};
+use support::{listening_server, run_until, serve, wait_until};
 
 const MESSAGES: usize = 2000;
 

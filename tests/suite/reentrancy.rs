@@ -20,9 +20,9 @@ use slotwork::{
 };
 use smol::stream::Stream;
 
-use crate::support::raw_peer::{Frame, RawPeer, TEXT, masked, request_with};
-use crate::support::raw_server::{MaskedFrame, RawClient, RawServer};
-use crate::support::{in_thread, listening_server, panic_in_slot, run_until, serve, wait_until};
+use support::raw_peer::{Frame, RawPeer, TEXT, masked, request_with};
+use support::raw_server::{MaskedFrame, RawClient, RawServer};
+use support::{in_thread, listening_server, panic_in_slot, run_until, serve, wait_until};
 
 /// Qt: `originAuthenticationRequired`: the first browser makes the server look whether it has slots,
 /// which drops those whose receiver is gone, and their captures.
@@ -195,7 +195,7 @@ fn a_tls_configuration_that_is_replaced_may_ask_its_object() -> Result<()> {
     use rustls::{ClientConfig, RootCertStore, ServerConfig, SignatureScheme};
     use slotwork::{SslMode, TlsConfig, WebSocketServer};
 
-    use crate::support::certificates::provider;
+    use support::certificates::provider;
 
     struct AsksWhenDropped(Box<dyn Fn() + Send + Sync>);
 

@@ -7,11 +7,11 @@ use std::sync::mpsc;
 use anyhow::{Context, Result, ensure};
 use slotwork::SendStatus;
 
-use crate::support::raw_peer::{
+use support::raw_peer::{
     BINARY, CLOSE, Frame, PING, PONG, RawPeer, TEXT, check_good_client, masked, masked_close,
     masked_frame, masked_texts,
 };
-use crate::support::{DEADLINE, echo_server, listening_server, recorded_server, serve};
+use support::{DEADLINE, echo_server, listening_server, recorded_server, serve};
 
 /// Qt: RCV-09, RCV-10, RCV-16, RCV-18, RCV-21; RFC 6455 §5.1, §5.2, §5.4, §5.5.
 #[test]

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use anyhow::{Context, Result, ensure};
 use slotwork::{Authenticator, ClientRequest, NetworkProxy, Verdict, WebSocket};
 
-use crate::support::logged::{everything_of, warnings_of};
-use crate::support::raw_peer::{RawPeer, request_with};
-use crate::support::raw_server::RawServer;
-use crate::support::{echo_server, listening_server, recorded_client, serve, wait_until};
+use support::logged::{everything_of, warnings_of};
+use support::raw_peer::{RawPeer, request_with};
+use support::raw_server::RawServer;
+use support::{echo_server, listening_server, recorded_client, serve, wait_until};
 
 /// What must not be seen.
 const SECRET: &str = "hunter2";

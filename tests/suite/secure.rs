@@ -9,11 +9,11 @@ use slotwork::{
     Error, PeerVerifyMode, SocketState, TlsConfig, TlsProtocol, Verdict, WebSocket, WebSocketServer,
 };
 
-use crate::support::certificates::{Authority, Pem};
-use crate::support::raw_peer::{BINARY, Frame, TEXT, masked, masked_texts, request};
-use crate::support::recorder::Recorder;
-use crate::support::tls_peer::{TlsPeer, check_good_tls_client, client_config};
-use crate::support::{secure_echo_server, serve, serve_tls, wait_until};
+use support::certificates::{Authority, Pem};
+use support::raw_peer::{BINARY, Frame, TEXT, masked, masked_texts, request};
+use support::recorder::Recorder;
+use support::tls_peer::{TlsPeer, check_good_tls_client, client_config};
+use support::{secure_echo_server, serve, serve_tls, wait_until};
 
 /// Opens a connection and waits until it is there, or has failed.
 fn open(server: &WebSocketServer, config: TlsConfig) -> Result<WebSocket> {

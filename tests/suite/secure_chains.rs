@@ -5,9 +5,9 @@ use rcgen::{CertificateParams, date_time_ymd};
 use slotwork::signals::SignalSpy;
 use slotwork::{PeerVerifyMode, TlsCertificate, TlsConfig, TlsError, WebSocket, WebSocketServer};
 
-use crate::support::certificates::{Authority, Pem, expired, not_yet_valid};
-use crate::support::secure_client::{check_open, open, refusal};
-use crate::support::secure_echo_server;
+use support::certificates::{Authority, Pem, expired, not_yet_valid};
+use support::secure_client::{check_open, open, refusal};
+use support::secure_echo_server;
 
 type Change = fn(&mut CertificateParams);
 type Expected = fn(TlsCertificate) -> TlsError;

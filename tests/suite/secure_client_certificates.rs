@@ -10,9 +10,9 @@ use rustls::sign::SingleCertAndKey;
 use slotwork::signals::SignalSpy;
 use slotwork::{Error, PeerVerifyMode, TlsConfig, TlsError, WebSocket, WebSocketServer};
 
-use crate::support::certificates::{Authority, Pem};
-use crate::support::tls_peer::client_config;
-use crate::support::{DEADLINE, secure_echo_server, wait_until};
+use support::certificates::{Authority, Pem};
+use support::tls_peer::client_config;
+use support::{DEADLINE, secure_echo_server, wait_until};
 
 /// Makes a configuration for a server that wants certificates which `clients` has signed.
 fn demanding(authority: &Authority, clients: &Authority) -> Result<TlsConfig> {

@@ -9,14 +9,12 @@ use rcgen::CertificateParams;
 use slotwork::signals::SignalSpy;
 use slotwork::{Error, NetworkProxy, SocketState, TlsCertificate, TlsConfig, TlsError, WebSocket};
 
-use crate::support::certificates::{
-    Authority, Pem, as_authority, expired, for_clients, not_yet_valid,
-};
-use crate::support::raw_server::RawServer;
-use crate::support::recorder::Recorder;
-use crate::support::relay::proxy;
-use crate::support::secure_client::{check_open, check_that_the_named_are_trusted, open, refusal};
-use crate::support::{echo_server, secure_echo_server, serve, wait_until};
+use support::certificates::{Authority, Pem, as_authority, expired, for_clients, not_yet_valid};
+use support::raw_server::RawServer;
+use support::recorder::Recorder;
+use support::relay::proxy;
+use support::secure_client::{check_open, check_that_the_named_are_trusted, open, refusal};
+use support::{echo_server, secure_echo_server, serve, wait_until};
 
 type Change = fn(&mut CertificateParams);
 type Expected = fn(TlsCertificate) -> TlsError;
@@ -146,7 +144,7 @@ fn slots_of_tls_errors_may_do_anything_else() -> Result<()> {
         |socket| {
             socket.close(1000, "");
         },
-        |_| crate::support::panic_in_slot(),
+        |_| support::panic_in_slot(),
     ];
     for act in acts {
         let socket = WebSocket::new();

@@ -10,8 +10,8 @@ use slotwork::{
     Error, SocketState, TlsCertificate, TlsConfig, TlsError, WebSocket, WebSocketServer,
 };
 
-use crate::support::certificates::{Authority, Pem, as_authority, expired, provider};
-use crate::support::{secure_echo_server, wait_until};
+use support::certificates::{Authority, Pem, as_authority, expired, provider};
+use support::{secure_echo_server, wait_until};
 
 /// Opens a connection to this machine, and ignores these errors; returns why it failed, if it did.
 fn open(

@@ -3,10 +3,10 @@
 use anyhow::{Context, Result};
 use slotwork::{HostAddress, NetworkProxy, TlsError, WebSocket};
 
-use crate::support::certificates::Authority;
-use crate::support::relay::proxy;
-use crate::support::secure_client::{check_open, open, refusal};
-use crate::support::{has_ipv6, secure_echo_server, secure_echo_server_at};
+use support::certificates::Authority;
+use support::relay::proxy;
+use support::secure_client::{check_open, open, refusal};
+use support::{has_ipv6, secure_echo_server, secure_echo_server_at};
 
 /// RFC 9110 §4.3.5 and RFC 5280 §4.2.1.6: an address is one of 16 bytes, in whatever way written.
 #[test]

@@ -5,13 +5,13 @@ use rustls::{ContentType, SupportedProtocolVersion};
 use slotwork::TlsCertificate;
 use slotwork::signals::SignalSpy;
 
-use crate::support::certificates::Authority;
-use crate::support::raw_peer::{TEXT, masked};
-use crate::support::relay::bytewise;
-use crate::support::tls_peer::{
+use support::certificates::Authority;
+use support::raw_peer::{TEXT, masked};
+use support::relay::bytewise;
+use support::tls_peer::{
     OF_TLS_1_2, RecordPeer, TlsPeer, check_good_tls_client, client_config, client_hello,
 };
-use crate::support::{secure_echo_server, serve, serve_tls};
+use support::{secure_echo_server, serve, serve_tls};
 
 /// Opens a connection, and goes on with records of the test's own.
 fn open_records(

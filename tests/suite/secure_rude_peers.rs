@@ -6,13 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use slotwork::PeerVerifyMode;
 
-use crate::support::certificates::Authority;
-use crate::support::raw_peer::{RawPeer, request};
-use crate::support::recorder::Recorder;
-use crate::support::tls_peer::{
-    OF_TLS_1_2, TlsPeer, check_good_tls_client, client_config, client_hello,
-};
-use crate::support::{recorded_secure_server, serve, serve_tls};
+use support::certificates::Authority;
+use support::raw_peer::{RawPeer, request};
+use support::recorder::Recorder;
+use support::tls_peer::{OF_TLS_1_2, TlsPeer, check_good_tls_client, client_config, client_hello};
+use support::{recorded_secure_server, serve, serve_tls};
 
 /// Qt: SRV-35, where such clients are closed without a word.
 #[test]

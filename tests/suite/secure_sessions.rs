@@ -8,9 +8,9 @@ use anyhow::{Context, Result, ensure};
 use slotwork::signals::SignalSpy;
 use slotwork::{Error, SocketState, TlsConfig, TlsError, WebSocket};
 
-use crate::support::certificates::{Authority, Pem, expiring};
-use crate::support::secure_client::refusal;
-use crate::support::{DEADLINE, secure_echo_server, wait_until};
+use support::certificates::{Authority, Pem, expiring};
+use support::secure_client::refusal;
+use support::{DEADLINE, secure_echo_server, wait_until};
 
 /// Begins to open a connection to this machine.
 fn begin(port: u16, config: TlsConfig) -> Result<WebSocket> {

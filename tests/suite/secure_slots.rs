@@ -9,11 +9,11 @@ use slotwork::{
     CloseCode, Error, SocketState, TlsError, TlsProtocol, TlsSession, WebSocket, WebSocketServer,
 };
 
-use crate::support::certificates::Pem;
-use crate::support::recorder::Recorder;
-use crate::support::relay::bytewise;
-use crate::support::secure_client::{check_open, open};
-use crate::support::{panic_in_slot, secure_echo_server, wait_until};
+use support::certificates::Pem;
+use support::recorder::Recorder;
+use support::relay::bytewise;
+use support::secure_client::{check_open, open};
+use support::{panic_in_slot, secure_echo_server, wait_until};
 
 type Act = fn(&WebSocket);
 type Connect = fn(&WebSocket, Act);

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::Result;
 use slotwork::TlsCertificate;
 
-use crate::support::certificates::Authority;
-use crate::support::raw_peer::RawPeer;
-use crate::support::tls_peer::{OF_TLS_1_2, TlsPeer, check_good_tls_client, client_hello};
-use crate::support::{recorded_secure_server, serve};
+use support::certificates::Authority;
+use support::raw_peer::RawPeer;
+use support::tls_peer::{OF_TLS_1_2, TlsPeer, check_good_tls_client, client_hello};
+use support::{recorded_secure_server, serve};
 
 /// Connects as many clients that say nothing, a part of a greeting, or no more than a greeting.
 fn stall(port: u16, trusted: &TlsCertificate, count: usize) -> Result<Vec<RawPeer>> {

@@ -5,10 +5,10 @@ use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, 
 use slotwork::signals::SignalSpy;
 use slotwork::{PeerVerifyMode, TlsCertificate, TlsConfig, TlsError, WebSocket};
 
-use crate::support::certificates::{Authority, Pem, as_authority, expired};
-use crate::support::recorder::Recorder;
-use crate::support::secure_client::{check_open, open, refusal};
-use crate::support::{secure_echo_server, wait_until};
+use support::certificates::{Authority, Pem, as_authority, expired};
+use support::recorder::Recorder;
+use support::secure_client::{check_open, open, refusal};
+use support::{secure_echo_server, wait_until};
 
 /// RFC 5280 §4.2.1.9: a certificate that is trusted by itself, and is not that of an authority,
 /// makes nobody else trusted.

@@ -8,8 +8,8 @@ use std::thread;
 use anyhow::{Context, Result, anyhow, ensure};
 use slotwork::{CloseCode, Error, EventLoop, SendStatus, WebSocket};
 
-use crate::support::raw_peer::{Frame, RawPeer, TEXT, masked, masked_texts};
-use crate::support::{DEADLINE, listening_server, recorded_server, serve, wait_until};
+use support::raw_peer::{Frame, RawPeer, TEXT, masked, masked_texts};
+use support::{DEADLINE, listening_server, recorded_server, serve, wait_until};
 
 /// Qt: SND-03, CLS-07: refused from `close` on, and after the end; Qt still sends while closing.
 #[test]

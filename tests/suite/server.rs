@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use slotwork::{CloseCode, Error, HostAddress, SocketState, SslMode, WebSocketServer};
 
-use crate::support::raw_peer::{self, CLOSE, RawPeer, check_good_client, masked};
-use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, echo, echo_server, listening_server, serve};
+use support::raw_peer::{self, CLOSE, RawPeer, check_good_client, masked};
+use support::recorder::Recorder;
+use support::{DEADLINE, echo, echo_server, listening_server, serve};
 
 /// Qt: SRV-01 and SRV-02, where `close` emits `closed` even then.
 #[test]

@@ -7,9 +7,9 @@ use anyhow::{Context, Result, ensure};
 use slotwork::HostAddress;
 use slotwork::signals::Connection;
 
-use crate::support::raw_peer::{Frame, RawPeer, TEXT, check_good_client, masked};
-use crate::support::recorder::Recorder;
-use crate::support::{echo, echo_server, listening_server, serve};
+use support::raw_peer::{Frame, RawPeer, TEXT, check_good_client, masked};
+use support::recorder::Recorder;
+use support::{echo, echo_server, listening_server, serve};
 
 /// Qt: `disconnect()` in the slot itself, and `connect()` in a slot.
 #[test]

@@ -7,11 +7,11 @@ use anyhow::{Result, ensure};
 use slotwork::signals::{Connection, SignalRef};
 use slotwork::{CloseCode, EventLoop, WebSocket, WebSocketServer};
 
-use crate::support::raw_peer::{
+use support::raw_peer::{
     BINARY, PONG, RawPeer, check_good_client, masked, masked_close, masked_texts,
 };
-use crate::support::recorder::Recorder;
-use crate::support::{echo_server, listening_server, serve, wait_until};
+use support::recorder::Recorder;
+use support::{echo_server, listening_server, serve, wait_until};
 
 /// Closures that capture nothing: the sender is an argument.
 #[test]

@@ -13,11 +13,11 @@ use anyhow::{Result, bail, ensure};
 use slotwork::{Error, HostAddress, SocketState, SslMode, WebSocket, WebSocketServer};
 use socket2::{Domain, Socket, Type};
 
-use crate::support::raw_peer::{
+use support::raw_peer::{
     BINARY, CLOSE, Frame, PING, PONG, RawPeer, TEXT, check_good_client, masked, masked_close,
 };
-use crate::support::raw_server::RawServer;
-use crate::support::{echo_server, listening_server, serve, wait_until};
+use support::raw_server::RawServer;
+use support::{echo_server, listening_server, serve, wait_until};
 
 const KIB: usize = 1024;
 /// What takes a slow peer several write timeouts.
@@ -158,8 +158,8 @@ fn check_end(others: &[Frame], sockets: &[WebSocket]) -> Result<()> {
 #[cfg(feature = "tls")]
 #[test]
 fn a_slow_reader_over_tls_gets_everything_before_the_close_frame() -> Result<()> {
-    use crate::support::certificates::Authority;
-    use crate::support::tls_peer::{TlsPeer, client_config};
+    use support::certificates::Authority;
+    use support::tls_peer::{TlsPeer, client_config};
 
     let authority = Authority::new()?;
     let (server, sockets) = sending_server(SslMode::Secure, |_, socket| {

@@ -8,8 +8,8 @@ use std::thread;
 use anyhow::{Context, Result, anyhow, ensure};
 use slotwork::{Error, OutputPolicy, SocketState, WebSocket};
 
-use crate::support::raw_peer::{CLOSE, RawPeer, TEXT, masked};
-use crate::support::{listening_server, serve, wait_until};
+use support::raw_peer::{CLOSE, RawPeer, TEXT, masked};
+use support::{listening_server, serve, wait_until};
 
 /// Enough for the buffers of every kernel to be full of them.
 const MESSAGES: usize = 400;

@@ -11,7 +11,7 @@ use anyhow::{Result, ensure};
 use slotwork::signals::{Handle, SignalSpy};
 use slotwork::{Error, EventLoop, SocketNotifier};
 
-use crate::support::{panic_in_slot, run_until};
+use support::{panic_in_slot, run_until};
 
 /// Qt: `QSocketNotifier::activated` with type `Read`: as long as there is something to read.
 #[test]

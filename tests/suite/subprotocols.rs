@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use slotwork::{ClientRequest, Error, SslMode, WebSocket, WebSocketServer};
 
-use crate::support::raw_peer::{RawPeer, Response, check_good_client, request_with};
-use crate::support::recorder::Recorder;
-use crate::support::{echo_server, listening_server, serve, wait_until};
+use support::raw_peer::{RawPeer, Response, check_good_client, request_with};
+use support::recorder::Recorder;
+use support::{echo_server, listening_server, serve, wait_until};
 
 /// Qt: SRV-13, all rows; what a request offers is joined from all its header lines.
 #[test]

@@ -7,9 +7,9 @@ use std::thread::{self, JoinHandle};
 use anyhow::{Context, Result, anyhow, ensure};
 use slotwork::{CloseCode, EventLoop, LoopHandle};
 
-use crate::support::raw_peer::{Frame, RawPeer, masked_close, masked_texts};
-use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, listening_server, recorded_server, serve};
+use support::raw_peer::{Frame, RawPeer, masked_close, masked_texts};
+use support::recorder::Recorder;
+use support::{DEADLINE, listening_server, recorded_server, serve};
 
 /// A cloned handle sends from a thread of its own; nothing is lost, torn or out of order.
 #[test]

@@ -10,7 +10,7 @@ use anyhow::{Result, anyhow, ensure};
 use slotwork::signals::{Handle, SignalSpy};
 use slotwork::{EventLoop, NestedLoop, Timer};
 
-use crate::support::{in_thread, panic_in_slot, run_until};
+use support::{in_thread, panic_in_slot, run_until};
 
 const SHORT: Duration = Duration::from_millis(2);
 const LONG: Duration = Duration::from_secs(3600);

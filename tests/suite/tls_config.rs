@@ -12,9 +12,9 @@ use slotwork::{
     TlsProtocol, WebSocket, WebSocketServer,
 };
 
-use crate::support::certificates::{Authority, Pem, provider};
-use crate::support::raw_server::RawServer;
-use crate::support::tls_peer::client_config;
+use support::certificates::{Authority, Pem, provider};
+use support::raw_server::RawServer;
+use support::tls_peer::client_config;
 
 /// Qt: `QSslKey` and `QSslCertificate`, which are null then.
 #[test]

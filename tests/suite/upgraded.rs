@@ -5,10 +5,10 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use anyhow::{Result, ensure};
 use slotwork::{CloseCode, Error, Role, SocketState, WebSocket};
 
-use crate::support::raw_peer::{Frame, RawPeer, TEXT, masked, masked_texts};
-use crate::support::raw_server::{RawClient, unmasked};
-use crate::support::recorder::Recorder;
-use crate::support::{echo, serve, wait_until};
+use support::raw_peer::{Frame, RawPeer, TEXT, masked, masked_texts};
+use support::raw_server::{RawClient, unmasked};
+use support::recorder::Recorder;
+use support::{echo, serve, wait_until};
 
 /// The two ends of a TCP connection.
 fn tcp_pair() -> Result<(TcpStream, TcpStream)> {

@@ -7,9 +7,9 @@ use std::thread;
 use anyhow::{Context, Result, anyhow, ensure};
 use slotwork::WebSocket;
 
-use crate::support::raw_peer::RawPeer;
-use crate::support::recorder::Recorder;
-use crate::support::{listening_server, serve, wait_until};
+use support::raw_peer::RawPeer;
+use support::recorder::Recorder;
+use support::{listening_server, serve, wait_until};
 
 /// Qt: `setProperty()`, `property()`; one value of each type.
 #[test]

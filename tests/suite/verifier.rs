@@ -10,13 +10,11 @@ use anyhow::{Context, Result, anyhow, ensure};
 use slotwork::{EventLoop, Verdict, WebSocketServer};
 use smol::channel;
 
-use crate::support::raw_peer::{
-    self, Frame, RawPeer, TEXT, check_good_client, masked, request_with,
-};
-use crate::support::recorder::Recorder;
-use crate::support::{DEADLINE, echo_server, listening_server, panic_in_slot, serve, wait_until};
+use support::raw_peer::{self, Frame, RawPeer, TEXT, check_good_client, masked, request_with};
+use support::recorder::Recorder;
+use support::{DEADLINE, echo_server, listening_server, panic_in_slot, serve, wait_until};
 #[cfg(feature = "tls")]
-use crate::support::{
+use support::{
     certificates::Authority,
     secure_echo_server,
     tls_peer::{TlsPeer, check_good_tls_client},

@@ -18,31 +18,36 @@ use rustls::{
 };
 use slotwork::{TlsCertificate, TlsConfig, TlsIdentity};
 
-/// Somebody who signs certificates.
-pub(crate) struct Authority {
+/// A certificate authority.
+#[expect(missing_debug_implementations, reason = "its key has none")]
+pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 /// A certificate with its key, in PEM.
-pub(crate) struct Pem {
-    pub(crate) certificate: String,
-    pub(crate) key: String,
+#[derive(Debug)]
+pub struct Pem {
+    /// The certificate, and perhaps the chain behind it.
+    pub certificate: String,
+    /// The private key.
+    pub key: String,
 }
 
 impl Authority {
-    pub(crate) fn new() -> Result<Self> {
+    /// Makes a self-signed authority.
+    pub fn new() -> Result<Self> {
         Self::special(|_| ())
     }
 
-    /// Makes one that is trusted by itself; `change` makes it a special one.
-    pub(crate) fn special(change: impl FnOnce(&mut CertificateParams)) -> Result<Self> {
+    /// Makes a self-signed authority whose certificate `change` adapts.
+    pub fn special(change: impl FnOnce(&mut CertificateParams)) -> Result<Self> {
         let mut params = authority_params()?;
         change(&mut params);
         Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
     }
 
-    /// Makes one that has a certificate of version 1 as well, which is returned: `rcgen` makes none.
-    pub(crate) fn of_version_1() -> Result<(Self, TlsCertificate)> {
+    /// Makes an authority with a second certificate, of version 1 (which `rcgen` cannot make).
+    pub fn of_version_1() -> Result<(Self, TlsCertificate)> {
         let mut params = authority_params()?;
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, "Of version 1");
@@ -51,33 +56,31 @@ impl Authority {
         Ok((Self { issuer: CertifiedIssuer::self_signed(params, key)? }, certificate))
     }
 
-    /// Makes another authority, which this one signs; `change` makes it a special one.
-    pub(crate) fn authority(&self, change: impl FnOnce(&mut CertificateParams)) -> Result<Self> {
+    /// Makes an intermediate authority, signed by this one, whose certificate `change` adapts.
+    pub fn authority(&self, change: impl FnOnce(&mut CertificateParams)) -> Result<Self> {
         let mut params = authority_params()?;
         change(&mut params);
         let key = KeyPair::generate()?;
         Ok(Self { issuer: CertifiedIssuer::signed_by(params, key, &self.issuer)? })
     }
 
-    pub(crate) fn certificate(&self) -> TlsCertificate {
+    /// Returns the certificate of the authority.
+    pub fn certificate(&self) -> TlsCertificate {
         TlsCertificate::from_der(self.issuer.der().as_ref())
     }
 
-    pub(crate) fn pem(&self) -> String {
+    /// Returns the certificate of the authority in PEM.
+    pub fn pem(&self) -> String {
         self.issuer.pem()
     }
 
-    /// The certificate that it signs with, as one to show.
-    pub(crate) fn itself(&self) -> Pem {
+    /// Returns the certificate of the authority and its key, for a server to show.
+    pub fn itself(&self) -> Pem {
         Pem { certificate: self.pem(), key: self.issuer.key().serialize_pem() }
     }
 
-    /// Signs a certificate for these hosts; `change` makes it a special one.
-    pub(crate) fn sign(
-        &self,
-        hosts: &[&str],
-        change: impl FnOnce(&mut CertificateParams),
-    ) -> Result<Pem> {
+    /// Signs a certificate for these hosts, which `change` adapts.
+    pub fn sign(&self, hosts: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Result<Pem> {
         let key = KeyPair::generate()?;
         let mut params = params(hosts)?;
         change(&mut params);
@@ -86,18 +89,19 @@ impl Authority {
     }
 
     /// Makes a configuration for a server of this machine.
-    pub(crate) fn server_config(&self) -> Result<TlsConfig> {
+    pub fn server_config(&self) -> Result<TlsConfig> {
         let pem = self.sign(&["localhost", "127.0.0.1", "::1"], |_| ())?;
         Ok(TlsConfig::new().add_identity(pem.identity()?))
     }
 
-    /// Makes a configuration for a client that trusts whom this one signs.
-    pub(crate) fn client_config(&self) -> TlsConfig {
+    /// Makes a configuration for a client that trusts this authority.
+    pub fn client_config(&self) -> TlsConfig {
         TlsConfig::new().ca_certificates([self.certificate()])
     }
 
-    /// Makes a server whose key is too short; it cannot sign with it, which nobody waits for.
-    pub(crate) fn weak_server_config(&self) -> Result<TlsConfig> {
+    /// Makes a configuration for a server whose key is too short. Its signatures are not valid: a
+    /// client refuses the key before it checks one.
+    pub fn weak_server_config(&self) -> Result<TlsConfig> {
         let params = params(&["127.0.0.1"])?;
         let certificate = params.signed_by(&WeakKey::new(), &self.issuer)?;
         let key = CertifiedKey::new(vec![certificate.der().clone()], Arc::new(Forger));
@@ -110,11 +114,13 @@ impl Authority {
 }
 
 impl Pem {
-    pub(crate) fn self_signed(hosts: &[&str]) -> Result<Self> {
+    /// Makes a self-signed certificate for these hosts.
+    pub fn self_signed(hosts: &[&str]) -> Result<Self> {
         Self::self_signed_with(hosts, |_| ())
     }
 
-    pub(crate) fn self_signed_with(
+    /// The same with a certificate that `change` adapts.
+    pub fn self_signed_with(
         hosts: &[&str],
         change: impl FnOnce(&mut CertificateParams),
     ) -> Result<Self> {
@@ -125,19 +131,18 @@ impl Pem {
         Ok(Self { certificate: certificate.pem(), key: key.serialize_pem() })
     }
 
-    pub(crate) fn identity(&self) -> Result<TlsIdentity> {
+    /// Returns it as the identity of a server or a client.
+    pub fn identity(&self) -> Result<TlsIdentity> {
         Ok(TlsIdentity::from_pem(&self.certificate, &self.key)?)
     }
 
-    pub(crate) fn config(&self) -> Result<TlsConfig> {
+    /// Makes a configuration for a server with this certificate.
+    pub fn config(&self) -> Result<TlsConfig> {
         Ok(TlsConfig::new().add_identity(self.identity()?))
     }
 
     /// Makes a configuration for a server that speaks one version of TLS.
-    pub(crate) fn config_of(
-        &self,
-        version: &'static SupportedProtocolVersion,
-    ) -> Result<TlsConfig> {
+    pub fn config_of(&self, version: &'static SupportedProtocolVersion) -> Result<TlsConfig> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[version])?
             .with_no_client_auth()
@@ -146,54 +151,56 @@ impl Pem {
         Ok(TlsConfig::from_server_config(config))
     }
 
-    /// Shows the certificate of the authority that has signed it as well.
-    pub(crate) fn with(mut self, authority: &Authority) -> Self {
+    /// Appends the certificate of an authority to the chain.
+    pub fn with(mut self, authority: &Authority) -> Self {
         self.certificate += &authority.pem();
         self
     }
 
-    /// What rustls makes of it.
-    pub(crate) fn certified_key(&self) -> Result<CertifiedKey> {
+    /// Returns it as rustls has it.
+    pub fn certified_key(&self) -> Result<CertifiedKey> {
         let chain = CertificateDer::pem_slice_iter(self.certificate.as_bytes());
         let chain = chain.collect::<Result<Vec<_>, _>>()?;
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes())?;
         Ok(CertifiedKey::from_der(chain, key, &provider())?)
     }
 
-    pub(crate) fn certificate(&self) -> Result<TlsCertificate> {
+    /// Returns the certificate without its chain.
+    pub fn certificate(&self) -> Result<TlsCertificate> {
         Ok(TlsCertificate::from_pem(&self.certificate)?.remove(0))
     }
 }
 
-/// Makes a certificate one whose time is over.
-pub(crate) fn expired(params: &mut CertificateParams) {
+/// Makes a certificate expired.
+pub fn expired(params: &mut CertificateParams) {
     params.not_before = date_time_ymd(2001, 1, 1);
     params.not_after = date_time_ymd(2002, 1, 1);
 }
 
-/// Makes a certificate one whose time is to come.
-pub(crate) fn not_yet_valid(params: &mut CertificateParams) {
+/// Makes a certificate not yet valid.
+pub fn not_yet_valid(params: &mut CertificateParams) {
     params.not_before = date_time_ymd(4001, 1, 1);
     params.not_after = date_time_ymd(4002, 1, 1);
 }
 
-/// Makes a certificate one that expires so soon.
-pub(crate) fn expiring(params: &mut CertificateParams, lifetime: Duration) {
+/// Makes a certificate expire after `lifetime`.
+pub fn expiring(params: &mut CertificateParams, lifetime: Duration) {
     let end = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     params.not_after = date_time_ymd(1970, 1, 1) + end + lifetime;
 }
 
-/// Makes a certificate one for clients alone.
-pub(crate) fn for_clients(params: &mut CertificateParams) {
+/// Makes a certificate one for client authentication only.
+pub fn for_clients(params: &mut CertificateParams) {
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
 }
 
-/// Makes a certificate such as `openssl req -x509` makes.
-pub(crate) fn as_authority(params: &mut CertificateParams) {
+/// Makes a certificate an authority as well, as `openssl req -x509` does.
+pub fn as_authority(params: &mut CertificateParams) {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
 }
 
-pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+/// Returns the cryptography of *ring*.
+pub fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
@@ -234,7 +241,7 @@ impl PublicKeyData for WeakKey {
     }
 }
 
-/// Signs with nonsense.
+/// A key whose signatures are not valid.
 #[derive(Debug)]
 struct Forger;
 

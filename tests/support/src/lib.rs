@@ -1,22 +1,27 @@
 //! Servers to test, and the means to run their loop while a peer talks to them.
+//!
+//! Everything fails with `anyhow`, as tests do: an error here is a test that has failed.
+
+#![allow(
+    clippy::missing_errors_doc,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::return_self_not_must_use,
+    reason = "for tests alone, which end with the first error or panic"
+)]
 
 #[cfg(feature = "tls")]
-#[allow(dead_code, reason = "not each of the test programs uses all of it")]
-pub(crate) mod certificates;
-#[allow(dead_code, reason = "only some tests look at the log")]
-pub(crate) mod logged;
-pub(crate) mod raw_peer;
-pub(crate) mod raw_server;
-pub(crate) mod recorder;
+pub mod certificates;
+pub mod logged;
+pub mod raw_peer;
+pub mod raw_server;
+pub mod recorder;
 #[cfg(feature = "tls")]
-#[allow(dead_code, reason = "not each of the test programs uses it")]
-pub(crate) mod relay;
+pub mod relay;
 #[cfg(feature = "tls")]
-#[allow(dead_code, reason = "not each of the test programs uses it")]
-pub(crate) mod secure_client;
+pub mod secure_client;
 #[cfg(feature = "tls")]
-#[allow(dead_code, reason = "not each of the test programs uses all of it")]
-pub(crate) mod tls_peer;
+pub mod tls_peer;
 
 use std::net::{Ipv6Addr, TcpListener};
 use std::rc::Rc;
@@ -31,39 +36,34 @@ use slotwork::{TlsCertificate, TlsConfig};
 use smol::Timer;
 use smol::future::{FutureExt, yield_now};
 
-use self::recorder::Recorder;
+use crate::recorder::Recorder;
 
-/// What everything in a test has to be done in; the machine may be slow.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+/// The deadline of each step of a test; the machine may be slow.
+pub const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A server on a free port of 127.0.0.1.
-pub(crate) fn listening_server() -> Result<WebSocketServer> {
+/// Starts a server on a free port of 127.0.0.1.
+pub fn listening_server() -> Result<WebSocketServer> {
     let server = WebSocketServer::new("Test Server", SslMode::NonSecure);
     server.listen(HostAddress::LocalHost, 0)?;
     Ok(server)
 }
 
-/// A server that sends every message back.
-pub(crate) fn echo_server() -> Result<WebSocketServer> {
+/// Starts a server that echoes each message.
+pub fn echo_server() -> Result<WebSocketServer> {
     let server = listening_server()?;
     echo_all(&server);
     Ok(server)
 }
 
-/// A server that speaks TLS and sends every message back.
+/// Starts a server that speaks TLS and echoes each message.
 #[cfg(feature = "tls")]
-#[allow(dead_code, reason = "not each of the test programs uses it")]
-pub(crate) fn secure_echo_server(config: TlsConfig) -> Result<WebSocketServer> {
+pub fn secure_echo_server(config: TlsConfig) -> Result<WebSocketServer> {
     secure_echo_server_at(HostAddress::LocalHost, config)
 }
 
 /// The same on a free port of another address.
 #[cfg(feature = "tls")]
-#[allow(dead_code, reason = "not each of the test programs uses it")]
-pub(crate) fn secure_echo_server_at(
-    address: HostAddress,
-    config: TlsConfig,
-) -> Result<WebSocketServer> {
+pub fn secure_echo_server_at(address: HostAddress, config: TlsConfig) -> Result<WebSocketServer> {
     let server = WebSocketServer::new("Test Server", SslMode::Secure);
     server.set_tls_config(config)?;
     server.listen(address, 0)?;
@@ -71,10 +71,9 @@ pub(crate) fn secure_echo_server_at(
     Ok(server)
 }
 
-/// The same, with a recorder of its signals.
+/// The same on 127.0.0.1, with a recorder of its signals.
 #[cfg(feature = "tls")]
-#[allow(dead_code, reason = "not each of the test programs uses it")]
-pub(crate) fn recorded_secure_server(config: TlsConfig) -> Result<(WebSocketServer, Recorder)> {
+pub fn recorded_secure_server(config: TlsConfig) -> Result<(WebSocketServer, Recorder)> {
     let (server, recorder) = (secure_echo_server(config)?, Recorder::default());
     recorder.watch_server(&server);
     Ok((server, recorder))
@@ -88,15 +87,15 @@ fn echo_all(server: &WebSocketServer) {
     });
 }
 
-/// A client that writes down its signals.
-pub(crate) fn recorded_client() -> (WebSocket, Recorder) {
+/// Makes a client, not open yet, with a recorder of its signals.
+pub fn recorded_client() -> (WebSocket, Recorder) {
     let (socket, recorder) = (WebSocket::new(), Recorder::default());
     recorder.watch(&socket);
     (socket, recorder)
 }
 
-/// A server that records the signals of its sockets, and calls `act` for each text message.
-pub(crate) fn recorded_server(
+/// Starts a server that calls `act` for each text message, with a recorder of its sockets' signals.
+pub fn recorded_server(
     act: impl Fn(&WebSocket, &str) + 'static,
 ) -> Result<(WebSocketServer, Recorder)> {
     let server = listening_server()?;
@@ -114,9 +113,8 @@ pub(crate) fn recorded_server(
     Ok((server, recorder))
 }
 
-/// Whether this machine has IPv6; says so when it has not.
-#[allow(dead_code, reason = "not each of the test programs uses it")]
-pub(crate) fn has_ipv6() -> bool {
+/// Returns whether this machine has IPv6, and prints a note if it has not.
+pub fn has_ipv6() -> bool {
     let result = TcpListener::bind((Ipv6Addr::LOCALHOST, 0));
     if let Err(error) = &result {
         println!("skipped for IPv6: {error}");
@@ -124,8 +122,8 @@ pub(crate) fn has_ipv6() -> bool {
     result.is_ok()
 }
 
-/// Connects slots that send every message back.
-pub(crate) fn echo(socket: &WebSocket) {
+/// Connects slots that echo each message.
+pub fn echo(socket: &WebSocket) {
     socket.text_message_received().connect(|socket, text| {
         socket.send_text_message(text);
     });
@@ -135,9 +133,7 @@ pub(crate) fn echo(socket: &WebSocket) {
 }
 
 /// Runs this thread's loop while `peer` talks to it in a thread of its own.
-pub(crate) fn serve<T: Send + 'static>(
-    peer: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
+pub fn serve<T: Send + 'static>(peer: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let (sender, receiver) = smol::channel::bounded(1);
     let thread = thread::spawn(move || sender.send_blocking(peer()).is_ok());
     let outcome = run_until(async move { receiver.recv().await });
@@ -146,10 +142,9 @@ pub(crate) fn serve<T: Send + 'static>(
     outcome
 }
 
-/// The same with a server that speaks TLS and echoes; `peer` is told its port and whom to trust.
+/// The same with an echo server over TLS; `peer` gets its port and the authority to trust.
 #[cfg(feature = "tls")]
-#[allow(dead_code, reason = "not each of the test programs uses it")]
-pub(crate) fn serve_tls<T: Send + 'static>(
+pub fn serve_tls<T: Send + 'static>(
     peer: impl FnOnce(u16, &TlsCertificate) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let authority = certificates::Authority::new()?;
@@ -159,7 +154,7 @@ pub(crate) fn serve_tls<T: Send + 'static>(
 }
 
 /// Runs this thread's loop until `future` is done, at most until the deadline.
-pub(crate) fn run_until<T>(future: impl Future<Output = T>) -> Result<T> {
+pub fn run_until<T>(future: impl Future<Output = T>) -> Result<T> {
     let expire = async {
         Timer::after(DEADLINE).await;
         None
@@ -168,8 +163,8 @@ pub(crate) fn run_until<T>(future: impl Future<Output = T>) -> Result<T> {
     outcome.context("the deadline passed")
 }
 
-/// Runs this thread's loop until `condition` holds, which is asked in each turn.
-pub(crate) fn wait_until(condition: impl Fn() -> bool) -> Result<()> {
+/// Runs this thread's loop until `condition` holds, which is checked in each turn.
+pub fn wait_until(condition: impl Fn() -> bool) -> Result<()> {
     run_until(async {
         while !condition() {
             yield_now().await;
@@ -178,7 +173,7 @@ pub(crate) fn wait_until(condition: impl Fn() -> bool) -> Result<()> {
 }
 
 /// Runs `test` with the loop of a thread of its own, at most until the deadline.
-pub(crate) fn in_thread<T: Send + 'static>(
+pub fn in_thread<T: Send + 'static>(
     test: impl FnOnce(&EventLoop) -> T + Send + 'static,
 ) -> Result<T> {
     let (sender, receiver) = mpsc::channel();
@@ -187,6 +182,6 @@ pub(crate) fn in_thread<T: Send + 'static>(
 }
 
 /// Panics as a slot may, but without the message in the output of the tests.
-pub(crate) fn panic_in_slot() -> ! {
+pub fn panic_in_slot() -> ! {
     std::panic::resume_unwind(Box::new("a slot panics"))
 }

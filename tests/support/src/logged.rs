@@ -1,22 +1,22 @@
-//! What was logged in this thread.
+//! The lines that a test logs in its thread.
 
 use std::cell::{Cell, RefCell};
 
 use anyhow::Result;
 use log::{LevelFilter, Log, Metadata, Record};
 
-/// Calls `test` and returns the warnings that were logged in this thread meanwhile.
-pub(crate) fn warnings_of(test: impl FnOnce() -> Result<()>) -> Result<Vec<String>> {
+/// Calls `test` and returns the warnings that it logged in this thread.
+pub fn warnings_of(test: impl FnOnce() -> Result<()>) -> Result<Vec<String>> {
     logged(LevelFilter::Warn, test)
 }
 
-/// The same with all that was logged, down to the finest level.
-pub(crate) fn everything_of(test: impl FnOnce() -> Result<()>) -> Result<Vec<String>> {
+/// The same with the lines of all levels.
+pub fn everything_of(test: impl FnOnce() -> Result<()>) -> Result<Vec<String>> {
     logged(LevelFilter::Trace, test)
 }
 
 fn logged(level: LevelFilter, test: impl FnOnce() -> Result<()>) -> Result<Vec<String>> {
-    // Only the first of a process is taken; all are alike.
+    // A process keeps its first logger; all of them are alike.
     let _ = log::set_logger(&ThreadLog);
     log::set_max_level(LevelFilter::Trace);
     LINES.take();

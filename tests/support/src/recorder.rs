@@ -1,4 +1,4 @@
-//! Records what slots were called with, for tests to compare.
+//! Records the calls of slots, for tests to compare.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -9,36 +9,38 @@ use anyhow::{Context, Result, ensure};
 use slotwork::signals::SignalRef;
 use slotwork::{Error, WebSocket, WebSocketServer};
 
-use super::{run_until, wait_until};
+use crate::{run_until, wait_until};
 
 /// A list of lines that slots write and a test reads.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Recorder {
+pub struct Recorder {
     lines: Rc<RefCell<Vec<String>>>,
     waiting: Rc<RefCell<Option<Waker>>>,
 }
 
 impl Recorder {
-    pub(crate) fn add(&self, line: impl Into<String>) {
+    /// Appends a line.
+    pub fn add(&self, line: impl Into<String>) {
         self.lines.borrow_mut().push(line.into());
         if let Some(waiting) = self.waiting.take() {
             waiting.wake();
         }
     }
 
-    pub(crate) fn lines(&self) -> Vec<String> {
+    /// Returns all lines so far.
+    pub fn lines(&self) -> Vec<String> {
         self.lines.borrow().clone()
     }
 
     /// Fails unless exactly these lines were written.
-    pub(crate) fn check(&self, expected: &[&str]) -> Result<()> {
+    pub fn check(&self, expected: &[&str]) -> Result<()> {
         let lines = self.lines();
         ensure!(lines == expected, "recorded {lines:#?}, not {expected:#?}");
         Ok(())
     }
 
     /// Runs the loop until as many lines as these were written, and fails unless it is these.
-    pub(crate) fn wait_for(&self, expected: &[&str]) -> Result<()> {
+    pub fn wait_for(&self, expected: &[&str]) -> Result<()> {
         let enough = poll_fn(|cx| {
             self.waiting.replace(Some(cx.waker().clone()));
             let has_enough = self.lines.borrow().len() >= expected.len();
@@ -49,13 +51,13 @@ impl Recorder {
     }
 
     /// Runs the loop until a socket has disconnected, then checks as [`check`](Self::check) does.
-    pub(crate) fn check_life(&self, expected: &[&str]) -> Result<()> {
+    pub fn check_life(&self, expected: &[&str]) -> Result<()> {
         self.wait_for_disconnected(1)?;
         self.check(expected)
     }
 
-    /// The same, when other sockets may have lived after it.
-    pub(crate) fn check_start(&self, expected: &[&str]) -> Result<()> {
+    /// The same for the first lines only: other sockets may follow.
+    pub fn check_start(&self, expected: &[&str]) -> Result<()> {
         self.wait_for_disconnected(1)?;
         let lines = self.lines();
         let start: Vec<_> = lines.iter().take(expected.len()).collect();
@@ -63,15 +65,15 @@ impl Recorder {
         Ok(())
     }
 
-    /// Runs the loop until as many sockets have disconnected.
-    pub(crate) fn wait_for_disconnected(&self, sockets: usize) -> Result<()> {
+    /// Runs the loop until that many sockets have disconnected.
+    pub fn wait_for_disconnected(&self, sockets: usize) -> Result<()> {
         let is_end = |line: &&String| line.starts_with("disconnected");
         wait_until(|| self.lines.borrow().iter().filter(is_end).count() >= sockets)
             .with_context(|| format!("recorded {:#?}", self.lines()))
     }
 
     /// Writes a line for each signal of `server`.
-    pub(crate) fn watch_server(&self, server: &WebSocketServer) {
+    pub fn watch_server(&self, server: &WebSocketServer) {
         let recorder = self.clone();
         server.new_connection().connect(move |_server, ()| recorder.add("new connection"));
         let recorder = self.clone();
@@ -85,7 +87,7 @@ impl Recorder {
     }
 
     /// Writes a line for each signal of `socket`, but for `bytes_written`.
-    pub(crate) fn watch(&self, socket: &WebSocket) {
+    pub fn watch(&self, socket: &WebSocket) {
         self.watch_one(socket.connected(), |()| "connected".into());
         self.watch_one(socket.text_message_received(), |text| format!("text {text}"));
         self.watch_one(socket.binary_message_received(), |bytes| format!("binary {bytes:?}"));
@@ -113,7 +115,7 @@ impl Recorder {
     }
 }
 
-/// The kind and the close code of a server's error, without the addresses of its peers.
+/// Returns the kind and the close code of a server's error, without the addresses of its peers.
 fn describe(error: &Error) -> String {
     let kind = match error {
         Error::Listen { .. } => "cannot listen".into(),

@@ -1,4 +1,4 @@
-//! Programs between a client and a server, which pass on what they say.
+//! Relays between a client and a server: proxies, and a way that cuts TCP segments.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::thread;
 
 use anyhow::Result;
 
-/// Copies bytes from one connection to the other until the end, at most so many at once.
+/// Copies bytes from one connection to the other until the end, at most `length` at once.
 fn copy(mut from: TcpStream, mut to: TcpStream, length: usize) -> Result<()> {
     let mut buffer = vec![0; length];
     to.set_nodelay(true)?;
@@ -18,7 +18,7 @@ fn copy(mut from: TcpStream, mut to: TcpStream, length: usize) -> Result<()> {
     }
 }
 
-/// Lets a client and a server talk until the end of both.
+/// Copies bytes in both directions until the end of both.
 fn connect(client: TcpStream, port: u16, length: usize) -> Result<()> {
     let server = TcpStream::connect(("127.0.0.1", port))?;
     let (up, down) = (client.try_clone()?, server.try_clone()?);
@@ -26,16 +26,18 @@ fn connect(client: TcpStream, port: u16, length: usize) -> Result<()> {
     copy(server, client, length)
 }
 
-/// Makes a way to a server, for one client, on which each byte is a TCP segment of its own.
-pub(crate) fn bytewise(port: u16) -> Result<u16> {
+/// Starts a relay for one client that sends each byte as a TCP segment of its own.
+pub fn bytewise(port: u16) -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let own_port = listener.local_addr()?.port();
     thread::spawn(move || connect(listener.accept()?.0, port, 1));
     Ok(own_port)
 }
 
-/// A proxy for one client, which asks it with `request` and is answered with `answer`, in turn.
-pub(crate) fn proxy(steps: &'static [(usize, &'static [u8])], port: u16) -> Result<u16> {
+/// Starts a proxy for one client.
+///
+/// Each step reads that many bytes (0: an HTTP head) and sends an answer; then bytes are relayed.
+pub fn proxy(steps: &'static [(usize, &'static [u8])], port: u16) -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let own_port = listener.local_addr()?.port();
     thread::spawn(move || -> Result<()> {

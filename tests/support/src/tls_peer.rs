@@ -1,4 +1,4 @@
-//! Clients and servers that speak TLS by themselves, over blocking sockets.
+//! Clients that speak TLS with rustls alone, over blocking sockets.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -13,14 +13,14 @@ use rustls::{
 };
 use slotwork::TlsCertificate;
 
-use super::certificates::provider;
-use super::raw_peer::RawPeer;
+use crate::certificates::provider;
+use crate::raw_peer::RawPeer;
 
-/// A client with TLS, which can be as rude as a test needs.
-pub(crate) type TlsPeer = RawPeer<StreamOwned<ClientConnection, TcpStream>>;
+/// A client with TLS, which can break any rule.
+pub type TlsPeer = RawPeer<StreamOwned<ClientConnection, TcpStream>>;
 
-/// Returns how a client speaks TLS that trusts this certificate.
-pub(crate) fn client_config(
+/// Makes the configuration of a client that trusts this certificate.
+pub fn client_config(
     trusted: &TlsCertificate,
     versions: &[&'static SupportedProtocolVersion],
 ) -> Result<ClientConfig> {
@@ -34,40 +34,37 @@ pub(crate) fn client_config(
 
 impl TlsPeer {
     /// Connects to `localhost`; TLS begins with the first byte that is sent.
-    pub(crate) fn begin(port: u16, config: impl Into<Arc<ClientConfig>>) -> Result<Self> {
+    pub fn begin(port: u16, config: impl Into<Arc<ClientConfig>>) -> Result<Self> {
         Self::begin_over(RawPeer::connect(port)?.stream, config)
     }
 
     /// The same over a TCP connection.
-    pub(crate) fn begin_over(
-        stream: TcpStream,
-        config: impl Into<Arc<ClientConfig>>,
-    ) -> Result<Self> {
+    pub fn begin_over(stream: TcpStream, config: impl Into<Arc<ClientConfig>>) -> Result<Self> {
         let RawPeer { stream } = RawPeer::of(stream)?;
         let name = ServerName::try_from("localhost")?;
         let connection = ClientConnection::new(config.into(), name)?;
         Ok(Self { stream: StreamOwned::new(connection, stream) })
     }
 
-    /// Connects to a server that has a certificate which this one signs.
-    pub(crate) fn begin_with(port: u16, trusted: &TlsCertificate) -> Result<Self> {
+    /// The same, trusting this certificate of an authority.
+    pub fn begin_with(port: u16, trusted: &TlsCertificate) -> Result<Self> {
         Self::begin(port, client_config(trusted, rustls::ALL_VERSIONS)?)
     }
 
-    /// Sends the greeting, and does not go on.
-    pub(crate) fn greet_and_stop(&mut self) -> Result<()> {
+    /// Sends the `ClientHello` and nothing behind it.
+    pub fn greet_and_stop(&mut self) -> Result<()> {
         self.stream.conn.write_tls(&mut self.stream.sock)?;
         Ok(())
     }
 
     /// Finishes the handshake.
-    pub(crate) fn finish_tls(&mut self) -> Result<()> {
+    pub fn finish_tls(&mut self) -> Result<()> {
         self.stream.conn.complete_io(&mut self.stream.sock)?;
         Ok(())
     }
 
     /// Finishes the handshake, and sends data in the same segment as the end of it.
-    pub(crate) fn finish_tls_with(&mut self, data: &[u8]) -> Result<()> {
+    pub fn finish_tls_with(&mut self, data: &[u8]) -> Result<()> {
         let StreamOwned { conn, sock } = &mut self.stream;
         while conn.is_handshaking() {
             while conn.wants_write() {
@@ -84,27 +81,26 @@ impl TlsPeer {
         Ok(sock.write_all(&segment)?)
     }
 
-    /// Changes the keys, and asks the other end to do so (RFC 8446 §4.6.3).
-    pub(crate) fn change_keys(&mut self) -> Result<()> {
+    /// Updates the keys, and requests the same of the other end (RFC 8446 §4.6.3).
+    pub fn change_keys(&mut self) -> Result<()> {
         self.stream.conn.refresh_traffic_keys()?;
         Ok(self.stream.flush()?)
     }
 
-    /// Leaves TLS to the test, for records that no client would send. The configuration has to have
-    /// `enable_secret_extraction`.
-    pub(crate) fn into_records(self) -> Result<RecordPeer> {
+    /// Leaves the records to the test. The configuration must have `enable_secret_extraction`.
+    pub fn into_records(self) -> Result<RecordPeer> {
         let StreamOwned { conn, sock } = self.stream;
         let suite = conn.negotiated_cipher_suite().context("no TLS")?;
         let (sequence, secrets) = conn.dangerous_extract_secrets()?.tx;
         let (ConnectionTrafficSecrets::Aes128Gcm { key, iv }
         | ConnectionTrafficSecrets::Aes256Gcm { key, iv }) = secrets
         else {
-            bail!("{suite:?} is not what this helper reckons with");
+            bail!("{suite:?} is not AES-GCM");
         };
         let encrypter = match suite {
             SupportedCipherSuite::Tls13(suite) => suite.aead_alg.encrypter(key, iv),
             SupportedCipherSuite::Tls12(suite) => {
-                // RFC 5288 §3: what is agreed on, and what each record carries.
+                // RFC 5288 §3: the salt, and the nonce that each record carries.
                 let (salt, explicit) = iv.as_ref().split_at(4);
                 suite.aead_alg.encrypter(key, salt, explicit)
             }
@@ -112,13 +108,13 @@ impl TlsPeer {
         Ok(RecordPeer { tcp: RawPeer { stream: sock }, encrypter, sequence })
     }
 
-    /// What was agreed on for the protocol above TLS.
-    pub(crate) fn alpn(&self) -> Option<&[u8]> {
+    /// Returns the negotiated protocol (ALPN).
+    pub fn alpn(&self) -> Option<&[u8]> {
         self.stream.conn.alpn_protocol()
     }
 
-    /// Says goodbye, and lets the TCP connection be.
-    pub(crate) fn close_tls(&mut self) -> Result<()> {
+    /// Sends `close_notify` and keeps the TCP connection.
+    pub fn close_tls(&mut self) -> Result<()> {
         self.stream.conn.send_close_notify();
         while self.stream.conn.wants_write() {
             self.stream.conn.write_tls(&mut self.stream.sock)?;
@@ -126,22 +122,24 @@ impl TlsPeer {
         Ok(())
     }
 
-    /// The connection below TLS.
-    pub(crate) fn tcp(&self) -> &TcpStream {
+    /// Returns the connection below TLS.
+    pub fn tcp(&self) -> &TcpStream {
         &self.stream.sock
     }
 }
 
-/// A client after the handshake that makes its records itself, and does not decrypt any.
-pub(crate) struct RecordPeer {
-    pub(crate) tcp: RawPeer,
+/// A client after the handshake that encrypts records of its own, and decrypts none.
+#[expect(missing_debug_implementations, reason = "its keys have none")]
+pub struct RecordPeer {
+    /// The connection below TLS.
+    pub tcp: RawPeer,
     encrypter: Box<dyn MessageEncrypter>,
     sequence: u64,
 }
 
 impl RecordPeer {
     /// Encrypts the next record (RFC 8446 §5.2, RFC 5246 §6.2.3).
-    pub(crate) fn record(&mut self, kind: ContentType, data: &[u8]) -> Result<Vec<u8>> {
+    pub fn record(&mut self, kind: ContentType, data: &[u8]) -> Result<Vec<u8>> {
         let message = OutboundPlainMessage {
             typ: kind,
             version: ProtocolVersion::TLSv1_2,
@@ -153,12 +151,12 @@ impl RecordPeer {
     }
 
     /// Encrypts data.
-    pub(crate) fn data(&mut self, data: &[u8]) -> Result<Vec<u8>> {
+    pub fn data(&mut self, data: &[u8]) -> Result<Vec<u8>> {
         self.record(ContentType::ApplicationData, data)
     }
 
-    /// Reads a record, and returns of what kind it claims to be.
-    pub(crate) fn read_kind(&mut self) -> Result<ContentType> {
+    /// Reads a record and returns the content type of its header.
+    pub fn read_kind(&mut self) -> Result<ContentType> {
         let header = self.tcp.read_bytes(5)?;
         let length = u16::from_be_bytes([header[3], header[4]]);
         self.tcp.read_bytes(length.into())?;
@@ -166,8 +164,8 @@ impl RecordPeer {
     }
 }
 
-/// Returns the greeting of a client that trusts this certificate.
-pub(crate) fn greeting(trusted: &TlsCertificate) -> Result<Vec<u8>> {
+/// Returns the `ClientHello` of a client that trusts this certificate.
+pub fn greeting(trusted: &TlsCertificate) -> Result<Vec<u8>> {
     let config = client_config(trusted, rustls::ALL_VERSIONS)?;
     let mut connection = ClientConnection::new(config.into(), ServerName::try_from("localhost")?)?;
     let mut greeting = Vec::new();
@@ -175,8 +173,8 @@ pub(crate) fn greeting(trusted: &TlsCertificate) -> Result<Vec<u8>> {
     Ok(greeting)
 }
 
-/// Checks that a good client is served.
-pub(crate) fn check_good_tls_client(port: u16, trusted: &TlsCertificate) -> Result<()> {
+/// Checks that a well-behaved client is served over TLS.
+pub fn check_good_tls_client(port: u16, trusted: &TlsCertificate) -> Result<()> {
     let mut peer = TlsPeer::begin_with(port, trusted)?;
     peer.shake_hands()?;
     peer.check_echo("still there?")?;
@@ -184,8 +182,8 @@ pub(crate) fn check_good_tls_client(port: u16, trusted: &TlsCertificate) -> Resu
     Ok(())
 }
 
-/// A greeting of a client (RFC 5246 §7.4.1.2) that offers this version at the most, with extensions.
-pub(crate) fn client_hello(version: [u8; 2], extensions: &[u8]) -> Result<Vec<u8>> {
+/// Makes a `ClientHello` (RFC 5246 §7.4.1.2) that offers `version` at most, with extensions.
+pub fn client_hello(version: [u8; 2], extensions: &[u8]) -> Result<Vec<u8>> {
     let body = [
         &version[..],
         &[7; 32],
@@ -202,6 +200,7 @@ pub(crate) fn client_hello(version: [u8; 2], extensions: &[u8]) -> Result<Vec<u8
     Ok([&[22, 3, 1][..], &length, &body].concat())
 }
 
-/// `supported_groups`: secp256r1; `ec_point_formats`: uncompressed; `signature_algorithms`.
-pub(crate) const OF_TLS_1_2: &[u8] =
+/// The extensions of a `ClientHello` of TLS 1.2: `supported_groups` with secp256r1,
+/// `ec_point_formats` with uncompressed points, `signature_algorithms`.
+pub const OF_TLS_1_2: &[u8] =
     &[0, 10, 0, 4, 0, 2, 0, 23, 0, 11, 0, 2, 1, 0, 0, 13, 0, 6, 0, 4, 4, 3, 2, 3];
