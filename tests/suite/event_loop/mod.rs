@@ -1,0 +1,15 @@
+//! The event loop of a thread: running it, calls and timers in it, panics, loops inside loops.
+
+mod call_order;
+mod deferred;
+mod durations;
+mod embedding;
+mod ended_threads;
+mod event_thread;
+mod exec;
+mod nested_loop;
+mod nesting;
+mod panicking_drops;
+mod panics;
+mod socket_notifier;
+mod timer;

@@ -1,0 +1,4 @@
+//! The byte stream below a connection: TLS, and the tunnels of proxies.
+
+#[cfg(feature = "tls")]
+mod tls;

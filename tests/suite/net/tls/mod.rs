@@ -1,0 +1,15 @@
+//! TLS (RFC 8446, RFC 5246): servers and clients, certificates, and peers that break its rules.
+
+mod chains;
+mod client_certificates;
+mod clients;
+mod config;
+mod impostors;
+mod names;
+mod records;
+mod rude_peers;
+mod servers;
+mod sessions;
+mod slots;
+mod stalls;
+mod trust;

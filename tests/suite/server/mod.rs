@@ -1,0 +1,11 @@
+//! `WebSocketServer`: which clients it accepts, what it does for all of them, how it ends.
+
+mod accept;
+mod broadcast;
+mod capacity;
+mod handover;
+mod listening;
+mod origins;
+mod slots;
+mod subprotocols;
+mod verifier;

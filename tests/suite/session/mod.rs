@@ -1,0 +1,7 @@
+//! One open connection: its end, its output, and its share of the loop.
+
+mod closing;
+mod fairness;
+mod output;
+mod output_policy;
+mod slow_peers;

@@ -1,0 +1,14 @@
+//! `WebSocket`, the object with signals: its slots, its threads, its streams.
+
+mod chaos;
+mod client;
+mod message_stream;
+mod panics;
+mod queued_slots;
+mod reading;
+mod receive_queue;
+mod reentrancy;
+mod slots;
+mod threads;
+mod upgraded;
+mod user_data;
