@@ -2,3 +2,4 @@
 
 #[cfg(feature = "tls")]
 mod tls;
+mod tunnel;

@@ -13,6 +13,7 @@
 #[cfg(feature = "tls")]
 pub mod certificates;
 pub mod logged;
+pub mod logins;
 pub mod raw_peer;
 pub mod raw_server;
 pub mod recorder;
