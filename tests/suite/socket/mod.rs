@@ -1,6 +1,5 @@
 //! `WebSocket`, the object with signals: its slots, its threads, its streams.
 
-mod chaos;
 mod client;
 mod message_stream;
 mod panics;

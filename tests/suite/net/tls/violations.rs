@@ -1,7 +1,4 @@
-//! Peers of a TLS server that do not speak TLS, or badly, or stop in the middle of it.
-
-use std::io::Read;
-use std::time::Duration;
+//! Peers of a TLS server that do not speak TLS, or break its rules.
 
 use anyhow::{Context, Result, ensure};
 use slotwork::PeerVerifyMode;
@@ -53,81 +50,6 @@ fn who_does_not_speak_tls_gets_an_alert() -> Result<()> {
         assert_eq!(recorder.lines().len(), 2, "{what}: {recorder:?}");
     }
     Ok(())
-}
-
-/// Where a client stops.
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    BeforeTheGreeting,
-    InTheGreeting,
-    InTheHandshake,
-    BehindTheHandshake,
-    InTheRequest,
-}
-
-/// Qt: SRV-20, SRV-21: one deadline for all of it.
-#[test]
-fn who_stops_in_the_middle_is_given_up() -> Result<()> {
-    use Place::{
-        BeforeTheGreeting, BehindTheHandshake, InTheGreeting, InTheHandshake, InTheRequest,
-    };
-    let authority = Authority::new()?;
-    for place in
-        [BeforeTheGreeting, InTheGreeting, InTheHandshake, BehindTheHandshake, InTheRequest]
-    {
-        let (server, recorder) = recorded_secure_server(authority.server_config()?)?;
-        server.set_handshake_timeout(Some(Duration::from_millis(200)));
-        let (port, trusted) = (server.server_port(), authority.certificate());
-        let (slow_port, slow_trusted) = (port, trusted.clone());
-
-        serve(move || stop_at(place, slow_port, &slow_trusted))?;
-
-        recorder.check(&["timeout 1006"]).with_context(|| format!("{place:?}"))?;
-        server.set_handshake_timeout(Some(Duration::from_secs(20)));
-        serve(move || check_good_tls_client(port, &trusted))?;
-    }
-    Ok(())
-}
-
-/// Goes as far as this, and waits for the end.
-fn stop_at(place: Place, port: u16, trusted: &slotwork::TlsCertificate) -> Result<()> {
-    match place {
-        Place::BeforeTheGreeting | Place::InTheGreeting => {
-            let mut peer = RawPeer::connect(port)?;
-            let cut = if matches!(place, Place::InTheGreeting) { 20 } else { 0 };
-            peer.send(&client_hello([3, 3], OF_TLS_1_2)?[..cut])?;
-            peer.read_to_end().map(drop)
-        }
-        Place::InTheHandshake => {
-            let mut peer = TlsPeer::begin_with(port, trusted)?;
-            peer.greet_and_stop()?;
-            Ok(peer.tcp().read_to_end(&mut Vec::new()).map(drop)?)
-        }
-        Place::BehindTheHandshake | Place::InTheRequest => {
-            let mut peer = TlsPeer::begin_with(port, trusted)?;
-            peer.finish_tls()?;
-            let cut = if matches!(place, Place::InTheRequest) { 30 } else { 0 };
-            peer.send(&request()[..cut])?;
-            assert_eq!(peer.read_status()?, 408);
-            peer.read_to_end().map(drop)
-        }
-    }
-}
-
-/// A health probe that only connects is no error.
-#[test]
-fn who_says_nothing_and_goes_is_not_reported() -> Result<()> {
-    let authority = Authority::new()?;
-    let (server, recorder) = recorded_secure_server(authority.server_config()?)?;
-    let (port, trusted) = (server.server_port(), authority.certificate());
-
-    serve(move || {
-        RawPeer::connect(port)?.finish()?;
-        RawPeer::connect(port)?.reset()?;
-        check_good_tls_client(port, &trusted)
-    })?;
-
-    recorder.check(&["new connection"])
 }
 
 /// RFC 8446 §4.4.2.4.
