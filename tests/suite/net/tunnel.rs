@@ -135,17 +135,7 @@ fn a_client_logs_in_at_an_http_proxy() -> Result<()> {
         let (socket, recorder, _server) = open_through(through, slots, move |server| {
             let mut last = None;
             for expected in attempts {
-                let mut client = server.read_request()?;
-                let found = client.header("Proxy-Authorization");
-                ensure!(found == *expected, "{found:?} came, not {expected:?}");
-                client.peer.send(match *expected {
-                    Some(RIGHT) => "HTTP/1.1 200 OK\r\n\r\n",
-                    _ => {
-                        "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=x\r\n\
-                         Content-Length: 0\r\n\r\n"
-                    }
-                })?;
-                last = Some(client.peer);
+                last = Some(http_tunnel(server, *expected)?);
             }
             last.context("no attempt")
         })?;
@@ -155,23 +145,33 @@ fn a_client_logs_in_at_an_http_proxy() -> Result<()> {
     Ok(())
 }
 
+/// Reads one `CONNECT` with these credentials, and accepts it if they are right.
+fn http_tunnel(server: &RawServer, expected: Option<&str>) -> Result<RawPeer> {
+    let mut client = server.read_request()?;
+    let found = client.header("Proxy-Authorization");
+    ensure!(found == expected, "{found:?} came, not {expected:?}");
+    client.peer.send(if expected == Some(RIGHT) {
+        "HTTP/1.1 200 OK\r\n\r\n"
+    } else {
+        "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n"
+    })?;
+    Ok(client.peer)
+}
+
 /// What a client says to a SOCKS proxy, and the answer.
 type Step = (&'static [u8], &'static [u8]);
 
 const HELLO: &[u8] = &[5, 2, 0, 2];
 const LOGIN: &[u8] = b"\x01\x02ok\x05right";
 const CONNECT: &[u8] = b"\x05\x01\x00\x03\x0Eserver.example\x00\x51";
+const OK: &[u8] = &[5, 0, 0, 1, 10, 0, 0, 1, 0, 80];
+const SOCKS_WITH_LOGIN: &[Step] = &[(HELLO, &[5, 2]), (LOGIN, &[1, 0]), (CONNECT, OK)];
 
 /// Opens a connection through a SOCKS proxy that takes these steps, and ends then if it refuses.
 fn open_through_socks(steps: &'static [Step], reason: Option<&'static str>) -> Result<()> {
     let through = |port| NetworkProxy::socks5("127.0.0.1", port).credentials("ok", "right");
     let act = move |server: &RawServer| {
-        let mut peer = server.accept()?;
-        for (expected, answer) in steps {
-            let found = peer.read_bytes(expected.len())?;
-            ensure!(found == *expected, "{found:?} came, not {expected:?}");
-            peer.send(answer)?;
-        }
+        let mut peer = socks_tunnel(server, steps)?;
         if reason.is_some() {
             peer.finish()?;
         }
@@ -185,12 +185,11 @@ fn open_through_socks(steps: &'static [Step], reason: Option<&'static str>) -> R
 /// RFC 1928, RFC 1929; Qt: `QNetworkProxy::Socks5Proxy`.
 #[test]
 fn a_client_connects_through_a_socks_proxy() -> Result<()> {
-    const OK: &[u8] = &[5, 0, 0, 1, 10, 0, 0, 1, 0, 80];
     let table: [&[Step]; 4] = [
         &[(HELLO, &[5, 0]), (CONNECT, OK)],
         &[(HELLO, &[5, 0]), (CONNECT, b"\x05\0\0\x03\x01x\0\x01")],
         &[(HELLO, &[5, 0]), (CONNECT, b"\x05\0\0\x040123456789abcdef\0\x01")],
-        &[(HELLO, &[5, 2]), (LOGIN, &[1, 0]), (CONNECT, OK)],
+        SOCKS_WITH_LOGIN,
     ];
     table.into_iter().try_for_each(|steps| open_through_socks(steps, None))
 }
@@ -247,13 +246,9 @@ fn play_proxy_and_server(server: &RawServer, is_http: bool, tries: &[Option<&str
         let mut peer = None;
         for expected in attempts {
             let mut next = if is_http {
-                let mut c = server.read_request()?;
-                let found = c.header("Proxy-Authorization");
-                ensure!(found == *expected, "{found:?} came, not {expected:?}");
-                c.peer.send(match *expected { Some(RIGHT) => "HTTP/1.1 200 OK\r\n\r\n", _ => "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n" })?;
-                c.peer
+                http_tunnel(server, *expected)?
             } else {
-                socks_tunnel(server)?
+                socks_tunnel(server, SOCKS_WITH_LOGIN)?
             };
             if *expected != Some(RIGHT) {
                 next.finish()?;
@@ -277,14 +272,12 @@ fn play_proxy_and_server(server: &RawServer, is_http: bool, tries: &[Option<&str
     bail!("no login was right")
 }
 
-/// A tunnel of a SOCKS proxy that wants a login.
-fn socks_tunnel(server: &RawServer) -> Result<RawPeer> {
+/// Takes these steps of a SOCKS proxy with a client.
+fn socks_tunnel(server: &RawServer, steps: &[Step]) -> Result<RawPeer> {
     let mut peer = server.accept()?;
-    for (expected, answer) in
-        [(HELLO, &[5, 2][..]), (LOGIN, &[1, 0]), (CONNECT, &[5, 0, 0, 1, 10, 0, 0, 1, 0, 80])]
-    {
+    for (expected, answer) in steps {
         let found = peer.read_bytes(expected.len())?;
-        ensure!(found == expected, "{found:?} came, not {expected:?}");
+        ensure!(found == *expected, "{found:?} came, not {expected:?}");
         peer.send(answer)?;
     }
     Ok(peer)

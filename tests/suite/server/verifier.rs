@@ -20,6 +20,8 @@ use support::{
     tls_peer::{TlsPeer, check_good_tls_client},
 };
 
+use crate::server::capacity::check_the_last_place;
+
 /// A number that a verifier attaches.
 struct Number(u32);
 
@@ -387,34 +389,15 @@ fn it_runs_in_the_thread_that_set_it() -> Result<()> {
     serve(move || check_good_client(port))
 }
 
-/// Qt: SRV-15; who became one too many while it waited is refused after all.
+/// Qt: SRV-15; a client that became one too many while it waited is refused after all.
 #[test]
 fn room_is_counted_when_the_verdict_is_there() -> Result<()> {
     let server = listening_server()?;
     server.set_max_pending_connections(1);
-    let (let_in, door) = channel::unbounded::<()>();
-    server.set_verifier(async move |_server, _handshake| {
-        door.recv().await.map(|()| Verdict::accept())
-    });
     let recorder = Recorder::default();
     recorder.watch_server(&server);
-    let port = server.server_port();
 
-    serve(move || {
-        let mut peers = [RawPeer::connect(port)?, RawPeer::connect(port)?];
-        for peer in &mut peers {
-            peer.send(raw_peer::request())?;
-        }
-        let mut bad = RawPeer::connect(port)?;
-        bad.send("garbage\r\n\r\n")?;
-        bad.read_response()?;
-        let_in.send_blocking(())?;
-        let_in.send_blocking(())?;
-        let mut statuses = [peers[0].read_status()?, peers[1].read_status()?];
-        statuses.sort_unstable();
-        ensure!(statuses == [101, 503], "{statuses:?}");
-        Ok(())
-    })?;
+    check_the_last_place(&server)?;
 
     recorder.wait_for(&["refused 400 1002", "new connection", "refused 503 1006"])
 }

@@ -65,6 +65,14 @@ fn ask(port: u16, request: Vec<u8>) -> Result<(String, Response)> {
 
 /// Sends each request in a connection of its own: each is accepted and its messages are echoed.
 fn check_accepted(requests: Vec<String>) -> Result<()> {
+    check_answered(requests, |peer, _request| peer.expect_upgrade())
+}
+
+/// The same with answers that `read_answer` reads and checks.
+fn check_answered(
+    requests: Vec<String>,
+    read_answer: impl Fn(&mut RawPeer, &str) -> Result<()> + Send + 'static,
+) -> Result<()> {
     let server = echo_server()?;
     let port = server.server_port();
 
@@ -72,7 +80,7 @@ fn check_accepted(requests: Vec<String>) -> Result<()> {
         for request in requests {
             let mut peer = RawPeer::connect(port)?;
             peer.send(&request)?;
-            let outcome = peer.expect_upgrade().and_then(|()| peer.check_echo("hello"));
+            let outcome = read_answer(&mut peer, &request).and_then(|()| peer.check_echo("hello"));
             outcome.with_context(|| request.chars().take(400).collect::<String>())?;
         }
         Ok(())

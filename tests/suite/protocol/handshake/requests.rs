@@ -9,7 +9,7 @@ use support::raw_peer::{
 };
 use support::{echo, echo_server, listening_server, serve, wait_until};
 
-use crate::protocol::handshake::{Refusal, changed, check_accepted, check_refused};
+use crate::protocol::handshake::{Refusal, changed, check_accepted, check_answered, check_refused};
 
 /// Qt: HSR-14, HSR-15 (a `Date`, which is not asked for), HSR-17; RFC 6455 §4.2.2.
 #[test]
@@ -218,24 +218,18 @@ fn other_methods_and_versions_of_http_are_refused() -> Result<()> {
     check_refused(&Refusal { status: 505, close_code: 1002, headers: &[] }, versions)
 }
 
-/// RFC 6455 §4.2.1 item 5 and §4.2.2: 16 bytes are asked for, and the key is used as it was sent.
+/// RFC 6455 §4.2.1 item 5 and §4.2.2: a key has 16 bytes, and is used as it was sent.
 #[test]
 fn any_key_of_16_bytes_is_accepted_and_answered_as_it_was_sent() -> Result<()> {
-    let server = echo_server()?;
-    let port = server.server_port();
+    // The example of RFC 6455 §4.1, whose unused bits are not zero, and others of its kind.
+    let keys = ["AQIDBAUGBwgJCgsMDQ4PEC==", "AAAAAAAAAAAAAAAAAAAAAB==", "////////////////////+/=="];
+    let requests = keys.into_iter().map(|key| changed(KEY, key)).collect::<Result<_>>()?;
 
-    serve(move || {
-        // The example of RFC 6455 §4.1, whose unused bits are not zero, and others of its kind.
-        for key in
-            ["AQIDBAUGBwgJCgsMDQ4PEC==", "AAAAAAAAAAAAAAAAAAAAAB==", "////////////////////+/=="]
-        {
-            let mut peer = RawPeer::connect(port)?;
-            peer.send(changed(KEY, key)?)?;
-            let answer = Response { head: peer.read_head()?, body: String::new() };
-            let accept = derive_accept_key(key.as_bytes());
-            ensure!(answer.has_header("Sec-WebSocket-Accept", &accept), "{key}: {answer:?}");
-            peer.check_echo("hello")?;
-        }
+    check_answered(requests, |peer, request| {
+        let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "));
+        let accept = derive_accept_key(key.context("no key")?.as_bytes());
+        let answer = Response { head: peer.read_head()?, body: String::new() };
+        ensure!(answer.has_header("Sec-WebSocket-Accept", &accept), "{answer:?}");
         Ok(())
     })
 }
@@ -277,25 +271,17 @@ fn raw_utf_8_in_the_target_is_shown_percent_encoded() -> Result<()> {
 /// RFC 9110 §7.8 and §10.1.1: 100 first, then 101; a refusal comes without it.
 #[test]
 fn an_upgrade_with_an_expectation_is_continued_first() -> Result<()> {
-    let server = echo_server()?;
-    let port = server.server_port();
+    let lines = ["Expect: 100-continue", "expect:100-Continue ", "EXPECT: x, 100-continue"];
+    let requests = lines.map(|line| raw_peer::request_with(&format!("{line}\r\n")));
 
-    serve(move || {
-        for expectation in
-            ["Expect: 100-continue", "expect:100-Continue ", "EXPECT: x, 100-continue"]
-        {
-            let mut peer = RawPeer::connect(port)?;
-            peer.send(changed("\r\n\r\n", &format!("\r\n{expectation}\r\n\r\n"))?)?;
-            ensure!(peer.read_head()? == "HTTP/1.1 100 Continue\r\n\r\n", "{expectation}");
-            peer.expect_upgrade()?;
-            peer.check_echo("hello")?;
-        }
-        let mut refused = RawPeer::connect(port)?;
-        refused.send(changed("Upgrade: websocket", "Expect: 100-continue")?)?;
-        let answer = refused.read_response()?;
-        ensure!(answer.head.starts_with("HTTP/1.1 426 "), "{answer:?}");
-        check_good_client(port)
-    })
+    check_answered(requests.to_vec(), |peer, _request| {
+        let head = peer.read_head()?;
+        ensure!(head == "HTTP/1.1 100 Continue\r\n\r\n", "{head}");
+        peer.expect_upgrade()
+    })?;
+
+    let refused = changed("Upgrade: websocket", "Expect: 100-continue")?.into();
+    check_refused(&Refusal { status: 426, close_code: 1002, headers: &[] }, vec![refused])
 }
 
 /// RFC 9110 §15.5.22: what docs/porting.md has the health check of a proxy expect.
