@@ -1,7 +1,7 @@
 //! Sends one message to an echo server over TLS and shows the answer: Qt's `sslechoclient` example.
 //!
 //! Run `cargo run --example sslechoserver`, then `cargo run --example sslechoclient` beside it: it
-//! trusts the certificate that the server has made, `localhost.cert`, and nobody else.
+//! trusts the certificate that the server has made, `localhost.cert`, and no other.
 
 use anyhow::{Context, Result};
 use clap::{Parser, value_parser};

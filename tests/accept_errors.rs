@@ -1,4 +1,4 @@
-//! What a server does when the process has no descriptor left for the next connection.
+//! Errors of `accept`: no descriptor is left for the next connection.
 //!
 //! A binary with one test: the limit is that of the whole process.
 

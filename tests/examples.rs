@@ -18,7 +18,7 @@ fn echoserver_echoes_and_tells_what_happens() -> Result<()> {
     RawPeer::open(port)?.send(masked(TEXT, &[0xFF]))?;
     let _silent = RawPeer::connect(port)?;
     check_good_client(port)?;
-    // When this one is served, the end of the one before has been told.
+    // When this one is served, the end of the one before has been reported.
     check_good_client(port)?;
 
     let lines = server.stop()?;
@@ -84,7 +84,7 @@ fn an_sslechoserver_that_is_interrupted_closes_its_connections() -> Result<()> {
     Ok(std::fs::remove_dir_all(folder)?)
 }
 
-/// Without `--debug` it is silent but for the one line that says where it listens.
+/// Without `--debug` it prints nothing but its address.
 #[test]
 fn echoserver_is_silent_without_debug() -> Result<()> {
     let mut server = Example::start(&["-p0"])?;
@@ -96,7 +96,7 @@ fn echoserver_is_silent_without_debug() -> Result<()> {
     Ok(())
 }
 
-/// A busy port ends it with an error; Qt's example says nothing and runs on.
+/// A busy port ends it with an error; Qt's example reports nothing and runs.
 #[test]
 fn echoserver_tells_when_its_port_is_busy() -> Result<()> {
     let busy = TcpListener::bind(("0.0.0.0", 0))?;
@@ -111,7 +111,7 @@ fn echoserver_tells_when_its_port_is_busy() -> Result<()> {
     Ok(())
 }
 
-/// The port of `porting.cpp`: a struct whose methods are slots, beside clients that misbehave.
+/// The port of `porting.cpp`: a struct with methods as slots, beside clients that misbehave.
 #[test]
 fn porting_echoes_and_counts() -> Result<()> {
     let mut server = Example::run(program("porting").arg("0"))?;
@@ -121,7 +121,7 @@ fn porting_echoes_and_counts() -> Result<()> {
     RawPeer::open(port)?.send(masked(TEXT, &[0xFF]))?;
     let _silent = RawPeer::connect(port)?;
     check_good_client(port)?;
-    // When this one is served, the end of the one before has been told.
+    // When this one is served, the end of the one before has been reported.
     check_good_client(port)?;
 
     let lines = server.stop()?;
@@ -153,7 +153,7 @@ fn echoclient_talks_to_echoserver() -> Result<()> {
     Ok(())
 }
 
-/// Where nobody listens it says so; Qt's example ends without a word. Qt: a port has to be one.
+/// A refused connection and a wrong port are reported; Qt's example ends without a message.
 #[test]
 fn echoclient_tells_what_goes_wrong() -> Result<()> {
     let free = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port().to_string();
@@ -221,7 +221,7 @@ fn worker_works_in_its_own_thread() -> Result<()> {
     Ok(())
 }
 
-/// Qt: the `simplechat` example: everybody hears the others, and not themselves.
+/// Qt: the `simplechat` example: each client receives the texts of the others, not its own.
 #[test]
 fn simplechat_forwards_texts_to_all_others() -> Result<()> {
     let mut chat = Example::run(program("simplechat").args(["--port", "0"]))?;
@@ -229,7 +229,7 @@ fn simplechat_forwards_texts_to_all_others() -> Result<()> {
     let mut alice = RawPeer::open(port)?;
     let mut bob = RawPeer::open(port)?;
     let mut rude = RawPeer::open(port)?;
-    // Who gets an answer of the others is there.
+    // A client that receives a text of another one has been accepted.
     rude.send(masked(TEXT, b"rude: hello"))?;
     alice.expect_texts(&["rude: hello"])?;
     bob.expect_texts(&["rude: hello"])?;
@@ -240,7 +240,7 @@ fn simplechat_forwards_texts_to_all_others() -> Result<()> {
     bob.expect_texts(&["alice: hi"])?;
     bob.send(masked(TEXT, b"bob: you too"))?;
 
-    // The first thing that she hears is not what she said.
+    // The first text that she receives is not her own.
     alice.expect_texts(&["bob: you too"])
 }
 
@@ -262,7 +262,7 @@ fn simplechat_shows_peers_with_their_address_and_port() -> Result<()> {
         chat.stdout.read_line(&mut line)?;
 
         assert_eq!(line, format!("{} connected!\n", peer.local_addr()?));
-        // One that goes would be told of as well.
+        // The end of a client would be printed as well.
         peers.push(peer);
     }
     Ok(())
@@ -329,7 +329,7 @@ impl Example {
         Ok(Self { process, stdout: BufReader::new(stdout) })
     }
 
-    /// Reads the line that says where it listens.
+    /// Reads the line with its port.
     fn port(&mut self) -> Result<u16> {
         self.port_behind(LISTENING)
     }

@@ -1,4 +1,4 @@
-//! What a loop costs that has nothing to do. A process of its own: threads are counted.
+//! The cost of an idle loop. A process of its own: threads are counted.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -58,7 +58,7 @@ fn check_sleep(prepare: impl FnOnce() -> Result<()> + Send + 'static) -> Result<
     server_thread.join().ok().context("the server panicked")?
 }
 
-/// What the other thread needs to know of the loop.
+/// The thread of the loop, for the observing one.
 struct Started {
     /// Its directory below /proc.
     task: PathBuf,
@@ -93,8 +93,8 @@ fn observe(task: &Path) -> Result<Observation> {
     })
 }
 
-/// Waits until the thread is in a system call whose fourth argument, the timeout of `epoll_wait`,
-/// is -1 or more than ten minutes.
+/// Waits until the thread is in a system call with a fourth argument, the timeout of `epoll_wait`,
+/// of -1 or more than ten minutes.
 fn wait_for_sleep(task: &Path) -> Result<Observation> {
     let start = Instant::now();
     loop {

@@ -1,6 +1,6 @@
-//! What is left of servers and connections when they are gone: nothing.
+//! Resources of servers and connections after their end: no descriptor, task or object is left.
 //!
-//! A binary of its own, whose tests run one at a time: descriptors are counted.
+//! A binary of its own, with one test at a time: descriptors are counted.
 
 #![cfg(target_os = "linux")]
 
@@ -68,7 +68,7 @@ fn handshakes_that_failed_leave_no_descriptor() -> Result<()> {
     })
 }
 
-/// Qt: SRV-20: peers that say nothing are cut, and delay nobody until then.
+/// Qt: SRV-20: silent peers are cut at the deadline, and delay no other until then.
 #[test]
 fn five_hundred_silent_peers_disturb_nobody_and_are_gone_after_the_deadline() -> Result<()> {
     alone(|| {
@@ -279,7 +279,7 @@ impl Descriptors {
         run_until(async {
             // A deadline that has passed before it is looked at would open none.
             poll_once(Timer::after(DEADLINE)).await;
-            // Whoever looks after deadlines has begun by then, and what that took is closed again.
+            // The timers have started by then, and what they opened is closed again.
             Timer::after(Duration::from_millis(50)).await;
         })?;
         Ok(Self(count_descriptors()?))

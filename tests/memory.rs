@@ -1,4 +1,4 @@
-//! What peers can make a server allocate. A process of its own: its memory is measured.
+//! Memory that peers can make a server allocate. A process of its own: its memory is measured.
 #![cfg(target_os = "linux")]
 
 use std::env;
@@ -259,7 +259,7 @@ fn bytes_per_newcomer(port: u16, sent: &[u8]) -> Result<usize> {
     })
 }
 
-/// What the kernel says of the memory of this process, used or only reserved.
+/// Returns the memory of this process, used or only reserved, by the kernel's figures.
 fn memory_in_kib(what: &str) -> Result<usize> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix(what));

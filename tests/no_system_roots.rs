@@ -1,7 +1,7 @@
-//! Whom a client trusts where the system names nobody, as in the smallest of containers.
+//! Clients on a system without a trust store, as in the smallest of containers.
 //!
-//! A binary of its own, which starts itself anew: where the system's certificates are is told by
-//! the environment, and they are read once for the whole process.
+//! A binary of its own, which starts itself anew: the environment names the place of the system's
+//! certificates, and they are read once for the whole process.
 
 #![cfg(all(unix, feature = "tls"))]
 
@@ -38,7 +38,7 @@ fn without_certificates_of_the_system_nobody_is_trusted_and_the_log_says_so() ->
     Ok(())
 }
 
-/// Runs the test below in a process whose certificates of the system are there, and returns its log.
+/// Runs the test below in a process with its trust store at `place`, and returns its log.
 fn log_of(variable: &str, place: &Path) -> Result<String> {
     let output = Command::new(current_exe()?)
         .args(["--exact", "--ignored", "--nocapture", "a_client_trusts_only_whom_it_is_told_to"])

@@ -1,4 +1,4 @@
-//! What signals of the operating system do to a program: in processes of their own.
+//! Signals of the operating system that end a program, in processes of their own.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader};
@@ -114,7 +114,7 @@ impl Program {
         Ok(program)
     }
 
-    /// Reads the next line that the program says, between those of the test harness.
+    /// Reads the next line that the program prints, between those of the test harness.
     fn line(&mut self) -> Result<String> {
         loop {
             let mut line = String::new();

@@ -87,7 +87,7 @@ fn compute() {
     }
 }
 
-/// It takes long too, but the loop goes on meanwhile.
+/// It takes long too, but the loop runs meanwhile.
 fn wait_in_a_loop() {
     let nested = Rc::new(NestedLoop::new());
     Timer::single_shot_to(LONG, &nested, |nested| nested.quit());

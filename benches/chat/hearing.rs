@@ -1,4 +1,4 @@
-//! What one client hears: whole messages of all others, those of each speaker in order.
+//! The messages that one client receives: those of all others, whole and in order.
 
 use std::mem;
 
@@ -8,7 +8,7 @@ use crate::exchange::{FIN, TEXT};
 
 /// The messages that one client hears.
 pub(crate) struct Hearing {
-    /// The beginning of a frame whose end has not come yet.
+    /// The beginning of a frame that has not been received to its end.
     partial: Vec<u8>,
     /// How many messages each speaker was heard with.
     counts: Vec<u32>,
@@ -19,7 +19,7 @@ impl Hearing {
         Self { partial: Vec::new(), counts: vec![0; speakers] }
     }
 
-    /// Takes what came, and tells whose messages are whole.
+    /// Takes received bytes, and calls `heard` with the speaker of each message that is whole.
     pub(crate) fn take(&mut self, mut bytes: &[u8], mut heard: impl FnMut(usize)) -> Result<()> {
         if !self.partial.is_empty() {
             let missing = (FRAME - self.partial.len()).min(bytes.len());
@@ -39,7 +39,7 @@ impl Hearing {
         Ok(())
     }
 
-    /// Returns who speaks, if it is what is due.
+    /// Returns the speaker of a frame, if it is the one that is due.
     fn check(&mut self, frame: &[u8]) -> Result<usize> {
         let (header, message) = frame.split_at(2);
         ensure!(header == [FIN | TEXT, LENGTH], "a frame begins with {header:?}");

@@ -1,4 +1,4 @@
-//! How the chat server example stands beside one on `QtWebSockets`: deliveries to 1,000 clients.
+//! The chat server example compared with one on `QtWebSockets`: deliveries to 1,000 clients.
 //!
 //! `benches/compare_chat` builds the other one and runs this. Some clients always have a message
 //! under way: they speak again as soon as all others have heard them. Each server is on core 0, the
@@ -50,7 +50,7 @@ struct Options {
     /// One more server, such as an older build of the example
     #[arg(long, value_name = "NAME=PROGRAM")]
     also: Vec<String>,
-    /// What cargo tells every benchmark
+    /// Cargo passes this to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
 }

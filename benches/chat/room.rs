@@ -1,4 +1,4 @@
-//! The clients of one chat server, some of whom speak.
+//! The clients of one chat server, some of which speak.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ pub(crate) struct Room {
     buffer: Vec<u8>,
 }
 
-/// Who always has a message under way.
+/// A client that always has a message under way.
 #[derive(Clone, Copy, Default)]
 struct Speaker {
     said: u32,
@@ -51,7 +51,7 @@ impl Room {
         Ok(Self { poll, events, clients, speakers, buffer: vec![0; 256 << 10] })
     }
 
-    /// Lets everybody who is to speak do so, and again when all others have heard it, for `length`.
+    /// Lets each speaker send, and again when all others have received it, for `length`.
     pub(crate) fn run(&mut self, server: &Server, length: Duration) -> Result<Window> {
         let server_time = server.cpu_time()?;
         let start = Instant::now();
@@ -85,7 +85,7 @@ impl Room {
         Ok(())
     }
 
-    /// Waits for messages; returns how many came, and adds to `ready` who was heard by all.
+    /// Waits for messages; returns their count. Speakers that all have heard are added to `ready`.
     fn listen(&mut self, ready: &mut Vec<usize>) -> Result<u32> {
         self.poll.poll(&mut self.events, Some(PATIENCE))?;
         ensure!(!self.events.is_empty(), "messages do not arrive");

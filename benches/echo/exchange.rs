@@ -1,4 +1,4 @@
-//! What a client sends in one go, and the check of what it gets back.
+//! The messages that a client sends at once, and the check of their echoes.
 
 use std::iter;
 

@@ -1,4 +1,4 @@
-//! How many clients a server greets: TCP, TLS in full, and the opening handshake, one by one.
+//! The rate of opening handshakes, with TCP and a full TLS handshake, one by one.
 
 use std::time::{Duration, Instant};
 

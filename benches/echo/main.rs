@@ -1,4 +1,4 @@
-//! How the echo server example stands beside other servers, on two cores of one machine.
+//! The echo server example compared with other servers, on two cores of one machine.
 //!
 //! `benches/compare` builds the others and runs this; without them, `cargo bench --bench echo` says
 //! what is missing and measures those that are there. Each server is on core 0, this load generator
@@ -41,17 +41,17 @@ struct Options {
     /// Text messages instead of binary ones
     #[arg(long)]
     text: bool,
-    /// Only the workloads whose name contains this, "handshakes" and "memory" among them
+    /// Only the workloads with this in their name, "handshakes" and "memory" among them
     #[arg(long)]
     workload: Option<String>,
-    /// Leaves out servers whose name contains this
+    /// Leaves out servers with this in their name
     #[arg(long)]
     without: Vec<String>,
     /// One more server, such as an older build: it has to print "listening on ws://HOST:PORT". It
     /// speaks TLS when "wss" is in its name
     #[arg(long, value_name = "NAME=PROGRAM")]
     also: Vec<String>,
-    /// What cargo tells every benchmark
+    /// Cargo passes this to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
 }

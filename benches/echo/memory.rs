@@ -1,4 +1,4 @@
-//! How much memory a connection takes, and how much stays behind.
+//! The memory of a connection, and the memory that stays after its end.
 
 use std::time::Duration;
 

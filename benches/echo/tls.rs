@@ -1,4 +1,4 @@
-//! What the clients need to speak TLS: a certificate made for this run, and connections with it.
+//! TLS of the clients: a certificate made for this run, and connections with it.
 
 use std::fs;
 use std::io::{self, Read, Write};

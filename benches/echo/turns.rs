@@ -1,10 +1,10 @@
-//! Turns of what is compared, one after the other, and the middle of what came out.
+//! Rounds of the candidates, one after the other, and the median of their results.
 
 use anyhow::{Context, Result};
 
 /// Gives each lane its turn in every round; each round another one begins.
 ///
-/// Before the first round there is one that warms up: `turn` is told whether it counts.
+/// A warm-up round precedes the first one: `turn` gets whether its round counts.
 pub(crate) fn take_turns<L>(
     lanes: &mut [L],
     rounds: usize,

@@ -1,4 +1,4 @@
-//! What is measured.
+//! The workloads.
 
 /// What each of some clients does over and over: send, and wait for all the echoes.
 pub(crate) struct Workload {

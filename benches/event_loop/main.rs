@@ -1,4 +1,4 @@
-//! What the event loop costs: timers, posted calls, and round trips between threads.
+//! The cost of the event loop: timers, posted calls, and round trips between threads.
 //!
 //! `cargo bench --bench event_loop` prints the best of several rounds, in nanoseconds. Run
 //! `benches/compare_event_loop` to see it beside Qt's loop, in turns on one core: only the ratios of

@@ -185,7 +185,7 @@ impl Client {
         Ok(())
     }
 
-    /// Lets the connection be closed, and compares how that is told.
+    /// Lets the connection be closed, and compares the close code and reason that are reported.
     fn end(&self, close: impl FnOnce(&WebSocket), code: u16, reason: &str) -> Result<()> {
         let disconnected = SignalSpy::new(&self.socket.disconnected());
         close(&self.socket);

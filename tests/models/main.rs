@@ -65,8 +65,8 @@ fn no_call_behind_another_is_lost() {
     });
 }
 
-/// Whoever polls the descriptor of a loop, and runs it for one turn when there is something to read,
-/// sees every call: those that come during a turn, at its end, and between two of them.
+/// A thread that polls the descriptor of a loop, and runs it for one turn when it is readable, sees
+/// every call: those that come during a turn, at its end, and between two of them.
 #[test]
 fn a_poll_loop_around_it_misses_nothing() {
     model(|| {
@@ -89,7 +89,7 @@ fn a_poll_loop_around_it_misses_nothing() {
     });
 }
 
-/// A thread that has work of its own and looks in now and then is told only once of many calls.
+/// A thread that runs its loop now and then gets one wake-up for many calls.
 #[test]
 fn a_loop_that_is_awake_is_left_alone() {
     model(|| {

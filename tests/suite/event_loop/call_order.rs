@@ -85,7 +85,7 @@ fn what_a_thread_emits_and_posts_arrives_in_that_order() -> Result<()> {
     Ok(())
 }
 
-/// A loop inside a call, and one inside a queued slot, goes on with what is behind it.
+/// A loop inside a call, and one inside a queued slot, continues with the calls behind it.
 #[test]
 fn a_loop_inside_keeps_the_order() -> Result<()> {
     let log = in_thread(|event_loop| {
@@ -115,7 +115,7 @@ fn a_loop_inside_keeps_the_order() -> Result<()> {
 /// Has the loop make a call, in some way.
 type End = fn(fn());
 
-/// Qt: what was queued before the end was asked for, and in the same call, is still delivered.
+/// Qt: calls that were queued before the end was requested, and in the same call, are delivered.
 #[test]
 fn what_is_queued_before_the_end_is_delivered() -> Result<()> {
     let ends: [End; 3] = [

@@ -1,4 +1,4 @@
-//! Calls that are made later: those that outlive their poster, and those that end with an object.
+//! Deferred calls: those that outlive their poster, and those that end with an object.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! Durations without end: no public one overflows the clock.
+//! Durations without end: no public parameter overflows the clock.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use slotwork::{EventLoop, NestedLoop, Timer, WebSocket, WebSocketServer};
 use support::raw_peer::RawPeer;
 use support::{echo_server, in_thread, run_until, serve};
 
-/// `Duration::MAX`, and what the clock can just hold or just not: each is as good as for ever.
+/// `Duration::MAX`, and the longest durations that the clock can hold or just not.
 const ENDLESS: [Duration; 5] = [
     Duration::MAX,
     Duration::from_secs(u64::MAX),

@@ -1,4 +1,4 @@
-//! The event loop inside other executors and loops: sockets, timers, calls and tasks go on there.
+//! The event loop inside other executors and loops: sockets, timers, calls and tasks run there.
 #![cfg(unix)]
 
 use std::cell::Cell;

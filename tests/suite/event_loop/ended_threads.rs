@@ -1,4 +1,4 @@
-//! Objects whose thread has ended: each call that can lead to nothing reports that.
+//! Objects of a thread that has ended: each call that can have no effect reports that.
 
 use std::cell::RefCell;
 use std::net::{TcpListener, TcpStream};
@@ -80,7 +80,7 @@ fn opening_against_the_end_of_the_thread_is_reported() -> Result<()> {
     Ok(())
 }
 
-/// Qt: `listen()`, `handleConnection()`; beyond that `listen_on`, and `shutdown`, whose end is told.
+/// Qt: `listen()`, `handleConnection()`; beyond that `listen_on`, and `shutdown` with its `closed`.
 #[test]
 fn a_server_whose_thread_has_ended_serves_nobody() -> Result<()> {
     let server = in_ended_thread(|| WebSocketServer::new("", SslMode::NonSecure))?;
@@ -101,7 +101,7 @@ fn a_server_whose_thread_has_ended_serves_nobody() -> Result<()> {
     Ok(())
 }
 
-/// Qt: `QThread::quit()` of a thread that has ended does nothing, and says nothing.
+/// Qt: `QThread::quit()` of a thread that has ended does nothing, and reports nothing.
 #[test]
 fn ending_a_thread_that_has_ended_is_no_news() -> Result<()> {
     let warnings = warnings_of(|| {

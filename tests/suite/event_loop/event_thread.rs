@@ -1,4 +1,4 @@
-//! Threads with an event loop: their worker, their end, their panics.
+//! `EventThread`: its worker, its end, its panics.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -82,7 +82,7 @@ fn dropping_it_ends_the_thread() -> Result<()> {
     drop(thread);
 
     ensure!(Arc::strong_count(&held) == 1);
-    // It reaches nobody any more, which is no error.
+    // It has no effect any more, which is not an error.
     handle.post(|| {});
     handle.quit();
     Ok(())
@@ -95,7 +95,7 @@ fn everything_in_a_thread_ends_in_order() -> Result<()> {
     struct Noted(&'static str, mpsc::Sender<&'static str>);
     impl Drop for Noted {
         fn drop(&mut self) {
-            // Whoever ends late finds a loop that does not run.
+            // A thread that ends late has a loop that does not run.
             EventLoop::current().defer_to((), |()| {});
             Timer::single_shot(Duration::from_secs(1), || {});
             let _ = self.1.send(self.0);
@@ -132,8 +132,8 @@ fn everything_in_a_thread_ends_in_order() -> Result<()> {
     Ok(())
 }
 
-/// Promised: sockets are told when the loop that they live on ends, before its timers are gone:
-/// slots of the thread itself and those of others; so are a client that still connects, and streams.
+/// Promised: sockets emit `disconnected` when their loop ends, before its timers are gone, to slots
+/// of the thread itself and of others; so do a client that still connects, and streams.
 #[test]
 fn sockets_are_told_when_their_thread_ends() -> Result<()> {
     let (say, said) = mpsc::channel();
@@ -231,7 +231,7 @@ fn a_client_that_comes_back_does_not_keep_its_thread() -> Result<()> {
     Ok(())
 }
 
-/// The same for a thread that runs its loop itself: slots of other threads hear of it.
+/// The same for a thread that runs its loop itself: slots of other threads are called.
 #[test]
 fn sockets_are_told_when_a_plain_thread_ends() -> Result<()> {
     let (server_thread, ends) = mpsc::channel();

@@ -261,7 +261,7 @@ fn tasks_are_awaited_detached_or_cancelled() -> Result<()> {
     Ok(())
 }
 
-/// smol's own types go on working in tasks of the loop, and wake it from its sleep.
+/// smol's own types work in tasks of the loop, and wake it from its sleep.
 #[test]
 fn timers_and_channels_of_smol_wake_the_loop() -> Result<()> {
     let output = in_thread(|event_loop| {

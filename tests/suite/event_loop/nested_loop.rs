@@ -1,4 +1,4 @@
-//! Slots that run a loop of their own: the rest goes on, and nothing is delivered inside them.
+//! Slots that run a loop of their own: other sockets are served, their own delivers nothing.
 
 use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, TcpStream};
@@ -46,7 +46,7 @@ fn a_socket_is_not_reentered_while_others_are_served() -> Result<()> {
 }
 
 /// An async slot and a verifier that run a loop of their own in the middle of a step, and wait for
-/// what comes in it, go on afterwards: by whichever way into the loop.
+/// input in it, continue afterwards, by each way into a loop.
 #[test]
 fn async_code_that_runs_a_loop_is_woken_by_what_comes_in_it() -> Result<()> {
     type Way = fn(&SignalSpy<i32>);
@@ -201,7 +201,7 @@ fn much_output_leaves_while_the_slot_runs_a_nested_loop() -> Result<()> {
     })
 }
 
-/// Qt: RCV-17: a loop inside a slot hears nothing of the slot's own socket, which debug builds log
+/// Qt: RCV-17: a loop inside a slot gets nothing of the slot's own socket, which debug builds log
 /// once; a queued slot and an async slot may wait for it.
 #[test]
 fn a_loop_that_holds_up_its_own_socket_is_logged() -> Result<()> {
@@ -265,7 +265,7 @@ fn queued_and_async_slots_may_wait_for_their_own_socket() -> Result<()> {
     })
 }
 
-/// An echo server whose slot runs a loop when a text begins with "nest", until another socket
+/// An echo server with a slot that runs a loop when a text begins with "nest", until another socket
 /// receives "leave", which ends the innermost loop. It answers when its loop has ended.
 fn nesting_server() -> Result<(WebSocketServer, Recorder)> {
     let loops = RefCell::new(Vec::new());

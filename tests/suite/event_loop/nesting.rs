@@ -1,4 +1,4 @@
-//! Loops inside slots inside loops: however many clients begin one, the stack is not used up.
+//! The limit of nested loops: the stack is not used up, however many clients begin one.
 
 use std::rc::Rc;
 use std::sync::mpsc;
@@ -127,7 +127,7 @@ fn check_refusals(codes: &channel::Sender<i32>) {
     _ = codes.try_send(-1);
 }
 
-/// A slot whose frames are big reaches the limit earlier.
+/// A slot with big stack frames reaches the limit earlier.
 #[test]
 fn slots_that_need_much_stack_do_not_use_it_up() -> Result<()> {
     fn nest(depth: u32) -> u32 {

@@ -1,4 +1,4 @@
-//! What the user's code holds, and panics when it is dropped: the process lives on, and the loop.
+//! Values that panic when they are dropped: neither the process nor the loop ends.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -85,7 +85,7 @@ fn captures_of_a_task_may_panic() -> Result<()> {
     wait_until(|| ended.load(Ordering::Relaxed) == 5)
 }
 
-/// A panic whose payload panics when it is dropped.
+/// A panic with a payload that panics when it is dropped.
 fn panic_with(bomb: Bomb) -> ! {
     resume_unwind(Box::new(bomb))
 }

@@ -1,4 +1,4 @@
-//! Panics in calls of the event loop: told, and ended with their own call, unless wanted otherwise.
+//! Panics in calls of the event loop: they are reported, and end their own call alone by default.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -13,7 +13,7 @@ use smol::future::yield_now;
 
 use support::in_thread;
 
-/// Each kind of call, and what the loop says of it.
+/// Each kind of call, and the name of it that the loop reports.
 const CALLS: [(&str, fn()); 3] = [
     ("a posted call", || EventLoop::current().handle().post(complain)),
     ("a queued slot", || {
@@ -24,7 +24,7 @@ const CALLS: [(&str, fn()); 3] = [
     ("a task", || EventLoop::current().spawn(async { complain() }).detach()),
 ];
 
-/// Pushpin: a panic during dispatch. It is told with its place and message, and the loop goes on.
+/// Pushpin: a panic during dispatch. It is reported with its place and message; the loop continues.
 #[test]
 fn each_panic_is_told_and_ends_its_own_call_alone() -> Result<()> {
     let mut told = in_thread(|event_loop| {
@@ -71,7 +71,7 @@ fn a_panic_leaves_exec_when_that_is_wanted() -> Result<()> {
     Ok(())
 }
 
-/// The calls behind the one whose panic leaves `exec` are not lost.
+/// The calls behind a panic that leaves `exec` are not lost.
 #[test]
 fn calls_behind_a_panic_that_leaves_exec_are_made() -> Result<()> {
     let outcome = in_thread(|event_loop| {
@@ -95,7 +95,7 @@ fn calls_behind_a_panic_that_leaves_exec_are_made() -> Result<()> {
     Ok(())
 }
 
-/// A panic in a slot of `panicked` itself is logged, and not told for ever.
+/// A panic in a slot of `panicked` itself is logged, and not emitted again.
 #[test]
 fn a_panic_in_the_slot_that_hears_of_panics_ends_there() -> Result<()> {
     let code = in_thread(|event_loop| {
@@ -129,7 +129,7 @@ fn a_slot_that_hears_of_panics_does_not_hear_of_its_own() -> Result<()> {
     Ok(())
 }
 
-/// Whoever awaits a task that panics learns of it in the same way.
+/// A task that awaits one that panics, panics as well.
 #[test]
 fn a_task_that_awaits_a_panicking_one_panics_too() -> Result<()> {
     let told = in_thread(|event_loop| {

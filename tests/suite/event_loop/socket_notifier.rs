@@ -1,4 +1,4 @@
-//! Notifiers of descriptors: when they speak, and what their slots may do to them.
+//! `SocketNotifier`: when it is emitted, and what its slots may do to it.
 #![cfg(unix)]
 
 use std::cell::{Cell, RefCell};
@@ -37,7 +37,8 @@ fn it_speaks_in_each_turn_until_everything_is_read() -> Result<()> {
     Ok(())
 }
 
-/// Qt: `setEnabled()`: nothing is told while it is off, and nothing is lost; `Write` is off at first.
+/// Qt: `setEnabled()`: nothing is emitted while it is off, and nothing is lost; `Write` is off at
+/// first.
 #[test]
 fn it_speaks_only_of_what_is_enabled() -> Result<()> {
     let (mut peer, stream) = UnixStream::pair()?;
@@ -64,7 +65,7 @@ fn it_speaks_only_of_what_is_enabled() -> Result<()> {
     Ok(())
 }
 
-/// Room to write is told when the kernel's buffer was full, once the peer has read.
+/// Room to write is emitted when the kernel's buffer was full, once the peer has read.
 #[test]
 fn it_tells_of_room_to_write() -> Result<()> {
     let (mut peer, stream) = UnixStream::pair()?;
@@ -142,7 +143,7 @@ fn the_end_can_be_read() -> Result<()> {
     Ok(())
 }
 
-/// Promised: a panic in a slot ends nothing but itself; the notifier goes on.
+/// Promised: a panic in a slot ends that call alone; the notifier continues.
 #[test]
 fn it_goes_on_after_a_panic_in_its_slot() -> Result<()> {
     let (mut peer, stream) = UnixStream::pair()?;
@@ -175,7 +176,7 @@ fn what_cannot_be_watched_is_refused() -> Result<()> {
 }
 
 /// Qt: a notifier of type `Read` and one of type `Write` on one descriptor, in each order of their
-/// ends: each is told of its own, and what is left of them goes on.
+/// ends: each reports its own kind, and the one that is left continues.
 #[test]
 fn two_notifiers_share_a_descriptor() -> Result<()> {
     for reader_ends_first in [true, false] {
@@ -213,8 +214,8 @@ fn two_notifiers_share_a_descriptor() -> Result<()> {
     Ok(())
 }
 
-/// Two notifiers of one kind on a descriptor are both told, as by Qt's dispatcher on `GLib`; one that is
-/// disabled, dropped or in a loop of its own is no obstacle for the other.
+/// Two notifiers of one kind on a descriptor are both emitted, as by Qt's dispatcher on `GLib`; one
+/// that is disabled, dropped or in a loop of its own does not stop the other.
 #[test]
 fn two_notifiers_of_one_kind_are_both_told() -> Result<()> {
     let (mut peer, stream) = UnixStream::pair()?;
@@ -247,7 +248,7 @@ fn two_notifiers_of_one_kind_are_both_told() -> Result<()> {
     Ok(())
 }
 
-/// What a slot has read in a loop of its own is not told again when it returns.
+/// Input that a slot has read in a loop of its own is not reported again when it returns.
 #[test]
 fn it_does_not_speak_of_what_was_read_in_a_loop_inside_its_slot() -> Result<()> {
     let (mut peer, stream) = UnixStream::pair()?;

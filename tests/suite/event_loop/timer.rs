@@ -1,4 +1,4 @@
-//! Timers: when they expire, and what their slots may do to them.
+//! `Timer`: when it expires, and what its slots may do to it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -128,7 +128,7 @@ fn a_slot_may_do_anything_to_its_timer() -> Result<()> {
     Ok(())
 }
 
-/// Qt: a timer whose slot runs an event loop is not delivered inside that slot; others are.
+/// Qt: a timer with a slot that runs an event loop does not expire inside that slot; others do.
 #[test]
 fn a_timer_does_not_expire_inside_its_own_slot() -> Result<()> {
     let timer = Timer::new();
@@ -183,7 +183,7 @@ fn timers_that_are_due_together_expire_in_order() -> Result<()> {
     Ok(())
 }
 
-/// Promised: a panic in a slot ends nothing but itself; the timer goes on.
+/// Promised: a panic in a slot ends that call alone; the timer continues.
 #[test]
 fn a_timer_goes_on_after_a_panic_in_its_slot() -> Result<()> {
     let timer = Timer::new();
@@ -251,7 +251,7 @@ fn single_shots_of_zero_keep_their_place_among_queued_calls() -> Result<()> {
     Ok(())
 }
 
-/// A timer that is far away wakes nobody, and many of them disturb no other.
+/// A timer far in the future wakes no loop, and many of them delay no other.
 #[test]
 fn many_timers_disturb_nobody() -> Result<()> {
     let far: Vec<_> = (0..10_000)

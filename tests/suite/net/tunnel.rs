@@ -158,7 +158,7 @@ fn http_tunnel(server: &RawServer, expected: Option<&str>) -> Result<RawPeer> {
     Ok(client.peer)
 }
 
-/// What a client says to a SOCKS proxy, and the answer.
+/// Bytes of a client to a SOCKS proxy, and the answer.
 type Step = (&'static [u8], &'static [u8]);
 
 const HELLO: &[u8] = &[5, 2, 0, 2];
@@ -237,8 +237,8 @@ fn a_client_is_asked_for_a_socks_proxy() -> Result<()> {
     Ok(())
 }
 
-/// Takes the tunnels of one `open`: a server behind the proxy wants a login as well. The first tunnel
-/// begins without credentials, the following ones with those that the proxy has accepted.
+/// Takes the tunnels of one `open`: a server behind the proxy requires authentication as well. The
+/// first tunnel begins without credentials, the others with those that the proxy has accepted.
 fn play_proxy_and_server(server: &RawServer, is_http: bool, tries: &[Option<&str>]) -> Result<()> {
     let mut known = None;
     for authorization in [None, Some(WRONG), Some(RIGHT)] {
@@ -283,8 +283,8 @@ fn socks_tunnel(server: &RawServer, steps: &[Step]) -> Result<RawPeer> {
     Ok(peer)
 }
 
-/// Qt: CLI-24, `proxyAuthenticationRequired`: a proxy is logged in at once for each `open`, though a
-/// server behind it needs several tunnels, because it asks who asks.
+/// Qt: CLI-24, `proxyAuthenticationRequired`: a proxy's credentials are requested once for each
+/// `open`, though a server behind it needs several tunnels for its own authentication.
 #[test]
 fn what_a_proxy_accepted_is_kept_for_the_next_tunnels() -> Result<()> {
     for (is_http, known, answers, tries) in [

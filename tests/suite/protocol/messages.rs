@@ -1,4 +1,4 @@
-//! Messages that come in, whole, in pieces and many at once, with pings and pongs among them.
+//! Incoming messages: whole, fragmented and many at once, with pings and pongs among them.
 
 use anyhow::{Result, ensure};
 
@@ -203,7 +203,7 @@ fn pings_of_all_lengths_are_answered() -> Result<()> {
     })
 }
 
-/// Qt: SND-11; RFC 6455 §5.5.3: `pong` tells that a ping was sent before, and what it carried.
+/// Qt: SND-11; RFC 6455 §5.5.3: `pong` reports the elapsed time since its ping, and its payload.
 #[test]
 fn the_answer_to_a_ping_is_emitted() -> Result<()> {
     let (server, recorder) = recorded_server(|socket, text| _ = socket.ping(text))?;
@@ -241,7 +241,7 @@ fn a_long_ping_is_cut() -> Result<()> {
     })
 }
 
-/// Qt: RCV-22; RFC 6455 §5.5.3: a pong that nobody asked for is no error, and is not answered.
+/// Qt: RCV-22; RFC 6455 §5.5.3: an unsolicited pong is not an error, and is not answered.
 #[test]
 fn an_unsolicited_pong_is_emitted_and_not_answered() -> Result<()> {
     let (server, recorder) = recorded_server(|socket, text| _ = socket.send_text_message(text))?;

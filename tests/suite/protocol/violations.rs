@@ -1,4 +1,4 @@
-//! Peers that break the rules: they get the right close code, and the others are served on.
+//! Protocol violations: the peer gets the right close code, and the others are served.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -40,7 +40,7 @@ fn a_broken_frame_is_answered_with_1002() -> Result<()> {
     check_refused(table, 1002)
 }
 
-/// Qt: RCV-19: the close frame says in words what was wrong; the words are ours.
+/// Qt: RCV-19: the close frame has the violation as its reason, in our words.
 #[test]
 fn a_violation_is_told_to_the_peer_in_words() -> Result<()> {
     let table = [
@@ -77,7 +77,7 @@ fn a_violation_is_told_to_the_peer_in_words() -> Result<()> {
     })
 }
 
-/// Qt: RCV-11; RFC 6455 §5.5.1, §7.4: codes that nobody may send, and half a code.
+/// Qt: RCV-11; RFC 6455 §5.5.1, §7.4: codes that must not be sent, and half a code.
 #[test]
 fn a_close_frame_with_a_bad_code_is_answered_with_1002() -> Result<()> {
     let codes = [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535];
@@ -166,7 +166,7 @@ fn a_message_of_too_many_fragments_is_answered_with_1008() -> Result<()> {
     check_refused(vec![("131073 fragments", fragments)], 1008)
 }
 
-/// Qt: RCV-20: a violation is no error: the close code tells, and the signals of a closing come.
+/// Qt: RCV-20: a violation is not an error: it has a close code, and the signals of a closing.
 #[test]
 fn a_violation_is_told_by_the_close_code() -> Result<()> {
     let (server, recorder) = recorded_server(|_socket, _text| {})?;

@@ -89,7 +89,7 @@ fn closed_is_emitted_once_for_each_time_it_listened() -> Result<()> {
     recorder.check(&["closed", "closed"])
 }
 
-/// Qt: `listen()` accepts for as long as it takes; the kernel tells of each connection once.
+/// Qt: `listen()` accepts until the queue is empty; the kernel reports each connection once.
 #[test]
 fn clients_that_come_one_after_another_are_all_accepted() -> Result<()> {
     let server = echo_server()?;
@@ -102,7 +102,7 @@ fn clients_that_come_one_after_another_are_all_accepted() -> Result<()> {
     recorder.check(&["new connection"; 5])
 }
 
-/// Qt: SRV-33; a burst finds room in the backlog although nobody accepts yet.
+/// Qt: SRV-33; a burst finds room in the backlog before the loop accepts.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_burst_of_clients_is_served() -> Result<()> {

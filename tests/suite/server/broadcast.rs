@@ -8,7 +8,7 @@ use support::raw_peer::{RawPeer, TEXT, masked, masked_texts};
 use support::recorder::Recorder;
 use support::{listening_server, recorded_server, serve, wait_until};
 
-/// A server whose clients' texts go to all clients but their sender, as Qt's simplechat does it.
+/// A server that sends each text to all clients but its sender, as Qt's simplechat does.
 fn chat_server() -> Result<WebSocketServer> {
     let server = listening_server()?;
     server.new_connection().connect(|server, ()| {
@@ -50,7 +50,7 @@ fn a_socket_is_a_client_from_when_it_is_taken_until_it_disconnects() -> Result<(
     counts.check(&["1 there", "0 left, false"])
 }
 
-/// A pending socket is nobody's client yet, and one that was never taken never was.
+/// A pending socket is not in the list of clients until it is taken.
 #[test]
 fn a_pending_socket_is_no_client() -> Result<()> {
     let server = listening_server()?;
@@ -76,7 +76,7 @@ fn a_prepared_message_reaches_those_it_is_sent_to() -> Result<()> {
 
     serve(move || {
         let mut peers = (0..3).map(|_| RawPeer::open(port)).collect::<Result<Vec<_>>>()?;
-        // Everybody is a client once an answer has come.
+        // A peer that has its answer is a client.
         for text in ["small", "", "é", &"big ".repeat(50_000)] {
             for sender in 0..peers.len() {
                 peers[sender].send(masked_texts(&[text]))?;
@@ -129,7 +129,7 @@ fn broadcasts_keep_their_place_in_the_output() -> Result<()> {
     Ok(())
 }
 
-/// Nobody gets a broadcast after its end, and counts are of those who do.
+/// A broadcast does not reach closed sockets, and its count is that of the open ones.
 #[test]
 fn a_broadcast_reaches_open_sockets_only() -> Result<()> {
     let (server, recorder) = recorded_server(|_socket, _text| {})?;

@@ -1,4 +1,4 @@
-//! How many connections and handshakes a server has at a time, and what it holds for them.
+//! Limits of connections and handshakes, and the memory budget of a loop.
 
 use std::sync::mpsc;
 
@@ -189,7 +189,7 @@ fn check_first(recorder: &Recorder, expected: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// A server on a loop with this budget, and sockets whose peers read nothing.
+/// A server on a loop with this budget, and sockets of peers that read nothing.
 fn slow_sockets(
     budget: usize,
     count: usize,
@@ -216,7 +216,7 @@ fn ended(sockets: &[WebSocket]) -> usize {
     sockets.iter().filter(is_ended).count()
 }
 
-/// Whether a new client is served by a server whose other clients read nothing.
+/// Checks that a new client is served while the other clients of a server read nothing.
 fn check_served(server: &WebSocketServer) -> Result<()> {
     server.new_connection().connect(|server, ()| {
         while let Some(socket) = server.next_pending_connection() {

@@ -228,7 +228,7 @@ fn a_socket_that_listens_already_is_adopted() -> Result<()> {
     serve(move || check_good_client(port))
 }
 
-/// Qt: SRV-12; the address is told as `listen` tells it.
+/// Qt: SRV-12; the address is reported as by `listen`.
 #[test]
 fn the_address_of_an_adopted_socket_has_its_name() -> Result<()> {
     for (bound, address, host) in [

@@ -79,7 +79,7 @@ fn keepalive_ends_a_connection_whose_peer_is_gone() -> Result<()> {
     });
     let port = server.server_port();
 
-    // It reads nothing and says nothing, like a peer whose machine is gone.
+    // It reads nothing and sends nothing, like a peer on a machine that has failed.
     let peer = serve(move || RawPeer::open(port))?;
     recorder.wait_for_disconnected(1)?;
 
@@ -94,7 +94,7 @@ fn keepalive_ends_a_connection_whose_peer_is_gone() -> Result<()> {
     Ok(())
 }
 
-/// A pending socket reads nothing, so that its silence says nothing.
+/// A pending socket reads nothing, so that it cannot be idle.
 #[test]
 fn keepalive_leaves_pending_sockets_alone() -> Result<()> {
     let server = listening_server()?;

@@ -1,4 +1,4 @@
-//! Where a server listens, where it cannot, and what it says of it.
+//! Listening: addresses and ports, their errors, and the URL of a server.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
@@ -110,7 +110,7 @@ fn a_second_listen_is_an_error_and_the_first_goes_on() -> Result<()> {
     recorder.check(&["already listening 1006", "already listening 1006", "new connection"])
 }
 
-/// Qt: SRV-35, where a server without a certificate listens and serves nobody.
+/// Qt: SRV-35, where a server without a certificate listens and serves no client.
 #[test]
 fn a_secure_server_needs_a_certificate_to_listen() -> Result<()> {
     let server = WebSocketServer::new("", SslMode::Secure);
@@ -171,7 +171,7 @@ fn any_address_is_reached_by_ipv4_and_ipv6() -> Result<()> {
     Ok(())
 }
 
-/// Qt: `QHostAddress::AnyIPv6` is no dual stack.
+/// Qt: `QHostAddress::AnyIPv6` is not a dual stack.
 #[test]
 fn any_ipv6_address_is_not_reached_by_ipv4() -> Result<()> {
     if !has_ipv6() {
@@ -223,7 +223,7 @@ fn a_server_can_listen_on_its_port_again_at_once() -> Result<()> {
     Ok(())
 }
 
-/// A port where nobody will ever accept would let clients wait for ever.
+/// Clients would wait for ever on a port where connections are never accepted.
 #[test]
 fn a_server_whose_thread_has_ended_keeps_no_port() -> Result<()> {
     let create = || WebSocketServer::new("", SslMode::NonSecure);

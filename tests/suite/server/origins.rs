@@ -1,4 +1,4 @@
-//! Origins: which web pages may connect, and who decides (RFC 6455 §10.2).
+//! Origins: which web pages may connect, by policy and by slot (RFC 6455 §10.2).
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -43,7 +43,7 @@ fn a_slot_decides_which_origins_may_connect() -> Result<()> {
     recorder.wait_for(&[evil, refused, good, new, "\"\" true", new])
 }
 
-/// Qt: SRV-28 (the order), SRV-15 (none for whom there is no room), SRV-11.
+/// Qt: SRV-28 (the order), SRV-15 (not emitted where there is no room), SRV-11.
 #[test]
 fn it_is_asked_before_the_answer_and_only_for_those_who_could_be_admitted() -> Result<()> {
     let server = echo_server()?;
@@ -88,7 +88,7 @@ fn an_origin_is_kept_and_allowed_at_first() {
     }
 }
 
-/// Qt: `QWebSocketCorsAuthenticator`, whose `allowed()` is true at first; the last slot counts.
+/// Qt: `QWebSocketCorsAuthenticator`: `allowed()` is true at first; the last slot counts.
 #[test]
 fn the_last_slot_has_the_last_word() -> Result<()> {
     let cors = CorsAuthenticator::new("https://a.example");
@@ -104,7 +104,7 @@ fn the_last_slot_has_the_last_word() -> Result<()> {
     serve(move || check_good_client(port))
 }
 
-/// A slot that is queued, or lives in another thread, is too late; it hears of that.
+/// A slot that is queued, or lives in another thread, is too late; its refusal is logged.
 #[test]
 fn a_refusal_that_comes_too_late_is_logged() -> Result<()> {
     let server = echo_server()?;
@@ -118,7 +118,7 @@ fn a_refusal_that_comes_too_late_is_logged() -> Result<()> {
     Ok(())
 }
 
-/// A decision that a panic prevented is none: nobody is admitted by it.
+/// A panic in the slot that decides refuses the client.
 #[test]
 fn a_slot_that_panics_admits_nobody() -> Result<()> {
     let server = echo_server()?;
@@ -140,7 +140,7 @@ fn a_slot_that_panics_admits_nobody() -> Result<()> {
     recorder.wait_for(&["refused 500 1011", "new connection"])
 }
 
-/// The program closes or drops the server in a slot: nobody is served by it any more.
+/// The program closes or drops the server in a slot: it serves no client any more.
 #[test]
 fn a_slot_may_close_or_drop_the_server() -> Result<()> {
     for drops in [false, true] {
@@ -162,7 +162,7 @@ fn a_slot_may_close_or_drop_the_server() -> Result<()> {
         serve(move || {
             let mut peer = RawPeer::connect(port)?;
             peer.send(request_with("Origin: https://a.example\r\n"))?;
-            // What it is told first is as good as nothing.
+            // An answer, if it gets one, does not matter.
             peer.read_to_end()?;
             ensure!(RawPeer::connect(port).is_err(), "the server listens");
             Ok(())
@@ -174,7 +174,7 @@ fn a_slot_may_close_or_drop_the_server() -> Result<()> {
     Ok(())
 }
 
-/// RFC 6455 §10.2: who connects is decided by where the page is from; others are not asked.
+/// RFC 6455 §10.2: the origin of a page decides; clients without one are not checked.
 #[test]
 fn policies_admit_their_pages_and_clients_that_are_no_browsers() -> Result<()> {
     let own = |port: u16| format!("http://127.0.0.1:{port}");
@@ -216,7 +216,7 @@ fn policies_admit_their_pages_and_clients_that_are_no_browsers() -> Result<()> {
                 for origin in origins {
                     let own = own(port);
                     let origin = if origin == "own" { &own } else { origin };
-                    // An empty header is no origin.
+                    // An empty header is not an origin.
                     let expected = if origin.is_empty() { 101 } else { status };
                     let found = status_for(port, Some(origin))?;
                     ensure!(found == expected, "{origin:?} got {found}");
@@ -258,7 +258,7 @@ fn policies_admit_pages_of_the_web_alone_unless_others_are_named() -> Result<()>
     Ok(())
 }
 
-/// RFC 6454 §5: a server that speaks TLS itself has no pages that came without it.
+/// RFC 6454 §5: the same origin of a server with TLS is an `https` one.
 #[cfg(feature = "tls")]
 #[test]
 fn the_same_origin_of_a_server_with_tls_is_one_with_tls() -> Result<()> {
@@ -284,7 +284,7 @@ fn the_same_origin_of_a_server_with_tls_is_one_with_tls() -> Result<()> {
     Ok(())
 }
 
-/// A list that could never match is refused, instead of refusing everybody later.
+/// A list that could never match is refused, instead of refusing each client later.
 #[test]
 fn a_list_holds_nothing_but_origins() -> Result<()> {
     let server = WebSocketServer::new("", SslMode::NonSecure);
@@ -300,7 +300,7 @@ fn a_list_holds_nothing_but_origins() -> Result<()> {
     Ok(())
 }
 
-/// A slot sees what the policy says, and may decide otherwise.
+/// A slot sees the decision of the policy, and may change it.
 #[test]
 fn a_slot_overrules_the_policy() -> Result<()> {
     let server = echo_server()?;
@@ -322,7 +322,7 @@ fn a_slot_overrules_the_policy() -> Result<()> {
     recorder.check(&["null false", "https://a.example false"])
 }
 
-/// Whoever lets all pages in without having decided it is told once; a decision silences it.
+/// A server that admits all pages for lack of a policy logs that once; a policy silences it.
 #[test]
 fn the_first_browser_is_logged_when_nobody_decides() -> Result<()> {
     let with_slot = |server: &WebSocketServer| {

@@ -59,7 +59,7 @@ fn shutdown_does_not_wait_for_ever() -> Result<()> {
     })
 }
 
-/// Sockets that nobody has taken are told as well, and waited for.
+/// Pending sockets are closed as well, and waited for.
 #[test]
 fn shutdown_closes_pending_sockets() -> Result<()> {
     let server = listening_server()?;

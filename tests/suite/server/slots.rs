@@ -166,7 +166,7 @@ fn a_slot_that_panics_does_not_end_the_server() -> Result<()> {
     recorder.wait_for(&[good, "refused 400 1002", good, "closed", good])
 }
 
-/// A socket whose `new_connection` slot panicked before it took it waits for the next one.
+/// A socket that was not taken, because the slot of `new_connection` panicked, waits for the next.
 #[test]
 fn a_socket_that_a_panic_left_behind_can_still_be_taken() -> Result<()> {
     let server = listening_server()?;

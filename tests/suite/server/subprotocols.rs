@@ -1,4 +1,4 @@
-//! Subprotocols: what client and server agree on (RFC 6455 §1.9).
+//! Subprotocols: offers, and the one that is agreed on (RFC 6455 §1.9).
 
 use anyhow::{Context, Result, ensure};
 use slotwork::{ClientRequest, Error, SslMode, WebSocket, WebSocketServer};
@@ -69,7 +69,7 @@ fn the_servers_list_reads_back_and_holds_nothing_but_tokens() -> Result<()> {
     Ok(())
 }
 
-/// Malformed lists are refused as before, and disturb nobody.
+/// Malformed lists are refused, and disturb no other client.
 #[test]
 fn a_malformed_offer_is_refused() -> Result<()> {
     let server = echo_server()?;

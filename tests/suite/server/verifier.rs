@@ -210,7 +210,7 @@ fn whatever_goes_wrong_in_it_admits_nobody() -> Result<()> {
     recorder.wait_for(&expected)
 }
 
-/// Closing or dropping the server ends those who wait; SRV-30.
+/// Closing or dropping the server ends the clients that wait; SRV-30.
 #[test]
 fn closing_the_server_ends_those_who_wait() -> Result<()> {
     let server = echo_server()?;
@@ -288,7 +288,7 @@ fn the_end_of_a_client_with_tls_ends_it() -> Result<()> {
     Ok(())
 }
 
-/// Lets a peer come, and go when the verifier has been asked; there is no time limit.
+/// Lets a peer connect, and end when the verifier runs; there is no time limit.
 fn check_that_it_ends<T: Send + 'static, G: FnOnce() -> Result<T>>(
     server: &WebSocketServer,
     come: impl FnOnce() -> Result<G> + Send + 'static,
@@ -340,7 +340,7 @@ fn it_may_close_the_server() -> Result<()> {
     recorder.wait_for(&["closed"])
 }
 
-/// The last one that was set decides; without one everybody is admitted.
+/// The verifier that was set last decides; without one each client is admitted.
 #[test]
 fn it_can_be_replaced_and_removed() -> Result<()> {
     let server = echo_server()?;
@@ -356,7 +356,7 @@ fn it_can_be_replaced_and_removed() -> Result<()> {
     serve(move || check_good_client(port))
 }
 
-/// As a slot: it lives in the thread that set it. When that thread is gone, nobody is admitted.
+/// Like a slot, a verifier lives in the thread that set it. After its end no client is admitted.
 #[test]
 fn it_runs_in_the_thread_that_set_it() -> Result<()> {
     let server = echo_server()?;

@@ -147,7 +147,7 @@ fn the_peer_closes_without_a_code() -> Result<()> {
     recorder.check_life(&["about to close", "Closing", "Unconnected", "disconnected Some(1005) "])
 }
 
-/// RFC 6455 §7.1.2: both sides close before they see the other's frame; nobody answers twice.
+/// RFC 6455 §7.1.2: both sides close before they see the other's frame; neither answers twice.
 #[test]
 fn both_sides_close_at_once() -> Result<()> {
     let (server, recorder) = recorded_server(|socket, _text| {
@@ -324,7 +324,7 @@ fn a_socket_may_be_closed_before_anything_else() -> Result<()> {
     Ok(())
 }
 
-/// RFC 6455 §7.1.1: a peer that never answers our close frame is given up after 5 s.
+/// RFC 6455 §7.1.1: a peer that never answers our close frame is closed (1006) after a timeout.
 #[test]
 fn a_close_frame_that_is_not_answered_is_given_up() -> Result<()> {
     let (server, recorder) = recorded_server(|socket, text| match text {

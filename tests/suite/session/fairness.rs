@@ -1,4 +1,4 @@
-//! One busy peer, and everybody else.
+//! Fairness: one busy peer beside others.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use support::raw_peer::{BINARY, PING, PONG, RawPeer, TEXT, masked};
 use support::recorder::Recorder;
 use support::{DEADLINE, echo, listening_server, recorded_server, serve, wait_until};
 
-/// Qt: SRV-22: messages that come in one read are told one by one, in order, and so are the echoes.
+/// Qt: SRV-22: messages of one read are emitted one by one, in order, and so are the echoes.
 #[test]
 fn messages_of_one_read_come_one_by_one() -> Result<()> {
     let server = listening_server()?;

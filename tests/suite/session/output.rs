@@ -1,4 +1,4 @@
-//! What becomes of messages that are sent: statuses, byte counts, flush.
+//! Messages that are sent: their status, byte counts, flush.
 
 use std::cell::Cell;
 use std::rc::Rc;

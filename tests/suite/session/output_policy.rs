@@ -1,4 +1,4 @@
-//! Peers that read slowly, or not at all: what they miss, and that the others do not notice.
+//! The output policy: messages for peers that read slowly, or not at all, beside others.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -19,7 +19,7 @@ const MIB: usize = 1024 * 1024;
 /// Sends [`MESSAGES`] to a peer that reads all and one that reads nothing until then, with a limit
 /// of 200 KiB; returns the numbers that the slow one got, and its socket.
 ///
-/// MSG-09: a broadcast with one slow reader does what the program wants.
+/// MSG-09: a broadcast with one slow reader follows the output policy.
 fn broadcast(policy: OutputPolicy) -> Result<(Vec<usize>, WebSocket)> {
     let server = listening_server()?;
     server.set_output_policy(policy);
@@ -78,7 +78,7 @@ fn read_numbers(mut peer: RawPeer) -> Result<Vec<usize>> {
     Ok(numbers)
 }
 
-/// The default: who does not read is ended, and has what was written until then.
+/// The default: a peer that does not read is closed, after what was written until then.
 #[test]
 fn a_slow_reader_is_closed() -> Result<()> {
     let (numbers, socket) = broadcast(OutputPolicy::Close)?;

@@ -144,7 +144,7 @@ fn a_stream_goes_to_another_thread() -> Result<()> {
     reader.join().map_err(|_| anyhow!("the reader panicked"))?
 }
 
-/// Issue: back-pressure: who does not read holds the peer back, in little memory; nothing is lost.
+/// Back-pressure: a stream that is not read holds the peer back, in little memory; nothing is lost.
 #[test]
 fn a_stream_that_nobody_reads_holds_its_peer_back() -> Result<()> {
     let (socket, peer) = connection()?;
@@ -202,7 +202,7 @@ fn a_paused_socket_stays_paused_when_its_stream_is_read() -> Result<()> {
     Ok(())
 }
 
-/// Dropping a stream that holds the peer back lets the socket go on, for its slots.
+/// Dropping a stream that holds the peer back lets the socket continue, for its slots.
 #[test]
 fn a_dropped_stream_holds_nobody_back() -> Result<()> {
     let (socket, mut peer) = connection()?;
@@ -300,7 +300,7 @@ fn a_sink_waits_for_a_peer_that_reads_slowly() -> Result<()> {
     Ok(())
 }
 
-/// A sink that waits hears of the end.
+/// A sink that waits ends with its socket.
 #[test]
 fn a_sink_that_waits_ends_with_its_socket() -> Result<()> {
     let (socket, peer) = connection()?;

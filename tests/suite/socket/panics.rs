@@ -1,4 +1,4 @@
-//! Slots that panic: their own connection ends, and nothing else does.
+//! Panics in slots: they end their own connection alone.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -140,7 +140,7 @@ fn a_panic_in_any_slot_leaks_nothing() -> Result<()> {
     Ok(())
 }
 
-/// A server that remembers its sockets weakly, and connects what is asked for.
+/// A server that keeps weak references to its sockets, and connects the slots under test.
 fn watched_server(connect: Connect) -> Result<(WebSocketServer, Rc<RefCell<Vec<WeakWebSocket>>>)> {
     let server = listening_server()?;
     let sockets = Rc::<RefCell<Vec<WeakWebSocket>>>::default();

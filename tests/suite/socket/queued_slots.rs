@@ -87,7 +87,7 @@ fn a_task_dropped_at_the_end_of_its_thread_may_ask_for_the_loop() -> Result<()> 
     dropped.try_recv().context("the task was not dropped")
 }
 
-/// A server whose thread has ended serves nobody, and so does not keep its port.
+/// A server of a thread that has ended serves no client, and does not keep its port.
 #[test]
 fn a_server_frees_its_port_when_its_thread_ends() -> Result<()> {
     let thread = thread::spawn(|| {
@@ -147,7 +147,7 @@ impl Worker {
         Ok(Self { thread, heard, is_over, event_loop })
     }
 
-    /// Waits for the end of the socket, and returns what its slots heard.
+    /// Waits for the end of the socket, and returns the calls of its slots.
     fn finish(self) -> Result<Vec<String>> {
         run_until(self.is_over.recv())?.context("no `disconnected`")?;
         self.event_loop.quit();

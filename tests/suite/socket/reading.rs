@@ -1,4 +1,4 @@
-//! Sockets that stop reading for a while.
+//! Paused reading.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use slotwork::{EventLoop, WebSocket};
 use support::raw_peer::{RawPeer, TEXT, check_good_client, masked, masked_texts};
 use support::{echo_server, recorded_server, serve};
 
-/// No message follows the one whose slot pauses, although they came together; none is lost.
+/// No message follows the one with the slot that pauses, although they came together; none is lost.
 #[test]
 fn a_paused_socket_delivers_nothing_until_it_is_resumed() -> Result<()> {
     let (server, recorder) = recorded_server(|socket, text| {
@@ -38,7 +38,7 @@ fn a_paused_socket_delivers_nothing_until_it_is_resumed() -> Result<()> {
     recorder.check_start(&["text one", "text pause", "text two", "text three", "text four"])
 }
 
-/// TCP holds back a peer whose messages are not read; memory does not grow, and others go on.
+/// Back-pressure: TCP holds the peer of a paused socket back; memory does not grow.
 #[test]
 fn a_paused_socket_holds_its_peer_back() -> Result<()> {
     let server = echo_server()?;

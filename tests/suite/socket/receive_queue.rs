@@ -1,4 +1,4 @@
-//! Messages on their way to slots that are not called at once: how many, and that none is lost.
+//! The receive queue: back-pressure of queued and async slots, and of slots of other threads.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use support::{listening_server, run_until, serve, wait_until};
 
 const MESSAGES: usize = 2000;
 
-/// A server whose first socket is given to `connect`, and counts what it has delivered.
+/// A server that gives its first socket to `connect`, and the count of delivered messages.
 fn counting_server(
     connect: impl Fn(&WebSocket) + 'static,
 ) -> Result<(WebSocketServer, Arc<AtomicUsize>)> {
@@ -37,7 +37,7 @@ fn counting_server(
     Ok((server, delivered))
 }
 
-/// A peer whose socket was taken.
+/// A peer with its socket taken from the server.
 fn connected_peer(server: &WebSocketServer) -> Result<RawPeer> {
     let port = server.server_port();
     let peer = serve(move || RawPeer::open(port))?;
@@ -204,7 +204,7 @@ fn an_async_slot_awaits_the_next_message_of_its_own_socket() -> Result<()> {
     })
 }
 
-/// What a receiving thread that has ended did not take holds back nobody.
+/// Messages that a receiving thread did not take before its end hold no socket back.
 #[test]
 fn the_end_of_a_receiving_thread_lets_its_sockets_go_on() -> Result<()> {
     let worker = EventThread::spawn("worker", || {})?;

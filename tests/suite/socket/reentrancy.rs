@@ -1,5 +1,5 @@
-//! Code of the program that runs inside the library's: captures that are dropped, generators of
-//! masking keys, wakers. It may ask the object that runs it, as no lock is held meanwhile.
+//! Reentrancy: captures that are dropped, generators of masking keys and wakers run inside calls
+//! of the library, and may call the object that runs them, as no lock is held meanwhile.
 
 use std::cell::Cell;
 use std::num::NonZeroUsize;
@@ -25,7 +25,7 @@ use support::raw_server::{MaskedFrame, RawClient, RawServer};
 use support::{in_thread, listening_server, panic_in_slot, run_until, serve, wait_until};
 
 /// Qt: `originAuthenticationRequired`: the first browser makes the server look whether it has slots,
-/// which drops those whose receiver is gone, and their captures.
+/// which drops those of receivers that are gone, and their captures.
 #[test]
 fn a_capture_that_a_handshake_drops_may_ask_the_server() -> Result<()> {
     struct AsksWhenDropped(WeakWebSocketServer, Rc<Cell<bool>>);
@@ -58,7 +58,7 @@ fn a_capture_that_a_handshake_drops_may_ask_the_server() -> Result<()> {
     })?
 }
 
-/// Qt: `QMaskGenerator`: it may ask its socket when it is asked for a key, and when it is replaced.
+/// Qt: `QMaskGenerator`: it may call its socket while it makes a key, and when it is replaced.
 /// The keys are those of the frames, in order, whatever sends them.
 #[test]
 fn a_mask_generator_may_ask_its_socket() -> Result<()> {
@@ -288,7 +288,7 @@ fn a_waiter_that_the_loop_replaces_may_ask_for_the_loop() -> Result<()> {
     Ok(())
 }
 
-/// A generator that counts, and asks its socket whenever it runs.
+/// A generator that counts, and calls its socket whenever it runs.
 struct Asking {
     socket: WeakWebSocket,
     last: u8,

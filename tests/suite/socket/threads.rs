@@ -1,4 +1,4 @@
-//! Sockets that are used, and whose slots run, in other threads than their own.
+//! Sockets that other threads than their own use and receive signals of.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -142,7 +142,7 @@ fn another_thread_aborts() -> Result<()> {
 }
 
 /// Slots run in the thread that connected them (`Qt::AutoConnection`), and see what happens to the
-/// socket to the end, although it has ended when they run, and nobody there holds it.
+/// socket to the end, although it has ended when they run, without a handle there.
 #[test]
 fn slots_of_another_thread_see_all_up_to_the_end() -> Result<()> {
     let server = listening_server()?;

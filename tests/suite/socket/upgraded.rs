@@ -1,4 +1,4 @@
-//! Sockets over connections that somebody else has upgraded.
+//! Sockets over connections that another library has upgraded.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
@@ -50,7 +50,7 @@ fn a_server_goes_on_behind_the_handshake_of_another() -> Result<()> {
     ])
 }
 
-/// The same for the other end, which masks what it sends (RFC 6455 §5.3), and is no server's client.
+/// The same for the other end, which masks its frames (RFC 6455 §5.3), and belongs to no server.
 #[test]
 fn a_client_goes_on_behind_the_handshake_of_another() -> Result<()> {
     let (ours, theirs) = tcp_pair()?;

@@ -1,6 +1,6 @@
 //! What the kernel costs: the least that any echo server does, with nothing around it.
 //!
-//! No server for anybody: it trusts its clients, takes small messages that come whole, and has
+//! Not a server to use: it trusts its clients, takes small messages that come whole, and has
 //! neither tasks nor objects nor checks. What is left are `epoll_wait`, one `recv` and one `send`,
 //! so no server on the same machine can be far ahead of it.
 //!

@@ -1,4 +1,4 @@
-//! Authorities between the server and whom the client trusts.
+//! Intermediate authorities between a server's certificate and the trust anchor.
 
 use anyhow::Result;
 use rcgen::{CertificateParams, date_time_ymd};
@@ -12,7 +12,7 @@ use support::secure_echo_server;
 type Change = fn(&mut CertificateParams);
 type Expected = fn(TlsCertificate) -> TlsError;
 
-/// A server whose certificate an authority signs which another one signs.
+/// A server's certificate, the intermediate authority that signs it, and the root.
 struct Chain {
     root: Authority,
     between: Authority,
@@ -50,7 +50,7 @@ impl Chain {
         secure_echo_server(self.shown().config()?)
     }
 
-    /// Connects a client that trusts the root, and returns what it was told.
+    /// Connects a client that trusts the root, and returns the errors that it reported.
     fn reports(&self, server: &WebSocketServer) -> Result<Vec<Vec<TlsError>>> {
         let socket = WebSocket::new();
         socket.set_tls_config(self.root.client_config());
@@ -210,7 +210,7 @@ fn a_certificate_that_ends_before_it_begins_is_refused() -> Result<()> {
     Ok(())
 }
 
-/// RFC 5280 §6.1.4: whoever is no authority signs nothing, also when all that can be is ignored.
+/// RFC 5280 §6.1.4: a certificate that is not an authority's signs nothing, whatever is ignored.
 #[test]
 fn who_is_no_authority_signs_nobody() -> Result<()> {
     let chain = Chain::new(|params| params.is_ca = rcgen::IsCa::ExplicitNoCa, |_| ())?;

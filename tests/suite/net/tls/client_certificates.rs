@@ -1,4 +1,4 @@
-//! Certificates of clients: who is refused and learns it, and who goes on with a session.
+//! Client certificates: their errors at both ends, and sessions that are resumed with them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -14,7 +14,7 @@ use support::certificates::{Authority, Pem};
 use support::tls_peer::client_config;
 use support::{DEADLINE, secure_echo_server, wait_until};
 
-/// Makes a configuration for a server that wants certificates which `clients` has signed.
+/// Makes a configuration for a server that requires certificates signed by `clients`.
 fn demanding(authority: &Authority, clients: &Authority) -> Result<TlsConfig> {
     let config = authority.server_config()?.ca_certificates([clients.certificate()]);
     Ok(config.peer_verify_mode(PeerVerifyMode::Required))
@@ -54,8 +54,8 @@ fn source(error: Option<&Error>) -> Result<TlsError> {
     }
 }
 
-/// RFC 8446 §2: with TLS 1.3 a client is done before its certificate is looked at. Both ends tell
-/// what was wrong, and with which certificate.
+/// RFC 8446 §2: with TLS 1.3 a client has finished before its certificate is checked. Both ends
+/// report the error, with the certificate.
 #[test]
 fn both_ends_tell_why_a_client_is_refused() -> Result<()> {
     let (authority, stranger) = (Authority::new()?, Authority::new()?);

@@ -1,4 +1,4 @@
-//! Clients that speak TLS, and servers that are not to be trusted.
+//! TLS clients, and servers with certificates that are not valid for them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,7 +19,7 @@ use support::{echo_server, secure_echo_server, serve, wait_until};
 type Change = fn(&mut CertificateParams);
 type Expected = fn(TlsCertificate) -> TlsError;
 
-/// Servers whose certificate is wrong in one way: who signs it, what is special, what for.
+/// Servers with one thing wrong in their certificate: the signature, the dates, the name, the use.
 fn wrong_servers(authority: &Authority) -> Result<Vec<(&'static str, Pem, Vec<Expected>)>> {
     let (ours, stranger) = (["127.0.0.1"], Authority::new()?);
     let sign = |hosts: &[&str], change: Change| authority.sign(hosts, change);
@@ -198,7 +198,7 @@ fn a_certificate_can_be_trusted_by_itself() -> Result<()> {
     Ok(())
 }
 
-/// Whom the system trusts has not signed the certificates of this test.
+/// The system's trust store has no authority that signs certificates of this test.
 #[test]
 fn without_a_configuration_the_system_decides() -> Result<()> {
     check_that_the_named_are_trusted()
@@ -238,7 +238,7 @@ fn a_server_that_stops_in_the_middle_of_tls_is_given_up() -> Result<()> {
     Ok(())
 }
 
-/// A server that goes in the middle of the handshake, or says so with an alert.
+/// A server that ends in the middle of the handshake, with or without an alert.
 #[test]
 fn a_server_that_ends_tls_is_an_error() -> Result<()> {
     for (says, reason) in [
@@ -291,7 +291,7 @@ fn a_proxy_sees_nothing_but_tls() -> Result<()> {
     Ok(())
 }
 
-/// A client can be opened again, each time with what it was told last.
+/// A client can be opened again, each time with its latest configuration.
 #[test]
 fn a_socket_can_be_opened_again() -> Result<()> {
     let (first, second) = (Authority::new()?, Authority::new()?);

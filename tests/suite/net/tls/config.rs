@@ -1,4 +1,4 @@
-//! What can be wrong with certificates and keys before anybody connects.
+//! TLS configurations: errors in certificates and keys, reported before the first connection.
 
 use std::fs;
 use std::sync::Arc;
@@ -98,7 +98,7 @@ fn to_pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
 }
 
-/// A server is told at once, not by its clients.
+/// A server reports a configuration that it cannot use at once, not for its first client.
 #[test]
 fn a_server_refuses_what_it_cannot_use() -> Result<()> {
     let authority = Authority::new()?;

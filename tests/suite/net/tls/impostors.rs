@@ -1,4 +1,4 @@
-//! Servers that show a certificate which is not theirs, or almost the right one.
+//! Servers with a certificate that is not theirs, or almost the right one.
 
 use std::sync::Arc;
 
@@ -57,8 +57,8 @@ fn all_ignorable(pem: &Pem) -> Result<Vec<TlsError>> {
     ])
 }
 
-/// RFC 8446 §4.4.3 and RFC 5246 §7.4.3: who shows a certificate has to have its key, also where the
-/// certificate is trusted by itself or all that is wrong with it is ignored.
+/// RFC 8446 §4.4.3 and RFC 5246 §7.4.3: a peer must have the key of its certificate, also where the
+/// certificate is a trust anchor itself, or all errors in it are ignored.
 #[test]
 fn a_certificate_is_worth_nothing_without_its_key() -> Result<()> {
     let (known, impostor) = (Pem::self_signed(&["127.0.0.1"])?, Pem::self_signed(&["127.0.0.1"])?);
@@ -93,7 +93,7 @@ fn the_same_names_do_not_make_the_same_certificate() -> Result<()> {
     Ok(())
 }
 
-/// What can be ignored of a certificate says nothing of who signs it: that cannot be ignored.
+/// Errors in a certificate can be ignored; a signature by another authority cannot.
 #[test]
 fn nobody_else_signs_what_is_ignored() -> Result<()> {
     let (authority, stranger) = (Authority::new()?, Authority::new()?);
@@ -106,7 +106,7 @@ fn nobody_else_signs_what_is_ignored() -> Result<()> {
     Ok(())
 }
 
-/// What cannot be read is told as all else is, with the certificate.
+/// A certificate that cannot be read is reported like other errors, with the certificate.
 #[test]
 fn a_certificate_that_cannot_be_read_is_told() -> Result<()> {
     let (broken, pem) = (TlsCertificate::from_der([0x30, 0]), Pem::self_signed(&["127.0.0.1"])?);

@@ -1,4 +1,4 @@
-//! Whose certificate a server has to have: names, addresses, and proxies.
+//! The names in a server's certificate: host names, addresses, and the target behind a proxy.
 
 use anyhow::{Context, Result};
 use slotwork::{HostAddress, NetworkProxy, TlsError, WebSocket};
@@ -50,7 +50,7 @@ fn capitals_and_a_dot_at_the_end_change_no_name() -> Result<()> {
         ("chat.example", "CHAT.EXAMPLE.", true),
         ("*.rooms.example", "Chat.Rooms.Example", true),
         ("*.rooms.example", "Chat.Rooms.Example.", true),
-        // Nobody owns all names below a top-level domain.
+        // A wildcard directly below a top-level domain is not valid.
         ("*.example", "chat.example", false),
         ("chat.example", "chat.example.org", false),
         ("chat.example", "other.chat.example.", false),
@@ -96,7 +96,7 @@ fn an_international_name_is_that_of_the_certificate_in_its_encoded_form() -> Res
     Ok(())
 }
 
-/// RFC 9110 §9.3.6 and RFC 1928: it is the target that shows who it is, not the proxy.
+/// RFC 9110 §9.3.6 and RFC 1928: the certificate is that of the target, not of the proxy.
 #[test]
 fn the_name_of_the_proxy_is_not_that_of_the_target() -> Result<()> {
     let authority = Authority::new()?;

@@ -1,4 +1,4 @@
-//! Records of TLS as no good client sends them, and as networks cut them.
+//! TLS records that no good client sends, and records as networks cut them.
 
 use anyhow::{Result, ensure};
 use rustls::{ContentType, SupportedProtocolVersion};
@@ -13,7 +13,7 @@ use support::tls_peer::{
 };
 use support::{secure_echo_server, serve, serve_tls};
 
-/// Opens a connection, and goes on with records of the test's own.
+/// Opens a connection, and continues with records of the test's own.
 fn open_records(
     port: u16,
     trusted: &TlsCertificate,
@@ -27,7 +27,7 @@ fn open_records(
     peer.into_records()
 }
 
-/// RFC 8446 §5.1: records without data hide how much is said, and are nothing bad between others.
+/// RFC 8446 §5.1: empty records hide the length of the data, and are allowed between others.
 #[test]
 fn empty_records_between_others_are_skipped() -> Result<()> {
     for version in rustls::ALL_VERSIONS {
@@ -48,7 +48,7 @@ fn empty_records_between_others_are_skipped() -> Result<()> {
     Ok(())
 }
 
-/// RFC 8446 §5.1: whoever sends nothing but empty records wants to keep others from being served.
+/// RFC 8446 §5.1: a peer that sends only empty records is an attack on the loop, and is cut off.
 #[test]
 fn who_sends_only_empty_records_is_cut_off() -> Result<()> {
     for version in rustls::ALL_VERSIONS {
@@ -90,7 +90,7 @@ fn nobody_renegotiates() -> Result<()> {
     })
 }
 
-/// RFC 8446 §5.1: records do not heed where TCP cuts; both ends, from the greeting to the goodbye.
+/// RFC 8446 §5.1: records may be cut anywhere by TCP, from `ClientHello` to `close_notify`.
 #[test]
 fn a_whole_connection_may_come_byte_by_byte() -> Result<()> {
     for version in rustls::ALL_VERSIONS {

@@ -1,4 +1,4 @@
-//! Servers that speak TLS, with good clients.
+//! TLS servers, with well-behaved clients.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -168,7 +168,7 @@ fn what_comes_with_the_end_of_the_handshake_is_delivered() -> Result<()> {
     Ok(())
 }
 
-/// RFC 8446 §6.1: both ends say goodbye, so that nobody can cut a connection off unnoticed.
+/// RFC 8446 §6.1: both ends send `close_notify`, so that a truncation is noticed.
 #[test]
 fn the_end_is_announced() -> Result<()> {
     serve_tls(|port, trusted| {
@@ -234,7 +234,7 @@ fn a_new_configuration_is_for_new_connections() -> Result<()> {
     Ok(())
 }
 
-/// RFC 6066 §3; those who name no host that is known get the first certificate.
+/// RFC 6066 §3; a client that names no known host gets the first certificate.
 #[test]
 fn the_certificate_is_that_of_the_host_that_is_wanted() -> Result<()> {
     let authority = Authority::new()?;
@@ -304,7 +304,7 @@ fn certificates_of_clients_are_checked() -> Result<()> {
     Ok(())
 }
 
-/// The verifier can tell clients by their certificates.
+/// The verifier can distinguish clients by their certificates.
 #[test]
 fn a_verifier_sees_the_certificate() -> Result<()> {
     let authority = Authority::new()?;
@@ -324,7 +324,7 @@ fn a_verifier_sees_the_certificate() -> Result<()> {
     Ok(())
 }
 
-/// RFC 8446 §2.2: clients with the same configuration go on with a session.
+/// RFC 8446 §2.2: clients with the same configuration resume a session.
 #[test]
 fn sessions_are_resumed() -> Result<()> {
     let authority = Authority::new()?;
@@ -366,7 +366,7 @@ fn a_connection_of_another_server_begins_with_tls() -> Result<()> {
     Ok(())
 }
 
-/// Nobody may slip data in front of a handshake.
+/// Data in front of a handshake is refused.
 #[test]
 fn more_than_the_greeting_cannot_be_handed_over() -> Result<()> {
     let authority = Authority::new()?;

@@ -1,4 +1,4 @@
-//! Sessions of TLS: who may go on with one, and with what.
+//! TLS sessions: which connections may resume one, and until when.
 
 use std::cell::RefCell;
 use std::net::{TcpListener, TcpStream};
@@ -48,8 +48,8 @@ fn accept_greeting(listener: &TcpListener) -> Result<TcpStream> {
     Ok(accepted.into_inner().context("nobody came")?.0)
 }
 
-/// Nobody goes on with a session that was not checked: what is ignored once TLS has begun, when
-/// others may share the session, counts from the next connection on.
+/// An unchecked session is not resumed: errors that are ignored once TLS has begun, when other
+/// sockets may share the session, are ignored from the next connection on.
 #[test]
 fn what_is_ignored_too_late_is_not_ignored() -> Result<()> {
     let (authority, pem) = (Authority::new()?, Pem::self_signed(&["127.0.0.1"])?);
@@ -76,7 +76,7 @@ fn what_is_ignored_too_late_is_not_ignored() -> Result<()> {
     Ok(())
 }
 
-/// A slot of `peerVerifyError` can ignore what it is told as well, for its own socket alone.
+/// A slot of `peerVerifyError` can ignore the errors that it gets, for its own socket alone.
 #[test]
 fn what_a_slot_ignores_is_not_resumed_by_others() -> Result<()> {
     let (authority, pem) = (Authority::new()?, Pem::self_signed(&["127.0.0.1"])?);

@@ -18,7 +18,7 @@ use support::{panic_in_slot, secure_echo_server, wait_until};
 type Act = fn(&WebSocket);
 type Connect = fn(&WebSocket, Act);
 
-/// The slots that ask whether to go on.
+/// The signals with slots that decide about the handshake.
 const SIGNALS: [Connect; 2] = [
     |socket, act| _ = socket.tls_errors().connect(move |socket, _| act(socket)),
     |socket, act| _ = socket.peer_verify_error().connect(move |socket, _| act(socket)),

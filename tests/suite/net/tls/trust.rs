@@ -1,4 +1,4 @@
-//! Whom a certificate makes trusted, and until when.
+//! Trust anchors: what a certificate that is trusted by name may sign, and until when.
 
 use anyhow::{Context, Result};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose};
@@ -10,8 +10,7 @@ use support::recorder::Recorder;
 use support::secure_client::{check_open, open, refusal};
 use support::{secure_echo_server, wait_until};
 
-/// RFC 5280 §4.2.1.9: a certificate that is trusted by itself, and is not that of an authority,
-/// makes nobody else trusted.
+/// RFC 5280 §4.2.1.9: a trust anchor that is not the certificate of an authority signs no other.
 #[test]
 fn who_is_trusted_by_itself_signs_nobody() -> Result<()> {
     let hosts = ["127.0.0.1"];
@@ -88,7 +87,7 @@ impl Case {
         Ok(Self { what, trusted: authority.certificate(), shown, error })
     }
 
-    /// A certificate that is trusted by itself.
+    /// A self-signed certificate that is a trust anchor.
     fn itself(
         what: &'static str,
         change: impl FnOnce(&mut CertificateParams),

@@ -71,7 +71,7 @@ fn stop_at(place: Place, port: u16, trusted: &TlsCertificate) -> Result<()> {
     }
 }
 
-/// A health probe that only connects is no error.
+/// A health probe that only connects is not an error.
 #[test]
 fn who_says_nothing_and_goes_is_not_reported() -> Result<()> {
     let authority = Authority::new()?;

@@ -11,7 +11,7 @@ use support::raw_peer::{self, RawPeer, Response, check_good_client};
 use support::recorder::Recorder;
 use support::{echo_server, serve};
 
-/// What the answer to a request says, and the error that is reported.
+/// The answer to a request that is refused, and the error that is reported.
 struct Refusal {
     status: u16,
     close_code: u16,

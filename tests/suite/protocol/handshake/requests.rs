@@ -189,7 +189,7 @@ fn versions_other_than_13_are_answered_with_426_and_the_right_one() -> Result<()
     check_refused(&Refusal { status: 426, close_code: 1002, headers }, requests)
 }
 
-/// RFC 9110 §15.5.22: health probes and browsers learn what this port is for.
+/// RFC 9110 §15.5.22: health probes and browsers get the protocol of this port.
 #[test]
 fn plain_http_requests_are_answered_with_426() -> Result<()> {
     let requests = vec![
@@ -221,7 +221,7 @@ fn other_methods_and_versions_of_http_are_refused() -> Result<()> {
 /// RFC 6455 §4.2.1 item 5 and §4.2.2: a key has 16 bytes, and is used as it was sent.
 #[test]
 fn any_key_of_16_bytes_is_accepted_and_answered_as_it_was_sent() -> Result<()> {
-    // The example of RFC 6455 §4.1, whose unused bits are not zero, and others of its kind.
+    // The example of RFC 6455 §4.1, with unused bits that are not zero, and others of its kind.
     let keys = ["AQIDBAUGBwgJCgsMDQ4PEC==", "AAAAAAAAAAAAAAAAAAAAAB==", "////////////////////+/=="];
     let requests = keys.into_iter().map(|key| changed(KEY, key)).collect::<Result<_>>()?;
 

@@ -1,4 +1,4 @@
-//! What is shown of requests, answers and errors: never a password, a cookie or a token.
+//! Redaction: requests, answers and errors never show a password, a cookie or a token.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -42,7 +42,7 @@ fn no_secret_of_a_request_is_shown() -> Result<()> {
     check("an authenticator", &format!("{authenticator:?}"))
 }
 
-/// The same, for what a server has to say and has heard.
+/// The same for the values of a server.
 #[test]
 fn no_secret_of_a_client_or_of_an_answer_is_shown() -> Result<()> {
     for verdict in [Verdict::accept(), Verdict::refuse(302, SECRET)] {
@@ -101,7 +101,7 @@ fn no_error_of_open_shows_a_secret() -> Result<()> {
         let what = format!("{request:?}");
         check("a request", &what)?;
 
-        // The one URL whose password has no bounds that anybody could see is valid.
+        // The one URL with a password that has no visible bounds is valid.
         let Err(error) = socket.open_request(request) else { continue };
 
         check("an error", &format!("{error} {error:?} {:?}", socket.error()))?;

@@ -9,8 +9,8 @@ use support::raw_peer::{self, RawPeer, check_good_client};
 use support::recorder::Recorder;
 use support::{DEADLINE, echo_server, serve};
 
-/// A client that goes away in the middle, with an end or with a reset, is reported; one that never
-/// said a word, as port scans and health probes do, is not.
+/// A client that ends in the middle, with FIN or with a reset, is reported; one that never sent a
+/// byte, as port scans and health probes do, is not.
 #[test]
 fn connections_that_break_off_disturb_nobody() -> Result<()> {
     let server = echo_server()?;
@@ -38,7 +38,7 @@ fn connections_that_break_off_disturb_nobody() -> Result<()> {
     recorder.wait_for(&["broken 1006", good, good, "broken 1006", good])
 }
 
-/// One that was refused and goes on sending, as fast as it can, takes nobody's time.
+/// A refused client that continues to send, as fast as it can, delays no other.
 #[test]
 fn a_refused_peer_that_floods_delays_nobody() -> Result<()> {
     let server = echo_server()?;
@@ -111,7 +111,7 @@ fn without_a_deadline_a_peer_may_take_its_time() -> Result<()> {
     })
 }
 
-/// Qt: SRV-21: no time at all is less than anybody needs, and does no harm.
+/// Qt: SRV-21: a timeout of zero is shorter than any handshake, and does no harm.
 #[test]
 fn a_deadline_of_nothing_is_reported_for_each_peer() -> Result<()> {
     let server = echo_server()?;

@@ -1,4 +1,4 @@
-//! What a client makes of hosts that are not there and of servers that answer wrongly or not at all.
+//! Failures of `open`: unknown hosts, refused connections, wrong answers and timeouts.
 
 use std::cell::Cell;
 use std::net::{Ipv4Addr, TcpListener};
@@ -13,7 +13,7 @@ use support::raw_server::RawServer;
 use support::recorder::Recorder;
 use support::{echo_server, run_until, serve, wait_until};
 
-/// What became of a connection that was not opened.
+/// The outcome of a connection that was not opened.
 struct Failed {
     socket: WebSocket,
     error: Error,
@@ -75,7 +75,7 @@ fn a_port_where_nobody_listens_is_an_error() -> Result<()> {
     Ok(())
 }
 
-/// Qt: CLI-07. RFC 6761 §6.4: `invalid` is a name that nobody has.
+/// Qt: CLI-07. RFC 6761 §6.4: no host has the name `invalid`.
 #[test]
 fn a_host_that_nobody_knows_is_an_error() -> Result<()> {
     let (failed, ()) = fail_to_open("ws://nobody.invalid/", LONG, || Ok(()))?;
@@ -85,7 +85,7 @@ fn a_host_that_nobody_knows_is_an_error() -> Result<()> {
     Ok(())
 }
 
-/// Qt: CLI-04, CLI-06: nothing begins, and the error is told as that of `listen` is.
+/// Qt: CLI-04, CLI-06: nothing begins, and the error is reported as that of `listen` is.
 #[test]
 fn a_url_that_is_none_is_refused_at_once() {
     let (socket, recorder) = (WebSocket::new(), Recorder::default());
@@ -377,7 +377,7 @@ fn a_redirection_is_not_followed() -> Result<()> {
     Ok(())
 }
 
-/// A server that refuses and then says no more, or says ever more, keeps nobody waiting.
+/// A refusal with a body that stops in the middle, or never ends, does not delay its client.
 #[test]
 fn a_body_without_end_is_cut_off() -> Result<()> {
     let server = RawServer::listen()?;

@@ -106,7 +106,7 @@ fn a_client_is_not_asked_what_it_cannot_answer() -> Result<()> {
     Ok(())
 }
 
-/// A slot that gives up instead of answering ends the attempt.
+/// A slot that aborts instead of answering ends the attempt.
 #[test]
 fn a_client_may_be_closed_while_it_is_asked() -> Result<()> {
     let server = RawServer::listen()?;
@@ -125,7 +125,7 @@ fn a_client_may_be_closed_while_it_is_asked() -> Result<()> {
     recorder.check_life(&["Connecting", "Unconnected", "disconnected Some(1006) "])
 }
 
-/// Qt: CLI-19; `abort()` while the program is asked ends it without an error, as anywhere else.
+/// Qt: CLI-19; `abort()` in a slot of the challenge ends it without an error, as anywhere else.
 #[test]
 fn a_client_that_is_asked_may_give_up() -> Result<()> {
     let server = RawServer::listen()?;
@@ -213,7 +213,7 @@ fn a_slot_that_panics_or_ends_its_socket_gives_no_password() -> Result<()> {
     Ok(())
 }
 
-/// The same before there is a connection: a slot of `stateChanged` that hears of `Connecting`.
+/// The same before there is a connection: a slot of `stateChanged` for `Connecting`.
 #[test]
 fn a_slot_that_panics_before_the_connection_stops_it() -> Result<()> {
     let server = RawServer::listen()?;

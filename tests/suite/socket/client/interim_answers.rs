@@ -124,7 +124,7 @@ fn endless_interim_answers_are_an_error() -> Result<()> {
     run_until(connected)?.context("the socket is gone")
 }
 
-/// An interim answer that breaks off, or is none, is told as what it is.
+/// An interim answer that breaks off, or is not valid, has an error of its own.
 #[test]
 fn what_follows_an_interim_answer_is_checked() -> Result<()> {
     for (answer, reason) in [

@@ -1,4 +1,4 @@
-//! What a client sends and receives.
+//! Messages of a client: their sizes and masking keys.
 
 use std::cell::Cell;
 use std::num::NonZeroUsize;
@@ -75,7 +75,7 @@ fn a_client_sends_a_message_larger_than_the_output_limit() -> Result<()> {
 
 const HUGE: usize = 20 << 20;
 
-/// Qt: SND-04, SND-06; RFC 6455 §5.3: each frame has a key of its own that nobody foresees.
+/// Qt: SND-04, SND-06; RFC 6455 §5.3: each frame has an unpredictable masking key of its own.
 #[test]
 fn each_frame_is_masked_with_a_fresh_key() -> Result<()> {
     let server = RawServer::listen()?;

@@ -156,7 +156,7 @@ fn a_panic_in_connected_closes_with_1011() -> Result<()> {
     recorder.wait_for_disconnected(1)
 }
 
-/// The loop keeps an open socket alive, as design and Qt's parents do, and then nobody does.
+/// The loop keeps an open socket alive, as Qt's parents do, and drops it after its end.
 #[test]
 fn a_socket_without_handles_lives_until_it_is_disconnected() -> Result<()> {
     let server = RawServer::listen()?;

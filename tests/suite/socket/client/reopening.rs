@@ -1,4 +1,4 @@
-//! Clients that are opened again, or called off before they are open.
+//! Clients that are opened again, or closed before they are open.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -65,7 +65,7 @@ fn a_socket_is_opened_again_in_its_disconnected_slot() -> Result<()> {
     ])
 }
 
-/// `open` is an error until `disconnected`: what is under way goes on, and ends in order.
+/// `open` is an error until `disconnected`: what is under way continues, and ends in order.
 #[test]
 fn a_socket_is_not_opened_twice() -> Result<()> {
     let server = RawServer::listen()?;
@@ -80,7 +80,7 @@ fn a_socket_is_not_opened_twice() -> Result<()> {
     socket.connected().connect_to(&refused, move |refused, socket, ()| {
         check(refused, socket);
         socket.abort();
-        // The end has not been told yet.
+        // The end has not been reported yet.
         check(refused, socket);
     });
     let check = is_refused.clone();
@@ -141,7 +141,7 @@ fn a_socket_is_not_opened_again_before_its_failure_is_told() -> Result<()> {
     Ok(())
 }
 
-/// Qt: CLI-26: nothing but the request is sent, and no error is told.
+/// Qt: CLI-26: nothing but the request is sent, and no error is reported.
 #[test]
 fn close_and_abort_end_what_is_connecting() -> Result<()> {
     for end in [|socket: &WebSocket| _ = socket.close(1000, "bye"), WebSocket::abort] {

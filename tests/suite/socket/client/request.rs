@@ -1,4 +1,4 @@
-//! What a client asks a server for, and what the server's answer tells it.
+//! The request of a client, and the values that it reads from the answer.
 
 use anyhow::{Context, Result, ensure};
 use slotwork::{ClientRequest, Error, MaskGenerator, SslMode, WebSocket, WebSocketServer};

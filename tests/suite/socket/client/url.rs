@@ -142,7 +142,7 @@ fn a_zone_that_is_not_there_is_an_error() -> Result<()> {
     Ok(())
 }
 
-/// RFC 3986 §3.2: what is no host when it is decoded, and what others would read as another host.
+/// RFC 3986 §3.2: hosts that are not valid when decoded, and those that others read differently.
 #[test]
 fn what_is_no_host_is_refused() {
     for url in [
