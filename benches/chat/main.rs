@@ -11,21 +11,21 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 
-#[path = "../echo/client.rs"]
+#[path = "../support/src/client.rs"]
 #[allow(dead_code, reason = "shared with the comparison of echo servers, which uses all of it")]
 mod client;
-#[path = "../echo/exchange.rs"]
+#[path = "../support/src/exchange.rs"]
 #[allow(dead_code, reason = "shared with the comparison of echo servers, which uses all of it")]
 mod exchange;
 mod hearing;
 mod room;
-#[path = "../echo/server.rs"]
+#[path = "../support/src/server.rs"]
 #[allow(dead_code, reason = "shared with the comparison of echo servers, which uses all of it")]
 mod server;
-#[path = "../echo/tls.rs"]
+#[path = "../support/src/tls.rs"]
 #[allow(dead_code, reason = "shared with the echo bench, which uses all of it")]
 mod tls;
-#[path = "../echo/turns.rs"]
+#[path = "../support/src/turns.rs"]
 mod turns;
 
 use crate::room::{Room, Window};

@@ -10,15 +10,20 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Parser;
 
+#[path = "../support/src/client.rs"]
 mod client;
+#[path = "../support/src/exchange.rs"]
 mod exchange;
 mod handshakes;
 mod load;
 mod memory;
 mod rotation;
+#[path = "../support/src/server.rs"]
 mod server;
 mod table;
+#[path = "../support/src/tls.rs"]
 mod tls;
+#[path = "../support/src/turns.rs"]
 mod turns;
 mod workload;
 

@@ -15,12 +15,12 @@ use anyhow::{Context, Result};
 use slotwork::signals::Signal;
 use slotwork::{EventLoop, EventThread, HostAddress, LoopHandle, SslMode, Timer, WebSocketServer};
 
-#[path = "../echo/client.rs"]
+#[path = "../support/src/client.rs"]
 #[expect(dead_code, reason = "the other benchmark uses the rest")]
 mod client;
-#[path = "../echo/exchange.rs"]
+#[path = "../support/src/exchange.rs"]
 mod exchange;
-#[path = "../echo/tls.rs"]
+#[path = "../support/src/tls.rs"]
 #[allow(dead_code, reason = "shared with the echo bench, which uses all of it")]
 mod tls;
 
