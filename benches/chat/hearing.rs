@@ -4,7 +4,7 @@ use std::mem;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::exchange::{FIN, TEXT};
+use bench_support::exchange::{FIN, TEXT};
 
 /// The messages that one client hears.
 pub(crate) struct Hearing {

@@ -11,26 +11,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 
-#[path = "../support/src/client.rs"]
-#[allow(dead_code, reason = "shared with the comparison of echo servers, which uses all of it")]
-mod client;
-#[path = "../support/src/exchange.rs"]
-#[allow(dead_code, reason = "shared with the comparison of echo servers, which uses all of it")]
-mod exchange;
 mod hearing;
 mod room;
-#[path = "../support/src/server.rs"]
-#[allow(dead_code, reason = "shared with the comparison of echo servers, which uses all of it")]
-mod server;
-#[path = "../support/src/tls.rs"]
-#[allow(dead_code, reason = "shared with the echo bench, which uses all of it")]
-mod tls;
-#[path = "../support/src/turns.rs"]
-mod turns;
 
 use crate::room::{Room, Window};
-use crate::server::Program;
-use crate::turns::{median, median_ratio, take_turns};
+use bench_support::server::{self, Program};
+use bench_support::turns::{median, median_ratio, take_turns};
 
 /// Measures chat servers side by side.
 #[derive(Parser)]

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use mio::{Events, Interest, Poll, Token};
 
-use crate::client::{Client, PATIENCE};
-use crate::exchange::{TEXT, append_frame};
 use crate::hearing::{Hearing, message};
-use crate::server::Server;
+use bench_support::client::{Client, PATIENCE};
+use bench_support::exchange::{TEXT, append_frame};
+use bench_support::server::Server;
 
 /// Open connections, which do nothing until they get a window.
 pub(crate) struct Room {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::Options;
-use crate::server::{Program, Server};
-use crate::turns::take_turns;
+use bench_support::server::{Program, Server};
+use bench_support::turns::take_turns;
 
 /// What one server did, window by window: the same place is the same round for all servers.
 pub(crate) struct Greetings {

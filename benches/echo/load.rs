@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use mio::{Events, Interest, Poll, Token};
 
-use crate::client::{Client, PATIENCE};
-use crate::exchange::Exchange;
-use crate::server::Server;
+use bench_support::client::{Client, PATIENCE};
+use bench_support::exchange::Exchange;
+use bench_support::server::Server;
 
 /// Clients with open connections, which do nothing until they get a window.
 pub(crate) struct Load<'a> {

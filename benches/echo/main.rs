@@ -10,26 +10,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Parser;
 
-#[path = "../support/src/client.rs"]
-mod client;
-#[path = "../support/src/exchange.rs"]
-mod exchange;
 mod handshakes;
 mod load;
 mod memory;
 mod rotation;
-#[path = "../support/src/server.rs"]
-mod server;
 mod table;
-#[path = "../support/src/tls.rs"]
-mod tls;
-#[path = "../support/src/turns.rs"]
-mod turns;
 mod workload;
 
 use crate::memory::Weight;
-use crate::server::Program;
 use crate::workload::WORKLOADS;
+use bench_support::server::{self, Program};
+use bench_support::tls;
 
 /// Measures echo servers side by side.
 #[derive(Parser)]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::exchange::Exchange;
 use crate::load::Load;
-use crate::server::{Program, Server};
+use bench_support::exchange::Exchange;
+use bench_support::server::{Program, Server};
 
 /// What was found out about one server.
 pub(crate) struct Weight {

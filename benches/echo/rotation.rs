@@ -5,11 +5,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::Options;
-use crate::exchange::Exchange;
 use crate::load::{Load, Window};
-use crate::server::Program;
-use crate::turns::take_turns;
 use crate::workload::Workload;
+use bench_support::exchange::Exchange;
+use bench_support::server::Program;
+use bench_support::turns::take_turns;
 
 /// What one server did, window by window: the same place is the same round for all servers.
 pub(crate) struct Results {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::handshakes::Greetings;
 use crate::memory::{MANY, Weight};
 use crate::rotation::Results;
-use crate::turns::{median, median_ratio};
 use crate::workload::Workload;
+use bench_support::turns::{median, median_ratio};
 
 /// Prints what the servers did; the first of them is compared with the others.
 pub(crate) fn print_rates(results: &[(&Workload, Vec<Results>)]) {

@@ -15,17 +15,8 @@ use anyhow::{Context, Result};
 use slotwork::signals::Signal;
 use slotwork::{EventLoop, EventThread, HostAddress, LoopHandle, SslMode, Timer, WebSocketServer};
 
-#[path = "../support/src/client.rs"]
-#[expect(dead_code, reason = "the other benchmark uses the rest")]
-mod client;
-#[path = "../support/src/exchange.rs"]
-mod exchange;
-#[path = "../support/src/tls.rs"]
-#[allow(dead_code, reason = "shared with the echo bench, which uses all of it")]
-mod tls;
-
-use crate::client::Client;
-use crate::exchange::Exchange;
+use bench_support::client::Client;
+use bench_support::exchange::Exchange;
 
 fn main() -> Result<()> {
     // `cargo test --all-targets` runs this program too, to see whether it works.

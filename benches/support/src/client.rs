@@ -13,40 +13,42 @@ use crate::exchange::{Check, Exchange};
 use crate::tls::{self, Transport};
 
 /// An open WebSocket connection.
-pub(crate) struct Client {
+#[derive(Debug)]
+pub struct Client {
     stream: Transport,
-    /// How much of the request the kernel has taken.
+    /// The bytes of the request that the kernel has taken.
     sent: usize,
     check: Check,
 }
 
 impl Client {
     /// Connects, and waits for the opening handshake.
-    pub(crate) fn open(port: u16) -> Result<Self> {
+    pub fn open(port: u16) -> Result<Self> {
         let stream = Transport::Plain(unblock(shake_hands(connect(port)?)?)?);
         Ok(Self { stream, sent: 0, check: Check::default() })
     }
 
     /// The same with TLS.
-    pub(crate) fn open_tls(port: u16, config: Arc<ClientConfig>) -> Result<Self> {
+    pub fn open_tls(port: u16, config: Arc<ClientConfig>) -> Result<Self> {
         let stream = shake_hands(tls::connect(connect(port)?, config)?)?;
         let StreamOwned { conn, sock } = stream;
         let stream = Transport::Tls(Box::new(StreamOwned { conn, sock: unblock(sock)? }));
         Ok(Self { stream, sent: 0, check: Check::default() })
     }
 
-    pub(crate) const fn stream_mut(&mut self) -> &mut TcpStream {
+    /// Returns the TCP connection, to register it with a poll.
+    pub const fn stream_mut(&mut self) -> &mut TcpStream {
         self.stream.socket_mut()
     }
 
     /// Begins to send the messages of `exchange`.
-    pub(crate) fn send(&mut self, exchange: &Exchange) -> Result<()> {
+    pub fn send(&mut self, exchange: &Exchange) -> Result<()> {
         self.sent = 0;
         self.go_on_sending(exchange)
     }
 
-    /// Sends what the kernel takes.
-    pub(crate) fn go_on_sending(&mut self, exchange: &Exchange) -> Result<()> {
+    /// Sends as much as the kernel takes.
+    pub fn go_on_sending(&mut self, exchange: &Exchange) -> Result<()> {
         while let Some(rest @ [_, ..]) = exchange.request().get(self.sent..) {
             match self.stream.write(rest) {
                 Ok(written) => self.sent += written,
@@ -57,8 +59,8 @@ impl Client {
         Ok(())
     }
 
-    /// Reads what is there and compares it; returns whether all of `exchange` is back.
-    pub(crate) fn receive(&mut self, exchange: &Exchange, buffer: &mut [u8]) -> Result<bool> {
+    /// Reads received bytes and compares them; returns whether all of `exchange` is back.
+    pub fn receive(&mut self, exchange: &Exchange, buffer: &mut [u8]) -> Result<bool> {
         loop {
             let length = match self.stream.read(buffer) {
                 Ok(length) => length,
@@ -103,5 +105,5 @@ fn unblock(stream: net::TcpStream) -> Result<TcpStream> {
     Ok(TcpStream::from_std(stream))
 }
 
-/// How long a server may take for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// The timeout of each step of a server.
+pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -5,7 +5,8 @@ use std::iter;
 use anyhow::{Result, ensure};
 
 /// Some messages, masked and framed beforehand.
-pub(crate) struct Exchange {
+#[derive(Debug)]
+pub struct Exchange {
     opcode: u8,
     request: Vec<u8>,
     messages: Vec<Vec<u8>>,
@@ -13,7 +14,7 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     /// Makes `deep` messages of `size` bytes; no two are alike, nor those of another `seed`.
-    pub(crate) fn new(seed: u32, size: usize, deep: usize, is_text: bool) -> Result<Self> {
+    pub fn new(seed: u32, size: usize, deep: usize, is_text: bool) -> Result<Self> {
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9) | 1);
         let opcode = if is_text { TEXT } else { BINARY };
         let (mut request, mut messages) = (Vec::new(), Vec::new());
@@ -25,27 +26,28 @@ impl Exchange {
         Ok(Self { opcode, request, messages })
     }
 
-    pub(crate) fn request(&self) -> &[u8] {
+    /// Returns the frames of all messages.
+    pub fn request(&self) -> &[u8] {
         &self.request
     }
 }
 
 /// Follows the frames of the answer: a server may split a message into several.
-#[derive(Default)]
-pub(crate) struct Check {
+#[derive(Debug, Default)]
+pub struct Check {
     header: Vec<u8>,
-    /// What is still to come of the frame.
+    /// The bytes of the frame that have not been received.
     left: usize,
     is_control: bool,
     is_final: bool,
-    /// How many messages are complete, and how much of the next one.
+    /// The count of complete messages, and the bytes of the next one.
     complete: usize,
     offset: usize,
 }
 
 impl Check {
-    /// Compares what came with what is due; returns whether all messages of `exchange` are back.
-    pub(crate) fn compare(&mut self, exchange: &Exchange, mut bytes: &[u8]) -> Result<bool> {
+    /// Compares received bytes with the next ones; returns whether all of `exchange` is back.
+    pub fn compare(&mut self, exchange: &Exchange, mut bytes: &[u8]) -> Result<bool> {
         while !bytes.is_empty() {
             if self.left == 0 {
                 bytes = self.begin_frame(exchange, bytes)?;
@@ -121,12 +123,7 @@ fn payload_length(header: &[u8]) -> Option<usize> {
 }
 
 /// Appends a masked frame with a whole message.
-pub(crate) fn append_frame(
-    frames: &mut Vec<u8>,
-    opcode: u8,
-    payload: &[u8],
-    key: [u8; 4],
-) -> Result<()> {
+pub fn append_frame(frames: &mut Vec<u8>, opcode: u8, payload: &[u8], key: [u8; 4]) -> Result<()> {
     frames.push(FIN | opcode);
     match payload.len() {
         length @ 0..=125 => frames.push(MASKED | u8::try_from(length)?),
@@ -161,14 +158,15 @@ impl Random {
     }
 }
 
-// RFC 6455 §5.2.
-pub(crate) const FIN: u8 = 0x80;
+/// The FIN bit of a frame (RFC 6455 §5.2, as the others).
+pub const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
 /// Instead of a length: two bytes of it follow.
 const SHORT: u8 = 126;
 /// Instead of a length: eight bytes of it follow.
 const LONG: u8 = 127;
 const CONTINUATION: u8 = 0x0;
-pub(crate) const TEXT: u8 = 0x1;
+/// The opcode of a text frame.
+pub const TEXT: u8 = 0x1;
 const BINARY: u8 = 0x2;
 const PING: u8 = FIN | 0x9;

@@ -13,38 +13,46 @@ use rustls::ClientConfig;
 use crate::client::Client;
 use crate::tls;
 
-/// How to start a server.
-pub(crate) struct Program {
-    pub(crate) name: String,
-    pub(crate) path: PathBuf,
+/// A server that can be started.
+#[derive(Debug)]
+pub struct Program {
+    /// Its name in the tables.
+    pub name: String,
+    /// The program.
+    pub path: PathBuf,
     arguments: &'static [&'static str],
     /// The largest message that it can take, in bytes.
-    pub(crate) largest: usize,
-    /// Where the certificate is, of one that speaks TLS.
-    pub(crate) certificate: Option<PathBuf>,
+    pub largest: usize,
+    /// The folder of its certificate, if it speaks TLS.
+    pub certificate: Option<PathBuf>,
 }
 
 impl Program {
-    pub(crate) fn new(name: &str, path: PathBuf, arguments: &'static [&'static str]) -> Self {
+    /// Makes one that speaks no TLS and takes messages of all sizes.
+    pub fn new(name: &str, path: PathBuf, arguments: &'static [&'static str]) -> Self {
         let name = name.to_owned();
         Self { name, path, arguments, largest: usize::MAX, certificate: None }
     }
 
-    pub(crate) fn with_certificate(self, folder: &Path) -> Self {
+    /// Makes it one that speaks TLS, with the certificate in this folder.
+    #[must_use]
+    pub fn with_certificate(self, folder: &Path) -> Self {
         Self { certificate: Some(folder.to_owned()), ..self }
     }
 
-    pub(crate) fn with_largest(self, largest: usize) -> Self {
+    /// Sets the largest message that it can take, in bytes.
+    #[must_use]
+    pub fn with_largest(self, largest: usize) -> Self {
         Self { largest, ..self }
     }
 
-    /// Returns whether it is a server, and no floor: that takes neither big messages nor an end.
-    pub(crate) const fn takes_all(&self) -> bool {
+    /// Returns whether it takes messages of all sizes, and closes; the floor does neither.
+    pub const fn takes_all(&self) -> bool {
         self.largest == usize::MAX
     }
 
-    /// Starts it on its core, and waits until it says where it listens.
-    pub(crate) fn start(&self) -> Result<Server> {
+    /// Starts it on its core, and waits for the line with its port.
+    pub fn start(&self) -> Result<Server> {
         let mut process = Command::new("taskset")
             .args(["-c", SERVER_CORE])
             .arg(&self.path)
@@ -62,27 +70,29 @@ impl Program {
         output.read_line(&mut line)?;
         let port = line.trim().rsplit([':', ' ']).next().and_then(|port| port.parse().ok());
         server.port = port.with_context(|| format!("{} says no port: {line:?}", self.name))?;
-        // Whatever else it says must not hold it up.
+        // Its further output must not block it.
         thread::spawn(move || io::copy(&mut output, &mut io::sink()));
         Ok(server)
     }
 }
 
 /// A server that runs; dropping it ends it.
-pub(crate) struct Server {
+#[derive(Debug)]
+pub struct Server {
     process: Child,
     port: u16,
-    /// How its clients speak TLS, if they do.
+    /// The configuration of its clients, if it speaks TLS.
     tls: Option<Arc<ClientConfig>>,
 }
 
 impl Server {
-    pub(crate) const fn port(&self) -> u16 {
+    /// Returns the port on which it listens.
+    pub const fn port(&self) -> u16 {
         self.port
     }
 
     /// Connects a client.
-    pub(crate) fn connect(&self) -> Result<Client> {
+    pub fn connect(&self) -> Result<Client> {
         match &self.tls {
             None => Client::open(self.port()),
             Some(config) => Client::open_tls(self.port(), Arc::clone(config)),
@@ -91,8 +101,8 @@ impl Server {
 
     /// Returns the processor time of all its threads, in the kernel as well.
     ///
-    /// It is exact only while the server waits: what runs is added up at the kernel's next tick.
-    pub(crate) fn cpu_time(&self) -> Result<Duration> {
+    /// It is exact only while the server waits: running time is added at the kernel's next tick.
+    pub fn cpu_time(&self) -> Result<Duration> {
         let mut sum = Duration::ZERO;
         for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
             let times = fs::read_to_string(task?.path().join("schedstat"))?;
@@ -102,8 +112,8 @@ impl Server {
         Ok(sum)
     }
 
-    /// Returns how many bytes it has in memory.
-    pub(crate) fn resident_bytes(&self) -> Result<i64> {
+    /// Returns its resident memory, in bytes.
+    pub fn resident_bytes(&self) -> Result<i64> {
         let map = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.process.id()))?;
         let resident = map.lines().find_map(|line| line.strip_prefix("Rss:"));
         let kibibytes = resident.and_then(|rest| rest.trim().strip_suffix(" kB"));
@@ -118,11 +128,11 @@ impl Drop for Server {
     }
 }
 
-/// Builds one of our examples, which are no part of a benchmark for cargo.
-pub(crate) fn example(name: &str) -> Result<PathBuf> {
+/// Builds one of our examples, which cargo does not build for a benchmark.
+pub fn example(name: &str) -> Result<PathBuf> {
     let built = Command::new(env!("CARGO"))
         .args(["build", "--release", "--example", name, "--manifest-path"])
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"))
         .status()?;
     ensure!(built.success(), "the example {name} does not build");
     let this = env::current_exe()?;
@@ -131,7 +141,7 @@ pub(crate) fn example(name: &str) -> Result<PathBuf> {
 }
 
 /// Puts this process, the load generator, on its own core.
-pub(crate) fn pin_this_process() -> Result<()> {
+pub fn pin_this_process() -> Result<()> {
     let pinned = Command::new("taskset")
         .args(["-cp", GENERATOR_CORE, &id().to_string()])
         .stdout(Stdio::null())
@@ -141,8 +151,8 @@ pub(crate) fn pin_this_process() -> Result<()> {
     Ok(())
 }
 
-/// Allows as many descriptors as may be had, here and in the servers.
-pub(crate) fn raise_descriptor_limit() -> Result<()> {
+/// Raises the limit of descriptors to its maximum, here and in the servers.
+pub fn raise_descriptor_limit() -> Result<()> {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

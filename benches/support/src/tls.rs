@@ -14,21 +14,25 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// A connection, with TLS or without.
-pub(crate) enum Transport {
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Transport {
+    /// TCP alone.
     Plain(TcpStream),
+    /// TLS over TCP.
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 /// Makes a certificate and its key where the servers look for them.
-pub(crate) fn make_certificate(folder: &Path) -> Result<()> {
+pub fn make_certificate(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
     fs::write(folder.join("localhost.cert"), made.cert.pem())?;
     Ok(fs::write(folder.join("localhost.key"), made.signing_key.serialize_pem())?)
 }
 
-/// Makes what clients trust that certificate with. They do not resume sessions.
-pub(crate) fn client_config(folder: &Path) -> Result<Arc<ClientConfig>> {
+/// Makes a configuration for clients that trust that certificate, and resume no sessions.
+pub fn client_config(folder: &Path) -> Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(folder.join("localhost.cert"))?)?;
     let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
@@ -39,8 +43,8 @@ pub(crate) fn client_config(folder: &Path) -> Result<Arc<ClientConfig>> {
     Ok(Arc::new(config))
 }
 
-/// Connects; what is written first begins with TLS.
-pub(crate) fn connect(
+/// Wraps a connection; TLS begins with the first byte that is written.
+pub fn connect(
     stream: net::TcpStream,
     config: Arc<ClientConfig>,
 ) -> Result<StreamOwned<ClientConnection, net::TcpStream>> {
@@ -49,7 +53,8 @@ pub(crate) fn connect(
 }
 
 impl Transport {
-    pub(crate) const fn socket_mut(&mut self) -> &mut TcpStream {
+    /// Returns the TCP connection.
+    pub const fn socket_mut(&mut self) -> &mut TcpStream {
         match self {
             Self::Plain(stream) => stream,
             Self::Tls(stream) => &mut stream.sock,
@@ -57,7 +62,7 @@ impl Transport {
     }
 
     /// Returns whether a short read means that the kernel has no more.
-    pub(crate) const fn reads_all(&self) -> bool {
+    pub const fn reads_all(&self) -> bool {
         matches!(self, Self::Plain(_))
     }
 }

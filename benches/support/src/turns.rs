@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 /// Gives each lane its turn in every round; each round another one begins.
 ///
 /// A warm-up round precedes the first one: `turn` gets whether its round counts.
-pub(crate) fn take_turns<L>(
+pub fn take_turns<L>(
     lanes: &mut [L],
     rounds: usize,
     mut turn: impl FnMut(&mut L, bool) -> Result<()>,
@@ -19,13 +19,13 @@ pub(crate) fn take_turns<L>(
     Ok(())
 }
 
-/// Returns the middle one of the values.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+/// Returns the median of the values.
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Returns the median of `ours / its`, round by round.
-pub(crate) fn median_ratio(ours: &[f64], its: &[f64]) -> f64 {
+pub fn median_ratio(ours: &[f64], its: &[f64]) -> f64 {
     median(ours.iter().zip(its).map(|(ours, its)| ours / its).collect())
 }
