@@ -3,7 +3,7 @@
 `browser_client.py ECHO_URL [COMMAND_URL]`.
 
 Short texts go the way of a person: typed into the page's input, sent with its button, read from its
-log. What nobody can type goes through the page's own socket.
+log. What cannot be typed goes through the page's own socket.
 """
 
 import base64
@@ -124,7 +124,7 @@ class BrowserPeer(peer.Peer):
         return tuple(self._page.evaluate("await ending"))
 
     def wait_for_failure(self, url: str) -> Close:
-        """Connects to a server that refuses; returns the code and the reason that it is told."""
+        """Connects to a server that refuses; returns the reported code and reason."""
         self._disconnect()
         self._page.evaluate(f"document.querySelector('#url').value = {json.dumps(url)}")
         self._page.click("#connect")
@@ -246,7 +246,7 @@ def _can_be_typed(text: str) -> bool:
 def run_commands(browser: BrowserPeer, strange: BrowserPeer, url: str) -> int:
     """Takes a page that may connect and one that may not to the server that knows commands."""
     failed = commands.run(browser, url)
-    # RFC 6455 §7.1.5, §10.2: scripts are not told why.
+    # RFC 6455 §7.1.5, §10.2: scripts do not get the reason.
     action = partial(strange.wait_for_failure, url)
     return failed + peer.check(strange, "is refused as a page of no origin", (1006, ""), action)
 
@@ -254,7 +254,7 @@ def run_commands(browser: BrowserPeer, strange: BrowserPeer, url: str) -> int:
 if __name__ == "__main__":
     echo_url, *command_urls = sys.argv[1:]
     with start_browser(peer.DEADLINE) as chromium, pages.serve() as address:
-        # A local file has no origin, which an echo server for everybody does not mind.
+        # A local file has no origin, which an echo server without an origin policy accepts.
         file = BrowserPeer(chromium.open_page(pages.local("echoclient.html")))
         failures = peer.run(file, echo_url) + run(file, echo_url)
         for command_url in command_urls:

@@ -36,7 +36,7 @@ let read = 0;
 
 
 class Person:
-    """Somebody with the page open in a window of their own."""
+    """A person with the page open in a window of their own."""
 
     def __init__(self, browser: Browser, url: str, name: str) -> None:
         self.name = f"chat: {name}"

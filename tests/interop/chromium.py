@@ -33,7 +33,7 @@ class Browser:
         self._connection = connection
         self._deadline = deadline
         self._calls = 0
-        # What the pages that listen to their network have told of WebSockets that failed.
+        # Errors of WebSockets, reported by the pages that listen to their network.
         self.socket_errors: list[str] = []
 
     def open_page(self, url: str) -> "Page":
@@ -105,7 +105,7 @@ class Page:
         return answer["result"].get("value")
 
     def listen_to_network(self) -> None:
-        """Lets the browser tell of WebSockets of this page that fail: `Browser.socket_errors`."""
+        """Lets the browser report WebSockets of this page that fail: `Browser.socket_errors`."""
         self._call("Network.enable")
 
     def click(self, selector: str) -> None:

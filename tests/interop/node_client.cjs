@@ -50,7 +50,7 @@ const actions = {
     ending: () => ended,
 };
 
-// What came, until it is asked for; who asks first is given the next that comes.
+// Received values, until they are read; the first reader that waits gets the next one.
 class Queue {
     #items = [];
     #takers = [];

@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).with_name("node_client.cjs")
 
 
 class NodePeer(peer.Peer):
-    """A client of the package `ws`, in a process of Node that does what it is told."""
+    """A client of the package `ws`, in a process of Node that runs its commands."""
 
     name = "node"
 

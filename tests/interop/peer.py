@@ -56,7 +56,7 @@ class Peer(abc.ABC):
 
     @abc.abstractmethod
     def close(self, code: int, reason: str) -> Close:
-        """Closes the connection; returns the code and the reason the peer's API then tells."""
+        """Closes the connection; returns the code and the reason that the peer's API reports."""
 
     @abc.abstractmethod
     def ending(self) -> Close:

@@ -101,7 +101,7 @@ def python_client(port: int, version: ssl.TLSVersion, trusted: str = "localhost.
 def s_client(port: int, protocol: str) -> bool:
     option = "-" + protocol.replace("TLS ", "tls").replace(".", "_")
     command = ["openssl", "s_client", "-connect", f"localhost:{port}", "-CAfile", "localhost.cert"]
-    # A low security level, so that it is the server who refuses what is old.
+    # A low security level, so that the server refuses old versions, not the client.
     command += ["-cipher", "DEFAULT@SECLEVEL=0", option, "-verify_return_error", "-brief"]
     request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
     result = subprocess.run(command, input=request, capture_output=True, text=True, timeout=DEADLINE)
