@@ -1,6 +1,6 @@
 //! What users see of servers, sockets and the event loop, with peers that are raw TCP.
 //!
-//! The folders are those of `src/`. What several of them need is in the package `tests/support`.
+//! The folders are those of `src/`; peers and servers for all of them are in `tests/support`.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
