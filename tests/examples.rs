@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use support::raw_peer::{RawPeer, TEXT, check_good_client, masked, request};
+use support::raw_peer::{RawPeer, TEXT, check_good_client, masked, request, request_with};
 
 /// Qt: the `echoserver` example, with `--debug`.
 #[test]
@@ -42,6 +42,7 @@ fn a_server_that_is_interrupted_closes_its_connections() -> Result<()> {
             ("echoserver", &["--port", "0"][..], LISTENING),
             ("porting", &["0"], LISTENING),
             ("simplechat", &["--port", "0"], "Chat Server listening on port "),
+            ("httpserver", &["0"], HTTP),
         ] {
             let mut server = Example::run(program(name).args(arguments))?;
             let mut peer = RawPeer::open(server.port_behind(words)?)?;
@@ -268,6 +269,39 @@ fn simplechat_shows_peers_with_their_address_and_port() -> Result<()> {
     Ok(())
 }
 
+/// Qt: `handleConnection()`, SRV-19: a page and the WebSocket on one port, beside clients that
+/// misbehave.
+#[test]
+fn httpserver_serves_a_page_and_its_websocket_on_one_port() -> Result<()> {
+    let mut server = Example::run(program("httpserver").arg("0"))?;
+    let port = server.port_behind(HTTP)?;
+    let mut silent = RawPeer::connect(port)?;
+    let mut endless = RawPeer::connect(port)?;
+    endless.send([b'a'; 9000])?;
+    let mut slow = RawPeer::connect(port)?;
+    slow.send("GET / HTTP/1.1\r\nHost: localhost\r")?;
+
+    let mut browser = RawPeer::connect(port)?;
+    browser.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    let page = browser.read_response()?;
+    let mut socket = RawPeer::connect(port)?;
+    socket.send([request().as_bytes(), &masked(TEXT, b"sent with the request")].concat())?;
+    socket.expect_upgrade()?;
+    socket.expect_texts(&["sent with the request"])?;
+    check_good_client(port)?;
+    let mut foreign = RawPeer::connect(port)?;
+    foreign.send(request_with("Origin: http://example.org\r\n"))?;
+
+    assert_eq!(page.body, include_str!("../examples/httpserver.html"));
+    ensure!(page.head.starts_with("HTTP/1.1 200 OK\r\n"), "{}", page.head);
+    ensure!(page.has_header("Content-Type", "text/html"), "{}", page.head);
+    ensure!(foreign.read_status()? == 403);
+    ensure!(endless.read_to_end()?.is_empty());
+    slow.send("\n\r\n")?;
+    ensure!(slow.read_status()? == 200);
+    silent.expect_silence()
+}
+
 /// README shows the example as it is.
 #[test]
 fn readme_shows_the_whole_echoserver() {
@@ -291,6 +325,7 @@ fn the_porting_guide_counts_the_examples_right() {
         ("sslechoserver", Some(118), include_str!("../examples/sslechoserver.rs")),
         ("sslechoclient", Some(95), include_str!("../examples/sslechoclient.rs")),
         ("worker", None, include_str!("../examples/worker.rs")),
+        ("httpserver", None, include_str!("../examples/httpserver.rs")),
     ];
     for (name, of_qt, text) in examples {
         let code = code_of(text);
@@ -367,6 +402,9 @@ impl Drop for Example {
 
 /// What `echoserver` and `porting` say in front of their port.
 const LISTENING: &str = "listening on ws://127.0.0.1:";
+
+/// What `httpserver` says in front of its port.
+const HTTP: &str = "listening on http://127.0.0.1:";
 
 /// The example `echoserver`.
 fn command(arguments: &[&str]) -> Command {
