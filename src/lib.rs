@@ -46,6 +46,13 @@ mod types;
 // The search finds a type by the alias of its `pub use`, not by that of the type in its module.
 pub use event_loop::CaughtPanic;
 #[doc(alias = "QCoreApplication")]
+#[doc(alias = "qApp")]
+#[doc(alias = "QLoggingCategory")]
+#[doc(alias = "qDebug")]
+#[doc(alias = "qInfo")]
+#[doc(alias = "qWarning")]
+#[doc(alias = "qCritical")]
+#[doc(alias = "QSettings")]
 pub use event_loop::EventLoop;
 #[doc(alias = "QMetaObject")]
 pub use event_loop::LoopHandle;
@@ -61,6 +68,10 @@ pub use event_loop::socket_notifier::SocketNotifier;
 #[doc(alias = "QPointer")]
 pub use event_loop::socket_notifier::WeakSocketNotifier;
 #[doc(alias = "QTimer")]
+#[doc(alias = "QChronoTimer")]
+#[doc(alias = "QBasicTimer")]
+#[doc(alias = "QElapsedTimer")]
+#[doc(alias = "QDeadlineTimer")]
 pub use event_loop::timer::Timer;
 #[doc(alias = "QPointer")]
 pub use event_loop::timer::WeakTimer;
@@ -131,6 +142,7 @@ pub use types::text_frame::TextFrame;
 #[doc(alias = "QSslCertificate")]
 pub use types::tls_certificate::TlsCertificate;
 #[doc(alias = "QSslError")]
+#[doc(alias = "SslError")]
 pub use types::tls_error::TlsError;
 #[doc(alias = "QWebSocketProtocol::Version")]
 pub use types::version::Version;

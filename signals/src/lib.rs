@@ -129,11 +129,13 @@ pub use receiver::weak::WeakReceiver;
 #[doc(alias = "Q_SIGNAL")]
 #[doc(alias = "signals")]
 #[doc(alias = "emit")]
+#[doc(alias = "QFileSystemWatcher")]
 pub use signal::Signal;
 #[doc(alias = "QSignalBlocker")]
 pub use signal::blocker::SignalBlocker;
 #[doc(alias = "sender")]
 #[doc(alias = "QObject")]
+#[doc(alias = "qobject_cast")]
 pub use signal::signal_ref::SignalRef;
 #[doc(alias = "QSignalSpy")]
 pub use spy::SignalSpy;

@@ -39,6 +39,7 @@ impl EventLoop {
     /// assert_eq!(smol::block_on(EventLoop::current().exec_async()), 3);
     /// ```
     #[doc(alias = "QAbstractEventDispatcher")]
+    #[doc(alias = "setEventDispatcher")]
     pub async fn exec_async(&self) -> i32 {
         let exit = Rc::default();
         let Some(running) = self.enter(&exit) else { return REFUSED };

@@ -47,6 +47,10 @@ impl LoopHandle {
     /// warning logged.
     #[doc(alias = "invokeMethod")]
     #[doc(alias = "postEvent")]
+    #[doc(alias = "event")]
+    #[doc(alias = "customEvent")]
+    #[doc(alias = "QEvent")]
+    #[doc(alias = "wakeUp")]
     #[track_caller]
     pub fn post(&self, call: impl FnOnce() + Send + 'static) {
         if !self.post_if_running(call) {
@@ -71,6 +75,7 @@ impl LoopHandle {
     }
 
     /// Returns whether the caller is on the loop's own thread.
+    #[doc(alias = "isCurrentThread")]
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.shared.is_current()

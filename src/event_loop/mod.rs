@@ -125,6 +125,7 @@ impl EventLoop {
     /// When the operating system refuses the descriptors that a new loop needs.
     #[doc(alias = "currentThread")]
     #[doc(alias = "eventDispatcher")]
+    #[doc(alias = "instance")]
     #[must_use]
     pub fn current() -> Self {
         Self { inner: thread_loop::inner() }
@@ -178,6 +179,9 @@ impl EventLoop {
     /// # Qt
     ///
     /// `QCoreApplication::quit()` and `QThread::quit()`.
+    #[doc(alias = "QEventLoopLocker")]
+    #[doc(alias = "setQuitLockEnabled")]
+    #[doc(alias = "isQuitLockEnabled")]
     pub fn quit(&self) {
         self.exit(0);
     }
@@ -291,6 +295,16 @@ impl EventLoop {
     ///
     /// The task ends when the returned handle is dropped; `detach` lets it run on. A panic in it is
     /// told by [`panicked`](Self::panicked), and whoever awaits the task panics too.
+    #[doc(alias = "QTcpSocket")]
+    #[doc(alias = "QLocalServer")]
+    #[doc(alias = "QLocalSocket")]
+    #[doc(alias = "QProcess")]
+    #[doc(alias = "QNetworkAccessManager")]
+    #[doc(alias = "QNetworkReply")]
+    #[doc(alias = "QSqlDatabase")]
+    #[doc(alias = "QtConcurrent")]
+    #[doc(alias = "QFutureWatcher")]
+    #[doc(alias = "QSqlQuery")]
     #[track_caller]
     pub fn spawn<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Task<T> {
         let future = Box::pin(async {

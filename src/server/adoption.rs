@@ -68,6 +68,8 @@ impl WebSocketServer {
     /// }
     /// ```
     #[doc(alias = "handleConnection")]
+    #[doc(alias = "QTcpServer")]
+    #[doc(alias = "QHttpServer")]
     pub fn handle_connection(&self, stream: TcpStream, received: &[u8]) -> Result<(), Error> {
         self.inner.check_ready()?;
         let adopted = stream::Adopted::new(stream);

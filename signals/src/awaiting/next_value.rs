@@ -51,6 +51,7 @@ where
     /// ```
     #[doc(alias = "QtFuture::connect")]
     #[doc(alias = "BlockingQueuedConnection")]
+    #[doc(alias = "QtFuture")]
     #[track_caller]
     pub fn next(&self) -> Next<T::Owned> {
         let (writer, reader) = buffer(Keep::First);
@@ -70,6 +71,7 @@ where
     ///
     /// `QtFuture::connect(sender, &Sender::signal)`.
     #[doc(alias = "QtFuture::connect")]
+    #[doc(alias = "QtFuture")]
     #[track_caller]
     pub fn next(self) -> Next<T::Owned> {
         self.signal().next()

@@ -174,6 +174,8 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     /// ```
     #[doc(alias = "QSignalSpy::wait")]
     #[doc(alias = "QTRY_COMPARE")]
+    #[doc(alias = "QTRY_VERIFY")]
+    #[doc(alias = "wait")]
     pub fn wait_for(&self, count: usize) -> Result<(), SpyTimeout> {
         self.wait_for_within(count, DEFAULT_TIMEOUT)
     }
@@ -201,6 +203,7 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     /// ```
     #[doc(alias = "QSignalSpy::wait")]
     #[doc(alias = "QTRY_COMPARE_WITH_TIMEOUT")]
+    #[doc(alias = "QTRY_VERIFY_WITH_TIMEOUT")]
     pub fn wait_for_within(&self, count: usize, timeout: Duration) -> Result<(), SpyTimeout> {
         let is_done = || self.count() >= count;
         if is_done() {
@@ -219,6 +222,7 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
     ///
     /// `QSignalSpy::count()`.
     #[doc(alias = "QSignalSpy::count")]
+    #[doc(alias = "size")]
     pub fn count(&self) -> usize {
         self.values.borrow().len()
     }

@@ -130,6 +130,9 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
     /// A slot may disable or drop the notifier. While a slot runs a loop of its own, the notifier
     /// is silent.
     #[doc(alias = "activated")]
+    #[doc(alias = "readyRead")]
+    #[doc(alias = "QUdpSocket")]
+    #[doc(alias = "QTcpSocket")]
     #[must_use]
     pub fn readable(&self) -> SignalRef<'_, Self, ()> {
         SignalRef::new(self, &self.inner.readable)

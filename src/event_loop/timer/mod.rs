@@ -46,7 +46,6 @@ pub use weak::WeakTimer;
 ///
 /// assert!(!timer.is_active());
 /// ```
-#[doc(alias = "QChronoTimer")]
 #[derive(Clone)]
 pub struct Timer {
     inner: Rc<Inner>,
@@ -113,6 +112,7 @@ impl Timer {
     /// Sets the interval and starts; an active timer starts anew.
     ///
     /// With 0 it expires in each turn of the loop, as soon as what was ready has been done.
+    #[doc(alias = "startTimer")]
     pub fn start(&self, interval: Duration) {
         self.inner.interval.set(interval);
         self.inner.start();
@@ -128,6 +128,7 @@ impl Timer {
     }
 
     /// Stops the timer, if it is active: it does not expire any more.
+    #[doc(alias = "killTimer")]
     pub fn stop(&self) {
         self.inner.stop();
     }
@@ -150,6 +151,7 @@ impl Timer {
     }
 
     /// Returns the interval.
+    #[doc(alias = "intervalAsDuration")]
     #[must_use]
     pub fn interval(&self) -> Duration {
         self.inner.interval.get()
@@ -157,6 +159,7 @@ impl Timer {
 
     /// Returns how long it is until the timer expires, 0 when it is late; `None` when not active.
     #[doc(alias = "remainingTime")]
+    #[doc(alias = "remainingTimeAsDuration")]
     #[must_use]
     pub fn remaining_time(&self) -> Option<Duration> {
         self.inner.remaining_time()
