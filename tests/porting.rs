@@ -85,7 +85,7 @@ fn a_local_socket_is_served_by_a_task() -> Result<()> {
 
     ensure!(echo == "hello", "{echo}");
     ensure!(event_loop.run_until(serving)? == 5);
-    Ok(std::fs::remove_file(path)?)
+    Ok(fs::remove_file(path)?)
 }
 
 /// What a thread for the network sends to a toolkit's loop.
