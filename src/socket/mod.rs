@@ -19,24 +19,24 @@ use crate::types::socket_state::SocketState;
 use crate::types::version::Version;
 
 pub(crate) mod client;
-mod clients;
+mod client_list;
+mod data;
 mod inbox;
 mod message_stream;
 mod output;
 mod rare_signals;
-mod receive_queue;
+mod reading;
 mod settings;
 mod signals;
 mod state;
 mod timeouts;
 mod upgraded;
-mod user_data;
 mod weak;
 
-pub(crate) use clients::Clients;
+pub(crate) use client_list::Clients;
+pub(crate) use data::UserData;
 pub use message_stream::MessageStream;
 pub(crate) use state::Accepted;
-pub(crate) use user_data::UserData;
 pub use weak::WeakWebSocket;
 
 /// The WebSocket of one peer.
