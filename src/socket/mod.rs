@@ -24,7 +24,6 @@ mod data;
 mod inbox;
 mod message_stream;
 mod output;
-mod rare_signals;
 mod reading;
 mod settings;
 mod signals;

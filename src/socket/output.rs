@@ -1,7 +1,5 @@
 //! What is done about a peer that reads slowly: limits, policies, and signals to send by.
 
-use slotwork_signals::SignalRef;
-
 use crate::socket::WebSocket;
 use crate::types::output_policy::OutputPolicy;
 
@@ -88,65 +86,5 @@ impl WebSocket {
     #[must_use]
     pub fn send_buffer(&self) -> Option<usize> {
         self.inner.session.settings().send_buffer
-    }
-
-    /// Emitted at the end of a turn of the loop in which more output has waited than the
-    /// [`high_water_mark`](Self::high_water_mark): the time to send no more.
-    ///
-    /// It comes once, until [`output_drained`](Self::output_drained) has come, which may be at once:
-    /// the kernel has been asked to take what waited by then.
-    ///
-    /// # Qt
-    ///
-    /// Qt has no counterpart.
-    #[must_use]
-    pub fn high_water_reached(&self) -> SignalRef<'_, Self, ()> {
-        self.inner.session.watch_output();
-        SignalRef::new(self, &self.inner.rare_signals().high_water_reached)
-    }
-
-    /// Emitted after [`high_water_reached`](Self::high_water_reached), when the output that waits
-    /// has fallen to half of the mark: the time to send more.
-    ///
-    /// Connect it before you send, and whoever has seen [`bytes_to_write`](Self::bytes_to_write) over
-    /// the mark since then is told. It does not come when the connection ends.
-    ///
-    /// # Qt
-    ///
-    /// Qt has no counterpart; programs look at `bytesToWrite()` when `bytesWritten` is emitted.
-    ///
-    /// # Examples
-    ///
-    /// Sends a file piece by piece, as fast as the peer reads, and no faster:
-    ///
-    /// ```
-    /// use std::fs::File;
-    /// use std::io::Read;
-    /// use std::rc::Rc;
-    ///
-    /// use slotwork::{CloseCode, WebSocket};
-    ///
-    /// fn send_file(socket: &WebSocket, file: File) {
-    ///     let file = Rc::new(file);
-    ///     let rest = Rc::clone(&file);
-    ///     socket.output_drained().connect(move |socket, ()| send_some(socket, &rest));
-    ///     send_some(socket, &file);
-    /// }
-    ///
-    /// fn send_some(socket: &WebSocket, mut file: &File) {
-    ///     let mut piece = vec![0; 64 * 1024];
-    ///     while socket.is_valid() && socket.bytes_to_write() <= socket.high_water_mark() {
-    ///         match file.read(&mut piece) {
-    ///             Ok(0) => _ = socket.close(CloseCode::NORMAL, ""),
-    ///             Ok(length) => _ = socket.send_binary_message(&piece[..length]),
-    ///             Err(_) => socket.abort(),
-    ///         }
-    ///     }
-    /// }
-    /// ```
-    #[must_use]
-    pub fn output_drained(&self) -> SignalRef<'_, Self, ()> {
-        self.inner.session.watch_output();
-        SignalRef::new(self, &self.inner.rare_signals().output_drained)
     }
 }

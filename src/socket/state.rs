@@ -9,20 +9,23 @@ use std::time::Instant;
 use slotwork_signals::Signal;
 
 use crate::net::stream::Stream;
-use crate::protocol::frames::event::Data;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
-use crate::session::{ConnectionTask, KEEPALIVE_PAYLOAD, Observer, OutputLevel, Session, Settings};
+use crate::session::{ConnectionTask, Session, Settings};
 use crate::socket::client::state::ClientEnd;
 use crate::socket::client_list::{Clients, Membership};
 use crate::socket::data::{UserData, UserDataSet};
-use crate::socket::rare_signals::RareSignals;
 use crate::socket::reading::ReceiveQueue;
+use crate::types::authenticator::Authenticator;
+use crate::types::binary_frame::BinaryFrame;
 use crate::types::error::Error;
 use crate::types::pong::Pong;
 use crate::types::role::Role;
 use crate::types::socket_state::SocketState;
 use crate::types::ssl_mode::SslMode;
+use crate::types::text_frame::TextFrame;
+#[cfg(feature = "tls")]
+use crate::types::tls_error::TlsError;
 
 /// What all handles of a socket share, and what its session reports to.
 pub(crate) struct Inner {
@@ -32,16 +35,37 @@ pub(crate) struct Inner {
     pub(crate) text_message_received: Signal<str>,
     pub(crate) binary_message_received: Signal<[u8]>,
     pub(crate) disconnected: Signal<()>,
-    rare: OnceLock<Box<Rare>>,
+    pub(crate) lazy: OnceLock<Box<Lazy>>,
 }
 
 /// What is allocated when it is needed: idle sockets are many.
 #[derive(Default)]
-struct Rare {
-    signals: RareSignals,
+pub(crate) struct Lazy {
+    pub(crate) signals: LazySignals,
     notes: Mutex<Notes>,
     receive_queue: ReceiveQueue,
     data: Mutex<UserDataSet>,
+}
+
+/// Signals that are allocated together when one of them is asked for.
+#[derive(Default)]
+pub(crate) struct LazySignals {
+    pub(crate) connected: Signal<()>,
+    pub(crate) authentication_required: Signal<Authenticator>,
+    pub(crate) proxy_authentication_required: Signal<Authenticator>,
+    pub(crate) text_frame_received: Signal<TextFrame>,
+    pub(crate) binary_frame_received: Signal<BinaryFrame>,
+    pub(crate) pong: Signal<Pong>,
+    pub(crate) bytes_written: Signal<usize>,
+    pub(crate) high_water_reached: Signal<()>,
+    pub(crate) output_drained: Signal<()>,
+    pub(crate) about_to_close: Signal<()>,
+    pub(crate) state_changed: Signal<SocketState>,
+    pub(crate) error_occurred: Signal<Error>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls_errors: Signal<[TlsError]>,
+    #[cfg(feature = "tls")]
+    pub(crate) peer_verify_error: Signal<TlsError>,
 }
 
 /// Which end of a connection the socket is, and what it knows as such.
@@ -68,11 +92,11 @@ pub(crate) struct Endpoint {
 
 /// What few sockets have to remember.
 #[derive(Default)]
-struct Notes {
-    pinged: Option<Instant>,
-    error: Option<Error>,
+pub(crate) struct Notes {
+    pub(crate) pinged: Option<Instant>,
+    pub(crate) error: Option<Error>,
     /// Slots are told that `open` has begun nothing.
-    is_refusing: bool,
+    pub(crate) is_refusing: bool,
 }
 
 /// What the server knows of a connection whose opening handshake is done.
@@ -146,7 +170,7 @@ impl Inner {
             text_message_received: Signal::new(),
             binary_message_received: Signal::new(),
             disconnected: Signal::new(),
-            rare: OnceLock::new(),
+            lazy: OnceLock::new(),
         }
     }
 
@@ -194,36 +218,36 @@ impl Inner {
     }
 
     /// Returns the signals that are there only when somebody has asked for them.
-    pub(crate) fn rare_signals(&self) -> &RareSignals {
-        &self.rare().signals
+    pub(crate) fn lazy_signals(&self) -> &LazySignals {
+        &self.lazy().signals
     }
 
     /// Emits one of those signals, if somebody may have connected it.
-    pub(crate) fn emit_rare(&self, emit: impl FnOnce(&RareSignals)) {
-        if let Some(rare) = self.rare.get() {
-            emit(&rare.signals);
+    pub(crate) fn emit_lazy(&self, emit: impl FnOnce(&LazySignals)) {
+        if let Some(lazy) = self.lazy.get() {
+            emit(&lazy.signals);
         }
     }
 
     /// Returns what waits for slots that are not called at once.
     pub(crate) fn receive_queue(&self) -> &ReceiveQueue {
-        &self.rare().receive_queue
+        &self.lazy().receive_queue
     }
 
     /// Returns the same, if anything has waited so far.
     pub(crate) fn used_receive_queue(&self) -> Option<&ReceiveQueue> {
-        self.rare.get().map(|rare| &rare.receive_queue)
+        self.lazy.get().map(|lazy| &lazy.receive_queue)
     }
 
     /// Returns the last error.
     pub(crate) fn error(&self) -> Option<Error> {
-        self.rare.get()?.notes().error.clone()
+        self.lazy.get()?.notes().error.clone()
     }
 
     /// Forgets the error of an earlier connection.
     pub(crate) fn forget_error(&self) {
-        if let Some(rare) = self.rare.get() {
-            rare.notes().error = None;
+        if let Some(lazy) = self.lazy.get() {
+            lazy.notes().error = None;
         }
     }
 
@@ -231,19 +255,19 @@ impl Inner {
     ///
     /// Not again while they are: one that opens the same again would be called without end.
     pub(crate) fn begin_to_refuse(&self, error: &Error) -> bool {
-        let mut notes = self.rare().notes();
+        let mut notes = self.lazy().notes();
         notes.error = Some(error.clone());
         !mem::replace(&mut notes.is_refusing, true)
     }
 
     /// Notes that slots have been told.
     pub(crate) fn end_refusal(&self) {
-        self.rare().notes().is_refusing = false;
+        self.lazy().notes().is_refusing = false;
     }
 
     /// Attaches a value of the program.
     pub(crate) fn set_data(&self, data: UserData) {
-        let former = self.rare().data().set(data);
+        let former = self.lazy().data().set(data);
         drop(former);
     }
 
@@ -252,21 +276,21 @@ impl Inner {
         &self,
         look: impl FnOnce(&mut UserDataSet) -> Option<T>,
     ) -> Option<T> {
-        look(&mut self.rare.get()?.data())
+        look(&mut self.lazy.get()?.data())
     }
 
     /// Remembers that a ping is sent now.
     pub(crate) fn note_ping(&self) {
-        self.rare().notes().pinged = Some(Instant::now());
+        self.lazy().notes().pinged = Some(Instant::now());
     }
 
-    fn rare(&self) -> &Rare {
-        self.rare.get_or_init(Box::default)
+    pub(crate) fn lazy(&self) -> &Lazy {
+        self.lazy.get_or_init(Box::default)
     }
 }
 
-impl Rare {
-    fn notes(&self) -> MutexGuard<'_, Notes> {
+impl Lazy {
+    pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -288,94 +312,5 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Emits what the session's task tells.
-impl Observer for Inner {
-    fn session(&self) -> &Session {
-        &self.session
-    }
-
-    fn wants_frames(&self) -> bool {
-        self.rare.get().is_some_and(|rare| rare.signals.wants_frames())
-    }
-
-    fn wants_bytes_written(&self) -> bool {
-        self.rare.get().is_some_and(|rare| rare.signals.bytes_written.slot_count() > 0)
-    }
-
-    fn frame_received(&self, frame: Data<'_>) {
-        self.emit_rare(|signals| signals.emit_frame(frame, false));
-    }
-
-    fn message_received(&self, message: Data<'_>, last_frame: usize) {
-        self.emit_rare(|signals| signals.emit_frame(message.since(last_frame), true));
-        match message {
-            Data::Text(text) => self.text_message_received.emit(text),
-            Data::Binary(bytes) => self.binary_message_received.emit(bytes),
-        }
-    }
-
-    fn pong_received(&self, payload: &[u8]) {
-        if payload == KEEPALIVE_PAYLOAD {
-            return;
-        }
-        if let Some(rare) = self.rare.get() {
-            let pinged = rare.notes().pinged;
-            let elapsed = pinged.map(|pinged| pinged.elapsed());
-            rare.signals.pong.emit(&Pong { elapsed, payload: payload.into() });
-        }
-    }
-
-    fn bytes_written(&self, count: usize) {
-        self.emit_rare(|signals| signals.bytes_written.emit(&count));
-    }
-
-    fn output_level_changed(&self, level: OutputLevel) {
-        self.emit_rare(|signals| match level {
-            OutputLevel::High => signals.high_water_reached.emit(&()),
-            OutputLevel::Drained => signals.output_drained.emit(&()),
-        });
-    }
-
-    fn closing(&self) {
-        self.emit_rare(|signals| signals.about_to_close.emit(&()));
-    }
-
-    fn state_changed(&self, state: SocketState) {
-        self.emit_rare(|signals| signals.state_changed.emit(&state));
-    }
-
-    fn failed(&self, error: Error) {
-        self.rare().notes().error = Some(error.clone());
-        self.emit_rare(|signals| signals.error_occurred.emit(&error));
-    }
-
-    fn ended(this: &Arc<Self>) {
-        this.membership.leave();
-        // A client can be opened again, and then wants its slots.
-        let _ending = match &this.end {
-            End::Server(_) => Some(Ending(Arc::clone(this))),
-            End::Client(end) => {
-                end.lock().is_busy = false;
-                None
-            }
-        };
-        this.disconnected.emit(&());
-    }
-}
-
 // Of the subprotocol, a server's sockets keep nothing that takes room.
 const _: () = assert!(size_of::<ServerEnd>() <= 72);
-
-/// Frees the slots of a socket that has ended, also when one of them panics. Those in other threads
-/// keep it until they have run.
-struct Ending(Arc<Inner>);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        let Self(inner) = self;
-        inner.text_message_received.finish(inner);
-        inner.binary_message_received.finish(inner);
-        inner.emit_rare(|signals| signals.finish(inner));
-        inner.disconnected.finish(inner);
-    }
-}

@@ -18,8 +18,8 @@ use crate::socket::client::open::consult;
 use crate::socket::client::state::ClientEnd;
 #[cfg(feature = "tls")]
 use crate::socket::client::tls::{late_refusal, secure};
-use crate::socket::rare_signals::RareSignals;
 use crate::socket::state::Inner;
+use crate::socket::state::LazySignals;
 use crate::types::authenticator::{Authenticator, Credentials, Login};
 use crate::types::error::Error;
 use crate::types::network_proxy::{NetworkProxy, ProxyKind};
@@ -153,12 +153,12 @@ fn ask(
     inner: &Inner,
     login: &mut Login,
     realm: &str,
-    signal: impl FnOnce(&RareSignals) -> &Signal<Authenticator>,
+    signal: impl FnOnce(&LazySignals) -> &Signal<Authenticator>,
 ) -> Option<Credentials> {
     let mut is_wanted = true;
     let credentials = login.next(realm, |question| {
-        let emit = |signals: &RareSignals| signal(signals).emit(question);
-        is_wanted = consult(inner, |inner| inner.emit_rare(emit));
+        let emit = |signals: &LazySignals| signal(signals).emit(question);
+        is_wanted = consult(inner, |inner| inner.emit_lazy(emit));
     });
     credentials.filter(|_| is_wanted)
 }

@@ -105,7 +105,7 @@ fn begin(inner: &Arc<Inner>, end: &ClientEnd, stream: Stream, opened: Opened) {
     // Qt: CLI-21; `connected` comes before the first message: that is read in a turn of its own,
     // after this, or in a loop inside a slot.
     inner.session.start_reading();
-    tell(inner, |inner| inner.emit_rare(|signals| signals.connected.emit(&())));
+    tell(inner, |inner| inner.emit_lazy(|signals| signals.connected.emit(&())));
 }
 
 /// Says that there is no connection, and why not, unless `close` or `abort` was called.
@@ -125,7 +125,7 @@ fn give_up(inner: &Arc<Inner>, error: Option<Error>) {
 /// Says that `open` has begun nothing.
 pub(crate) fn tell_refusal(inner: &Inner, error: &Error) {
     if inner.begin_to_refuse(error) {
-        tell(inner, |inner| inner.emit_rare(|signals| signals.error_occurred.emit(error)));
+        tell(inner, |inner| inner.emit_lazy(|signals| signals.error_occurred.emit(error)));
         inner.end_refusal();
     }
 }

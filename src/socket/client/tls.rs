@@ -5,16 +5,14 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use slotwork_signals::SignalRef;
-
 use crate::net::stream::{Stream, TlsFailure};
 use crate::net::tls::{Judge, TlsConfig, TlsSession, received_alert};
 use crate::protocol::handshake::url::Url;
 use crate::socket::WebSocket;
 use crate::socket::client::open::consult;
 use crate::socket::client::state::ClientEnd;
-use crate::socket::rare_signals::RareSignals;
 use crate::socket::state::Inner;
+use crate::socket::state::LazySignals;
 use crate::types::error::Error;
 use crate::types::tls_error::TlsError;
 
@@ -124,35 +122,6 @@ impl WebSocket {
         };
         self.inner.session.tls_session().or_else(in_handshake)
     }
-
-    /// Emitted when the certificate of the server is wrong, with all that is wrong with it.
-    ///
-    /// A slot of the socket's thread may call [`ignore_tls_errors`](Self::ignore_tls_errors) with
-    /// those that it knows, before it returns; errors that were to be ignored anyway are among them.
-    /// If any remains, [`error_occurred`](Self::error_occurred) follows with
-    /// [`Error::TlsHandshake`].
-    ///
-    /// A slot that calls [`close`](Self::close) or [`abort`](Self::abort), or panics, ends the
-    /// attempt, whatever is ignored: the server gets an alert, and is sent no request. After a panic
-    /// the error is [`Error::SlotPanicked`].
-    ///
-    /// # Qt
-    ///
-    /// `QWebSocket::sslErrors()`.
-    #[doc(alias = "sslErrors")]
-    #[doc(alias = "handshakeInterruptedOnError")]
-    #[must_use]
-    pub fn tls_errors(&self) -> SignalRef<'_, Self, [TlsError]> {
-        SignalRef::new(self, &self.inner.rare_signals().tls_errors)
-    }
-
-    /// Emitted for each thing that is wrong with the certificate of the server, before
-    /// [`tls_errors`](Self::tls_errors).
-    #[doc(alias = "peerVerifyError")]
-    #[must_use]
-    pub fn peer_verify_error(&self) -> SignalRef<'_, Self, TlsError> {
-        SignalRef::new(self, &self.inner.rare_signals().peer_verify_error)
-    }
 }
 
 impl ClientEnd {
@@ -174,7 +143,7 @@ pub(crate) async fn secure(
         (config, !settings.ignored.is_empty())
     };
     let mut may_ignore = ignores_some;
-    inner.emit_rare(|signals| {
+    inner.emit_lazy(|signals| {
         let slots = signals.tls_errors.slot_count() + signals.peer_verify_error.slot_count();
         may_ignore |= slots > 0;
     });
@@ -216,7 +185,7 @@ fn judge(inner: &Arc<Inner>, may_ignore: bool, found: &Rc<RefCell<Option<TlsErro
     Rc::new(move |errors, session| {
         let Some(end) = inner.client_end() else { return false };
         end.lock().tls.in_handshake = session.map(Box::new);
-        let consult = |emit: &dyn Fn(&RareSignals)| consult(&inner, |it| it.emit_rare(emit));
+        let consult = |emit: &dyn Fn(&LazySignals)| consult(&inner, |it| it.emit_lazy(emit));
         let goes_on =
             errors.iter().all(|it| consult(&|signals| signals.peer_verify_error.emit(it)))
                 && consult(&|signals| signals.tls_errors.emit(errors));
