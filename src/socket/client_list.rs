@@ -7,20 +7,18 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use crate::socket::WebSocket;
-use crate::socket::state::Inner;
-
 /// Knows the sockets that were taken from a server and have not disconnected.
 ///
-/// It keeps none of them alive: each takes itself out at its end.
+/// It keeps none of them alive: each takes itself out at its end. `S` is the state that the handles
+/// of a socket share; it contains a [`Membership`], so the list does not import it.
 #[derive(Debug)]
-pub(crate) struct Clients {
-    registry: Mutex<Registry>,
+pub(crate) struct ClientList<S> {
+    registry: Mutex<Registry<S>>,
 }
 
 #[derive(Debug)]
-struct Registry {
-    sockets: Slab<Weak<Inner>>,
+struct Registry<S> {
+    sockets: Slab<Weak<S>>,
     /// Whoever waits for the last socket to go.
     waiting: Option<Waker>,
     keepalive_interval: Option<Duration>,
@@ -31,13 +29,13 @@ struct Registry {
 }
 
 /// Where a socket stands among the clients of its server.
-pub(crate) struct Membership {
+pub(crate) struct Membership<S> {
     /// None for a socket that no server accepted.
-    clients: Option<Arc<Clients>>,
+    clients: Option<Arc<ClientList<S>>>,
     place: AtomicU32,
 }
 
-impl Clients {
+impl<S> ClientList<S> {
     pub(crate) fn new(keepalive_interval: Option<Duration>) -> Self {
         let registry = Registry {
             sockets: Slab::new(),
@@ -50,28 +48,32 @@ impl Clients {
     }
 
     /// Adds a socket that was taken; returns whether somebody has to begin to look after them.
-    pub(crate) fn insert(&self, socket: &WebSocket) -> bool {
+    pub(crate) fn insert_member(&self, socket: &Arc<S>, membership: &Membership<S>) -> bool {
         let mut registry = self.lock();
-        let place = registry.sockets.insert(Arc::downgrade(&socket.inner));
-        if !socket.inner.membership.enter(place) {
+        let place = registry.sockets.insert(Arc::downgrade(socket));
+        if !membership.enter(place) {
             registry.sockets.try_remove(place);
         }
         registry.needs_watch()
     }
 
     /// Returns the sockets, in no particular order.
-    pub(crate) fn sockets(&self) -> Vec<WebSocket> {
+    pub(crate) fn members<T>(&self, handle: impl Fn(Arc<S>) -> T) -> Vec<T> {
         let registry = self.lock();
         let sockets = registry.sockets.iter().filter_map(|(_, socket)| socket.upgrade());
-        sockets.map(|inner| WebSocket { inner }).collect()
+        sockets.map(handle).collect()
     }
 
     /// Returns some of the sockets, from a place on, and the place at which to go on.
-    pub(crate) fn some_sockets(&self, start: usize) -> Option<(Vec<WebSocket>, usize)> {
+    pub(crate) fn some_members<T>(
+        &self,
+        start: usize,
+        handle: impl Fn(Arc<S>) -> T,
+    ) -> Option<(Vec<T>, usize)> {
         let registry = self.lock();
         let end = start.saturating_add(SOME);
         let some = (start..end).filter_map(|place| registry.sockets.get(place)?.upgrade());
-        let sockets = some.map(|inner| WebSocket { inner }).collect();
+        let sockets = some.map(handle).collect();
         (start < registry.sockets.capacity()).then_some((sockets, end))
     }
 
@@ -132,12 +134,12 @@ impl Clients {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Registry> {
+    fn lock(&self) -> MutexGuard<'_, Registry<S>> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Registry {
+impl<S> Registry<S> {
     fn needs_watch(&mut self) -> bool {
         let needs_watch =
             !self.is_watched && self.keepalive_interval.is_some() && !self.sockets.is_empty();
@@ -146,8 +148,8 @@ impl Registry {
     }
 }
 
-impl Membership {
-    pub(crate) fn new(clients: Option<Arc<Clients>>) -> Self {
+impl<S> Membership<S> {
+    pub(crate) fn new(clients: Option<Arc<ClientList<S>>>) -> Self {
         Self { clients, place: AtomicU32::new(OUTSIDE) }
     }
 
@@ -170,7 +172,7 @@ impl Membership {
     }
 }
 
-impl Drop for Membership {
+impl<S> Drop for Membership<S> {
     /// A socket whose loop has gone leaves when its last handle does.
     fn drop(&mut self) {
         self.leave();

@@ -6,10 +6,7 @@ use std::sync::Arc;
 
 use crate::runtime::panics;
 use crate::socket::WebSocket;
-
-/// A value of any type that a program has attached to a socket.
-#[derive(Clone)]
-pub(crate) struct UserData(Arc<dyn Any + Send + Sync>);
+use crate::socket::state::{Inner, UserData, UserDataSet};
 
 impl UserData {
     pub(crate) fn new<T: Any + Send + Sync>(value: T) -> Self {
@@ -31,13 +28,9 @@ impl fmt::Debug for UserData {
     }
 }
 
-/// The values of a socket, one of each type.
-#[derive(Default)]
-pub(crate) struct UserDataSet(Vec<UserData>);
-
 impl UserDataSet {
     /// Sets the value of its type; returns the former one, to be dropped where nothing is locked.
-    pub(crate) fn set(&mut self, data: UserData) -> Option<UserData> {
+    fn set(&mut self, data: UserData) -> Option<UserData> {
         let former = self.0.iter().position(|slot| slot.is_like(&data));
         let former = former.map(|place| self.0.swap_remove(place));
         self.0.push(data);
@@ -60,6 +53,19 @@ impl Drop for UserDataSet {
         for data in self.0.drain(..) {
             panics::catch("the end of a socket's data", || drop(data));
         }
+    }
+}
+
+impl Inner {
+    /// Attaches a value of the program.
+    pub(crate) fn set_data(&self, data: UserData) {
+        let former = self.lazy().data().set(data);
+        drop(former);
+    }
+
+    /// Looks at the values of the program, if there are any.
+    fn with_data<T>(&self, look: impl FnOnce(&mut UserDataSet) -> Option<T>) -> Option<T> {
+        look(&mut self.lazy.get()?.data())
     }
 }
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use slotwork_signals::{Handle, SharedSender};
 
@@ -18,6 +17,7 @@ use crate::types::send_status::SendStatus;
 use crate::types::socket_state::SocketState;
 use crate::types::version::Version;
 
+mod accepted;
 pub(crate) mod client;
 mod client_list;
 mod data;
@@ -32,10 +32,9 @@ mod timeouts;
 mod upgraded;
 mod weak;
 
-pub(crate) use client_list::Clients;
-pub(crate) use data::UserData;
+pub(crate) use accepted::{Accepted, Clients};
 pub use message_stream::MessageStream;
-pub(crate) use state::Accepted;
+pub(crate) use state::UserData;
 pub use weak::WeakWebSocket;
 
 /// The WebSocket of one peer.
@@ -68,29 +67,6 @@ pub struct WebSocket {
 }
 
 impl WebSocket {
-    /// Makes the socket of an accepted connection, and the task that has to be spawned for it.
-    pub(crate) fn accepted(
-        accepted: Accepted,
-    ) -> (Self, impl Future<Output = ()> + Unpin + 'static) {
-        let (inner, driver) = Inner::accepted(accepted);
-        (Self { inner }, driver)
-    }
-
-    /// Lets messages come in, from the loop's next turn on.
-    pub(crate) fn start_reading(&self) {
-        self.inner.session.start_reading();
-    }
-
-    /// Attaches what the server's verifier has found out.
-    pub(crate) fn attach(&self, data: UserData) {
-        self.inner.set_data(data);
-    }
-
-    /// Ends a connection whose peer has given no sign of life for too long.
-    pub(crate) fn check_alive(&self, look: Duration) {
-        self.inner.session.check_alive(look);
-    }
-
     /// Sends a text message.
     ///
     /// It is written at the end of the loop's turn, together with whatever else is sent in it. One

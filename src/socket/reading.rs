@@ -5,31 +5,18 @@
 //! are called at once have no guard and cost nothing.
 
 use std::any::Any;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use log::warn;
 use slotwork_signals::{DeliveryGuard, Handle, SharedSender};
 
 use crate::session::Settings;
 use crate::socket::WebSocket;
+use crate::socket::state::ReceiveQueue;
 use crate::types::binary_frame::BinaryFrame;
 use crate::types::close_code::CloseCode;
 use crate::types::pong::Pong;
 use crate::types::text_frame::TextFrame;
-
-/// What waits for the slots of one socket.
-#[derive(Default)]
-pub(crate) struct ReceiveQueue(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    /// The size of the calls in queues.
-    queued: usize,
-    /// The size of the async slots that have begun and wait for something.
-    waiting: usize,
-    /// The socket reads no more until there is room.
-    holds: bool,
-}
 
 /// Where a call stands.
 #[derive(Clone, Copy)]
@@ -60,8 +47,32 @@ impl WebSocket {
 
     /// Holds the peer back, or lets it go on, as a new limit wants it.
     pub(crate) fn look_at_receive_queue(&self) {
-        if let Some(queue) = self.inner.used_receive_queue() {
-            queue.change(self, |_| {});
+        if self.inner.lazy.get().is_some() {
+            self.change_receive_queue(|_| {});
+        }
+    }
+
+    /// Changes what waits; holds the socket back, or lets it go on, if that makes the difference.
+    fn change_receive_queue(&self, change: impl FnOnce(&mut ReceiveQueue)) {
+        let session = &self.inner.session;
+        let settings = session.settings();
+        let queue = &self.inner.lazy().receive_queue;
+        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut queue);
+        let is_over = queue.is_over(&settings, 1);
+        let (begins, ends) = (!queue.holds && is_over, queue.holds && !queue.is_over(&settings, 2));
+        queue.holds = queue.holds != (begins || ends);
+        if begins {
+            // While it is locked, so that nobody lets it go on before.
+            session.hold_reading();
+        }
+        let is_for_async_slots = begins && queue.queued <= settings.receive_queue_limit;
+        drop(queue);
+        if ends {
+            session.release_reading();
+        }
+        if is_for_async_slots {
+            warn!("{self:?} reads no more: too many of its async slots wait for something");
         }
     }
 }
@@ -77,11 +88,11 @@ impl Delivery {
     fn move_to(&mut self, stage: Stage) {
         let Self { socket, size, .. } = self;
         let before = std::mem::replace(&mut self.stage, stage);
-        socket.inner.receive_queue().change(socket, |state| {
-            if let Some(sum) = state.sum(before) {
+        socket.change_receive_queue(|queue| {
+            if let Some(sum) = queue.sum(before) {
                 *sum = sum.saturating_sub(*size);
             }
-            if let Some(sum) = state.sum(stage) {
+            if let Some(sum) = queue.sum(stage) {
                 *sum = sum.saturating_add(*size);
             }
         });
@@ -111,35 +122,6 @@ impl Drop for Delivery {
 }
 
 impl ReceiveQueue {
-    /// Changes what waits; holds the socket back, or lets it go on, if that makes the difference.
-    fn change(&self, socket: &WebSocket, change: impl FnOnce(&mut State)) {
-        let session = &socket.inner.session;
-        let settings = session.settings();
-        let mut state = self.lock();
-        change(&mut state);
-        let is_over = state.is_over(&settings, 1);
-        let (begins, ends) = (!state.holds && is_over, state.holds && !state.is_over(&settings, 2));
-        state.holds = state.holds != (begins || ends);
-        if begins {
-            // While it is locked, so that nobody lets it go on before.
-            session.hold_reading();
-        }
-        let is_for_async_slots = begins && state.queued <= settings.receive_queue_limit;
-        drop(state);
-        if ends {
-            session.release_reading();
-        }
-        if is_for_async_slots {
-            warn!("{socket:?} reads no more: too many of its async slots wait for something");
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
     fn sum(&mut self, stage: Stage) -> Option<&mut usize> {
         match stage {
             Stage::Queued => Some(&mut self.queued),

@@ -1,26 +1,22 @@
 //! What the handles of a socket share: its session, its signals, and what is known of its peer.
 
+use std::any::Any;
 use std::fmt;
-use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use slotwork_signals::Signal;
 
-use crate::net::stream::Stream;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
-use crate::session::{ConnectionTask, Session, Settings};
+use crate::session::Session;
 use crate::socket::client::state::ClientEnd;
-use crate::socket::client_list::{Clients, Membership};
-use crate::socket::data::{UserData, UserDataSet};
-use crate::socket::reading::ReceiveQueue;
+use crate::socket::client_list::Membership;
 use crate::types::authenticator::Authenticator;
 use crate::types::binary_frame::BinaryFrame;
 use crate::types::error::Error;
 use crate::types::pong::Pong;
-use crate::types::role::Role;
 use crate::types::socket_state::SocketState;
 use crate::types::ssl_mode::SslMode;
 use crate::types::text_frame::TextFrame;
@@ -31,7 +27,7 @@ use crate::types::tls_error::TlsError;
 pub(crate) struct Inner {
     pub(crate) session: Session,
     pub(crate) end: End,
-    pub(crate) membership: Membership,
+    pub(crate) membership: Membership<Self>,
     pub(crate) text_message_received: Signal<str>,
     pub(crate) binary_message_received: Signal<[u8]>,
     pub(crate) disconnected: Signal<()>,
@@ -43,7 +39,7 @@ pub(crate) struct Inner {
 pub(crate) struct Lazy {
     pub(crate) signals: LazySignals,
     notes: Mutex<Notes>,
-    receive_queue: ReceiveQueue,
+    pub(crate) receive_queue: Mutex<ReceiveQueue>,
     data: Mutex<UserDataSet>,
 }
 
@@ -99,18 +95,24 @@ pub(crate) struct Notes {
     pub(crate) is_refusing: bool,
 }
 
-/// What the server knows of a connection whose opening handshake is done.
-pub(crate) struct Accepted {
-    pub(crate) stream: Stream,
-    pub(crate) request: HandshakeRequest,
-    pub(crate) leftover: Vec<u8>,
-    pub(crate) subprotocol: Option<ChosenSubprotocol>,
-    pub(crate) mode: SslMode,
-    pub(crate) peer: SocketAddr,
-    pub(crate) clients: Arc<Clients>,
-    /// What the server sets for its sockets, if anything.
-    pub(crate) settings: Option<Settings>,
+/// The calls of a socket's slots that wait, which `reading` bounds.
+#[derive(Default)]
+pub(crate) struct ReceiveQueue {
+    /// The size of the calls in queues.
+    pub(crate) queued: usize,
+    /// The size of the async slots that have begun and wait for something.
+    pub(crate) waiting: usize,
+    /// The socket reads no more until there is room.
+    pub(crate) holds: bool,
 }
+
+/// A value of any type that a program has attached to a socket.
+#[derive(Clone)]
+pub(crate) struct UserData(pub(crate) Arc<dyn Any + Send + Sync>);
+
+/// The values of a socket, one of each type; what is done with them is in `data`.
+#[derive(Default)]
+pub(crate) struct UserDataSet(pub(crate) Vec<UserData>);
 
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -120,49 +122,7 @@ impl fmt::Debug for Inner {
 }
 
 impl Inner {
-    /// Makes what an accepted connection needs, and the task that drives it.
-    pub(crate) fn accepted(accepted: Accepted) -> (Arc<Self>, ConnectionTask<Self>) {
-        let end = ServerEnd {
-            request: accepted.request,
-            subprotocol: accepted.subprotocol,
-            mode: accepted.mode,
-            peer: accepted.peer.into(),
-        };
-        let session = Session::new(Role::Server, accepted.stream);
-        if let Some(chosen) = accepted.settings {
-            session.change_settings(|settings| *settings = chosen);
-        }
-        let membership = Membership::new(Some(accepted.clients));
-        let inner = Arc::new(Self::new(session, End::Server(end), membership));
-        let driver = ConnectionTask::new(Arc::clone(&inner), accepted.leftover);
-        (inner, driver)
-    }
-
-    /// Makes what a connection needs whose handshake somebody else has done, and its task.
-    pub(crate) fn upgraded(
-        (stream, peer): (Stream, SocketAddr),
-        leftover: Vec<u8>,
-        role: Role,
-    ) -> (Arc<Self>, ConnectionTask<Self>) {
-        let end = ServerEnd {
-            request: HandshakeRequest::default(),
-            subprotocol: None,
-            mode: SslMode::NonSecure,
-            peer: peer.into(),
-        };
-        let session = Session::new(role, stream);
-        let inner = Arc::new(Self::new(session, End::Server(end), Membership::new(None)));
-        let driver = ConnectionTask::new(Arc::clone(&inner), leftover);
-        (inner, driver)
-    }
-
-    /// Makes what a client needs that has not been opened yet.
-    pub(crate) fn client(end: ClientEnd) -> Self {
-        let session = Session::unconnected(Role::Client);
-        Self::new(session, End::Client(Box::new(end)), Membership::new(None))
-    }
-
-    fn new(session: Session, end: End, membership: Membership) -> Self {
+    pub(crate) fn new(session: Session, end: End, membership: Membership<Self>) -> Self {
         Self {
             session,
             end,
@@ -229,16 +189,6 @@ impl Inner {
         }
     }
 
-    /// Returns what waits for slots that are not called at once.
-    pub(crate) fn receive_queue(&self) -> &ReceiveQueue {
-        &self.lazy().receive_queue
-    }
-
-    /// Returns the same, if anything has waited so far.
-    pub(crate) fn used_receive_queue(&self) -> Option<&ReceiveQueue> {
-        self.lazy.get().map(|lazy| &lazy.receive_queue)
-    }
-
     /// Returns the last error.
     pub(crate) fn error(&self) -> Option<Error> {
         self.lazy.get()?.notes().error.clone()
@@ -249,34 +199,6 @@ impl Inner {
         if let Some(lazy) = self.lazy.get() {
             lazy.notes().error = None;
         }
-    }
-
-    /// Remembers why `open` has begun nothing; returns whether slots are to be told.
-    ///
-    /// Not again while they are: one that opens the same again would be called without end.
-    pub(crate) fn begin_to_refuse(&self, error: &Error) -> bool {
-        let mut notes = self.lazy().notes();
-        notes.error = Some(error.clone());
-        !mem::replace(&mut notes.is_refusing, true)
-    }
-
-    /// Notes that slots have been told.
-    pub(crate) fn end_refusal(&self) {
-        self.lazy().notes().is_refusing = false;
-    }
-
-    /// Attaches a value of the program.
-    pub(crate) fn set_data(&self, data: UserData) {
-        let former = self.lazy().data().set(data);
-        drop(former);
-    }
-
-    /// Looks at the values of the program, if there are any.
-    pub(crate) fn with_data<T>(
-        &self,
-        look: impl FnOnce(&mut UserDataSet) -> Option<T>,
-    ) -> Option<T> {
-        look(&mut self.lazy.get()?.data())
     }
 
     /// Remembers that a ping is sent now.
@@ -294,7 +216,7 @@ impl Lazy {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn data(&self) -> MutexGuard<'_, UserDataSet> {
+    pub(crate) fn data(&self) -> MutexGuard<'_, UserDataSet> {
         self.data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,10 +6,14 @@ use std::sync::Arc;
 
 use crate::event_loop::EventLoop;
 use crate::net::stream::{Adopted, Stream};
+use crate::protocol::handshake::request::HandshakeRequest;
+use crate::session::{ConnectionTask, Session};
 use crate::socket::WebSocket;
-use crate::socket::state::Inner;
+use crate::socket::client_list::Membership;
+use crate::socket::state::{End, Inner, ServerEnd};
 use crate::types::error::Error;
 use crate::types::role::Role;
+use crate::types::ssl_mode::SslMode;
 
 /// Connections of others.
 impl WebSocket {
@@ -63,7 +67,15 @@ impl WebSocket {
         let adopted = Adopted::new(stream).map_err(broken)?;
         let peer = adopted.peer_address();
         let stream = Stream::Tcp(adopted.watch().map_err(broken)?);
-        let (inner, driver) = Inner::upgraded((stream, peer), leftover.to_vec(), role);
+        let end = ServerEnd {
+            request: HandshakeRequest::default(),
+            subprotocol: None,
+            mode: SslMode::NonSecure,
+            peer: peer.into(),
+        };
+        let session = Session::new(role, stream);
+        let inner = Arc::new(Inner::new(session, End::Server(end), Membership::new(None)));
+        let driver = ConnectionTask::new(Arc::clone(&inner), leftover.to_vec());
         EventLoop::spawn_guarded(driver);
         inner.session.start_reading();
         Ok(Self { inner })

@@ -7,14 +7,17 @@ use crate::event_loop::EventLoop;
 use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::response::HandshakeResponse;
 use crate::protocol::handshake::url::without_secrets;
+use crate::session::Session;
 use crate::socket::WebSocket;
 use crate::socket::client::client_request::ClientRequest;
 use crate::socket::client::state::ClientEnd;
-use crate::socket::state::Inner;
+use crate::socket::client_list::Membership;
+use crate::socket::state::{End, Inner};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
 use crate::types::mask_generator::MaskGenerator;
 use crate::types::network_proxy::NetworkProxy;
+use crate::types::role::Role;
 
 pub(crate) mod client_request;
 pub(crate) mod connect;
@@ -54,7 +57,9 @@ impl WebSocket {
     #[must_use]
     pub fn new() -> Self {
         let end = ClientEnd::new(EventLoop::current().handle());
-        Self { inner: Arc::new(Inner::client(end)) }
+        let session = Session::unconnected(Role::Client);
+        let end = End::Client(Box::new(end));
+        Self { inner: Arc::new(Inner::new(session, end, Membership::new(None))) }
     }
 
     /// Begins to open a connection to a `ws` or `wss` URL; returns at once.

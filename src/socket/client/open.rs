@@ -1,6 +1,7 @@
 //! Opens a connection to a server.
 
 use std::future::poll_fn;
+use std::mem;
 use std::sync::Arc;
 
 use smol::future::FutureExt;
@@ -122,11 +123,16 @@ fn give_up(inner: &Arc<Inner>, error: Option<Error>) {
     panics::catch("a slot of a socket", || Inner::ended(inner));
 }
 
-/// Says that `open` has begun nothing.
+/// Says that `open` has begun nothing, unless slots are being told of that: one that opens the same
+/// again would be called without end.
 pub(crate) fn tell_refusal(inner: &Inner, error: &Error) {
-    if inner.begin_to_refuse(error) {
+    let mut notes = inner.lazy().notes();
+    notes.error = Some(error.clone());
+    let is_nested = mem::replace(&mut notes.is_refusing, true);
+    drop(notes);
+    if !is_nested {
         tell(inner, |inner| inner.emit_lazy(|signals| signals.error_occurred.emit(error)));
-        inner.end_refusal();
+        inner.lazy().notes().is_refusing = false;
     }
 }
 

@@ -1,0 +1,86 @@
+//! Sockets of the clients that a server has accepted.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::net::stream::Stream;
+use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
+use crate::session::{ConnectionTask, Session, Settings};
+use crate::socket::WebSocket;
+use crate::socket::client_list::{ClientList, Membership};
+use crate::socket::state::{End, Inner, ServerEnd, UserData};
+use crate::types::role::Role;
+use crate::types::ssl_mode::SslMode;
+
+/// The open sockets of one server.
+pub(crate) type Clients = ClientList<Inner>;
+
+/// An accepted connection whose opening handshake is done.
+pub(crate) struct Accepted {
+    pub(crate) stream: Stream,
+    pub(crate) request: HandshakeRequest,
+    /// What the client has sent behind its request.
+    pub(crate) leftover: Vec<u8>,
+    pub(crate) subprotocol: Option<ChosenSubprotocol>,
+    pub(crate) mode: SslMode,
+    pub(crate) peer: SocketAddr,
+    pub(crate) clients: Arc<Clients>,
+    /// The server's settings for its sockets, if they are not the defaults.
+    pub(crate) settings: Option<Settings>,
+}
+
+impl WebSocket {
+    /// Makes the socket of an accepted connection, and the task that has to be spawned for it.
+    pub(crate) fn accepted(
+        accepted: Accepted,
+    ) -> (Self, impl Future<Output = ()> + Unpin + 'static) {
+        let end = ServerEnd {
+            request: accepted.request,
+            subprotocol: accepted.subprotocol,
+            mode: accepted.mode,
+            peer: accepted.peer.into(),
+        };
+        let session = Session::new(Role::Server, accepted.stream);
+        if let Some(chosen) = accepted.settings {
+            session.change_settings(|settings| *settings = chosen);
+        }
+        let membership = Membership::new(Some(accepted.clients));
+        let inner = Arc::new(Inner::new(session, End::Server(end), membership));
+        let driver = ConnectionTask::new(Arc::clone(&inner), accepted.leftover);
+        (Self { inner }, driver)
+    }
+
+    /// Lets messages come in, from the loop's next turn on.
+    pub(crate) fn start_reading(&self) {
+        self.inner.session.start_reading();
+    }
+
+    /// Attaches what the server's verifier has found out.
+    pub(crate) fn attach(&self, data: UserData) {
+        self.inner.set_data(data);
+    }
+
+    /// Ends a connection whose peer has given no sign of life for too long.
+    pub(crate) fn check_alive(&self, look: Duration) {
+        self.inner.session.check_alive(look);
+    }
+}
+
+impl Clients {
+    /// Adds a socket; returns whether the keepalive task has to be started.
+    pub(crate) fn insert(&self, socket: &WebSocket) -> bool {
+        self.insert_member(&socket.inner, &socket.inner.membership)
+    }
+
+    /// Returns the sockets, in no particular order.
+    pub(crate) fn sockets(&self) -> Vec<WebSocket> {
+        self.members(|inner| WebSocket { inner })
+    }
+
+    /// Returns some of the sockets, from an index on, and the index at which to continue.
+    pub(crate) fn some_sockets(&self, start: usize) -> Option<(Vec<WebSocket>, usize)> {
+        self.some_members(start, |inner| WebSocket { inner })
+    }
+}
