@@ -138,7 +138,7 @@ impl Inner {
     pub(crate) fn peer(&self) -> Option<Endpoint> {
         match &self.end {
             End::Server(end) => Some(end.peer),
-            End::Client(end) => end.lock().peer,
+            End::Client(end) => end.lock().peer.map(Into::into),
         }
     }
 

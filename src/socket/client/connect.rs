@@ -3,29 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use slotwork_signals::Signal;
-
 use crate::net::connector;
 use crate::net::stream::Stream;
 use crate::net::tunnel::{self, HttpFailure};
 use crate::net::upgrade;
 use crate::net::upgrade::client::{Failure, Opened, Opening};
 use crate::protocol::handshake::basic_auth;
-use crate::protocol::handshake::response::HandshakeResponse;
 use crate::protocol::handshake::url::{ascii_name, user_and_password};
 use crate::runtime::timers::Sleep;
-use crate::socket::client::open::consult;
+use crate::socket::client::auth::{proxy_credentials, server_credentials};
 use crate::socket::client::state::ClientEnd;
 #[cfg(feature = "tls")]
-use crate::socket::client::tls::{late_refusal, secure};
+use crate::socket::client::tls::{alert_error, connect_tls};
 use crate::socket::state::Inner;
-use crate::socket::state::LazySignals;
-use crate::types::authenticator::{Authenticator, Credentials, Login};
+use crate::types::authenticator::{Credentials, Login};
 use crate::types::error::Error;
 use crate::types::network_proxy::{NetworkProxy, ProxyKind};
 
 /// Returns a connection to which the server has agreed.
-pub(crate) async fn reach(
+pub(crate) async fn connect(
     inner: &Arc<Inner>,
     end: &ClientEnd,
     mut opening: Opening,
@@ -41,7 +37,7 @@ pub(crate) async fn reach(
         };
         #[cfg(feature = "tls")]
         if opening.url.is_secure {
-            stream = secure(inner, end, stream, &opening.url).await?;
+            stream = connect_tls(inner, end, stream, &opening.url).await?;
         }
         let failure = match upgrade::client::open(&mut stream, &opening).await {
             Ok(opened) => return Ok((stream, opened)),
@@ -49,7 +45,7 @@ pub(crate) async fn reach(
         };
         if let Failure::Refused(response) = &failure
             && let Some(Credentials { user, password }) =
-                log_in(inner, &opening, response, &mut login)
+                server_credentials(inner, &opening, response, &mut login)
         {
             // Anew: what follows a refusal on its connection is for the server to say, and many end it.
             opening.authorization = Some(basic_auth::credentials(&user, &password));
@@ -57,7 +53,7 @@ pub(crate) async fn reach(
         }
         #[cfg(feature = "tls")]
         if let Failure::Broken(source) = &failure
-            && let Some(error) = late_refusal(&opening.url, source)
+            && let Some(error) = alert_error(&opening.url, source)
         {
             return Err(error);
         }
@@ -74,7 +70,7 @@ async fn dial(end: &ClientEnd, host: &str, port: u16) -> Result<Stream, Error> {
             Error::Connect { host: host.into(), port, source: Arc::new(source) }
         }
     })?;
-    let peer = stream.peer_address().ok().map(Into::into);
+    let peer = stream.peer_address().ok();
     end.lock().peer = peer;
     Ok(Stream::Tcp(stream))
 }
@@ -88,9 +84,6 @@ async fn tunnel_through(
 ) -> Result<Stream, Error> {
     let (host, port, limits) = (&opening.url.host, opening.url.port, opening.answer_limits);
     let proxy_host = ascii_name(&proxy.host).unwrap_or_else(|| proxy.host.clone());
-    let ask = |login: &mut Login, realm: &str| {
-        ask(inner, login, realm, |signals| &signals.proxy_authentication_required)
-    };
     // What the proxy has accepted for an earlier tunnel of this `open`.
     let mut credentials = login.accepted();
     loop {
@@ -98,17 +91,17 @@ async fn tunnel_through(
         let failure = match proxy.kind {
             ProxyKind::Socks5 => {
                 let known = credentials.clone();
-                let who = || known.or_else(|| ask(login, ""));
+                let who = || known.or_else(|| proxy_credentials(inner, login, ""));
                 tunnel::connect_socks5(&mut stream, host, port, who).await.err()
             }
             ProxyKind::Http => {
-                let connect =
+                let tunnel =
                     tunnel::connect_http(&mut stream, host, port, credentials.as_ref(), limits);
-                match connect.await {
+                match tunnel.await {
                     Ok(()) => None,
                     Err(HttpFailure::Other(failure)) => Some(failure),
                     Err(HttpFailure::Unauthorized(realm)) => {
-                        credentials = ask(login, &realm);
+                        credentials = proxy_credentials(inner, login, &realm);
                         if credentials.is_some() {
                             continue;
                         }
@@ -130,37 +123,6 @@ async fn tunnel_through(
             }
         };
     }
-}
-
-/// Returns what a server may be told that asked who asks, if there is anything new to tell.
-fn log_in(
-    inner: &Inner,
-    opening: &Opening,
-    response: &HandshakeResponse,
-    login: &mut Login,
-) -> Option<Credentials> {
-    let is_own = |(name, _): &(String, String)| name.eq_ignore_ascii_case("Authorization");
-    if response.status() != 401 || opening.headers.iter().any(is_own) {
-        return None;
-    }
-    let realm = basic_auth::realm(response.raw_values("WWW-Authenticate"))?;
-    ask(inner, login, &realm, |signals| &signals.authentication_required)
-}
-
-/// Returns what is known, or asks the program: slots answer before this returns. What they supply
-/// counts for nothing when one of them has panicked, or has ended its socket.
-fn ask(
-    inner: &Inner,
-    login: &mut Login,
-    realm: &str,
-    signal: impl FnOnce(&LazySignals) -> &Signal<Authenticator>,
-) -> Option<Credentials> {
-    let mut is_wanted = true;
-    let credentials = login.next(realm, |question| {
-        let emit = |signals: &LazySignals| signal(signals).emit(question);
-        is_wanted = consult(inner, |inner| inner.emit_lazy(emit));
-    });
-    credentials.filter(|_| is_wanted)
 }
 
 async fn explain(end: &ClientEnd, stream: &mut Stream, failure: Failure) -> Error {

@@ -6,25 +6,24 @@ use std::time::Duration;
 use crate::event_loop::EventLoop;
 use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::response::HandshakeResponse;
-use crate::protocol::handshake::url::without_secrets;
 use crate::session::Session;
 use crate::socket::WebSocket;
-use crate::socket::client::client_request::ClientRequest;
 use crate::socket::client::state::ClientEnd;
 use crate::socket::client_list::Membership;
 use crate::socket::state::{End, Inner};
-use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
 use crate::types::mask_generator::MaskGenerator;
 use crate::types::network_proxy::NetworkProxy;
 use crate::types::role::Role;
 
+mod auth;
 pub(crate) mod client_request;
-pub(crate) mod connect;
-pub(crate) mod open;
+mod connect;
+mod open;
+mod slots;
 pub(crate) mod state;
 #[cfg(feature = "tls")]
-pub(crate) mod tls;
+mod tls;
 
 /// Clients.
 impl WebSocket {
@@ -60,83 +59,6 @@ impl WebSocket {
         let session = Session::unconnected(Role::Client);
         let end = End::Client(Box::new(end));
         Self { inner: Arc::new(Inner::new(session, end, Membership::new(None))) }
-    }
-
-    /// Begins to open a connection to a `ws` or `wss` URL; returns at once.
-    ///
-    /// The state is [`Connecting`](crate::SocketState::Connecting) until
-    /// [`connected`](Self::connected) is emitted, or
-    /// [`error_occurred`](Self::error_occurred) and then [`disconnected`](Self::disconnected). The
-    /// look-up of the host, TCP, TLS and the opening handshake have 10 s in all
-    /// ([`set_connect_timeout`](Self::set_connect_timeout)); of a host with several addresses the
-    /// first one that answers is taken. The loop keeps the socket alive until `disconnected`.
-    /// After that it can be opened again, and has the slots that it had.
-    ///
-    /// The host may be an international name, which is encoded (UTS 46: `bücher.example` is
-    /// `xn--bcher-kva.example`), or an IPv6 address with a zone, an interface's name or number
-    /// (RFC 6874: `ws://[fe80::1%25eth0]/`). The zone is not sent.
-    ///
-    /// # Qt
-    ///
-    /// `QWebSocket::open()`. There a second call drops the connection without a word; here it is an
-    /// error.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidUrl`], [`Error::UnsupportedScheme`], [`Error::AlreadyOpen`] before
-    /// `disconnected`, and without the feature `tls` [`Error::SecureModeNotSupported`] for a `wss`
-    /// URL, and [`Error::EventLoopEnded`] when the thread on which the socket was made has ended. For a
-    /// socket that a server accepted it is always `AlreadyOpen`.
-    ///
-    /// But for `AlreadyOpen`, after which the connection goes on as it was, [`error`](Self::error)
-    /// returns it and [`error_occurred`](Self::error_occurred) is emitted as well, before this returns;
-    /// its slots in other threads follow. `disconnected` does not follow.
-    pub fn open(&self, url: impl Into<String>) -> Result<(), Error> {
-        self.open_request(ClientRequest::new(url))
-    }
-
-    /// Begins to open a connection, with headers and subprotocols; otherwise as
-    /// [`open`](Self::open).
-    ///
-    /// # Errors
-    ///
-    /// As `open`, told in the same way, and [`Error::InvalidHeaderName`], [`Error::InvalidHeaderValue`],
-    /// [`Error::InvalidSubprotocol`].
-    #[doc(alias = "open")]
-    pub fn open_request(&self, request: ClientRequest) -> Result<(), Error> {
-        let result = self.begin_to_open(request);
-        match &result {
-            Ok(()) | Err(Error::AlreadyOpen) => {}
-            Err(error) => open::tell_refusal(&self.inner, error),
-        }
-        result
-    }
-
-    fn begin_to_open(&self, request: ClientRequest) -> Result<(), Error> {
-        let Some(end) = self.inner.client_end() else { return Err(Error::AlreadyOpen) };
-        if end.event_loop.has_ended() {
-            return Err(Error::EventLoopEnded);
-        }
-        let mut state = end.lock();
-        let shown = without_secrets(request.url());
-        let opening = request.checked(state.origin.clone(), state.answer_limits)?;
-        if opening.url.is_secure && cfg!(not(feature = "tls")) {
-            return Err(Error::SecureModeNotSupported);
-        }
-        let Some(request) = opening.handshake_request() else {
-            return Err(Error::InvalidUrl(shown));
-        };
-        if state.is_busy || !self.inner.session.begin_connecting() {
-            return Err(Error::AlreadyOpen);
-        }
-        state.is_busy = true;
-        state.request = request;
-        state.peer_name = opening.url.name();
-        state.is_secure = opening.url.is_secure;
-        (state.response, state.subprotocol, state.peer) = (None, None, None);
-        drop(state);
-        self.inner.forget_error();
-        if open::start(&self.inner, end, opening) { Ok(()) } else { Err(Error::EventLoopEnded) }
     }
 
     /// Sets the origin that this client gives, from the next `open` on; the default is none.
@@ -260,17 +182,6 @@ impl WebSocket {
     #[must_use]
     pub fn subprotocol(&self) -> Option<String> {
         self.inner.subprotocol()
-    }
-
-    /// Stops connecting, if that is under way; the signals follow from the event loop.
-    pub(crate) fn stop_connecting(&self) -> bool {
-        let Some(end) = self.inner.client_end() else { return false };
-        let session = &self.inner.session;
-        let was_connecting = session.stop_connecting(CloseCode::ABNORMAL_DISCONNECTION, "");
-        if was_connecting {
-            end.wake();
-        }
-        was_connecting
     }
 }
 

@@ -1,7 +1,6 @@
 //! Opens a connection to a server.
 
 use std::future::poll_fn;
-use std::mem;
 use std::sync::Arc;
 
 use smol::future::FutureExt;
@@ -9,15 +8,110 @@ use smol::future::FutureExt;
 use crate::event_loop::EventLoop;
 use crate::net::stream::Stream;
 use crate::net::upgrade::client::{Opened, Opening};
+use crate::protocol::handshake::url::without_secrets;
 use crate::runtime::panics;
 use crate::runtime::timers::Sleep;
 use crate::session::{ConnectionTask, Observer};
-use crate::socket::client::connect::reach;
+use crate::socket::WebSocket;
+use crate::socket::client::client_request::ClientRequest;
+use crate::socket::client::connect::connect;
+use crate::socket::client::slots::{PANICKED, call_slots, is_wanted, report_refusal};
 use crate::socket::client::state::ClientEnd;
 use crate::socket::state::Inner;
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
 use crate::types::socket_state::SocketState;
+
+/// Opening.
+impl WebSocket {
+    /// Begins to open a connection to a `ws` or `wss` URL; returns at once.
+    ///
+    /// The state is [`Connecting`](crate::SocketState::Connecting) until
+    /// [`connected`](Self::connected) is emitted, or
+    /// [`error_occurred`](Self::error_occurred) and then [`disconnected`](Self::disconnected). The
+    /// look-up of the host, TCP, TLS and the opening handshake have 10 s in all
+    /// ([`set_connect_timeout`](Self::set_connect_timeout)); of a host with several addresses the
+    /// first one that answers is taken. The loop keeps the socket alive until `disconnected`.
+    /// After that it can be opened again, and has the slots that it had.
+    ///
+    /// The host may be an international name, which is encoded (UTS 46: `bücher.example` is
+    /// `xn--bcher-kva.example`), or an IPv6 address with a zone, an interface's name or number
+    /// (RFC 6874: `ws://[fe80::1%25eth0]/`). The zone is not sent.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::open()`. There a second call drops the connection without a word; here it is an
+    /// error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidUrl`], [`Error::UnsupportedScheme`], [`Error::AlreadyOpen`] before
+    /// `disconnected`, and without the feature `tls` [`Error::SecureModeNotSupported`] for a `wss`
+    /// URL, and [`Error::EventLoopEnded`] when the thread on which the socket was made has ended. For a
+    /// socket that a server accepted it is always `AlreadyOpen`.
+    ///
+    /// But for `AlreadyOpen`, after which the connection goes on as it was, [`error`](Self::error)
+    /// returns it and [`error_occurred`](Self::error_occurred) is emitted as well, before this returns;
+    /// its slots in other threads follow. `disconnected` does not follow.
+    pub fn open(&self, url: impl Into<String>) -> Result<(), Error> {
+        self.open_request(ClientRequest::new(url))
+    }
+
+    /// Begins to open a connection, with headers and subprotocols; otherwise as
+    /// [`open`](Self::open).
+    ///
+    /// # Errors
+    ///
+    /// As `open`, told in the same way, and [`Error::InvalidHeaderName`], [`Error::InvalidHeaderValue`],
+    /// [`Error::InvalidSubprotocol`].
+    #[doc(alias = "open")]
+    pub fn open_request(&self, request: ClientRequest) -> Result<(), Error> {
+        let result = self.begin_to_open(request);
+        match &result {
+            Ok(()) | Err(Error::AlreadyOpen) => {}
+            Err(error) => report_refusal(&self.inner, error),
+        }
+        result
+    }
+
+    fn begin_to_open(&self, request: ClientRequest) -> Result<(), Error> {
+        let Some(end) = self.inner.client_end() else { return Err(Error::AlreadyOpen) };
+        if end.event_loop.has_ended() {
+            return Err(Error::EventLoopEnded);
+        }
+        let mut state = end.lock();
+        let shown = without_secrets(request.url());
+        let opening = request.checked(state.origin.clone(), state.answer_limits)?;
+        if opening.url.is_secure && cfg!(not(feature = "tls")) {
+            return Err(Error::SecureModeNotSupported);
+        }
+        let Some(request) = opening.handshake_request() else {
+            return Err(Error::InvalidUrl(shown));
+        };
+        if state.is_busy || !self.inner.session.begin_connecting() {
+            return Err(Error::AlreadyOpen);
+        }
+        state.is_busy = true;
+        state.request = request;
+        state.peer_name = opening.url.name();
+        state.is_secure = opening.url.is_secure;
+        (state.response, state.subprotocol, state.peer) = (None, None, None);
+        drop(state);
+        self.inner.forget_error();
+        if start(&self.inner, end, opening) { Ok(()) } else { Err(Error::EventLoopEnded) }
+    }
+
+    /// Stops connecting, if that is under way; the signals follow from the event loop.
+    pub(crate) fn stop_connecting(&self) -> bool {
+        let Some(end) = self.inner.client_end() else { return false };
+        let session = &self.inner.session;
+        let was_connecting = session.stop_connecting(CloseCode::ABNORMAL_DISCONNECTION, "");
+        if was_connecting {
+            end.wake();
+        }
+        was_connecting
+    }
+}
 
 /// Why there is no connection in the end.
 enum Outcome {
@@ -29,25 +123,25 @@ enum Outcome {
 
 /// Keeps a socket alive that connects. Dropped before the end, because its loop has gone, it leaves
 /// the socket without a connection, and says so.
-struct Underway {
+struct Attempt {
     inner: Arc<Inner>,
     /// From here on the socket may be opened anew.
     is_decided: bool,
 }
 
 /// Connects on the loop of the socket, which is kept alive meanwhile; false when that has ended.
-pub(crate) fn start(inner: &Arc<Inner>, end: &ClientEnd, opening: Opening) -> bool {
-    let underway = Underway { inner: Arc::clone(inner), is_decided: false };
+fn start(inner: &Arc<Inner>, end: &ClientEnd, opening: Opening) -> bool {
+    let attempt = Attempt { inner: Arc::clone(inner), is_decided: false };
     end.event_loop.run(move || {
-        EventLoop::current().spawn(connect(underway, opening)).detach();
+        EventLoop::current().spawn(run(attempt, opening)).detach();
     })
 }
 
-async fn connect(mut underway: Underway, opening: Opening) {
-    let inner = &Arc::clone(&underway.inner);
+async fn run(mut attempt: Attempt, opening: Opening) {
+    let inner = &Arc::clone(&attempt.inner);
     let Some(end) = inner.client_end() else { return };
     end.lock().has_panicked = false;
-    tell(inner, |inner| inner.state_changed(SocketState::Connecting));
+    call_slots(inner, |inner| inner.state_changed(SocketState::Connecting));
     let timeout = end.lock().connect_timeout;
     let unwanted = async {
         poll_fn(|cx| end.poll_unwanted(|| is_wanted(inner), cx)).await;
@@ -60,30 +154,30 @@ async fn connect(mut underway: Underway, opening: Opening) {
         }
         Outcome::Failed(Error::ConnectTimeout(timeout.unwrap_or_default()))
     };
-    let reach = async {
-        match reach(inner, end, opening).await {
+    let connected = async {
+        match connect(inner, end, opening).await {
             Ok((stream, opened)) => Outcome::Opened(stream, opened),
             Err(error) => Outcome::Failed(error),
         }
     };
-    let outcome = unwanted.or(reach).or(expire).await;
-    underway.is_decided = true;
+    let outcome = unwanted.or(connected).or(expire).await;
+    attempt.is_decided = true;
     end.forget_task();
     match outcome {
-        _ if end.lock().has_panicked => give_up(inner, Some(Error::SlotPanicked)),
+        _ if end.lock().has_panicked => fail(inner, Some(Error::SlotPanicked)),
         Outcome::Opened(stream, opened) => begin(inner, end, stream, opened),
-        Outcome::Failed(error) => give_up(inner, Some(error)),
-        Outcome::Unwanted => give_up(inner, None),
+        Outcome::Failed(error) => fail(inner, Some(error)),
+        Outcome::Unwanted => fail(inner, None),
     }
 }
 
-impl Drop for Underway {
+impl Drop for Attempt {
     fn drop(&mut self) {
         let Self { inner, is_decided } = self;
         let Some(end) = inner.client_end().filter(|_| !*is_decided) else { return };
         // On another thread this is still the call of `open`, which runs no slot.
         if end.event_loop.is_current() {
-            return give_up(inner, None);
+            return fail(inner, None);
         }
         if inner.session.stop_connecting(CloseCode::ABNORMAL_DISCONNECTION, "") {
             end.lock().is_busy = false;
@@ -98,74 +192,30 @@ fn begin(inner: &Arc<Inner>, end: &ClientEnd, stream: Stream, opened: Opened) {
     (state.response, state.subprotocol) = (Some(response), subprotocol);
     drop(state);
     if !inner.session.open(stream) {
-        return give_up(inner, None);
+        return fail(inner, None);
     }
     let driver = ConnectionTask::new(Arc::clone(inner), leftover);
     EventLoop::spawn_guarded(driver);
-    tell(inner, |inner| inner.state_changed(SocketState::Connected));
+    call_slots(inner, |inner| inner.state_changed(SocketState::Connected));
     // Qt: CLI-21; `connected` comes before the first message: that is read in a turn of its own,
     // after this, or in a loop inside a slot.
     inner.session.start_reading();
-    tell(inner, |inner| inner.emit_lazy(|signals| signals.connected.emit(&())));
+    call_slots(inner, |inner| inner.emit_lazy(|signals| signals.connected.emit(&())));
 }
 
 /// Says that there is no connection, and why not, unless `close` or `abort` was called.
-fn give_up(inner: &Arc<Inner>, error: Option<Error>) {
+fn fail(inner: &Arc<Inner>, error: Option<Error>) {
     let (code, reason) = match error {
         Some(Error::SlotPanicked) => (CloseCode::BAD_OPERATION, PANICKED),
         _ => (CloseCode::ABNORMAL_DISCONNECTION, ""),
     };
     let was_wanted = inner.session.stop_connecting(code, reason);
     if let Some(error) = error.filter(|_| was_wanted) {
-        tell(inner, |inner| inner.failed(error));
+        call_slots(inner, |inner| inner.failed(error));
     }
-    tell(inner, |inner| inner.state_changed(SocketState::Unconnected));
+    call_slots(inner, |inner| inner.state_changed(SocketState::Unconnected));
     panics::catch("a slot of a socket", || Inner::ended(inner));
 }
-
-/// Says that `open` has begun nothing, unless slots are being told of that: one that opens the same
-/// again would be called without end.
-pub(crate) fn tell_refusal(inner: &Inner, error: &Error) {
-    let mut notes = inner.lazy().notes();
-    notes.error = Some(error.clone());
-    let is_nested = mem::replace(&mut notes.is_refusing, true);
-    drop(notes);
-    if !is_nested {
-        tell(inner, |inner| inner.emit_lazy(|signals| signals.error_occurred.emit(error)));
-        inner.lazy().notes().is_refusing = false;
-    }
-}
-
-/// Runs slots; a panic in one of them closes the connection, or ends the attempt to connect.
-fn tell(inner: &Inner, tell: impl FnOnce(&Inner)) {
-    if panics::catch("a slot of a socket", || tell(inner)) {
-        return;
-    }
-    let is_connecting = inner.session.state() == SocketState::Connecting;
-    match inner.client_end().filter(|_| is_connecting) {
-        Some(end) => {
-            end.lock().has_panicked = true;
-            end.wake();
-        }
-        None => _ = inner.session.close(CloseCode::BAD_OPERATION, PANICKED),
-    }
-}
-
-/// Runs slots while the socket connects; returns whether it is still to connect.
-///
-/// Where not, nothing more may be sent: neither what the slots supplied nor the request.
-pub(crate) fn consult(inner: &Inner, slots: impl FnOnce(&Inner)) -> bool {
-    tell(inner, slots);
-    is_wanted(inner)
-}
-
-/// Returns whether nothing has ended the attempt to connect: `close`, `abort`, or a panic in a slot.
-fn is_wanted(inner: &Inner) -> bool {
-    let has_panicked = || inner.client_end().is_some_and(|end| end.lock().has_panicked);
-    inner.session.state() == SocketState::Connecting && !has_panicked()
-}
-
-const PANICKED: &str = "a slot panicked";
 
 #[cfg(test)]
 mod tests {

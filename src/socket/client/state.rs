@@ -1,17 +1,19 @@
 //! What a client's socket knows of itself and of its connection.
 
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::event_loop::LoopHandle;
+#[cfg(feature = "tls")]
+use crate::net::tls::{TlsConfig, TlsSession};
 use crate::protocol::handshake::head::HeadLimits;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::response::HandshakeResponse;
-#[cfg(feature = "tls")]
-use crate::socket::client::tls::TlsSettings;
-use crate::socket::state::Endpoint;
 use crate::types::network_proxy::NetworkProxy;
+#[cfg(feature = "tls")]
+use crate::types::tls_error::TlsError;
 
 /// What only a socket has that opens connections.
 pub(crate) struct ClientEnd {
@@ -36,9 +38,19 @@ pub(crate) struct ClientState {
     pub(crate) tls: TlsSettings,
     pub(crate) response: Option<HandshakeResponse>,
     pub(crate) subprotocol: Option<String>,
-    pub(crate) peer: Option<Endpoint>,
+    pub(crate) peer: Option<SocketAddr>,
     /// The task that connects, which looks whether it is still wanted.
     connecting: Option<Waker>,
+}
+
+/// What a client was told about TLS.
+#[cfg(feature = "tls")]
+#[derive(Default)]
+pub(crate) struct TlsSettings {
+    pub(crate) config: Option<TlsConfig>,
+    pub(crate) ignored: Vec<TlsError>,
+    /// What is known of a handshake while slots are asked about it.
+    pub(crate) in_handshake: Option<Box<TlsSession>>,
 }
 
 impl ClientEnd {

@@ -9,21 +9,12 @@ use crate::net::stream::{Stream, TlsFailure};
 use crate::net::tls::{Judge, TlsConfig, TlsSession, received_alert};
 use crate::protocol::handshake::url::Url;
 use crate::socket::WebSocket;
-use crate::socket::client::open::consult;
+use crate::socket::client::slots::consult_slots;
 use crate::socket::client::state::ClientEnd;
 use crate::socket::state::Inner;
 use crate::socket::state::LazySignals;
 use crate::types::error::Error;
 use crate::types::tls_error::TlsError;
-
-/// What a client was told about TLS.
-#[derive(Default)]
-pub(crate) struct TlsSettings {
-    config: Option<TlsConfig>,
-    ignored: Vec<TlsError>,
-    /// What is known of a handshake while slots are asked about it.
-    in_handshake: Option<Box<TlsSession>>,
-}
 
 /// TLS.
 impl WebSocket {
@@ -131,7 +122,7 @@ impl ClientEnd {
 }
 
 /// Shakes hands for TLS, with the host that the URL names.
-pub(crate) async fn secure(
+pub(crate) async fn connect_tls(
     inner: &Arc<Inner>,
     end: &ClientEnd,
     stream: Stream,
@@ -154,7 +145,7 @@ pub(crate) async fn secure(
     };
 
     let found = Rc::new(RefCell::new(None));
-    let judge = judge(inner, may_ignore, &found);
+    let judge = error_handler(inner, may_ignore, &found);
     stream.connect_tls(&url.host, client, judge).await.map_err(|failure| match failure {
         TlsFailure::Refused(error) => refused(url, found.take().unwrap_or(error)),
         TlsFailure::Broken(source) => Error::Connection { source: Arc::new(source) },
@@ -166,7 +157,7 @@ pub(crate) async fn secure(
 ///
 /// With TLS 1.3 a client is the first to be done, and sends its request before the server has
 /// looked at its certificate (RFC 8446 §2).
-pub(crate) fn late_refusal(url: &Url, error: &io::Error) -> Option<Error> {
+pub(crate) fn alert_error(url: &Url, error: &io::Error) -> Option<Error> {
     received_alert(error).map(|alert| refused(url, alert))
 }
 
@@ -180,12 +171,16 @@ fn refused(url: &Url, source: TlsError) -> Error {
 /// Without `may_ignore` that is everything: others may go on with the session of this connection,
 /// and would take over what was forgiven it. A slot that panics, or ends its socket, ends this
 /// handshake, whatever may be ignored.
-fn judge(inner: &Arc<Inner>, may_ignore: bool, found: &Rc<RefCell<Option<TlsError>>>) -> Judge {
+fn error_handler(
+    inner: &Arc<Inner>,
+    may_ignore: bool,
+    found: &Rc<RefCell<Option<TlsError>>>,
+) -> Judge {
     let (inner, found) = (Arc::clone(inner), Rc::clone(found));
     Rc::new(move |errors, session| {
         let Some(end) = inner.client_end() else { return false };
         end.lock().tls.in_handshake = session.map(Box::new);
-        let consult = |emit: &dyn Fn(&LazySignals)| consult(&inner, |it| it.emit_lazy(emit));
+        let consult = |emit: &dyn Fn(&LazySignals)| consult_slots(&inner, |it| it.emit_lazy(emit));
         let goes_on =
             errors.iter().all(|it| consult(&|signals| signals.peer_verify_error.emit(it)))
                 && consult(&|signals| signals.tls_errors.emit(errors));
