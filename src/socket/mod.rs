@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use slotwork_signals::{Handle, SharedSender};
 
@@ -21,21 +21,17 @@ mod accepted;
 pub(crate) mod client;
 mod client_list;
 mod data;
-mod inbox;
 mod message_stream;
 mod output;
 mod reading;
 mod settings;
 mod signals;
 mod state;
-mod timeouts;
 mod upgraded;
-mod weak;
 
 pub(crate) use accepted::{Accepted, Clients};
 pub use message_stream::MessageStream;
 pub(crate) use state::UserData;
-pub use weak::WeakWebSocket;
 
 /// The WebSocket of one peer.
 ///
@@ -64,6 +60,16 @@ pub use weak::WeakWebSocket;
 #[derive(Clone)]
 pub struct WebSocket {
     inner: Arc<Inner>,
+}
+
+/// A handle that does not keep its [`WebSocket`] alive.
+///
+/// # Qt
+///
+/// What `QPointer` is used for.
+#[derive(Clone, Debug)]
+pub struct WeakWebSocket {
+    inner: Weak<Inner>,
 }
 
 impl WebSocket {
@@ -156,19 +162,6 @@ impl WebSocket {
         if !self.stop_connecting() {
             self.inner.session.abort();
         }
-    }
-
-    /// Writes what waits to be sent, as far as the kernel takes it now; never waits.
-    ///
-    /// Returns whether anything was written. Output is written at the end of each turn of the loop
-    /// anyway; this is for a slot that is about to work for long.
-    ///
-    /// # Qt
-    ///
-    /// `QWebSocket::flush()`, which returns `true` without a connection, too.
-    #[expect(clippy::must_use_candidate, reason = "it acts; few ask whether it did")]
-    pub fn flush(&self) -> bool {
-        self.inner.session.flush()
     }
 
     /// Returns whether messages can be sent: the state is [`SocketState::Connected`].
@@ -279,6 +272,12 @@ impl WebSocket {
         self.inner.request()
     }
 
+    /// Returns the subprotocol on which client and server have agreed; `None` when on none.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<String> {
+        self.inner.subprotocol()
+    }
+
     /// Returns the version of the protocol that the connection speaks.
     #[must_use]
     pub fn version(&self) -> Version {
@@ -309,17 +308,13 @@ impl WebSocket {
     pub fn close_reason(&self) -> String {
         self.inner.session.close_reason()
     }
+}
 
-    /// Returns how many bytes of output, headers included, wait for the kernel to take them.
-    ///
-    /// # Qt
-    ///
-    /// `QWebSocket::bytesToWrite()`, which counts a big message until the loop runs, also when the
-    /// kernel has room; see [`send_text_message`](Self::send_text_message).
-    #[doc(alias = "bytesToWrite")]
+impl WeakWebSocket {
+    /// Returns the socket, unless it is gone.
     #[must_use]
-    pub fn bytes_to_write(&self) -> usize {
-        self.inner.session.bytes_to_write()
+    pub fn upgrade(&self) -> Option<WebSocket> {
+        Some(WebSocket { inner: self.inner.upgrade()? })
     }
 }
 
@@ -327,7 +322,7 @@ impl Handle for WebSocket {
     type Weak = WeakWebSocket;
 
     fn downgrade(&self) -> WeakWebSocket {
-        WeakWebSocket::new(Arc::downgrade(&self.inner))
+        WeakWebSocket { inner: Arc::downgrade(&self.inner) }
     }
 
     fn upgrade(weak: &WeakWebSocket) -> Option<Self> {

@@ -5,6 +5,31 @@ use crate::types::output_policy::OutputPolicy;
 
 /// Slow readers.
 impl WebSocket {
+    /// Writes what waits to be sent, as far as the kernel takes it now; never waits.
+    ///
+    /// Returns whether anything was written. Output is written at the end of each turn of the loop
+    /// anyway; this is for a slot that is about to work for long.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::flush()`, which returns `true` without a connection, too.
+    #[expect(clippy::must_use_candidate, reason = "it acts; few ask whether it did")]
+    pub fn flush(&self) -> bool {
+        self.inner.session.flush()
+    }
+
+    /// Returns how many bytes of output, headers included, wait for the kernel to take them.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::bytesToWrite()`, which counts a big message until the loop runs, also when the
+    /// kernel has room; see [`send_text_message`](Self::send_text_message).
+    #[doc(alias = "bytesToWrite")]
+    #[must_use]
+    pub fn bytes_to_write(&self) -> usize {
+        self.inner.session.bytes_to_write()
+    }
+
     /// Sets what becomes of messages when too much output waits; the default is to close.
     ///
     /// # Qt

@@ -34,6 +34,107 @@ struct Delivery {
     stage: Stage,
 }
 
+/// Reading.
+impl WebSocket {
+    /// Stops reading from the peer until [`resume_reading`](Self::resume_reading).
+    ///
+    /// No message follows the one whose slot is running. What the peer sends waits in the kernel,
+    /// and then on its side: TCP holds it back. Its close frame is not noticed either, and its end only
+    /// when nothing that it has sent is left to read; keepalive leaves the socket alone.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: `setPauseMode()` is about TLS errors, and `setReadBufferSize()` makes
+    /// longer messages fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{EventLoop, WebSocket};
+    ///
+    /// /// Takes the next message when this one has been dealt with.
+    /// fn one_at_a_time(socket: &WebSocket) {
+    ///     socket.text_message_received().connect(|socket, text| {
+    ///         let (socket, job) = (socket.clone(), text.to_owned());
+    ///         socket.pause_reading();
+    ///         let work = async move {
+    ///             let answer = smol::unblock(move || job.to_uppercase()).await;
+    ///             socket.send_text_message(answer);
+    ///             socket.resume_reading();
+    ///         };
+    ///         EventLoop::current().spawn(work).detach();
+    ///     });
+    /// }
+    /// ```
+    #[doc(alias = "setPauseMode")]
+    #[doc(alias = "setReadBufferSize")]
+    pub fn pause_reading(&self) {
+        self.inner.session.pause_reading(true);
+    }
+
+    /// Reads again what the peer sends, from the loop's next turn on.
+    #[doc(alias = "resume")]
+    pub fn resume_reading(&self) {
+        self.inner.session.pause_reading(false);
+    }
+
+    /// Returns whether [`pause_reading`](Self::pause_reading) holds the peer back.
+    #[doc(alias = "pauseMode")]
+    #[doc(alias = "readBufferSize")]
+    #[must_use]
+    pub fn is_reading_paused(&self) -> bool {
+        self.inner.session.is_paused_by_program()
+    }
+
+    /// Sets the maximum size of the queue for slots that are not called at once, in bytes; the default
+    /// is 128 KiB.
+    ///
+    /// Calls of slots in other threads, of `connect_queued` and of `connect_async` wait in queues. Over
+    /// the limit the socket reads no more until half of it is left: TCP holds the peer back, and other
+    /// sockets are served meanwhile. Each call counts with the length of its message and 4 KiB more,
+    /// until its slot begins to run: by default at most 32 short ones wait. With 0, one message at a
+    /// time is queued; `usize::MAX` is no limit.
+    ///
+    /// A slot that has begun may wait for the socket, in a loop of its own or as an async slot. Async
+    /// slots that wait for something, and have not finished, have a limit of their own: sixteen times
+    /// this one and
+    /// [`max_allowed_incoming_message_size`](Self::max_allowed_incoming_message_size). Over it the
+    /// socket reads no more either, and a warning is logged: if all of them wait for what the peer
+    /// sends next, they wait until they give up. [`message_stream`](Self::message_stream) is for
+    /// programs that await one message after another.
+    ///
+    /// While the socket reads no more, pings and the close frame are not noticed either, and the peer's
+    /// end only when nothing is left to read, as with [`pause_reading`](Self::pause_reading). Slots
+    /// that are called at once have no queue.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: there queued calls wait without a limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// /// For a slot in another thread that works long on each message.
+    /// fn serve_slowly(socket: &WebSocket) {
+    ///     socket.set_receive_queue_limit(16 * 1024);
+    /// }
+    /// ```
+    pub fn set_receive_queue_limit(&self, bytes: usize) {
+        self.inner.session.change_settings(|settings| settings.receive_queue_limit = bytes);
+        if self.inner.lazy.get().is_some() {
+            self.change_receive_queue(|_| {});
+        }
+    }
+
+    /// Returns the maximum size of the queue for slots that are not called at once, in bytes.
+    #[must_use]
+    pub fn receive_queue_limit(&self) -> usize {
+        self.inner.session.settings().receive_queue_limit
+    }
+}
+
 impl WebSocket {
     /// Returns the socket as the queued calls of its slots hold it.
     pub(crate) fn shared_sender(&self) -> SharedSender {
@@ -43,13 +144,6 @@ impl WebSocket {
                 Box::new(Delivery::new(socket.upgrade()?, value));
             Some(guard)
         })
-    }
-
-    /// Holds the peer back, or lets it go on, as a new limit wants it.
-    pub(crate) fn look_at_receive_queue(&self) {
-        if self.inner.lazy.get().is_some() {
-            self.change_receive_queue(|_| {});
-        }
     }
 
     /// Changes what waits; holds the socket back, or lets it go on, if that makes the difference.

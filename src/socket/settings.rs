@@ -1,10 +1,11 @@
-//! What can be set on an open socket: limits and frame sizes.
+//! Settings of a socket: limits, frame sizes and timeouts.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use crate::socket::WebSocket;
 
-/// Limits and frame sizes.
+/// Limits, frame sizes and timeouts.
 impl WebSocket {
     /// Sets how long a frame may be that the peer sends, in bytes; the default is 16 MiB.
     ///
@@ -48,102 +49,6 @@ impl WebSocket {
         self.inner.session.settings().limits.max_message_size
     }
 
-    /// Sets the maximum size of the queue for slots that are not called at once, in bytes; the default
-    /// is 128 KiB.
-    ///
-    /// Calls of slots in other threads, of `connect_queued` and of `connect_async` wait in queues. Over
-    /// the limit the socket reads no more until half of it is left: TCP holds the peer back, and other
-    /// sockets are served meanwhile. Each call counts with the length of its message and 4 KiB more,
-    /// until its slot begins to run: by default at most 32 short ones wait. With 0, one message at a
-    /// time is queued; `usize::MAX` is no limit.
-    ///
-    /// A slot that has begun may wait for the socket, in a loop of its own or as an async slot. Async
-    /// slots that wait for something, and have not finished, have a limit of their own: sixteen times
-    /// this one and
-    /// [`max_allowed_incoming_message_size`](Self::max_allowed_incoming_message_size). Over it the
-    /// socket reads no more either, and a warning is logged: if all of them wait for what the peer
-    /// sends next, they wait until they give up. [`message_stream`](Self::message_stream) is for
-    /// programs that await one message after another.
-    ///
-    /// While the socket reads no more, pings and the close frame are not noticed either, and the peer's
-    /// end only when nothing is left to read, as with [`pause_reading`](Self::pause_reading). Slots
-    /// that are called at once have no queue.
-    ///
-    /// # Qt
-    ///
-    /// Qt has no counterpart: there queued calls wait without a limit.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork::WebSocket;
-    ///
-    /// /// For a slot in another thread that works long on each message.
-    /// fn serve_slowly(socket: &WebSocket) {
-    ///     socket.set_receive_queue_limit(16 * 1024);
-    /// }
-    /// ```
-    pub fn set_receive_queue_limit(&self, bytes: usize) {
-        self.inner.session.change_settings(|settings| settings.receive_queue_limit = bytes);
-        self.look_at_receive_queue();
-    }
-
-    /// Returns the maximum size of the queue for slots that are not called at once, in bytes.
-    #[must_use]
-    pub fn receive_queue_limit(&self) -> usize {
-        self.inner.session.settings().receive_queue_limit
-    }
-
-    /// Stops reading from the peer until [`resume_reading`](Self::resume_reading).
-    ///
-    /// No message follows the one whose slot is running. What the peer sends waits in the kernel,
-    /// and then on its side: TCP holds it back. Its close frame is not noticed either, and its end only
-    /// when nothing that it has sent is left to read; keepalive leaves the socket alone.
-    ///
-    /// # Qt
-    ///
-    /// Qt has no counterpart: `setPauseMode()` is about TLS errors, and `setReadBufferSize()` makes
-    /// longer messages fail.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork::{EventLoop, WebSocket};
-    ///
-    /// /// Takes the next message when this one has been dealt with.
-    /// fn one_at_a_time(socket: &WebSocket) {
-    ///     socket.text_message_received().connect(|socket, text| {
-    ///         let (socket, job) = (socket.clone(), text.to_owned());
-    ///         socket.pause_reading();
-    ///         let work = async move {
-    ///             let answer = smol::unblock(move || job.to_uppercase()).await;
-    ///             socket.send_text_message(answer);
-    ///             socket.resume_reading();
-    ///         };
-    ///         EventLoop::current().spawn(work).detach();
-    ///     });
-    /// }
-    /// ```
-    #[doc(alias = "setPauseMode")]
-    #[doc(alias = "setReadBufferSize")]
-    pub fn pause_reading(&self) {
-        self.inner.session.pause_reading(true);
-    }
-
-    /// Reads again what the peer sends, from the loop's next turn on.
-    #[doc(alias = "resume")]
-    pub fn resume_reading(&self) {
-        self.inner.session.pause_reading(false);
-    }
-
-    /// Returns whether [`pause_reading`](Self::pause_reading) holds the peer back.
-    #[doc(alias = "pauseMode")]
-    #[doc(alias = "readBufferSize")]
-    #[must_use]
-    pub fn is_reading_paused(&self) -> bool {
-        self.inner.session.is_paused_by_program()
-    }
-
     /// Sets from which length on, in bytes, messages are sent in several frames.
     ///
     /// The default is 524 288, 512 KiB. The frames of a message have this length, but for the last
@@ -164,5 +69,53 @@ impl WebSocket {
     #[must_use]
     pub fn outgoing_frame_size(&self) -> NonZeroUsize {
         self.inner.session.settings().outgoing_frame_size
+    }
+
+    /// Sets how long output may wait without progress; the default is 30 s, `None` is no timeout.
+    ///
+    /// It runs from the peer's last sign of life: output that it has acknowledged, or anything that
+    /// it has sent. A peer that reads slowly is not ended, however long a message takes; a peer that
+    /// neither reads nor sends is ended with [`Error::WriteTimeout`](crate::Error::WriteTimeout) and
+    /// 1006, and what it has not read is lost, but for what the operating system holds: that
+    /// remains readable for up to 2 minutes.
+    ///
+    /// On Linux and Android the kernel measures what is acknowledged (`TCP_USER_TIMEOUT`, RFC 5482).
+    /// Elsewhere, and for 4 timeouts at the most on Linux, progress is that the kernel takes more
+    /// output, so that a peer needs to read half of the [`send_buffer`](Self::send_buffer) in that
+    /// time.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: there output waits for ever.
+    pub fn set_write_timeout(&self, timeout: Option<Duration>) {
+        self.inner.session.change_timeouts(|timeouts| timeouts.write = timeout);
+    }
+
+    /// Returns how long output may wait without progress; `None` is no timeout.
+    #[must_use]
+    pub fn write_timeout(&self) -> Option<Duration> {
+        self.inner.session.settings().timeouts.write
+    }
+
+    /// Sets how long the closing handshake waits for the peer's close frame; the default is 10 s,
+    /// `None` is no timeout.
+    ///
+    /// It runs from when our close frame was handed to the operating system, behind all that was sent
+    /// before it, and anew from whatever the peer sends; in all it is 60 s, or this timeout if that
+    /// is longer. Then [`disconnected`](Self::disconnected) is emitted, with 1006 (RFC 6455 §7.1.5).
+    /// The peer can still read what was sent: the descriptor stays open in the background until it
+    /// has, for 2 minutes at the most, while what the peer sends is read and dropped.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: there the closing handshake is bounded since 6.9.3 alone, by 3 s.
+    pub fn set_closing_timeout(&self, timeout: Option<Duration>) {
+        self.inner.session.change_timeouts(|timeouts| timeouts.closing = timeout);
+    }
+
+    /// Returns how long the closing handshake waits for the peer's close frame; `None` is no timeout.
+    #[must_use]
+    pub fn closing_timeout(&self) -> Option<Duration> {
+        self.inner.session.settings().timeouts.closing
     }
 }

@@ -177,12 +177,6 @@ impl WebSocket {
     pub fn peer_name(&self) -> String {
         self.inner.client_end().map(|end| end.lock().peer_name.clone()).unwrap_or_default()
     }
-
-    /// Returns the subprotocol on which client and server have agreed; `None` when on none.
-    #[must_use]
-    pub fn subprotocol(&self) -> Option<String> {
-        self.inner.subprotocol()
-    }
 }
 
 impl Default for WebSocket {
