@@ -1,4 +1,4 @@
-//! Sockets of the clients that a server has accepted.
+//! Makes the sockets of the clients that a server has accepted.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,18 +21,18 @@ pub(crate) type Clients = ClientList<Inner>;
 pub(crate) struct Accepted {
     pub(crate) stream: Stream,
     pub(crate) request: HandshakeRequest,
-    /// What the client has sent behind its request.
+    /// Bytes that were read behind the request.
     pub(crate) leftover: Vec<u8>,
     pub(crate) subprotocol: Option<ChosenSubprotocol>,
     pub(crate) mode: SslMode,
     pub(crate) peer: SocketAddr,
     pub(crate) clients: Arc<Clients>,
-    /// The server's settings for its sockets, if they are not the defaults.
+    /// The server's settings for its sockets; `None` for the defaults.
     pub(crate) settings: Option<Settings>,
 }
 
 impl WebSocket {
-    /// Makes the socket of an accepted connection, and the task that has to be spawned for it.
+    /// Makes the socket of an accepted connection, and its task to spawn.
     pub(crate) fn accepted(
         accepted: Accepted,
     ) -> (Self, impl Future<Output = ()> + Unpin + 'static) {
@@ -52,19 +52,21 @@ impl WebSocket {
         (Self { inner }, driver)
     }
 
-    /// Lets messages come in, from the loop's next turn on.
+    /// Starts reading, from the loop's next turn on.
     pub(crate) fn start_reading(&self) {
         self.inner.session.start_reading();
     }
 
-    /// Attaches what the server's verifier has found out.
+    /// Attaches the value of the server's verifier.
     pub(crate) fn attach(&self, data: UserData) {
         self.inner.set_data(data);
     }
 
-    /// Ends a connection whose peer has given no sign of life for too long.
-    pub(crate) fn check_alive(&self, look: Duration) {
-        self.inner.session.check_alive(look);
+    /// Pings an idle peer, or ends the connection of a dead one.
+    ///
+    /// The keepalive task calls it every `interval`.
+    pub(crate) fn check_alive(&self, interval: Duration) {
+        self.inner.session.check_alive(interval);
     }
 }
 
@@ -79,7 +81,7 @@ impl Clients {
         self.members(|inner| WebSocket { inner })
     }
 
-    /// Returns some of the sockets, from an index on, and the index at which to continue.
+    /// Returns a batch of the sockets, and the index of the next batch.
     pub(crate) fn some_sockets(&self, start: usize) -> Option<(Vec<WebSocket>, usize)> {
         self.some_members(start, |inner| WebSocket { inner })
     }

@@ -1,4 +1,4 @@
-//! The open sockets of one server.
+//! The list of a server's open sockets.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use slab::Slab;
 
-/// Knows the sockets that were taken from a server and have not disconnected.
+/// The sockets that were taken from a server and have not disconnected.
 ///
-/// It keeps none of them alive: each takes itself out at its end. `S` is the state that the handles
-/// of a socket share; it contains a [`Membership`], so the list does not import it.
+/// It holds them weakly: each removes itself at its end. `S` is the state that the handles of a
+/// socket share; it contains a [`Membership`], so the list does not import it.
 #[derive(Debug)]
 pub(crate) struct ClientList<S> {
     registry: Mutex<Registry<S>>,
@@ -19,16 +19,16 @@ pub(crate) struct ClientList<S> {
 #[derive(Debug)]
 struct Registry<S> {
     sockets: Slab<Weak<S>>,
-    /// Whoever waits for the last socket to go.
+    /// The task that waits until the list is empty.
     waiting: Option<Waker>,
     keepalive_interval: Option<Duration>,
-    /// Somebody looks after silent peers.
+    /// The keepalive task runs.
     is_watched: bool,
-    /// That one, while it waits for the next time.
+    /// The keepalive task, while it waits for its next check.
     watcher: Option<Waker>,
 }
 
-/// Where a socket stands among the clients of its server.
+/// The place of a socket in the list of its server.
 pub(crate) struct Membership<S> {
     /// None for a socket that no server accepted.
     clients: Option<Arc<ClientList<S>>>,
@@ -47,7 +47,7 @@ impl<S> ClientList<S> {
         Self { registry: Mutex::new(registry) }
     }
 
-    /// Adds a socket that was taken; returns whether somebody has to begin to look after them.
+    /// Adds a socket; returns whether the keepalive task has to be started.
     pub(crate) fn insert_member(&self, socket: &Arc<S>, membership: &Membership<S>) -> bool {
         let mut registry = self.lock();
         let place = registry.sockets.insert(Arc::downgrade(socket));
@@ -64,14 +64,14 @@ impl<S> ClientList<S> {
         sockets.map(handle).collect()
     }
 
-    /// Returns some of the sockets, from a place on, and the place at which to go on.
+    /// Returns a batch of the sockets, and the index of the next batch.
     pub(crate) fn some_members<T>(
         &self,
         start: usize,
         handle: impl Fn(Arc<S>) -> T,
     ) -> Option<(Vec<T>, usize)> {
         let registry = self.lock();
-        let end = start.saturating_add(SOME);
+        let end = start.saturating_add(BATCH);
         let some = (start..end).filter_map(|place| registry.sockets.get(place)?.upgrade());
         let sockets = some.map(handle).collect();
         (start < registry.sockets.capacity()).then_some((sockets, end))
@@ -85,7 +85,7 @@ impl<S> ClientList<S> {
         self.lock().keepalive_interval
     }
 
-    /// Sets the interval; returns whether somebody has to begin to look after the sockets.
+    /// Sets the interval; returns whether the keepalive task has to be started.
     pub(crate) fn set_keepalive_interval(&self, interval: Option<Duration>) -> bool {
         let mut registry = self.lock();
         registry.keepalive_interval = interval;
@@ -96,7 +96,7 @@ impl<S> ClientList<S> {
         needs_watch
     }
 
-    /// Waits until the interval is another one.
+    /// Waits until the interval has changed.
     pub(crate) fn poll_other_interval(&self, interval: Duration, cx: &Context<'_>) -> Poll<()> {
         let mut registry = self.lock();
         if registry.keepalive_interval != Some(interval) {
@@ -106,7 +106,7 @@ impl<S> ClientList<S> {
         Poll::Pending
     }
 
-    /// Returns the interval for whoever looks after the sockets, or lets them stop.
+    /// Returns the interval to the keepalive task; `None` ends the task.
     pub(crate) fn go_on_watching(&self) -> Option<Duration> {
         let mut registry = self.lock();
         let interval = registry.keepalive_interval.filter(|_| !registry.sockets.is_empty());
@@ -114,7 +114,7 @@ impl<S> ClientList<S> {
         interval
     }
 
-    /// Waits until no socket is left.
+    /// Waits until the list is empty.
     pub(crate) fn poll_empty(&self, cx: &Context<'_>) -> Poll<()> {
         let waker = cx.waker().clone();
         let mut registry = self.lock();
@@ -150,21 +150,21 @@ impl<S> Registry<S> {
 
 impl<S> Membership<S> {
     pub(crate) fn new(clients: Option<Arc<ClientList<S>>>) -> Self {
-        Self { clients, place: AtomicU32::new(OUTSIDE) }
+        Self { clients, place: AtomicU32::new(NOT_ENTERED) }
     }
 
-    /// Notes the socket's place, unless it has one or has left for good.
+    /// Sets the socket's place, unless it has one or has left.
     fn enter(&self, place: usize) -> bool {
-        let place = u32::try_from(place).unwrap_or(GONE);
+        let place = u32::try_from(place).unwrap_or(LEFT);
         let entered =
-            self.place.compare_exchange(OUTSIDE, place, Ordering::AcqRel, Ordering::Acquire);
-        entered.is_ok() && place < GONE
+            self.place.compare_exchange(NOT_ENTERED, place, Ordering::AcqRel, Ordering::Acquire);
+        entered.is_ok() && place < LEFT
     }
 
-    /// Takes the socket out; it does not come back.
+    /// Removes the socket for good.
     pub(crate) fn leave(&self) {
-        let place = self.place.swap(GONE, Ordering::AcqRel);
-        if place < GONE
+        let place = self.place.swap(LEFT, Ordering::AcqRel);
+        if place < LEFT
             && let Some(clients) = &self.clients
         {
             clients.remove(place);
@@ -173,15 +173,15 @@ impl<S> Membership<S> {
 }
 
 impl<S> Drop for Membership<S> {
-    /// A socket whose loop has gone leaves when its last handle does.
+    /// A socket whose loop has ended leaves with its last handle.
     fn drop(&mut self) {
         self.leave();
     }
 }
 
-/// How many sockets are handed out in a piece.
-const SOME: usize = 64;
-/// Not among the clients yet.
-const OUTSIDE: u32 = u32::MAX;
-/// Not among the clients any more.
-const GONE: u32 = u32::MAX - 1;
+/// The number of sockets in one batch.
+const BATCH: usize = 64;
+/// Not in the list yet.
+const NOT_ENTERED: u32 = u32::MAX;
+/// Not in the list any more.
+const LEFT: u32 = u32::MAX - 1;

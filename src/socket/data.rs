@@ -1,4 +1,4 @@
-//! What a program attaches to its sockets.
+//! User data: values that a program attaches to its sockets.
 
 use std::any::Any;
 use std::fmt;
@@ -29,7 +29,7 @@ impl fmt::Debug for UserData {
 }
 
 impl UserDataSet {
-    /// Sets the value of its type; returns the former one, to be dropped where nothing is locked.
+    /// Sets the value of its type; returns the former one, to be dropped unlocked.
     fn set(&mut self, data: UserData) -> Option<UserData> {
         let former = self.0.iter().position(|slot| slot.is_like(&data));
         let former = former.map(|place| self.0.swap_remove(place));
@@ -48,7 +48,7 @@ impl UserDataSet {
 }
 
 impl Drop for UserDataSet {
-    /// One by one: of two values that panic in the same unwinding the process would die.
+    /// One by one: two values that panic during one unwinding would abort the process.
     fn drop(&mut self) {
         for data in self.0.drain(..) {
             panics::catch("the end of a socket's data", || drop(data));
@@ -63,7 +63,7 @@ impl Inner {
         drop(former);
     }
 
-    /// Looks at the values of the program, if there are any.
+    /// Accesses the values of the program, if there are any.
     fn with_data<T>(&self, look: impl FnOnce(&mut UserDataSet) -> Option<T>) -> Option<T> {
         look(&mut self.lazy.get()?.data())
     }
@@ -71,11 +71,11 @@ impl Inner {
 
 /// User data.
 impl WebSocket {
-    /// Attaches a value to the socket, in the place of the one that had the same type.
+    /// Attaches a value to the socket, and replaces the one of the same type.
     ///
-    /// It is there for all handles of the socket, also after `disconnected`, and is dropped with
-    /// the last of them. A type of one's own keeps values apart; to change what is inside takes a
-    /// `Mutex` or an atomic. A handle of a socket in its own data would keep it in memory for ever:
+    /// All handles of the socket share it, also after `disconnected`; it is dropped with the last
+    /// of them. A type of your own keeps values apart; a value that changes needs a `Mutex` or an
+    /// atomic. A handle of a socket in its own data would keep it in memory for ever:
     /// [`WeakWebSocket`](crate::WeakWebSocket) does not.
     ///
     /// # Qt
@@ -103,7 +103,7 @@ impl WebSocket {
         self.inner.set_data(UserData::new(value));
     }
 
-    /// Returns the value of this type that was attached to the socket; `None` when there is none.
+    /// Returns the attached value of this type; `None` without one.
     ///
     /// It comes from [`set_data`](Self::set_data), or from the verdict of the server's verifier
     /// ([`Verdict::accept_with`](crate::Verdict::accept_with)).
@@ -118,7 +118,7 @@ impl WebSocket {
         data.0.downcast().ok()
     }
 
-    /// Takes the value of this type from the socket.
+    /// Removes the attached value of this type, and returns it.
     pub fn take_data<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         let data = self.inner.with_data(UserDataSet::take::<T>)?;
         data.0.downcast().ok()

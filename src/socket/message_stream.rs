@@ -1,4 +1,4 @@
-//! The way out of callbacks: a socket as a stream and a sink of messages.
+//! A socket as a stream and a sink of messages, for programs without slots.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -19,18 +19,19 @@ use crate::types::message::Message;
 use crate::types::send_status::SendStatus;
 use crate::types::socket_state::SocketState;
 
-/// A socket as a `Stream` and a `Sink` of messages, made by [`WebSocket::message_stream`].
+/// A socket as a `Stream` and a `Sink` of messages.
 ///
-/// For programs that would rather await messages than connect slots; on any thread, with any
-/// executor, while the socket's event loop does its work. It presses back in both directions: while
-/// 64 messages or 256 KiB wait to be read, the socket reads no more and TCP holds its peer back; and
-/// sending waits while more output waits than the socket's
-/// [`high_water_mark`](WebSocket::high_water_mark).
+/// It is made by [`WebSocket::message_stream`].
 ///
-/// The stream ends when the socket has disconnected, behind the last message;
-/// [`WebSocket::close_code`] and [`WebSocket::error`] tell how that came. Closing the sink waits for
-/// that, and fails when messages were dropped because the peer had gone. Dropping it leaves the
-/// socket as it is, but for what nobody had read yet. Signals of the socket are emitted as ever.
+/// For programs that await messages rather than connect slots, on any thread and with any executor,
+/// while the socket's event loop runs. It has back-pressure in both directions: while 64 messages
+/// or 256 KiB are unread, the socket reads no more and TCP holds the peer back; and sending waits
+/// while unsent output exceeds the socket's [`high_water_mark`](WebSocket::high_water_mark).
+///
+/// The stream ends after the last message, when the socket has disconnected;
+/// [`WebSocket::close_code`] and [`WebSocket::error`] return the cause. Closing the sink waits for
+/// that, and fails when messages were dropped because the peer had gone. Dropping it drops the
+/// unread messages, and leaves the socket open. Signals of the socket are emitted as well.
 ///
 /// # Qt
 ///
@@ -67,11 +68,11 @@ pub struct MessageStream {
 }
 
 impl WebSocket {
-    /// Returns the messages that come from now on as a stream, which is a sink as well.
+    /// Returns a stream and sink of the messages from now on.
     ///
-    /// Take it where slots would be connected: nothing is lost when that is before the loop's next
-    /// turn. Of a client it may be taken before [`open`](Self::open); it lasts until the socket
-    /// disconnects, and another one is needed to open anew.
+    /// Call it where slots would be connected: no message is lost when that is before the loop's
+    /// next turn. For a client that may be before [`open`](Self::open); the stream ends when the
+    /// socket disconnects, and opening again needs another one.
     ///
     /// # Qt
     ///
@@ -95,20 +96,20 @@ impl MessageStream {
         &self.socket
     }
 
-    /// Returns the next message; `None` when the socket has disconnected and all were read.
+    /// Returns the next message; `None` after the last one of a disconnected socket.
     ///
-    /// Nothing is lost when the future is dropped before it is done.
+    /// It is cancel-safe: dropping the future loses no message.
     pub async fn next(&mut self) -> Option<Message> {
         poll_fn(|cx| self.inbox.poll_take(&self.socket, cx)).await
     }
 
-    /// Sends a message, once there is room for more output.
+    /// Sends a message, when unsent output does not exceed the high-water mark.
     ///
     /// It does not wait until the peer, or the kernel, has the message.
     ///
     /// # Errors
     ///
-    /// [`Error::NotConnected`] when the socket is not open any more, or not yet, and
+    /// [`Error::NotConnected`] when the socket is not open, and
     /// [`Error::OutputLimit`] as with [`WebSocket::send_text_message`].
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         poll_fn(|cx| self.socket.inner.session.poll_room(cx)).await?;
@@ -120,7 +121,7 @@ impl MessageStream {
             Message::Text(text) => self.socket.send_text_message(text),
             Message::Binary(bytes) => self.socket.send_binary_message(bytes),
         };
-        // A message that the policy drops is not the end of the sink.
+        // A message that the policy drops does not end the sink.
         if status == SendStatus::Dropped { Ok(()) } else { status.into_result() }
     }
 }
@@ -133,8 +134,10 @@ impl Stream for MessageStream {
     }
 }
 
-/// A message is accepted as soon as there is room. Flushing waits until the kernel has taken all
-/// output, closing until the closing handshake is over.
+/// The sink accepts messages up to the high-water mark of unsent output.
+///
+/// Flushing waits until the kernel has taken all output, closing until the closing handshake is
+/// over.
 impl Sink<Message> for MessageStream {
     type Error = Error;
 
@@ -168,7 +171,7 @@ impl fmt::Debug for MessageStream {
     }
 }
 
-/// Messages that nobody has read yet. When there are enough, the socket reads no more.
+/// The unread messages of a stream. At their limit the socket reads no more.
 #[derive(Default)]
 struct Inbox(Mutex<InboxState>);
 
@@ -176,9 +179,9 @@ struct Inbox(Mutex<InboxState>);
 struct InboxState {
     messages: VecDeque<Message>,
     length: usize,
-    /// The socket waits until there is room.
+    /// The socket reads no more until there is room.
     holds: bool,
-    /// Nothing more comes: the socket has disconnected, or nobody reads.
+    /// No more messages: the socket has disconnected, or the stream was dropped.
     is_over: bool,
     reader: Option<Waker>,
 }
@@ -200,7 +203,7 @@ impl Inbox {
         (inbox, connections.map(Connection::scoped))
     }
 
-    /// Takes the next message, and lets the socket go on when there is room again.
+    /// Takes the next message, and resumes reading when there is room again.
     fn poll_take(&self, socket: &WebSocket, cx: &Context<'_>) -> Poll<Option<Message>> {
         let mut state = self.lock();
         if state.messages.is_empty() && !state.is_over && !state.is_awaited_by(cx.waker()) {
@@ -212,31 +215,32 @@ impl Inbox {
             return if state.is_over { Poll::Ready(None) } else { Poll::Pending };
         };
         state.length -= message.as_bytes().len();
-        let goes_on = state.holds && state.has_much_room();
-        state.holds &= !goes_on;
+        let resumes = state.holds && state.has_room();
+        state.holds &= !resumes;
         drop(state);
-        if goes_on {
+        if resumes {
             socket.inner.session.release_reading();
         }
         Poll::Ready(Some(message))
     }
 
-    /// Has the reader woken by what comes next. Its waker is cloned and dropped when nothing is
-    /// locked: it is the program's.
+    /// Registers the reader's waker.
+    ///
+    /// It is the program's, so it is cloned and dropped without a lock.
     fn await_message(&self, cx: &Context<'_>) {
         let waker = cx.waker().clone();
         let former = self.lock().reader.replace(waker);
         drop(former);
     }
 
-    /// Takes no more messages, and holds back none: the socket has disconnected, or nobody reads.
+    /// Ends the inbox, and resumes reading if it was stopped.
     fn close(&self, socket: &WebSocket) {
         if self.end() {
             socket.inner.session.release_reading();
         }
     }
 
-    /// Notes that no more messages come; returns whether the socket waits for room.
+    /// Ends the inbox; returns whether reading was stopped.
     fn end(&self) -> bool {
         let mut state = self.lock();
         state.is_over = true;
@@ -256,7 +260,7 @@ impl Inbox {
         state.messages.push_back(message);
         if !state.holds && state.is_full() {
             state.holds = true;
-            // While it is locked, so that no reader lets it go on before.
+            // While it is locked, so that no reader resumes reading before.
             socket.inner.session.hold_reading();
         }
         let reader = state.reader.take();
@@ -275,14 +279,14 @@ impl InboxState {
     }
 
     fn is_full(&self) -> bool {
-        self.messages.len() >= MOST_MESSAGES || self.length >= MOST_BYTES
+        self.messages.len() >= MAX_MESSAGES || self.length >= MAX_BYTES
     }
 
-    fn has_much_room(&self) -> bool {
-        self.messages.len() <= MOST_MESSAGES / 2 && self.length <= MOST_BYTES / 2
+    fn has_room(&self) -> bool {
+        self.messages.len() <= MAX_MESSAGES / 2 && self.length <= MAX_BYTES / 2
     }
 }
 
-/// With so many messages, or bytes, the socket reads no more.
-const MOST_MESSAGES: usize = 64;
-const MOST_BYTES: usize = 256 * 1024;
+/// The limits at which the socket reads no more.
+const MAX_MESSAGES: usize = 64;
+const MAX_BYTES: usize = 256 * 1024;

@@ -1,4 +1,7 @@
 //! The WebSocket of one peer, as an object with signals.
+//!
+//! A socket is made in `accepted` (a server's client), `client` or `upgraded` (the handshake was
+//! done elsewhere). Its handles share `state`; the other files are features that act on it.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -36,9 +39,9 @@ pub(crate) use state::UserData;
 /// The WebSocket of one peer.
 ///
 /// A cheap handle: clones are the same socket, and any thread may use them. Calls never wait and
-/// never run a slot; signals are emitted by the event loop of the server. An open socket is kept
-/// alive by that loop until it has emitted [`disconnected`](Self::disconnected): dropping a handle
-/// closes nothing. Afterwards its slots are gone.
+/// never run a slot; signals are emitted by the event loop on which the socket lives. That loop
+/// keeps an open socket alive until it has emitted [`disconnected`](Self::disconnected): dropping a
+/// handle closes nothing. Afterwards the slots of a server's socket are dropped.
 ///
 /// # Qt
 ///
@@ -75,11 +78,11 @@ pub struct WeakWebSocket {
 impl WebSocket {
     /// Sends a text message.
     ///
-    /// It is written at the end of the loop's turn, together with whatever else is sent in it. One
-    /// of 16 KiB or more that nothing waits in front of is handed to the kernel by the call itself.
-    /// While the peer does not read, output waits in memory; over 16 MiB of it closes the socket, or
-    /// drops messages ([`set_output_policy`](Self::set_output_policy)). A message that nothing waits
-    /// in front of is taken whatever its length. The status may be ignored.
+    /// It is written at the end of the loop's turn, together with whatever else is sent in it. When
+    /// no output waits, a message of 16 KiB or more is handed to the kernel by the call itself.
+    /// While the peer does not read, output waits in memory; more than 16 MiB of it closes the
+    /// socket, or drops messages ([`set_output_policy`](Self::set_output_policy)). When no output
+    /// waits, a message of any size is accepted. The status may be ignored.
     ///
     /// # Qt
     ///
@@ -89,40 +92,44 @@ impl WebSocket {
         self.inner.session.send(MessageKind::Text, message.as_ref().as_bytes())
     }
 
-    /// Sends a binary message; otherwise as [`send_text_message`](Self::send_text_message).
+    /// Sends a binary message.
+    ///
+    /// Otherwise as [`send_text_message`](Self::send_text_message).
     #[doc(alias = "sendBinaryMessage")]
     pub fn send_binary_message(&self, message: impl AsRef<[u8]>) -> SendStatus {
         self.inner.session.send(MessageKind::Binary, message.as_ref())
     }
 
-    /// Sends a message that was encoded before, for this socket and others; otherwise as
-    /// [`send_text_message`](Self::send_text_message).
+    /// Sends a message that was encoded once for several sockets.
+    ///
+    /// Otherwise as [`send_text_message`](Self::send_text_message).
     #[expect(clippy::must_use_candidate, reason = "the status may be ignored")]
     pub fn send_prepared(&self, message: &PreparedMessage) -> SendStatus {
         self.inner.session.send_prepared(message)
     }
 
-    /// Sends a ping (RFC 6455 §5.5.2); the peer's answer is emitted as [`pong`](Self::pong).
+    /// Sends a ping (RFC 6455 §5.5.2).
     ///
-    /// The payload may be empty; what is longer than 125 bytes is cut off, as in Qt. It is sent only
-    /// while the socket is [`Connected`](SocketState::Connected).
+    /// The peer's answer is emitted as [`pong`](Self::pong). The payload may be empty; it is cut at
+    /// 125 bytes, as in Qt. Pings are sent only while the socket is
+    /// [`Connected`](SocketState::Connected).
     pub fn ping(&self, payload: impl AsRef<[u8]>) -> SendStatus {
-        self.inner.note_ping();
+        self.inner.set_ping_time();
         self.inner.session.ping(payload.as_ref())
     }
 
     /// Begins the closing handshake (RFC 6455 §7.1.2).
     ///
-    /// What was sent before still goes out; from now on the state is
-    /// [`Closing`](SocketState::Closing) and nothing more can be sent, while messages that the peer
-    /// sent before its own close frame are still delivered. [`disconnected`](Self::disconnected)
-    /// follows when the peer has answered, or when it has given no sign of life for the
-    /// [`closing_timeout`](Self::closing_timeout); also then the peer can read what was sent. A reason
-    /// longer than 123 bytes is cut at a character; an empty one is none.
+    /// Output that waits is still sent; from now on the state is [`Closing`](SocketState::Closing)
+    /// and nothing more can be sent, while messages in front of the peer's close frame are still
+    /// delivered. [`disconnected`](Self::disconnected) follows when the peer's close frame has
+    /// arrived, or when the peer has been idle for the [`closing_timeout`](Self::closing_timeout);
+    /// in both cases the peer can read what was sent. A reason longer than 123 bytes is cut at a
+    /// character; an empty one is left out.
     ///
     /// The code is a [`CloseCode`] or a number. With one that must not be sent
     /// ([`CloseCode::is_allowed_on_wire`]) the socket stays open. When it is closing or closed
-    /// already, nothing happens. The status tells, and may be ignored.
+    /// already, nothing happens. The status reports both, and may be ignored.
     ///
     /// # Qt
     ///
@@ -150,10 +157,10 @@ impl WebSocket {
         }
     }
 
-    /// Ends the connection at once, without a closing handshake; what waits to be sent is lost.
+    /// Ends the connection at once, without a closing handshake; unsent output is lost.
     ///
-    /// After [`close`](Self::close), what was sent before and the close frame are handed to the
-    /// operating system as far as it takes them, and the peer can read that.
+    /// After [`close`](Self::close), unsent output and the close frame are handed to the operating
+    /// system as far as it takes them, and the peer can read that.
     ///
     /// # Qt
     ///
@@ -171,13 +178,13 @@ impl WebSocket {
         self.state() == SocketState::Connected
     }
 
-    /// Returns how far the connection has come.
+    /// Returns the state of the connection.
     #[must_use]
     pub fn state(&self) -> SocketState {
         self.inner.session.state()
     }
 
-    /// Returns the last error; `None` when there was none since the socket was opened.
+    /// Returns the last error since the socket was opened; `None` without one.
     #[must_use]
     pub fn error(&self) -> Option<Error> {
         self.inner.error()
@@ -192,7 +199,7 @@ impl WebSocket {
 
     /// Returns the address of the peer, also after the connection has ended.
     ///
-    /// It is `None` only for a socket that never had a connection.
+    /// It is `None` only for a socket that was never connected.
     ///
     /// # Qt
     ///
@@ -204,28 +211,30 @@ impl WebSocket {
         self.inner.peer().map(|peer| peer.address)
     }
 
-    /// Returns the port of the peer.
+    /// Returns the port of the peer; 0 without one.
     #[doc(alias = "peerPort")]
     #[must_use]
     pub fn peer_port(&self) -> u16 {
         self.inner.peer().map_or(0, |peer| peer.port)
     }
 
-    /// Returns the address of this end of the connection, as [`peer_address`](Self::peer_address).
+    /// Returns the local address of the connection.
+    ///
+    /// Otherwise as [`peer_address`](Self::peer_address).
     #[doc(alias = "localAddress")]
     #[must_use]
     pub fn local_address(&self) -> Option<IpAddr> {
         self.inner.local().map(|local| local.address)
     }
 
-    /// Returns the port of this end of the connection.
+    /// Returns the local port of the connection; 0 without one.
     #[doc(alias = "localPort")]
     #[must_use]
     pub fn local_port(&self) -> u16 {
         self.inner.local().map_or(0, |local| local.port)
     }
 
-    /// Returns what the client asked for: the path and the query, such as `/chat?room=1`.
+    /// Returns the path and the query of the request, such as `/chat?room=1`.
     ///
     /// # Qt
     ///
@@ -236,13 +245,13 @@ impl WebSocket {
         self.inner.request().resource_name().into()
     }
 
-    /// Returns the URL that the client opened, made of the `Host` header and the resource name.
+    /// Returns the URL of the request, made of its `Host` header and resource name.
     ///
     /// It has no user name, no password and no fragment: those are not part of the request.
     ///
     /// # Qt
     ///
-    /// `QWebSocket::requestUrl()`, which is what was given to `open` on a client's side.
+    /// `QWebSocket::requestUrl()`, which for a client is the URL that `open` was called with.
     #[doc(alias = "requestUrl")]
     #[must_use]
     pub fn request_url(&self) -> String {
@@ -253,10 +262,10 @@ impl WebSocket {
         request.request_url(self.inner.is_secure())
     }
 
-    /// Returns the origin that the client gives (RFC 6454); `None` when it gives none.
+    /// Returns the client's origin (RFC 6454); `None` without an `Origin` header.
     ///
-    /// Browsers always give one, and tell the truth; other programs may say anything. For a client it
-    /// is what [`set_origin`](Self::set_origin) has set last, for the next `open`.
+    /// Browsers always send a true one; other programs may send anything. For a client it is the
+    /// last value of [`set_origin`](Self::set_origin), for the next `open`.
     #[must_use]
     pub fn origin(&self) -> Option<String> {
         match self.inner.client_end() {
@@ -272,13 +281,13 @@ impl WebSocket {
         self.inner.request()
     }
 
-    /// Returns the subprotocol on which client and server have agreed; `None` when on none.
+    /// Returns the negotiated subprotocol; `None` without one.
     #[must_use]
     pub fn subprotocol(&self) -> Option<String> {
         self.inner.subprotocol()
     }
 
-    /// Returns the version of the protocol that the connection speaks.
+    /// Returns the protocol version of the connection.
     #[must_use]
     pub fn version(&self) -> Version {
         Version::V13
@@ -288,21 +297,21 @@ impl WebSocket {
     ///
     /// It is `None` while the socket is open, the code given to [`close`](Self::close) or the one
     /// of the peer's close frame while it closes, [`CloseCode::MISSING_STATUS_CODE`] when that
-    /// frame carried none, our code when the peer broke a rule of the protocol, and
+    /// frame carried none, our code after a protocol violation by the peer, and
     /// [`CloseCode::ABNORMAL_DISCONNECTION`] when the connection ended otherwise without the peer's
     /// close frame (RFC 6455 §7.1.5).
     ///
     /// # Qt
     ///
-    /// `QWebSocket::closeCode()`, which is 1000 in the place of `None`, 1005 and 1006. What either
-    /// side gave, and our code when the peer broke a rule, are the same there.
+    /// `QWebSocket::closeCode()`, which is 1000 in the place of `None`, 1005 and 1006. The codes of
+    /// either side, and ours after a violation, are the same there.
     #[doc(alias = "closeCode")]
     #[must_use]
     pub fn close_code(&self) -> Option<CloseCode> {
         self.inner.session.close_code()
     }
 
-    /// Returns the reason that goes with the close code; often empty.
+    /// Returns the close reason; often empty.
     #[doc(alias = "closeReason")]
     #[must_use]
     pub fn close_reason(&self) -> String {
@@ -311,7 +320,7 @@ impl WebSocket {
 }
 
 impl WeakWebSocket {
-    /// Returns the socket, unless it is gone.
+    /// Returns the socket, unless it was dropped.
     #[must_use]
     pub fn upgrade(&self) -> Option<WebSocket> {
         Some(WebSocket { inner: self.inner.upgrade()? })
@@ -341,7 +350,7 @@ impl Handle for WebSocket {
     }
 }
 
-/// Two handles are equal when they are the same socket.
+/// Two handles are equal when they refer to the same socket.
 impl PartialEq for WebSocket {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)

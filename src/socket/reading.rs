@@ -1,8 +1,8 @@
-//! Bounds what waits for queued slots, slots of other threads and async slots of a socket.
+//! Back-pressure of input: pausing, and the limit of the queue for slots.
 //!
-//! Each call that is queued, and each async slot that runs, carries a guard which counts here. With
-//! too much of them the socket reads no more, as with a message stream that is not read. Slots that
-//! are called at once have no guard and cost nothing.
+//! Each queued call, and each async slot that runs, carries a guard that counts here. Over the
+//! limit the socket reads no more, as with a message stream that is not read. Slots that are called
+//! directly have no guard and cost nothing.
 
 use std::any::Any;
 use std::sync::PoisonError;
@@ -18,16 +18,16 @@ use crate::types::close_code::CloseCode;
 use crate::types::pong::Pong;
 use crate::types::text_frame::TextFrame;
 
-/// Where a call stands.
+/// The progress of a call.
 #[derive(Clone, Copy)]
 enum Stage {
     Queued,
-    /// Its slot runs: it may wait for the socket in a loop of its own, and does not count.
+    /// Its slot runs, and does not count: it may wait for the socket in a nested loop.
     Running,
     Waiting,
 }
 
-/// One call of a slot, which keeps its socket alive.
+/// The guard of one call of a slot; it keeps the socket alive.
 struct Delivery {
     socket: WebSocket,
     size: usize,
@@ -38,13 +38,13 @@ struct Delivery {
 impl WebSocket {
     /// Stops reading from the peer until [`resume_reading`](Self::resume_reading).
     ///
-    /// No message follows the one whose slot is running. What the peer sends waits in the kernel,
-    /// and then on its side: TCP holds it back. Its close frame is not noticed either, and its end only
-    /// when nothing that it has sent is left to read; keepalive leaves the socket alone.
+    /// No message is emitted after the one in a running slot. Input waits in the kernel, and then
+    /// on the peer's side: TCP holds it back. A close frame is not noticed either, and the peer's
+    /// end only when no input is left to read. The keepalive does not check the socket.
     ///
     /// # Qt
     ///
-    /// Qt has no counterpart: `setPauseMode()` is about TLS errors, and `setReadBufferSize()` makes
+    /// Qt has no counterpart: `setPauseMode()` is for TLS errors, and `setReadBufferSize()` makes
     /// longer messages fail.
     ///
     /// # Examples
@@ -52,7 +52,7 @@ impl WebSocket {
     /// ```
     /// use slotwork::{EventLoop, WebSocket};
     ///
-    /// /// Takes the next message when this one has been dealt with.
+    /// /// Receives the next message when this one has been processed.
     /// fn one_at_a_time(socket: &WebSocket) {
     ///     socket.text_message_received().connect(|socket, text| {
     ///         let (socket, job) = (socket.clone(), text.to_owned());
@@ -72,13 +72,13 @@ impl WebSocket {
         self.inner.session.pause_reading(true);
     }
 
-    /// Reads again what the peer sends, from the loop's next turn on.
+    /// Reads from the peer again, from the loop's next turn on.
     #[doc(alias = "resume")]
     pub fn resume_reading(&self) {
         self.inner.session.pause_reading(false);
     }
 
-    /// Returns whether [`pause_reading`](Self::pause_reading) holds the peer back.
+    /// Returns whether reading is paused by [`pause_reading`](Self::pause_reading).
     #[doc(alias = "pauseMode")]
     #[doc(alias = "readBufferSize")]
     #[must_use]
@@ -86,30 +86,30 @@ impl WebSocket {
         self.inner.session.is_paused_by_program()
     }
 
-    /// Sets the maximum size of the queue for slots that are not called at once, in bytes; the default
-    /// is 128 KiB.
+    /// Sets the limit of the queue for slots, in bytes; the default is 128 KiB.
     ///
-    /// Calls of slots in other threads, of `connect_queued` and of `connect_async` wait in queues. Over
-    /// the limit the socket reads no more until half of it is left: TCP holds the peer back, and other
-    /// sockets are served meanwhile. Each call counts with the length of its message and 4 KiB more,
-    /// until its slot begins to run: by default at most 32 short ones wait. With 0, one message at a
-    /// time is queued; `usize::MAX` is no limit.
+    /// Calls of slots in other threads, of `connect_queued` and of `connect_async` wait in queues;
+    /// slots that are called directly have none. Over the limit the socket reads no more until half
+    /// of it is left: TCP holds the peer back, and other sockets are served meanwhile. Each call
+    /// counts with the size of its message and 4 KiB more, until its slot begins to run: by default
+    /// at most 32 short ones wait. With 0, one message at a time is queued; `usize::MAX` is no
+    /// limit.
     ///
-    /// A slot that has begun may wait for the socket, in a loop of its own or as an async slot. Async
-    /// slots that wait for something, and have not finished, have a limit of their own: sixteen times
-    /// this one and
+    /// A slot that has begun may wait for the socket, in a loop of its own or as an async slot.
+    /// Async slots that wait for something, and have not finished, have a limit of their own:
+    /// sixteen times this one and
     /// [`max_allowed_incoming_message_size`](Self::max_allowed_incoming_message_size). Over it the
-    /// socket reads no more either, and a warning is logged: if all of them wait for what the peer
-    /// sends next, they wait until they give up. [`message_stream`](Self::message_stream) is for
-    /// programs that await one message after another.
+    /// socket reads no more either, and a warning is logged: if all of them wait for the peer's
+    /// next message, it is not received. [`message_stream`](Self::message_stream) is for programs
+    /// that await one message after another.
     ///
-    /// While the socket reads no more, pings and the close frame are not noticed either, and the peer's
-    /// end only when nothing is left to read, as with [`pause_reading`](Self::pause_reading). Slots
-    /// that are called at once have no queue.
+    /// While the socket reads no more, pings and the close frame are not noticed either, and the
+    /// peer's end only when no input is left to read, as with
+    /// [`pause_reading`](Self::pause_reading).
     ///
     /// # Qt
     ///
-    /// Qt has no counterpart: there queued calls wait without a limit.
+    /// Qt has no counterpart: its queued calls have no limit.
     ///
     /// # Examples
     ///
@@ -128,7 +128,7 @@ impl WebSocket {
         }
     }
 
-    /// Returns the maximum size of the queue for slots that are not called at once, in bytes.
+    /// Returns the limit of the queue for slots, in bytes.
     #[must_use]
     pub fn receive_queue_limit(&self) -> usize {
         self.inner.session.settings().receive_queue_limit
@@ -136,7 +136,7 @@ impl WebSocket {
 }
 
 impl WebSocket {
-    /// Returns the socket as the queued calls of its slots hold it.
+    /// Returns the sender that queued calls of the socket's slots hold.
     pub(crate) fn shared_sender(&self) -> SharedSender {
         let socket = self.downgrade();
         SharedSender::with_guard(move |value| {
@@ -146,7 +146,7 @@ impl WebSocket {
         })
     }
 
-    /// Changes what waits; holds the socket back, or lets it go on, if that makes the difference.
+    /// Changes the queue; stops or resumes reading when it crosses a limit.
     fn change_receive_queue(&self, change: impl FnOnce(&mut ReceiveQueue)) {
         let session = &self.inner.session;
         let settings = session.settings();
@@ -157,7 +157,7 @@ impl WebSocket {
         let (begins, ends) = (!queue.holds && is_over, queue.holds && !queue.is_over(&settings, 2));
         queue.holds = queue.holds != (begins || ends);
         if begins {
-            // While it is locked, so that nobody lets it go on before.
+            // While it is locked, so that reading is not resumed before.
             session.hold_reading();
         }
         let is_for_async_slots = begins && queue.queued <= settings.receive_queue_limit;
@@ -224,17 +224,17 @@ impl ReceiveQueue {
         }
     }
 
-    /// Returns whether more waits than the limit, or than a fraction of it.
-    fn is_over(&self, settings: &Settings, fraction: usize) -> bool {
+    /// Returns whether the queue exceeds its limits divided by `divisor`.
+    fn is_over(&self, settings: &Settings, divisor: usize) -> bool {
         let limit = settings.receive_queue_limit;
-        // An async slot may wait for what its own socket receives next, however long its message is.
+        // An async slot may wait for the socket's next message, however long its own one is.
         let waiting = limit.saturating_mul(ASYNC_FACTOR);
         let waiting = waiting.saturating_add(settings.limits.max_message_size);
-        self.queued > limit / fraction || self.waiting > waiting / fraction
+        self.queued > limit / divisor || self.waiting > waiting / divisor
     }
 }
 
-/// Returns the length of what a peer has sent, in bytes.
+/// Returns the size of a signal's value, in bytes.
 fn length_of(value: &dyn Any) -> usize {
     let text = || value.downcast_ref::<String>().map(String::len);
     let bytes = || value.downcast_ref::<Vec<u8>>().map(Vec::len);
@@ -244,7 +244,7 @@ fn length_of(value: &dyn Any) -> usize {
     text().or_else(bytes).or_else(text_frame).or_else(binary_frame).or_else(pong).unwrap_or(0)
 }
 
-/// What a call counts beside its message: what it takes, with an async slot of usual size, and time.
+/// Counted for each call beside its message: memory of an async slot, and time.
 const OVERHEAD: usize = 4 * 1024;
-/// How much more than queued calls may wait in async slots.
+/// The limit of async slots that wait, in limits of queued calls.
 const ASYNC_FACTOR: usize = 16;

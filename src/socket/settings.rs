@@ -7,32 +7,32 @@ use crate::socket::WebSocket;
 
 /// Limits, frame sizes and timeouts.
 impl WebSocket {
-    /// Sets how long a frame may be that the peer sends, in bytes; the default is 16 MiB.
+    /// Sets the maximum size of an incoming frame, in bytes; the default is 16 MiB.
     ///
-    /// Takes effect with the first frame that the loop looks at afterwards. A longer frame closes
-    /// the connection with [`CloseCode::TOO_MUCH_DATA`](crate::CloseCode::TOO_MUCH_DATA) as soon as its header has come; control
-    /// frames have their own limit of 125 bytes.
+    /// Takes effect with the next frame that the loop decodes. A longer frame closes the connection
+    /// with [`CloseCode::TOO_MUCH_DATA`](crate::CloseCode::TOO_MUCH_DATA) as soon as its header has
+    /// arrived; control frames have their own limit of 125 bytes.
     ///
     /// # Qt
     ///
-    /// `QWebSocket::setMaxAllowedIncomingFrameSize()`, whose default of 2 GiB is no limit in
-    /// practice, and which ignores values above it.
+    /// `QWebSocket::setMaxAllowedIncomingFrameSize()`. Qt's default of 2 GiB is no limit in
+    /// practice, and it ignores values above that.
     #[doc(alias = "setMaxAllowedIncomingFrameSize")]
     pub fn set_max_allowed_incoming_frame_size(&self, bytes: usize) {
         self.inner.session.change_settings(|settings| settings.limits.max_frame_size = bytes);
     }
 
-    /// Returns how long a frame may be that the peer sends, in bytes.
+    /// Returns the maximum size of an incoming frame, in bytes.
     #[doc(alias = "maxAllowedIncomingFrameSize")]
     #[must_use]
     pub fn max_allowed_incoming_frame_size(&self) -> usize {
         self.inner.session.settings().limits.max_frame_size
     }
 
-    /// Sets how long a message may be that the peer sends, in bytes; the default is 16 MiB.
+    /// Sets the maximum size of an incoming message, in bytes; the default is 16 MiB.
     ///
     /// As [`set_max_allowed_incoming_frame_size`](Self::set_max_allowed_incoming_frame_size), for
-    /// all frames of a message together. In a text every byte of its UTF-8 counts.
+    /// all frames of a message together. The size of a text is that of its UTF-8.
     ///
     /// # Qt
     ///
@@ -42,18 +42,18 @@ impl WebSocket {
         self.inner.session.change_settings(|settings| settings.limits.max_message_size = bytes);
     }
 
-    /// Returns how long a message may be that the peer sends, in bytes.
+    /// Returns the maximum size of an incoming message, in bytes.
     #[doc(alias = "maxAllowedIncomingMessageSize")]
     #[must_use]
     pub fn max_allowed_incoming_message_size(&self) -> usize {
         self.inner.session.settings().limits.max_message_size
     }
 
-    /// Sets from which length on, in bytes, messages are sent in several frames.
+    /// Sets the size, in bytes, over which a message is fragmented.
     ///
-    /// The default is 524 288, 512 KiB. The frames of a message have this length, but for the last
-    /// one, and those of a text that end before a character that would be cut in two; peers put
-    /// them together again (RFC 6455 §5.4).
+    /// The default is 524 288, 512 KiB. The frames of a message have this size, but for the last
+    /// one, and those of a text that end before a character that would be cut in two; peers
+    /// reassemble them (RFC 6455 §5.4).
     ///
     /// # Qt
     ///
@@ -64,56 +64,55 @@ impl WebSocket {
         self.inner.session.change_settings(|settings| settings.outgoing_frame_size = bytes);
     }
 
-    /// Returns from which length on messages are sent in several frames.
+    /// Returns the size, in bytes, over which a message is fragmented.
     #[doc(alias = "outgoingFrameSize")]
     #[must_use]
     pub fn outgoing_frame_size(&self) -> NonZeroUsize {
         self.inner.session.settings().outgoing_frame_size
     }
 
-    /// Sets how long output may wait without progress; the default is 30 s, `None` is no timeout.
+    /// Sets the timeout for output without progress; the default is 30 s.
     ///
-    /// It runs from the peer's last sign of life: output that it has acknowledged, or anything that
-    /// it has sent. A peer that reads slowly is not ended, however long a message takes; a peer that
-    /// neither reads nor sends is ended with [`Error::WriteTimeout`](crate::Error::WriteTimeout) and
-    /// 1006, and what it has not read is lost, but for what the operating system holds: that
-    /// remains readable for up to 2 minutes.
+    /// `None` is no timeout. It runs from the peer's last activity: output that it has
+    /// acknowledged, or anything that it has sent. The connection of a slow reader is kept, however
+    /// long a message takes; that of a peer that neither reads nor sends is ended with
+    /// [`Error::WriteTimeout`](crate::Error::WriteTimeout) and 1006. Its unsent output is lost;
+    /// what the kernel has taken remains readable for up to 2 minutes.
     ///
-    /// On Linux and Android the kernel measures what is acknowledged (`TCP_USER_TIMEOUT`, RFC 5482).
-    /// Elsewhere, and for 4 timeouts at the most on Linux, progress is that the kernel takes more
-    /// output, so that a peer needs to read half of the [`send_buffer`](Self::send_buffer) in that
-    /// time.
+    /// On Linux and Android the kernel measures what is acknowledged (`TCP_USER_TIMEOUT`, RFC
+    /// 5482). Elsewhere, and for 4 timeouts at the most on Linux, progress is that the kernel takes
+    /// more output, so that a peer needs to read half of the [`send_buffer`](Self::send_buffer) in
+    /// that time.
     ///
     /// # Qt
     ///
-    /// Qt has no counterpart: there output waits for ever.
+    /// Qt has no counterpart: its output has no timeout.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) {
         self.inner.session.change_timeouts(|timeouts| timeouts.write = timeout);
     }
 
-    /// Returns how long output may wait without progress; `None` is no timeout.
+    /// Returns the timeout for output without progress; `None` is no timeout.
     #[must_use]
     pub fn write_timeout(&self) -> Option<Duration> {
         self.inner.session.settings().timeouts.write
     }
 
-    /// Sets how long the closing handshake waits for the peer's close frame; the default is 10 s,
-    /// `None` is no timeout.
+    /// Sets the timeout for the peer's close frame; the default is 10 s.
     ///
-    /// It runs from when our close frame was handed to the operating system, behind all that was sent
-    /// before it, and anew from whatever the peer sends; in all it is 60 s, or this timeout if that
-    /// is longer. Then [`disconnected`](Self::disconnected) is emitted, with 1006 (RFC 6455 §7.1.5).
+    /// `None` is no timeout. It begins when our close frame was handed to the kernel, behind all
+    /// other output, and begins anew with all input; in all it is 60 s, or this timeout if that is
+    /// longer. Then [`disconnected`](Self::disconnected) is emitted, with 1006 (RFC 6455 §7.1.5).
     /// The peer can still read what was sent: the descriptor stays open in the background until it
-    /// has, for 2 minutes at the most, while what the peer sends is read and dropped.
+    /// has, for 2 minutes at the most, while input is read and dropped.
     ///
     /// # Qt
     ///
-    /// Qt has no counterpart: there the closing handshake is bounded since 6.9.3 alone, by 3 s.
+    /// Qt has no counterpart: its closing handshake has a timeout only since 6.9.3, of 3 s.
     pub fn set_closing_timeout(&self, timeout: Option<Duration>) {
         self.inner.session.change_timeouts(|timeouts| timeouts.closing = timeout);
     }
 
-    /// Returns how long the closing handshake waits for the peer's close frame; `None` is no timeout.
+    /// Returns the timeout for the peer's close frame; `None` is no timeout.
     #[must_use]
     pub fn closing_timeout(&self) -> Option<Duration> {
         self.inner.session.settings().timeouts.closing

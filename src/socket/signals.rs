@@ -1,4 +1,7 @@
-//! The signals of a socket, as its users reach them.
+//! The signals of a socket: how slots are connected to them, and when they are emitted.
+//!
+//! They are stored in `state`. A new signal has a field there, and here an accessor and a line in
+//! `finish`.
 
 use std::sync::Arc;
 
@@ -25,18 +28,18 @@ impl WebSocket {
         SignalRef::new(self, &self.inner.lazy_signals().connected)
     }
 
-    /// Emitted when the server asks who asks (HTTP status 401, RFC 7617), with a question that slots
-    /// of the socket's thread answer before they return.
+    /// Emitted when the server requires authentication (HTTP 401, RFC 7617).
     ///
-    /// First what the URL says is tried (`ws://user:password@host`); then this is emitted until an
-    /// answer is right, there is none, or it is the same again, which is told as the refusal that it
-    /// is. A request with an `Authorization` header of its own is not asked. Over `ws` a password is
-    /// not encrypted. When a slot calls [`close`](Self::close) or [`abort`](Self::abort), or panics,
-    /// nothing that slots have supplied is sent; after a panic the error is [`Error::SlotPanicked`].
+    /// Slots of the socket's thread supply the credentials before they return. Those of the URL
+    /// (`ws://user:password@host`) are tried first; then this is emitted until credentials are
+    /// accepted, or slots supply none, or the same ones again: then the refusal is reported. It is
+    /// not emitted for a request with an `Authorization` header of its own. Over `ws` a password is
+    /// not encrypted. When a slot calls [`close`](Self::close) or [`abort`](Self::abort), or
+    /// panics, no credentials are sent; after a panic the error is [`Error::SlotPanicked`].
     ///
     /// # Qt
     ///
-    /// `QWebSocket::authenticationRequired()`, which also knows the scheme `Digest`.
+    /// `QWebSocket::authenticationRequired()`, which also supports the scheme `Digest`.
     ///
     /// # Examples
     ///
@@ -44,9 +47,9 @@ impl WebSocket {
     /// use slotwork::WebSocket;
     ///
     /// let socket = WebSocket::new();
-    /// socket.authentication_required().connect(|_socket, question| {
-    ///     question.set_user("Aladdin");
-    ///     question.set_password("open sesame");
+    /// socket.authentication_required().connect(|_socket, authenticator| {
+    ///     authenticator.set_user("Aladdin");
+    ///     authenticator.set_password("open sesame");
     /// });
     /// ```
     #[doc(alias = "authenticationRequired")]
@@ -55,9 +58,10 @@ impl WebSocket {
         SignalRef::new(self, &self.inner.lazy_signals().authentication_required)
     }
 
-    /// Emitted when the proxy asks who asks, as
-    /// [`authentication_required`](Self::authentication_required); first the credentials of
-    /// [`NetworkProxy`](crate::NetworkProxy) are tried.
+    /// Emitted when the proxy requires authentication.
+    ///
+    /// The credentials of [`NetworkProxy`](crate::NetworkProxy) are tried first; otherwise as
+    /// [`authentication_required`](Self::authentication_required).
     ///
     /// # Qt
     ///
@@ -68,15 +72,15 @@ impl WebSocket {
         SignalRef::new(self, &self.inner.lazy_signals().proxy_authentication_required)
     }
 
-    /// Emitted when the certificate of the server is wrong, with all that is wrong with it.
+    /// Emitted when the server's certificate is invalid, with all its errors.
     ///
-    /// A slot of the socket's thread may call [`ignore_tls_errors`](Self::ignore_tls_errors) with
-    /// those that it knows, before it returns; errors that were to be ignored anyway are among them.
-    /// If any remains, [`error_occurred`](Self::error_occurred) follows with
+    /// Errors that are ignored already are among them. A slot of the socket's thread may call
+    /// [`ignore_tls_errors`](Self::ignore_tls_errors) with those that it expects, before it
+    /// returns. If any remains, [`error_occurred`](Self::error_occurred) follows with
     /// [`Error::TlsHandshake`].
     ///
     /// A slot that calls [`close`](Self::close) or [`abort`](Self::abort), or panics, ends the
-    /// attempt, whatever is ignored: the server gets an alert, and is sent no request. After a panic
+    /// attempt, whatever is ignored: an alert is sent to the server, and no request. After a panic
     /// the error is [`Error::SlotPanicked`].
     ///
     /// # Qt
@@ -90,8 +94,9 @@ impl WebSocket {
         SignalRef::new(self, &self.inner.lazy_signals().tls_errors)
     }
 
-    /// Emitted for each thing that is wrong with the certificate of the server, before
-    /// [`tls_errors`](Self::tls_errors).
+    /// Emitted for each error of the server's certificate.
+    ///
+    /// [`tls_errors`](Self::tls_errors) follows, with all of them.
     #[doc(alias = "peerVerifyError")]
     #[cfg(feature = "tls")]
     #[must_use]
@@ -99,7 +104,7 @@ impl WebSocket {
         SignalRef::new(self, &self.inner.lazy_signals().peer_verify_error)
     }
 
-    /// Emitted for each text message, whole; the text is lent for the time of the call.
+    /// Emitted for each complete text message, which is borrowed during the call.
     ///
     /// While a slot runs, the socket receives nothing: a loop inside the slot
     /// ([`NestedLoop`](crate::NestedLoop), [`EventLoop::run_until`](crate::EventLoop::run_until))
@@ -111,7 +116,7 @@ impl WebSocket {
         SignalRef::new(self, &self.inner.text_message_received)
     }
 
-    /// Emitted for each binary message, whole; the bytes are lent for the time of the call.
+    /// Emitted for each complete binary message, which is borrowed during the call.
     #[doc(alias = "binaryMessageReceived")]
     #[must_use]
     pub fn binary_message_received(&self) -> SignalRef<'_, Self, [u8]> {
@@ -120,40 +125,44 @@ impl WebSocket {
 
     /// Emitted for each frame of a text message, before the message itself.
     ///
-    /// A message that came in one frame is emitted too, as its own last frame. Unlike the message,
-    /// the frame is copied; without slots it costs nothing.
+    /// A message of one frame is emitted too, as its own last frame. Unlike the message, the frame
+    /// is copied; without slots it costs nothing.
     #[doc(alias = "textFrameReceived")]
     #[must_use]
     pub fn text_frame_received(&self) -> SignalRef<'_, Self, TextFrame> {
         SignalRef::new(self, &self.inner.lazy_signals().text_frame_received)
     }
 
-    /// Emitted for each frame of a binary message, as
-    /// [`text_frame_received`](Self::text_frame_received).
+    /// Emitted for each frame of a binary message, before the message itself.
+    ///
+    /// Otherwise as [`text_frame_received`](Self::text_frame_received).
     #[doc(alias = "binaryFrameReceived")]
     #[must_use]
     pub fn binary_frame_received(&self) -> SignalRef<'_, Self, BinaryFrame> {
         SignalRef::new(self, &self.inner.lazy_signals().binary_frame_received)
     }
 
-    /// Emitted for each pong, also for one that answers no ping.
+    /// Emitted for each pong, also for an unsolicited one (RFC 6455 §5.5.3).
     #[must_use]
     pub fn pong(&self) -> SignalRef<'_, Self, Pong> {
         SignalRef::new(self, &self.inner.lazy_signals().pong)
     }
 
-    /// Emitted when the kernel has taken output, with the number of bytes, headers included.
+    /// Emitted when the kernel has taken output, with its size in bytes.
+    ///
+    /// Frame headers are included.
     #[doc(alias = "bytesWritten")]
     #[must_use]
     pub fn bytes_written(&self) -> SignalRef<'_, Self, usize> {
         SignalRef::new(self, &self.inner.lazy_signals().bytes_written)
     }
 
-    /// Emitted at the end of a turn of the loop in which more output has waited than the
-    /// [`high_water_mark`](Self::high_water_mark): the time to send no more.
+    /// Emitted when unsent output exceeds the high-water mark.
     ///
-    /// It comes once, until [`output_drained`](Self::output_drained) has come, which may be at once:
-    /// the kernel has been asked to take what waited by then.
+    /// A program should send no more then. It is emitted at the end of a turn of the loop in which
+    /// output has exceeded the [`high_water_mark`](Self::high_water_mark), and again only after
+    /// [`output_drained`](Self::output_drained). That may follow at once: by then the kernel may
+    /// have taken the output.
     ///
     /// # Qt
     ///
@@ -164,11 +173,12 @@ impl WebSocket {
         SignalRef::new(self, &self.inner.lazy_signals().high_water_reached)
     }
 
-    /// Emitted after [`high_water_reached`](Self::high_water_reached), when the output that waits
-    /// has fallen to half of the mark: the time to send more.
+    /// Emitted when unsent output has fallen to half of the high-water mark.
     ///
-    /// Connect it before you send, and whoever has seen [`bytes_to_write`](Self::bytes_to_write) over
-    /// the mark since then is told. It does not come when the connection ends.
+    /// It follows [`high_water_reached`](Self::high_water_reached): the time to send more. When it
+    /// is connected before sending, it follows each time that
+    /// [`bytes_to_write`](Self::bytes_to_write) has exceeded the mark. It is not emitted when the
+    /// connection ends.
     ///
     /// # Qt
     ///
@@ -176,7 +186,7 @@ impl WebSocket {
     ///
     /// # Examples
     ///
-    /// Sends a file piece by piece, as fast as the peer reads, and no faster:
+    /// Sends a file piece by piece, as fast as the peer reads:
     ///
     /// ```
     /// use std::fs::File;
@@ -209,12 +219,11 @@ impl WebSocket {
         SignalRef::new(self, &self.inner.lazy_signals().output_drained)
     }
 
-    /// Emitted once when the closing begins, on this side or the peer's, or by
-    /// [`abort`](Self::abort).
+    /// Emitted once when closing begins, by either side or by [`abort`](Self::abort).
     ///
     /// # Qt
     ///
-    /// `QIODevice::aboutToClose()`, which comes twice.
+    /// `QIODevice::aboutToClose()`, which is emitted twice.
     #[doc(alias = "aboutToClose")]
     #[must_use]
     pub fn about_to_close(&self) -> SignalRef<'_, Self, ()> {
@@ -230,8 +239,8 @@ impl WebSocket {
 
     /// Emitted when the connection failed, or ended without a closing handshake.
     ///
-    /// [`disconnected`](Self::disconnected) follows. A peer that breaks a rule of the protocol is no
-    /// failure: its connection is closed, and [`close_code`](Self::close_code) says why.
+    /// [`disconnected`](Self::disconnected) follows. A protocol violation by the peer is not a
+    /// failure: the connection is closed, with the cause as [`close_code`](Self::close_code).
     #[doc(alias = "errorOccurred")]
     #[must_use]
     pub fn error_occurred(&self) -> SignalRef<'_, Self, Error> {
@@ -240,17 +249,17 @@ impl WebSocket {
 
     /// Emitted once, after the last message, when the connection has ended.
     ///
-    /// It is the last signal of a server's socket; all its connections to slots end with it. A
-    /// client's socket keeps them: it may be opened again. It is emitted also when a client could not
-    /// connect, and when the thread ends whose loop the socket lives on: to slots of other threads,
-    /// and of the thread itself if it is an [`EventThread`](crate::EventThread).
+    /// It is the last signal of a server's socket, and ends all its connections to slots. A
+    /// client's socket keeps them: it may be opened again. It is emitted also when a client could
+    /// not connect, and when the thread of the socket's loop ends: to slots of other threads, and
+    /// of the thread itself if it is an [`EventThread`](crate::EventThread).
     #[must_use]
     pub fn disconnected(&self) -> SignalRef<'_, Self, ()> {
         SignalRef::new(self, &self.inner.disconnected)
     }
 }
 
-/// Emits what the session's task tells.
+/// Emits what the session's task reports.
 impl Observer for Inner {
     fn session(&self) -> &Session {
         &self.session
@@ -313,7 +322,7 @@ impl Observer for Inner {
 
     fn ended(this: &Arc<Self>) {
         this.membership.leave();
-        // A client can be opened again, and then wants its slots.
+        // A client keeps its slots: it can be opened again.
         let _ending = match &this.end {
             End::Server(_) => Some(Ending(Arc::clone(this))),
             End::Client(end) => {
@@ -326,8 +335,8 @@ impl Observer for Inner {
 }
 
 impl LazySignals {
-    /// Frees all slots, behind the calls that are queued; keeps `owner` until then.
-    pub(crate) fn finish(&self, owner: &Arc<Inner>) {
+    /// Drops all slots after their queued calls; keeps `owner` until then.
+    fn finish(&self, owner: &Arc<Inner>) {
         self.connected.finish(owner);
         self.authentication_required.finish(owner);
         self.proxy_authentication_required.finish(owner);
@@ -347,13 +356,13 @@ impl LazySignals {
         }
     }
 
-    /// Returns whether somebody listens to single frames.
-    pub(crate) fn wants_frames(&self) -> bool {
+    /// Returns whether any slot receives single frames.
+    fn wants_frames(&self) -> bool {
         self.text_frame_received.slot_count() + self.binary_frame_received.slot_count() > 0
     }
 
-    /// Emits a frame, which is copied only when somebody listens.
-    pub(crate) fn emit_frame(&self, frame: Data<'_>, is_last_frame: bool) {
+    /// Emits a frame; without slots it is not copied.
+    fn emit_frame(&self, frame: Data<'_>, is_last_frame: bool) {
         match frame {
             Data::Text(text) if self.text_frame_received.slot_count() > 0 => {
                 self.text_frame_received.emit(&TextFrame { text: text.into(), is_last_frame });
@@ -367,8 +376,9 @@ impl LazySignals {
     }
 }
 
-/// Frees the slots of a socket that has ended, also when one of them panics. Those in other threads
-/// keep it until they have run.
+/// Drops the slots of a socket that has ended, also when one of them panics.
+///
+/// Queued calls keep the socket until they have run.
 struct Ending(Arc<Inner>);
 
 impl Drop for Ending {

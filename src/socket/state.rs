@@ -1,4 +1,6 @@
-//! What the handles of a socket share: its session, its signals, and what is known of its peer.
+//! The state that the handles of a socket share: session, signals, facts about the connection.
+//!
+//! It holds data and imports no file that acts on it: those import this one.
 
 use std::any::Any;
 use std::fmt;
@@ -23,7 +25,7 @@ use crate::types::text_frame::TextFrame;
 #[cfg(feature = "tls")]
 use crate::types::tls_error::TlsError;
 
-/// What all handles of a socket share, and what its session reports to.
+/// The shared state of all handles of a socket, and the observer of its session.
 pub(crate) struct Inner {
     pub(crate) session: Session,
     pub(crate) end: End,
@@ -34,7 +36,7 @@ pub(crate) struct Inner {
     pub(crate) lazy: OnceLock<Box<Lazy>>,
 }
 
-/// What is allocated when it is needed: idle sockets are many.
+/// State that is allocated on first use, to keep idle sockets small.
 #[derive(Default)]
 pub(crate) struct Lazy {
     pub(crate) signals: LazySignals,
@@ -43,7 +45,7 @@ pub(crate) struct Lazy {
     data: Mutex<UserDataSet>,
 }
 
-/// Signals that are allocated together when one of them is asked for.
+/// Signals that are allocated together when one of them is first accessed.
 #[derive(Default)]
 pub(crate) struct LazySignals {
     pub(crate) connected: Signal<()>,
@@ -64,14 +66,14 @@ pub(crate) struct LazySignals {
     pub(crate) peer_verify_error: Signal<TlsError>,
 }
 
-/// Which end of a connection the socket is, and what it knows as such.
+/// The end of a connection that the socket is, with its data.
 pub(crate) enum End {
-    /// Also of a connection that somebody else has opened: it is open from the beginning, and once.
+    /// Also for a connection that was upgraded elsewhere: it opens only once.
     Server(ServerEnd),
     Client(Box<ClientEnd>),
 }
 
-/// What a server's socket knows of its connection.
+/// The data of a server's socket about its connection.
 pub(crate) struct ServerEnd {
     pub(crate) request: HandshakeRequest,
     pub(crate) subprotocol: Option<ChosenSubprotocol>,
@@ -79,23 +81,25 @@ pub(crate) struct ServerEnd {
     pub(crate) peer: Endpoint,
 }
 
-/// The address of one end of a connection: a `SocketAddr` without what only IPv6 has, which takes half the room.
+/// The address of one end of a connection.
+///
+/// It is a `SocketAddr` without the fields that only IPv6 has, which saves half the memory.
 #[derive(Clone, Copy)]
 pub(crate) struct Endpoint {
     pub(crate) address: IpAddr,
     pub(crate) port: u16,
 }
 
-/// What few sockets have to remember.
+/// Data that few sockets have.
 #[derive(Default)]
 pub(crate) struct Notes {
     pub(crate) pinged: Option<Instant>,
     pub(crate) error: Option<Error>,
-    /// Slots are told that `open` has begun nothing.
+    /// An error of `open` itself is being emitted.
     pub(crate) is_refusing: bool,
 }
 
-/// The calls of a socket's slots that wait, which `reading` bounds.
+/// The waiting calls of a socket's slots; `reading` enforces the limit.
 #[derive(Default)]
 pub(crate) struct ReceiveQueue {
     /// The size of the calls in queues.
@@ -110,7 +114,7 @@ pub(crate) struct ReceiveQueue {
 #[derive(Clone)]
 pub(crate) struct UserData(pub(crate) Arc<dyn Any + Send + Sync>);
 
-/// The values of a socket, one of each type; what is done with them is in `data`.
+/// The values of a socket, one of each type; `data` acts on them.
 #[derive(Default)]
 pub(crate) struct UserDataSet(pub(crate) Vec<UserData>);
 
@@ -134,7 +138,7 @@ impl Inner {
         }
     }
 
-    /// Returns the address of the peer; a client has one once it was connected.
+    /// Returns the address of the peer; a client has one after connecting.
     pub(crate) fn peer(&self) -> Option<Endpoint> {
         match &self.end {
             End::Server(end) => Some(end.peer),
@@ -142,12 +146,12 @@ impl Inner {
         }
     }
 
-    /// Returns the address of this end.
+    /// Returns the local address.
     pub(crate) fn local(&self) -> Option<Endpoint> {
         self.session.local_address().map(Into::into)
     }
 
-    /// Returns the subprotocol on which both ends have agreed.
+    /// Returns the negotiated subprotocol.
     pub(crate) fn subprotocol(&self) -> Option<String> {
         match &self.end {
             End::Server(end) => end.subprotocol?.name(&end.request).map(str::to_owned),
@@ -169,7 +173,7 @@ impl Inner {
         }
     }
 
-    /// Returns the request of the opening handshake; an empty one when there was none yet.
+    /// Returns the request of the opening handshake; an empty one before it.
     pub(crate) fn request(&self) -> HandshakeRequest {
         match &self.end {
             End::Server(end) => end.request.clone(),
@@ -177,12 +181,12 @@ impl Inner {
         }
     }
 
-    /// Returns the signals that are there only when somebody has asked for them.
+    /// Returns the lazy signals, which this allocates.
     pub(crate) fn lazy_signals(&self) -> &LazySignals {
         &self.lazy().signals
     }
 
-    /// Emits one of those signals, if somebody may have connected it.
+    /// Emits a lazy signal, if they are allocated: otherwise it has no slots.
     pub(crate) fn emit_lazy(&self, emit: impl FnOnce(&LazySignals)) {
         if let Some(lazy) = self.lazy.get() {
             emit(&lazy.signals);
@@ -194,15 +198,15 @@ impl Inner {
         self.lazy.get()?.notes().error.clone()
     }
 
-    /// Forgets the error of an earlier connection.
-    pub(crate) fn forget_error(&self) {
+    /// Clears the error of an earlier connection.
+    pub(crate) fn clear_error(&self) {
         if let Some(lazy) = self.lazy.get() {
             lazy.notes().error = None;
         }
     }
 
-    /// Remembers that a ping is sent now.
-    pub(crate) fn note_ping(&self) {
+    /// Sets the time of the last ping.
+    pub(crate) fn set_ping_time(&self) {
         self.lazy().notes().pinged = Some(Instant::now());
     }
 
@@ -227,12 +231,12 @@ impl From<SocketAddr> for Endpoint {
     }
 }
 
-/// As a socket address is shown, such as `[::1]:80`.
+/// In the format of a socket address, such as `[::1]:80`.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         SocketAddr::new(self.address, self.port).fmt(f)
     }
 }
 
-// Of the subprotocol, a server's sockets keep nothing that takes room.
+// A server's socket keeps an index for the subprotocol, and no copy.
 const _: () = assert!(size_of::<ServerEnd>() <= 72);

@@ -1,4 +1,4 @@
-//! Sockets over connections whose opening handshake somebody else has done.
+//! Makes sockets of connections whose opening handshake another library has done.
 
 use std::io;
 use std::net::TcpStream;
@@ -15,20 +15,19 @@ use crate::types::error::Error;
 use crate::types::role::Role;
 use crate::types::ssl_mode::SslMode;
 
-/// Connections of others.
+/// Upgraded connections.
 impl WebSocket {
-    /// Makes a socket of a TCP connection that another library has upgraded: the opening handshake
-    /// is done, frames follow.
+    /// Makes a socket of a TCP connection that another library has upgraded.
     ///
-    /// `leftover` is what that library has read behind the handshake; it may be empty. The socket is
-    /// open, and lives on the event loop of this thread: connect its slots before the loop's next
-    /// turn, and nothing is lost. It knows no request, takes no part in a server's
-    /// [`clients`](crate::WebSocketServer::clients), broadcasts and keepalive, and a client of this
-    /// kind cannot [`open`](Self::open) again. Extensions of the protocol must not have been agreed
-    /// on.
+    /// The opening handshake is done, frames follow. `leftover` is what that library has read
+    /// behind the handshake; it may be empty. The socket is open, and lives on the event loop of
+    /// this thread: no message is lost when its slots are connected before the loop's next turn.
+    /// Its request is empty, a server's [`clients`](crate::WebSocketServer::clients), broadcasts
+    /// and keepalive do not include it, and a client of this kind cannot [`open`](Self::open)
+    /// again. Extensions must not have been negotiated.
     ///
     /// [`WebSocketServer::handle_connection`](crate::WebSocketServer::handle_connection) is for
-    /// connections whose handshake is still to be done.
+    /// connections before the handshake.
     ///
     /// # Qt
     ///
@@ -36,7 +35,7 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// [`Error::Connection`] when the connection is there no more.
+    /// [`Error::Connection`] when the connection has ended.
     ///
     /// # Examples
     ///

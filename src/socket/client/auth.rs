@@ -1,4 +1,4 @@
-//! Credentials for servers and proxies: known ones first, then those that slots supply.
+//! Authentication of a client: credentials for servers and proxies, known ones or from slots.
 
 use slotwork_signals::Signal;
 
@@ -9,7 +9,7 @@ use crate::socket::client::slots::consult_slots;
 use crate::socket::state::{Inner, LazySignals};
 use crate::types::authenticator::{Authenticator, Credentials, Login};
 
-/// Returns what a server may be told that asked who asks, if there is anything new to tell.
+/// Returns credentials for the server after a 401; `None` without new ones.
 pub(crate) fn server_credentials(
     inner: &Inner,
     opening: &Opening,
@@ -21,29 +21,30 @@ pub(crate) fn server_credentials(
         return None;
     }
     let realm = basic_auth::realm(response.raw_values("WWW-Authenticate"))?;
-    ask_slots(inner, login, &realm, |signals| &signals.authentication_required)
+    credentials(inner, login, &realm, |signals| &signals.authentication_required)
 }
 
-/// Returns credentials for the proxy, if there are any that it has not refused.
+/// Returns credentials for the proxy; `None` without new ones.
 pub(crate) fn proxy_credentials(
     inner: &Inner,
     login: &mut Login,
     realm: &str,
 ) -> Option<Credentials> {
-    ask_slots(inner, login, realm, |signals| &signals.proxy_authentication_required)
+    credentials(inner, login, realm, |signals| &signals.proxy_authentication_required)
 }
 
-/// Returns what is known, or asks the program: slots answer before this returns. What they supply
-/// counts for nothing when one of them has panicked, or has ended its socket.
-fn ask_slots(
+/// Returns known credentials, or those that slots supply before this returns.
+///
+/// They are dropped when a slot has panicked, or has ended its socket.
+fn credentials(
     inner: &Inner,
     login: &mut Login,
     realm: &str,
     signal: impl FnOnce(&LazySignals) -> &Signal<Authenticator>,
 ) -> Option<Credentials> {
     let mut is_wanted = true;
-    let credentials = login.next(realm, |question| {
-        let emit = |signals: &LazySignals| signal(signals).emit(question);
+    let credentials = login.next(realm, |authenticator| {
+        let emit = |signals: &LazySignals| signal(signals).emit(authenticator);
         is_wanted = consult_slots(inner, |inner| inner.emit_lazy(emit));
     });
     credentials.filter(|_| is_wanted)

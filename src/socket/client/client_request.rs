@@ -1,4 +1,4 @@
-//! What a client asks a server for.
+//! The request of a client: URL, headers and subprotocols.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use crate::protocol::handshake::head::HeadLimits;
 use crate::protocol::handshake::url::{Url, UrlError, without_secrets};
 use crate::types::error::Error;
 
-/// A request to open a connection: the URL, and what else goes into the opening handshake.
+/// A request to open a connection: URL, headers and subprotocols.
 ///
 /// It is checked when it is opened.
 ///
-/// Shown with `{:?}`, it has neither the user information and the query of the URL nor the values of
-/// headers and subprotocols, which may be passwords, cookies or tokens.
+/// Its `{:?}` leaves out the user information and the query of the URL, and the values of headers
+/// and subprotocols, which may be passwords, cookies or tokens.
 ///
 /// # Qt
 ///
@@ -47,7 +47,7 @@ impl ClientRequest {
         Self { url: url.into(), ..Self::default() }
     }
 
-    /// Adds a header; names may come more than once.
+    /// Adds a header; names may repeat.
     ///
     /// # Qt
     ///
@@ -59,7 +59,7 @@ impl ClientRequest {
         self
     }
 
-    /// Sets the subprotocols that the server may choose from, the best one first.
+    /// Sets the offered subprotocols, in order of preference.
     ///
     /// # Qt
     ///
@@ -78,7 +78,7 @@ impl ClientRequest {
         &self.url
     }
 
-    /// Checks everything.
+    /// Checks the request, and makes the opening handshake of it.
     pub(crate) fn checked(
         self,
         origin: Option<String>,
@@ -90,8 +90,8 @@ impl ClientRequest {
             UrlError::Invalid => Error::InvalidUrl(without_secrets(&url)),
         })?;
         for (name, value) in &headers {
-            let is_ours = OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name));
-            if is_ours || !grammar::is_token(name.as_bytes()) {
+            let is_reserved = RESERVED.iter().any(|it| it.eq_ignore_ascii_case(name));
+            if is_reserved || !grammar::is_token(name.as_bytes()) {
                 return Err(Error::InvalidHeaderName(name.clone()));
             }
             if !grammar::is_printable(value.as_bytes()) {
@@ -132,7 +132,7 @@ impl fmt::Debug for ClientRequest {
 }
 
 /// Headers that the opening handshake itself sets.
-const OURS: [&str; 11] = [
+const RESERVED: [&str; 11] = [
     "Connection",
     "Content-Length",
     "Host",
@@ -154,7 +154,7 @@ mod tests {
         request.checked(None, HeadLimits::default()).map(drop).map_err(|error| error.to_string())
     }
 
-    /// Qt: CLI-05, CLI-10; OPEN-04: setters refuse CR, LF, NUL and what is not a token.
+    /// Qt: CLI-05, CLI-10; OPEN-04: setters refuse CR, LF, NUL and non-tokens.
     #[test]
     fn nothing_can_be_slipped_into_the_request() {
         let request = || ClientRequest::new("ws://a/");

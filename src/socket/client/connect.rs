@@ -1,4 +1,4 @@
-//! Reaches a server: looks its host up, connects, through a proxy if need be, and shakes hands.
+//! Connects to a server: look-up, TCP, proxy, TLS and opening handshake.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::types::authenticator::{Credentials, Login};
 use crate::types::error::Error;
 use crate::types::network_proxy::{NetworkProxy, ProxyKind};
 
-/// Returns a connection to which the server has agreed.
+/// Connects to the server; returns the stream after the opening handshake.
 pub(crate) async fn connect(
     inner: &Arc<Inner>,
     end: &ClientEnd,
@@ -47,7 +47,7 @@ pub(crate) async fn connect(
             && let Some(Credentials { user, password }) =
                 server_credentials(inner, &opening, response, &mut login)
         {
-            // Anew: what follows a refusal on its connection is for the server to say, and many end it.
+            // On a new connection: many servers end the one on which they have refused.
             opening.authorization = Some(basic_auth::credentials(&user, &password));
             continue;
         }
@@ -57,7 +57,7 @@ pub(crate) async fn connect(
         {
             return Err(error);
         }
-        return Err(explain(end, &mut stream, failure).await);
+        return Err(handshake_error(end, &mut stream, failure).await);
     }
 }
 
@@ -84,15 +84,15 @@ async fn tunnel_through(
 ) -> Result<Stream, Error> {
     let (host, port, limits) = (&opening.url.host, opening.url.port, opening.answer_limits);
     let proxy_host = ascii_name(&proxy.host).unwrap_or_else(|| proxy.host.clone());
-    // What the proxy has accepted for an earlier tunnel of this `open`.
+    // Those that the proxy has accepted for an earlier tunnel of this `open`.
     let mut credentials = login.accepted();
     loop {
         let mut stream = dial(end, &proxy_host, proxy.port).await?;
         let failure = match proxy.kind {
             ProxyKind::Socks5 => {
                 let known = credentials.clone();
-                let who = || known.or_else(|| proxy_credentials(inner, login, ""));
-                tunnel::connect_socks5(&mut stream, host, port, who).await.err()
+                let credentials = || known.or_else(|| proxy_credentials(inner, login, ""));
+                tunnel::connect_socks5(&mut stream, host, port, credentials).await.err()
             }
             ProxyKind::Http => {
                 let tunnel =
@@ -125,7 +125,7 @@ async fn tunnel_through(
     }
 }
 
-async fn explain(end: &ClientEnd, stream: &mut Stream, failure: Failure) -> Error {
+async fn handshake_error(end: &ClientEnd, stream: &mut Stream, failure: Failure) -> Error {
     match failure {
         Failure::Refused(mut response) => {
             upgrade::client::read_body(stream, &mut response, Sleep::new(BODY_TIMEOUT)).await;
@@ -138,5 +138,5 @@ async fn explain(end: &ClientEnd, stream: &mut Stream, failure: Failure) -> Erro
     }
 }
 
-/// How long a refusal's body may take to come.
+/// The timeout for the body of a refusal.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);

@@ -1,4 +1,6 @@
-//! What only the socket of a client can do: open a connection.
+//! Clients: sockets that open connections, and their settings.
+//!
+//! The walk of `open`: `client_request` checks, `open` runs the attempt, `connect` connects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +63,7 @@ impl WebSocket {
         Self { inner: Arc::new(Inner::new(session, end, Membership::new(None))) }
     }
 
-    /// Sets the origin that this client gives, from the next `open` on; the default is none.
+    /// Sets the `Origin` header, from the next `open` on; the default is none.
     ///
     /// # Qt
     ///
@@ -69,7 +71,7 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidHeaderValue`] when no header can carry it.
+    /// [`Error::InvalidHeaderValue`] when it is not a valid value of a header.
     pub fn set_origin(&self, origin: impl Into<String>) -> Result<(), Error> {
         let origin = origin.into();
         if !grammar::is_printable(origin.as_bytes()) {
@@ -81,20 +83,21 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Sets how long look-up, TCP and opening handshake may take in all; the default is 10 s.
+    /// Sets the timeout of an attempt to connect; the default is 10 s.
     ///
-    /// `None` waits for ever. It counts from the next `open` on.
+    /// It is for look-up, TCP, TLS and opening handshake together; `None` is no timeout. It takes
+    /// effect with the next `open`.
     ///
     /// # Qt
     ///
-    /// Qt has no counterpart: a server that says nothing keeps a client waiting.
+    /// Qt has no counterpart: a client waits for a silent server without a timeout.
     pub fn set_connect_timeout(&self, timeout: Option<Duration>) {
         if let Some(end) = self.inner.client_end() {
             end.lock().connect_timeout = timeout;
         }
     }
 
-    /// Returns how long look-up, TCP and opening handshake may take in all.
+    /// Returns the timeout of an attempt to connect; `None` is no timeout.
     ///
     /// It is `None` also for a socket that a server accepted.
     #[must_use]
@@ -102,9 +105,10 @@ impl WebSocket {
         self.inner.client_end().and_then(|end| end.lock().connect_timeout)
     }
 
-    /// Sets the maximum number of headers of an answer, from the next `open` on; the default is 100.
+    /// Sets the maximum number of headers of a response; the default is 100.
     ///
-    /// One with more, of the server or of a proxy, ends the attempt with [`Error::InvalidAnswer`].
+    /// It takes effect with the next `open`. A response with more, of the server or of a proxy,
+    /// ends the attempt with [`Error::InvalidAnswer`].
     ///
     /// # Qt
     ///
@@ -115,10 +119,10 @@ impl WebSocket {
         }
     }
 
-    /// Sets the maximum size of an answer's head, in bytes, from the next `open` on; the default is
-    /// 32 KiB.
+    /// Sets the maximum size of a response's head, in bytes; the default is 32 KiB.
     ///
-    /// It is that of the status line and all headers together. What is longer is an error, as with
+    /// It is that of the status line and all headers together. It takes effect with the next
+    /// `open`; a longer head is an error, as with
     /// [`set_max_header_count`](Self::set_max_header_count).
     pub fn set_max_header_size(&self, size: usize) {
         if let Some(end) = self.inner.client_end() {
@@ -126,11 +130,10 @@ impl WebSocket {
         }
     }
 
-    /// Sets the proxy through which the server is reached, from the next `open` on; the default is
-    /// none.
+    /// Sets the proxy, from the next `open` on; the default is none.
     ///
-    /// [`peer_address`](Self::peer_address) and [`peer_port`](Self::peer_port) are the proxy's then,
-    /// [`peer_name`](Self::peer_name) is the server's host.
+    /// [`peer_address`](Self::peer_address) and [`peer_port`](Self::peer_port) are the proxy's
+    /// then, [`peer_name`](Self::peer_name) is the server's host.
     ///
     /// # Qt
     ///
@@ -142,13 +145,13 @@ impl WebSocket {
         }
     }
 
-    /// Returns the proxy through which the server is reached.
+    /// Returns the proxy.
     #[must_use]
     pub fn proxy(&self) -> Option<NetworkProxy> {
         self.inner.client_end().and_then(|end| end.lock().proxy.clone())
     }
 
-    /// Sets what makes the masking keys of this client; see [`MaskGenerator`].
+    /// Sets the generator of this client's masking keys; see [`MaskGenerator`].
     ///
     /// # Qt
     ///
@@ -159,19 +162,19 @@ impl WebSocket {
         self.inner.session.set_mask_generator(Some(Box::new(generator)));
     }
 
-    /// Returns the server's answer to the opening handshake, with its headers.
+    /// Returns the server's response of the opening handshake, with its headers.
     ///
-    /// There is one when the connection was opened, or refused with an HTTP status; `None` before,
-    /// and for a socket that a server accepted.
+    /// It exists when the connection was opened, or refused with an HTTP status; `None` before, and
+    /// for a socket that a server accepted.
     #[must_use]
     pub fn handshake_response(&self) -> Option<HandshakeResponse> {
         self.inner.client_end().and_then(|end| end.lock().response.clone())
     }
 
-    /// Returns the host that was given to `open`, in the form in which it is looked up.
+    /// Returns the host of the URL, in the form in which it is looked up.
     ///
-    /// An international name is encoded (`xn--bcher-kva.example`), an IPv6 address has no brackets and
-    /// keeps its zone (`fe80::1%eth0`). Empty for a socket that a server accepted.
+    /// An international name is encoded (`xn--bcher-kva.example`), an IPv6 address has no brackets
+    /// and keeps its zone (`fe80::1%eth0`). Empty for a socket that a server accepted.
     #[doc(alias = "peerName")]
     #[must_use]
     pub fn peer_name(&self) -> String {

@@ -1,4 +1,4 @@
-//! Opens a connection to a server.
+//! Opens a connection: `open`, the task that connects, and its outcome.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::session::{ConnectionTask, Observer};
 use crate::socket::WebSocket;
 use crate::socket::client::client_request::ClientRequest;
 use crate::socket::client::connect::connect;
-use crate::socket::client::slots::{PANICKED, call_slots, is_wanted, report_refusal};
+use crate::socket::client::slots::{PANICKED, call_slots, is_wanted, report_open_error};
 use crate::socket::client::state::ClientEnd;
 use crate::socket::state::Inner;
 use crate::types::close_code::CloseCode;
@@ -29,10 +29,10 @@ impl WebSocket {
     /// The state is [`Connecting`](crate::SocketState::Connecting) until
     /// [`connected`](Self::connected) is emitted, or
     /// [`error_occurred`](Self::error_occurred) and then [`disconnected`](Self::disconnected). The
-    /// look-up of the host, TCP, TLS and the opening handshake have 10 s in all
+    /// timeout for look-up, TCP, TLS and opening handshake together is 10 s
     /// ([`set_connect_timeout`](Self::set_connect_timeout)); of a host with several addresses the
-    /// first one that answers is taken. The loop keeps the socket alive until `disconnected`.
-    /// After that it can be opened again, and has the slots that it had.
+    /// first one that accepts is used. The loop keeps the socket alive until `disconnected`. After
+    /// that it can be opened again, and keeps its slots.
     ///
     /// The host may be an international name, which is encoded (UTS 46: `bücher.example` is
     /// `xn--bcher-kva.example`), or an IPv6 address with a zone, an interface's name or number
@@ -40,36 +40,37 @@ impl WebSocket {
     ///
     /// # Qt
     ///
-    /// `QWebSocket::open()`. There a second call drops the connection without a word; here it is an
+    /// `QWebSocket::open()`. There a second call silently drops the connection; here it is an
     /// error.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidUrl`], [`Error::UnsupportedScheme`], [`Error::AlreadyOpen`] before
     /// `disconnected`, and without the feature `tls` [`Error::SecureModeNotSupported`] for a `wss`
-    /// URL, and [`Error::EventLoopEnded`] when the thread on which the socket was made has ended. For a
-    /// socket that a server accepted it is always `AlreadyOpen`.
+    /// URL, and [`Error::EventLoopEnded`] when the thread on which the socket was made has ended.
+    /// For a socket that a server accepted it is always `AlreadyOpen`.
     ///
-    /// But for `AlreadyOpen`, after which the connection goes on as it was, [`error`](Self::error)
-    /// returns it and [`error_occurred`](Self::error_occurred) is emitted as well, before this returns;
-    /// its slots in other threads follow. `disconnected` does not follow.
+    /// `AlreadyOpen` does not change the connection. Any other error is also returned by
+    /// [`error`](Self::error), and emitted by [`error_occurred`](Self::error_occurred) before this
+    /// returns; slots in other threads run later. `disconnected` does not follow.
     pub fn open(&self, url: impl Into<String>) -> Result<(), Error> {
         self.open_request(ClientRequest::new(url))
     }
 
-    /// Begins to open a connection, with headers and subprotocols; otherwise as
-    /// [`open`](Self::open).
+    /// Begins to open a connection, with headers and subprotocols.
+    ///
+    /// Otherwise as [`open`](Self::open).
     ///
     /// # Errors
     ///
-    /// As `open`, told in the same way, and [`Error::InvalidHeaderName`], [`Error::InvalidHeaderValue`],
-    /// [`Error::InvalidSubprotocol`].
+    /// As `open`, reported in the same way, and [`Error::InvalidHeaderName`],
+    /// [`Error::InvalidHeaderValue`], [`Error::InvalidSubprotocol`].
     #[doc(alias = "open")]
     pub fn open_request(&self, request: ClientRequest) -> Result<(), Error> {
         let result = self.begin_to_open(request);
         match &result {
             Ok(()) | Err(Error::AlreadyOpen) => {}
-            Err(error) => report_refusal(&self.inner, error),
+            Err(error) => report_open_error(&self.inner, error),
         }
         result
     }
@@ -97,11 +98,13 @@ impl WebSocket {
         state.is_secure = opening.url.is_secure;
         (state.response, state.subprotocol, state.peer) = (None, None, None);
         drop(state);
-        self.inner.forget_error();
+        self.inner.clear_error();
         if start(&self.inner, end, opening) { Ok(()) } else { Err(Error::EventLoopEnded) }
     }
 
-    /// Stops connecting, if that is under way; the signals follow from the event loop.
+    /// Stops an attempt to connect; returns whether there was one.
+    ///
+    /// The signals follow from the event loop.
     pub(crate) fn stop_connecting(&self) -> bool {
         let Some(end) = self.inner.client_end() else { return false };
         let session = &self.inner.session;
@@ -113,7 +116,7 @@ impl WebSocket {
     }
 }
 
-/// Why there is no connection in the end.
+/// The outcome of an attempt to connect.
 enum Outcome {
     Opened(Stream, Opened),
     Failed(Error),
@@ -121,15 +124,16 @@ enum Outcome {
     Unwanted,
 }
 
-/// Keeps a socket alive that connects. Dropped before the end, because its loop has gone, it leaves
-/// the socket without a connection, and says so.
+/// An attempt to connect, which keeps the socket alive.
+///
+/// Dropped before its end, with the loop, it sets the socket's state to unconnected.
 struct Attempt {
     inner: Arc<Inner>,
-    /// From here on the socket may be opened anew.
+    /// The outcome is known: from here on the socket may be opened again.
     is_decided: bool,
 }
 
-/// Connects on the loop of the socket, which is kept alive meanwhile; false when that has ended.
+/// Starts the attempt on the socket's loop; false when that has ended.
 fn start(inner: &Arc<Inner>, end: &ClientEnd, opening: Opening) -> bool {
     let attempt = Attempt { inner: Arc::clone(inner), is_decided: false };
     end.event_loop.run(move || {
@@ -162,12 +166,12 @@ async fn run(mut attempt: Attempt, opening: Opening) {
     };
     let outcome = unwanted.or(connected).or(expire).await;
     attempt.is_decided = true;
-    end.forget_task();
+    end.drop_waker();
     match outcome {
-        _ if end.lock().has_panicked => fail(inner, Some(Error::SlotPanicked)),
-        Outcome::Opened(stream, opened) => begin(inner, end, stream, opened),
-        Outcome::Failed(error) => fail(inner, Some(error)),
-        Outcome::Unwanted => fail(inner, None),
+        _ if end.lock().has_panicked => end_attempt(inner, Some(Error::SlotPanicked)),
+        Outcome::Opened(stream, opened) => begin_session(inner, end, stream, opened),
+        Outcome::Failed(error) => end_attempt(inner, Some(error)),
+        Outcome::Unwanted => end_attempt(inner, None),
     }
 }
 
@@ -177,7 +181,7 @@ impl Drop for Attempt {
         let Some(end) = inner.client_end().filter(|_| !*is_decided) else { return };
         // On another thread this is still the call of `open`, which runs no slot.
         if end.event_loop.is_current() {
-            return fail(inner, None);
+            return end_attempt(inner, None);
         }
         if inner.session.stop_connecting(CloseCode::ABNORMAL_DISCONNECTION, "") {
             end.lock().is_busy = false;
@@ -185,26 +189,28 @@ impl Drop for Attempt {
     }
 }
 
-/// Hands the connection over to the session, and says so.
-fn begin(inner: &Arc<Inner>, end: &ClientEnd, stream: Stream, opened: Opened) {
+/// Opens the session, and emits `connected`.
+fn begin_session(inner: &Arc<Inner>, end: &ClientEnd, stream: Stream, opened: Opened) {
     let Opened { response, subprotocol, leftover } = opened;
     let mut state = end.lock();
     (state.response, state.subprotocol) = (Some(response), subprotocol);
     drop(state);
     if !inner.session.open(stream) {
-        return fail(inner, None);
+        return end_attempt(inner, None);
     }
     let driver = ConnectionTask::new(Arc::clone(inner), leftover);
     EventLoop::spawn_guarded(driver);
     call_slots(inner, |inner| inner.state_changed(SocketState::Connected));
-    // Qt: CLI-21; `connected` comes before the first message: that is read in a turn of its own,
-    // after this, or in a loop inside a slot.
+    // Qt: CLI-21; `connected` is emitted before the first message: that is read in a turn of its
+    // own, after this, or in a loop inside a slot.
     inner.session.start_reading();
     call_slots(inner, |inner| inner.emit_lazy(|signals| signals.connected.emit(&())));
 }
 
-/// Says that there is no connection, and why not, unless `close` or `abort` was called.
-fn fail(inner: &Arc<Inner>, error: Option<Error>) {
+/// Ends an attempt without a connection.
+///
+/// The error is not emitted after `close` or `abort`.
+fn end_attempt(inner: &Arc<Inner>, error: Option<Error>) {
     let (code, reason) = match error {
         Some(Error::SlotPanicked) => (CloseCode::BAD_OPERATION, PANICKED),
         _ => (CloseCode::ABNORMAL_DISCONNECTION, ""),
@@ -225,7 +231,7 @@ mod tests {
     use crate::socket::WebSocket;
     use crate::socket::client::state::ClientEnd;
 
-    /// The task that connects is several KiB; who holds its waker holds all of it.
+    /// The task that connects is several KiB; its waker keeps all of it.
     #[test]
     fn nothing_is_kept_of_the_task_that_has_connected() -> Result<(), Box<dyn std::error::Error>> {
         let refusing = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
@@ -235,7 +241,7 @@ mod tests {
         socket.open(format!("ws://{refusing}"))?;
         EventLoop::current().run_until(disconnected);
 
-        assert!(!socket.inner.client_end().is_some_and(ClientEnd::is_awaited));
+        assert!(!socket.inner.client_end().is_some_and(ClientEnd::keeps_task));
         Ok(())
     }
 }

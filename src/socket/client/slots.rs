@@ -1,6 +1,6 @@
 //! Calls slots while a client's socket connects.
 //!
-//! What slots decide fails closed: a panic in one of them, `close` or `abort` ends the attempt.
+//! Their decisions fail closed: a panic in a slot, `close` or `abort` ends the attempt.
 
 use std::mem;
 
@@ -10,7 +10,7 @@ use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
 use crate::types::socket_state::SocketState;
 
-/// Runs slots; a panic in one of them closes the connection, or ends the attempt to connect.
+/// Calls slots; a panic closes the connection, or ends the attempt to connect.
 pub(crate) fn call_slots(inner: &Inner, emit: impl FnOnce(&Inner)) {
     if panics::catch("a slot of a socket", || emit(inner)) {
         return;
@@ -25,23 +25,25 @@ pub(crate) fn call_slots(inner: &Inner, emit: impl FnOnce(&Inner)) {
     }
 }
 
-/// Runs slots while the socket connects; returns whether it is still to connect.
+/// Calls slots while the socket connects; returns whether the attempt continues.
 ///
-/// Where not, nothing more may be sent: neither what the slots supplied nor the request.
+/// If not, nothing more may be sent: neither credentials of the slots nor the request.
 pub(crate) fn consult_slots(inner: &Inner, emit: impl FnOnce(&Inner)) -> bool {
     call_slots(inner, emit);
     is_wanted(inner)
 }
 
-/// Returns whether nothing has ended the attempt to connect: `close`, `abort`, or a panic in a slot.
+/// Returns whether no `close`, `abort` or panic has ended the attempt.
 pub(crate) fn is_wanted(inner: &Inner) -> bool {
     let has_panicked = || inner.client_end().is_some_and(|end| end.lock().has_panicked);
     inner.session.state() == SocketState::Connecting && !has_panicked()
 }
 
-/// Says that `open` has begun nothing, unless slots are being told of that: one that opens the same
-/// again would be called without end.
-pub(crate) fn report_refusal(inner: &Inner, error: &Error) {
+/// Reports an error of `open` itself.
+///
+/// It is not emitted while such an error is being emitted: a slot that opens the same URL again
+/// would be called without end.
+pub(crate) fn report_open_error(inner: &Inner, error: &Error) {
     let mut notes = inner.lazy().notes();
     notes.error = Some(error.clone());
     let is_nested = mem::replace(&mut notes.is_refusing, true);
@@ -52,5 +54,5 @@ pub(crate) fn report_refusal(inner: &Inner, error: &Error) {
     }
 }
 
-/// The close reason after a panic.
+/// The close reason after a panic in a slot.
 pub(crate) const PANICKED: &str = "a slot panicked";

@@ -1,4 +1,4 @@
-//! What a client's socket knows of itself and of its connection.
+//! The client's part of a socket's state: settings for `open`, and data of the connection.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,21 +15,21 @@ use crate::types::network_proxy::NetworkProxy;
 #[cfg(feature = "tls")]
 use crate::types::tls_error::TlsError;
 
-/// What only a socket has that opens connections.
+/// The data of a socket that opens connections.
 pub(crate) struct ClientEnd {
     pub(crate) event_loop: LoopHandle,
     state: Mutex<ClientState>,
 }
 
-/// What changes from one connection to the next.
+/// The data that changes from one connection to the next.
 pub(crate) struct ClientState {
     pub(crate) origin: Option<String>,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) answer_limits: HeadLimits,
     pub(crate) proxy: Option<NetworkProxy>,
-    /// Something is under way: connecting, or the life of a connection.
+    /// The socket is connecting, or has a connection.
     pub(crate) is_busy: bool,
-    /// A slot has panicked while the socket connects, which ends that.
+    /// A slot has panicked while connecting, which ends the attempt.
     pub(crate) has_panicked: bool,
     pub(crate) request: HandshakeRequest,
     pub(crate) peer_name: String,
@@ -39,17 +39,17 @@ pub(crate) struct ClientState {
     pub(crate) response: Option<HandshakeResponse>,
     pub(crate) subprotocol: Option<String>,
     pub(crate) peer: Option<SocketAddr>,
-    /// The task that connects, which looks whether it is still wanted.
+    /// The waker of the task that connects.
     connecting: Option<Waker>,
 }
 
-/// What a client was told about TLS.
+/// The TLS settings of a client.
 #[cfg(feature = "tls")]
 #[derive(Default)]
 pub(crate) struct TlsSettings {
     pub(crate) config: Option<TlsConfig>,
     pub(crate) ignored: Vec<TlsError>,
-    /// What is known of a handshake while slots are asked about it.
+    /// The session of a handshake while slots decide about its errors.
     pub(crate) in_handshake: Option<Box<TlsSession>>,
 }
 
@@ -79,27 +79,27 @@ impl ClientEnd {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the task that connects look again.
+    /// Wakes the task that connects.
     pub(crate) fn wake(&self) {
         let waker = self.lock().connecting.take();
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// Forgets the task that connects: its memory stays as long as its waker does.
-    pub(crate) fn forget_task(&self) {
+    /// Drops the waker of the task that connects, which keeps the task's memory.
+    pub(crate) fn drop_waker(&self) {
         let waker = self.lock().connecting.take();
         drop(waker);
     }
 
-    /// Returns whether a task is kept that connects.
+    /// Returns whether the waker of a task that connects is kept.
     #[cfg(test)]
-    pub(crate) fn is_awaited(&self) -> bool {
+    pub(crate) fn keeps_task(&self) -> bool {
         self.lock().connecting.is_some()
     }
 
-    /// Waits until the connection is not wanted any more.
+    /// Waits until the attempt is ended by `close`, `abort` or a panic.
     pub(crate) fn poll_unwanted(&self, is_wanted: impl Fn() -> bool, cx: &Context<'_>) -> Poll<()> {
-        // The waker first: who calls it off after the question finds it.
+        // The waker first: a call that ends the attempt after the check finds it.
         let waker = cx.waker().clone();
         let former = self.lock().connecting.replace(waker);
         drop(former);
@@ -107,5 +107,5 @@ impl ClientEnd {
     }
 }
 
-/// For look-up, TCP and opening handshake together.
+/// For look-up, TCP, TLS and opening handshake together.
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

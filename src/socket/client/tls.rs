@@ -1,4 +1,4 @@
-//! TLS of a client's socket: how it is set, what may be ignored, and the handshake.
+//! TLS of a client: configuration, ignored errors, handshake.
 
 use std::cell::RefCell;
 use std::io;
@@ -11,16 +11,15 @@ use crate::protocol::handshake::url::Url;
 use crate::socket::WebSocket;
 use crate::socket::client::slots::consult_slots;
 use crate::socket::client::state::ClientEnd;
-use crate::socket::state::Inner;
-use crate::socket::state::LazySignals;
+use crate::socket::state::{Inner, LazySignals};
 use crate::types::error::Error;
 use crate::types::tls_error::TlsError;
 
 /// TLS.
 impl WebSocket {
-    /// Sets how this client speaks TLS, from the next `open` of a `wss` URL on.
+    /// Sets the TLS configuration, from the next `open` of a `wss` URL on.
     ///
-    /// Without one it trusts whom the system trusts.
+    /// The default uses the system's trust store.
     ///
     /// # Qt
     ///
@@ -48,31 +47,32 @@ impl WebSocket {
         }
     }
 
-    /// Returns how this client speaks TLS; `None` when that was not set, and for a socket that a
-    /// server accepted.
+    /// Returns the TLS configuration that was set.
+    ///
+    /// `None` without one, and for a socket that a server accepted.
     #[doc(alias = "sslConfiguration")]
     #[must_use]
     pub fn tls_config(&self) -> Option<TlsConfig> {
         self.inner.client_end().and_then(|end| end.lock().tls.config.clone())
     }
 
-    /// Ignores exactly these errors, which [`tls_errors`](Self::tls_errors) would tell.
+    /// Ignores exactly these errors of [`tls_errors`](Self::tls_errors).
     ///
-    /// It counts from the next `open` on; in a slot of `tls_errors`, already for this connection,
-    /// if the slot was there when TLS began.
-    /// It replaces what was to be ignored before, and an empty list ignores nothing. A connection is
-    /// made only when each of its errors is in the list, with the very certificate. Only errors that
-    /// are [`is_ignorable`](TlsError::is_ignorable) can be ignored: that a certificate is signed by
-    /// itself, has expired, is not valid yet, or is that of another host. The rest of a chain is
-    /// checked as of a time at which all of it was valid; a chain without such a time is refused.
+    /// It takes effect with the next `open`; in a slot of `tls_errors`, with this connection, if
+    /// the slot was connected when TLS began. It replaces the former list; an empty list ignores no
+    /// error. A connection is made only when each of its errors is in the list, with the same
+    /// certificate. Only errors that are [`is_ignorable`](TlsError::is_ignorable) can be ignored: a
+    /// certificate that is self-signed, has expired, is not valid yet, or is not valid for this
+    /// host name. The rest of a chain is checked as of a time at which all of it was valid; a chain
+    /// without such a time is refused.
     ///
-    /// The list stays for each later `open`, of another host too, until it is replaced: a socket that
-    /// is opened for several hosts replaces it before each.
+    /// The list is kept for each later `open`, of another host too, until it is replaced: a socket
+    /// that is opened for several hosts replaces it before each.
     ///
     /// # Qt
     ///
     /// `QWebSocket::ignoreSslErrors(const QList<QSslError> &)`. There is no way to ignore
-    /// everything. Rather than to ignore that a certificate is signed by itself, trust it, with
+    /// everything. Rather than to ignore that a certificate is self-signed, trust it, with
     /// [`TlsConfig::ca_certificates`].
     ///
     /// # Examples
@@ -80,7 +80,7 @@ impl WebSocket {
     /// ```
     /// use slotwork::{TlsCertificate, TlsError, WebSocket};
     ///
-    /// /// The device has a certificate of its own that names no host.
+    /// /// The device has a self-signed certificate that names no host.
     /// fn trust(socket: &WebSocket, device: TlsCertificate) {
     ///     socket.ignore_tls_errors([
     ///         TlsError::SelfSignedCertificate(device.clone()),
@@ -96,11 +96,11 @@ impl WebSocket {
         }
     }
 
-    /// Returns what was agreed on for TLS, with the peer's certificate.
+    /// Returns the negotiated TLS parameters, with the peer's certificate.
     ///
     /// In slots of [`tls_errors`](Self::tls_errors) and
-    /// [`peer_verify_error`](Self::peer_verify_error) it is what the server has chosen and shown so
-    /// far. `None` without TLS, and otherwise when there is no open connection.
+    /// [`peer_verify_error`](Self::peer_verify_error) they are those of the handshake so far.
+    /// `None` without TLS, and otherwise without an open connection.
     ///
     /// # Qt
     ///
@@ -121,7 +121,7 @@ impl ClientEnd {
     }
 }
 
-/// Shakes hands for TLS, with the host that the URL names.
+/// Does the TLS handshake, with the host of the URL.
 pub(crate) async fn connect_tls(
     inner: &Arc<Inner>,
     end: &ClientEnd,
@@ -153,10 +153,10 @@ pub(crate) async fn connect_tls(
     })
 }
 
-/// Tells why the server has ended the connection, if it was because of TLS.
+/// Returns the error of the TLS alert that has ended the connection, if any.
 ///
-/// With TLS 1.3 a client is the first to be done, and sends its request before the server has
-/// looked at its certificate (RFC 8446 §2).
+/// With TLS 1.3 a client is the first to finish, and sends its request before the server has
+/// verified the client's certificate (RFC 8446 §2).
 pub(crate) fn alert_error(url: &Url, error: &io::Error) -> Option<Error> {
     received_alert(error).map(|alert| refused(url, alert))
 }
@@ -165,12 +165,11 @@ fn refused(url: &Url, source: TlsError) -> Error {
     Error::TlsHandshake { peer: format!("{}:{}", url.host, url.port), source }
 }
 
-/// Returns what tells the program of wrong certificates, and goes on if all of it may be ignored.
-/// It notes the first thing that may not.
+/// Returns the callback that emits certificate errors and applies the ignored ones.
 ///
-/// Without `may_ignore` that is everything: others may go on with the session of this connection,
-/// and would take over what was forgiven it. A slot that panics, or ends its socket, ends this
-/// handshake, whatever may be ignored.
+/// It stores the first error that is not ignored. Without `may_ignore` none is ignored: other
+/// connections may resume this one's TLS session, and would inherit the ignored errors. A slot that
+/// panics, or ends its socket, ends the handshake, whatever is ignored.
 fn error_handler(
     inner: &Arc<Inner>,
     may_ignore: bool,
@@ -181,14 +180,14 @@ fn error_handler(
         let Some(end) = inner.client_end() else { return false };
         end.lock().tls.in_handshake = session.map(Box::new);
         let consult = |emit: &dyn Fn(&LazySignals)| consult_slots(&inner, |it| it.emit_lazy(emit));
-        let goes_on =
+        let continues =
             errors.iter().all(|it| consult(&|signals| signals.peer_verify_error.emit(it)))
                 && consult(&|signals| signals.tls_errors.emit(errors));
         end.lock().tls.in_handshake = None;
         let is_ignored = |error| may_ignore && end.ignores(error);
         let remaining = errors.iter().find(|error| !is_ignored(error)).cloned();
-        let is_well = remaining.is_none() && goes_on;
+        let is_accepted = remaining.is_none() && continues;
         found.replace(remaining);
-        is_well
+        is_accepted
     })
 }
