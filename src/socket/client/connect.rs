@@ -105,7 +105,7 @@ async fn tunnel_through(
                         if credentials.is_some() {
                             continue;
                         }
-                        Some(tunnel::Failure::Refused("it does not know who asks".into()))
+                        Some(tunnel::Failure::Refused("it requires authentication".into()))
                     }
                 }
             }

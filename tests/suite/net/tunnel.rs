@@ -139,7 +139,7 @@ fn a_client_logs_in_at_an_http_proxy() -> Result<()> {
             }
             last.context("no attempt")
         })?;
-        let reason = (!is_success).then_some("it does not know who asks");
+        let reason = (!is_success).then_some("it requires authentication");
         check_proxy(&socket, &recorder, reason)?;
     }
     Ok(())
