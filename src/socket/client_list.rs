@@ -23,9 +23,9 @@ struct Registry<S> {
     waiting: Option<Waker>,
     keepalive_interval: Option<Duration>,
     /// The keepalive task runs.
-    is_watched: bool,
+    has_keepalive_task: bool,
     /// The keepalive task, while it waits for its next check.
-    watcher: Option<Waker>,
+    keepalive_task: Option<Waker>,
 }
 
 /// The place of a socket in the list of its server.
@@ -41,8 +41,8 @@ impl<S> ClientList<S> {
             sockets: Slab::new(),
             waiting: None,
             keepalive_interval,
-            is_watched: false,
-            watcher: None,
+            has_keepalive_task: false,
+            keepalive_task: None,
         };
         Self { registry: Mutex::new(registry) }
     }
@@ -54,7 +54,7 @@ impl<S> ClientList<S> {
         if !membership.enter(place) {
             registry.sockets.try_remove(place);
         }
-        registry.needs_watch()
+        registry.needs_keepalive_task()
     }
 
     /// Returns the sockets, in no particular order.
@@ -89,11 +89,11 @@ impl<S> ClientList<S> {
     pub(crate) fn set_keepalive_interval(&self, interval: Option<Duration>) -> bool {
         let mut registry = self.lock();
         registry.keepalive_interval = interval;
-        let needs_watch = registry.needs_watch();
-        let watcher = registry.watcher.take();
+        let needs_keepalive_task = registry.needs_keepalive_task();
+        let keepalive_task = registry.keepalive_task.take();
         drop(registry);
-        watcher.into_iter().for_each(Waker::wake);
-        needs_watch
+        keepalive_task.into_iter().for_each(Waker::wake);
+        needs_keepalive_task
     }
 
     /// Waits until the interval has changed.
@@ -102,7 +102,7 @@ impl<S> ClientList<S> {
         if registry.keepalive_interval != Some(interval) {
             return Poll::Ready(());
         }
-        registry.watcher = Some(cx.waker().clone());
+        registry.keepalive_task = Some(cx.waker().clone());
         Poll::Pending
     }
 
@@ -110,7 +110,7 @@ impl<S> ClientList<S> {
     pub(crate) fn go_on_watching(&self) -> Option<Duration> {
         let mut registry = self.lock();
         let interval = registry.keepalive_interval.filter(|_| !registry.sockets.is_empty());
-        registry.is_watched = interval.is_some();
+        registry.has_keepalive_task = interval.is_some();
         interval
     }
 
@@ -140,11 +140,12 @@ impl<S> ClientList<S> {
 }
 
 impl<S> Registry<S> {
-    fn needs_watch(&mut self) -> bool {
-        let needs_watch =
-            !self.is_watched && self.keepalive_interval.is_some() && !self.sockets.is_empty();
-        self.is_watched |= needs_watch;
-        needs_watch
+    fn needs_keepalive_task(&mut self) -> bool {
+        let needs_keepalive_task = !self.has_keepalive_task
+            && self.keepalive_interval.is_some()
+            && !self.sockets.is_empty();
+        self.has_keepalive_task |= needs_keepalive_task;
+        needs_keepalive_task
     }
 }
 

@@ -96,7 +96,7 @@ pub(crate) struct Notes {
     pub(crate) pinged: Option<Instant>,
     pub(crate) error: Option<Error>,
     /// An error of `open` itself is being emitted.
-    pub(crate) is_refusing: bool,
+    pub(crate) is_reporting: bool,
 }
 
 /// The waiting calls of a socket's slots; `reading` enforces the limit.

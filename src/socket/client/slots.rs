@@ -46,11 +46,11 @@ pub(crate) fn is_wanted(inner: &Inner) -> bool {
 pub(crate) fn report_open_error(inner: &Inner, error: &Error) {
     let mut notes = inner.lazy().notes();
     notes.error = Some(error.clone());
-    let is_nested = mem::replace(&mut notes.is_refusing, true);
+    let is_nested = mem::replace(&mut notes.is_reporting, true);
     drop(notes);
     if !is_nested {
         call_slots(inner, |inner| inner.emit_lazy(|signals| signals.error_occurred.emit(error)));
-        inner.lazy().notes().is_refusing = false;
+        inner.lazy().notes().is_reporting = false;
     }
 }
 
