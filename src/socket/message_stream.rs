@@ -31,7 +31,7 @@ use crate::types::socket_state::SocketState;
 /// The stream ends after the last message, when the socket has disconnected;
 /// [`WebSocket::close_code`] and [`WebSocket::error`] return the cause. Closing the sink waits for
 /// that, and fails when messages were dropped because the peer had gone. Dropping it drops the
-/// unread messages, and leaves the socket open. Signals of the socket are emitted as well.
+/// unread messages, and does not close the socket. Signals of the socket are emitted as well.
 ///
 /// # Qt
 ///
