@@ -17,7 +17,7 @@ use crate::types::ssl_mode::SslMode;
 /// The open sockets of one server.
 pub(crate) type Clients = ClientList<Inner>;
 
-/// An accepted connection whose opening handshake is done.
+/// An accepted connection after its opening handshake.
 pub(crate) struct Accepted {
     pub(crate) stream: Stream,
     pub(crate) request: HandshakeRequest,

@@ -1,4 +1,4 @@
-//! Makes sockets of connections whose opening handshake another library has done.
+//! Makes sockets of connections that another library has upgraded.
 
 use std::io;
 use std::net::TcpStream;
