@@ -22,7 +22,7 @@ use crate::server::state::{Inner, Listening};
 use crate::types::error::Error;
 
 /// Begins to accept, on the server's event loop, unless that has ended.
-pub(super) fn start(server: &Arc<Inner>, listener: &Arc<Listener>) -> Result<(), Error> {
+pub(crate) fn start(server: &Arc<Inner>, listener: &Arc<Listener>) -> Result<(), Error> {
     let closings = server.lock().closings;
     // It is dropped at once when the thread of the loop has ended.
     let guard = Accepting { server: Arc::downgrade(server), listener: Arc::clone(listener) };
@@ -127,7 +127,7 @@ impl Inner {
     }
 
     /// Runs slots; a panic in one of them ends nothing but itself.
-    pub(super) fn emit(&self, emit: impl FnOnce(&Self)) {
+    pub(crate) fn emit(&self, emit: impl FnOnce(&Self)) {
         panics::catch("a slot of a server", || emit(self));
     }
 }

@@ -12,22 +12,22 @@ use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
 use crate::runtime::panics;
-use crate::server::cors_authenticator::CorsAuthenticator;
-use crate::server::opening_handshake::OpeningHandshake;
-use crate::server::origin_policy::OriginPolicy;
+use crate::server::origins::cors_authenticator::CorsAuthenticator;
+use crate::server::origins::origin_policy::OriginPolicy;
 use crate::server::state::Inner;
-use crate::server::verdict::Grant;
 use crate::server::verifier;
+use crate::server::verifier::opening_handshake::OpeningHandshake;
+use crate::server::verifier::verdict::Grant;
 
 /// What a server was told about whom to admit.
 #[derive(Default)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     /// None when the program has not thought about it.
-    pub(super) origin_policy: Option<OriginPolicy>,
+    pub(crate) origin_policy: Option<OriginPolicy>,
     has_warned: bool,
     /// Where the verifier is connected to the questions.
-    pub(super) verifier: Option<Connection>,
-    pub(super) subprotocols: Vec<String>,
+    pub(crate) verifier: Option<Connection>,
+    pub(crate) subprotocols: Vec<String>,
 }
 
 impl Gate {
@@ -39,7 +39,7 @@ impl Gate {
 
 /// Decides about a request that is right; returns the server, which is held until the socket is
 /// pending: one that is dropped meanwhile closes it as well.
-pub(super) async fn admit(
+pub(crate) async fn admit(
     server: &Weak<Inner>,
     handshake: OpeningHandshake,
     closings: u64,
@@ -61,7 +61,7 @@ pub(super) async fn admit(
 }
 
 impl Inner {
-    pub(super) fn choose_subprotocol(
+    pub(crate) fn choose_subprotocol(
         &self,
         request: &HandshakeRequest,
     ) -> Option<ChosenSubprotocol> {

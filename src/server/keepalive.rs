@@ -17,7 +17,7 @@ use crate::session::PING_AFTER;
 use crate::socket::{Clients, WebSocket};
 
 /// Begins to look after clients, until there are none.
-pub(super) fn start(event_loop: &LoopHandle, clients: &Arc<Clients>) {
+pub(crate) fn start(event_loop: &LoopHandle, clients: &Arc<Clients>) {
     let clients = Arc::downgrade(clients);
     event_loop.run(|| EventLoop::current().spawn(watch(clients)).detach());
 }

@@ -15,30 +15,26 @@ use crate::types::ssl_mode::SslMode;
 use crate::types::version::Version;
 
 mod accept;
-mod admission;
-mod adoption;
-mod capacity;
-mod clients;
-mod cors_authenticator;
+mod broadcast;
+mod client_limits;
 mod gate;
+mod handover;
 mod head_limits;
 mod keepalive;
 mod opening;
-mod opening_handshake;
-mod origin_policy;
+mod origins;
+mod settings;
 mod shutdown;
-mod socket_defaults;
 mod state;
 #[cfg(feature = "tls")]
 mod tls;
-mod verdict;
 mod verifier;
 mod weak;
 
-pub use cors_authenticator::CorsAuthenticator;
-pub use opening_handshake::OpeningHandshake;
-pub use origin_policy::OriginPolicy;
-pub use verdict::Verdict;
+pub use origins::cors_authenticator::CorsAuthenticator;
+pub use origins::origin_policy::OriginPolicy;
+pub use verifier::opening_handshake::OpeningHandshake;
+pub use verifier::verdict::Verdict;
 pub use weak::WeakWebSocketServer;
 
 /// A server that accepts WebSocket connections.

@@ -20,20 +20,20 @@ use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
 use crate::runtime::timers::Sleep;
 use crate::server::gate;
-use crate::server::opening_handshake::OpeningHandshake;
 use crate::server::state::{Inner, send_away};
-use crate::server::verdict::Grant;
+use crate::server::verifier::opening_handshake::OpeningHandshake;
+use crate::server::verifier::verdict::Grant;
 use crate::socket::{Accepted, UserData, WebSocket};
 use crate::types::error::Error;
 
 /// A TCP connection whose peer is expected to begin an opening handshake.
-pub(super) struct Newcomer {
-    pub(super) stream: Stream,
+pub(crate) struct Newcomer {
+    pub(crate) stream: Stream,
     /// What was read from it already.
-    pub(super) received: Vec<u8>,
-    pub(super) peer: SocketAddr,
+    pub(crate) received: Vec<u8>,
+    pub(crate) peer: SocketAddr,
     /// How often the server had been closed when it came.
-    pub(super) closings: u64,
+    pub(crate) closings: u64,
 }
 
 /// A client whose request was answered with 101.
@@ -48,7 +48,7 @@ struct Admitted {
 
 impl Inner {
     /// Starts the handshake of a connection; the server keeps the task, to end it.
-    pub(super) fn begin_handshake(self: &Arc<Self>, newcomer: Newcomer) {
+    pub(crate) fn begin_handshake(self: &Arc<Self>, newcomer: Newcomer) {
         let mut state = self.lock();
         if state.closings != newcomer.closings {
             return;
@@ -185,7 +185,7 @@ impl Newcomer {
 }
 
 /// The time for the whole opening handshake, with what comes before it.
-pub(super) struct TimeLimit {
+pub(crate) struct TimeLimit {
     timeout: Option<Duration>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
@@ -198,7 +198,7 @@ impl TimeLimit {
     /// Waits for a part of it; `None` when the time is over.
     ///
     /// The part is pinned already: a future that is handed from one to another takes room in both.
-    pub(super) fn keep<T>(
+    pub(crate) fn keep<T>(
         &mut self,
         mut part: impl Future<Output = T> + Unpin,
     ) -> impl Future<Output = Option<T>> {
@@ -209,25 +209,25 @@ impl TimeLimit {
         })
     }
 
-    pub(super) fn error(&self, peer: SocketAddr) -> Error {
+    pub(crate) fn error(&self, peer: SocketAddr) -> Error {
         Error::HandshakeTimeout { peer, timeout: self.timeout.unwrap_or_default() }
     }
 }
 
 /// Reports why a newcomer was not admitted, if there still is a server.
-pub(super) fn report(server: &Weak<Inner>, error: &Error) {
+pub(crate) fn report(server: &Weak<Inner>, error: &Error) {
     if let Some(server) = server.upgrade() {
         server.emit(|server| server.report(error));
     }
 }
 
 /// Answers and lets go; a peer that does not listen is not waited for.
-pub(super) async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
+pub(crate) async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
     let answer = upgrade::server::refuse(stream, refusal, server_name);
     answer.or(Sleep::new(REFUSAL_TIMEOUT)).await;
 }
 
-pub(super) fn refused(peer: SocketAddr, refusal: &Refusal) -> Error {
+pub(crate) fn refused(peer: SocketAddr, refusal: &Refusal) -> Error {
     match *refusal {
         Refusal::TooManyConnections { limit } => Error::TooManyConnections { peer, limit },
         Refusal::TooManyHandshakes { limit } => Error::TooManyHandshakes { peer, limit },
@@ -241,4 +241,4 @@ pub(super) fn refused(peer: SocketAddr, refusal: &Refusal) -> Error {
 }
 
 /// How long a refused peer may take to read its answer.
-pub(super) const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);

@@ -16,7 +16,7 @@ use crate::types::close_code::CloseCode;
 
 impl Inner {
     /// Stops accepting, asks all clients to close, and emits `closed` when they are gone.
-    pub(super) fn shut_down(self: &Arc<Self>, timeout: Duration) {
+    pub(crate) fn shut_down(self: &Arc<Self>, timeout: Duration) {
         if mem::replace(&mut self.lock().is_shutting_down, true) {
             return;
         }
@@ -38,7 +38,7 @@ impl Inner {
     }
 
     /// Emits `closed` from the event loop, or at once when that has ended.
-    pub(super) fn emit_closed(self: &Arc<Self>) {
+    pub(crate) fn emit_closed(self: &Arc<Self>) {
         let server = Arc::clone(self);
         if !self.event_loop.post_if_running(move || server.closed.emit(&())) {
             self.emit(|server| server.closed.emit(&()));

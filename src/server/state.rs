@@ -13,10 +13,10 @@ use smol::Task;
 use crate::event_loop::LoopHandle;
 use crate::net::stream::Listener;
 use crate::protocol::handshake::head::HeadLimits;
-use crate::server::capacity::Capacity;
-use crate::server::cors_authenticator::CorsAuthenticator;
+use crate::server::client_limits::Capacity;
 use crate::server::gate::Gate;
 use crate::server::keepalive;
+use crate::server::origins::cors_authenticator::CorsAuthenticator;
 #[cfg(feature = "tls")]
 use crate::server::tls::Secure;
 use crate::server::verifier::Question;
@@ -28,47 +28,47 @@ use crate::types::host_address::HostAddress;
 use crate::types::ssl_mode::SslMode;
 
 /// What all handles of a server share.
-pub(super) struct Inner {
-    pub(super) mode: SslMode,
-    pub(super) event_loop: LoopHandle,
-    pub(super) clients: Arc<Clients>,
-    pub(super) state: Mutex<State>,
-    pub(super) origin_authentication_required: Signal<CorsAuthenticator>,
-    pub(super) verification: Signal<Question>,
-    pub(super) new_connection: Signal<()>,
-    pub(super) server_error: Signal<Error>,
-    pub(super) accept_error: Signal<Error>,
-    pub(super) closed: Signal<()>,
+pub(crate) struct Inner {
+    pub(crate) mode: SslMode,
+    pub(crate) event_loop: LoopHandle,
+    pub(crate) clients: Arc<Clients>,
+    pub(crate) state: Mutex<State>,
+    pub(crate) origin_authentication_required: Signal<CorsAuthenticator>,
+    pub(crate) verification: Signal<Question>,
+    pub(crate) new_connection: Signal<()>,
+    pub(crate) server_error: Signal<Error>,
+    pub(crate) accept_error: Signal<Error>,
+    pub(crate) closed: Signal<()>,
     #[cfg(feature = "tls")]
-    pub(super) secure: Secure,
+    pub(crate) secure: Secure,
 }
 
 /// What changes while a server lives.
-pub(super) struct State {
-    pub(super) name: String,
-    pub(super) listening: Option<Listening>,
-    pub(super) is_paused: bool,
-    pub(super) is_shutting_down: bool,
+pub(crate) struct State {
+    pub(crate) name: String,
+    pub(crate) listening: Option<Listening>,
+    pub(crate) is_paused: bool,
+    pub(crate) is_shutting_down: bool,
     /// How often the server was closed: what began before ends with it.
-    pub(super) closings: u64,
-    pub(super) pending: VecDeque<WebSocket>,
-    pub(super) max_pending: usize,
-    pub(super) capacity: Capacity,
-    pub(super) gate: Gate,
+    pub(crate) closings: u64,
+    pub(crate) pending: VecDeque<WebSocket>,
+    pub(crate) max_pending: usize,
+    pub(crate) capacity: Capacity,
+    pub(crate) gate: Gate,
     /// The opening handshakes under way.
-    pub(super) handshakes: BTreeMap<u64, Task<()>>,
-    pub(super) next_handshake: u64,
-    pub(super) handshake_timeout: Option<Duration>,
-    pub(super) head_limits: HeadLimits,
+    pub(crate) handshakes: BTreeMap<u64, Task<()>>,
+    pub(crate) next_handshake: u64,
+    pub(crate) handshake_timeout: Option<Duration>,
+    pub(crate) head_limits: HeadLimits,
     /// What was set for the sockets of clients that come; none while all are the defaults.
-    pub(super) socket_settings: Option<Settings>,
-    pub(super) error: Option<Error>,
+    pub(crate) socket_settings: Option<Settings>,
+    pub(crate) error: Option<Error>,
 }
 
 /// What a server has while it listens.
-pub(super) struct Listening {
-    pub(super) listener: Arc<Listener>,
-    pub(super) address: HostAddress,
+pub(crate) struct Listening {
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) address: HostAddress,
 }
 
 impl fmt::Debug for Inner {
@@ -79,7 +79,7 @@ impl fmt::Debug for Inner {
 
 impl Inner {
     /// Makes the state of a server that does not listen yet.
-    pub(super) fn new(name: String, mode: SslMode, event_loop: LoopHandle) -> Self {
+    pub(crate) fn new(name: String, mode: SslMode, event_loop: LoopHandle) -> Self {
         let state = State {
             name,
             listening: None,
@@ -113,12 +113,12 @@ impl Inner {
         }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Binds and remembers that; nothing is accepted yet.
-    pub(super) fn bind(&self, address: HostAddress, port: u16) -> Result<Arc<Listener>, Error> {
+    pub(crate) fn bind(&self, address: HostAddress, port: u16) -> Result<Arc<Listener>, Error> {
         self.listen_with(|| match Listener::bind(address, port) {
             Ok(listener) => Ok((listener, address)),
             Err(source) => Err(Error::Listen { address, port, source: Arc::new(source) }),
@@ -126,7 +126,7 @@ impl Inner {
     }
 
     /// The same with a socket that listens already.
-    pub(super) fn adopt(&self, listener: TcpListener) -> Result<Arc<Listener>, Error> {
+    pub(crate) fn adopt(&self, listener: TcpListener) -> Result<Arc<Listener>, Error> {
         self.listen_with(|| {
             let local = listener.local_addr().ok();
             let address = local.map_or(HostAddress::Any, |local| local.ip().into());
@@ -157,7 +157,7 @@ impl Inner {
     }
 
     /// Fails when the server cannot serve: its loop has ended, or it is to speak TLS and cannot.
-    pub(super) fn check_ready(&self) -> Result<(), Error> {
+    pub(crate) fn check_ready(&self) -> Result<(), Error> {
         if self.event_loop.has_ended() {
             return Err(Error::EventLoopEnded);
         }
@@ -171,7 +171,7 @@ impl Inner {
     }
 
     /// Takes the socket that has waited longest: it is a client from now on.
-    pub(super) fn take_pending(&self) -> Option<WebSocket> {
+    pub(crate) fn take_pending(&self) -> Option<WebSocket> {
         let mut state = self.lock();
         let socket = state.pending.pop_front()?;
         // Still locked: whoever shuts the server down finds it among the ones or the others.
@@ -184,20 +184,20 @@ impl Inner {
     }
 
     /// Remembers an error and tells everybody.
-    pub(super) fn report(&self, error: &Error) {
+    pub(crate) fn report(&self, error: &Error) {
         self.lock().error = Some(error.clone());
         self.server_error.emit(error);
     }
 
     /// Stops listening, ends the handshakes and sends away who waits; returns whether it listened.
-    pub(super) fn stop(&self) -> bool {
+    pub(crate) fn stop(&self) -> bool {
         let (was_listening, pending) = self.stop_accepting();
         pending.iter().for_each(send_away);
         was_listening
     }
 
     /// Stops listening and ends the handshakes; returns whether it listened, and who waits.
-    pub(super) fn stop_accepting(&self) -> (bool, VecDeque<WebSocket>) {
+    pub(crate) fn stop_accepting(&self) -> (bool, VecDeque<WebSocket>) {
         let mut state = self.lock();
         state.closings += 1;
         let listening = state.listening.take();
@@ -221,7 +221,7 @@ impl Drop for Inner {
 
 impl Listening {
     /// Returns the URL at which clients reach the server.
-    pub(super) fn url(&self, mode: SslMode) -> String {
+    pub(crate) fn url(&self, mode: SslMode) -> String {
         let port = self.listener.local_address().port();
         let ip = match self.address {
             HostAddress::Any => HostAddress::LocalHost.ip(),
@@ -235,7 +235,7 @@ impl Listening {
 }
 
 /// Closes a socket that nobody took.
-pub(super) fn send_away(socket: &WebSocket) {
+pub(crate) fn send_away(socket: &WebSocket) {
     socket.close(CloseCode::GOING_AWAY, "server closed");
     socket.start_reading();
 }

@@ -24,7 +24,7 @@ use crate::types::tls_error::TlsError;
 
 /// What a server knows and tells of TLS.
 #[derive(Default)]
-pub(super) struct Secure {
+pub(crate) struct Secure {
     chosen: Mutex<Option<Chosen>>,
     tls_errors: Signal<[TlsError]>,
     peer_verify_error: Signal<TlsError>,
@@ -113,11 +113,11 @@ impl WebSocketServer {
 
 impl Secure {
     /// Returns what the handshakes of a server that speaks TLS need.
-    pub(super) fn current(&self) -> Option<ServerSide> {
+    pub(crate) fn current(&self) -> Option<ServerSide> {
         self.lock().as_ref().map(|chosen| chosen.ready.clone())
     }
 
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         if self.lock().is_some() {
             return Ok(());
         }
@@ -151,7 +151,7 @@ impl fmt::Debug for Secure {
 impl Newcomer {
     /// Shakes hands for TLS, if the server speaks it. `None` when that was the end of it, which is
     /// reported.
-    pub(super) async fn secure(
+    pub(crate) async fn secure(
         self,
         server: &Weak<Inner>,
         tls: Option<ServerSide>,

@@ -12,7 +12,7 @@ pub struct WeakWebSocketServer {
 }
 
 impl WeakWebSocketServer {
-    pub(super) fn new(inner: Weak<Inner>) -> Self {
+    pub(crate) fn new(inner: Weak<Inner>) -> Self {
         Self { inner }
     }
 

@@ -142,7 +142,7 @@ impl WebSocketServer {
     }
 
     /// Starts to accept, or reports why it cannot.
-    pub(super) fn begin_to_accept(
+    pub(crate) fn begin_to_accept(
         &self,
         result: Result<Arc<stream::Listener>, Error>,
     ) -> Result<(), Error> {

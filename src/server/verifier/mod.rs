@@ -10,14 +10,17 @@ use smol::future::FutureExt;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::runtime::panics;
 use crate::server::WebSocketServer;
-use crate::server::opening_handshake::OpeningHandshake;
 use crate::server::state::Inner;
-use crate::server::verdict::{Grant, Verdict};
+use crate::server::verifier::opening_handshake::OpeningHandshake;
+use crate::server::verifier::verdict::{Grant, Verdict};
+
+pub(crate) mod opening_handshake;
+pub(crate) mod verdict;
 
 /// A question to the verifier. It is emitted as a signal: the verifier is a slot, which lives in the
 /// thread that set it.
 #[derive(Clone)]
-pub(super) struct Question {
+pub(crate) struct Question {
     handshake: OpeningHandshake,
     /// Closed when the answer is not waited for any more.
     answer: Sender<Verdict>,
@@ -119,7 +122,7 @@ impl WebSocketServer {
 }
 
 /// Asks the verifier, if there is one, and waits.
-pub(super) async fn ask(server: Arc<Inner>, handshake: OpeningHandshake) -> Result<Grant, Refusal> {
+pub(crate) async fn ask(server: Arc<Inner>, handshake: OpeningHandshake) -> Result<Grant, Refusal> {
     if server.lock().gate.verifier.is_none() {
         return Ok(Grant::default());
     }

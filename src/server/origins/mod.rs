@@ -4,9 +4,12 @@ use slotwork_signals::SignalRef;
 
 use crate::protocol::handshake::grammar;
 use crate::server::WebSocketServer;
-use crate::server::cors_authenticator::CorsAuthenticator;
-use crate::server::origin_policy::OriginPolicy;
+use crate::server::origins::cors_authenticator::CorsAuthenticator;
+use crate::server::origins::origin_policy::OriginPolicy;
 use crate::types::error::Error;
+
+pub(crate) mod cors_authenticator;
+pub(crate) mod origin_policy;
 
 /// Admission.
 impl WebSocketServer {

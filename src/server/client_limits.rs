@@ -11,7 +11,7 @@ use crate::server::state::{Inner, State};
 use crate::types::ssl_mode::SslMode;
 
 /// The most connections and handshakes of a server.
-pub(super) struct Capacity {
+pub(crate) struct Capacity {
     max_connections: Option<usize>,
     max_handshakes: Option<usize>,
     /// Each connection that is being turned away holds one.
@@ -69,7 +69,7 @@ impl WebSocketServer {
 
 impl Inner {
     /// Fails when a further connection would be one too many.
-    pub(super) fn check_room(&self) -> Result<(), Refusal> {
+    pub(crate) fn check_room(&self) -> Result<(), Refusal> {
         let state = self.lock();
         if state.pending.len() >= state.max_pending {
             return Err(Refusal::TooManyPending);
@@ -83,7 +83,7 @@ impl Inner {
     }
 
     /// Ends a connection whose handshake would be one too many, after an answer if possible.
-    pub(super) fn turn_away(&self, newcomer: Newcomer, refusal: Refusal) {
+    pub(crate) fn turn_away(&self, newcomer: Newcomer, refusal: Refusal) {
         let (name, turned_away) = {
             let state = self.lock();
             (state.name.clone(), Arc::clone(&state.capacity.turned_away))
@@ -106,7 +106,7 @@ impl Inner {
 
 impl State {
     /// Returns why a further handshake would be one too many, if it would.
-    pub(super) fn refuses_handshakes(&self) -> Option<Refusal> {
+    pub(crate) fn refuses_handshakes(&self) -> Option<Refusal> {
         let limit = self.capacity.max_handshakes?;
         (self.handshakes.len() >= limit).then_some(Refusal::TooManyHandshakes { limit })
     }

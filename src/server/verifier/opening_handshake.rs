@@ -18,7 +18,7 @@ pub struct OpeningHandshake {
 }
 
 impl OpeningHandshake {
-    pub(super) const fn new(
+    pub(crate) const fn new(
         request: HandshakeRequest,
         peer: SocketAddr,
         #[cfg(feature = "tls")] tls_session: Option<TlsSession>,

@@ -34,7 +34,7 @@ impl CorsAuthenticator {
         Self::with_answer(origin.into(), true)
     }
 
-    pub(super) fn with_answer(origin: String, is_allowed: bool) -> Self {
+    pub(crate) fn with_answer(origin: String, is_allowed: bool) -> Self {
         let answer = Answer {
             is_allowed: AtomicBool::new(is_allowed),
             has_been_read: AtomicBool::new(false),
@@ -70,7 +70,7 @@ impl CorsAuthenticator {
     }
 
     /// Returns the answer, which is final now.
-    pub(super) fn read_answer(&self) -> bool {
+    pub(crate) fn read_answer(&self) -> bool {
         self.answer.has_been_read.store(true, Ordering::Release);
         self.allowed()
     }

@@ -49,10 +49,10 @@ enum Decision {
 
 /// What the handshake has to know of a client that was accepted.
 #[derive(Default)]
-pub(super) struct Grant {
-    pub(super) data: Option<UserData>,
+pub(crate) struct Grant {
+    pub(crate) data: Option<UserData>,
     /// Checked, for the answer.
-    pub(super) headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 impl Verdict {
@@ -94,7 +94,7 @@ impl Verdict {
     /// # Errors
     ///
     /// How the request is to be answered else.
-    pub(super) fn carry_out(self) -> Result<Grant, Refusal> {
+    pub(crate) fn carry_out(self) -> Result<Grant, Refusal> {
         let Self { decision, headers } = self;
         if let Some((name, _)) = headers.iter().find(|header| !is_allowed(header)) {
             // The value may be a secret.

@@ -64,7 +64,7 @@ impl OriginPolicy {
     /// # Errors
     ///
     /// [`Error::InvalidOrigin`] with the first that is not.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let Self::List(origins) = self else { return Ok(()) };
         let is_wrong = |origin: &&String| **origin != NULL && Origin::parse(origin).is_none();
         origins
@@ -74,7 +74,7 @@ impl OriginPolicy {
     }
 
     /// Returns whether the client that sent the request to a server of this mode may connect.
-    pub(super) fn allows(&self, request: &HandshakeRequest, mode: SslMode) -> bool {
+    pub(crate) fn allows(&self, request: &HandshakeRequest, mode: SslMode) -> bool {
         let Some(text) = request.origin().filter(|origin| !origin.is_empty()) else { return true };
         let origin = Origin::parse(text);
         let page = origin.filter(Origin::is_of_web);
