@@ -5,21 +5,165 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
 use log::debug;
+use slotwork_signals::SignalRef;
 use smol::future::FutureExt;
 
 use crate::event_loop::{EventLoop, next_turn};
 use crate::net::stream::{Incoming, Listener, Stream, TcpStream};
-use crate::runtime::panics;
 use crate::runtime::timers::Sleep;
+use crate::server::WebSocketServer;
 use crate::server::opening::Newcomer;
 use crate::server::state::{Inner, Listening};
 use crate::types::error::Error;
+use crate::types::host_address::HostAddress;
+use crate::types::ssl_mode::SslMode;
+
+/// Listening.
+impl WebSocketServer {
+    /// Listens for connections, at once; they are accepted once the event loop runs.
+    ///
+    /// Port 0 lets the system choose, and [`server_port`](Self::server_port) tells which it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Listen`] when the address cannot be bound, [`Error::AlreadyListening`] when the
+    /// server listens, which it then goes on doing, [`Error::EventLoopEnded`] when the thread on which
+    /// it was created has, and with [`SslMode::Secure`] [`Error::InvalidTlsConfig`] before a
+    /// certificate is set, or [`Error::SecureModeNotSupported`] without TLS. [`server_error`](Self::server_error) is emitted as well, before this
+    /// returns; its slots in other threads follow.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketServer::listen()`, with `bool` and `errorString()` in one result.
+    pub fn listen(&self, address: impl Into<HostAddress>, port: u16) -> Result<(), Error> {
+        let result = self.inner.bind(address.into(), port);
+        self.begin_to_accept(result)
+    }
+
+    /// Accepts no more connections until [`resume_accepting`](Self::resume_accepting).
+    ///
+    /// The server goes on listening: connections wait in the system's queue. Opening handshakes
+    /// under way are finished. The next [`listen`](Self::listen) accepts again.
+    #[doc(alias = "pauseAccepting")]
+    pub fn pause_accepting(&self) {
+        self.inner.lock().is_paused = true;
+    }
+
+    /// Accepts connections again, beginning with those that wait.
+    #[doc(alias = "resumeAccepting")]
+    pub fn resume_accepting(&self) {
+        let mut state = self.inner.lock();
+        state.is_paused = false;
+        if let Some(listening) = &state.listening {
+            listening.listener.wake();
+        }
+    }
+
+    /// Returns whether the server listens, also while accepting is paused.
+    #[doc(alias = "isListening")]
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        self.inner.lock().listening.is_some()
+    }
+
+    /// Returns the address that [`listen`](Self::listen) was given; `None` when not listening.
+    #[doc(alias = "serverAddress")]
+    #[must_use]
+    pub fn server_address(&self) -> Option<HostAddress> {
+        self.inner.lock().listening.as_ref().map(|listening| listening.address)
+    }
+
+    /// Returns the port on which the server listens; 0 when it does not.
+    #[doc(alias = "serverPort")]
+    #[must_use]
+    pub fn server_port(&self) -> u16 {
+        let state = self.inner.lock();
+        state.listening.as_ref().map_or(0, |listening| listening.listener.local_address().port())
+    }
+
+    /// Returns the URL at which clients reach the server; empty when it does not listen.
+    ///
+    /// [`HostAddress::Any`] is shown as 127.0.0.1, as in Qt.
+    #[doc(alias = "serverUrl")]
+    #[must_use]
+    pub fn server_url(&self) -> String {
+        let state = self.inner.lock();
+        state.listening.as_ref().map(|listening| listening.url(self.inner.mode)).unwrap_or_default()
+    }
+
+    /// Emitted when no connection can be accepted, once until one can.
+    ///
+    /// The server tries again by itself, after 10 ms and then ever more rarely, every 500 ms at the
+    /// least.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketServer::acceptError()`, after which Qt accepts nothing more by itself.
+    #[doc(alias = "acceptError")]
+    #[must_use]
+    pub fn accept_error(&self) -> SignalRef<'_, Self, Error> {
+        SignalRef::new(self, &self.inner.accept_error)
+    }
+
+    /// Starts to accept, or reports why it cannot.
+    pub(crate) fn begin_to_accept(
+        &self,
+        result: Result<Arc<Listener>, Error>,
+    ) -> Result<(), Error> {
+        let result = result.and_then(|listener| start(&self.inner, &listener));
+        if let Err(error) = &result {
+            self.inner.report(error);
+        }
+        result
+    }
+}
+
+impl Inner {
+    /// Binds and remembers that; nothing is accepted yet.
+    pub(crate) fn bind(&self, address: HostAddress, port: u16) -> Result<Arc<Listener>, Error> {
+        self.listen_with(|| match Listener::bind(address, port) {
+            Ok(listener) => Ok((listener, address)),
+            Err(source) => Err(Error::Listen { address, port, source: Arc::new(source) }),
+        })
+    }
+
+    pub(crate) fn listen_with(
+        &self,
+        make: impl FnOnce() -> Result<(Listener, HostAddress), Error>,
+    ) -> Result<Arc<Listener>, Error> {
+        self.check_ready()?;
+        let mut state = self.lock();
+        if let Some(listening) = &state.listening {
+            return Err(Error::AlreadyListening { url: listening.url(self.mode) });
+        }
+        let (listener, address) = make()?;
+        let listener = Arc::new(listener);
+        state.listening = Some(Listening { listener: Arc::clone(&listener), address });
+        state.is_paused = false;
+        state.error = None;
+        Ok(listener)
+    }
+
+    /// Fails when the server cannot serve: its loop has ended, or it is to speak TLS and cannot.
+    pub(crate) fn check_ready(&self) -> Result<(), Error> {
+        if self.event_loop.has_ended() {
+            return Err(Error::EventLoopEnded);
+        }
+        match self.mode {
+            SslMode::NonSecure => Ok(()),
+            #[cfg(feature = "tls")]
+            SslMode::Secure => self.check_tls(),
+            #[cfg(not(feature = "tls"))]
+            SslMode::Secure => Err(Error::SecureModeNotSupported),
+        }
+    }
+}
 
 /// Begins to accept, on the server's event loop, unless that has ended.
 pub(crate) fn start(server: &Arc<Inner>, listener: &Arc<Listener>) -> Result<(), Error> {
@@ -125,10 +269,20 @@ impl Inner {
         self.lock().error = Some(error.clone());
         self.accept_error.emit(&error);
     }
+}
 
-    /// Runs slots; a panic in one of them ends nothing but itself.
-    pub(crate) fn emit(&self, emit: impl FnOnce(&Self)) {
-        panics::catch("a slot of a server", || emit(self));
+impl Listening {
+    /// Returns the URL at which clients reach the server.
+    pub(crate) fn url(&self, mode: SslMode) -> String {
+        let port = self.listener.local_address().port();
+        let ip = match self.address {
+            HostAddress::Any => HostAddress::LocalHost.ip(),
+            address => address.ip(),
+        };
+        match ip {
+            IpAddr::V4(ip) => format!("{}://{ip}:{port}", mode.scheme()),
+            IpAddr::V6(ip) => format!("{}://[{ip}]:{port}", mode.scheme()),
+        }
     }
 }
 

@@ -1,25 +1,35 @@
 //! How many connections a server has at a time, and what happens to those beyond.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::event_loop::EventLoop;
 use crate::net::upgrade;
+use crate::protocol::handshake::head::MAX_REQUEST_LINE;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::server::WebSocketServer;
 use crate::server::opening::{Newcomer, refuse, refused};
 use crate::server::state::{Inner, State};
 use crate::types::ssl_mode::SslMode;
 
-/// The most connections and handshakes of a server.
-pub(crate) struct Capacity {
-    max_connections: Option<usize>,
-    max_handshakes: Option<usize>,
-    /// Each connection that is being turned away holds one.
-    turned_away: Arc<()>,
-}
-
 /// Capacity.
 impl WebSocketServer {
+    /// Sets how many accepted connections may wait for `next_pending_connection`.
+    ///
+    /// The default is 30. Further clients are answered with 503 and reported by
+    /// [`server_error`](Self::server_error); with 0 that is everybody.
+    #[doc(alias = "setMaxPendingConnections")]
+    pub fn set_max_pending_connections(&self, limit: usize) {
+        self.inner.lock().max_pending = limit;
+    }
+
+    /// Returns how many accepted connections may wait.
+    #[doc(alias = "maxPendingConnections")]
+    #[must_use]
+    pub fn max_pending_connections(&self) -> usize {
+        self.inner.lock().max_pending
+    }
+
     /// Sets the maximum number of open connections of this server.
     ///
     /// The default is `None`, no limit but the number of descriptors that the system allows. Sockets
@@ -34,13 +44,13 @@ impl WebSocketServer {
     /// Qt has no counterpart: `setMaxPendingConnections()` limits only those that no slot has taken.
     #[doc(alias = "maxConnections")]
     pub fn set_max_connections(&self, limit: Option<usize>) {
-        self.inner.lock().capacity.max_connections = limit;
+        self.inner.lock().max_connections = limit;
     }
 
     /// Returns the maximum number of open connections; `None` is no limit.
     #[must_use]
     pub fn max_connections(&self) -> Option<usize> {
-        self.inner.lock().capacity.max_connections
+        self.inner.lock().max_connections
     }
 
     /// Sets the maximum number of opening handshakes under way.
@@ -57,13 +67,115 @@ impl WebSocketServer {
     /// Qt has no counterpart.
     #[doc(alias = "maxHandshakes")]
     pub fn set_max_handshakes(&self, limit: Option<usize>) {
-        self.inner.lock().capacity.max_handshakes = limit;
+        self.inner.lock().max_handshakes = limit;
     }
 
     /// Returns the maximum number of opening handshakes under way; `None` is no limit.
     #[must_use]
     pub fn max_handshakes(&self) -> Option<usize> {
-        self.inner.lock().capacity.max_handshakes
+        self.inner.lock().max_handshakes
+    }
+
+    /// Sets the time that a client has from TCP accept to the end of the opening handshake.
+    ///
+    /// The default is 10 s, in all, however slowly its bytes drip in; `None` sets no limit. It
+    /// counts for connections that are accepted from now on.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketServer::setHandshakeTimeout()`, where a negative number sets no limit.
+    #[doc(alias = "setHandshakeTimeout")]
+    pub fn set_handshake_timeout(&self, timeout: Option<Duration>) {
+        self.inner.lock().handshake_timeout = timeout;
+    }
+
+    /// Returns the time that a client has for the opening handshake; `None` is no limit.
+    #[doc(alias = "handshakeTimeoutMS")]
+    #[doc(alias = "handshakeTimeout")]
+    #[must_use]
+    pub fn handshake_timeout(&self) -> Option<Duration> {
+        self.inner.lock().handshake_timeout
+    }
+}
+
+/// Limits of requests.
+///
+/// What is longer is refused as soon as that is certain, and reported by
+/// [`server_error`](Self::server_error) with
+/// [`CloseCode::TOO_MUCH_DATA`](crate::CloseCode::TOO_MUCH_DATA). Each setter counts for handshakes that
+/// begin from now on. A socket keeps its request as long as it lives. Qt has no counterpart: its limits
+/// are fixed.
+impl WebSocketServer {
+    /// Sets the maximum size of a request line, in bytes without CR LF; the default is 8 KiB.
+    ///
+    /// It has the path and the query. 32 KiB are the most; a higher number counts as that. A request
+    /// with a longer line is refused with 414.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: the limit is 8 KiB.
+    pub fn set_max_request_line_size(&self, size: usize) {
+        self.inner.lock().head_limits.request_line = size.min(MAX_REQUEST_LINE);
+    }
+
+    /// Returns the maximum size of a request line, in bytes.
+    #[must_use]
+    pub fn max_request_line_size(&self) -> usize {
+        self.inner.lock().head_limits.request_line
+    }
+
+    /// Sets the maximum size of each header line, in bytes without CR LF; the default is 16 KiB.
+    ///
+    /// A browser sends all cookies of a host in one line. A request with a longer line is refused with
+    /// 431. To allow more than about 30 KiB, raise [`set_max_header_size`](Self::set_max_header_size)
+    /// as well.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: the limit is 8 KiB.
+    pub fn set_max_header_line_size(&self, size: usize) {
+        self.inner.lock().head_limits.header_line = size;
+    }
+
+    /// Returns the maximum size of each header line, in bytes.
+    #[must_use]
+    pub fn max_header_line_size(&self) -> usize {
+        self.inner.lock().head_limits.header_line
+    }
+
+    /// Sets the maximum number of headers; the default is 100.
+    ///
+    /// A request with more is refused with 431.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: the limit is 100.
+    pub fn set_max_header_count(&self, count: usize) {
+        self.inner.lock().head_limits.headers = count;
+    }
+
+    /// Returns the maximum number of headers.
+    #[must_use]
+    pub fn max_header_count(&self) -> usize {
+        self.inner.lock().head_limits.headers
+    }
+
+    /// Sets the maximum size of a request's head, in bytes; the default is 32 KiB.
+    ///
+    /// It is that of the request line and all headers together, with their line ends. A longer one is
+    /// refused with 431. It is also the memory that a client can fill before its request is complete.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: the limit is 819204 bytes.
+    pub fn set_max_header_size(&self, size: usize) {
+        self.inner.lock().head_limits.head = size;
+    }
+
+    /// Returns the maximum size of a request's head, in bytes.
+    #[must_use]
+    pub fn max_header_size(&self) -> usize {
+        self.inner.lock().head_limits.head
     }
 }
 
@@ -74,7 +186,7 @@ impl Inner {
         if state.pending.len() >= state.max_pending {
             return Err(Refusal::TooManyPending);
         }
-        match state.capacity.max_connections {
+        match state.max_connections {
             Some(limit) if self.clients.len() + state.pending.len() >= limit => {
                 Err(Refusal::TooManyConnections { limit })
             }
@@ -86,7 +198,7 @@ impl Inner {
     pub(crate) fn turn_away(&self, newcomer: Newcomer, refusal: Refusal) {
         let (name, turned_away) = {
             let state = self.lock();
-            (state.name.clone(), Arc::clone(&state.capacity.turned_away))
+            (state.name.clone(), Arc::clone(&state.turned_away))
         };
         self.emit(|server| server.report(&refused(newcomer.peer, &refusal)));
         if self.mode == SslMode::Secure {
@@ -107,22 +219,10 @@ impl Inner {
 impl State {
     /// Returns why a further handshake would be one too many, if it would.
     pub(crate) fn refuses_handshakes(&self) -> Option<Refusal> {
-        let limit = self.capacity.max_handshakes?;
+        let limit = self.max_handshakes?;
         (self.handshakes.len() >= limit).then_some(Refusal::TooManyHandshakes { limit })
     }
 }
 
-impl Default for Capacity {
-    fn default() -> Self {
-        Self {
-            max_connections: None,
-            max_handshakes: Some(DEFAULT_MAX_HANDSHAKES),
-            turned_away: Arc::default(),
-        }
-    }
-}
-
-/// More than come at a time when all clients of a big server connect again; they take a few MiB.
-const DEFAULT_MAX_HANDSHAKES: usize = 4096;
 /// How many of those that are turned away are given time to read their answer.
 const MOST_TURNED_AWAY: usize = 256;

@@ -5,10 +5,12 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use crate::net::stream::{self, Stream};
+use crate::net::stream::{Adopted, Listener, Stream};
+use crate::server::WebSocketServer;
 use crate::server::opening::Newcomer;
-use crate::server::{WebSocketServer, accept};
+use crate::server::state::Inner;
 use crate::types::error::Error;
+use crate::types::host_address::HostAddress;
 
 /// Sockets of others.
 impl WebSocketServer {
@@ -72,7 +74,7 @@ impl WebSocketServer {
     #[doc(alias = "QHttpServer")]
     pub fn handle_connection(&self, stream: TcpStream, received: &[u8]) -> Result<(), Error> {
         self.inner.check_ready()?;
-        let adopted = stream::Adopted::new(stream);
+        let adopted = Adopted::new(stream);
         let adopted = adopted.map_err(|source| Error::AcceptFailed { source: Arc::new(source) })?;
         let (received, closings) = (received.to_vec(), self.inner.lock().closings);
 
@@ -140,16 +142,20 @@ impl WebSocketServer {
     pub fn socket_descriptor(&self) -> Option<RawFd> {
         self.inner.lock().listening.as_ref()?.listener.descriptor()
     }
+}
 
-    /// Starts to accept, or reports why it cannot.
-    pub(crate) fn begin_to_accept(
-        &self,
-        result: Result<Arc<stream::Listener>, Error>,
-    ) -> Result<(), Error> {
-        let result = result.and_then(|listener| accept::start(&self.inner, &listener));
-        if let Err(error) = &result {
-            self.inner.report(error);
-        }
-        result
+impl Inner {
+    /// The same with a socket that listens already.
+    pub(crate) fn adopt(&self, listener: TcpListener) -> Result<Arc<Listener>, Error> {
+        self.listen_with(|| {
+            let local = listener.local_addr().ok();
+            let address = local.map_or(HostAddress::Any, |local| local.ip().into());
+            let port = local.map_or(0, |local| local.port());
+            Listener::adopt(listener).map_err(|source| Error::Listen {
+                address,
+                port,
+                source: Arc::new(source),
+            })
+        })
     }
 }

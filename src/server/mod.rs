@@ -1,41 +1,37 @@
 //! The WebSocket server, as an object with signals.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Weak};
 
-use slotwork_signals::{Handle, SharedSender, Signal, SignalRef};
+use slotwork_signals::{Handle, SharedSender, SignalRef};
 
 use crate::event_loop::EventLoop;
 use crate::server::state::Inner;
-use crate::socket::WebSocket;
 use crate::types::error::Error;
-use crate::types::host_address::HostAddress;
 use crate::types::ssl_mode::SslMode;
 use crate::types::version::Version;
 
 mod accept;
 mod broadcast;
 mod client_limits;
-mod gate;
 mod handover;
-mod head_limits;
 mod keepalive;
 mod opening;
 mod origins;
+mod output;
+mod pending;
 mod settings;
 mod shutdown;
 mod state;
+mod subprotocols;
 #[cfg(feature = "tls")]
 mod tls;
 mod verifier;
-mod weak;
 
 pub use origins::cors_authenticator::CorsAuthenticator;
 pub use origins::origin_policy::OriginPolicy;
 pub use verifier::opening_handshake::OpeningHandshake;
 pub use verifier::verdict::Verdict;
-pub use weak::WeakWebSocketServer;
 
 /// A server that accepts WebSocket connections.
 ///
@@ -81,6 +77,12 @@ pub struct WebSocketServer {
     inner: Arc<Inner>,
 }
 
+/// A handle that does not keep its [`WebSocketServer`] alive.
+#[derive(Clone, Debug)]
+pub struct WeakWebSocketServer {
+    inner: Weak<Inner>,
+}
+
 impl WebSocketServer {
     /// Makes a server that does not listen yet, on the event loop of this thread.
     ///
@@ -93,100 +95,6 @@ impl WebSocketServer {
         name.retain(is_header_character);
         let inner = Arc::new(Inner::new(name, secure_mode, EventLoop::current().handle()));
         Self { inner }
-    }
-
-    /// Listens for connections, at once; they are accepted once the event loop runs.
-    ///
-    /// Port 0 lets the system choose, and [`server_port`](Self::server_port) tells which it is.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Listen`] when the address cannot be bound, [`Error::AlreadyListening`] when the
-    /// server listens, which it then goes on doing, [`Error::EventLoopEnded`] when the thread on which
-    /// it was created has, and with [`SslMode::Secure`] [`Error::InvalidTlsConfig`] before a
-    /// certificate is set, or [`Error::SecureModeNotSupported`] without TLS. [`server_error`](Self::server_error) is emitted as well, before this
-    /// returns; its slots in other threads follow.
-    ///
-    /// # Qt
-    ///
-    /// `QWebSocketServer::listen()`, with `bool` and `errorString()` in one result.
-    pub fn listen(&self, address: impl Into<HostAddress>, port: u16) -> Result<(), Error> {
-        let result = self.inner.bind(address.into(), port);
-        self.begin_to_accept(result)
-    }
-
-    /// Stops listening and frees the port at once.
-    ///
-    /// Opening handshakes under way end, and pending sockets that nobody took are closed with 1001.
-    /// Sockets that were taken go on. [`closed`](Self::closed) follows from the event loop. Does
-    /// nothing when the server does not listen.
-    pub fn close(&self) {
-        if self.inner.stop() {
-            self.inner.emit_closed();
-        }
-    }
-
-    /// Takes the next connection that waits; `None` when there is none.
-    ///
-    /// From the loop's next turn on its messages come in: connect its slots before. Nothing that
-    /// the client sent earlier is lost. Taken on another thread than the server's, they come in
-    /// once that thread has run its queue (its event loop does).
-    ///
-    /// # Qt
-    ///
-    /// `QWebSocketServer::nextPendingConnection()`, which loses what arrives before the slots are
-    /// connected.
-    #[doc(alias = "nextPendingConnection")]
-    #[must_use = "a socket that was taken stays open until it is closed"]
-    pub fn next_pending_connection(&self) -> Option<WebSocket> {
-        let socket = self.inner.take_pending()?;
-        if self.inner.event_loop.is_current() {
-            socket.start_reading();
-        } else {
-            start_reading_later(&socket);
-        }
-        Some(socket)
-    }
-
-    /// Accepts no more connections until [`resume_accepting`](Self::resume_accepting).
-    ///
-    /// The server goes on listening: connections wait in the system's queue. Opening handshakes
-    /// under way are finished. The next [`listen`](Self::listen) accepts again.
-    #[doc(alias = "pauseAccepting")]
-    pub fn pause_accepting(&self) {
-        self.inner.lock().is_paused = true;
-    }
-
-    /// Accepts connections again, beginning with those that wait.
-    #[doc(alias = "resumeAccepting")]
-    pub fn resume_accepting(&self) {
-        let mut state = self.inner.lock();
-        state.is_paused = false;
-        if let Some(listening) = &state.listening {
-            listening.listener.wake();
-        }
-    }
-
-    /// Sets how many accepted connections may wait for `next_pending_connection`.
-    ///
-    /// The default is 30. Further clients are answered with 503 and reported by
-    /// [`server_error`](Self::server_error); with 0 that is everybody.
-    #[doc(alias = "setMaxPendingConnections")]
-    pub fn set_max_pending_connections(&self, limit: usize) {
-        self.inner.lock().max_pending = limit;
-    }
-
-    /// Sets the time that a client has from TCP accept to the end of the opening handshake.
-    ///
-    /// The default is 10 s, in all, however slowly its bytes drip in; `None` sets no limit. It
-    /// counts for connections that are accepted from now on.
-    ///
-    /// # Qt
-    ///
-    /// `QWebSocketServer::setHandshakeTimeout()`, where a negative number sets no limit.
-    #[doc(alias = "setHandshakeTimeout")]
-    pub fn set_handshake_timeout(&self, timeout: Option<Duration>) {
-        self.inner.lock().handshake_timeout = timeout;
     }
 
     /// Sets the name that stands in the `Server` header of handshakes from now on.
@@ -223,65 +131,11 @@ impl WebSocketServer {
         self.inner.mode
     }
 
-    /// Returns whether the server listens, also while accepting is paused.
-    #[doc(alias = "isListening")]
-    #[must_use]
-    pub fn is_listening(&self) -> bool {
-        self.inner.lock().listening.is_some()
-    }
-
-    /// Returns the address that [`listen`](Self::listen) was given; `None` when not listening.
-    #[doc(alias = "serverAddress")]
-    #[must_use]
-    pub fn server_address(&self) -> Option<HostAddress> {
-        self.inner.lock().listening.as_ref().map(|listening| listening.address)
-    }
-
-    /// Returns the port on which the server listens; 0 when it does not.
-    #[doc(alias = "serverPort")]
-    #[must_use]
-    pub fn server_port(&self) -> u16 {
-        let state = self.inner.lock();
-        state.listening.as_ref().map_or(0, |listening| listening.listener.local_address().port())
-    }
-
-    /// Returns the URL at which clients reach the server; empty when it does not listen.
-    ///
-    /// [`HostAddress::Any`] is shown as 127.0.0.1, as in Qt.
-    #[doc(alias = "serverUrl")]
-    #[must_use]
-    pub fn server_url(&self) -> String {
-        let state = self.inner.lock();
-        state.listening.as_ref().map(|listening| listening.url(self.inner.mode)).unwrap_or_default()
-    }
-
     /// Returns the versions of the protocol that the server speaks: 13 alone.
     #[doc(alias = "supportedVersions")]
     #[must_use]
     pub fn supported_versions(&self) -> &'static [Version] {
         &[Version::V13]
-    }
-
-    /// Returns whether an accepted connection waits for `next_pending_connection`.
-    #[doc(alias = "hasPendingConnections")]
-    #[must_use]
-    pub fn has_pending_connections(&self) -> bool {
-        !self.inner.lock().pending.is_empty()
-    }
-
-    /// Returns how many accepted connections may wait.
-    #[doc(alias = "maxPendingConnections")]
-    #[must_use]
-    pub fn max_pending_connections(&self) -> usize {
-        self.inner.lock().max_pending
-    }
-
-    /// Returns the time that a client has for the opening handshake; `None` is no limit.
-    #[doc(alias = "handshakeTimeoutMS")]
-    #[doc(alias = "handshakeTimeout")]
-    #[must_use]
-    pub fn handshake_timeout(&self) -> Option<Duration> {
-        self.inner.lock().handshake_timeout
     }
 
     /// Returns the last error; `None` when there was none since the last successful `listen`.
@@ -313,20 +167,6 @@ impl WebSocketServer {
         SignalRef::new(self, &self.inner.server_error)
     }
 
-    /// Emitted when no connection can be accepted, once until one can.
-    ///
-    /// The server tries again by itself, after 10 ms and then ever more rarely, every 500 ms at the
-    /// least.
-    ///
-    /// # Qt
-    ///
-    /// `QWebSocketServer::acceptError()`, after which Qt accepts nothing more by itself.
-    #[doc(alias = "acceptError")]
-    #[must_use]
-    pub fn accept_error(&self) -> SignalRef<'_, Self, Error> {
-        SignalRef::new(self, &self.inner.accept_error)
-    }
-
     /// Emitted from the event loop after [`close`](Self::close) of a server that listened.
     ///
     /// # Qt
@@ -335,6 +175,18 @@ impl WebSocketServer {
     #[must_use]
     pub fn closed(&self) -> SignalRef<'_, Self, ()> {
         SignalRef::new(self, &self.inner.closed)
+    }
+}
+
+impl WeakWebSocketServer {
+    pub(crate) fn new(inner: Weak<Inner>) -> Self {
+        Self { inner }
+    }
+
+    /// Returns the server, unless it is gone.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<WebSocketServer> {
+        Some(WebSocketServer { inner: self.inner.upgrade()? })
     }
 }
 
@@ -358,14 +210,6 @@ impl fmt::Debug for WebSocketServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "WebSocketServer({:?}, {:?})", self.server_name(), self.server_url())
     }
-}
-
-/// Lets messages come in once this thread has run what it is doing, and so connected slots.
-fn start_reading_later(socket: &WebSocket) {
-    let taken = Signal::<()>::new();
-    let socket = socket.clone();
-    taken.connect_queued(move |()| socket.start_reading());
-    taken.emit(&());
 }
 
 /// Returns whether a header may carry the character; anything else could end the header.

@@ -19,8 +19,9 @@ use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
 use crate::runtime::timers::Sleep;
-use crate::server::gate;
-use crate::server::state::{Inner, send_away};
+use crate::server::shutdown::send_away;
+use crate::server::state::Inner;
+use crate::server::verifier;
 use crate::server::verifier::opening_handshake::OpeningHandshake;
 use crate::server::verifier::verdict::Grant;
 use crate::socket::{Accepted, UserData, WebSocket};
@@ -62,7 +63,7 @@ impl Inner {
         state.next_handshake += 1;
         let server = Arc::downgrade(self);
         #[cfg(feature = "tls")]
-        let tls = self.secure.current();
+        let tls = state.tls_server_side();
         let task = EventLoop::current().spawn(async move {
             // Until something has come, nothing but this waits.
             timeout.keep(poll_fn(|cx| newcomer.poll_begun(cx))).await;
@@ -146,7 +147,7 @@ impl Newcomer {
             #[cfg(feature = "tls")]
             self.stream.tls_session(),
         );
-        let admitted = gate::admit(server, handshake, self.closings);
+        let admitted = admit(server, handshake, self.closings);
         // A verifier does not wait for a client that has gone.
         let ended = poll_fn(|cx| self.stream.poll_ended(cx).map(|end| Err(Failure::Broken(end))));
         let (server, Grant { data, headers }) = admitted.or(ended).await?;
@@ -182,6 +183,29 @@ impl Newcomer {
         drop(state);
         server.emit(|server| server.new_connection.emit(&()));
     }
+}
+
+/// Decides about a request that is right; returns the server, which is held until the socket is
+/// pending: one that is dropped meanwhile closes it as well.
+async fn admit(
+    server: &Weak<Inner>,
+    handshake: OpeningHandshake,
+    closings: u64,
+) -> Result<(Arc<Inner>, Grant), Failure> {
+    // Slots run in between, which may close the server or drop its last handle.
+    let still_open = || {
+        let server = server.upgrade().filter(|server| server.lock().closings == closings);
+        server.ok_or(Failure::Closed)
+    };
+    let open = still_open()?;
+    open.check_room()?;
+    open.check_origin(handshake.request())?;
+    drop(open);
+    let grant = verifier::ask(still_open()?, handshake).await?;
+    let open = still_open()?;
+    // Others may have taken the room meanwhile.
+    open.check_room()?;
+    Ok((open, grant))
 }
 
 /// The time for the whole opening handshake, with what comes before it.

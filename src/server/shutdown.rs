@@ -1,5 +1,6 @@
 //! Ends a server together with its clients.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::mem;
 use std::sync::Arc;
@@ -9,12 +10,85 @@ use smol::future::FutureExt;
 
 use crate::event_loop::EventLoop;
 use crate::runtime::timers::Sleep;
-use crate::server::keepalive;
+use crate::server::WebSocketServer;
 use crate::server::state::Inner;
 use crate::socket::WebSocket;
 use crate::types::close_code::CloseCode;
 
+/// Closing.
+impl WebSocketServer {
+    /// Stops listening and frees the port at once.
+    ///
+    /// Opening handshakes under way end, and pending sockets that nobody took are closed with 1001.
+    /// Sockets that were taken go on. [`closed`](Self::closed) follows from the event loop. Does
+    /// nothing when the server does not listen.
+    pub fn close(&self) {
+        if self.inner.stop() {
+            self.inner.emit_closed();
+        }
+    }
+
+    /// Ends the server together with its clients, in good order.
+    ///
+    /// The server stops listening and closes all its sockets, pending ones too, with
+    /// [`CloseCode::GOING_AWAY`](crate::CloseCode::GOING_AWAY). Connections whose closing handshakes
+    /// have not finished when `timeout` has elapsed end with 1006. [`closed`](Self::closed) is emitted
+    /// when the last one has disconnected, also by a server that has no client or never listened,
+    /// where [`close`](Self::close) emits nothing: each call is followed by the signal that it is done.
+    ///
+    /// The timeout bounds the program. Output that the operating system has taken by then can still be
+    /// read by the peers while the loop runs, for up to 2 minutes.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: `QWebSocketServer::close()` leaves the clients alone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{EventLoop, HostAddress, SslMode, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let server = WebSocketServer::new("Chat", SslMode::NonSecure);
+    /// server.listen(HostAddress::LocalHost, 0)?;
+    ///
+    /// server.closed().connect(|_server, ()| EventLoop::current().quit());
+    /// server.shutdown(Duration::from_secs(3));
+    /// EventLoop::current().exec();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn shutdown(&self, timeout: Duration) {
+        self.inner.shut_down(timeout);
+    }
+}
+
 impl Inner {
+    /// Stops listening, ends the handshakes and sends away who waits; returns whether it listened.
+    pub(crate) fn stop(&self) -> bool {
+        let (was_listening, pending) = self.stop_accepting();
+        pending.iter().for_each(send_away);
+        was_listening
+    }
+
+    /// Stops listening and ends the handshakes; returns whether it listened, and who waits.
+    pub(crate) fn stop_accepting(&self) -> (bool, VecDeque<WebSocket>) {
+        let mut state = self.lock();
+        state.closings += 1;
+        let listening = state.listening.take();
+        let handshakes = mem::take(&mut state.handshakes);
+        let pending = mem::take(&mut state.pending);
+        drop(state);
+
+        if let Some(listening) = &listening {
+            listening.listener.close();
+        }
+        drop(handshakes);
+        (listening.is_some(), pending)
+    }
+
     /// Stops accepting, asks all clients to close, and emits `closed` when they are gone.
     pub(crate) fn shut_down(self: &Arc<Self>, timeout: Duration) {
         if mem::replace(&mut self.lock().is_shutting_down, true) {
@@ -24,7 +98,7 @@ impl Inner {
         let (_, pending) = self.stop_accepting();
         for socket in pending {
             if self.clients.insert(&socket) {
-                keepalive::start(&self.event_loop, &self.clients);
+                self.start_keepalive();
             }
             socket.start_reading();
         }
@@ -46,6 +120,12 @@ impl Inner {
     }
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 async fn see_off(server: Arc<Inner>, timeout: Duration) {
     for socket in server.clients.sockets() {
         socket.close(CloseCode::GOING_AWAY, "server shut down");
@@ -56,4 +136,10 @@ async fn see_off(server: Arc<Inner>, timeout: Duration) {
     poll_fn(|cx| server.clients.poll_empty(cx)).await;
     server.lock().is_shutting_down = false;
     server.emit(|server| server.closed.emit(&()));
+}
+
+/// Closes a socket that nobody took.
+pub(crate) fn send_away(socket: &WebSocket) {
+    socket.close(CloseCode::GOING_AWAY, "server closed");
+    socket.start_reading();
 }

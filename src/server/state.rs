@@ -2,30 +2,28 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::mem;
-use std::net::{IpAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use slotwork_signals::Signal;
+use slotwork_signals::{Connection, Signal};
 use smol::Task;
 
 use crate::event_loop::LoopHandle;
 use crate::net::stream::Listener;
-use crate::protocol::handshake::head::HeadLimits;
-use crate::server::client_limits::Capacity;
-use crate::server::gate::Gate;
-use crate::server::keepalive;
-use crate::server::origins::cors_authenticator::CorsAuthenticator;
 #[cfg(feature = "tls")]
-use crate::server::tls::Secure;
-use crate::server::verifier::Question;
+use crate::net::tls::{ServerSide, TlsConfig};
+use crate::protocol::handshake::head::HeadLimits;
+use crate::runtime::panics;
+use crate::server::origins::cors_authenticator::CorsAuthenticator;
+use crate::server::origins::origin_policy::OriginPolicy;
+use crate::server::verifier::verdict::Question;
 use crate::session::Settings;
 use crate::socket::{Clients, WebSocket};
-use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
 use crate::types::host_address::HostAddress;
 use crate::types::ssl_mode::SslMode;
+#[cfg(feature = "tls")]
+use crate::types::tls_error::TlsError;
 
 /// What all handles of a server share.
 pub(crate) struct Inner {
@@ -40,7 +38,9 @@ pub(crate) struct Inner {
     pub(crate) accept_error: Signal<Error>,
     pub(crate) closed: Signal<()>,
     #[cfg(feature = "tls")]
-    pub(crate) secure: Secure,
+    pub(crate) tls_errors: Signal<[TlsError]>,
+    #[cfg(feature = "tls")]
+    pub(crate) peer_verify_error: Signal<TlsError>,
 }
 
 /// What changes while a server lives.
@@ -53,8 +53,18 @@ pub(crate) struct State {
     pub(crate) closings: u64,
     pub(crate) pending: VecDeque<WebSocket>,
     pub(crate) max_pending: usize,
-    pub(crate) capacity: Capacity,
-    pub(crate) gate: Gate,
+    pub(crate) max_connections: Option<usize>,
+    pub(crate) max_handshakes: Option<usize>,
+    /// Each connection that is being turned away holds one.
+    pub(crate) turned_away: Arc<()>,
+    /// None when the program has not thought about it.
+    pub(crate) origin_policy: Option<OriginPolicy>,
+    pub(crate) has_warned_of_origins: bool,
+    /// Where the verifier is connected to the questions.
+    pub(crate) verifier: Option<Connection>,
+    pub(crate) subprotocols: Vec<String>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Tls>,
     /// The opening handshakes under way.
     pub(crate) handshakes: BTreeMap<u64, Task<()>>,
     pub(crate) next_handshake: u64,
@@ -63,6 +73,13 @@ pub(crate) struct State {
     /// What was set for the sockets of clients that come; none while all are the defaults.
     pub(crate) socket_settings: Option<Settings>,
     pub(crate) error: Option<Error>,
+}
+
+/// A configuration of TLS, and what rustls made of it.
+#[cfg(feature = "tls")]
+pub(crate) struct Tls {
+    pub(crate) config: TlsConfig,
+    pub(crate) server_side: ServerSide,
 }
 
 /// What a server has while it listens.
@@ -88,8 +105,15 @@ impl Inner {
             closings: 0,
             pending: VecDeque::new(),
             max_pending: DEFAULT_MAX_PENDING,
-            capacity: Capacity::default(),
-            gate: Gate::default(),
+            max_connections: None,
+            max_handshakes: Some(DEFAULT_MAX_HANDSHAKES),
+            turned_away: Arc::default(),
+            origin_policy: None,
+            has_warned_of_origins: false,
+            verifier: None,
+            subprotocols: Vec::new(),
+            #[cfg(feature = "tls")]
+            tls: None,
             handshakes: BTreeMap::new(),
             next_handshake: 0,
             handshake_timeout: Some(DEFAULT_HANDSHAKE_TIMEOUT),
@@ -109,7 +133,9 @@ impl Inner {
             accept_error: Signal::new(),
             closed: Signal::new(),
             #[cfg(feature = "tls")]
-            secure: Secure::default(),
+            tls_errors: Signal::new(),
+            #[cfg(feature = "tls")]
+            peer_verify_error: Signal::new(),
         }
     }
 
@@ -117,70 +143,14 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Binds and remembers that; nothing is accepted yet.
-    pub(crate) fn bind(&self, address: HostAddress, port: u16) -> Result<Arc<Listener>, Error> {
-        self.listen_with(|| match Listener::bind(address, port) {
-            Ok(listener) => Ok((listener, address)),
-            Err(source) => Err(Error::Listen { address, port, source: Arc::new(source) }),
-        })
+    /// Changes the settings that the sockets of new clients begin with.
+    pub(crate) fn change_socket_settings(&self, change: impl FnOnce(&mut Settings)) {
+        change(self.lock().socket_settings.get_or_insert_default());
     }
 
-    /// The same with a socket that listens already.
-    pub(crate) fn adopt(&self, listener: TcpListener) -> Result<Arc<Listener>, Error> {
-        self.listen_with(|| {
-            let local = listener.local_addr().ok();
-            let address = local.map_or(HostAddress::Any, |local| local.ip().into());
-            let port = local.map_or(0, |local| local.port());
-            Listener::adopt(listener).map_err(|source| Error::Listen {
-                address,
-                port,
-                source: Arc::new(source),
-            })
-        })
-    }
-
-    fn listen_with(
-        &self,
-        make: impl FnOnce() -> Result<(Listener, HostAddress), Error>,
-    ) -> Result<Arc<Listener>, Error> {
-        self.check_ready()?;
-        let mut state = self.lock();
-        if let Some(listening) = &state.listening {
-            return Err(Error::AlreadyListening { url: listening.url(self.mode) });
-        }
-        let (listener, address) = make()?;
-        let listener = Arc::new(listener);
-        state.listening = Some(Listening { listener: Arc::clone(&listener), address });
-        state.is_paused = false;
-        state.error = None;
-        Ok(listener)
-    }
-
-    /// Fails when the server cannot serve: its loop has ended, or it is to speak TLS and cannot.
-    pub(crate) fn check_ready(&self) -> Result<(), Error> {
-        if self.event_loop.has_ended() {
-            return Err(Error::EventLoopEnded);
-        }
-        match self.mode {
-            SslMode::NonSecure => Ok(()),
-            #[cfg(feature = "tls")]
-            SslMode::Secure => self.secure.check(),
-            #[cfg(not(feature = "tls"))]
-            SslMode::Secure => Err(Error::SecureModeNotSupported),
-        }
-    }
-
-    /// Takes the socket that has waited longest: it is a client from now on.
-    pub(crate) fn take_pending(&self) -> Option<WebSocket> {
-        let mut state = self.lock();
-        let socket = state.pending.pop_front()?;
-        // Still locked: whoever shuts the server down finds it among the ones or the others.
-        let needs_watch = self.clients.insert(&socket);
-        drop(state);
-        if needs_watch {
-            keepalive::start(&self.event_loop, &self.clients);
-        }
-        Some(socket)
+    /// Returns the settings that the sockets of new clients begin with.
+    pub(crate) fn socket_settings(&self) -> Settings {
+        self.lock().socket_settings.unwrap_or_default()
     }
 
     /// Remembers an error and tells everybody.
@@ -189,59 +159,16 @@ impl Inner {
         self.server_error.emit(error);
     }
 
-    /// Stops listening, ends the handshakes and sends away who waits; returns whether it listened.
-    pub(crate) fn stop(&self) -> bool {
-        let (was_listening, pending) = self.stop_accepting();
-        pending.iter().for_each(send_away);
-        was_listening
+    /// Runs slots; a panic in one of them ends nothing but itself.
+    pub(crate) fn emit(&self, emit: impl FnOnce(&Self)) {
+        panics::catch("a slot of a server", || emit(self));
     }
-
-    /// Stops listening and ends the handshakes; returns whether it listened, and who waits.
-    pub(crate) fn stop_accepting(&self) -> (bool, VecDeque<WebSocket>) {
-        let mut state = self.lock();
-        state.closings += 1;
-        let listening = state.listening.take();
-        let handshakes = mem::take(&mut state.handshakes);
-        let pending = mem::take(&mut state.pending);
-        drop(state);
-
-        if let Some(listening) = &listening {
-            listening.listener.close();
-        }
-        drop(handshakes);
-        (listening.is_some(), pending)
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-impl Listening {
-    /// Returns the URL at which clients reach the server.
-    pub(crate) fn url(&self, mode: SslMode) -> String {
-        let port = self.listener.local_address().port();
-        let ip = match self.address {
-            HostAddress::Any => HostAddress::LocalHost.ip(),
-            address => address.ip(),
-        };
-        match ip {
-            IpAddr::V4(ip) => format!("{}://{ip}:{port}", mode.scheme()),
-            IpAddr::V6(ip) => format!("{}://[{ip}]:{port}", mode.scheme()),
-        }
-    }
-}
-
-/// Closes a socket that nobody took.
-pub(crate) fn send_away(socket: &WebSocket) {
-    socket.close(CloseCode::GOING_AWAY, "server closed");
-    socket.start_reading();
 }
 
 /// Qt's default.
 const DEFAULT_MAX_PENDING: usize = 30;
+/// More than come at a time when all clients of a big server connect again; they take a few MiB.
+const DEFAULT_MAX_HANDSHAKES: usize = 4096;
 const DEFAULT_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// Qt's default.
 const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

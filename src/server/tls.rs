@@ -1,13 +1,12 @@
 //! TLS of a server: how it is set, and how a newcomer begins with it.
 
 use std::cell::RefCell;
-use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use log::debug;
-use slotwork_signals::{Signal, SignalRef};
+use slotwork_signals::SignalRef;
 use smol::future::FutureExt;
 
 use crate::net::stream::TlsFailure;
@@ -17,24 +16,10 @@ use crate::runtime::panics;
 use crate::runtime::timers::Sleep;
 use crate::server::WebSocketServer;
 use crate::server::opening::{Newcomer, REFUSAL_TIMEOUT, TimeLimit, report};
-use crate::server::state::Inner;
+use crate::server::state::{Inner, State, Tls};
 use crate::types::error::Error;
 use crate::types::ssl_mode::SslMode;
 use crate::types::tls_error::TlsError;
-
-/// What a server knows and tells of TLS.
-#[derive(Default)]
-pub(crate) struct Secure {
-    chosen: Mutex<Option<Chosen>>,
-    tls_errors: Signal<[TlsError]>,
-    peer_verify_error: Signal<TlsError>,
-}
-
-/// A configuration, and what rustls made of it.
-struct Chosen {
-    config: TlsConfig,
-    ready: ServerSide,
-}
 
 /// TLS.
 impl WebSocketServer {
@@ -69,8 +54,8 @@ impl WebSocketServer {
     #[doc(alias = "setSslConfiguration")]
     pub fn set_tls_config(&self, config: TlsConfig) -> Result<(), Error> {
         if self.inner.mode == SslMode::Secure {
-            let ready = config.server_side()?;
-            let former = self.inner.secure.lock().replace(Chosen { config, ready });
+            let server_side = config.server_side()?;
+            let former = self.inner.lock().tls.replace(Tls { config, server_side });
             // Parts of it may be the program's.
             drop(former);
         }
@@ -81,7 +66,7 @@ impl WebSocketServer {
     #[doc(alias = "sslConfiguration")]
     #[must_use]
     pub fn tls_config(&self) -> Option<TlsConfig> {
-        self.inner.secure.lock().as_ref().map(|chosen| chosen.config.clone())
+        self.inner.lock().tls.as_ref().map(|tls| tls.config.clone())
     }
 
     /// Emitted when the certificate of a client is wrong, with all that is wrong with it.
@@ -99,7 +84,7 @@ impl WebSocketServer {
     #[doc(alias = "handshakeInterruptedOnError")]
     #[must_use]
     pub fn tls_errors(&self) -> SignalRef<'_, Self, [TlsError]> {
-        SignalRef::new(self, &self.inner.secure.tls_errors)
+        SignalRef::new(self, &self.inner.tls_errors)
     }
 
     /// Emitted for each thing that is wrong with the certificate of a client, before
@@ -107,18 +92,21 @@ impl WebSocketServer {
     #[doc(alias = "peerVerifyError")]
     #[must_use]
     pub fn peer_verify_error(&self) -> SignalRef<'_, Self, TlsError> {
-        SignalRef::new(self, &self.inner.secure.peer_verify_error)
+        SignalRef::new(self, &self.inner.peer_verify_error)
     }
 }
 
-impl Secure {
+impl State {
     /// Returns what the handshakes of a server that speaks TLS need.
-    pub(crate) fn current(&self) -> Option<ServerSide> {
-        self.lock().as_ref().map(|chosen| chosen.ready.clone())
+    pub(crate) fn tls_server_side(&self) -> Option<ServerSide> {
+        self.tls.as_ref().map(|tls| tls.server_side.clone())
     }
+}
 
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.lock().is_some() {
+impl Inner {
+    /// Fails when a server that speaks TLS cannot do so.
+    pub(crate) fn check_tls(&self) -> Result<(), Error> {
+        if self.lock().tls.is_some() {
             return Ok(());
         }
         Err(Error::InvalidTlsConfig {
@@ -128,23 +116,13 @@ impl Secure {
     }
 
     /// Tells what is wrong with the certificate of a client.
-    fn tell(&self, errors: &[TlsError]) {
+    fn emit_tls_errors(&self, errors: &[TlsError]) {
         panics::catch("a slot of `peer_verify_error`", || {
             for error in errors {
                 self.peer_verify_error.emit(error);
             }
         });
         panics::catch("a slot of `tls_errors`", || self.tls_errors.emit(errors));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Chosen>> {
-        self.chosen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Secure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Secure").finish_non_exhaustive()
     }
 }
 
@@ -182,7 +160,7 @@ fn judge(server: &Weak<Inner>, found: &Rc<RefCell<Option<TlsError>>>) -> Judge {
     Rc::new(move |errors, _session| {
         found.replace(errors.first().cloned());
         if let Some(server) = server.upgrade() {
-            server.secure.tell(errors);
+            server.emit_tls_errors(errors);
         }
         false
     })

@@ -1,11 +1,17 @@
 //! Whom a server admits, as programs set it.
 
+use std::mem;
+
+use log::warn;
 use slotwork_signals::SignalRef;
 
-use crate::protocol::handshake::grammar;
+use crate::protocol::handshake::refusal::Refusal;
+use crate::protocol::handshake::request::HandshakeRequest;
+use crate::runtime::panics;
 use crate::server::WebSocketServer;
 use crate::server::origins::cors_authenticator::CorsAuthenticator;
 use crate::server::origins::origin_policy::OriginPolicy;
+use crate::server::state::{Inner, State};
 use crate::types::error::Error;
 
 pub(crate) mod cors_authenticator;
@@ -42,61 +48,14 @@ impl WebSocketServer {
     /// ```
     pub fn set_origin_policy(&self, policy: OriginPolicy) -> Result<(), Error> {
         policy.check()?;
-        self.inner.lock().gate.origin_policy = Some(policy);
+        self.inner.lock().origin_policy = Some(policy);
         Ok(())
     }
 
     /// Returns which web pages may connect; `None` when that was never set.
     #[must_use]
     pub fn origin_policy(&self) -> Option<OriginPolicy> {
-        self.inner.lock().gate.origin_policy.clone()
-    }
-
-    /// Sets which subprotocols the server speaks, for requests that come from now on.
-    ///
-    /// The default is none. Of those that a client offers, the first that is among them is agreed
-    /// on; [`WebSocket::subprotocol`](crate::WebSocket::subprotocol) tells it, and
-    /// [`HandshakeRequest::subprotocols`](crate::HandshakeRequest::subprotocols) what was offered.
-    /// A client that offers none of them is accepted without one, and may end the connection.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidSubprotocol`] when a name is not a token of HTTP (RFC 9110 §5.6.2); the old
-    /// ones stay.
-    ///
-    /// # Qt
-    ///
-    /// `QWebSocketServer::setSupportedSubprotocols()`, which takes any text.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork::{Error, SslMode, WebSocketServer};
-    ///
-    /// # fn main() -> Result<(), Error> {
-    /// let server = WebSocketServer::new("Chat", SslMode::NonSecure);
-    /// server.set_supported_subprotocols(["chat.v2", "chat.v1"])?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[doc(alias = "setSupportedSubprotocols")]
-    pub fn set_supported_subprotocols(
-        &self,
-        subprotocols: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Result<(), Error> {
-        let subprotocols: Vec<String> = subprotocols.into_iter().map(Into::into).collect();
-        if let Some(wrong) = subprotocols.iter().find(|name| !grammar::is_token(name.as_bytes())) {
-            return Err(Error::InvalidSubprotocol(wrong.clone()));
-        }
-        self.inner.lock().gate.subprotocols = subprotocols;
-        Ok(())
-    }
-
-    /// Returns which subprotocols the server speaks.
-    #[doc(alias = "supportedSubprotocols")]
-    #[must_use]
-    pub fn supported_subprotocols(&self) -> Vec<String> {
-        self.inner.lock().gate.subprotocols.clone()
+        self.inner.lock().origin_policy.clone()
     }
 
     /// Emitted for each valid request before it is answered, with a question about its origin.
@@ -126,5 +85,48 @@ impl WebSocketServer {
     #[must_use]
     pub fn origin_authentication_required(&self) -> SignalRef<'_, Self, CorsAuthenticator> {
         SignalRef::new(self, &self.inner.origin_authentication_required)
+    }
+}
+
+impl Inner {
+    pub(crate) fn check_origin(&self, request: &HandshakeRequest) -> Result<(), Refusal> {
+        self.warn_of_browsers(request);
+        let policy = self.lock().origin_policy.clone();
+        let is_allowed = policy.is_none_or(|policy| policy.allows(request, self.mode));
+        let origin = request.origin().unwrap_or_default().to_owned();
+        let question = CorsAuthenticator::with_answer(origin, is_allowed);
+
+        let emit = || self.origin_authentication_required.emit(&question);
+        if !panics::catch("a slot of `origin_authentication_required`", emit) {
+            return Err(Refusal::NoDecision);
+        }
+        if question.read_answer() { Ok(()) } else { Err(Refusal::OriginRefused) }
+    }
+
+    /// Tells the operator, once, that pages of all hosts can use the server.
+    fn warn_of_browsers(&self, request: &HandshakeRequest) {
+        let Some(origin) = request.origin() else { return };
+        let is_decided = self.lock().has_decided_about_origins();
+        // Not while it is locked: slots whose receivers are gone are dropped by that.
+        if is_decided || self.origin_authentication_required.slot_count() > 0 {
+            return;
+        }
+        let mut state = self.lock();
+        if mem::replace(&mut state.has_warned_of_origins, true) {
+            return;
+        }
+        let name = state.name.clone();
+        drop(state);
+        warn!(
+            "a page of {origin} connects to {name:?}, and so can any other page: \
+             set_origin_policy says which may"
+        );
+    }
+}
+
+impl State {
+    /// Returns whether the program has thought about web pages, or was told to.
+    fn has_decided_about_origins(&self) -> bool {
+        self.origin_policy.is_some() || self.verifier.is_some() || self.has_warned_of_origins
     }
 }

@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 
 use slotwork_signals::{Connection, SignalRef};
-use smol::channel::{self, Sender};
+use smol::channel;
 use smol::future::FutureExt;
 
 use crate::protocol::handshake::refusal::Refusal;
@@ -12,19 +12,10 @@ use crate::runtime::panics;
 use crate::server::WebSocketServer;
 use crate::server::state::Inner;
 use crate::server::verifier::opening_handshake::OpeningHandshake;
-use crate::server::verifier::verdict::{Grant, Verdict};
+use crate::server::verifier::verdict::{Grant, Question, Verdict};
 
 pub(crate) mod opening_handshake;
 pub(crate) mod verdict;
-
-/// A question to the verifier. It is emitted as a signal: the verifier is a slot, which lives in the
-/// thread that set it.
-#[derive(Clone)]
-pub(crate) struct Question {
-    handshake: OpeningHandshake,
-    /// Closed when the answer is not waited for any more.
-    answer: Sender<Verdict>,
-}
 
 /// Verification.
 impl WebSocketServer {
@@ -114,7 +105,7 @@ impl WebSocketServer {
     }
 
     fn change_verifier(&self, connection: Option<Connection>) {
-        let former = mem::replace(&mut self.inner.lock().gate.verifier, connection);
+        let former = mem::replace(&mut self.inner.lock().verifier, connection);
         if let Some(former) = former {
             former.disconnect();
         }
@@ -123,7 +114,7 @@ impl WebSocketServer {
 
 /// Asks the verifier, if there is one, and waits.
 pub(crate) async fn ask(server: Arc<Inner>, handshake: OpeningHandshake) -> Result<Grant, Refusal> {
-    if server.lock().gate.verifier.is_none() {
+    if server.lock().verifier.is_none() {
         return Ok(Grant::default());
     }
     let (answer, verdict) = channel::bounded(1);

@@ -4,10 +4,12 @@ use std::any::Any;
 use std::fmt::{self, Display};
 
 use log::error;
+use smol::channel::Sender;
 
 use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::rejection::Rejection;
+use crate::server::verifier::opening_handshake::OpeningHandshake;
 use crate::socket::UserData;
 
 /// What a verifier has decided about a client; see
@@ -53,6 +55,15 @@ pub(crate) struct Grant {
     pub(crate) data: Option<UserData>,
     /// Checked, for the answer.
     pub(crate) headers: Vec<(String, String)>,
+}
+
+/// A question to the verifier. It is emitted as a signal: the verifier is a slot, which lives in the
+/// thread that set it.
+#[derive(Clone)]
+pub(crate) struct Question {
+    pub(crate) handshake: OpeningHandshake,
+    /// Closed when the answer is not waited for any more.
+    pub(crate) answer: Sender<Verdict>,
 }
 
 impl Verdict {

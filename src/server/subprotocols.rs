@@ -1,0 +1,67 @@
+//! The subprotocols of a server (RFC 6455 §1.9).
+
+use crate::protocol::handshake::grammar;
+use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
+use crate::server::WebSocketServer;
+use crate::server::state::Inner;
+use crate::types::error::Error;
+
+/// Subprotocols.
+impl WebSocketServer {
+    /// Sets which subprotocols the server speaks, for requests that come from now on.
+    ///
+    /// The default is none. Of those that a client offers, the first that is among them is agreed
+    /// on; [`WebSocket::subprotocol`](crate::WebSocket::subprotocol) tells it, and
+    /// [`HandshakeRequest::subprotocols`](crate::HandshakeRequest::subprotocols) what was offered.
+    /// A client that offers none of them is accepted without one, and may end the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSubprotocol`] when a name is not a token of HTTP (RFC 9110 §5.6.2); the old
+    /// ones stay.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketServer::setSupportedSubprotocols()`, which takes any text.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{Error, SslMode, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// let server = WebSocketServer::new("Chat", SslMode::NonSecure);
+    /// server.set_supported_subprotocols(["chat.v2", "chat.v1"])?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "setSupportedSubprotocols")]
+    pub fn set_supported_subprotocols(
+        &self,
+        subprotocols: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<(), Error> {
+        let subprotocols: Vec<String> = subprotocols.into_iter().map(Into::into).collect();
+        if let Some(wrong) = subprotocols.iter().find(|name| !grammar::is_token(name.as_bytes())) {
+            return Err(Error::InvalidSubprotocol(wrong.clone()));
+        }
+        self.inner.lock().subprotocols = subprotocols;
+        Ok(())
+    }
+
+    /// Returns which subprotocols the server speaks.
+    #[doc(alias = "supportedSubprotocols")]
+    #[must_use]
+    pub fn supported_subprotocols(&self) -> Vec<String> {
+        self.inner.lock().subprotocols.clone()
+    }
+}
+
+impl Inner {
+    pub(crate) fn choose_subprotocol(
+        &self,
+        request: &HandshakeRequest,
+    ) -> Option<ChosenSubprotocol> {
+        ChosenSubprotocol::choose(request, &self.lock().subprotocols)
+    }
+}
