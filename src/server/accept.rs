@@ -18,7 +18,6 @@ use crate::event_loop::{EventLoop, next_turn};
 use crate::net::stream::{Incoming, Listener, Stream, TcpStream};
 use crate::runtime::timers::Sleep;
 use crate::server::WebSocketServer;
-use crate::server::opening::Newcomer;
 use crate::server::state::{Inner, Listening};
 use crate::types::error::Error;
 use crate::types::host_address::HostAddress;
@@ -218,12 +217,7 @@ async fn accept_all(server: Weak<Inner>, mut incoming: Incoming, closings: u64) 
         match result {
             Ok((stream, peer)) => {
                 delay = None;
-                server.begin_handshake(Newcomer {
-                    stream: Stream::Tcp(stream),
-                    received: Vec::new(),
-                    peer,
-                    closings,
-                });
+                server.start_opening(Stream::Tcp(stream), peer, Vec::new(), closings);
             }
             Err(source) if is_about_one_connection(&source) => {
                 debug!("a connection ended before it was accepted: {source}");

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event_loop::EventLoop;
-use crate::net::upgrade;
 use crate::protocol::handshake::head::MAX_REQUEST_LINE;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::server::WebSocketServer;
-use crate::server::opening::{Newcomer, refuse, refused};
+use crate::server::opening::{Opening, refusal_error};
 use crate::server::state::{Inner, State};
 use crate::types::ssl_mode::SslMode;
 
@@ -180,8 +179,8 @@ impl WebSocketServer {
 }
 
 impl Inner {
-    /// Fails when a further connection would be one too many.
-    pub(crate) fn check_room(&self) -> Result<(), Refusal> {
+    /// Fails when the server may not have another connection.
+    pub(crate) fn check_connections(&self) -> Result<(), Refusal> {
         let state = self.lock();
         if state.pending.len() >= state.max_pending {
             return Err(Refusal::TooManyPending);
@@ -194,35 +193,35 @@ impl Inner {
         }
     }
 
-    /// Ends a connection whose handshake would be one too many, after an answer if possible.
-    pub(crate) fn turn_away(&self, newcomer: Newcomer, refusal: Refusal) {
-        let (name, turned_away) = {
-            let state = self.lock();
-            (state.name.clone(), Arc::clone(&state.turned_away))
-        };
-        self.emit(|server| server.report(&refused(newcomer.peer, &refusal)));
+    /// Refuses a connection over the limit of handshakes, with an answer if possible.
+    pub(crate) fn refuse_overflow(&self, mut opening: Opening, refusal: Refusal) {
+        self.emit(|server| server.report(&refusal_error(opening.peer, &refusal)));
         if self.mode == SslMode::Secure {
             return;
         }
-        let Newcomer { mut stream, .. } = newcomer;
-        if Arc::strong_count(&turned_away) > MOST_TURNED_AWAY {
-            return upgrade::server::answer_at_once(&mut stream, &refusal, &name);
+        let answering = Arc::clone(&self.lock().overflow_answers);
+        if Arc::strong_count(&answering) > MAX_OVERFLOW_ANSWERS {
+            return opening.refuse_at_once(&refusal);
         }
         let answer = async move {
-            refuse(&mut stream, &refusal, &name).await;
-            drop(turned_away);
+            opening.refuse(&refusal).await;
+            drop(answering);
         };
         EventLoop::current().spawn(answer).detach();
     }
 }
 
 impl State {
-    /// Returns why a further handshake would be one too many, if it would.
-    pub(crate) fn refuses_handshakes(&self) -> Option<Refusal> {
-        let limit = self.max_handshakes?;
-        (self.handshakes.len() >= limit).then_some(Refusal::TooManyHandshakes { limit })
+    /// Fails when the server may not have another opening handshake.
+    pub(crate) fn check_handshakes(&self) -> Result<(), Refusal> {
+        match self.max_handshakes {
+            Some(limit) if self.handshakes.len() >= limit => {
+                Err(Refusal::TooManyHandshakes { limit })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
-/// How many of those that are turned away are given time to read their answer.
-const MOST_TURNED_AWAY: usize = 256;
+/// How many refused connections over the limit are given time to read their answer.
+const MAX_OVERFLOW_ANSWERS: usize = 256;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use crate::net::stream::{Adopted, Listener, Stream};
 use crate::server::WebSocketServer;
-use crate::server::opening::Newcomer;
 use crate::server::state::Inner;
 use crate::types::error::Error;
 use crate::types::host_address::HostAddress;
@@ -84,8 +83,7 @@ impl WebSocketServer {
             let peer = adopted.peer_address();
             match adopted.watch() {
                 Ok(stream) => {
-                    let stream = Stream::Tcp(stream);
-                    server.begin_handshake(Newcomer { stream, received, peer, closings });
+                    server.start_opening(Stream::Tcp(stream), peer, received, closings);
                 }
                 Err(source) => {
                     let error = Error::HandshakeBroken { peer, source: Arc::new(source) };

@@ -1,4 +1,7 @@
-//! Opening handshakes of a server: from a TCP connection to a socket that waits to be taken.
+//! Opening handshakes of a server: each client from its TCP connection to a pending socket.
+//!
+//! The steps of a client, in order: input arrives, TLS (`tls.rs`), the request is read, limits
+//! (`client_limits.rs`), origin (`origins/`), verifier (`verifier/`), answer, pending socket.
 
 use std::future::poll_fn;
 use std::mem;
@@ -19,60 +22,62 @@ use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
 use crate::runtime::timers::Sleep;
-use crate::server::shutdown::send_away;
+use crate::server::shutdown::close_pending;
 use crate::server::state::Inner;
-use crate::server::verifier;
 use crate::server::verifier::opening_handshake::OpeningHandshake;
-use crate::server::verifier::verdict::Grant;
+use crate::server::verifier::verdict::Acceptance;
 use crate::socket::{Accepted, UserData, WebSocket};
 use crate::types::error::Error;
 
-/// A TCP connection whose peer is expected to begin an opening handshake.
-pub(crate) struct Newcomer {
-    pub(crate) stream: Stream,
-    /// What was read from it already.
-    pub(crate) received: Vec<u8>,
-    pub(crate) peer: SocketAddr,
-    /// How often the server had been closed when it came.
+/// The opening handshake of one client.
+pub(crate) struct Opening {
+    pub(crate) server: Weak<Inner>,
+    /// For the `Server` header of the answer.
+    pub(crate) server_name: String,
+    /// The server's `closings` when the connection was accepted.
     pub(crate) closings: u64,
-}
-
-/// A client whose request was answered with 101.
-struct Admitted {
-    /// Held until the socket is pending: a server that is dropped meanwhile closes it as well.
-    server: Arc<Inner>,
-    request: HandshakeRequest,
-    leftover: Vec<u8>,
-    subprotocol: Option<ChosenSubprotocol>,
-    data: Option<UserData>,
+    pub(crate) peer: SocketAddr,
+    pub(crate) stream: Stream,
+    /// Input that was read and not used yet: before the request, and then behind it.
+    pub(crate) received: Vec<u8>,
 }
 
 impl Inner {
-    /// Starts the handshake of a connection; the server keeps the task, to end it.
-    pub(crate) fn begin_handshake(self: &Arc<Self>, newcomer: Newcomer) {
+    /// Starts the opening handshake of a connection from which `received` was read already.
+    ///
+    /// The server keeps the task, and ends it when it is closed.
+    pub(crate) fn start_opening(
+        self: &Arc<Self>,
+        stream: Stream,
+        peer: SocketAddr,
+        received: Vec<u8>,
+        closings: u64,
+    ) {
         let mut state = self.lock();
-        if state.closings != newcomer.closings {
+        if state.closings != closings {
             return;
         }
-        if let Some(refusal) = state.refuses_handshakes() {
+        let (server, server_name) = (Arc::downgrade(self), state.name.clone());
+        let opening = Opening { server, server_name, closings, peer, stream, received };
+        if let Err(refusal) = state.check_handshakes() {
             drop(state);
-            return self.turn_away(newcomer, refusal);
+            return self.refuse_overflow(opening, refusal);
         }
-        let (mut timeout, name) = (TimeLimit::new(state.handshake_timeout), state.name.clone());
+        let mut deadline = Deadline::new(state.handshake_timeout);
+        #[cfg(feature = "tls")]
+        let tls = state.tls_server_side();
         let number = state.next_handshake;
         state.next_handshake += 1;
         let server = Arc::downgrade(self);
-        #[cfg(feature = "tls")]
-        let tls = state.tls_server_side();
         let task = EventLoop::current().spawn(async move {
-            // Until something has come, nothing but this waits.
-            timeout.keep(poll_fn(|cx| newcomer.poll_begun(cx))).await;
+            // Until input arrives, nothing but this is allocated.
+            deadline.limit(poll_fn(|cx| opening.poll_input(cx))).await;
             #[cfg(feature = "tls")]
-            let newcomer = Box::pin(newcomer.secure(&server, tls, &mut timeout)).await;
+            let opening = Box::pin(opening.start_tls(tls, &mut deadline)).await;
             #[cfg(not(feature = "tls"))]
-            let newcomer = Some(newcomer);
-            if let Some(newcomer) = newcomer {
-                Box::pin(newcomer.shake_hands(&server, &name, &mut timeout)).await;
+            let opening = Some(opening);
+            if let Some(opening) = opening {
+                Box::pin(opening.upgrade(&mut deadline)).await;
             }
             if let Some(server) = server.upgrade() {
                 server.forget_handshake(number);
@@ -90,143 +95,164 @@ impl Inner {
     }
 }
 
-impl Newcomer {
+impl Opening {
     /// Waits until the peer has sent something, or has ended.
-    fn poll_begun(&self, cx: &Context<'_>) -> Poll<()> {
+    fn poll_input(&self, cx: &Context<'_>) -> Poll<()> {
         if self.received.is_empty() { self.stream.poll_readable(cx) } else { Poll::Ready(()) }
     }
 
-    /// Makes a pending socket of the connection, or refuses it.
-    async fn shake_hands(
-        mut self,
-        server: &Weak<Inner>,
-        server_name: &str,
-        timeout: &mut TimeLimit,
-    ) {
-        let Some(limits) = server.upgrade().map(|server| server.lock().head_limits) else { return };
+    /// Reads the request and answers it: a pending socket, or a refusal, follows.
+    async fn upgrade(mut self, deadline: &mut Deadline) {
+        let Some(server) = self.server.upgrade() else { return };
+        let limits = server.lock().head_limits;
+        drop(server);
         let received = mem::take(&mut self.received);
         let head = {
             let head = pin!(upgrade::server::read_request(&mut self.stream, &received, limits));
-            timeout.keep(head).await
+            deadline.limit(head).await
         };
         let outcome = match head {
-            Some(Ok(head)) => timeout.keep(Box::pin(self.accept(head, server, server_name))).await,
+            Some(Ok((request, leftover))) => {
+                self.received = leftover;
+                let accepted = deadline.limit(Box::pin(self.accept(&request))).await;
+                accepted.map(|accepted| accepted.map(|accepted| (request, accepted)))
+            }
             Some(Err(failure)) => Some(Err(failure)),
             None => None,
         };
 
         let peer = self.peer;
         match outcome {
-            Some(Ok(admitted)) => self.open(admitted),
+            Some(Ok((request, (server, subprotocol, data)))) => {
+                self.make_pending(&server, request, subprotocol, data);
+            }
             Some(Err(Failure::Refused(refusal))) => {
-                report(server, &refused(peer, &refusal));
-                refuse(&mut self.stream, &refusal, server_name).await;
+                report(&self.server, &refusal_error(peer, &refusal));
+                self.refuse(&refusal).await;
             }
             Some(Err(Failure::Broken(source))) => {
-                report(server, &Error::HandshakeBroken { peer, source: Arc::new(source) });
+                report(&self.server, &Error::HandshakeBroken { peer, source: Arc::new(source) });
             }
-            Some(Err(Failure::Silent)) => debug!("{peer} connected and said nothing"),
+            Some(Err(Failure::Silent)) => debug!("{peer} connected and sent nothing"),
             Some(Err(Failure::Closed)) => debug!("{peer} waited when the server was closed"),
             None => {
-                report(server, &timeout.error(peer));
-                upgrade::server::answer_at_once(&mut self.stream, &Refusal::Timeout, server_name);
+                report(&self.server, &deadline.error(peer));
+                self.refuse_at_once(&Refusal::Timeout);
             }
         }
     }
 
-    /// Answers a request with 101, if the server admits it; what came behind it is kept.
+    /// Answers a valid request with 101, if the client is admitted.
     async fn accept(
         &mut self,
-        (request, leftover): (HandshakeRequest, Vec<u8>),
-        server: &Weak<Inner>,
-        server_name: &str,
-    ) -> Result<Admitted, Failure> {
+        request: &HandshakeRequest,
+    ) -> Result<(Arc<Inner>, Option<ChosenSubprotocol>, Option<UserData>), Failure> {
+        // A verifier does not wait for a client that has gone.
+        let ended = poll_fn(|cx| self.stream.poll_ended(cx).map(|end| Err(Failure::Broken(end))));
+        let (server, Acceptance { data, headers }) = self.admit(request).or(ended).await?;
+        let subprotocol = server.choose_subprotocol(request);
+        let agreement = Agreement {
+            subprotocol: subprotocol.and_then(|chosen| chosen.name(request)),
+            server_name: &self.server_name,
+            headers: &headers,
+        };
+        upgrade::server::upgrade(&mut self.stream, request, &agreement).await?;
+        Ok((server, subprotocol, data))
+    }
+
+    /// Checks the limits and the origin, and asks the verifier.
+    ///
+    /// Returns the server, which is held until the socket is pending: one that is dropped meanwhile
+    /// closes it as well.
+    async fn admit(&self, request: &HandshakeRequest) -> Result<(Arc<Inner>, Acceptance), Failure> {
+        let server = self.open_server()?;
+        server.check_connections()?;
+        server.check_origin(request)?;
+        drop(server);
         let handshake = OpeningHandshake::new(
             request.clone(),
             self.peer,
             #[cfg(feature = "tls")]
             self.stream.tls_session(),
         );
-        let admitted = admit(server, handshake, self.closings);
-        // A verifier does not wait for a client that has gone.
-        let ended = poll_fn(|cx| self.stream.poll_ended(cx).map(|end| Err(Failure::Broken(end))));
-        let (server, Grant { data, headers }) = admitted.or(ended).await?;
-        let subprotocol = server.choose_subprotocol(&request);
-        let agreement = Agreement {
-            subprotocol: subprotocol.and_then(|chosen| chosen.name(&request)),
-            server_name,
-            headers: &headers,
-        };
-        upgrade::server::upgrade(&mut self.stream, &request, &agreement).await?;
-        Ok(Admitted { server, request, leftover, subprotocol, data })
+        let acceptance = self.open_server()?.verify(handshake).await?;
+        let server = self.open_server()?;
+        // Other clients may have connected meanwhile.
+        server.check_connections()?;
+        Ok((server, acceptance))
     }
 
-    fn open(self, admitted: Admitted) {
-        let Self { stream, peer, closings, .. } = self;
-        let Admitted { server, request, leftover, subprotocol, data } = admitted;
-        let (mode, clients) = (server.mode, Arc::clone(&server.clients));
-        let settings = server.lock().socket_settings;
-        let accepted =
-            Accepted { stream, request, leftover, subprotocol, mode, peer, clients, settings };
-        let (socket, driver) = WebSocket::accepted(accepted);
+    /// Returns the server, unless a slot has closed it or dropped its last handle meanwhile.
+    fn open_server(&self) -> Result<Arc<Inner>, Failure> {
+        let server = self.server.upgrade();
+        let server = server.filter(|server| server.lock().closings == self.closings);
+        server.ok_or(Failure::Closed)
+    }
+
+    /// Makes the socket of a connection that was answered with 101, and emits `new_connection`.
+    fn make_pending(
+        self,
+        server: &Inner,
+        request: HandshakeRequest,
+        subprotocol: Option<ChosenSubprotocol>,
+        data: Option<UserData>,
+    ) {
+        let (socket, driver) = WebSocket::accepted(Accepted {
+            stream: self.stream,
+            request,
+            leftover: self.received,
+            subprotocol,
+            mode: server.mode,
+            peer: self.peer,
+            clients: Arc::clone(&server.clients),
+            settings: server.lock().socket_settings,
+        });
         if let Some(data) = data {
             socket.attach(data);
         }
         EventLoop::spawn_guarded(driver);
         let mut state = server.lock();
-        if state.closings != closings {
+        if state.closings != self.closings {
             // Another thread closed the server after this handshake was answered.
             drop(state);
-            return send_away(&socket);
+            return close_pending(&socket);
         }
         state.pending.push_back(socket);
         drop(state);
         server.emit(|server| server.new_connection.emit(&()));
     }
+
+    /// Sends a refusal, and waits a limited time until the peer has read it.
+    pub(crate) async fn refuse(&mut self, refusal: &Refusal) {
+        let answer = upgrade::server::refuse(&mut self.stream, refusal, &self.server_name);
+        answer.or(Sleep::new(REFUSAL_TIMEOUT)).await;
+    }
+
+    /// Sends as much of a refusal as the kernel takes at once.
+    pub(crate) fn refuse_at_once(&mut self, refusal: &Refusal) {
+        upgrade::server::answer_at_once(&mut self.stream, refusal, &self.server_name);
+    }
 }
 
-/// Decides about a request that is right; returns the server, which is held until the socket is
-/// pending: one that is dropped meanwhile closes it as well.
-async fn admit(
-    server: &Weak<Inner>,
-    handshake: OpeningHandshake,
-    closings: u64,
-) -> Result<(Arc<Inner>, Grant), Failure> {
-    // Slots run in between, which may close the server or drop its last handle.
-    let still_open = || {
-        let server = server.upgrade().filter(|server| server.lock().closings == closings);
-        server.ok_or(Failure::Closed)
-    };
-    let open = still_open()?;
-    open.check_room()?;
-    open.check_origin(handshake.request())?;
-    drop(open);
-    let grant = verifier::ask(still_open()?, handshake).await?;
-    let open = still_open()?;
-    // Others may have taken the room meanwhile.
-    open.check_room()?;
-    Ok((open, grant))
-}
-
-/// The time for the whole opening handshake, with what comes before it.
-pub(crate) struct TimeLimit {
+/// The deadline of an opening handshake, from TCP accept to the answer.
+pub(crate) struct Deadline {
     timeout: Option<Duration>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
-impl TimeLimit {
+impl Deadline {
     fn new(timeout: Option<Duration>) -> Self {
         Self { timeout, sleep: timeout.map(|timeout| Box::pin(Sleep::new(timeout))) }
     }
 
-    /// Waits for a part of it; `None` when the time is over.
+    /// Runs a step of the handshake; `None` when the deadline has passed.
     ///
-    /// The part is pinned already: a future that is handed from one to another takes room in both.
-    pub(crate) fn keep<T>(
+    /// The step is pinned already: a future that is moved from one to another takes room in both.
+    pub(crate) fn limit<T>(
         &mut self,
-        mut part: impl Future<Output = T> + Unpin,
+        mut step: impl Future<Output = T> + Unpin,
     ) -> impl Future<Output = Option<T>> {
-        poll_fn(move |cx| match (Pin::new(&mut part).poll(cx), &mut self.sleep) {
+        poll_fn(move |cx| match (Pin::new(&mut step).poll(cx), &mut self.sleep) {
             (Poll::Ready(outcome), _) => Poll::Ready(Some(outcome)),
             (Poll::Pending, Some(sleep)) => sleep.as_mut().poll(cx).map(|()| None),
             (Poll::Pending, None) => Poll::Pending,
@@ -238,20 +264,15 @@ impl TimeLimit {
     }
 }
 
-/// Reports why a newcomer was not admitted, if there still is a server.
+/// Reports the failure of a handshake by `server_error`, unless the server is gone.
 pub(crate) fn report(server: &Weak<Inner>, error: &Error) {
     if let Some(server) = server.upgrade() {
         server.emit(|server| server.report(error));
     }
 }
 
-/// Answers and lets go; a peer that does not listen is not waited for.
-pub(crate) async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
-    let answer = upgrade::server::refuse(stream, refusal, server_name);
-    answer.or(Sleep::new(REFUSAL_TIMEOUT)).await;
-}
-
-pub(crate) fn refused(peer: SocketAddr, refusal: &Refusal) -> Error {
+/// Returns the error that reports a refusal.
+pub(crate) fn refusal_error(peer: SocketAddr, refusal: &Refusal) -> Error {
     match *refusal {
         Refusal::TooManyConnections { limit } => Error::TooManyConnections { peer, limit },
         Refusal::TooManyHandshakes { limit } => Error::TooManyHandshakes { peer, limit },

@@ -69,7 +69,7 @@ impl Inner {
     /// Stops listening, ends the handshakes and sends away who waits; returns whether it listened.
     pub(crate) fn stop(&self) -> bool {
         let (was_listening, pending) = self.stop_accepting();
-        pending.iter().for_each(send_away);
+        pending.iter().for_each(close_pending);
         was_listening
     }
 
@@ -103,8 +103,9 @@ impl Inner {
             socket.start_reading();
         }
         let server = Arc::clone(self);
-        let see_off = move || EventLoop::current().spawn(see_off(server, timeout)).detach();
-        if !self.event_loop.run(see_off) {
+        let close_clients =
+            move || EventLoop::current().spawn(close_clients(server, timeout)).detach();
+        if !self.event_loop.run(close_clients) {
             // Its thread has ended, and the connections with it.
             self.lock().is_shutting_down = false;
             self.emit_closed();
@@ -126,7 +127,7 @@ impl Drop for Inner {
     }
 }
 
-async fn see_off(server: Arc<Inner>, timeout: Duration) {
+async fn close_clients(server: Arc<Inner>, timeout: Duration) {
     for socket in server.clients.sockets() {
         socket.close(CloseCode::GOING_AWAY, "server shut down");
     }
@@ -139,7 +140,7 @@ async fn see_off(server: Arc<Inner>, timeout: Duration) {
 }
 
 /// Closes a socket that nobody took.
-pub(crate) fn send_away(socket: &WebSocket) {
+pub(crate) fn close_pending(socket: &WebSocket) {
     socket.close(CloseCode::GOING_AWAY, "server closed");
     socket.start_reading();
 }

@@ -16,7 +16,7 @@ use crate::protocol::handshake::head::HeadLimits;
 use crate::runtime::panics;
 use crate::server::origins::cors_authenticator::CorsAuthenticator;
 use crate::server::origins::origin_policy::OriginPolicy;
-use crate::server::verifier::verdict::Question;
+use crate::server::verifier::verdict::VerificationRequest;
 use crate::session::Settings;
 use crate::socket::{Clients, WebSocket};
 use crate::types::error::Error;
@@ -32,7 +32,7 @@ pub(crate) struct Inner {
     pub(crate) clients: Arc<Clients>,
     pub(crate) state: Mutex<State>,
     pub(crate) origin_authentication_required: Signal<CorsAuthenticator>,
-    pub(crate) verification: Signal<Question>,
+    pub(crate) verification_requested: Signal<VerificationRequest>,
     pub(crate) new_connection: Signal<()>,
     pub(crate) server_error: Signal<Error>,
     pub(crate) accept_error: Signal<Error>,
@@ -55,8 +55,8 @@ pub(crate) struct State {
     pub(crate) max_pending: usize,
     pub(crate) max_connections: Option<usize>,
     pub(crate) max_handshakes: Option<usize>,
-    /// Each connection that is being turned away holds one.
-    pub(crate) turned_away: Arc<()>,
+    /// Each answer to a connection over the limit of handshakes holds one.
+    pub(crate) overflow_answers: Arc<()>,
     /// None when the program has not thought about it.
     pub(crate) origin_policy: Option<OriginPolicy>,
     pub(crate) has_warned_of_origins: bool,
@@ -107,7 +107,7 @@ impl Inner {
             max_pending: DEFAULT_MAX_PENDING,
             max_connections: None,
             max_handshakes: Some(DEFAULT_MAX_HANDSHAKES),
-            turned_away: Arc::default(),
+            overflow_answers: Arc::default(),
             origin_policy: None,
             has_warned_of_origins: false,
             verifier: None,
@@ -127,7 +127,7 @@ impl Inner {
             clients: Arc::new(Clients::new(Some(DEFAULT_KEEPALIVE_INTERVAL))),
             state: Mutex::new(state),
             origin_authentication_required: Signal::new(),
-            verification: Signal::new(),
+            verification_requested: Signal::new(),
             new_connection: Signal::new(),
             server_error: Signal::new(),
             accept_error: Signal::new(),

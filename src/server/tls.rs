@@ -15,7 +15,7 @@ use crate::net::upgrade;
 use crate::runtime::panics;
 use crate::runtime::timers::Sleep;
 use crate::server::WebSocketServer;
-use crate::server::opening::{Newcomer, REFUSAL_TIMEOUT, TimeLimit, report};
+use crate::server::opening::{Deadline, Opening, REFUSAL_TIMEOUT, report};
 use crate::server::state::{Inner, State, Tls};
 use crate::types::error::Error;
 use crate::types::ssl_mode::SslMode;
@@ -126,29 +126,27 @@ impl Inner {
     }
 }
 
-impl Newcomer {
-    /// Shakes hands for TLS, if the server speaks it. `None` when that was the end of it, which is
-    /// reported.
-    pub(crate) async fn secure(
+impl Opening {
+    /// Does the TLS handshake, if the server uses TLS; `None` after a failure, which is reported.
+    pub(crate) async fn start_tls(
         self,
-        server: &Weak<Inner>,
         tls: Option<ServerSide>,
-        timeout: &mut TimeLimit,
+        deadline: &mut Deadline,
     ) -> Option<Self> {
         let Some(tls) = tls else { return Some(self) };
-        let Self { stream, received, peer, closings } = self;
         let found = Rc::new(RefCell::new(None));
-        let accept = stream.accept_tls(&received, &tls, judge(server, &found));
-        match timeout.keep(Box::pin(accept)).await {
-            Some(Ok(stream)) => return Some(Self { stream, received: Vec::new(), peer, closings }),
+        let judge = judge(&self.server, &found);
+        let accept = self.stream.accept_tls(&self.received, &tls, judge);
+        match deadline.limit(Box::pin(accept)).await {
+            Some(Ok(stream)) => return Some(Self { stream, received: Vec::new(), ..self }),
             Some(Err((failure, mut stream))) => {
-                if let Some(error) = explain(failure, found.take(), peer) {
-                    report(server, &error);
+                if let Some(error) = explain(failure, found.take(), self.peer) {
+                    report(&self.server, &error);
                     // Lets the peer read why; one that does not is not waited for.
                     upgrade::server::end(&mut stream).or(Sleep::new(REFUSAL_TIMEOUT)).await;
                 }
             }
-            None => report(server, &timeout.error(peer)),
+            None => report(&self.server, &deadline.error(self.peer)),
         }
         None
     }
@@ -177,7 +175,7 @@ fn explain(failure: TlsFailure, found: Option<TlsError>, peer: SocketAddr) -> Op
             Some(Error::HandshakeBroken { peer, source: Arc::new(source) })
         }
         TlsFailure::Silent => {
-            debug!("{peer} connected and said nothing");
+            debug!("{peer} connected and sent nothing");
             None
         }
     }

@@ -12,7 +12,7 @@ use crate::runtime::panics;
 use crate::server::WebSocketServer;
 use crate::server::state::Inner;
 use crate::server::verifier::opening_handshake::OpeningHandshake;
-use crate::server::verifier::verdict::{Grant, Question, Verdict};
+use crate::server::verifier::verdict::{Acceptance, Verdict, VerificationRequest};
 
 pub(crate) mod opening_handshake;
 pub(crate) mod verdict;
@@ -83,19 +83,20 @@ impl WebSocketServer {
         &self,
         verifier: impl AsyncFn(Self, OpeningHandshake) -> V + 'static,
     ) {
-        let asked = SignalRef::new(self, &self.inner.verification);
-        let connection = asked.connect_async(async move |server, question: Question| {
-            let Question { handshake, answer } = question;
-            let decide = async { Some(verifier(server, handshake).await.into()) };
-            let unwanted = async {
-                answer.closed().await;
-                None
-            };
-            if let Some(verdict) = unwanted.or(decide).await {
-                // Nobody may wait any more by now.
-                let _ = answer.try_send(verdict);
-            }
-        });
+        let requested = SignalRef::new(self, &self.inner.verification_requested);
+        let connection =
+            requested.connect_async(async move |server, request: VerificationRequest| {
+                let VerificationRequest { handshake, answer } = request;
+                let decide = async { Some(verifier(server, handshake).await.into()) };
+                let unwanted = async {
+                    answer.closed().await;
+                    None
+                };
+                if let Some(verdict) = unwanted.or(decide).await {
+                    // Nobody may wait any more by now.
+                    let _ = answer.try_send(verdict);
+                }
+            });
         self.change_verifier(Some(connection));
     }
 
@@ -112,18 +113,23 @@ impl WebSocketServer {
     }
 }
 
-/// Asks the verifier, if there is one, and waits.
-pub(crate) async fn ask(server: Arc<Inner>, handshake: OpeningHandshake) -> Result<Grant, Refusal> {
-    if server.lock().verifier.is_none() {
-        return Ok(Grant::default());
-    }
-    let (answer, verdict) = channel::bounded(1);
-    let question = Question { handshake, answer };
-    panics::catch("a verifier", || server.verification.emit(&question));
-    // From here on only the verifier keeps the question, and the server.
-    drop((question, server));
-    match verdict.recv().await {
-        Ok(verdict) => verdict.carry_out(),
-        Err(_) => Err(Refusal::NoDecision),
+impl Inner {
+    /// Returns what the verifier decides about a client; without a verifier it is accepted.
+    pub(crate) async fn verify(
+        self: Arc<Self>,
+        handshake: OpeningHandshake,
+    ) -> Result<Acceptance, Refusal> {
+        if self.lock().verifier.is_none() {
+            return Ok(Acceptance::default());
+        }
+        let (answer, verdict) = channel::bounded(1);
+        let request = VerificationRequest { handshake, answer };
+        panics::catch("a verifier", || self.verification_requested.emit(&request));
+        // From here on only the verifier keeps the request, and the server.
+        drop((request, self));
+        match verdict.recv().await {
+            Ok(verdict) => verdict.into_acceptance(),
+            Err(_) => Err(Refusal::NoDecision),
+        }
     }
 }

@@ -51,7 +51,7 @@ enum Decision {
 
 /// What the handshake has to know of a client that was accepted.
 #[derive(Default)]
-pub(crate) struct Grant {
+pub(crate) struct Acceptance {
     pub(crate) data: Option<UserData>,
     /// Checked, for the answer.
     pub(crate) headers: Vec<(String, String)>,
@@ -60,7 +60,7 @@ pub(crate) struct Grant {
 /// A question to the verifier. It is emitted as a signal: the verifier is a slot, which lives in the
 /// thread that set it.
 #[derive(Clone)]
-pub(crate) struct Question {
+pub(crate) struct VerificationRequest {
     pub(crate) handshake: OpeningHandshake,
     /// Closed when the answer is not waited for any more.
     pub(crate) answer: Sender<Verdict>,
@@ -105,7 +105,7 @@ impl Verdict {
     /// # Errors
     ///
     /// How the request is to be answered else.
-    pub(crate) fn carry_out(self) -> Result<Grant, Refusal> {
+    pub(crate) fn into_acceptance(self) -> Result<Acceptance, Refusal> {
         let Self { decision, headers } = self;
         if let Some((name, _)) = headers.iter().find(|header| !is_allowed(header)) {
             // The value may be a secret.
@@ -113,7 +113,7 @@ impl Verdict {
             return Err(Refusal::NoDecision);
         }
         match decision {
-            Decision::Accept(data) => Ok(Grant { data, headers }),
+            Decision::Accept(data) => Ok(Acceptance { data, headers }),
             Decision::Refuse { status: status @ 200..=599, body } => {
                 Err(Refusal::Rejected(Box::new(Rejection { status, headers, body })))
             }
