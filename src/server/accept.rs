@@ -1,4 +1,4 @@
-//! Accepts TCP connections and starts one handshake task for each.
+//! Listens, accepts TCP connections, and starts one task for the opening handshake of each.
 //!
 //! A slow or broken client never delays the next one: its handshake runs in a task of its own, and
 //! its failure ends in `server_error`, not in the loop (Qt: `QWebSocketServer::serverError`).
@@ -27,27 +27,31 @@ use crate::types::ssl_mode::SslMode;
 impl WebSocketServer {
     /// Listens for connections, at once; they are accepted once the event loop runs.
     ///
-    /// Port 0 lets the system choose, and [`server_port`](Self::server_port) tells which it is.
+    /// With port 0 the system chooses one, which [`server_port`](Self::server_port) returns.
     ///
     /// # Errors
     ///
     /// [`Error::Listen`] when the address cannot be bound, [`Error::AlreadyListening`] when the
-    /// server listens, which it then goes on doing, [`Error::EventLoopEnded`] when the thread on which
-    /// it was created has, and with [`SslMode::Secure`] [`Error::InvalidTlsConfig`] before a
-    /// certificate is set, or [`Error::SecureModeNotSupported`] without TLS. [`server_error`](Self::server_error) is emitted as well, before this
-    /// returns; its slots in other threads follow.
+    /// server listens, which it continues to do, [`Error::EventLoopEnded`] when the thread on which
+    /// it was created has ended, and with [`SslMode::Secure`] [`Error::InvalidTlsConfig`] before a
+    /// certificate is set, or [`Error::SecureModeNotSupported`] without TLS.
+    /// [`server_error`](Self::server_error) is emitted as well, before this returns; its slots in
+    /// other threads follow.
     ///
     /// # Qt
     ///
     /// `QWebSocketServer::listen()`, with `bool` and `errorString()` in one result.
     pub fn listen(&self, address: impl Into<HostAddress>, port: u16) -> Result<(), Error> {
-        let result = self.inner.bind(address.into(), port);
-        self.begin_to_accept(result)
+        let address = address.into();
+        self.inner.listen(|| match Listener::bind(address, port) {
+            Ok(listener) => Ok((listener, address)),
+            Err(source) => Err(Error::Listen { address, port, source: Arc::new(source) }),
+        })
     }
 
     /// Accepts no more connections until [`resume_accepting`](Self::resume_accepting).
     ///
-    /// The server goes on listening: connections wait in the system's queue. Opening handshakes
+    /// The server continues to listen: connections wait in the system's queue. Opening handshakes
     /// under way are finished. The next [`listen`](Self::listen) accepts again.
     #[doc(alias = "pauseAccepting")]
     pub fn pause_accepting(&self) {
@@ -71,7 +75,7 @@ impl WebSocketServer {
         self.inner.lock().listening.is_some()
     }
 
-    /// Returns the address that [`listen`](Self::listen) was given; `None` when not listening.
+    /// Returns the address given to [`listen`](Self::listen); `None` when not listening.
     #[doc(alias = "serverAddress")]
     #[must_use]
     pub fn server_address(&self) -> Option<HostAddress> {
@@ -86,7 +90,7 @@ impl WebSocketServer {
         state.listening.as_ref().map_or(0, |listening| listening.listener.local_address().port())
     }
 
-    /// Returns the URL at which clients reach the server; empty when it does not listen.
+    /// Returns the URL that clients open; empty when the server does not listen.
     ///
     /// [`HostAddress::Any`] is shown as 127.0.0.1, as in Qt.
     #[doc(alias = "serverUrl")]
@@ -98,8 +102,7 @@ impl WebSocketServer {
 
     /// Emitted when no connection can be accepted, once until one can.
     ///
-    /// The server tries again by itself, after 10 ms and then ever more rarely, every 500 ms at the
-    /// least.
+    /// The server tries again by itself, after 10 ms, then at growing intervals of up to 500 ms.
     ///
     /// # Qt
     ///
@@ -109,39 +112,32 @@ impl WebSocketServer {
     pub fn accept_error(&self) -> SignalRef<'_, Self, Error> {
         SignalRef::new(self, &self.inner.accept_error)
     }
-
-    /// Starts to accept, or reports why it cannot.
-    pub(crate) fn begin_to_accept(
-        &self,
-        result: Result<Arc<Listener>, Error>,
-    ) -> Result<(), Error> {
-        let result = result.and_then(|listener| start(&self.inner, &listener));
-        if let Err(error) = &result {
-            self.inner.report(error);
-        }
-        result
-    }
 }
 
 impl Inner {
-    /// Binds and remembers that; nothing is accepted yet.
-    pub(crate) fn bind(&self, address: HostAddress, port: u16) -> Result<Arc<Listener>, Error> {
-        self.listen_with(|| match Listener::bind(address, port) {
-            Ok(listener) => Ok((listener, address)),
-            Err(source) => Err(Error::Listen { address, port, source: Arc::new(source) }),
-        })
+    /// Listens with the socket that `bind` returns, and starts to accept; reports an error.
+    pub(crate) fn listen(
+        self: &Arc<Self>,
+        bind: impl FnOnce() -> Result<(Listener, HostAddress), Error>,
+    ) -> Result<(), Error> {
+        let result = self.set_listener(bind).and_then(|listener| self.start_accepting(listener));
+        if let Err(error) = &result {
+            self.report(error);
+        }
+        result
     }
 
-    pub(crate) fn listen_with(
+    /// Binds a listener and stores it; nothing is accepted yet.
+    fn set_listener(
         &self,
-        make: impl FnOnce() -> Result<(Listener, HostAddress), Error>,
+        bind: impl FnOnce() -> Result<(Listener, HostAddress), Error>,
     ) -> Result<Arc<Listener>, Error> {
         self.check_ready()?;
         let mut state = self.lock();
         if let Some(listening) = &state.listening {
             return Err(Error::AlreadyListening { url: listening.url(self.mode) });
         }
-        let (listener, address) = make()?;
+        let (listener, address) = bind()?;
         let listener = Arc::new(listener);
         state.listening = Some(Listening { listener: Arc::clone(&listener), address });
         state.is_paused = false;
@@ -149,7 +145,7 @@ impl Inner {
         Ok(listener)
     }
 
-    /// Fails when the server cannot serve: its loop has ended, or it is to speak TLS and cannot.
+    /// Fails when the event loop has ended, or when TLS is required and cannot be used.
     pub(crate) fn check_ready(&self) -> Result<(), Error> {
         if self.event_loop.has_ended() {
             return Err(Error::EventLoopEnded);
@@ -162,53 +158,40 @@ impl Inner {
             SslMode::Secure => Err(Error::SecureModeNotSupported),
         }
     }
-}
 
-/// Begins to accept, on the server's event loop, unless that has ended.
-pub(crate) fn start(server: &Arc<Inner>, listener: &Arc<Listener>) -> Result<(), Error> {
-    let closings = server.lock().closings;
-    // It is dropped at once when the thread of the loop has ended.
-    let guard = Accepting { server: Arc::downgrade(server), listener: Arc::clone(listener) };
-    let is_begun = server.event_loop.run(move || match guard.listener.watch() {
-        Ok(Some(incoming)) => {
-            let accepting = async move {
-                accept_all(Weak::clone(&guard.server), incoming, closings).await;
-                drop(guard);
-            };
-            EventLoop::current().spawn(accepting).detach();
-        }
-        Ok(None) => {}
-        Err(source) => {
-            let server = guard.server.upgrade();
-            drop(guard);
-            if let Some(server) = server {
-                server.emit(|server| server.report_accept_error(source));
+    /// Starts the accepting task on the server's event loop, unless that has ended.
+    fn start_accepting(self: &Arc<Self>, listener: Arc<Listener>) -> Result<(), Error> {
+        let closings = self.lock().closings;
+        // Dropped at once when the thread of the loop has ended.
+        let guard = ListenerGuard { server: Arc::downgrade(self), listener };
+        let is_started = self.event_loop.run(move || match guard.listener.watch() {
+            Ok(Some(incoming)) => {
+                let accepting = async move {
+                    accept_all(Weak::clone(&guard.server), incoming, closings).await;
+                    drop(guard);
+                };
+                EventLoop::current().spawn(accepting).detach();
             }
-        }
-    });
-    if is_begun { Ok(()) } else { Err(Error::EventLoopEnded) }
-}
+            Ok(None) => {}
+            Err(source) => {
+                let server = guard.server.upgrade();
+                drop(guard);
+                if let Some(server) = server {
+                    server.emit(|server| server.report_accept_error(source));
+                }
+            }
+        });
+        if is_started { Ok(()) } else { Err(Error::EventLoopEnded) }
+    }
 
-/// Ends with the accepting task, which may be because its loop ends, or has ended before it began:
-/// a port where nobody accepts would let clients wait for ever.
-struct Accepting {
-    server: Weak<Inner>,
-    listener: Arc<Listener>,
-}
-
-impl Drop for Accepting {
-    fn drop(&mut self) {
-        self.listener.close();
-        if let Some(server) = self.server.upgrade() {
-            // The server may listen anew by now.
-            let is_this = |current: &Listening| Arc::ptr_eq(&current.listener, &self.listener);
-            let ended = server.lock().listening.take_if(|current| is_this(current));
-            drop(ended);
-        }
+    fn report_accept_error(&self, source: io::Error) {
+        let error = Error::AcceptFailed { source: Arc::new(source) };
+        self.lock().error = Some(error.clone());
+        self.accept_error.emit(&error);
     }
 }
 
-/// Accepts until the listener is closed, which the server does at its end.
+/// Accepts connections until the listener is closed, which the server does at its end.
 async fn accept_all(server: Weak<Inner>, mut incoming: Incoming, closings: u64) {
     let mut delay = None;
     let mut accepted = 0;
@@ -240,12 +223,13 @@ async fn accept_all(server: Weak<Inner>, mut incoming: Incoming, closings: u64) 
     }
 }
 
+/// Waits for the next connection, longer while accepting is paused; `None` at the end.
 async fn next_connection(
     server: &Weak<Inner>,
     incoming: &mut Incoming,
 ) -> Option<io::Result<(TcpStream, SocketAddr)>> {
     poll_fn(|cx| {
-        // Closed or not is looked at first, so that a server that was paused ends too.
+        // The end is checked first, so that a paused server notices it too.
         match incoming.poll_closed(cx) {
             Poll::Ready(()) => Poll::Ready(None),
             Poll::Pending if server.upgrade().is_some_and(|server| server.lock().is_paused) => {
@@ -257,17 +241,29 @@ async fn next_connection(
     .await
 }
 
-impl Inner {
-    fn report_accept_error(&self, source: io::Error) {
-        let error = Error::AcceptFailed { source: Arc::new(source) };
-        self.lock().error = Some(error.clone());
-        self.accept_error.emit(&error);
+/// Closes the listener at the end of the accepting task, also when its loop ends or has ended.
+///
+/// On an open port without an accepting task clients would wait without end.
+struct ListenerGuard {
+    server: Weak<Inner>,
+    listener: Arc<Listener>,
+}
+
+impl Drop for ListenerGuard {
+    fn drop(&mut self) {
+        self.listener.close();
+        if let Some(server) = self.server.upgrade() {
+            // The server may listen anew by now.
+            let is_this = |current: &Listening| Arc::ptr_eq(&current.listener, &self.listener);
+            let ended = server.lock().listening.take_if(|current| is_this(current));
+            drop(ended);
+        }
     }
 }
 
 impl Listening {
-    /// Returns the URL at which clients reach the server.
-    pub(crate) fn url(&self, mode: SslMode) -> String {
+    /// Returns the URL that clients open.
+    fn url(&self, mode: SslMode) -> String {
         let port = self.listener.local_address().port();
         let ip = match self.address {
             HostAddress::Any => HostAddress::LocalHost.ip(),
@@ -280,8 +276,9 @@ impl Listening {
     }
 }
 
-/// Returns whether the error is that of the connection which was to be accepted: the next one may
-/// be well. Some systems accept one that its peer has reset, and say then that it is not connected.
+/// Returns whether the error concerns one connection only: the next one may succeed.
+///
+/// Some systems accept a connection that its peer has reset, and report it as not connected.
 fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, NotConnected,
@@ -292,8 +289,8 @@ fn is_about_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// How long to wait before another try to accept, at first and at the most.
+/// The delay before accepting is tried again, at first and at the most.
 const SHORTEST_DELAY: Duration = Duration::from_millis(10);
 const LONGEST_DELAY: Duration = Duration::from_millis(500);
-/// How many connections are accepted before everybody else has a turn.
+/// How many connections are accepted before other tasks have a turn.
 const ACCEPTED_PER_TURN: u32 = 64;

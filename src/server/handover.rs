@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use crate::net::stream::{Adopted, Listener, Stream};
 use crate::server::WebSocketServer;
-use crate::server::state::Inner;
 use crate::types::error::Error;
 use crate::types::host_address::HostAddress;
 
@@ -126,8 +125,16 @@ impl WebSocketServer {
     #[doc(alias = "setSocketDescriptor")]
     #[doc(alias = "setNativeDescriptor")]
     pub fn listen_on(&self, listener: TcpListener) -> Result<(), Error> {
-        let result = self.inner.adopt(listener);
-        self.begin_to_accept(result)
+        self.inner.listen(|| {
+            let local = listener.local_addr().ok();
+            let address = local.map_or(HostAddress::Any, |local| local.ip().into());
+            let port = local.map_or(0, |local| local.port());
+            Listener::adopt(listener).map_err(|source| Error::Listen {
+                address,
+                port,
+                source: Arc::new(source),
+            })
+        })
     }
 
     /// Returns the descriptor of the socket that listens; `None` when the server does not.
@@ -139,21 +146,5 @@ impl WebSocketServer {
     #[must_use]
     pub fn socket_descriptor(&self) -> Option<RawFd> {
         self.inner.lock().listening.as_ref()?.listener.descriptor()
-    }
-}
-
-impl Inner {
-    /// The same with a socket that listens already.
-    pub(crate) fn adopt(&self, listener: TcpListener) -> Result<Arc<Listener>, Error> {
-        self.listen_with(|| {
-            let local = listener.local_addr().ok();
-            let address = local.map_or(HostAddress::Any, |local| local.ip().into());
-            let port = local.map_or(0, |local| local.port());
-            Listener::adopt(listener).map_err(|source| Error::Listen {
-                address,
-                port,
-                source: Arc::new(source),
-            })
-        })
     }
 }
