@@ -1,4 +1,6 @@
-//! The clients of a server: who they are, messages for all, keepalive, shutdown.
+//! The clients of a server, and broadcasts to all of them.
+//!
+//! Short, because the list is `socket::client_list`, and the encoded message `PreparedMessage`.
 
 use crate::protocol::prepared_message::PreparedMessage;
 use crate::server::WebSocketServer;
@@ -9,27 +11,28 @@ use crate::types::send_status::SendStatus;
 impl WebSocketServer {
     /// Returns the sockets that were taken from this server and have not disconnected.
     ///
-    /// They come in no particular order. A socket is no longer among them when its
+    /// The order is arbitrary. A socket is no longer among them when its
     /// [`disconnected`](WebSocket::disconnected) is emitted.
     ///
     /// # Qt
     ///
-    /// Qt has no counterpart: its programs keep a list, and take each socket out in a slot of
+    /// Qt has no counterpart: its programs keep a list, and remove each socket in a slot of
     /// `disconnected()`.
     #[must_use]
     pub fn clients(&self) -> Vec<WebSocket> {
         self.inner.clients.sockets()
     }
 
-    /// Sends a text message to all [`clients`](Self::clients); returns how many it was queued for.
+    /// Sends a text message to all [`clients`](Self::clients).
     ///
-    /// It is encoded once. For a message to some of them see [`PreparedMessage`].
+    /// Returns for how many clients it was queued. It is encoded once. For a message to some of them see [`PreparedMessage`].
     pub fn broadcast_text(&self, message: impl AsRef<str>) -> usize {
         self.broadcast(&PreparedMessage::text(message))
     }
 
-    /// Sends a binary message to all [`clients`](Self::clients), as
-    /// [`broadcast_text`](Self::broadcast_text).
+    /// Sends a binary message to all [`clients`](Self::clients).
+    ///
+    /// Otherwise as [`broadcast_text`](Self::broadcast_text).
     pub fn broadcast_binary(&self, message: impl AsRef<[u8]>) -> usize {
         self.broadcast(&PreparedMessage::binary(message))
     }

@@ -1,4 +1,4 @@
-//! How many connections a server has at a time, and what happens to those beyond.
+//! Limits for clients: connections, opening handshakes, and the size of their requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,18 +11,19 @@ use crate::server::opening::{Opening, refusal_error};
 use crate::server::state::{Inner, State};
 use crate::types::ssl_mode::SslMode;
 
-/// Capacity.
+/// Limits of connections.
 impl WebSocketServer {
-    /// Sets how many accepted connections may wait for `next_pending_connection`.
+    /// Sets the maximum number of pending connections.
     ///
-    /// The default is 30. Further clients are answered with 503 and reported by
-    /// [`server_error`](Self::server_error); with 0 that is everybody.
+    /// The default is 30. A connection is pending from the end of its opening handshake until
+    /// [`next_pending_connection`](Self::next_pending_connection) takes it. Further clients are
+    /// refused with 503 and reported by [`server_error`](Self::server_error); 0 refuses all.
     #[doc(alias = "setMaxPendingConnections")]
     pub fn set_max_pending_connections(&self, limit: usize) {
         self.inner.lock().max_pending = limit;
     }
 
-    /// Returns how many accepted connections may wait.
+    /// Returns the maximum number of pending connections.
     #[doc(alias = "maxPendingConnections")]
     #[must_use]
     pub fn max_pending_connections(&self) -> usize {
@@ -31,16 +32,15 @@ impl WebSocketServer {
 
     /// Sets the maximum number of open connections of this server.
     ///
-    /// The default is `None`, no limit but the number of descriptors that the system allows. Sockets
-    /// count from the end of their opening handshake, pending ones included, until they have
-    /// disconnected. Further clients are answered with 503 and reported by
-    /// [`server_error`](Self::server_error) with
-    /// [`Error::TooManyConnections`](crate::Error::TooManyConnections). A limit below the
-    /// present number closes no connection.
+    /// The default is `None`: only the system's limit of descriptors applies. Sockets count from the
+    /// end of their opening handshake, pending ones included, until they have disconnected. Further
+    /// clients are refused with 503 and reported by [`server_error`](Self::server_error) with
+    /// [`Error::TooManyConnections`](crate::Error::TooManyConnections). A limit below the current
+    /// number closes no connection.
     ///
     /// # Qt
     ///
-    /// Qt has no counterpart: `setMaxPendingConnections()` limits only those that no slot has taken.
+    /// Qt has no counterpart: `setMaxPendingConnections()` limits pending connections only.
     #[doc(alias = "maxConnections")]
     pub fn set_max_connections(&self, limit: Option<usize>) {
         self.inner.lock().max_connections = limit;
@@ -55,9 +55,9 @@ impl WebSocketServer {
     /// Sets the maximum number of opening handshakes under way.
     ///
     /// The default is 4096; `None` sets no limit. A handshake is under way from TCP accept until the
-    /// socket is pending or the refused client has read its answer, the time in which a verifier
-    /// decides included. Further connections are answered with 503 before anything is read from them,
-    /// over TLS closed without an answer (which would need a handshake), and reported by
+    /// socket is pending or the refused client has read its answer, including the time that a
+    /// verifier takes. Further connections are refused with 503 before anything is read from them
+    /// (over TLS closed without an answer, which would need a handshake), and reported by
     /// [`server_error`](Self::server_error) with
     /// [`Error::TooManyHandshakes`](crate::Error::TooManyHandshakes).
     ///
@@ -75,10 +75,10 @@ impl WebSocketServer {
         self.inner.lock().max_handshakes
     }
 
-    /// Sets the time that a client has from TCP accept to the end of the opening handshake.
+    /// Sets the timeout of opening handshakes, counted from TCP accept.
     ///
-    /// The default is 10 s, in all, however slowly its bytes drip in; `None` sets no limit. It
-    /// counts for connections that are accepted from now on.
+    /// The default is 10 s, for the whole handshake with TLS and verifier; `None` sets no limit. It
+    /// applies to connections that are accepted from now on.
     ///
     /// # Qt
     ///
@@ -88,7 +88,7 @@ impl WebSocketServer {
         self.inner.lock().handshake_timeout = timeout;
     }
 
-    /// Returns the time that a client has for the opening handshake; `None` is no limit.
+    /// Returns the timeout of opening handshakes; `None` is no limit.
     #[doc(alias = "handshakeTimeoutMS")]
     #[doc(alias = "handshakeTimeout")]
     #[must_use]
@@ -99,16 +99,16 @@ impl WebSocketServer {
 
 /// Limits of requests.
 ///
-/// What is longer is refused as soon as that is certain, and reported by
+/// A request over a limit is refused as soon as that is certain, and reported by
 /// [`server_error`](Self::server_error) with
-/// [`CloseCode::TOO_MUCH_DATA`](crate::CloseCode::TOO_MUCH_DATA). Each setter counts for handshakes that
-/// begin from now on. A socket keeps its request as long as it lives. Qt has no counterpart: its limits
-/// are fixed.
+/// [`CloseCode::TOO_MUCH_DATA`](crate::CloseCode::TOO_MUCH_DATA). Each setter applies to handshakes
+/// that begin from now on. A socket keeps its request as long as it exists. Qt has no counterpart:
+/// its limits are fixed.
 impl WebSocketServer {
     /// Sets the maximum size of a request line, in bytes without CR LF; the default is 8 KiB.
     ///
-    /// It has the path and the query. 32 KiB are the most; a higher number counts as that. A request
-    /// with a longer line is refused with 414.
+    /// The request line has the path and the query. The highest limit is 32 KiB; larger values are
+    /// reduced to it. A longer line is refused with 414.
     ///
     /// # Qt
     ///
@@ -125,9 +125,8 @@ impl WebSocketServer {
 
     /// Sets the maximum size of each header line, in bytes without CR LF; the default is 16 KiB.
     ///
-    /// A browser sends all cookies of a host in one line. A request with a longer line is refused with
-    /// 431. To allow more than about 30 KiB, raise [`set_max_header_size`](Self::set_max_header_size)
-    /// as well.
+    /// A browser sends all cookies of a host in one line. A longer line is refused with 431. To allow
+    /// more than about 30 KiB, raise [`set_max_header_size`](Self::set_max_header_size) as well.
     ///
     /// # Qt
     ///
@@ -144,7 +143,7 @@ impl WebSocketServer {
 
     /// Sets the maximum number of headers; the default is 100.
     ///
-    /// A request with more is refused with 431.
+    /// A request with more headers is refused with 431.
     ///
     /// # Qt
     ///
@@ -161,8 +160,9 @@ impl WebSocketServer {
 
     /// Sets the maximum size of a request's head, in bytes; the default is 32 KiB.
     ///
-    /// It is that of the request line and all headers together, with their line ends. A longer one is
-    /// refused with 431. It is also the memory that a client can fill before its request is complete.
+    /// The head is the request line and all headers, with their line ends. A larger one is refused
+    /// with 431. The limit also bounds the memory that a client can fill before its request is
+    /// complete.
     ///
     /// # Qt
     ///
@@ -179,7 +179,7 @@ impl WebSocketServer {
 }
 
 impl Inner {
-    /// Fails when the server may not have another connection.
+    /// Fails when the limit of connections, or of pending ones, is reached.
     pub(crate) fn check_connections(&self) -> Result<(), Refusal> {
         let state = self.lock();
         if state.pending.len() >= state.max_pending {
@@ -193,7 +193,7 @@ impl Inner {
         }
     }
 
-    /// Refuses a connection over the limit of handshakes, with an answer if possible.
+    /// Refuses a connection over the limit of handshakes, without TLS with an answer.
     pub(crate) fn refuse_overflow(&self, mut opening: Opening, refusal: Refusal) {
         self.emit(|server| server.report(&refusal_error(opening.peer, &refusal)));
         if self.mode == SslMode::Secure {
@@ -212,7 +212,7 @@ impl Inner {
 }
 
 impl State {
-    /// Fails when the server may not have another opening handshake.
+    /// Fails when the limit of opening handshakes is reached.
     pub(crate) fn check_handshakes(&self) -> Result<(), Refusal> {
         match self.max_handshakes {
             Some(limit) if self.handshakes.len() >= limit => {
@@ -223,5 +223,5 @@ impl State {
     }
 }
 
-/// How many refused connections over the limit are given time to read their answer.
+/// How many connections over the limit of handshakes may take time to read their answer.
 const MAX_OVERFLOW_ANSWERS: usize = 256;

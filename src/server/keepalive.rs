@@ -1,8 +1,8 @@
-//! Finds the clients whose connections are dead: their peers have gone without a word.
+//! Keepalive: pings idle clients, and ends connections whose peers do not answer.
 //!
-//! One task looks at all clients of a server again and again, a few in each turn of the loop. This
-//! costs a client one byte, and nothing per message; a timer for each would cost more than much
-//! else that an idle connection needs.
+//! One task checks all clients of a server at intervals, a few in each turn of the loop. This costs
+//! one byte per client, and nothing per message; a timer for each client would be a large part of
+//! the memory of an idle connection.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Weak};
@@ -22,15 +22,15 @@ use crate::socket::{Clients, WebSocket};
 impl WebSocketServer {
     /// Sets how long a client may be idle before it is pinged; the default is 20 s.
     ///
-    /// A client from which nothing has come for this long, at most a quarter longer, is sent a ping
-    /// (RFC 6455 §5.5.2), in front of the output that waits. When nothing comes for as long again,
-    /// counted from when the ping has left, its socket emits
-    /// [`error_occurred`](WebSocket::error_occurred) with [`Error::KeepaliveTimeout`] and
-    /// disconnects. Progress of output that waits is a sign of life as well: a slow reader is not
-    /// ended. The pongs that answer these pings are not emitted. `None` turns it off.
+    /// A client that has sent nothing for this long, at most a quarter longer, is sent a ping
+    /// (RFC 6455 §5.5.2), ahead of unsent output. If it sends nothing for as long again after the
+    /// ping has left, its socket emits [`error_occurred`](WebSocket::error_occurred) with
+    /// [`Error::KeepaliveTimeout`] and disconnects. Progress of unsent output is a sign of life as
+    /// well: a slow reader is not disconnected. The pongs that answer these pings are not emitted.
+    /// `None` turns keepalive off.
     ///
-    /// A new interval counts at once, also for the clients that are connected. An interval of zero
-    /// counts as one of a millisecond.
+    /// A new interval takes effect at once, also for connected clients. An interval of zero is
+    /// raised to one millisecond.
     ///
     /// # Qt
     ///
@@ -44,7 +44,7 @@ impl WebSocketServer {
         }
     }
 
-    /// Returns how long a client may be idle before it is pinged; `None` when it is not.
+    /// Returns how long a client may be idle before it is pinged; `None` is off.
     #[must_use]
     pub fn keepalive_interval(&self) -> Option<Duration> {
         self.inner.clients.keepalive_interval()
@@ -52,25 +52,26 @@ impl WebSocketServer {
 }
 
 impl Inner {
-    /// Starts the keepalive task, which ends when there is no client.
+    /// Starts the keepalive task, which ends when there are no clients.
     pub(crate) fn start_keepalive(&self) {
         let clients = Arc::downgrade(&self.clients);
-        self.event_loop.run(|| EventLoop::current().spawn(watch(clients)).detach());
+        self.event_loop.run(|| EventLoop::current().spawn(check_clients(clients)).detach());
     }
 }
 
-async fn watch(clients: Weak<Clients>) {
+/// Checks the clients at intervals until there are none, or keepalive is off.
+async fn check_clients(clients: Weak<Clients>) {
     while let Some(interval) = clients.upgrade().and_then(|clients| clients.go_on_watching()) {
         let look = interval / u32::from(PING_AFTER);
-        let pass = async {
+        let elapsed = async {
             Sleep::new(look).await;
             false
         };
-        let change = async {
+        let changed = async {
             poll_fn(|cx| poll_changed(&clients, interval, cx)).await;
             true
         };
-        if pass.or(change).await {
+        if elapsed.or(changed).await {
             continue;
         }
         let mut place = 0;
@@ -85,7 +86,7 @@ async fn watch(clients: Weak<Clients>) {
     }
 }
 
-/// Waits until another interval is set, or the server is gone.
+/// Waits until another interval is set, or the server is dropped.
 fn poll_changed(clients: &Weak<Clients>, interval: Duration, cx: &Context<'_>) -> Poll<()> {
     clients.upgrade().map_or(Poll::Ready(()), |clients| clients.poll_other_interval(interval, cx))
 }

@@ -1,4 +1,8 @@
-//! The WebSocket server, as an object with signals.
+//! The WebSocket server, an object with signals: its handles, name, errors and signals.
+//!
+//! The files in the order of a client's way: `accept.rs` (`listen`), `opening.rs` (opening
+//! handshake, with `tls.rs`, `origins/`, `verifier/`, `subprotocols.rs`), `pending.rs`,
+//! `keepalive.rs` and `broadcast.rs`, `shutdown.rs`. All share `state.rs`.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -36,15 +40,15 @@ pub use verifier::verdict::Verdict;
 /// A server that accepts WebSocket connections.
 ///
 /// A cheap handle: clones are the same server, and any thread may use them. The server lives on the
-/// event loop of the thread that made it; its signals are emitted there, but for the
+/// event loop of the thread that made it; its signals are emitted there, except the
 /// [`server_error`](Self::server_error) of a call that fails. Dropping the last handle
-/// closes it as [`close`](Self::close) does, without a signal; sockets that were taken live on.
+/// closes it as [`close`](Self::close) does, without a signal; sockets that were taken stay open.
 ///
-/// A request may have a request line of 8 KiB, 100 headers of 16 KiB each, and 32 KiB in all
+/// A request has at most a request line of 8 KiB, 100 headers of 16 KiB each, and 32 KiB in all
 /// ([`set_max_request_line_size`](Self::set_max_request_line_size),
 /// [`set_max_header_count`](Self::set_max_header_count),
 /// [`set_max_header_line_size`](Self::set_max_header_line_size),
-/// [`set_max_header_size`](Self::set_max_header_size)); what is longer is refused with 414 or 431.
+/// [`set_max_header_size`](Self::set_max_header_size)); a larger one is refused with 414 or 431.
 ///
 /// # Qt
 ///
@@ -86,8 +90,8 @@ pub struct WeakWebSocketServer {
 impl WebSocketServer {
     /// Makes a server that does not listen yet, on the event loop of this thread.
     ///
-    /// The name stands in the `Server` header of the handshake; an empty one leaves it out.
-    /// Characters that no header can carry are left out of it, see
+    /// The name is the `Server` header of the handshake; an empty one sends no such header.
+    /// Characters that are not valid in a header are removed, see
     /// [`set_server_name`](Self::set_server_name).
     #[must_use]
     pub fn new(server_name: impl Into<String>, secure_mode: SslMode) -> Self {
@@ -97,12 +101,12 @@ impl WebSocketServer {
         Self { inner }
     }
 
-    /// Sets the name that stands in the `Server` header of handshakes from now on.
+    /// Sets the `Server` header of handshakes from now on.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidHeaderValue`] when the name has characters other than printable ASCII; the
-    /// old one stays.
+    /// old name stays.
     ///
     /// # Qt
     ///
@@ -117,21 +121,21 @@ impl WebSocketServer {
         Ok(())
     }
 
-    /// Returns the name that stands in the `Server` header.
+    /// Returns the name that is sent in the `Server` header.
     #[doc(alias = "serverName")]
     #[must_use]
     pub fn server_name(&self) -> String {
         self.inner.lock().name.clone()
     }
 
-    /// Returns whether the server speaks wss or ws.
+    /// Returns whether the server accepts `wss` or `ws` connections.
     #[doc(alias = "secureMode")]
     #[must_use]
     pub fn secure_mode(&self) -> SslMode {
         self.inner.mode
     }
 
-    /// Returns the versions of the protocol that the server speaks: 13 alone.
+    /// Returns the supported versions of the protocol: 13 alone.
     #[doc(alias = "supportedVersions")]
     #[must_use]
     pub fn supported_versions(&self) -> &'static [Version] {
@@ -151,7 +155,7 @@ impl WebSocketServer {
         self.error().map(|error| error.with_causes()).unwrap_or_default()
     }
 
-    /// Emitted for each connection whose opening handshake is done; it is pending then.
+    /// Emitted for each connection whose opening handshake is done; it is then pending.
     #[doc(alias = "newConnection")]
     #[must_use]
     pub fn new_connection(&self) -> SignalRef<'_, Self, ()> {
@@ -212,7 +216,7 @@ impl fmt::Debug for WebSocketServer {
     }
 }
 
-/// Returns whether a header may carry the character; anything else could end the header.
+/// Returns whether the character is valid in a header; others could end the header.
 fn is_header_character(character: char) -> bool {
     matches!(character, ' '..='~')
 }

@@ -1,4 +1,4 @@
-//! Connections that wait for `next_pending_connection`.
+//! Pending connections: accepted, and not yet taken by `next_pending_connection`.
 
 use slotwork_signals::Signal;
 
@@ -8,11 +8,11 @@ use crate::socket::WebSocket;
 
 /// Pending connections.
 impl WebSocketServer {
-    /// Takes the next connection that waits; `None` when there is none.
+    /// Takes the next pending connection; `None` when there is none.
     ///
-    /// From the loop's next turn on its messages come in: connect its slots before. Nothing that
-    /// the client sent earlier is lost. Taken on another thread than the server's, they come in
-    /// once that thread has run its queue (its event loop does).
+    /// Its messages are delivered from the loop's next turn on: connect its slots before. Nothing
+    /// that the client sent earlier is lost. A connection that is taken on another thread than the
+    /// server's delivers them once that thread has run its queue (its event loop does).
     ///
     /// # Qt
     ///
@@ -30,7 +30,7 @@ impl WebSocketServer {
         Some(socket)
     }
 
-    /// Returns whether an accepted connection waits for `next_pending_connection`.
+    /// Returns whether a connection is pending.
     #[doc(alias = "hasPendingConnections")]
     #[must_use]
     pub fn has_pending_connections(&self) -> bool {
@@ -39,21 +39,21 @@ impl WebSocketServer {
 }
 
 impl Inner {
-    /// Takes the socket that has waited longest: it is a client from now on.
-    pub(crate) fn take_pending(&self) -> Option<WebSocket> {
+    /// Takes the socket that is pending longest, and adds it to the clients.
+    fn take_pending(&self) -> Option<WebSocket> {
         let mut state = self.lock();
         let socket = state.pending.pop_front()?;
-        // Still locked: whoever shuts the server down finds it among the ones or the others.
-        let needs_watch = self.clients.insert(&socket);
+        // Still locked: a shutdown finds the socket pending or among the clients.
+        let needs_keepalive = self.clients.insert(&socket);
         drop(state);
-        if needs_watch {
+        if needs_keepalive {
             self.start_keepalive();
         }
         Some(socket)
     }
 }
 
-/// Lets messages come in once this thread has run what it is doing, and so connected slots.
+/// Starts reading once this thread has run its current code, which connects slots.
 fn start_reading_later(socket: &WebSocket) {
     let taken = Signal::<()>::new();
     let socket = socket.clone();

@@ -1,4 +1,4 @@
-//! Ends a server together with its clients.
+//! Ends a server: `close` leaves its clients connected, `shutdown` closes them as well.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -19,29 +19,29 @@ use crate::types::close_code::CloseCode;
 impl WebSocketServer {
     /// Stops listening and frees the port at once.
     ///
-    /// Opening handshakes under way end, and pending sockets that nobody took are closed with 1001.
-    /// Sockets that were taken go on. [`closed`](Self::closed) follows from the event loop. Does
-    /// nothing when the server does not listen.
+    /// Opening handshakes under way end, and pending sockets are closed with 1001. Sockets that were
+    /// taken stay open. [`closed`](Self::closed) follows from the event loop. Does nothing when the
+    /// server does not listen.
     pub fn close(&self) {
         if self.inner.stop() {
             self.inner.emit_closed();
         }
     }
 
-    /// Ends the server together with its clients, in good order.
+    /// Closes the server and all its clients in order, within a timeout.
     ///
     /// The server stops listening and closes all its sockets, pending ones too, with
     /// [`CloseCode::GOING_AWAY`](crate::CloseCode::GOING_AWAY). Connections whose closing handshakes
     /// have not finished when `timeout` has elapsed end with 1006. [`closed`](Self::closed) is emitted
     /// when the last one has disconnected, also by a server that has no client or never listened,
-    /// where [`close`](Self::close) emits nothing: each call is followed by the signal that it is done.
+    /// where [`close`](Self::close) emits nothing: each call is followed by the signal.
     ///
-    /// The timeout bounds the program. Output that the operating system has taken by then can still be
-    /// read by the peers while the loop runs, for up to 2 minutes.
+    /// After the timeout, peers can still read output that the operating system has taken by then,
+    /// while the loop runs, for up to 2 minutes.
     ///
     /// # Qt
     ///
-    /// Qt has no counterpart: `QWebSocketServer::close()` leaves the clients alone.
+    /// Qt has no counterpart: `QWebSocketServer::close()` leaves the clients connected.
     ///
     /// # Examples
     ///
@@ -66,14 +66,14 @@ impl WebSocketServer {
 }
 
 impl Inner {
-    /// Stops listening, ends the handshakes and sends away who waits; returns whether it listened.
+    /// Stops listening, ends handshakes, closes pending sockets; returns whether it listened.
     pub(crate) fn stop(&self) -> bool {
         let (was_listening, pending) = self.stop_accepting();
         pending.iter().for_each(close_pending);
         was_listening
     }
 
-    /// Stops listening and ends the handshakes; returns whether it listened, and who waits.
+    /// Stops listening and ends handshakes; returns whether it listened, and pending sockets.
     pub(crate) fn stop_accepting(&self) -> (bool, VecDeque<WebSocket>) {
         let mut state = self.lock();
         state.closings += 1;
@@ -89,12 +89,12 @@ impl Inner {
         (listening.is_some(), pending)
     }
 
-    /// Stops accepting, asks all clients to close, and emits `closed` when they are gone.
+    /// Stops accepting, closes all clients, and emits `closed` when they have disconnected.
     pub(crate) fn shut_down(self: &Arc<Self>, timeout: Duration) {
         if mem::replace(&mut self.lock().is_shutting_down, true) {
             return;
         }
-        // Nobody takes a pending socket any more; its closing is waited for as well.
+        // Pending sockets cannot be taken any more; their closing handshakes are awaited as well.
         let (_, pending) = self.stop_accepting();
         for socket in pending {
             if self.clients.insert(&socket) {
@@ -127,6 +127,7 @@ impl Drop for Inner {
     }
 }
 
+/// Closes all clients, aborts those left at the timeout, and emits `closed`.
 async fn close_clients(server: Arc<Inner>, timeout: Duration) {
     for socket in server.clients.sockets() {
         socket.close(CloseCode::GOING_AWAY, "server shut down");
@@ -139,7 +140,7 @@ async fn close_clients(server: Arc<Inner>, timeout: Duration) {
     server.emit(|server| server.closed.emit(&()));
 }
 
-/// Closes a socket that nobody took.
+/// Closes a pending socket.
 pub(crate) fn close_pending(socket: &WebSocket) {
     socket.close(CloseCode::GOING_AWAY, "server closed");
     socket.start_reading();

@@ -1,4 +1,6 @@
-//! What the handles of a server share: where it listens, what waits, and its signals.
+//! The state that all handles of a server share, and its signals.
+//!
+//! Data alone: the files of the features act on it, and none of them is imported here.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -25,12 +27,12 @@ use crate::types::ssl_mode::SslMode;
 #[cfg(feature = "tls")]
 use crate::types::tls_error::TlsError;
 
-/// What all handles of a server share.
+/// The shared part of all handles of a server.
 pub(crate) struct Inner {
     pub(crate) mode: SslMode,
     pub(crate) event_loop: LoopHandle,
     pub(crate) clients: Arc<Clients>,
-    pub(crate) state: Mutex<State>,
+    state: Mutex<State>,
     pub(crate) origin_authentication_required: Signal<CorsAuthenticator>,
     pub(crate) verification_requested: Signal<VerificationRequest>,
     pub(crate) new_connection: Signal<()>,
@@ -43,46 +45,46 @@ pub(crate) struct Inner {
     pub(crate) peer_verify_error: Signal<TlsError>,
 }
 
-/// What changes while a server lives.
+/// The part of the state that changes.
 pub(crate) struct State {
     pub(crate) name: String,
+    pub(crate) error: Option<Error>,
     pub(crate) listening: Option<Listening>,
     pub(crate) is_paused: bool,
     pub(crate) is_shutting_down: bool,
-    /// How often the server was closed: what began before ends with it.
+    /// Counts closings: a handshake that began before one ends with it.
     pub(crate) closings: u64,
-    pub(crate) pending: VecDeque<WebSocket>,
-    pub(crate) max_pending: usize,
-    pub(crate) max_connections: Option<usize>,
-    pub(crate) max_handshakes: Option<usize>,
-    /// Each answer to a connection over the limit of handshakes holds one.
-    pub(crate) overflow_answers: Arc<()>,
-    /// None when the program has not thought about it.
-    pub(crate) origin_policy: Option<OriginPolicy>,
-    pub(crate) has_warned_of_origins: bool,
-    /// Where the verifier is connected to the questions.
-    pub(crate) verifier: Option<Connection>,
-    pub(crate) subprotocols: Vec<String>,
-    #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Tls>,
     /// The opening handshakes under way.
     pub(crate) handshakes: BTreeMap<u64, Task<()>>,
     pub(crate) next_handshake: u64,
     pub(crate) handshake_timeout: Option<Duration>,
     pub(crate) head_limits: HeadLimits,
-    /// What was set for the sockets of clients that come; none while all are the defaults.
+    pub(crate) max_handshakes: Option<usize>,
+    /// Each answer to a connection over the limit of handshakes holds one.
+    pub(crate) overflow_answers: Arc<()>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Tls>,
+    /// `None` when it was never set.
+    pub(crate) origin_policy: Option<OriginPolicy>,
+    pub(crate) has_warned_of_origins: bool,
+    /// The connection of the verifier to `verification_requested`.
+    pub(crate) verifier: Option<Connection>,
+    pub(crate) subprotocols: Vec<String>,
+    pub(crate) pending: VecDeque<WebSocket>,
+    pub(crate) max_pending: usize,
+    pub(crate) max_connections: Option<usize>,
+    /// The settings that sockets of new clients begin with; `None` when all are the defaults.
     pub(crate) socket_settings: Option<Settings>,
-    pub(crate) error: Option<Error>,
 }
 
-/// A configuration of TLS, and what rustls made of it.
+/// A TLS configuration, and the rustls configuration made from it.
 #[cfg(feature = "tls")]
 pub(crate) struct Tls {
     pub(crate) config: TlsConfig,
     pub(crate) server_side: ServerSide,
 }
 
-/// What a server has while it listens.
+/// A listener, and the address given to `listen`.
 pub(crate) struct Listening {
     pub(crate) listener: Arc<Listener>,
     pub(crate) address: HostAddress,
@@ -99,27 +101,27 @@ impl Inner {
     pub(crate) fn new(name: String, mode: SslMode, event_loop: LoopHandle) -> Self {
         let state = State {
             name,
+            error: None,
             listening: None,
             is_paused: false,
             is_shutting_down: false,
             closings: 0,
-            pending: VecDeque::new(),
-            max_pending: DEFAULT_MAX_PENDING,
-            max_connections: None,
-            max_handshakes: Some(DEFAULT_MAX_HANDSHAKES),
-            overflow_answers: Arc::default(),
-            origin_policy: None,
-            has_warned_of_origins: false,
-            verifier: None,
-            subprotocols: Vec::new(),
-            #[cfg(feature = "tls")]
-            tls: None,
             handshakes: BTreeMap::new(),
             next_handshake: 0,
             handshake_timeout: Some(DEFAULT_HANDSHAKE_TIMEOUT),
             head_limits: HeadLimits::default(),
+            max_handshakes: Some(DEFAULT_MAX_HANDSHAKES),
+            overflow_answers: Arc::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
+            origin_policy: None,
+            has_warned_of_origins: false,
+            verifier: None,
+            subprotocols: Vec::new(),
+            pending: VecDeque::new(),
+            max_pending: DEFAULT_MAX_PENDING,
+            max_connections: None,
             socket_settings: None,
-            error: None,
         };
         Self {
             mode,
@@ -153,13 +155,13 @@ impl Inner {
         self.lock().socket_settings.unwrap_or_default()
     }
 
-    /// Remembers an error and tells everybody.
+    /// Stores an error, and emits `server_error`.
     pub(crate) fn report(&self, error: &Error) {
         self.lock().error = Some(error.clone());
         self.server_error.emit(error);
     }
 
-    /// Runs slots; a panic in one of them ends nothing but itself.
+    /// Emits a signal; a panic in a slot is caught and reported.
     pub(crate) fn emit(&self, emit: impl FnOnce(&Self)) {
         panics::catch("a slot of a server", || emit(self));
     }
@@ -167,7 +169,7 @@ impl Inner {
 
 /// Qt's default.
 const DEFAULT_MAX_PENDING: usize = 30;
-/// More than come at a time when all clients of a big server connect again; they take a few MiB.
+/// Enough for all clients of a large server to reconnect at once; they take a few MiB.
 const DEFAULT_MAX_HANDSHAKES: usize = 4096;
 const DEFAULT_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// Qt's default.
