@@ -1,4 +1,4 @@
-//! Listens, accepts TCP connections, and starts one task for the opening handshake of each.
+//! Listens, accepts TCP connections, and starts one handshake task for each.
 //!
 //! A slow or broken client never delays the next one: its handshake runs in a task of its own, and
 //! its failure ends in `server_error`, not in the loop (Qt: `QWebSocketServer::serverError`).
@@ -75,7 +75,7 @@ impl WebSocketServer {
         self.inner.lock().listening.is_some()
     }
 
-    /// Returns the address given to [`listen`](Self::listen); `None` when not listening.
+    /// Returns the address given to `listen`; `None` when not listening.
     #[doc(alias = "serverAddress")]
     #[must_use]
     pub fn server_address(&self) -> Option<HostAddress> {
@@ -115,7 +115,7 @@ impl WebSocketServer {
 }
 
 impl Inner {
-    /// Listens with the socket that `bind` returns, and starts to accept; reports an error.
+    /// Listens with the socket that `bind` returns; an error is also reported.
     pub(crate) fn listen(
         self: &Arc<Self>,
         bind: impl FnOnce() -> Result<(Listener, HostAddress), Error>,
@@ -191,7 +191,7 @@ impl Inner {
     }
 }
 
-/// Accepts connections until the listener is closed, which the server does at its end.
+/// Accepts connections until the server closes the listener.
 async fn accept_all(server: Weak<Inner>, mut incoming: Incoming, closings: u64) {
     let mut delay = None;
     let mut accepted = 0;
@@ -223,7 +223,7 @@ async fn accept_all(server: Weak<Inner>, mut incoming: Incoming, closings: u64) 
     }
 }
 
-/// Waits for the next connection, longer while accepting is paused; `None` at the end.
+/// Waits for the next connection; `None` when the listener is closed.
 async fn next_connection(
     server: &Weak<Inner>,
     incoming: &mut Incoming,
@@ -241,9 +241,10 @@ async fn next_connection(
     .await
 }
 
-/// Closes the listener at the end of the accepting task, also when its loop ends or has ended.
+/// Closes the listener when the accepting task ends.
 ///
-/// On an open port without an accepting task clients would wait without end.
+/// The task ends with its loop too, or cannot begin when that has ended. On an open port without an
+/// accepting task clients would wait without end.
 struct ListenerGuard {
     server: Weak<Inner>,
     listener: Arc<Listener>,
@@ -276,7 +277,7 @@ impl Listening {
     }
 }
 
-/// Returns whether the error concerns one connection only: the next one may succeed.
+/// Returns whether the error concerns one connection: the next may succeed.
 ///
 /// Some systems accept a connection that its peer has reset, and report it as not connected.
 fn is_about_one_connection(error: &io::Error) -> bool {

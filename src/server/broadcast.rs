@@ -25,7 +25,8 @@ impl WebSocketServer {
 
     /// Sends a text message to all [`clients`](Self::clients).
     ///
-    /// Returns for how many clients it was queued. It is encoded once. For a message to some of them see [`PreparedMessage`].
+    /// Returns for how many clients it was queued. It is encoded once. For a message to some of
+    /// them see [`PreparedMessage`].
     pub fn broadcast_text(&self, message: impl AsRef<str>) -> usize {
         self.broadcast(&PreparedMessage::text(message))
     }

@@ -1,4 +1,4 @@
-//! Limits for clients: connections, opening handshakes, and the size of their requests.
+//! Limits for clients: connections, opening handshakes, sizes of requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,11 +32,11 @@ impl WebSocketServer {
 
     /// Sets the maximum number of open connections of this server.
     ///
-    /// The default is `None`: only the system's limit of descriptors applies. Sockets count from the
-    /// end of their opening handshake, pending ones included, until they have disconnected. Further
-    /// clients are refused with 503 and reported by [`server_error`](Self::server_error) with
-    /// [`Error::TooManyConnections`](crate::Error::TooManyConnections). A limit below the current
-    /// number closes no connection.
+    /// The default is `None`: only the system's limit of descriptors applies. Sockets count from
+    /// the end of their opening handshake, pending ones included, until they have disconnected.
+    /// Further clients are refused with 503 and reported by [`server_error`](Self::server_error)
+    /// with [`Error::TooManyConnections`](crate::Error::TooManyConnections). A limit below the
+    /// current number closes no connection.
     ///
     /// # Qt
     ///
@@ -54,8 +54,8 @@ impl WebSocketServer {
 
     /// Sets the maximum number of opening handshakes under way.
     ///
-    /// The default is 4096; `None` sets no limit. A handshake is under way from TCP accept until the
-    /// socket is pending or the refused client has read its answer, including the time that a
+    /// The default is 4096; `None` sets no limit. A handshake is under way from TCP accept until
+    /// the socket is pending or the refused client has read its answer, including the time that a
     /// verifier takes. Further connections are refused with 503 before anything is read from them
     /// (over TLS closed without an answer, which would need a handshake), and reported by
     /// [`server_error`](Self::server_error) with
@@ -105,10 +105,10 @@ impl WebSocketServer {
 /// that begin from now on. A socket keeps its request as long as it exists. Qt has no counterpart:
 /// its limits are fixed.
 impl WebSocketServer {
-    /// Sets the maximum size of a request line, in bytes without CR LF; the default is 8 KiB.
+    /// Sets the maximum size of a request line, in bytes without CR LF.
     ///
-    /// The request line has the path and the query. The highest limit is 32 KiB; larger values are
-    /// reduced to it. A longer line is refused with 414.
+    /// The default is 8 KiB. The request line has the path and the query. The highest limit is 32
+    /// KiB; larger values are reduced to it. A longer line is refused with 414.
     ///
     /// # Qt
     ///
@@ -123,10 +123,11 @@ impl WebSocketServer {
         self.inner.lock().head_limits.request_line
     }
 
-    /// Sets the maximum size of each header line, in bytes without CR LF; the default is 16 KiB.
+    /// Sets the maximum size of each header line, in bytes without CR LF.
     ///
-    /// A browser sends all cookies of a host in one line. A longer line is refused with 431. To allow
-    /// more than about 30 KiB, raise [`set_max_header_size`](Self::set_max_header_size) as well.
+    /// The default is 16 KiB. A browser sends all cookies of a host in one line. A longer line is
+    /// refused with 431. To allow more than about 30 KiB, raise
+    /// [`set_max_header_size`](Self::set_max_header_size) as well.
     ///
     /// # Qt
     ///
@@ -193,7 +194,7 @@ impl Inner {
         }
     }
 
-    /// Refuses a connection over the limit of handshakes, without TLS with an answer.
+    /// Refuses a connection over the limit of handshakes; over TLS without an answer.
     pub(crate) fn refuse_overflow(&self, mut opening: Opening, refusal: Refusal) {
         self.emit(|server| server.report(&refusal_error(opening.peer, &refusal)));
         if self.mode == SslMode::Secure {
@@ -223,5 +224,5 @@ impl State {
     }
 }
 
-/// How many connections over the limit of handshakes may take time to read their answer.
+/// How many clients over the limit may take time to read their answer.
 const MAX_OVERFLOW_ANSWERS: usize = 256;

@@ -1,4 +1,4 @@
-//! Sockets that others have opened: connections of another server, and listeners.
+//! Handover of sockets from other code: accepted connections, and listeners.
 
 use std::net::{TcpListener, TcpStream};
 #[cfg(unix)]
@@ -10,22 +10,23 @@ use crate::server::WebSocketServer;
 use crate::types::error::Error;
 use crate::types::host_address::HostAddress;
 
-/// Sockets of others.
+/// Handover of sockets.
 impl WebSocketServer {
-    /// Takes over a TCP connection that another server has accepted, and begins its handshake.
+    /// Takes over an accepted TCP connection, and begins its opening handshake.
     ///
-    /// `received` is what has been read from it already: the request that told that a WebSocket is
-    /// wanted, or a part of it, and whatever came behind. It may be empty. The server need not
-    /// listen. From now on all is as with its own connections: the time for the handshake begins,
+    /// `received` is the input that was read from it before: the request or a part of it, and bytes
+    /// behind it. It may be empty. The server need not listen. The connection is then treated as
+    /// one that the server has accepted: the handshake timeout starts,
     /// [`new_connection`](Self::new_connection) or [`server_error`](Self::server_error) follows,
-    /// [`close`](Self::close) ends it while nobody has taken it. With
-    /// [`SslMode::Secure`](crate::SslMode::Secure) it begins with TLS, of which only the client's
-    /// greeting may have been read.
+    /// and [`close`](Self::close) ends it until its socket is taken. With
+    /// [`SslMode::Secure`](crate::SslMode::Secure) it begins with TLS, of which only the
+    /// `ClientHello` may have been read.
     ///
     /// # Errors
     ///
-    /// [`Error::AcceptFailed`] when the connection is there no more, and those of
-    /// [`listen`](Self::listen) that do not concern its address. Nothing is emitted then, and the connection is closed.
+    /// [`Error::AcceptFailed`] when the connection has ended, and the errors of
+    /// [`listen`](Self::listen) that do not concern its address. Then the connection is closed, and
+    /// no signal is emitted.
     ///
     /// # Qt
     ///
@@ -33,7 +34,7 @@ impl WebSocketServer {
     ///
     /// # Examples
     ///
-    /// One port for web pages and chats: what asks for the chat is handed on.
+    /// One port for web pages and a chat: requests for the chat are handed over.
     ///
     /// ```no_run
     /// use std::io::{self, Read, Write};
@@ -93,13 +94,14 @@ impl WebSocketServer {
         if is_taken { Ok(()) } else { Err(Error::EventLoopEnded) }
     }
 
-    /// Listens with a socket that listens already, such as one that systemd has handed over.
+    /// Listens with a socket that listens already, such as one from systemd.
     ///
     /// Otherwise as [`listen`](Self::listen): the server closes it at its end.
     ///
     /// # Errors
     ///
-    /// As `listen`. [`Error::Listen`] also when the socket does not listen, where the system tells.
+    /// As `listen`. [`Error::Listen`] also when the socket does not listen, where the system
+    /// reports that.
     ///
     /// # Qt
     ///
@@ -137,7 +139,7 @@ impl WebSocketServer {
         })
     }
 
-    /// Returns the descriptor of the socket that listens; `None` when the server does not.
+    /// Returns the descriptor of the listening socket; `None` when not listening.
     ///
     /// It belongs to the server, which closes it at its end.
     #[cfg(unix)]

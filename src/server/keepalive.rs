@@ -1,4 +1,4 @@
-//! Keepalive: pings idle clients, and ends connections whose peers do not answer.
+//! Keepalive: pings idle clients, and ends connections without an answer.
 //!
 //! One task checks all clients of a server at intervals, a few in each turn of the loop. This costs
 //! one byte per client, and nothing per message; a timer for each client would be a large part of
@@ -62,9 +62,9 @@ impl Inner {
 /// Checks the clients at intervals until there are none, or keepalive is off.
 async fn check_clients(clients: Weak<Clients>) {
     while let Some(interval) = clients.upgrade().and_then(|clients| clients.go_on_watching()) {
-        let look = interval / u32::from(PING_AFTER);
+        let check_interval = interval / u32::from(PING_AFTER);
         let elapsed = async {
-            Sleep::new(look).await;
+            Sleep::new(check_interval).await;
             false
         };
         let changed = async {
@@ -77,7 +77,7 @@ async fn check_clients(clients: Weak<Clients>) {
         let mut place = 0;
         while let Some((sockets, next)) = some_sockets(&clients, place) {
             for socket in &sockets {
-                socket.check_alive(look);
+                socket.check_alive(check_interval);
             }
             drop(sockets);
             place = next;

@@ -1,4 +1,4 @@
-//! The WebSocket server, an object with signals: its handles, name, errors and signals.
+//! The WebSocket server, an object with signals.
 //!
 //! The files in the order of a client's way: `accept.rs` (`listen`), `opening.rs` (opening
 //! handshake, with `tls.rs`, `origins/`, `verifier/`, `subprotocols.rs`), `pending.rs`,
@@ -142,7 +142,7 @@ impl WebSocketServer {
         &[Version::V13]
     }
 
-    /// Returns the last error; `None` when there was none since the last successful `listen`.
+    /// Returns the last error since a successful `listen`; `None` when there was none.
     #[must_use]
     pub fn error(&self) -> Option<Error> {
         self.inner.lock().error.clone()
@@ -155,7 +155,7 @@ impl WebSocketServer {
         self.error().map(|error| error.with_causes()).unwrap_or_default()
     }
 
-    /// Emitted for each connection whose opening handshake is done; it is then pending.
+    /// Emitted for each connection after its opening handshake; it is then pending.
     #[doc(alias = "newConnection")]
     #[must_use]
     pub fn new_connection(&self) -> SignalRef<'_, Self, ()> {
@@ -171,7 +171,9 @@ impl WebSocketServer {
         SignalRef::new(self, &self.inner.server_error)
     }
 
-    /// Emitted from the event loop after [`close`](Self::close) of a server that listened.
+    /// Emitted after [`close`](Self::close) of a server that listened.
+    ///
+    /// Also emitted after each [`shutdown`](Self::shutdown), when the last client has disconnected.
     ///
     /// # Qt
     ///

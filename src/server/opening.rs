@@ -1,4 +1,4 @@
-//! Opening handshakes of a server: each client from its TCP connection to a pending socket.
+//! Opening handshakes of a server: from a TCP connection to a pending socket.
 //!
 //! The steps of a client, in order: input arrives, TLS (`tls.rs`), the request is read, limits
 //! (`client_limits.rs`), origin (`origins/`), verifier (`verifier/`), answer, pending socket.
@@ -38,14 +38,15 @@ pub(crate) struct Opening {
     pub(crate) closings: u64,
     pub(crate) peer: SocketAddr,
     pub(crate) stream: Stream,
-    /// Input that was read and not used yet: before the request, and then behind it.
+    /// Input that was read and not used yet.
     pub(crate) received: Vec<u8>,
 }
 
 impl Inner {
-    /// Starts the opening handshake of a connection from which `received` was read already.
+    /// Starts the opening handshake of a connection.
     ///
-    /// The server keeps the task, and ends it when it is closed.
+    /// `received` is input that was read from it before. The server keeps the task, and ends it
+    /// when it is closed.
     pub(crate) fn start_opening(
         self: &Arc<Self>,
         stream: Stream,
@@ -96,7 +97,7 @@ impl Inner {
 }
 
 impl Opening {
-    /// Waits until the peer has sent something, or has ended.
+    /// Waits until the peer has sent input, or has ended the connection.
     fn poll_input(&self, cx: &Context<'_>) -> Poll<()> {
         if self.received.is_empty() { self.stream.poll_readable(cx) } else { Poll::Ready(()) }
     }
@@ -147,7 +148,7 @@ impl Opening {
         &mut self,
         request: &HandshakeRequest,
     ) -> Result<(Arc<Inner>, Option<ChosenSubprotocol>, Option<UserData>), Failure> {
-        // A verifier does not wait for a client that has gone.
+        // The verifier is dropped when the client disconnects.
         let ended = poll_fn(|cx| self.stream.poll_ended(cx).map(|end| Err(Failure::Broken(end))));
         let (server, Acceptance { data, headers }) = self.admit(request).or(ended).await?;
         let subprotocol = server.choose_subprotocol(request);
@@ -182,14 +183,14 @@ impl Opening {
         Ok((server, acceptance))
     }
 
-    /// Returns the server, unless a slot has closed it or dropped its last handle meanwhile.
+    /// Returns the server, unless it was closed or dropped meanwhile, by a slot.
     fn open_server(&self) -> Result<Arc<Inner>, Failure> {
         let server = self.server.upgrade();
         let server = server.filter(|server| server.lock().closings == self.closings);
         server.ok_or(Failure::Closed)
     }
 
-    /// Makes the socket of a connection that was answered with 101, and emits `new_connection`.
+    /// Makes the pending socket after the 101, and emits `new_connection`.
     fn make_pending(
         self,
         server: &Inner,

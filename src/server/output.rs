@@ -1,21 +1,21 @@
-//! Back-pressure: the output settings that a server's sockets begin with.
+//! Back-pressure: the output settings for the sockets of new clients.
 //!
-//! The machinery is the session's (`session/output/`); sockets change their own (`socket/output.rs`).
+//! The machinery is in `session/output/`; each socket can change its own (`socket/output.rs`).
 
 use crate::server::WebSocketServer;
 use crate::types::output_policy::OutputPolicy;
 
-/// Output of the sockets.
+/// Back-pressure.
 impl WebSocketServer {
-    /// Sets what becomes of messages for clients that read too slowly; the default is to close.
+    /// Sets the output policy for clients that read too slowly.
     ///
-    /// It counts for clients that connect from now on, each of which can be set anew:
-    /// [`WebSocket::set_output_policy`](crate::WebSocket::set_output_policy). So a broadcast does the
-    /// right thing about each of them, and the others are not held up.
+    /// The default is to close. It applies to clients that connect from now on; each socket can
+    /// change its own with [`WebSocket::set_output_policy`](crate::WebSocket::set_output_policy). A
+    /// broadcast follows the policy of each client, and a slow one does not delay the others.
     ///
     /// # Qt
     ///
-    /// Qt has no counterpart: there output waits without a limit.
+    /// Qt has no counterpart: its output buffer has no limit.
     ///
     /// # Examples
     ///
@@ -30,32 +30,35 @@ impl WebSocketServer {
         self.inner.change_socket_settings(|settings| settings.output.policy = policy);
     }
 
-    /// Returns what becomes of messages for clients that read too slowly.
+    /// Returns the output policy for clients that read too slowly.
     #[must_use]
     pub fn output_policy(&self) -> OutputPolicy {
         self.inner.socket_settings().output.policy
     }
 
-    /// Sets how much output may wait for each client that connects from now on, in bytes; the
-    /// default is 16 MiB. See [`WebSocket::set_output_limit`](crate::WebSocket::set_output_limit).
+    /// Sets the maximum size of a client's unsent output, in bytes.
+    ///
+    /// The default is 16 MiB. It applies to clients that connect from now on. See
+    /// [`WebSocket::set_output_limit`](crate::WebSocket::set_output_limit).
     pub fn set_output_limit(&self, bytes: usize) {
         self.inner.change_socket_settings(|settings| settings.output.limit = bytes);
     }
 
-    /// Returns how much output may wait for each client, in bytes.
+    /// Returns the maximum size of a client's unsent output, in bytes.
     #[must_use]
     pub fn output_limit(&self) -> usize {
         self.inner.socket_settings().output.limit
     }
 
-    /// Sets how much unsent output the operating system holds for each client that connects from now
-    /// on, in bytes; the default is 512 KiB. See
-    /// [`WebSocket::set_send_buffer`](crate::WebSocket::set_send_buffer).
+    /// Sets the limit of unsent output in the kernel, in bytes.
+    ///
+    /// The default is 512 KiB. It applies to clients that connect from now on; `None` is the
+    /// system's default. See [`WebSocket::set_send_buffer`](crate::WebSocket::set_send_buffer).
     pub fn set_send_buffer(&self, bytes: Option<usize>) {
         self.inner.change_socket_settings(|settings| settings.send_buffer = bytes);
     }
 
-    /// Returns how much unsent output the operating system holds for each client, in bytes.
+    /// Returns the limit of unsent output in the kernel, in bytes.
     #[must_use]
     pub fn send_buffer(&self) -> Option<usize> {
         self.inner.socket_settings().send_buffer

@@ -1,4 +1,4 @@
-//! Ends a server: `close` leaves its clients connected, `shutdown` closes them as well.
+//! Ends a server: `close` without its clients, `shutdown` with them.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -19,9 +19,9 @@ use crate::types::close_code::CloseCode;
 impl WebSocketServer {
     /// Stops listening and frees the port at once.
     ///
-    /// Opening handshakes under way end, and pending sockets are closed with 1001. Sockets that were
-    /// taken stay open. [`closed`](Self::closed) follows from the event loop. Does nothing when the
-    /// server does not listen.
+    /// Opening handshakes under way end, and pending sockets are closed with 1001. Sockets that
+    /// were taken stay open. [`closed`](Self::closed) follows from the event loop. Does nothing
+    /// when the server does not listen.
     pub fn close(&self) {
         if self.inner.stop() {
             self.inner.emit_closed();
@@ -31,10 +31,10 @@ impl WebSocketServer {
     /// Closes the server and all its clients in order, within a timeout.
     ///
     /// The server stops listening and closes all its sockets, pending ones too, with
-    /// [`CloseCode::GOING_AWAY`](crate::CloseCode::GOING_AWAY). Connections whose closing handshakes
-    /// have not finished when `timeout` has elapsed end with 1006. [`closed`](Self::closed) is emitted
-    /// when the last one has disconnected, also by a server that has no client or never listened,
-    /// where [`close`](Self::close) emits nothing: each call is followed by the signal.
+    /// [`CloseCode::GOING_AWAY`](crate::CloseCode::GOING_AWAY). Connections that have not finished
+    /// their closing handshakes when `timeout` has elapsed end with 1006. [`closed`](Self::closed)
+    /// is emitted when the last one has disconnected, also by a server that has no client or never
+    /// listened, where [`close`](Self::close) emits nothing: each call is followed by the signal.
     ///
     /// After the timeout, peers can still read output that the operating system has taken by then,
     /// while the loop runs, for up to 2 minutes.
@@ -66,14 +66,16 @@ impl WebSocketServer {
 }
 
 impl Inner {
-    /// Stops listening, ends handshakes, closes pending sockets; returns whether it listened.
+    /// Stops accepting, and closes pending sockets; returns whether it listened.
     pub(crate) fn stop(&self) -> bool {
         let (was_listening, pending) = self.stop_accepting();
         pending.iter().for_each(close_pending);
         was_listening
     }
 
-    /// Stops listening and ends handshakes; returns whether it listened, and pending sockets.
+    /// Stops listening and ends all handshakes.
+    ///
+    /// Returns whether the server listened, and the pending sockets.
     pub(crate) fn stop_accepting(&self) -> (bool, VecDeque<WebSocket>) {
         let mut state = self.lock();
         state.closings += 1;
@@ -89,7 +91,7 @@ impl Inner {
         (listening.is_some(), pending)
     }
 
-    /// Stops accepting, closes all clients, and emits `closed` when they have disconnected.
+    /// Stops accepting, closes all clients, and then emits `closed`.
     pub(crate) fn shut_down(self: &Arc<Self>, timeout: Duration) {
         if mem::replace(&mut self.lock().is_shutting_down, true) {
             return;

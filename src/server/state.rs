@@ -73,7 +73,7 @@ pub(crate) struct State {
     pub(crate) pending: VecDeque<WebSocket>,
     pub(crate) max_pending: usize,
     pub(crate) max_connections: Option<usize>,
-    /// The settings that sockets of new clients begin with; `None` when all are the defaults.
+    /// Settings for sockets of new clients; `None` when all are the defaults.
     pub(crate) socket_settings: Option<Settings>,
 }
 
@@ -145,12 +145,12 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the settings that the sockets of new clients begin with.
+    /// Changes the settings for sockets of new clients.
     pub(crate) fn change_socket_settings(&self, change: impl FnOnce(&mut Settings)) {
         change(self.lock().socket_settings.get_or_insert_default());
     }
 
-    /// Returns the settings that the sockets of new clients begin with.
+    /// Returns the settings for sockets of new clients.
     pub(crate) fn socket_settings(&self) -> Settings {
         self.lock().socket_settings.unwrap_or_default()
     }
@@ -169,7 +169,7 @@ impl Inner {
 
 /// Qt's default.
 const DEFAULT_MAX_PENDING: usize = 30;
-/// Enough for all clients of a large server to reconnect at once; they take a few MiB.
+/// Enough for all clients of a large server to reconnect at once: a few MiB.
 const DEFAULT_MAX_HANDSHAKES: usize = 4096;
 const DEFAULT_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// Qt's default.

@@ -9,17 +9,17 @@ use crate::types::error::Error;
 
 /// Subprotocols.
 impl WebSocketServer {
-    /// Sets which subprotocols the server speaks, for requests that come from now on.
+    /// Sets the supported subprotocols, for requests that arrive from now on.
     ///
-    /// The default is none. Of those that a client offers, the first that is among them is agreed
-    /// on; [`WebSocket::subprotocol`](crate::WebSocket::subprotocol) tells it, and
-    /// [`HandshakeRequest::subprotocols`](crate::HandshakeRequest::subprotocols) what was offered.
+    /// The default is none. The first subprotocol in the client's list that is supported is agreed
+    /// on; [`WebSocket::subprotocol`](crate::WebSocket::subprotocol) returns it, and
+    /// [`HandshakeRequest::subprotocols`](crate::HandshakeRequest::subprotocols) the client's list.
     /// A client that offers none of them is accepted without one, and may end the connection.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidSubprotocol`] when a name is not a token of HTTP (RFC 9110 §5.6.2); the old
-    /// ones stay.
+    /// list stays.
     ///
     /// # Qt
     ///
@@ -49,7 +49,7 @@ impl WebSocketServer {
         Ok(())
     }
 
-    /// Returns which subprotocols the server speaks.
+    /// Returns the supported subprotocols.
     #[doc(alias = "supportedSubprotocols")]
     #[must_use]
     pub fn supported_subprotocols(&self) -> Vec<String> {
@@ -58,6 +58,7 @@ impl WebSocketServer {
 }
 
 impl Inner {
+    /// Returns the subprotocol to agree on.
     pub(crate) fn choose_subprotocol(
         &self,
         request: &HandshakeRequest,

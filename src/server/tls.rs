@@ -1,4 +1,4 @@
-//! TLS of a server: how it is set, and how a newcomer begins with it.
+//! TLS of a server: its configuration, its signals, and the TLS handshake.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -23,16 +23,16 @@ use crate::types::tls_error::TlsError;
 
 /// TLS.
 impl WebSocketServer {
-    /// Sets how the server speaks TLS, for connections that come from now on.
+    /// Sets the TLS configuration, for connections that are accepted from now on.
     ///
-    /// Needed before a server with [`SslMode::Secure`] listens; it can be set anew at any time, to
-    /// renew a certificate. Connections that are open go on as they are. A server with
-    /// [`SslMode::NonSecure`] ignores it.
+    /// Required before a server with [`SslMode::Secure`] listens; it can be set again at any time,
+    /// to renew a certificate. Open connections keep theirs. A server with [`SslMode::NonSecure`]
+    /// ignores it.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidTlsConfig`] when it has no identity, or cannot be used otherwise; the old
-    /// one stays.
+    /// [`Error::InvalidTlsConfig`] when it has no identity, or cannot be used for another reason;
+    /// the old one stays.
     ///
     /// # Qt
     ///
@@ -56,29 +56,29 @@ impl WebSocketServer {
         if self.inner.mode == SslMode::Secure {
             let server_side = config.server_side()?;
             let former = self.inner.lock().tls.replace(Tls { config, server_side });
-            // Parts of it may be the program's.
+            // Outside the lock: it may drop values of the program.
             drop(former);
         }
         Ok(())
     }
 
-    /// Returns how the server speaks TLS; `None` when that was not set, or it speaks none.
+    /// Returns the TLS configuration; `None` when it was not set, or without TLS.
     #[doc(alias = "sslConfiguration")]
     #[must_use]
     pub fn tls_config(&self) -> Option<TlsConfig> {
         self.inner.lock().tls.as_ref().map(|tls| tls.config.clone())
     }
 
-    /// Emitted when the certificate of a client is wrong, with all that is wrong with it.
+    /// Emitted when the certificate of a client is not valid, with all errors.
     ///
-    /// That client is refused; [`server_error`](Self::server_error) tells who it was. Certificates
-    /// are asked for where [`TlsConfig::peer_verify_mode`] says so.
+    /// That client is refused; [`server_error`](Self::server_error) reports its address.
+    /// [`TlsConfig::peer_verify_mode`] sets whether certificates are requested.
     ///
     /// # Qt
     ///
-    /// `QWebSocketServer::sslErrors()` and `sslErrorsOccurred()`. Nothing can be ignored here:
-    /// certificates that are right are those that
-    /// [`TlsConfig::ca_certificates`] names, and those that authorities among them sign.
+    /// `QWebSocketServer::sslErrors()` and `sslErrorsOccurred()`. No error can be ignored here:
+    /// valid certificates are those of [`TlsConfig::ca_certificates`], and those that authorities
+    /// among them sign.
     #[doc(alias = "sslErrors")]
     #[doc(alias = "sslErrorsOccurred")]
     #[doc(alias = "handshakeInterruptedOnError")]
@@ -87,8 +87,9 @@ impl WebSocketServer {
         SignalRef::new(self, &self.inner.tls_errors)
     }
 
-    /// Emitted for each thing that is wrong with the certificate of a client, before
-    /// [`tls_errors`](Self::tls_errors).
+    /// Emitted for each error of a client's certificate.
+    ///
+    /// [`tls_errors`](Self::tls_errors) follows, with all of them.
     #[doc(alias = "peerVerifyError")]
     #[must_use]
     pub fn peer_verify_error(&self) -> SignalRef<'_, Self, TlsError> {
@@ -97,25 +98,25 @@ impl WebSocketServer {
 }
 
 impl State {
-    /// Returns what the handshakes of a server that speaks TLS need.
+    /// Returns the rustls configuration; `None` without TLS.
     pub(crate) fn tls_server_side(&self) -> Option<ServerSide> {
         self.tls.as_ref().map(|tls| tls.server_side.clone())
     }
 }
 
 impl Inner {
-    /// Fails when a server that speaks TLS cannot do so.
+    /// Fails when no TLS configuration was set.
     pub(crate) fn check_tls(&self) -> Result<(), Error> {
         if self.lock().tls.is_some() {
             return Ok(());
         }
         Err(Error::InvalidTlsConfig {
             what: "a secure server".into(),
-            reason: "it has no certificate yet: set_tls_config".into(),
+            reason: "it has no certificate: call set_tls_config".into(),
         })
     }
 
-    /// Tells what is wrong with the certificate of a client.
+    /// Emits the errors of a client's certificate.
     fn emit_tls_errors(&self, errors: &[TlsError]) {
         panics::catch("a slot of `peer_verify_error`", || {
             for error in errors {
@@ -127,7 +128,9 @@ impl Inner {
 }
 
 impl Opening {
-    /// Does the TLS handshake, if the server uses TLS; `None` after a failure, which is reported.
+    /// Does the TLS handshake if the server uses TLS.
+    ///
+    /// Returns `None` after a failure, which is reported.
     pub(crate) async fn start_tls(
         self,
         tls: Option<ServerSide>,
@@ -140,9 +143,9 @@ impl Opening {
         match deadline.limit(Box::pin(accept)).await {
             Some(Ok(stream)) => return Some(Self { stream, received: Vec::new(), ..self }),
             Some(Err((failure, mut stream))) => {
-                if let Some(error) = explain(failure, found.take(), self.peer) {
+                if let Some(error) = handshake_error(failure, found.take(), self.peer) {
                     report(&self.server, &error);
-                    // Lets the peer read why; one that does not is not waited for.
+                    // The peer may read the alert, within a limited time.
                     upgrade::server::end(&mut stream).or(Sleep::new(REFUSAL_TIMEOUT)).await;
                 }
             }
@@ -152,7 +155,9 @@ impl Opening {
     }
 }
 
-/// Returns what hears of wrong certificates, notes the first thing, and forgives none.
+/// Returns a function that emits the errors of a certificate and rejects it.
+///
+/// It stores the first error in `found`.
 fn judge(server: &Weak<Inner>, found: &Rc<RefCell<Option<TlsError>>>) -> Judge {
     let (server, found) = (Weak::clone(server), Rc::clone(found));
     Rc::new(move |errors, _session| {
@@ -164,8 +169,12 @@ fn judge(server: &Weak<Inner>, found: &Rc<RefCell<Option<TlsError>>>) -> Judge {
     })
 }
 
-/// `found` is what was wrong with the certificate of the client.
-fn explain(failure: TlsFailure, found: Option<TlsError>, peer: SocketAddr) -> Option<Error> {
+/// Returns the error to report; `found` is that of the client's certificate.
+fn handshake_error(
+    failure: TlsFailure,
+    found: Option<TlsError>,
+    peer: SocketAddr,
+) -> Option<Error> {
     match failure {
         TlsFailure::Refused(error) => {
             let (peer, source) = (peer.to_string(), found.unwrap_or(error));

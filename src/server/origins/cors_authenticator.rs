@@ -1,60 +1,61 @@
-//! A question to the program: may a page of this origin connect?
+//! The decision about the origin of a request, as slots make it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use log::warn;
 
-/// Asks whether a page of an origin may connect.
+/// The decision whether a page of an origin may connect.
 ///
-/// It is what [`origin_authentication_required`](crate::WebSocketServer::origin_authentication_required)
-/// is emitted with. Clones share the answer, which counts until the emission is over: a slot that
-/// runs later, because it is queued, async or of another thread, is too late, and a refusal in it is
-/// logged as a warning.
+/// It is the argument of
+/// [`origin_authentication_required`](crate::WebSocketServer::origin_authentication_required).
+/// Clones share the decision, which is final when the emission ends: a slot that runs later,
+/// because it is queued, async or in another thread, is too late, and a refusal in it is logged as
+/// a warning.
 ///
 /// # Qt
 ///
-/// `QWebSocketCorsAuthenticator`, whose copies have answers of their own.
+/// `QWebSocketCorsAuthenticator`; its copies have separate decisions.
 #[derive(Clone, Debug)]
 pub struct CorsAuthenticator {
     origin: String,
-    answer: Arc<Answer>,
+    decision: Arc<SharedDecision>,
 }
 
 #[derive(Debug)]
-struct Answer {
+struct SharedDecision {
     is_allowed: AtomicBool,
     has_been_read: AtomicBool,
 }
 
 impl CorsAuthenticator {
-    /// Makes a question whose answer is yes, for tests of slots.
+    /// Makes a decision that allows the origin, for tests of slots.
     #[must_use]
     pub fn new(origin: impl Into<String>) -> Self {
-        Self::with_answer(origin.into(), true)
+        Self::with_decision(origin.into(), true)
     }
 
-    pub(crate) fn with_answer(origin: String, is_allowed: bool) -> Self {
-        let answer = Answer {
+    pub(crate) fn with_decision(origin: String, is_allowed: bool) -> Self {
+        let decision = SharedDecision {
             is_allowed: AtomicBool::new(is_allowed),
             has_been_read: AtomicBool::new(false),
         };
-        Self { origin, answer: Arc::new(answer) }
+        Self { origin, decision: Arc::new(decision) }
     }
 
     /// Allows or refuses the connection; the last call counts.
     #[doc(alias = "setAllowed")]
     pub fn set_allowed(&self, allowed: bool) {
-        self.answer.is_allowed.store(allowed, Ordering::Release);
-        if !allowed && self.answer.has_been_read.load(Ordering::Acquire) {
+        self.decision.is_allowed.store(allowed, Ordering::Release);
+        if !allowed && self.decision.has_been_read.load(Ordering::Acquire) {
             warn!("too late to refuse the origin {:?}: its request has been answered", self.origin);
         }
     }
 
-    /// Returns the origin that the client gave, such as `https://example.org`.
+    /// Returns the origin in the request, such as `https://example.org`.
     ///
-    /// It is empty when the client gave none, which is not a browser then, and `null` for pages
-    /// that belong to no host, such as local files.
+    /// It is empty when the request has none, so that the client is not a browser, and `null` for
+    /// pages without a host, such as local files.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
@@ -62,16 +63,16 @@ impl CorsAuthenticator {
 
     /// Returns whether the connection is allowed.
     ///
-    /// The default is what the server's [`OriginPolicy`](crate::OriginPolicy) says, and `true`
-    /// without one.
+    /// The default is the decision of the server's [`OriginPolicy`](crate::OriginPolicy), and
+    /// `true` without one.
     #[must_use]
     pub fn allowed(&self) -> bool {
-        self.answer.is_allowed.load(Ordering::Acquire)
+        self.decision.is_allowed.load(Ordering::Acquire)
     }
 
-    /// Returns the answer, which is final now.
-    pub(crate) fn read_answer(&self) -> bool {
-        self.answer.has_been_read.store(true, Ordering::Release);
+    /// Returns the decision, which is final from now on.
+    pub(crate) fn read_decision(&self) -> bool {
+        self.decision.has_been_read.store(true, Ordering::Release);
         self.allowed()
     }
 }

@@ -1,4 +1,4 @@
-//! Whom a server admits, as programs set it.
+//! Origins: which web pages may connect, by policy and by slots (RFC 6455 §10.2).
 
 use std::mem;
 
@@ -17,19 +17,19 @@ use crate::types::error::Error;
 pub(crate) mod cors_authenticator;
 pub(crate) mod origin_policy;
 
-/// Admission.
+/// Origins.
 impl WebSocketServer {
-    /// Sets which web pages may connect, for requests that come from now on.
+    /// Sets which web pages may connect, for requests that arrive from now on.
     ///
     /// Others are refused with 403 and reported by [`server_error`](Self::server_error) with
     /// [`CloseCode::POLICY_VIOLATED`](crate::CloseCode::POLICY_VIOLATED). A slot of
     /// [`origin_authentication_required`](Self::origin_authentication_required) may decide
-    /// otherwise. Without a policy and without such a slot every page may connect, and the first one
-    /// is logged as a warning.
+    /// otherwise. Without a policy and without such a slot every page may connect, and the first
+    /// one is logged as a warning.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOrigin`] when one of a list is no origin; the old policy stays.
+    /// [`Error::InvalidOrigin`] when an entry of a list is not an origin; the old policy stays.
     ///
     /// # Qt
     ///
@@ -52,20 +52,20 @@ impl WebSocketServer {
         Ok(())
     }
 
-    /// Returns which web pages may connect; `None` when that was never set.
+    /// Returns the origin policy; `None` when it was never set.
     #[must_use]
     pub fn origin_policy(&self) -> Option<OriginPolicy> {
         self.inner.lock().origin_policy.clone()
     }
 
-    /// Emitted for each valid request before it is answered, with a question about its origin.
+    /// Emitted for each valid request before it is answered, with its origin.
     ///
-    /// Slots answer it with [`set_allowed`](CorsAuthenticator::set_allowed), before they return:
-    /// connect them in the server's thread. A request that is refused gets a 403, and is reported by
+    /// Slots decide with [`set_allowed`](CorsAuthenticator::set_allowed), before they return:
+    /// connect them in the server's thread. A refused request is answered with 403, and reported by
     /// [`server_error`](Self::server_error) with
-    /// [`CloseCode::POLICY_VIOLATED`](crate::CloseCode::POLICY_VIOLATED); after a panic in a slot it
-    /// is a 500. Requests without an origin come with an empty one. A
-    /// decision that has to wait for something is for [`set_verifier`](Self::set_verifier).
+    /// [`CloseCode::POLICY_VIOLATED`](crate::CloseCode::POLICY_VIOLATED); after a panic in a slot
+    /// it is answered with 500. The origin of a request without one is empty. For a decision that
+    /// has to wait, use [`set_verifier`](Self::set_verifier).
     ///
     /// # Qt
     ///
@@ -89,25 +89,26 @@ impl WebSocketServer {
 }
 
 impl Inner {
+    /// Fails when neither the policy nor a slot allows the origin of a request.
     pub(crate) fn check_origin(&self, request: &HandshakeRequest) -> Result<(), Refusal> {
-        self.warn_of_browsers(request);
+        self.warn_of_open_origins(request);
         let policy = self.lock().origin_policy.clone();
         let is_allowed = policy.is_none_or(|policy| policy.allows(request, self.mode));
         let origin = request.origin().unwrap_or_default().to_owned();
-        let question = CorsAuthenticator::with_answer(origin, is_allowed);
+        let authenticator = CorsAuthenticator::with_decision(origin, is_allowed);
 
-        let emit = || self.origin_authentication_required.emit(&question);
+        let emit = || self.origin_authentication_required.emit(&authenticator);
         if !panics::catch("a slot of `origin_authentication_required`", emit) {
             return Err(Refusal::NoDecision);
         }
-        if question.read_answer() { Ok(()) } else { Err(Refusal::OriginRefused) }
+        if authenticator.read_decision() { Ok(()) } else { Err(Refusal::OriginRefused) }
     }
 
-    /// Tells the operator, once, that pages of all hosts can use the server.
-    fn warn_of_browsers(&self, request: &HandshakeRequest) {
+    /// Logs a warning, once, when pages of all hosts can use the server.
+    fn warn_of_open_origins(&self, request: &HandshakeRequest) {
         let Some(origin) = request.origin() else { return };
-        let is_decided = self.lock().has_decided_about_origins();
-        // Not while it is locked: slots whose receivers are gone are dropped by that.
+        let is_decided = self.lock().checks_clients_or_was_warned();
+        // Not while it is locked: `slot_count` drops slots of dropped receivers.
         if is_decided || self.origin_authentication_required.slot_count() > 0 {
             return;
         }
@@ -118,15 +119,15 @@ impl Inner {
         let name = state.name.clone();
         drop(state);
         warn!(
-            "a page of {origin} connects to {name:?}, and so can any other page: \
-             set_origin_policy says which may"
+            "a page of {origin} connects to {name:?}, and any other page can: \
+             set_origin_policy restricts the origins"
         );
     }
 }
 
 impl State {
-    /// Returns whether the program has thought about web pages, or was told to.
-    fn has_decided_about_origins(&self) -> bool {
+    /// Returns whether the program checks clients, or was warned that it does not.
+    fn checks_clients_or_was_warned(&self) -> bool {
         self.origin_policy.is_some() || self.verifier.is_some() || self.has_warned_of_origins
     }
 }

@@ -1,4 +1,4 @@
-//! Which web pages may connect to a server.
+//! The policy for origins: which web pages may connect to a server.
 
 use crate::protocol::handshake::origin::Origin;
 use crate::protocol::handshake::request::HandshakeRequest;
@@ -7,14 +7,14 @@ use crate::types::ssl_mode::SslMode;
 
 /// Which web pages may connect to a server.
 ///
-/// A browser lets every page connect to every server, with the user's cookies, and tells the server
-/// where the page is from, in the `Origin` header (RFC 6455 §10.2). A server that does not look at
-/// it can be used by any page that a user visits. Clients that send no origin are no browsers, and
-/// no policy refuses them; they could claim any origin.
+/// A browser lets every page connect to every server, with the user's cookies, and sends the origin
+/// of the page in the `Origin` header (RFC 6455 §10.2). A server that does not check it can be used
+/// by any page that a user visits. Clients that send no origin are not browsers, and no policy
+/// refuses them; they could claim any origin.
 ///
-/// Pages of the web have the scheme `http` or `https` (some clients write `ws` or `wss`). Others, such
-/// as `chrome-extension` or `file`, are admitted by [`Any`](Self::Any), or by a [`List`](Self::List)
-/// that names them.
+/// Pages of the web have the scheme `http` or `https` (some clients send `ws` or `wss`). Others,
+/// such as `chrome-extension` or `file`, are allowed by [`Any`](Self::Any), or by a
+/// [`List`](Self::List) that names them.
 ///
 /// # Qt
 ///
@@ -34,32 +34,31 @@ use crate::types::ssl_mode::SslMode;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OriginPolicy {
-    /// All pages: whoever connects is identified by something that pages do not have by themselves.
+    /// All pages; clients must authenticate with more than what a browser adds itself.
     Any,
     /// Pages of the host and port that the request names in its `Host` header.
     ///
-    /// For a server behind a proxy that hands on the header, or one that shares its port with the
-    /// web server. A server with [`SslMode::Secure`] admits pages that came by `https` alone; for
-    /// others it does not count, because a proxy may end TLS. A page can give its own
-    /// host any address, also that of this server: where the network is what keeps strangers out,
+    /// For a server behind a proxy that forwards the header, or one that shares its port with the
+    /// web server. A server with [`SslMode::Secure`] allows `https` pages only; others allow both
+    /// schemes, because a proxy may terminate TLS. The host of a page may resolve to any address,
+    /// also to that of this server (DNS rebinding): on a server that only the network protects,
     /// a [`List`](Self::List) is safer.
     SameOrigin,
-    /// Pages of `localhost`, of names that end in `.localhost`, and of loopback addresses, with or
-    /// without TLS.
+    /// Pages of `localhost`, `*.localhost` and loopback addresses, with or without TLS.
     Loopback,
-    /// Pages of these origins: a scheme and a host, and the port if it is not that of the scheme.
+    /// Pages of these origins: scheme, host, and the port if it is not the default.
     ///
-    /// `null` stands for pages of no host, such as local files and sandboxed frames of any page.
+    /// `null` stands for pages without a host: local files, and sandboxed frames of any page.
     List(Vec<String>),
 }
 
 impl OriginPolicy {
-    /// Makes a policy that allows pages of these origins, such as `https://example.org`.
+    /// Makes a policy that allows these origins, such as `https://example.org`.
     pub fn list(origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self::List(origins.into_iter().map(Into::into).collect())
     }
 
-    /// Checks that each origin of a list is one that a page can have.
+    /// Checks that each entry of a list is the origin of a page.
     ///
     /// # Errors
     ///
@@ -73,7 +72,7 @@ impl OriginPolicy {
             .map_or(Ok(()), |origin| Err(Error::InvalidOrigin(origin.clone())))
     }
 
-    /// Returns whether the client that sent the request to a server of this mode may connect.
+    /// Returns whether the request is allowed on a server of this mode.
     pub(crate) fn allows(&self, request: &HandshakeRequest, mode: SslMode) -> bool {
         let Some(text) = request.origin().filter(|origin| !origin.is_empty()) else { return true };
         let origin = Origin::parse(text);
@@ -92,5 +91,5 @@ impl OriginPolicy {
     }
 }
 
-/// The origin of pages that have none (RFC 6454 §6.1).
+/// The opaque origin (RFC 6454 §6.1).
 const NULL: &str = "null";

@@ -1,4 +1,4 @@
-//! Asks the program's verifier about clients, and waits for what it says.
+//! Verifiers: async functions of the program that accept or refuse each client.
 
 use std::mem;
 use std::sync::Arc;
@@ -17,36 +17,37 @@ use crate::server::verifier::verdict::{Acceptance, Verdict, VerificationRequest}
 pub(crate) mod opening_handshake;
 pub(crate) mod verdict;
 
-/// Verification.
+/// Verifier.
 impl WebSocketServer {
-    /// Lets `verifier` decide about each client, before its request is answered.
+    /// Sets the verifier, which accepts or refuses each client.
     ///
-    /// It gets a handle of the server, and the request with the address of its peer, when the
-    /// request is valid and its origin is allowed. It may wait for something, such as a database,
-    /// as long as the time for the handshake lasts
-    /// ([`set_handshake_timeout`](Self::set_handshake_timeout)); other clients are served meanwhile.
-    /// When the time is over, the server is closed, or the client has gone, its future is dropped. What
-    /// it returns is a [`Verdict`], or a `Result` with one.
+    /// It is called with a handle of the server and the request with the address of its peer, when
+    /// the request is valid and its origin is allowed, before it is answered. It may wait, for a
+    /// database for example, until the handshake timeout
+    /// ([`set_handshake_timeout`](Self::set_handshake_timeout)); other clients are served
+    /// meanwhile. Its future is dropped at the timeout, and when the server is closed or the client
+    /// disconnects. It returns a [`Verdict`], or a `Result` with one.
     ///
-    /// A client has gone when it resets the TCP connection or ends its sending direction, also if it
-    /// could still read an answer: it could not take part in the closing handshake.
-    /// [`server_error`](Self::server_error) then reports [`Error::HandshakeBroken`](crate::Error::HandshakeBroken).
+    /// A client has disconnected when it resets the TCP connection or ends its sending direction,
+    /// even if it could still read an answer: it could not take part in the closing handshake.
+    /// [`server_error`](Self::server_error) then reports
+    /// [`Error::HandshakeBroken`](crate::Error::HandshakeBroken).
     ///
-    /// Whom it refuses is reported by [`server_error`](Self::server_error) with
-    /// [`CloseCode::POLICY_VIOLATED`](crate::CloseCode::POLICY_VIOLATED). After a panic in it, or
-    /// when its thread is gone, the client is refused with 500: nobody is admitted by mistake.
+    /// A refused client is reported by [`server_error`](Self::server_error) with
+    /// [`CloseCode::POLICY_VIOLATED`](crate::CloseCode::POLICY_VIOLATED). After a panic in the
+    /// verifier, or when its thread has ended, clients are refused with 500: it fails closed.
     ///
     /// It lives in the thread that sets it, as slots do, and need not be `Send`. A second call
-    /// replaces it, for requests that come from then on. Do not capture the server in it: the first
-    /// argument is for that.
+    /// replaces it, for requests that arrive from then on. Do not capture the server in it: use the
+    /// first argument.
     ///
     /// # Qt
     ///
-    /// Qt has no counterpart: its programs look at `request()` when the connection is open already.
+    /// Qt has no counterpart: its programs check `request()` when the connection is already open.
     ///
     /// # Examples
     ///
-    /// Clients prove who they are with a token in the query, because a page cannot set headers:
+    /// Clients authenticate with a token in the query, because a page cannot set headers:
     /// `new WebSocket("ws://…/chat?token=1234")`.
     ///
     /// ```
@@ -55,7 +56,7 @@ impl WebSocketServer {
     /// struct User(String);
     ///
     /// async fn find_user(token: &str) -> Option<User> {
-    ///     // A database is asked here.
+    ///     // A database query, for example.
     ///     (token == "1234").then(|| User("Ada".into()))
     /// }
     ///
@@ -64,11 +65,11 @@ impl WebSocketServer {
     ///     let (_path, query) =
     ///         handshake.request().resource_name().split_once('?').unwrap_or_default();
     ///     let Some(token) = query.strip_prefix("token=") else {
-    ///         return Verdict::refuse(401, "a token is needed\n");
+    ///         return Verdict::refuse(401, "missing token\n");
     ///     };
     ///     match find_user(token).await {
     ///         Some(user) => Verdict::accept_with(user),
-    ///         None => Verdict::refuse(403, "nobody has this token\n"),
+    ///         None => Verdict::refuse(403, "invalid token\n"),
     ///     }
     /// });
     /// server.new_connection().connect(|server, ()| {
@@ -88,19 +89,19 @@ impl WebSocketServer {
             requested.connect_async(async move |server, request: VerificationRequest| {
                 let VerificationRequest { handshake, answer } = request;
                 let decide = async { Some(verifier(server, handshake).await.into()) };
-                let unwanted = async {
+                let dropped = async {
                     answer.closed().await;
                     None
                 };
-                if let Some(verdict) = unwanted.or(decide).await {
-                    // Nobody may wait any more by now.
+                if let Some(verdict) = dropped.or(decide).await {
+                    // The request may have been dropped meanwhile.
                     let _ = answer.try_send(verdict);
                 }
             });
         self.change_verifier(Some(connection));
     }
 
-    /// Admits clients without asking a verifier, which is the default.
+    /// Removes the verifier; without one, which is the default, clients are accepted.
     pub fn remove_verifier(&self) {
         self.change_verifier(None);
     }
@@ -114,7 +115,7 @@ impl WebSocketServer {
 }
 
 impl Inner {
-    /// Returns what the verifier decides about a client; without a verifier it is accepted.
+    /// Calls the verifier and waits for its verdict; the default is to accept.
     pub(crate) async fn verify(
         self: Arc<Self>,
         handshake: OpeningHandshake,

@@ -1,4 +1,4 @@
-//! What a verifier is told about a client.
+//! The argument of a verifier: the request of a client and its address.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::net::tls::TlsSession;
 use crate::protocol::handshake::request::HandshakeRequest;
 
-/// A client that asks to be admitted: its request, and where it comes from.
+/// The opening handshake of a client: its request, address and TLS session.
 ///
 /// See [`WebSocketServer::set_verifier`](crate::WebSocketServer::set_verifier).
 #[derive(Clone, Debug)]
@@ -31,13 +31,13 @@ impl OpeningHandshake {
         }
     }
 
-    /// Returns the request: what is asked for, and all headers.
+    /// Returns the request: the resource name, and all headers.
     #[must_use]
     pub const fn request(&self) -> &HandshakeRequest {
         &self.request
     }
 
-    /// Returns the address of the peer; that of a proxy when the client comes through one.
+    /// Returns the address of the peer; that of the proxy if there is one.
     #[must_use]
     pub const fn peer_address(&self) -> IpAddr {
         self.peer.ip()
@@ -49,7 +49,7 @@ impl OpeningHandshake {
         self.peer.port()
     }
 
-    /// Returns what was agreed on for TLS, with the client's certificate; `None` without TLS.
+    /// Returns the TLS session with the client's certificate; `None` without TLS.
     #[cfg(feature = "tls")]
     #[must_use]
     pub const fn tls_session(&self) -> Option<&TlsSession> {

@@ -1,4 +1,4 @@
-//! What a verifier has decided about a client.
+//! The verdict of a verifier, and the request for one.
 
 use std::any::Any;
 use std::fmt::{self, Display};
@@ -12,16 +12,17 @@ use crate::protocol::handshake::rejection::Rejection;
 use crate::server::verifier::opening_handshake::OpeningHandshake;
 use crate::socket::UserData;
 
-/// What a verifier has decided about a client; see
-/// [`WebSocketServer::set_verifier`](crate::WebSocketServer::set_verifier).
+/// The decision of a verifier about a client.
+///
+/// See [`WebSocketServer::set_verifier`](crate::WebSocketServer::set_verifier).
 ///
 /// A verifier may also return a `Result`: an error is logged, and the client is refused with 500.
 ///
-/// Shown with `{:?}`, it has the names of the headers without their values, and no body.
+/// The `Debug` output has the names of the headers without their values, and no body.
 ///
 /// # Qt
 ///
-/// Qt has no counterpart: its programs look at `request()` when the connection is open already.
+/// Qt has no counterpart: its programs check `request()` when the connection is already open.
 ///
 /// # Examples
 ///
@@ -33,7 +34,7 @@ use crate::socket::UserData;
 /// fn decide(token: Option<&str>) -> Verdict {
 ///     match token {
 ///         Some("1234") => Verdict::accept_with(User("Ada".into())),
-///         Some(_) => Verdict::refuse(403, "nobody has this token\n"),
+///         Some(_) => Verdict::refuse(403, "invalid token\n"),
 ///         None => Verdict::refuse(401, "").header("WWW-Authenticate", "Bearer"),
 ///     }
 /// }
@@ -49,48 +50,47 @@ enum Decision {
     Refuse { status: u16, body: Vec<u8> },
 }
 
-/// What the handshake has to know of a client that was accepted.
+/// A checked verdict that accepts a client.
 #[derive(Default)]
 pub(crate) struct Acceptance {
     pub(crate) data: Option<UserData>,
-    /// Checked, for the answer.
+    /// For the answer.
     pub(crate) headers: Vec<(String, String)>,
 }
 
-/// A question to the verifier. It is emitted as a signal: the verifier is a slot, which lives in the
-/// thread that set it.
+/// A call of the verifier, which is a slot in the thread that set it.
 #[derive(Clone)]
 pub(crate) struct VerificationRequest {
     pub(crate) handshake: OpeningHandshake,
-    /// Closed when the answer is not waited for any more.
+    /// Closed when the verdict is no longer awaited.
     pub(crate) answer: Sender<Verdict>,
 }
 
 impl Verdict {
-    /// The connection is opened.
+    /// Accepts the client: the connection is opened.
     pub fn accept() -> Self {
         Self::new(Decision::Accept(None))
     }
 
-    /// The connection is opened, and its socket carries `data`; see
-    /// [`WebSocket::data`](crate::WebSocket::data).
+    /// Accepts the client, with `data` for its socket.
+    ///
+    /// [`WebSocket::data`](crate::WebSocket::data) returns the data.
     pub fn accept_with<T: Any + Send + Sync>(data: T) -> Self {
         Self::new(Decision::Accept(Some(UserData::new(data))))
     }
 
-    /// The request is answered with this HTTP status, from 200 to 599, and this body.
+    /// Refuses the client with this HTTP status, from 200 to 599, and this body.
     ///
-    /// The body is plain text, unless a `Content-Type` [`header`](Self::header) says otherwise; it
-    /// may be empty. Browsers show neither to the page.
+    /// The body is plain text, unless a `Content-Type` [`header`](Self::header) is added; it may be
+    /// empty. Browsers show neither to the page.
     pub fn refuse(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self::new(Decision::Refuse { status, body: body.into() })
     }
 
     /// Adds a header to the answer, also to the 101 of a connection that is opened.
     ///
-    /// A name or a value that no header can have, or a header that the handshake itself sets, is a
-    /// mistake of the program: it is logged, and the client is refused with 500. So is a status
-    /// that is none.
+    /// An invalid name or value, or a header that the handshake itself sets, is an error of the
+    /// program: it is logged, and the client is refused with 500. So is an invalid status.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -100,16 +100,16 @@ impl Verdict {
         Self { decision, headers: Vec::new() }
     }
 
-    /// Checks what was decided; returns how the connection is to be opened.
+    /// Checks the verdict; returns what the connection is opened with.
     ///
     /// # Errors
     ///
-    /// How the request is to be answered else.
+    /// The refusal with which the request is to be answered.
     pub(crate) fn into_acceptance(self) -> Result<Acceptance, Refusal> {
         let Self { decision, headers } = self;
         if let Some((name, _)) = headers.iter().find(|header| !is_allowed(header)) {
             // The value may be a secret.
-            error!("a verifier answers with a header that is not possible: {name:?}");
+            error!("invalid header in the verdict of a verifier: {name:?}");
             return Err(Refusal::NoDecision);
         }
         match decision {
@@ -118,7 +118,7 @@ impl Verdict {
                 Err(Refusal::Rejected(Box::new(Rejection { status, headers, body })))
             }
             Decision::Refuse { status, .. } => {
-                error!("a verifier answers with a status that is not possible: {status}");
+                error!("invalid status in the verdict of a verifier: {status}");
                 Err(Refusal::NoDecision)
             }
         }
@@ -131,7 +131,7 @@ impl<V: Into<Self>, E: Display> From<Result<V, E>> for Verdict {
             Ok(verdict) => verdict.into(),
             Err(error) => {
                 error!("a verifier failed: {error}");
-                Self::refuse(500, "the server cannot tell who may connect\n")
+                Self::refuse(500, "the server failed to verify the client\n")
             }
         }
     }
@@ -150,13 +150,13 @@ impl fmt::Debug for Verdict {
 }
 
 fn is_allowed((name, value): &(String, String)) -> bool {
-    let is_ours = OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name));
+    let is_reserved = RESERVED_HEADERS.iter().any(|reserved| reserved.eq_ignore_ascii_case(name));
     let value = value.as_bytes();
-    !is_ours && grammar::is_token(name.as_bytes()) && grammar::is_printable(value)
+    !is_reserved && grammar::is_token(name.as_bytes()) && grammar::is_printable(value)
 }
 
 /// Headers that the opening handshake itself sets.
-const OURS: [&str; 8] = [
+const RESERVED_HEADERS: [&str; 8] = [
     "Connection",
     "Content-Length",
     "Sec-WebSocket-Accept",
