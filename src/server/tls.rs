@@ -138,8 +138,8 @@ impl Opening {
     ) -> Option<Self> {
         let Some(tls) = tls else { return Some(self) };
         let found = Rc::new(RefCell::new(None));
-        let judge = judge(&self.server, &found);
-        let accept = self.stream.accept_tls(&self.received, &tls, judge);
+        let check = certificate_check(&self.server, &found);
+        let accept = self.stream.accept_tls(&self.received, &tls, check);
         match deadline.limit(Box::pin(accept)).await {
             Some(Ok(stream)) => return Some(Self { stream, received: Vec::new(), ..self }),
             Some(Err((failure, mut stream))) => {
@@ -158,7 +158,7 @@ impl Opening {
 /// Returns a function that emits the errors of a certificate and rejects it.
 ///
 /// It stores the first error in `found`.
-fn judge(server: &Weak<Inner>, found: &Rc<RefCell<Option<TlsError>>>) -> Judge {
+fn certificate_check(server: &Weak<Inner>, found: &Rc<RefCell<Option<TlsError>>>) -> Judge {
     let (server, found) = (Weak::clone(server), Rc::clone(found));
     Rc::new(move |errors, _session| {
         found.replace(errors.first().cloned());
