@@ -77,8 +77,9 @@ impl Inner {
             let opening = Box::pin(opening.start_tls(tls, &mut deadline)).await;
             #[cfg(not(feature = "tls"))]
             let opening = Some(opening);
-            if let Some(opening) = opening {
-                Box::pin(opening.upgrade(&mut deadline)).await;
+            // Moved as a whole: a value bound by a pattern would take room in the task.
+            if let Some(upgrade) = opening.map(|opening| Box::pin(opening.upgrade(&mut deadline))) {
+                upgrade.await;
             }
             if let Some(server) = server.upgrade() {
                 server.forget_handshake(number);
