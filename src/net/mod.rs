@@ -1,8 +1,8 @@
 //! What is between the kernel and a session: streams, TLS, proxies, opening handshakes.
 
 pub(crate) mod connector;
+pub(crate) mod proxy;
 pub(crate) mod stream;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
-pub(crate) mod tunnel;
 pub(crate) mod upgrade;

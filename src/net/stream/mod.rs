@@ -13,18 +13,18 @@ mod adapter;
 mod adopted;
 mod listener;
 pub(crate) mod options;
-mod tcp;
-#[cfg(feature = "tls")]
-mod tls;
+mod tcp_stream;
 #[cfg(feature = "tls")]
 mod tls_handshake;
+#[cfg(feature = "tls")]
+mod tls_stream;
 
 pub(crate) use adapter::Adapter;
 #[cfg(feature = "tls")]
 pub(crate) use adapter::Readable;
 pub(crate) use adopted::Adopted;
 pub(crate) use listener::{Incoming, Listener};
-pub(crate) use tcp::TcpStream;
+pub(crate) use tcp_stream::TcpStream;
 #[cfg(feature = "tls")]
 pub(crate) use tls_handshake::TlsFailure;
 
@@ -38,7 +38,7 @@ pub(crate) enum Stream {
     Tcp(TcpStream),
     /// TLS over TCP.
     #[cfg(feature = "tls")]
-    Tls(Box<tls::TlsStream>),
+    Tls(Box<tls_stream::TlsStream>),
     /// A script that plays the peer and the kernel.
     #[cfg(any(test, fuzzing))]
     Scripted(crate::testing::stream::ScriptedStream),

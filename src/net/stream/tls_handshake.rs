@@ -8,7 +8,7 @@ use futures_rustls::{TlsAcceptor, TlsConnector};
 use rustls::pki_types::ServerName;
 use rustls::{CipherSuite, Connection};
 
-use crate::net::stream::tls::TlsStream;
+use crate::net::stream::tls_stream::TlsStream;
 use crate::net::stream::{Adapter, Readable, Stream};
 use crate::net::tls::{ClientSide, Judge, ServerSide, diagnose, judged, note_cipher_suite};
 use crate::types::tls_error::TlsError;

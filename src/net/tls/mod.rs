@@ -11,31 +11,25 @@ use rustls::crypto::aws_lc_rs as cryptography;
 #[cfg(not(feature = "tls-aws-lc-rs"))]
 use rustls::crypto::ring as cryptography;
 
-mod chain;
-mod client_check;
 mod config;
-mod details;
-mod diagnosis;
+mod error_conversion;
+mod handshake_context;
 mod identity;
-mod judge;
 mod peer_verify_mode;
 mod pem;
 mod resolver;
-mod server_check;
-mod session;
-mod sessions;
+mod resumption;
 mod sides;
-mod trust;
-mod validity;
-mod weak_key;
+mod tls_session;
+mod verify;
 
 pub use config::TlsConfig;
 pub use identity::TlsIdentity;
 pub use peer_verify_mode::PeerVerifyMode;
-pub use session::{TlsProtocol, TlsSession};
+pub use tls_session::{TlsProtocol, TlsSession};
 
-pub(crate) use diagnosis::{diagnose, received_alert};
-pub(crate) use judge::{Judge, judged, note_cipher_suite};
+pub(crate) use error_conversion::{diagnose, received_alert};
+pub(crate) use handshake_context::{Judge, judged, note_cipher_suite};
 pub(crate) use sides::{ClientSide, ServerSide};
 
 /// Returns the cryptography for a configuration.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, ServerConfig};
 
-use crate::net::tls::validity::PeerValidity;
+use crate::net::tls::verify::validity::PeerValidity;
 
 /// How a server speaks TLS, in the terms of rustls.
 #[derive(Clone)]

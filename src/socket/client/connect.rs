@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::net::connector;
+use crate::net::proxy::{self, HttpFailure};
 use crate::net::stream::Stream;
-use crate::net::tunnel::{self, HttpFailure};
 use crate::net::upgrade;
 use crate::net::upgrade::client::{Failure, Opened, Opening};
 use crate::protocol::handshake::basic_auth;
@@ -92,11 +92,11 @@ async fn tunnel_through(
             ProxyKind::Socks5 => {
                 let known = credentials.clone();
                 let credentials = || known.or_else(|| proxy_credentials(inner, login, ""));
-                tunnel::connect_socks5(&mut stream, host, port, credentials).await.err()
+                proxy::connect_socks5(&mut stream, host, port, credentials).await.err()
             }
             ProxyKind::Http => {
                 let tunnel =
-                    tunnel::connect_http(&mut stream, host, port, credentials.as_ref(), limits);
+                    proxy::connect_http(&mut stream, host, port, credentials.as_ref(), limits);
                 match tunnel.await {
                     Ok(()) => None,
                     Err(HttpFailure::Other(failure)) => Some(failure),
@@ -105,7 +105,7 @@ async fn tunnel_through(
                         if credentials.is_some() {
                             continue;
                         }
-                        Some(tunnel::Failure::Refused("it requires authentication".into()))
+                        Some(proxy::Failure::Refused("it requires authentication".into()))
                     }
                 }
             }
@@ -115,10 +115,10 @@ async fn tunnel_through(
                 login.accept();
                 Ok(stream)
             }
-            Some(tunnel::Failure::Refused(reason)) => {
+            Some(proxy::Failure::Refused(reason)) => {
                 Err(Error::Proxy { proxy: format!("{}:{}", proxy.host, proxy.port), reason })
             }
-            Some(tunnel::Failure::Broken(source)) => {
+            Some(proxy::Failure::Broken(source)) => {
                 Err(Error::Connection { source: Arc::new(source) })
             }
         };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::net::stream::Stream;
 use crate::types::authenticator::Credentials;
 
-use crate::net::tunnel::{Failure, read_exact, write_all};
+use crate::net::proxy::{Failure, read_exact, write_all};
 
 /// Asks the proxy to connect to a host, which is a name or an IP address.
 ///

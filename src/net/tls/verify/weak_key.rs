@@ -1,7 +1,7 @@
 //! Finds RSA keys that are too short: the cryptography only says that a signature is wrong.
 
 /// Returns whether a public key (RFC 5280 §4.1.2.7) is one of RSA with less than 2048 bits.
-pub(super) fn is_weak(subject_public_key_info: &[u8]) -> bool {
+pub(crate) fn is_weak(subject_public_key_info: &[u8]) -> bool {
     rsa_bits(subject_public_key_info).is_some_and(|bits| bits < LEAST_BITS)
 }
 

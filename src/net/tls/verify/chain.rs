@@ -4,36 +4,36 @@ use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::EndEntityCert;
 
-use crate::net::tls::details::{Details, Purpose};
-use crate::net::tls::diagnosis::diagnose_certificate;
-use crate::net::tls::trust::{Trust, wrong_purpose};
-use crate::net::tls::validity::Validity;
+use crate::net::tls::error_conversion::diagnose_certificate;
+use crate::net::tls::verify::certificate_fields::{Details, Purpose};
+use crate::net::tls::verify::trust_anchors::{Trust, wrong_purpose};
+use crate::net::tls::verify::validity::Validity;
 use crate::types::tls_certificate::TlsCertificate;
 use crate::types::tls_error::TlsError;
 
 /// A certificate of a chain, with what it says of itself if that can be read.
 #[derive(Clone, Debug)]
-pub(super) struct Link {
-    pub(super) certificate: TlsCertificate,
-    pub(super) details: Option<Details>,
+pub(crate) struct Link {
+    pub(crate) certificate: TlsCertificate,
+    pub(crate) details: Option<Details>,
 }
 
 /// What a peer has shown, and whom to trust.
-pub(super) struct Chain<'a> {
-    pub(super) trust: &'a Trust,
-    pub(super) algorithms: WebPkiSupportedAlgorithms,
-    pub(super) purpose: Purpose,
-    pub(super) end_entity: &'a CertificateDer<'a>,
-    pub(super) intermediates: &'a [CertificateDer<'a>],
+pub(crate) struct Chain<'a> {
+    pub(crate) trust: &'a Trust,
+    pub(crate) algorithms: WebPkiSupportedAlgorithms,
+    pub(crate) purpose: Purpose,
+    pub(crate) end_entity: &'a CertificateDer<'a>,
+    pub(crate) intermediates: &'a [CertificateDer<'a>],
 }
 
 /// What is wrong with a chain.
-pub(super) struct Findings {
-    pub(super) errors: Vec<TlsError>,
+pub(crate) struct Findings {
+    pub(crate) errors: Vec<TlsError>,
     /// Whether all was looked at that is not among the errors.
-    pub(super) is_complete: bool,
+    pub(crate) is_complete: bool,
     /// The time in which all certificates of the chain are valid.
-    pub(super) validity: Validity,
+    pub(crate) validity: Validity,
 }
 
 impl Link {
@@ -69,7 +69,7 @@ impl Link {
 
 impl Chain<'_> {
     /// Looks at all of it, as far as that is possible.
-    pub(super) fn check(&self, now: UnixTime) -> Findings {
+    pub(crate) fn check(&self, now: UnixTime) -> Findings {
         match self.path(now) {
             Ok(path) => Findings {
                 errors: Vec::new(),
@@ -176,7 +176,7 @@ impl Chain<'_> {
 }
 
 impl Findings {
-    pub(super) const fn of(errors: Vec<TlsError>, is_complete: bool) -> Self {
+    pub(crate) const fn of(errors: Vec<TlsError>, is_complete: bool) -> Self {
         Self { errors, is_complete, validity: Validity::NEVER }
     }
 }

@@ -13,16 +13,16 @@ use x509_cert::der::{self, Decode};
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage as KeyUsages};
 use x509_cert::name::Name;
 
-use crate::net::tls::validity::Validity;
+use crate::net::tls::verify::validity::Validity;
 use crate::types::tls_certificate::TlsCertificate;
 
 /// What a certificate says of itself.
 #[derive(Clone, Debug)]
-pub(super) struct Details {
-    pub(super) version: Version,
-    pub(super) validity: Validity,
+pub(crate) struct Details {
+    pub(crate) version: Version,
+    pub(crate) validity: Validity,
     /// Whether it may sign other certificates.
-    pub(super) is_authority: bool,
+    pub(crate) is_authority: bool,
     issuer: Name,
     subject: Name,
     /// How many authorities may stand between it and a peer.
@@ -32,14 +32,14 @@ pub(super) struct Details {
 
 /// What the certificate of a peer is for.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     Server,
     Client,
 }
 
 impl Details {
     /// Reads a certificate; `None` when it is not one.
-    pub(super) fn of(certificate: &TlsCertificate) -> Option<Self> {
+    pub(crate) fn of(certificate: &TlsCertificate) -> Option<Self> {
         Self::parse(certificate.as_der()).ok()
     }
 
@@ -68,24 +68,24 @@ impl Details {
     }
 
     /// Returns whether the certificate names the other one as the one that signs it.
-    pub(super) fn names_as_issuer(&self, other: &Self) -> bool {
+    pub(crate) fn names_as_issuer(&self, other: &Self) -> bool {
         self.issuer == other.subject
     }
 
     /// RFC 5280 §4.2.1.9.
-    pub(super) fn allows_authorities(&self, count: usize) -> bool {
+    pub(crate) fn allows_authorities(&self, count: usize) -> bool {
         self.path_length.is_none_or(|length| count <= length.into())
     }
 
     /// RFC 5280 §4.2.1.12.
-    pub(super) fn allows(&self, purpose: Purpose) -> bool {
+    pub(crate) fn allows(&self, purpose: Purpose) -> bool {
         let wanted = [purpose.id(), ANY_EXTENDED_KEY_USAGE];
         self.purposes.as_ref().is_none_or(|purposes| purposes.iter().any(|it| wanted.contains(it)))
     }
 }
 
 impl Purpose {
-    pub(super) const fn key_usage(self) -> KeyUsage {
+    pub(crate) const fn key_usage(self) -> KeyUsage {
         match self {
             Self::Server => KeyUsage::server_auth(),
             Self::Client => KeyUsage::client_auth(),

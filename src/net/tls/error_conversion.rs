@@ -42,7 +42,7 @@ pub(crate) fn received_alert(error: &io::Error) -> Option<TlsError> {
 }
 
 /// Tells what is wrong with the certificate of a peer.
-pub(super) fn diagnose_certificate(
+pub(crate) fn diagnose_certificate(
     error: &webpki::Error,
     certificate: &TlsCertificate,
 ) -> TlsError {
@@ -66,7 +66,7 @@ pub(super) fn diagnose_certificate(
 }
 
 /// Returns with what error rustls is to refuse a peer: it decides about the alert.
-pub(super) fn refusal(error: &TlsError) -> rustls::Error {
+pub(crate) fn refusal(error: &TlsError) -> rustls::Error {
     let cause = match error {
         TlsError::SelfSignedCertificate(_) | TlsError::UntrustedCertificate(_) => {
             CertificateError::UnknownIssuer

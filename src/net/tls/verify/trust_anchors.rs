@@ -8,17 +8,17 @@ use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{RequiredEkuNotFoundContext, VerifiedPath};
 use x509_cert::Version;
 
-use crate::net::tls::chain::Link;
-use crate::net::tls::details::{Details, Purpose};
 use crate::net::tls::pem;
+use crate::net::tls::verify::certificate_fields::{Details, Purpose};
+use crate::net::tls::verify::chain::Link;
 use crate::types::error::Error;
 use crate::types::tls_certificate::TlsCertificate;
 
 /// Authorities, and certificates that are trusted by themselves.
 #[derive(Clone, Debug)]
-pub(super) struct Trust {
+pub(crate) struct Trust {
     /// The authorities.
-    pub(super) roots: Arc<RootCertStore>,
+    pub(crate) roots: Arc<RootCertStore>,
     /// Those of them that the program has named.
     authorities: Vec<Authority>,
     /// What the program has named.
@@ -35,7 +35,7 @@ struct Authority {
 
 impl Trust {
     /// Trusts what the program has named, and whom the system trusts if so wished.
-    pub(super) fn new(named: Vec<TlsCertificate>, with_system: bool) -> Result<Self, Error> {
+    pub(crate) fn new(named: Vec<TlsCertificate>, with_system: bool) -> Result<Self, Error> {
         let mut roots = if with_system { system_roots() } else { RootCertStore::empty() };
         // What cannot be used is reported at once.
         let anchors = anchors(&named)?.roots;
@@ -46,17 +46,17 @@ impl Trust {
     }
 
     /// Returns all that the program has named, as if each were an authority.
-    pub(super) fn named_as_roots(&self) -> Result<RootCertStore, Error> {
+    pub(crate) fn named_as_roots(&self) -> Result<RootCertStore, Error> {
         anchors(&self.named)
     }
 
     /// Returns whether the program has named this very certificate.
-    pub(super) fn is_named(&self, certificate: &TlsCertificate) -> bool {
+    pub(crate) fn is_named(&self, certificate: &TlsCertificate) -> bool {
         self.named.contains(certificate)
     }
 
     /// Returns the authorities that the program has named.
-    pub(super) fn named_authorities(&self) -> impl Iterator<Item = Link> {
+    pub(crate) fn named_authorities(&self) -> impl Iterator<Item = Link> {
         self.authorities.iter().map(Authority::link)
     }
 
@@ -65,7 +65,7 @@ impl Trust {
     ///
     /// webpki knows no more of an authority than its name and its key. Two certificates may have
     /// both in common: one that allows the path is enough.
-    pub(super) fn authority(
+    pub(crate) fn authority(
         &self,
         path: &VerifiedPath<'_>,
         purpose: Purpose,
@@ -124,7 +124,7 @@ impl Authority {
     }
 }
 
-pub(super) const fn wrong_purpose(purpose: Purpose) -> webpki::Error {
+pub(crate) const fn wrong_purpose(purpose: Purpose) -> webpki::Error {
     webpki::Error::RequiredEkuNotFoundContext(RequiredEkuNotFoundContext {
         required: purpose.key_usage(),
         present: Vec::new(),

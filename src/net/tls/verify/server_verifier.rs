@@ -6,23 +6,24 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 use webpki::EndEntityCert;
 
-use crate::net::tls::chain::{Chain, Findings};
-use crate::net::tls::details::Purpose;
-use crate::net::tls::diagnosis::{diagnose_certificate, refusal};
-use crate::net::tls::trust::Trust;
-use crate::net::tls::{judge, weak_key};
+use crate::net::tls::error_conversion::{diagnose_certificate, refusal};
+use crate::net::tls::handshake_context;
+use crate::net::tls::verify::certificate_fields::Purpose;
+use crate::net::tls::verify::chain::{Chain, Findings};
+use crate::net::tls::verify::trust_anchors::Trust;
+use crate::net::tls::verify::weak_key;
 use crate::types::tls_certificate::TlsCertificate;
 use crate::types::tls_error::TlsError;
 
 /// Checks a server as rustls does, but goes on after an error that may be ignored.
 #[derive(Debug)]
-pub(super) struct ServerCheck {
+pub(crate) struct ServerCheck {
     trust: Trust,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ServerCheck {
-    pub(super) const fn new(trust: Trust, algorithms: WebPkiSupportedAlgorithms) -> Self {
+    pub(crate) const fn new(trust: Trust, algorithms: WebPkiSupportedAlgorithms) -> Self {
         Self { trust, algorithms }
     }
 
@@ -65,9 +66,10 @@ impl ServerCertVerifier for ServerCheck {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let findings = self.check(end_entity, intermediates, server_name, now);
         let Findings { mut errors, is_complete, validity } = findings;
-        let is_ignored = |errors: &[_]| judge::may_be_ignored(errors, end_entity, intermediates);
+        let is_ignored =
+            |errors: &[_]| handshake_context::may_be_ignored(errors, end_entity, intermediates);
         if errors.is_empty() {
-            judge::note_validity(validity);
+            handshake_context::note_validity(validity);
         } else if !is_ignored(&errors) {
             return Err(refusal(&errors.swap_remove(0)));
         } else if !is_complete {

@@ -9,7 +9,7 @@ use crate::protocol::handshake::head::HeadLimits;
 use crate::protocol::handshake::response::HandshakeResponse;
 use crate::types::authenticator::Credentials;
 
-use crate::net::tunnel::{Failure, write_all};
+use crate::net::proxy::{Failure, write_all};
 
 /// Why an HTTP proxy has not connected.
 pub(crate) enum HttpFailure {

@@ -17,12 +17,12 @@ use rustls::client::{
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::server::ProducesTickets;
 
-use crate::net::tls::judge;
-use crate::net::tls::validity::{PeerValidity, Validity};
+use crate::net::tls::handshake_context;
+use crate::net::tls::verify::validity::{PeerValidity, Validity};
 
 /// Tickets of a server, each with the time in which it is valid.
 #[derive(Debug)]
-pub(super) struct Tickets(pub(super) Arc<dyn ProducesTickets>);
+pub(crate) struct Tickets(pub(super) Arc<dyn ProducesTickets>);
 
 impl ProducesTickets for Tickets {
     fn enabled(&self) -> bool {
@@ -34,7 +34,7 @@ impl ProducesTickets for Tickets {
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        let validity = judge::validity()?;
+        let validity = handshake_context::validity()?;
         self.0.encrypt(&[&validity.to_bytes()[..], plain].concat())
     }
 
@@ -46,13 +46,13 @@ impl ProducesTickets for Tickets {
             return None;
         }
         // The tickets for the next sessions are valid as long.
-        judge::note_validity(validity);
+        handshake_context::note_validity(validity);
         Some(plain.to_vec())
     }
 }
 
 /// The sessions that clients of one configuration can resume.
-pub(super) struct Sessions {
+pub(crate) struct Sessions {
     of_1_2: Mutex<List<Tls12ClientSessionValue>>,
     of_1_3: Mutex<List<Tls13ClientSessionValue>>,
     /// Which groups servers prefer belongs to no session.
@@ -71,9 +71,9 @@ struct Kept<T> {
 /// The sessions for one connection: those that it brings are valid as long as the certificates of its
 /// server.
 #[derive(Debug)]
-pub(super) struct ConnectionSessions {
-    pub(super) sessions: Arc<Sessions>,
-    pub(super) validity: Arc<PeerValidity>,
+pub(crate) struct ConnectionSessions {
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) validity: Arc<PeerValidity>,
 }
 
 impl<T> List<T> {

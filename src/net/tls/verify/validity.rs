@@ -7,46 +7,46 @@ use rustls::pki_types::UnixTime;
 
 /// A period of time, in seconds since 1970, with both its ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Validity {
-    pub(super) not_before: u64,
-    pub(super) not_after: u64,
+pub(crate) struct Validity {
+    pub(crate) not_before: u64,
+    pub(crate) not_after: u64,
 }
 
 impl Validity {
-    pub(super) const ALWAYS: Self = Self { not_before: 0, not_after: u64::MAX };
-    pub(super) const NEVER: Self = Self { not_before: u64::MAX, not_after: 0 };
+    pub(crate) const ALWAYS: Self = Self { not_before: 0, not_after: u64::MAX };
+    pub(crate) const NEVER: Self = Self { not_before: u64::MAX, not_after: 0 };
 
     /// Returns the time that belongs to both.
-    pub(super) fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             not_before: self.not_before.max(other.not_before),
             not_after: self.not_after.min(other.not_after),
         }
     }
 
-    pub(super) fn contains(self, time: UnixTime) -> bool {
+    pub(crate) fn contains(self, time: UnixTime) -> bool {
         (self.not_before..=self.not_after).contains(&time.as_secs())
     }
 
-    pub(super) const fn begin(self) -> UnixTime {
+    pub(crate) const fn begin(self) -> UnixTime {
         UnixTime::since_unix_epoch(Duration::from_secs(self.not_before))
     }
 
-    pub(super) const fn end(self) -> UnixTime {
+    pub(crate) const fn end(self) -> UnixTime {
         UnixTime::since_unix_epoch(Duration::from_secs(self.not_after))
     }
 
-    pub(super) fn to_bytes(self) -> [u8; Self::LENGTH] {
+    pub(crate) fn to_bytes(self) -> [u8; Self::LENGTH] {
         (u128::from(self.not_before) << 64 | u128::from(self.not_after)).to_be_bytes()
     }
 
-    pub(super) fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
+    pub(crate) fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
         let [not_before, not_after] = [&bytes[..8], &bytes[8..]]
             .map(|half| half.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)));
         Self { not_before, not_after }
     }
 
-    pub(super) const LENGTH: usize = 16;
+    pub(crate) const LENGTH: usize = 16;
 }
 
 /// The time in which all certificates are valid that a peer was checked by, in one handshake.
@@ -56,11 +56,11 @@ impl Validity {
 pub(crate) struct PeerValidity(Mutex<Option<Validity>>);
 
 impl PeerValidity {
-    pub(super) fn get(&self) -> Option<Validity> {
+    pub(crate) fn get(&self) -> Option<Validity> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set(&self, validity: Validity) {
+    pub(crate) fn set(&self, validity: Validity) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(validity);
     }
 }

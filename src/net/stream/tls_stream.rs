@@ -9,7 +9,7 @@ use std::mem;
 
 use rustls::Connection;
 
-use crate::net::stream::tcp::TcpStream;
+use crate::net::stream::tcp_stream::TcpStream;
 use crate::net::tls::TlsSession;
 
 /// A TCP connection with TLS on it, after the handshake.

@@ -9,12 +9,12 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 
-use crate::net::tls::chain::{Chain, Findings};
-use crate::net::tls::details::Purpose;
-use crate::net::tls::diagnosis::refusal;
+use crate::net::tls::error_conversion::refusal;
 use crate::net::tls::peer_verify_mode::PeerVerifyMode;
-use crate::net::tls::trust::Trust;
-use crate::net::tls::{judge, pem, provider};
+use crate::net::tls::verify::certificate_fields::Purpose;
+use crate::net::tls::verify::chain::{Chain, Findings};
+use crate::net::tls::verify::trust_anchors::Trust;
+use crate::net::tls::{handshake_context, pem, provider};
 use crate::types::error::Error;
 
 /// Checks clients, and reports what is wrong.
@@ -27,7 +27,7 @@ struct ClientCheck {
 }
 
 /// Returns what checks clients in this mode.
-pub(super) fn client_check(
+pub(crate) fn client_check(
     mode: PeerVerifyMode,
     trust: Trust,
 ) -> Result<Arc<dyn ClientCertVerifier>, Error> {
@@ -69,10 +69,10 @@ impl ClientCertVerifier for ClientCheck {
         .check(now);
         if let Some(error) = errors.first() {
             // Reported, and never ignored by a server.
-            judge::may_be_ignored(&errors, end_entity, intermediates);
+            handshake_context::may_be_ignored(&errors, end_entity, intermediates);
             return Err(refusal(error));
         }
-        judge::note_validity(validity);
+        handshake_context::note_validity(validity);
         Ok(ClientCertVerified::assertion())
     }
 

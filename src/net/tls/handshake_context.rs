@@ -12,8 +12,8 @@ use std::sync::Arc;
 use rustls::CipherSuite;
 use rustls::pki_types::CertificateDer;
 
-use crate::net::tls::session::TlsSession;
-use crate::net::tls::validity::{PeerValidity, Validity};
+use crate::net::tls::tls_session::TlsSession;
+use crate::net::tls::verify::validity::{PeerValidity, Validity};
 use crate::types::tls_certificate::TlsCertificate;
 use crate::types::tls_error::TlsError;
 
@@ -52,7 +52,7 @@ pub(crate) fn note_cipher_suite(suite: CipherSuite) {
 }
 
 /// Notes when the certificates of the peer of this handshake are valid.
-pub(super) fn note_validity(validity: Validity) {
+pub(crate) fn note_validity(validity: Validity) {
     if let Some(hearing) = current() {
         hearing.validity.set(validity);
     }
@@ -60,12 +60,12 @@ pub(super) fn note_validity(validity: Validity) {
 
 /// Returns when the certificates of the peer are valid: always if it has shown none; `None` where
 /// there is no handshake.
-pub(super) fn validity() -> Option<Validity> {
+pub(crate) fn validity() -> Option<Validity> {
     current().map(|hearing| hearing.validity.get().unwrap_or(Validity::ALWAYS))
 }
 
 /// Asks the judge of this thread; where there is none, nothing may be ignored.
-pub(super) fn may_be_ignored(
+pub(crate) fn may_be_ignored(
     errors: &[TlsError],
     end_entity: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
