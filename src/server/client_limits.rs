@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event_loop::EventLoop;
-use crate::protocol::handshake::head::MAX_REQUEST_LINE;
 use crate::protocol::handshake::refusal::Refusal;
+use crate::protocol::handshake::request_head::MAX_REQUEST_LINE;
 use crate::server::WebSocketServer;
 use crate::server::opening::{Opening, refusal_error};
 use crate::server::state::{Inner, State};

@@ -14,7 +14,7 @@ use crate::event_loop::LoopHandle;
 use crate::net::stream::Listener;
 #[cfg(feature = "tls")]
 use crate::net::tls::{ServerSide, TlsConfig};
-use crate::protocol::handshake::head::HeadLimits;
+use crate::protocol::handshake::request_head::HeadLimits;
 use crate::runtime::panics;
 use crate::server::origins::cors_authenticator::CorsAuthenticator;
 use crate::server::origins::origin_policy::OriginPolicy;

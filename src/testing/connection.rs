@@ -16,7 +16,7 @@ use crate::runtime::clock::testing::StoppedClock;
 use crate::runtime::reactor::Reactor;
 use crate::session::{ConnectionTask, Observer, OutputLevel, Session};
 use crate::testing::Count;
-use crate::testing::stream::{ScriptedPeer, scripted_stream};
+use crate::testing::scripted_stream::{ScriptedPeer, scripted_stream};
 use crate::types::error::Error;
 use crate::types::mask_generator::MaskGenerator;
 use crate::types::role::Role;

@@ -2,13 +2,13 @@
 
 pub(crate) mod connection;
 #[cfg_attr(not(test), expect(dead_code, reason = "the fuzz targets need a part of it"))]
-pub(crate) mod frames;
+pub(crate) mod decoding;
 pub mod fuzzing;
 pub(crate) mod pieces;
 #[cfg(test)]
 pub(crate) mod requests;
 #[cfg_attr(not(test), expect(dead_code, reason = "the fuzz targets need a part of it"))]
-pub(crate) mod stream;
+pub(crate) mod scripted_stream;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

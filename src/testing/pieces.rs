@@ -1,8 +1,8 @@
 //! Reads heads that come in pieces, for tests.
 
-use crate::protocol::handshake::head::{HeadLimits, HeadReader};
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::request_head::{HeadLimits, HeadReader};
 
 /// What a reader made of some bytes: nothing yet, or the request and what was left over.
 pub(crate) type Outcome = Result<Option<(HandshakeRequest, Vec<u8>)>, Refusal>;

@@ -3,10 +3,10 @@
 use std::future::poll_fn;
 
 use crate::net::stream::Stream;
-use crate::protocol::handshake::answer::AnswerReader;
 use crate::protocol::handshake::basic_auth;
-use crate::protocol::handshake::head::HeadLimits;
+use crate::protocol::handshake::request_head::HeadLimits;
 use crate::protocol::handshake::response::HandshakeResponse;
+use crate::protocol::handshake::response_head::AnswerReader;
 use crate::types::authenticator::Credentials;
 
 use crate::net::proxy::{Failure, write_all};

@@ -41,7 +41,7 @@ pub(crate) enum Stream {
     Tls(Box<tls_stream::TlsStream>),
     /// A script that plays the peer and the kernel.
     #[cfg(any(test, fuzzing))]
-    Scripted(crate::testing::stream::ScriptedStream),
+    Scripted(crate::testing::scripted_stream::ScriptedStream),
 }
 
 impl Stream {

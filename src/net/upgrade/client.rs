@@ -19,11 +19,11 @@ use smol::future::FutureExt;
 use smol::io::{AsyncRead, AsyncWrite};
 
 use crate::net::stream::Stream;
-use crate::protocol::handshake::answer::{self, AnswerReader, Asked};
-use crate::protocol::handshake::body::BodyReader;
-use crate::protocol::handshake::head::{HeadLimits, HeadReader};
 use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::request_head::{HeadLimits, HeadReader};
 use crate::protocol::handshake::response::HandshakeResponse;
+use crate::protocol::handshake::response_body::BodyReader;
+use crate::protocol::handshake::response_head::{self, AnswerReader, Asked};
 use crate::protocol::handshake::url::Url;
 use crate::protocol::random;
 
@@ -190,7 +190,8 @@ impl Exchange<'_> {
                 response.body = rest.to_vec();
                 return Poll::Ready(Err(Failure::Refused(response)));
             }
-            let subprotocol = answer::check(&response, &self.asked).map_err(Failure::Invalid)?;
+            let subprotocol =
+                response_head::check(&response, &self.asked).map_err(Failure::Invalid)?;
             return Poll::Ready(Ok(Opened { response, subprotocol, leftover: rest.to_vec() }));
         }
     }

@@ -18,9 +18,9 @@ use smol::io::AsyncWriteExt;
 
 use crate::net::stream::{Adapter, Stream};
 use crate::protocol::handshake::grammar;
-use crate::protocol::handshake::head::{HeadLimits, HeadReader};
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::request_head::{HeadLimits, HeadReader};
 
 /// Why there was no 101.
 pub(crate) enum Failure {

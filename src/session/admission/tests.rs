@@ -6,7 +6,7 @@ use crate::protocol::frames::limits::Limits;
 use crate::protocol::frames::opcode::MessageKind;
 use crate::session::OutputLevel;
 use crate::testing::connection::{ScriptedConnection, Told};
-use crate::testing::frames::{Random, Received, decode_reads};
+use crate::testing::decoding::{Random, Received, decode_reads};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
 use crate::types::output_policy::OutputPolicy;

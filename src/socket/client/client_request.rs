@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::net::upgrade::client::Opening;
 use crate::protocol::handshake::grammar;
-use crate::protocol::handshake::head::HeadLimits;
+use crate::protocol::handshake::request_head::HeadLimits;
 use crate::protocol::handshake::url::{Url, UrlError, without_secrets};
 use crate::types::error::Error;
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::event_loop::LoopHandle;
 #[cfg(feature = "tls")]
 use crate::net::tls::{TlsConfig, TlsSession};
-use crate::protocol::handshake::head::HeadLimits;
 use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::request_head::HeadLimits;
 use crate::protocol::handshake::response::HandshakeResponse;
 use crate::types::network_proxy::NetworkProxy;
 #[cfg(feature = "tls")]

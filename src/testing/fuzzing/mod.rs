@@ -3,14 +3,14 @@
 //! Each takes bytes that a fuzzer made up and panics when a promise is broken. The unit tests run
 //! them over the committed corpora and over seeded inputs.
 
-mod connection;
-mod frames;
-mod head;
-mod model;
-mod script;
+mod connection_script;
+mod connection_target;
+mod frame_model;
+mod frames_target;
+mod head_target;
 #[cfg(test)]
 mod tests;
 
-pub use connection::connection;
-pub use frames::{frames_client, frames_server};
-pub use head::head;
+pub use connection_target::connection;
+pub use frames_target::{frames_client, frames_server};
+pub use head_target::head;

@@ -8,7 +8,7 @@ use crate::protocol::frames::close_frame::ClosePayload;
 use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::frame_header::ReservedBits;
 use crate::protocol::frames::opcode::Opcode;
-use crate::testing::frames::Random;
+use crate::testing::decoding::Random;
 use crate::testing::fuzzing::{connection, frames_client, frames_server, head};
 use crate::types::close_code::CloseCode;
 

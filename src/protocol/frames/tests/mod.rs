@@ -1,7 +1,7 @@
 //! Tests of the decoder and the encoder together.
 
 mod control_frames;
-mod frames;
+mod frame_events;
 mod limits;
 mod memory;
 mod messages;

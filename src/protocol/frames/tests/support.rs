@@ -3,7 +3,7 @@
 use crate::protocol::frames::limits::Limits;
 use crate::protocol::frames::mask::apply_mask;
 use crate::protocol::frames::violation::Violation;
-pub(crate) use crate::testing::frames::{Feed, Outcome, Random, Received, decode_reads};
+pub(crate) use crate::testing::decoding::{Feed, Outcome, Random, Received, decode_reads};
 use crate::types::role::Role;
 
 pub(crate) const CONTINUATION: u8 = 0x0;

@@ -1,6 +1,6 @@
 //! Which headers a request must have, and what they may say.
 
-use crate::protocol::handshake::rules::is_key;
+use crate::protocol::handshake::request_rules::is_key;
 
 use crate::protocol::handshake::refusal::Refusal;
 use crate::testing::requests::{HEAD, head_and, head_with, refusal, request};

@@ -106,8 +106,8 @@ const MAX_SIZE_LINE: usize = 256;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::handshake::answer::AnswerReader;
-    use crate::protocol::handshake::head::HeadLimits;
+    use crate::protocol::handshake::request_head::HeadLimits;
+    use crate::protocol::handshake::response_head::AnswerReader;
 
     /// Reads an answer and its body, and tells whether the end was found.
     fn read(answer: &[u8]) -> (Vec<u8>, bool) {

@@ -11,7 +11,7 @@ use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::request_line::RequestLine;
-use crate::protocol::handshake::rules;
+use crate::protocol::handshake::request_rules;
 use crate::protocol::handshake::url;
 
 /// How long the parts of a head may be.
@@ -210,7 +210,7 @@ impl HeadReader {
             }
             Some(request_line) if line.is_empty() => {
                 let request = HandshakeRequest::new(mem::take(&mut self.head), request_line);
-                rules::check(&request)?;
+                request_rules::check(&request)?;
                 return Ok(Some(request));
             }
             Some(_) => {

@@ -8,11 +8,11 @@ use smol::future::{block_on, poll_once};
 use crate::net::stream::Stream;
 use crate::net::upgrade;
 use crate::net::upgrade::server::Failure;
-use crate::protocol::handshake::head::HeadLimits;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::request_head::HeadLimits;
 use crate::testing::pieces::{Outcome, read};
-use crate::testing::stream::{ScriptedPeer, scripted_stream};
+use crate::testing::scripted_stream::{ScriptedPeer, scripted_stream};
 
 /// The first byte chooses how the others, which a client may send, are cut into reads.
 pub fn head(data: &[u8]) {

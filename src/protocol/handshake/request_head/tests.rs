@@ -1,6 +1,6 @@
 //! How lines are read, what they may contain, and where the limits are.
 
-use crate::protocol::handshake::head::{HeadLimits, HeadReader, MAX_REQUEST_LINE};
+use crate::protocol::handshake::request_head::{HeadLimits, HeadReader, MAX_REQUEST_LINE};
 
 use crate::testing::pieces::{read, read_with};
 use crate::testing::requests::{HEAD, head_and, head_with, outcome, refusal, request};

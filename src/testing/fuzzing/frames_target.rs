@@ -10,8 +10,8 @@ use crate::protocol::frames::fragmentation::Frames;
 use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::limits::Limits;
 use crate::protocol::frames::opcode::MessageKind;
-use crate::testing::frames::{Feed, Outcome, Random, Received, decode_reads};
-use crate::testing::fuzzing::model;
+use crate::testing::decoding::{Feed, Outcome, Random, Received, decode_reads};
+use crate::testing::fuzzing::frame_model;
 use crate::types::close_code::CloseCode;
 use crate::types::role::Role;
 
@@ -34,7 +34,7 @@ fn check(role: Role, data: &[u8]) {
 
     let outcome = decode_reads(peer, [wire]);
 
-    assert_eq!(outcome, model::decode(peer, wire), "the reader differs from the model");
+    assert_eq!(outcome, frame_model::decode(peer, wire), "the reader differs from the model");
     for longest in [1, 2, 16, 300] {
         let reads = random_reads(wire, longest, &mut random);
         assert_eq!(decode_reads(peer, reads), outcome, "reads of up to {longest} bytes differ");

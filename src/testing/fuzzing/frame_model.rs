@@ -5,7 +5,7 @@
 
 use crate::protocol::frames::limits::Limits;
 use crate::protocol::frames::violation::Violation;
-use crate::testing::frames::{Outcome, Received};
+use crate::testing::decoding::{Outcome, Received};
 use crate::types::role::Role;
 
 /// Says what comes out of these bytes of a peer.

@@ -5,7 +5,7 @@ use std::mem;
 use httparse::{EMPTY_HEADER, ParserConfig, Response, Status};
 
 use crate::protocol::handshake::grammar;
-use crate::protocol::handshake::head::HeadLimits;
+use crate::protocol::handshake::request_head::HeadLimits;
 use crate::protocol::handshake::response::HandshakeResponse;
 
 /// Collects the head of the final answer, however it and those before it are cut into packets.
