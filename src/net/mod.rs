@@ -1,4 +1,4 @@
-//! What is between the kernel and a session: streams, TLS, proxies, opening handshakes.
+//! The layer between the kernel and a session: streams, TLS, proxies, opening handshakes.
 
 pub(crate) mod connector;
 pub(crate) mod proxy;

@@ -135,7 +135,7 @@ impl Opening {
             Some(Err(Failure::Broken(source))) => {
                 report(&self.server, &Error::HandshakeBroken { peer, source: Arc::new(source) });
             }
-            Some(Err(Failure::Silent)) => debug!("{peer} connected and sent nothing"),
+            Some(Err(Failure::NoData)) => debug!("{peer} connected and sent nothing"),
             Some(Err(Failure::Closed)) => debug!("{peer} waited when the server was closed"),
             None => {
                 report(&self.server, &deadline.error(peer));

@@ -10,7 +10,7 @@ use slotwork_signals::SignalRef;
 use smol::future::FutureExt;
 
 use crate::net::stream::TlsFailure;
-use crate::net::tls::{Judge, ServerSide, TlsConfig};
+use crate::net::tls::{ServerSide, TlsConfig, TlsErrorHandler};
 use crate::net::upgrade;
 use crate::runtime::panics;
 use crate::runtime::timers::Sleep;
@@ -158,7 +158,10 @@ impl Opening {
 /// Returns a function that emits the errors of a certificate and rejects it.
 ///
 /// It stores the first error in `found`.
-fn certificate_check(server: &Weak<Inner>, found: &Rc<RefCell<Option<TlsError>>>) -> Judge {
+fn certificate_check(
+    server: &Weak<Inner>,
+    found: &Rc<RefCell<Option<TlsError>>>,
+) -> TlsErrorHandler {
     let (server, found) = (Weak::clone(server), Rc::clone(found));
     Rc::new(move |errors, _session| {
         found.replace(errors.first().cloned());
@@ -183,7 +186,7 @@ fn handshake_error(
         TlsFailure::Broken(source) => {
             Some(Error::HandshakeBroken { peer, source: Arc::new(source) })
         }
-        TlsFailure::Silent => {
+        TlsFailure::NoData => {
             debug!("{peer} connected and sent nothing");
             None
         }

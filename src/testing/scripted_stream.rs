@@ -10,10 +10,12 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::mem;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use mio::{Interest, Registry, Token, event};
 
-use crate::net::stream::{Stream, TcpStream};
+use crate::net::stream::Stream;
+use crate::net::stream::tcp_stream::TcpStream;
 use crate::runtime::reactor::{Reactor, Source};
 
 /// A stream that a [`ScriptedPeer`] plays with.
@@ -288,9 +290,9 @@ impl Drop for ScriptedIo {
 }
 
 impl ScriptedStream {
-    pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
+    pub(crate) fn shutdown_write(&mut self) -> io::Result<bool> {
         let was_shut_down = mem::replace(&mut self.io.wire().is_shut_down, true);
-        if was_shut_down { Err(ErrorKind::NotConnected.into()) } else { Ok(()) }
+        if was_shut_down { Err(ErrorKind::NotConnected.into()) } else { Ok(true) }
     }
 
     pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
@@ -298,6 +300,26 @@ impl ScriptedStream {
             return Err(ErrorKind::NotConnected.into());
         }
         Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+    }
+}
+
+/// The options of TCP, which a script does not have.
+#[expect(clippy::unused_self, reason = "the methods are those of `TcpStream`")]
+impl ScriptedStream {
+    pub(crate) fn set_unsent_limit(&self, _: Option<usize>) {}
+
+    pub(crate) fn set_send_buffer(&self, _: Option<usize>) {}
+
+    pub(crate) fn set_user_timeout(&self, _: Option<Duration>) -> bool {
+        false
+    }
+
+    pub(crate) fn is_at_end(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn end(&self) -> io::Error {
+        ErrorKind::UnexpectedEof.into()
     }
 }
 

@@ -2,23 +2,22 @@
 
 use std::future::poll_fn;
 
+use crate::net::proxy::{Failure, write_all};
 use crate::net::stream::Stream;
 use crate::protocol::handshake::basic_auth;
 use crate::protocol::handshake::request_head::HeadLimits;
 use crate::protocol::handshake::response::HandshakeResponse;
-use crate::protocol::handshake::response_head::AnswerReader;
+use crate::protocol::handshake::response_head::ResponseReader;
 use crate::types::authenticator::Credentials;
 
-use crate::net::proxy::{Failure, write_all};
-
-/// Why an HTTP proxy has not connected.
+/// The reason of a failed connection through an HTTP proxy.
 pub(crate) enum HttpFailure {
-    /// It wants to know who asks, and names its realm (407). The connection is of no more use.
+    /// It requires authentication for this realm (407). The connection cannot be used again.
     Unauthorized(String),
     Other(Failure),
 }
 
-/// Asks the proxy to connect to a host, which is a name or an IP address.
+/// Requests a connection to a host, which is a name or an IP address.
 pub(crate) async fn connect(
     stream: &mut Stream,
     host: &str,
@@ -55,7 +54,7 @@ async fn read_answer(
     stream: &mut Stream,
     limits: HeadLimits,
 ) -> Result<HandshakeResponse, Failure> {
-    let mut reader = AnswerReader::of_proxy(limits);
+    let mut reader = ResponseReader::of_proxy(limits);
     let mut buffer = [0; READ_SIZE];
     loop {
         let count = poll_fn(|cx| stream.poll_read(cx, &mut buffer)).await?;
@@ -66,7 +65,7 @@ async fn read_answer(
         let read =
             read.map_err(|reason| Failure::Refused(format!("its answer is wrong: {reason}")));
         match read? {
-            // The server says nothing before it is asked.
+            // A WebSocket or TLS server sends nothing before the client does.
             Some((answer, behind)) if behind.is_empty() || answer.status() >= 300 => {
                 return Ok(answer);
             }
@@ -80,5 +79,5 @@ fn refused(reason: &str) -> HttpFailure {
     HttpFailure::Other(Failure::Refused(reason.into()))
 }
 
-/// What is read at a time; a usual answer fits.
+/// The size of a read, in bytes; a usual answer fits.
 const READ_SIZE: usize = 2048;

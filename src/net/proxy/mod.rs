@@ -1,4 +1,4 @@
-//! The way to a host through a proxy, over a stream to the proxy.
+//! Connections through proxies, over a stream to the proxy.
 
 use std::future::poll_fn;
 use std::io;
@@ -11,10 +11,10 @@ mod socks5;
 pub(crate) use http::{HttpFailure, connect as connect_http};
 pub(crate) use socks5::connect as connect_socks5;
 
-/// Why a proxy has not connected.
+/// The reason of a failed connection through a proxy.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// It answered that it does not, or nonsense; for people.
+    /// The proxy refused, or broke its protocol; the text is for people.
     Refused(String),
     /// The connection to it failed.
     Broken(io::Error),
@@ -34,7 +34,7 @@ async fn write_all(stream: &mut Stream, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads exactly as much: what is behind it belongs to others.
+/// Reads exactly this many bytes: those behind are not the proxy's.
 async fn read_exact<const N: usize>(stream: &mut Stream) -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     let mut length = 0;

@@ -2,14 +2,13 @@
 
 use std::net::IpAddr;
 
+use crate::net::proxy::{Failure, read_exact, write_all};
 use crate::net::stream::Stream;
 use crate::types::authenticator::Credentials;
 
-use crate::net::proxy::{Failure, read_exact, write_all};
-
-/// Asks the proxy to connect to a host, which is a name or an IP address.
+/// Requests a connection to a host, which is a name or an IP address.
 ///
-/// `log_in` is called when the proxy wants to know who asks.
+/// `log_in` is called when the proxy requires authentication.
 pub(crate) async fn connect(
     stream: &mut Stream,
     host: &str,
@@ -36,7 +35,7 @@ pub(crate) async fn connect(
     skip_address(stream, address_type).await
 }
 
-/// RFC 1929 §2.
+/// Sends the user name and the password (RFC 1929 §2).
 async fn authenticate(
     stream: &mut Stream,
     credentials: Option<Credentials>,
@@ -48,7 +47,7 @@ async fn authenticate(
     for text in [&user, &password] {
         match u8::try_from(text.len()) {
             Ok(length) => request.push(length),
-            Err(_) => return refused("it cannot be told so long a user name or password"),
+            Err(_) => return refused("the user name or the password is longer than 255 bytes"),
         }
         request.extend(text.as_bytes());
     }
@@ -60,7 +59,7 @@ async fn authenticate(
     }
 }
 
-/// RFC 1928 §4; `None` when the name of the host is too long for it.
+/// Returns a request (RFC 1928 §4); `None` when the name of the host is too long for one.
 fn request(host: &str, port: u16) -> Option<Vec<u8>> {
     let mut request = vec![VERSION, 1, 0];
     match host.parse() {
@@ -81,7 +80,7 @@ fn request(host: &str, port: u16) -> Option<Vec<u8>> {
     Some(request)
 }
 
-/// Skips the address from which the proxy connects, which is of no use here (RFC 1928 §6).
+/// Skips the address from which the proxy connects, which is not used (RFC 1928 §6).
 async fn skip_address(stream: &mut Stream, address_type: u8) -> Result<(), Failure> {
     let length = match address_type {
         IPV4 => 4,
@@ -99,7 +98,7 @@ fn refused(reason: &str) -> Result<(), Failure> {
     Err(Failure::Refused(reason.into()))
 }
 
-/// RFC 1928 §6.
+/// Returns the meaning of a reply (RFC 1928 §6).
 const fn explain(reply: u8) -> &'static str {
     match reply {
         2 => "its rules do not allow it",
@@ -107,21 +106,21 @@ const fn explain(reply: u8) -> &'static str {
         4 => "host unreachable",
         5 => "connection refused",
         6 => "the time to live has expired",
-        7 => "it does not know how to connect",
-        8 => "it does not know this type of address",
+        7 => "it does not support this command",
+        8 => "it does not support this type of address",
         _ => "it has failed",
     }
 }
 
 const VERSION: u8 = 5;
-/// RFC 1929 §2 counts for itself.
+/// The version of the authentication (RFC 1929 §2).
 const LOGIN_VERSION: u8 = 1;
 const NO_AUTHENTICATION: u8 = 0;
 const USER_AND_PASSWORD: u8 = 2;
 const IPV4: u8 = 1;
 const NAME: u8 = 3;
 const IPV6: u8 = 4;
-const TOO_LONG: &str = "it cannot be told so long a name";
+const TOO_LONG: &str = "the name of the host is longer than 255 bytes";
 
 #[cfg(test)]
 mod tests {
@@ -129,7 +128,7 @@ mod tests {
 
     /// RFC 1928 §4 and §5.
     #[test]
-    fn hosts_are_told_as_names_and_addresses_as_addresses() {
+    fn hosts_are_sent_as_names_and_addresses_as_addresses() {
         let table = [
             ("a.example", [&[5, 1, 0, 3, 9][..], b"a.example", &[0x1F, 0x90]].concat()),
             ("10.0.0.1", vec![5, 1, 0, 1, 10, 0, 0, 1, 0x1F, 0x90]),

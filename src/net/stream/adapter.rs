@@ -1,4 +1,4 @@
-//! A stream in the terms of futures, for libraries that shake hands over one.
+//! `AsyncRead` and `AsyncWrite` for a stream, for libraries that perform handshakes over one.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,9 +8,9 @@ use smol::io::{AsyncRead, AsyncWrite};
 
 use crate::net::stream::Stream;
 
-/// What a library reads instead of what the stream has.
+/// The input of a library, which need not be that of the stream.
 pub(crate) trait Readable: Unpin {
-    /// Reads as [`AsyncRead::poll_read`] does; what is missing may be taken from the stream.
+    /// Reads as [`AsyncRead::poll_read`] does, from the stream or elsewhere.
     fn poll_read(
         &mut self,
         stream: &mut Stream,
@@ -19,7 +19,7 @@ pub(crate) trait Readable: Unpin {
     ) -> Poll<io::Result<usize>>;
 }
 
-/// Lets a library write to a stream, and read what the source gives it.
+/// Writes to a stream, and reads from a source.
 pub(crate) struct Adapter<'a, S> {
     pub(crate) stream: &'a mut Stream,
     pub(crate) source: S,
@@ -45,7 +45,7 @@ impl<S: Unpin> AsyncWrite for Adapter<'_, S> {
         self.stream.poll_write(cx, buffer)
     }
 
-    /// A library's last words are written at once, or never: an alert behind other records.
+    /// A library may not repeat a write, such as that of records with an alert behind them.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -63,7 +63,7 @@ impl<S: Unpin> AsyncWrite for Adapter<'_, S> {
     }
 }
 
-/// Bytes that are there already, and nothing behind them.
+/// Bytes that have already been received, and then the end.
 impl Readable for &[u8] {
     fn poll_read(
         &mut self,

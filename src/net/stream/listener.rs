@@ -10,12 +10,12 @@ use std::task::{Context, Poll};
 use mio::net;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
-use crate::net::stream::TcpStream;
 use crate::net::stream::options::{self, SEND_BUFFER};
+use crate::net::stream::tcp_stream::TcpStream;
 use crate::runtime::reactor::{Reactor, Registration, Source};
 use crate::types::host_address::HostAddress;
 
-/// A listening socket, which any thread can close at once.
+/// A listening socket, which any thread can close.
 pub(crate) struct Listener {
     io: Mutex<Option<net::TcpListener>>,
     local_address: SocketAddr,
@@ -23,7 +23,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Binds and listens; nothing is accepted before it is watched.
+    /// Binds and listens; connections are accepted once it is watched.
     pub(crate) fn bind(address: HostAddress, port: u16) -> io::Result<Self> {
         let listener = match bind(address, SocketAddr::new(address.ip(), port)) {
             Err(_) if address == HostAddress::Any && !has_ipv6() => {
@@ -35,7 +35,7 @@ impl Listener {
         Ok(Self::new(listener, local_address))
     }
 
-    /// Takes a socket that listens already; returns what it listens on, too.
+    /// Takes a listening socket over; returns its address too.
     pub(crate) fn adopt(listener: TcpListener) -> io::Result<(Self, HostAddress)> {
         let local_address = listener.local_addr()?;
         check_listening(&SockRef::from(&listener))?;
@@ -52,7 +52,7 @@ impl Listener {
     }
 
     fn new(listener: TcpListener, local_address: SocketAddr) -> Self {
-        // Accepted connections inherit it.
+        // Accepted connections inherit the limit.
         options::set_unsent_limit(&SockRef::from(&listener), Some(SEND_BUFFER));
         let io = Mutex::new(Some(net::TcpListener::from_std(listener)));
         Self { io, local_address, source: OnceLock::new() }
@@ -69,33 +69,33 @@ impl Listener {
         io.as_ref().map(AsRawFd::as_raw_fd)
     }
 
-    /// Frees the port at once; whoever accepts is told that it is over.
+    /// Closes the socket, which frees the port at once, and wakes the accepting task.
     pub(crate) fn close(&self) {
         let listener = self.io.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(listener);
         self.wake();
     }
 
-    /// Lets whoever accepts look again.
+    /// Wakes the accepting task.
     pub(crate) fn wake(&self) {
         if let Some(source) = self.source.get() {
             source.wake();
         }
     }
 
-    /// Watches the socket with the reactor of this thread; `None` when it is closed already.
+    /// Registers the socket with the reactor of this thread; `None` when it is closed.
     pub(crate) fn watch(self: &Arc<Self>) -> io::Result<Option<Incoming>> {
         let mut io = self.io.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(listener) = io.as_mut() else { return Ok(None) };
         let registration = Reactor::current()?.register(listener)?;
         drop(io);
-        // A listener is watched once; a second watch would find the descriptor in use.
+        // A listener is registered once: the reactor refuses a descriptor that it already has.
         let _ = self.source.set(Arc::clone(registration.source()));
         Ok(Some(Incoming { listener: Arc::clone(self), registration }))
     }
 }
 
-/// The connections that arrive at a watched listener.
+/// The incoming connections of a watched listener.
 pub(crate) struct Incoming {
     listener: Arc<Listener>,
     registration: Registration,
@@ -137,7 +137,7 @@ fn bind(kind: HostAddress, address: SocketAddr) -> io::Result<TcpListener> {
     if address.is_ipv6() {
         socket.set_only_v6(kind != HostAddress::Any)?;
     }
-    // A restarted server gets its port although old connections are still winding down.
+    // A restarted server can bind its port while old connections are in TIME_WAIT.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
@@ -146,7 +146,7 @@ fn bind(kind: HostAddress, address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Fails when a socket does not listen, as far as the system tells: nothing would ever come.
+/// Fails when a socket is known not to listen: no connection could arrive.
 fn check_listening(socket: &SockRef<'_>) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
     if !socket.is_listener()? {
@@ -156,10 +156,10 @@ fn check_listening(socket: &SockRef<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns whether this machine has IPv6 at all.
+/// Returns whether this machine has IPv6.
 fn has_ipv6() -> bool {
     bind(HostAddress::LocalHostIPv6, SocketAddr::new(HostAddress::LocalHostIPv6.ip(), 0)).is_ok()
 }
 
-/// How many connections the kernel keeps until they are accepted: a burst of clients finds room.
+/// The backlog of the kernel, in connections: large enough for bursts of clients.
 const BACKLOG: i32 = 4096;

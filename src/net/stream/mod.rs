@@ -1,7 +1,7 @@
-//! The byte stream under a WebSocket connection.
+//! The byte stream of a WebSocket connection: TCP, or TLS over TCP.
 //!
-//! Reads and writes never wait. A stream remembers whether the kernel has more to give or to take,
-//! so that no system call is made in vain, and wakes one task when that changes.
+//! Reads and writes never block. A stream knows whether the kernel may have input or accept output,
+//! which saves system calls, and wakes one task when that changes.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -9,27 +9,24 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-mod adapter;
-mod adopted;
+pub(crate) mod adapter;
 mod listener;
 pub(crate) mod options;
-mod tcp_stream;
+pub(crate) mod tcp_stream;
 #[cfg(feature = "tls")]
 mod tls_handshake;
 #[cfg(feature = "tls")]
-mod tls_stream;
+pub(crate) mod tls_stream;
 
-pub(crate) use adapter::Adapter;
-#[cfg(feature = "tls")]
-pub(crate) use adapter::Readable;
-pub(crate) use adopted::Adopted;
 pub(crate) use listener::{Incoming, Listener};
-pub(crate) use tcp_stream::TcpStream;
+pub(crate) use tcp_stream::{Adopted, TcpStream};
 #[cfg(feature = "tls")]
 pub(crate) use tls_handshake::TlsFailure;
 
 #[cfg(feature = "tls")]
-use crate::net::tls::TlsSession;
+use crate::net::stream::tls_stream::TlsStream;
+#[cfg(feature = "tls")]
+use crate::net::tls::tls_session::TlsSession;
 use crate::runtime::reactor::{Source, wake_later};
 
 /// A byte stream.
@@ -38,30 +35,38 @@ pub(crate) enum Stream {
     Tcp(TcpStream),
     /// TLS over TCP.
     #[cfg(feature = "tls")]
-    Tls(Box<tls_stream::TlsStream>),
-    /// A script that plays the peer and the kernel.
+    Tls(Box<TlsStream>),
+    /// A script instead of peer and kernel.
     #[cfg(any(test, fuzzing))]
     Scripted(crate::testing::scripted_stream::ScriptedStream),
 }
 
+/// Calls the same method of each kind of stream.
+macro_rules! for_each_kind {
+    ($stream:expr, $inner:ident => $call:expr) => {
+        match $stream {
+            Stream::Tcp($inner) => $call,
+            #[cfg(feature = "tls")]
+            Stream::Tls($inner) => $call,
+            #[cfg(any(test, fuzzing))]
+            Stream::Scripted($inner) => $call,
+        }
+    };
+}
+
 impl Stream {
-    /// Reads what is there; `WouldBlock` when nothing is. 0 bytes are the end.
+    /// Reads the available input; `WouldBlock` when there is none. 0 bytes are the end.
     ///
-    /// With TLS, what was there may have been no data. Then
-    /// [`is_readable`](Self::is_readable) tells whether to look again. Only for the loop's thread.
+    /// With TLS, the input may have been no data. Then [`is_readable`](Self::is_readable) returns
+    /// whether to read again. Only for the loop's thread.
     #[inline]
     pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_read(buffer),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.try_read(buffer),
-            #[cfg(any(test, fuzzing))]
-            Self::Scripted(stream) => stream.try_read(buffer),
-        }
+        for_each_kind!(self, stream => stream.try_read(buffer))
     }
 
-    /// Returns whether the last [`try_read`](Self::try_read), which returned `outcome`, took bytes
-    /// from the kernel: a part of a TLS record is none of data, but a sign of life.
+    /// Returns whether the last [`try_read`](Self::try_read), with this `outcome`, received bytes.
+    ///
+    /// A part of a TLS record is not data, but shows that the peer is alive.
     pub(crate) fn has_received(&self, outcome: &io::Result<usize>) -> bool {
         match self {
             #[cfg(feature = "tls")]
@@ -70,23 +75,18 @@ impl Stream {
         }
     }
 
-    /// Writes what the kernel takes; 0 bytes when it takes nothing now. The next call has to begin
-    /// with what was not taken: with TLS, a part of that is encrypted already.
+    /// Writes what the kernel accepts now, which may be 0 bytes.
     ///
-    /// For any thread. Unless it is the loop's own, the loop's task has to be woken when not all
-    /// was taken: only there may the readiness be cleared, an event could be lost otherwise.
+    /// The next call has to begin with the rest: with TLS, a part of it is already encrypted.
+    ///
+    /// For any thread. In other threads than the loop's, the loop's task has to be woken when a
+    /// rest is left: only the loop's thread may clear the readiness, or an event could be lost.
     #[inline]
     pub(crate) fn try_write(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_write(buffers),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.try_write(buffers),
-            #[cfg(any(test, fuzzing))]
-            Self::Scripted(stream) => stream.try_write(buffers),
-        }
+        for_each_kind!(self, stream => stream.try_write(buffers))
     }
 
-    /// Writes what the kernel takes and notes whether it takes more: only for the loop's thread.
+    /// Writes what the kernel accepts and updates the readiness: only for the loop's thread.
     #[inline]
     pub(crate) fn try_write_here(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let written = self.try_write(buffers)?;
@@ -96,8 +96,9 @@ impl Stream {
         Ok(written)
     }
 
-    /// Returns how many bytes of the output TLS has encrypted that do not count as written yet: the
-    /// next write begins with them.
+    /// Returns the number of bytes that are encrypted but not written yet.
+    ///
+    /// The next write begins with them.
     pub(crate) fn unconfirmed(&self) -> usize {
         match self {
             #[cfg(feature = "tls")]
@@ -111,71 +112,42 @@ impl Stream {
     /// Returns whether that is done: with TLS the kernel may have no room for `close_notify`, and the
     /// call has to be repeated once it has. Only for the loop's thread.
     pub(crate) fn shutdown_write(&mut self) -> io::Result<bool> {
-        match self {
-            Self::Tcp(stream) => stream.shutdown_write().map(|()| true),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.shutdown_write(),
-            #[cfg(any(test, fuzzing))]
-            Self::Scripted(stream) => stream.shutdown_write().map(|()| true),
-        }
+        for_each_kind!(self, stream => stream.shutdown_write())
     }
 
-    /// Sets how much unsent output the kernel takes, in bytes; `None` is the system's default.
+    /// Sets the maximum of unsent output in the kernel, in bytes; `None` is the system's default.
     ///
-    /// What it takes beyond that is progress of the peer. Only some systems can do this.
+    /// When the kernel accepts more, the peer has made progress. Not all systems support it.
     pub(crate) fn set_unsent_limit(&self, limit: Option<usize>) {
-        if let Some(tcp) = self.tcp() {
-            tcp.set_unsent_limit(limit);
-        }
+        for_each_kind!(self, stream => stream.set_unsent_limit(limit));
     }
 
-    /// Lets the kernel take as much as it ever does; the next write tries.
+    /// Removes the limit of unsent output; the next write tries again.
     pub(crate) fn lift_unsent_limit(&self) {
         self.set_unsent_limit(None);
         self.source().assume_writable();
     }
 
-    /// Sets how much output the kernel holds, as a program wishes.
+    /// Sets the maximum of output in the kernel, in bytes; `None` is the system's default.
     pub(crate) fn set_send_buffer(&self, size: Option<usize>) {
-        if let Some(tcp) = self.tcp() {
-            tcp.set_send_buffer(size);
-        }
+        for_each_kind!(self, stream => stream.set_send_buffer(size));
     }
 
-    /// Lets the kernel end the connection once the peer has acknowledged nothing for so long;
-    /// returns whether the system can do this.
+    /// Sets how long output may be unacknowledged until the kernel ends the connection.
+    ///
+    /// Returns whether the system supports it.
     pub(crate) fn set_user_timeout(&self, timeout: Option<Duration>) -> bool {
-        self.tcp().is_some_and(|tcp| tcp.set_user_timeout(timeout))
+        for_each_kind!(self, stream => stream.set_user_timeout(timeout))
     }
 
-    /// Returns whether the connection has ended and nothing is left to read.
+    /// Returns whether the connection has ended and no input is left.
     pub(crate) fn has_ended_unread(&self) -> bool {
-        self.source().is_read_closed() && self.tcp().is_some_and(TcpStream::is_at_end)
+        self.source().is_read_closed() && for_each_kind!(self, stream => stream.is_at_end())
     }
 
-    #[cfg_attr(
-        not(any(test, fuzzing)),
-        expect(clippy::unnecessary_wraps, reason = "a scripted stream has none")
-    )]
-    fn tcp(&self) -> Option<&TcpStream> {
-        match self {
-            Self::Tcp(stream) => Some(stream),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => Some(&stream.tcp),
-            #[cfg(any(test, fuzzing))]
-            Self::Scripted(_) => None,
-        }
-    }
-
-    /// Returns the address of this end.
+    /// Returns the local address.
     pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
-        match self {
-            Self::Tcp(stream) => stream.local_address(),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.tcp.local_address(),
-            #[cfg(any(test, fuzzing))]
-            Self::Scripted(stream) => stream.local_address(),
-        }
+        for_each_kind!(self, stream => stream.local_address())
     }
 
     /// Returns whether a read may succeed.
@@ -188,52 +160,41 @@ impl Stream {
         }
     }
 
-    /// Returns what was agreed on for TLS; `None` without TLS.
+    /// Returns the negotiated values of TLS; `None` without TLS.
     #[cfg(feature = "tls")]
     pub(crate) fn tls_session(&self) -> Option<TlsSession> {
         if let Self::Tls(stream) = self { Some(stream.session()) } else { None }
     }
 
-    /// Returns whether the kernel may take output.
+    /// Returns whether the kernel may accept output.
     pub(crate) fn is_writable(&self) -> bool {
         self.source().is_writable()
     }
 
-    /// Returns what is known of the socket and whom it wakes.
+    /// Returns the readiness of the socket and its waker.
     #[inline]
     pub(crate) fn source(&self) -> &Arc<Source> {
-        match self {
-            Self::Tcp(stream) => stream.source(),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.tcp.source(),
-            #[cfg(any(test, fuzzing))]
-            Self::Scripted(stream) => stream.source(),
-        }
+        for_each_kind!(self, stream => stream.source())
     }
 
-    /// Waits until there is something to read, or the end.
+    /// Waits for input or the end.
     pub(crate) fn poll_readable(&self, cx: &Context<'_>) -> Poll<()> {
         self.source().set_waker(cx.waker());
         if self.is_readable() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Waits until the peer has ended its sending direction, or reset the connection, and returns
-    /// which of them; what it has sent before can still be read.
+    /// Waits until the peer has ended its sending direction or reset the connection.
+    ///
+    /// Returns which of them; earlier input can still be read.
     pub(crate) fn poll_ended(&self, cx: &Context<'_>) -> Poll<io::Error> {
         self.source().set_waker(cx.waker());
         if !self.source().is_read_closed() {
             return Poll::Pending;
         }
-        Poll::Ready(match self {
-            Self::Tcp(stream) => stream.end(),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.tcp.end(),
-            #[cfg(any(test, fuzzing))]
-            Self::Scripted(_) => io::ErrorKind::UnexpectedEof.into(),
-        })
+        Poll::Ready(for_each_kind!(self, stream => stream.end()))
     }
 
-    /// Reads as soon as there is something to read; 0 bytes are the end.
+    /// Waits for input and reads it; 0 bytes are the end.
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -251,10 +212,9 @@ impl Stream {
         }
     }
 
-    /// Reads and drops what the peer still sends, at most `budget` bytes; returns whether the peer
-    /// has ended.
+    /// Reads and discards at most `budget` bytes of input; returns whether the peer has ended.
     ///
-    /// Closing a connection with unread input would make the kernel drop the output on its way.
+    /// Closing a connection with unread input would reset it and discard the output on its way.
     pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>, budget: &mut usize) -> Poll<bool> {
         if *budget == 0 {
             return Poll::Ready(false);
@@ -263,14 +223,14 @@ impl Stream {
             Ok(0) | Err(_) => Poll::Ready(true),
             Ok(length) => {
                 *budget = budget.saturating_sub(length);
-                // Behind the others: a peer that floods could keep this up for ever.
+                // Other tasks come first: the peer may send without end.
                 wake_later(cx.waker());
                 Poll::Pending
             }
         }
     }
 
-    /// Writes as soon as the kernel takes something.
+    /// Waits until the kernel accepts output, and writes.
     pub(crate) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -279,7 +239,7 @@ impl Stream {
         self.poll_write_vectored(cx, &[IoSlice::new(buffer)])
     }
 
-    /// Writes as soon as the kernel takes something, all of it at once if it can.
+    /// Waits until the kernel accepts output, and writes by one call if it can.
     pub(crate) fn poll_write_vectored(
         &mut self,
         cx: &mut Context<'_>,
@@ -293,5 +253,5 @@ impl Stream {
     }
 }
 
-/// How much of the input that nobody awaits is read at a time.
+/// The size of a read of discarded input, in bytes.
 const DISCARDED_AT_ONCE: usize = 4096;

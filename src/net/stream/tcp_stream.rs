@@ -1,7 +1,7 @@
-//! A TCP connection on the reactor of a loop.
+//! TCP connections on the reactor of a loop: accepted, adopted or connected.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{Shutdown, SocketAddr, TcpStream as StdTcpStream};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,34 +12,34 @@ use socket2::SockRef;
 use crate::net::stream::options::{self, SEND_BUFFER};
 use crate::runtime::reactor::{Reactor, Registration, Source};
 
-/// A TCP connection whose readiness is known.
+/// A TCP connection that is registered with a reactor.
 ///
-/// Tests put a script in the kernel's place.
+/// In tests, `I` is a script instead of a socket.
 pub(crate) struct TcpStream<I = net::TcpStream> {
     pub(crate) io: I,
     pub(crate) registration: Registration,
 }
 
 impl TcpStream {
-    /// Watches an accepted connection with the reactor of this thread.
+    /// Registers an accepted connection with the reactor of this thread.
     pub(crate) fn new(mut io: net::TcpStream) -> io::Result<Self> {
-        // Small messages leave at once; the output is gathered by us, not by the kernel. Some systems
-        // refuse it for a connection that the peer has ended already: reading will tell that.
+        // The output is collected by the session, not by the kernel. Some systems refuse the option
+        // when the peer has already ended the connection, which the next read reports.
         let _ = io.set_nodelay(true);
         let registration = Reactor::current()?.register(&mut io)?;
         Ok(Self { io, registration })
     }
 
-    /// Begins to connect, with the reactor of this thread.
+    /// Starts connecting, on the reactor of this thread.
     pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = Self::new(net::TcpStream::connect(address)?)?;
         stream.set_unsent_limit(Some(SEND_BUFFER));
-        // An event will tell when the connection is there, or has failed.
+        // An event follows when the connection is established or has failed.
         stream.source().clear_writable();
         Ok(stream)
     }
 
-    /// Waits until the connection is there.
+    /// Waits until the connection is established.
     pub(crate) fn poll_connected(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.source().set_waker(cx.waker());
         if !self.source().is_writable() {
@@ -48,7 +48,7 @@ impl TcpStream {
         if let Some(error) = self.io.take_error()? {
             return Poll::Ready(Err(error));
         }
-        // An event in vain: mio has to learn of it, or there may be no other one.
+        // After a spurious event mio has to see `WouldBlock`, or no other event may follow.
         let would_block = |error: io::Error| match error.kind() {
             io::ErrorKind::NotConnected => io::ErrorKind::WouldBlock.into(),
             _ => error,
@@ -79,7 +79,7 @@ impl TcpStream {
         options::set_user_timeout(&SockRef::from(&self.io), timeout)
     }
 
-    /// Returns whether the peer has ended, or the connection has failed, with nothing left to read.
+    /// Returns whether the connection has ended or failed, with no input left.
     pub(crate) fn is_at_end(&self) -> bool {
         match self.io.peek(&mut [0]) {
             Ok(count) => count == 0,
@@ -89,14 +89,15 @@ impl TcpStream {
         }
     }
 
-    /// Returns how the peer has ended the connection: by a reset, or in order.
+    /// Returns the error of a connection that the peer has ended: a reset, or `UnexpectedEof`.
     pub(crate) fn end(&self) -> io::Error {
         let failure = self.io.take_error().ok().flatten();
         failure.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
-    pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
-        self.io.shutdown(Shutdown::Write)
+    /// Ends the sending direction, which is always done at once.
+    pub(crate) fn shutdown_write(&mut self) -> io::Result<bool> {
+        self.io.shutdown(Shutdown::Write).map(|()| true)
     }
 
     pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
@@ -119,7 +120,7 @@ impl<I: Read + Write> TcpStream<I> {
         let is_drained = match &result {
             Ok(0) => false,
             Ok(length) if *length == buffer.len() => false,
-            // A short read means drained, unless the end is known to follow.
+            // A short read means that no more has arrived, unless the end is known to follow.
             Ok(_) => self.source().reports_after_short() && !self.source().is_read_closed(),
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,
         };
@@ -138,13 +139,14 @@ impl<I: Read + Write> TcpStream<I> {
         if written == 0 || self.source().reports_after_short() {
             return Ok(written);
         }
-        Ok(self.write_on(buffers, written))
+        Ok(self.write_rest(buffers, written))
     }
 
-    /// Writes what is left behind the first `written` bytes, until the kernel would block: only
-    /// then an event follows. A failure is left to the next call, which meets it again.
+    /// Writes what is left behind the first `written` bytes until the kernel would block.
+    ///
+    /// Only then does an event follow. The next call meets a failure again.
     #[cold]
-    fn write_on(&mut self, buffers: &[IoSlice<'_>], mut written: usize) -> usize {
+    fn write_rest(&mut self, buffers: &[IoSlice<'_>], mut written: usize) -> usize {
         let mut end = 0;
         for buffer in buffers {
             end += buffer.len();
@@ -159,7 +161,7 @@ impl<I: Read + Write> TcpStream<I> {
         written
     }
 
-    /// Writes what the kernel takes; 0 bytes when it would block.
+    /// Writes what the kernel accepts; 0 bytes when it would block.
     #[inline]
     fn write_once(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let write = || match buffers {
@@ -170,6 +172,32 @@ impl<I: Read + Write> TcpStream<I> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             result => result,
         }
+    }
+}
+
+/// A TCP connection that other code has accepted, before it is registered with a reactor.
+pub(crate) struct Adopted {
+    io: StdTcpStream,
+    peer_address: SocketAddr,
+}
+
+impl Adopted {
+    /// Takes a connection over, unless it has already ended.
+    pub(crate) fn new(io: StdTcpStream) -> io::Result<Self> {
+        io.set_nonblocking(true)?;
+        let peer = io.peer_addr()?;
+        Ok(Self { io, peer_address: SocketAddr::new(peer.ip().to_canonical(), peer.port()) })
+    }
+
+    pub(crate) const fn peer_address(&self) -> SocketAddr {
+        self.peer_address
+    }
+
+    /// Registers the connection with the reactor of this thread.
+    pub(crate) fn watch(self) -> io::Result<TcpStream> {
+        let stream = TcpStream::new(net::TcpStream::from_std(self.io))?;
+        stream.set_unsent_limit(Some(SEND_BUFFER));
+        Ok(stream)
     }
 }
 

@@ -1,4 +1,4 @@
-//! TLS handshakes, by futures-rustls, over a TCP connection.
+//! TLS handshakes over a TCP connection, by futures-rustls.
 
 use std::io;
 use std::sync::Arc;
@@ -8,78 +8,83 @@ use futures_rustls::{TlsAcceptor, TlsConnector};
 use rustls::pki_types::ServerName;
 use rustls::{CipherSuite, Connection};
 
+use crate::net::stream::Stream;
+use crate::net::stream::adapter::{Adapter, Readable};
 use crate::net::stream::tls_stream::TlsStream;
-use crate::net::stream::{Adapter, Readable, Stream};
-use crate::net::tls::{ClientSide, Judge, ServerSide, diagnose, judged, note_cipher_suite};
+use crate::net::tls::config::{ClientSide, ServerSide};
+use crate::net::tls::error_conversion::tls_error;
+use crate::net::tls::handshake_context::{TlsErrorHandler, in_handshake, set_cipher_suite};
 use crate::types::tls_error::TlsError;
 
-/// Why there is no TLS connection.
+/// The reason of a failed TLS handshake.
 pub(crate) enum TlsFailure {
-    /// One of the ends does not agree. The other one is told, as far as it goes.
+    /// One of the ends rejected the handshake, with an alert if that was possible.
     Refused(TlsError),
-    /// The TCP connection ended in the middle of the handshake.
+    /// The TCP connection ended during the handshake.
     Broken(io::Error),
-    /// It ended before a single byte came: a port scan, a health probe.
-    Silent,
+    /// It ended before the first byte: a port scan, a health probe.
+    NoData,
 }
 
-/// What the peer has sent, with a note of how it began.
-struct Received<'a> {
-    /// What somebody else has read from the stream.
+/// The input of a handshake, of which the first bytes are recorded.
+struct RecordedInput<'a> {
+    /// Bytes that were read from the stream before.
     earlier: &'a [u8],
-    /// As much as is looked at.
+    /// The first bytes, up to the cipher suite of a server.
     start: Vec<u8>,
 }
 
 impl Stream {
-    /// Shakes hands as a server. What was read from the connection already comes first.
+    /// Performs the handshake of a server; the bytes that were `received` before come first.
     ///
-    /// A failure leaves the connection, on which the peer may not have read yet why.
+    /// A failure returns the stream, from which the peer may not have read the alert yet.
     pub(crate) async fn accept_tls(
         mut self,
         received: &[u8],
         server: &ServerSide,
-        judge: Judge,
+        on_errors: TlsErrorHandler,
     ) -> Result<Self, (TlsFailure, Self)> {
-        let adapter = Adapter { stream: &mut self, source: Received::new(received) };
+        let adapter = Adapter { stream: &mut self, source: RecordedInput::new(received) };
         let accept = TlsAcceptor::from(Arc::clone(&server.config)).accept(adapter).into_fallible();
-        match judged(judge, Arc::default(), Box::pin(accept)).await {
+        match in_handshake(on_errors, Arc::default(), Box::pin(accept)).await {
             Ok(tls) => {
                 let (adapter, connection) = tls.into_inner();
                 if adapter.source.earlier.is_empty() {
                     Ok(self.with_tls(connection.into()))
                 } else {
-                    let end = TlsError::Other("more than a greeting was handed over".into());
+                    let end = TlsError::Other(
+                        "more than the client's first message was handed over".into(),
+                    );
                     Err((TlsFailure::Refused(end), self))
                 }
             }
             Err((error, adapter)) => {
-                let failure = explain(error, adapter.source.start.first().copied());
+                let failure = failure(error, adapter.source.start.first().copied());
                 Err((failure, self))
             }
         }
     }
 
-    /// Shakes hands as a client, with the host that is meant to be at the other end.
+    /// Performs the handshake of a client, which verifies that the server is this host.
     pub(crate) async fn connect_tls(
         mut self,
         host: &str,
         client: ClientSide,
-        judge: Judge,
+        on_errors: TlsErrorHandler,
     ) -> Result<Self, TlsFailure> {
         let Ok(name) = ServerName::try_from(host.to_owned()) else {
-            let reason = format!("{host:?} is no name that a certificate could have");
+            let reason = format!("{host:?} is not a name that a certificate could have");
             return Err(TlsFailure::Refused(TlsError::Other(reason)));
         };
-        let adapter = Adapter { stream: &mut self, source: Received::new(&[]) };
+        let adapter = Adapter { stream: &mut self, source: RecordedInput::new(&[]) };
         let ClientSide { config, validity } = client;
         let connect = TlsConnector::from(config).connect(name, adapter).into_fallible();
-        match judged(judge, validity, connect).await {
+        match in_handshake(on_errors, validity, connect).await {
             Ok(tls) => {
                 let (_, connection) = tls.into_inner();
                 Ok(self.with_tls(connection.into()))
             }
-            Err((error, adapter)) => Err(explain(error, adapter.source.start.first().copied())),
+            Err((error, adapter)) => Err(failure(error, adapter.source.start.first().copied())),
         }
     }
 
@@ -92,23 +97,23 @@ impl Stream {
     }
 }
 
-impl<'a> Received<'a> {
-    /// Begins with what somebody else has read.
+impl<'a> RecordedInput<'a> {
+    /// Begins with the bytes that were read before.
     fn new(earlier: &'a [u8]) -> Self {
-        Self { earlier, start: earlier.iter().copied().take(LOOKED_AT).collect() }
+        Self { earlier, start: earlier.iter().copied().take(RECORDED).collect() }
     }
 
-    /// Notes what the peer begins with.
-    fn look_at(&mut self, received: &[u8]) {
-        let room = LOOKED_AT - self.start.len();
+    /// Records the first bytes, and the cipher suite once it is among them.
+    fn record(&mut self, received: &[u8]) {
+        let room = RECORDED - self.start.len();
         if room > 0 {
             self.start.extend(received.iter().take(room));
-            cipher_suite(&self.start).into_iter().for_each(note_cipher_suite);
+            cipher_suite(&self.start).into_iter().for_each(set_cipher_suite);
         }
     }
 }
 
-impl Readable for Received<'_> {
+impl Readable for RecordedInput<'_> {
     fn poll_read(
         &mut self,
         stream: &mut Stream,
@@ -120,27 +125,28 @@ impl Readable for Received<'_> {
         }
         let result = stream.poll_read(cx, buffer);
         if let Poll::Ready(Ok(count)) = &result {
-            self.look_at(buffer.get(..*count).unwrap_or_default());
+            self.record(buffer.get(..*count).unwrap_or_default());
         }
         result
     }
 }
 
-/// Tells the peer's mistakes from the end of its connection.
-fn explain(error: io::Error, first_byte: Option<u8>) -> TlsFailure {
-    let Some(first_byte) = first_byte else { return TlsFailure::Silent };
+/// Distinguishes a rejected handshake from the end of the connection.
+fn failure(error: io::Error, first_byte: Option<u8>) -> TlsFailure {
+    let Some(first_byte) = first_byte else { return TlsFailure::NoData };
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
     match cause {
         None => TlsFailure::Broken(error),
         Some(_) if !matches!(first_byte, HANDSHAKE | ALERT) => {
             TlsFailure::Refused(TlsError::NotTls)
         }
-        Some(cause) => TlsFailure::Refused(diagnose(cause)),
+        Some(cause) => TlsFailure::Refused(tls_error(cause)),
     }
 }
 
-/// Returns the cipher suite that a server has chosen (RFC 8446 §4.1.3, RFC 5246 §7.4.1.3), if these
-/// bytes are the beginning of a server's: rustls reports it only after the handshake.
+/// Returns the cipher suite of a server's first message (RFC 8446 §4.1.3, RFC 5246 §7.4.1.3).
+///
+/// rustls reports it only after the handshake.
 fn cipher_suite(start: &[u8]) -> Option<CipherSuite> {
     let (record, message) = start.split_at_checked(RECORD_HEADER)?;
     if record.first() != Some(&HANDSHAKE) || message.first() != Some(&SERVER_HELLO) {
@@ -155,7 +161,7 @@ fn cipher_suite(start: &[u8]) -> Option<CipherSuite> {
 const RECORD_HEADER: usize = 5;
 const SERVER_HELLO: u8 = 2;
 /// Up to the cipher suite behind the longest session id.
-const LOOKED_AT: usize = RECORD_HEADER + 4 + 2 + 32 + 1 + 32 + 2;
-/// RFC 8446 §5.1: with what a server or a client can begin.
+const RECORDED: usize = RECORD_HEADER + 4 + 2 + 32 + 1 + 32 + 2;
+/// RFC 8446 §5.1: the types of records with which a server or a client can begin.
 const HANDSHAKE: u8 = 22;
 const ALERT: u8 = 21;

@@ -1,34 +1,37 @@
-//! TLS between a TCP connection and what is above it (RFC 8446), on rustls.
+//! A TCP connection with TLS (RFC 8446), on rustls.
 //!
-//! futures-rustls shakes hands. From then on rustls' connection is driven without it: a session
-//! reads and writes by calls that do not wait, from any thread, and the bytes of one read belong to
-//! the loop.
+//! futures-rustls performs the handshake. After it rustls' connection is driven directly: a session
+//! writes from any thread by calls that do not block, and reads into the buffer of the loop.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::mem;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::Connection;
 
 use crate::net::stream::tcp_stream::TcpStream;
-use crate::net::tls::TlsSession;
+use crate::net::tls::tls_session::TlsSession;
+use crate::runtime::reactor::Source;
 
 /// A TCP connection with TLS on it, after the handshake.
 pub(crate) struct TlsStream {
-    pub(crate) tcp: TcpStream,
+    tcp: TcpStream,
     connection: Connection,
-    /// A read may tell something although the kernel has nothing: a rest, the end, an error.
+    /// Whether rustls has something to report without new input: data, the end, an error.
     has_input: bool,
-    /// How many bytes were encrypted that the caller does not count as written: the kernel has not
-    /// taken all that they became. The next write begins with the same bytes.
+    /// The number of bytes that are encrypted but not reported as written, because the kernel has
+    /// not accepted all of their records. The next write begins with the same bytes.
     unconfirmed: usize,
-    /// The last read took bytes from the kernel, be they data or not.
+    /// Whether the last read received bytes, be they data or not.
     has_received: bool,
 }
 
 impl TlsStream {
     pub(crate) fn new(tcp: TcpStream, mut connection: Connection) -> Self {
         connection.set_buffer_limit(Some(ENCRYPTED_AT_ONCE));
-        // What came behind the handshake may be decrypted already.
+        // Data behind the handshake may already be decrypted.
         Self { tcp, connection, has_input: true, unconfirmed: 0, has_received: false }
     }
 
@@ -36,55 +39,57 @@ impl TlsStream {
         TlsSession::of(&self.connection)
     }
 
-    /// Returns whether a read may tell something.
+    /// Returns whether a read may succeed.
     pub(crate) fn is_readable(&self) -> bool {
         self.has_input || self.tcp.source().is_readable()
     }
 
-    /// Reads what is there; `WouldBlock` also when what came was no data, and then there may be
-    /// more: [`is_readable`](Self::is_readable) tells.
+    /// Reads the available data; `WouldBlock` also when the input was no data.
+    ///
+    /// Then there may be more: see [`is_readable`](Self::is_readable).
     pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.has_received = false;
         if mem::take(&mut self.has_input) {
             let state = self.connection.process_new_packets();
             match self.connection.reader().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    state.map_err(broken)?;
+                    state.map_err(invalid_data)?;
                 }
                 result => return self.end_read(result),
             }
         }
         let result = if buffer.len() > 2 * HEADROOM {
-            self.read_much(buffer)
+            self.read_into_large(buffer)
         } else {
-            self.read_little(buffer)
+            self.read_into_small(buffer)
         };
-        // Answers of TLS itself; what the kernel does not take now goes out before the next data.
+        // Replies of TLS itself; what the kernel does not accept now precedes the next data.
         if self.connection.wants_write() {
             let _ = self.flush();
         }
         self.end_read(result)
     }
 
-    /// Lets rustls take from the kernel what it has room for.
-    fn read_little(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.connection.read_tls(&mut Kernel(&mut self.tcp))? == 0 {
+    /// Receives into rustls' own buffer.
+    fn read_into_small(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.connection.read_tls(&mut TcpIo(&mut self.tcp))? == 0 {
             return Ok(0);
         }
         self.has_received = true;
         let state = self.connection.process_new_packets();
         match self.connection.reader().read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                state.map_err(broken)?;
+                state.map_err(invalid_data)?;
                 Err(error)
             }
             result => result,
         }
     }
 
-    /// Takes from the kernel as much as the caller has room for: it is received behind the place
-    /// for what it becomes, and so needs no other buffer.
-    fn read_much(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Receives into the caller's buffer, behind the room for the decrypted data.
+    ///
+    /// No other buffer is needed for that.
+    fn read_into_large(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let received = self.tcp.try_read(buffer.get_mut(HEADROOM..).unwrap_or_default())?;
         if received == 0 {
             return Ok(0);
@@ -97,26 +102,25 @@ impl TlsStream {
             let mut rest = encrypted.get(..end - place).unwrap_or_default();
             let count = self.connection.read_tls(&mut rest)?;
             let state = self.connection.process_new_packets();
-            length += self.take(plain.get_mut(length..).unwrap_or_default());
+            length += self.read_decrypted(plain.get_mut(length..).unwrap_or_default());
             match state {
-                Err(error) if length == 0 => return Err(broken(error)),
-                // It tells so again, behind what was in order.
+                Err(error) if length == 0 => return Err(invalid_data(error)),
+                // The next read reports it, after the valid data.
                 Err(_) => break,
-                // Nothing follows the end.
+                // After `close_notify` rustls reads no more.
                 Ok(_) if count == 0 => break,
                 Ok(_) => place += count,
             }
         }
         if received > SMALL {
-            // A look at nothing makes it give back the room that a long record needed.
-            let _ = self.connection.read_tls(&mut Nothing);
+            // A read without input makes rustls release the memory for a long record.
+            let _ = self.connection.read_tls(&mut EmptyInput);
         }
-        let is_over = || io::Error::from(io::ErrorKind::WouldBlock);
-        if length > 0 { Ok(length) } else { Err(is_over()) }
+        if length > 0 { Ok(length) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
-    /// Takes what is decrypted, as far as there is room.
-    fn take(&mut self, buffer: &mut [u8]) -> usize {
+    /// Copies decrypted data, as far as there is room.
+    fn read_decrypted(&mut self, buffer: &mut [u8]) -> usize {
         let mut length = 0;
         while let Some(rest) = buffer.get_mut(length..).filter(|rest| !rest.is_empty()) {
             match self.connection.reader().read(rest) {
@@ -127,21 +131,22 @@ impl TlsStream {
         length
     }
 
-    /// Notes whether there is more to tell, once there was something.
+    /// Updates `has_input` after a read.
     fn end_read(&mut self, result: io::Result<usize>) -> io::Result<usize> {
         self.has_input = match self.connection.process_new_packets() {
             Ok(state) => state.plaintext_bytes_to_read() > 0 || state.peer_has_closed(),
             Err(_) => true,
         };
         match result {
-            // An end without a word: whether a message is missing, its frames tell.
+            // The end without `close_notify`: the session detects incomplete messages by itself.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
             result => result,
         }
     }
 
-    /// Writes what the kernel takes, and returns how many bytes it has taken all of: see
-    /// [`Stream::try_write`](crate::net::stream::Stream::try_write).
+    /// Writes what the kernel accepts; returns the number of bytes that it has accepted.
+    ///
+    /// See [`Stream::try_write`](crate::net::stream::Stream::try_write).
     pub(crate) fn try_write(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut written = 0;
         loop {
@@ -151,7 +156,7 @@ impl TlsStream {
                 taken => taken?,
             };
             if self.connection.wants_write() {
-                // What was taken is shorter than what it stands for, but at the end.
+                // Accepted bytes count as plain ones; the last one counts once all are accepted.
                 let part = taken.min(self.unconfirmed.saturating_sub(1));
                 self.unconfirmed -= part;
                 return Ok(written + part);
@@ -167,7 +172,7 @@ impl TlsStream {
         }
     }
 
-    /// Encrypts some of what comes behind the first `skipped` bytes.
+    /// Encrypts some of the bytes behind the first `skipped`.
     fn encrypt(&mut self, mut buffers: &[IoSlice<'_>], mut skipped: usize) -> io::Result<usize> {
         while let [first, rest @ ..] = buffers
             && skipped >= first.len()
@@ -181,11 +186,11 @@ impl TlsStream {
         self.connection.writer().write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
     }
 
-    /// Hands to the kernel what is encrypted, and returns how much of it was taken.
+    /// Writes encrypted bytes; returns how many of them the kernel has accepted.
     fn flush(&mut self) -> io::Result<usize> {
         let mut taken = 0;
         while self.connection.wants_write() {
-            match self.connection.write_tls(&mut Kernel(&mut self.tcp)) {
+            match self.connection.write_tls(&mut TcpIo(&mut self.tcp)) {
                 Ok(count) => taken += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
@@ -202,8 +207,9 @@ impl TlsStream {
         self.unconfirmed
     }
 
-    /// Sends `close_notify` (RFC 8446 §6.1), and then ends the sending direction; returns whether
-    /// the kernel has taken it all.
+    /// Sends `close_notify` (RFC 8446 §6.1), and then ends the sending direction.
+    ///
+    /// Returns whether the kernel has accepted all of it.
     pub(crate) fn shutdown_write(&mut self) -> io::Result<bool> {
         self.connection.send_close_notify();
         self.flush()?;
@@ -211,28 +217,56 @@ impl TlsStream {
             self.tcp.source().clear_writable();
             return Ok(false);
         }
-        self.tcp.shutdown_write().map(|()| true)
+        self.tcp.shutdown_write()
+    }
+
+    pub(crate) fn set_unsent_limit(&self, limit: Option<usize>) {
+        self.tcp.set_unsent_limit(limit);
+    }
+
+    pub(crate) fn set_send_buffer(&self, size: Option<usize>) {
+        self.tcp.set_send_buffer(size);
+    }
+
+    pub(crate) fn set_user_timeout(&self, timeout: Option<Duration>) -> bool {
+        self.tcp.set_user_timeout(timeout)
+    }
+
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.tcp.is_at_end()
+    }
+
+    pub(crate) fn end(&self) -> io::Error {
+        self.tcp.end()
+    }
+
+    pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_address()
+    }
+
+    pub(crate) fn source(&self) -> &Arc<Source> {
+        self.tcp.source()
     }
 }
 
 impl Drop for TlsStream {
-    /// Says goodbye, unless that was said: only who is cut off by others hears nothing.
+    /// Sends `close_notify` if it was not sent, as far as the kernel accepts it.
     fn drop(&mut self) {
         self.connection.send_close_notify();
         let _ = self.flush();
     }
 }
 
-/// A TCP connection as rustls wants it.
-struct Kernel<'a>(&'a mut TcpStream);
+/// `Read` and `Write` of a TCP connection, for rustls.
+struct TcpIo<'a>(&'a mut TcpStream);
 
-impl Read for Kernel<'_> {
+impl Read for TcpIo<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.try_read(buffer)
     }
 }
 
-impl Write for Kernel<'_> {
+impl Write for TcpIo<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         self.write_vectored(&[IoSlice::new(buffer)])
     }
@@ -249,24 +283,27 @@ impl Write for Kernel<'_> {
     }
 }
 
-/// Has nothing to read, now.
-struct Nothing;
+/// An input without bytes.
+struct EmptyInput;
 
-impl Read for Nothing {
+impl Read for EmptyInput {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         Err(io::ErrorKind::WouldBlock.into())
     }
 }
 
-fn broken(error: rustls::Error) -> io::Error {
+fn invalid_data(error: rustls::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
-/// More than rustls holds back of a record that has not come whole: 16 KiB, and what TLS 1.2 may
-/// add (RFC 5246 §6.2.3).
+/// The room for decrypted data, in bytes: more than rustls buffers of an incomplete record.
+///
+/// That is 16 KiB and the overhead of TLS 1.2 (RFC 5246 §6.2.3).
 const HEADROOM: usize = 20 * 1024;
-/// How much is encrypted before the kernel is asked to take it: a message of 64 KiB, with its
-/// header, so that it leaves by one call. rustls' own limit is 64 KiB, which leaves the end over.
+/// The maximum of output that is encrypted before it is written, in bytes.
+///
+/// A message of 64 KiB fits with its header, so that it is written by one call; rustls' default of
+/// 64 KiB would leave a rest.
 const ENCRYPTED_AT_ONCE: usize = (64 + 16) * 1024;
-/// What rustls reads without growing its buffer.
+/// The size up to which rustls reads without growing its buffer, in bytes.
 const SMALL: usize = 4096;

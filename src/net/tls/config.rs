@@ -1,4 +1,4 @@
-//! How a server or a client speaks TLS.
+//! The TLS configuration of servers and clients.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -7,40 +7,37 @@ use rustls::client::Resumption;
 use rustls::server::NoServerSessionStorage;
 use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
 
-use crate::net::tls::identity::TlsIdentity;
-use crate::net::tls::peer_verify_mode::PeerVerifyMode;
-use crate::net::tls::resolver::Resolver;
-use crate::net::tls::resumption::{ConnectionSessions, Sessions, Tickets};
-use crate::net::tls::sides::{ClientSide, ServerSide};
+use crate::net::tls::identity::{CertificateResolver, TlsIdentity};
+use crate::net::tls::resumption::{ClientSessions, ConnectionSessions, Tickets};
 use crate::net::tls::tls_session::TlsProtocol;
-use crate::net::tls::verify::client_verifier::client_check;
-use crate::net::tls::verify::server_verifier::ServerCheck;
-use crate::net::tls::verify::trust_anchors::Trust;
+use crate::net::tls::verify::client_verifier::{PeerVerifyMode, client_verifier};
+use crate::net::tls::verify::server_verifier::ServerVerifier;
+use crate::net::tls::verify::trust_anchors::TrustAnchors;
 use crate::net::tls::verify::validity::PeerValidity;
 use crate::net::tls::{cryptography, pem, provider};
 use crate::types::error::Error;
 use crate::types::tls_certificate::TlsCertificate;
 
-/// How a server or a client speaks TLS: with which certificate, and whom it trusts.
+/// The TLS configuration of a server or a client: identities, trust anchors, versions.
 ///
-/// By default TLS 1.2 and 1.3 are spoken, sessions are resumed, a client trusts whom the system
-/// trusts and shows no certificate, and a server asks for none. A server needs an
-/// [`add_identity`](Self::add_identity). Clients that share a configuration, or have none, share their
-/// sessions. A session is resumed only while all certificates are valid that were checked when it
-/// began, on both sides (RFC 8446 §4.6.1).
+/// By default TLS 1.2 and 1.3 are enabled, sessions are resumed, a client uses the system's trust
+/// store and sends no certificate, and a server requests none. A server needs an identity
+/// ([`add_identity`](Self::add_identity)). Clients that share a configuration, or have none, share
+/// their sessions. A session is resumed only while all certificates are valid that were verified
+/// when it began, on both sides (RFC 8446 §4.6.1).
 ///
 /// Revocation is not checked: neither a CRL nor OCSP is consulted, and a stapled OCSP response is
 /// ignored.
 ///
 /// # Qt
 ///
-/// `QSslConfiguration`. What it can do and is not here, a configuration of rustls may have:
+/// `QSslConfiguration`. For features that are missing here, a configuration of rustls can be used:
 /// [`from_server_config`](Self::from_server_config),
 /// [`from_client_config`](Self::from_client_config).
 ///
 /// # Examples
 ///
-/// A server that admits clients with a certificate of its own authority:
+/// A server that accepts clients with a certificate of its own authority only:
 ///
 /// ```no_run
 /// use slotwork::{Error, PeerVerifyMode, SslMode, TlsCertificate, TlsConfig, TlsIdentity};
@@ -65,16 +62,16 @@ pub struct TlsConfig {
     minimum_protocol: TlsProtocol,
     server: Option<Arc<ServerConfig>>,
     client: Option<Arc<ClientConfig>>,
-    /// What was made of it for clients: they share their sessions.
-    made: Arc<Mutex<Option<Made>>>,
+    /// Made on first use by a client, and shared by all of them.
+    shared: Arc<Mutex<Option<SharedClient>>>,
 }
 
-/// What was made of a configuration for clients, once.
+/// The part of a client's configuration that all its connections share.
 #[derive(Clone)]
-struct Made {
-    /// It resumes nothing.
+struct SharedClient {
+    /// It has no resumption: that is added for each connection.
     config: Arc<ClientConfig>,
-    sessions: Arc<Sessions>,
+    sessions: Arc<ClientSessions>,
 }
 
 impl TlsConfig {
@@ -89,16 +86,15 @@ impl TlsConfig {
             minimum_protocol: TlsProtocol::V1_2,
             server: None,
             client: None,
-            made: Arc::default(),
+            shared: Arc::default(),
         }
     }
 
-    /// Takes a configuration that rustls made, for servers.
+    /// Uses a configuration of rustls, for servers.
     ///
-    /// It is used as it is: nothing can be set here besides. Its certificate, its check of clients,
-    /// and its sessions are rustls' matter:
-    /// [`tls_errors`](crate::WebSocketServer::tls_errors) is not emitted, and a client that resumes a
-    /// session is not checked again.
+    /// It is used unchanged, and no other property can be set. Identity, verification of clients and
+    /// sessions are its own: [`tls_errors`](crate::WebSocketServer::tls_errors) is not emitted, and
+    /// a client that resumes a session is not verified again.
     #[doc(alias = "setCiphers")]
     #[doc(alias = "setEllipticCurves")]
     #[doc(alias = "setSslOption")]
@@ -107,11 +103,11 @@ impl TlsConfig {
         Self { server: Some(config.into()), ..Self::new() }
     }
 
-    /// Takes a configuration that rustls made, for clients.
+    /// Uses a configuration of rustls, for clients.
     ///
-    /// It is used as it is: nothing can be set here besides. Its check of servers and its sessions are
-    /// rustls' matter: [`ignore_tls_errors`](crate::WebSocket::ignore_tls_errors) changes nothing, and
-    /// a server is not checked again when a session is resumed.
+    /// It is used unchanged, and no other property can be set. Verification of servers and sessions
+    /// are its own: [`ignore_tls_errors`](crate::WebSocket::ignore_tls_errors) has no effect, and a
+    /// server is not verified again when a session is resumed.
     #[doc(alias = "setCiphers")]
     #[doc(alias = "setEllipticCurves")]
     #[doc(alias = "setSslOption")]
@@ -120,10 +116,10 @@ impl TlsConfig {
         Self { client: Some(config.into()), ..Self::new() }
     }
 
-    /// Adds a certificate to show, with its key.
+    /// Adds a certificate with its private key.
     ///
-    /// A server that has several shows the first that is of the host which the client names
-    /// (SNI, RFC 6066 §3), or else the first. A client shows one to servers that ask for it.
+    /// A server with several sends the first that is valid for the host name of the client's SNI
+    /// (RFC 6066 §3), or else the first. A client sends one to servers that request it.
     #[doc(alias = "setLocalCertificateChain")]
     #[doc(alias = "setPrivateKey")]
     #[must_use]
@@ -132,16 +128,16 @@ impl TlsConfig {
         self.changed()
     }
 
-    /// Trusts these certificates, and those that the authorities among them sign, and nobody else.
+    /// Sets the trust anchors, instead of the system's trust store.
     ///
-    /// An authority says in its certificate that it is one (RFC 5280 §4.2.1.9 and, if there is a key
-    /// usage, §4.2.1.3). What else that certificate says counts as well: until when it is valid, how
-    /// many authorities may follow it, for which names, and whether for servers or clients (§4.2.1.9,
-    /// §4.2.1.10, §4.2.1.12). Any other certificate is trusted by itself: a server, or a client, that
-    /// has exactly this one. Those of version 1 are not authorities.
+    /// The certificate of an authority has the basic constraint CA (RFC 5280 §4.2.1.9) and, if it has
+    /// a key usage, `keyCertSign` (§4.2.1.3); its validity, path length, name constraints and
+    /// extended key usage are checked too (§4.2.1.9, §4.2.1.10, §4.2.1.12). Any other certificate
+    /// is trusted itself: a server, or a client, must have exactly this one. Certificates of version
+    /// 1 are not authorities.
     ///
-    /// Of the authorities that the system trusts, only name, key and name constraints count: what is
-    /// out of date there is for the system to remove. Revocation is not checked, neither with CRLs nor
+    /// Of the authorities in the system's trust store, only name, key and name constraints count:
+    /// removing expired ones is up to the system. Revocation is not checked, neither with CRLs nor
     /// with OCSP.
     #[doc(alias = "setCaCertificates")]
     #[must_use]
@@ -154,7 +150,7 @@ impl TlsConfig {
         self.changed()
     }
 
-    /// Trusts these certificates, and those that the authorities among them sign, as well.
+    /// Adds trust anchors to the system's trust store, or to those that were set.
     #[doc(alias = "addCaCertificates")]
     #[doc(alias = "addCaCertificate")]
     #[must_use]
@@ -166,13 +162,12 @@ impl TlsConfig {
         self.changed()
     }
 
-    /// Sets whether a server asks its clients for certificates; the default is
-    /// [`PeerVerifyMode::None`].
+    /// Sets whether a server requests certificates from its clients.
     ///
-    /// The certificates that are right are those that [`ca_certificates`](Self::ca_certificates)
-    /// names, and those that authorities among them sign; whom the system trusts does not count.
-    /// A client does not resume a session any more when one of these certificates has expired: it has
-    /// to show its certificate again, and is refused with an alert.
+    /// The default is [`PeerVerifyMode::None`]. The trust anchors for clients are those of
+    /// [`ca_certificates`](Self::ca_certificates); the system's trust store is not used. When a
+    /// certificate of its chain has expired, a client cannot resume its session: it has to send its
+    /// certificate again, and is rejected with an alert.
     #[doc(alias = "setPeerVerifyMode")]
     #[must_use]
     pub fn peer_verify_mode(mut self, mode: PeerVerifyMode) -> Self {
@@ -180,7 +175,7 @@ impl TlsConfig {
         self.changed()
     }
 
-    /// Sets the oldest version of TLS to speak; the default is TLS 1.2.
+    /// Sets the minimum version of TLS; the default is TLS 1.2.
     #[doc(alias = "setProtocol")]
     #[must_use]
     pub fn minimum_protocol(mut self, protocol: TlsProtocol) -> Self {
@@ -188,45 +183,46 @@ impl TlsConfig {
         self.changed()
     }
 
+    /// Discards what was made of the former properties.
     fn changed(mut self) -> Self {
-        self.made = Arc::default();
+        self.shared = Arc::default();
         self
     }
 
-    /// Makes what rustls needs for a server.
+    /// Makes rustls' configuration of a server.
     pub(crate) fn server_side(&self) -> Result<ServerSide, Error> {
         if let Some(ready) = &self.server {
-            return self.unchanged(ready).map(|config| ServerSide { config });
+            return self.of_rustls(ready).map(|config| ServerSide { config });
         }
         if self.identities.is_empty() {
             return Err(pem::unusable("the TLS configuration", "a server needs an identity"));
         }
-        let trust = Trust::new(self.trusted.clone(), false)?;
-        let check = client_check(self.peer_verify_mode, trust)?;
+        let trust = TrustAnchors::new(self.trusted.clone(), false)?;
+        let check = client_verifier(self.peer_verify_mode, trust)?;
         let builder = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(self.versions())
             .map_err(unusable)?;
         let mut config = builder
             .with_client_cert_verifier(check)
-            .with_cert_resolver(Arc::new(Resolver::new(self.identities.clone())));
+            .with_cert_resolver(Arc::new(CertificateResolver::new(self.identities.clone())));
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
-        // Clients keep their sessions themselves, encrypted: the server keeps nothing.
+        // Sessions are stored in encrypted tickets of the clients, not in the server.
         config.ticketer = Arc::new(Tickets(cryptography::Ticketer::new().map_err(unusable)?));
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(ServerSide { config: Arc::new(config) })
     }
 
-    /// Makes what rustls needs for a connection of a client.
+    /// Makes rustls' configuration for one connection of a client.
     ///
-    /// One that may ignore errors neither resumes a session nor leaves one: other sockets would take
-    /// over what it ignores.
+    /// A client that may ignore errors neither resumes nor stores sessions: other sockets could
+    /// resume one despite the errors.
     pub(crate) fn client_side(&self, may_ignore: bool) -> Result<ClientSide, Error> {
         let validity = Arc::<PeerValidity>::default();
         let (base, resumption) = match &self.client {
-            Some(ready) if may_ignore => (self.unchanged(ready)?, Resumption::disabled()),
-            Some(ready) => return Ok(ClientSide { config: self.unchanged(ready)?, validity }),
+            Some(ready) if may_ignore => (self.of_rustls(ready)?, Resumption::disabled()),
+            Some(ready) => return Ok(ClientSide { config: self.of_rustls(ready)?, validity }),
             None => {
-                let Made { config, sessions } = self.made()?;
+                let SharedClient { config, sessions } = self.shared()?;
                 if may_ignore {
                     return Ok(ClientSide { config, validity });
                 }
@@ -239,50 +235,53 @@ impl TlsConfig {
         Ok(ClientSide { config: Arc::new(config), validity })
     }
 
-    /// Makes what clients share, or returns what was made before.
-    fn made(&self) -> Result<Made, Error> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(made) = &*made {
-            return Ok(made.clone());
+    /// Returns the part that clients share; makes it on first use.
+    fn shared(&self) -> Result<SharedClient, Error> {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = &*shared {
+            return Ok(shared.clone());
         }
-        let trust = Trust::new(self.trusted.clone(), self.trusts_system)?;
+        let trust = TrustAnchors::new(self.trusted.clone(), self.trusts_system)?;
         let algorithms = provider().signature_verification_algorithms;
         let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(self.versions())
             .map_err(unusable)?;
         let mut config = builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(ServerCheck::new(trust, algorithms)))
-            .with_client_cert_resolver(Arc::new(Resolver::new(self.identities.clone())));
+            .with_custom_certificate_verifier(Arc::new(ServerVerifier::new(trust, algorithms)))
+            .with_client_cert_resolver(Arc::new(CertificateResolver::new(self.identities.clone())));
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
         config.resumption = Resumption::disabled();
-        let new = Made { config: Arc::new(config), sessions: Arc::default() };
-        *made = Some(new.clone());
+        let new = SharedClient { config: Arc::new(config), sessions: Arc::default() };
+        *shared = Some(new.clone());
         Ok(new)
     }
 
-    /// Returns whether the certificates of the system have to be read first.
+    /// Returns whether the system's trust store has to be read first, which blocks.
     pub(crate) fn takes_time(&self) -> bool {
-        let is_made = || self.made.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let is_made = || self.shared.lock().unwrap_or_else(PoisonError::into_inner).is_some();
         self.client.is_none() && self.trusts_system && !is_made()
     }
 
-    /// Returns the configuration of clients that have none of their own.
+    /// Returns the shared configuration of clients for which none was set.
     pub(crate) fn of_clients() -> Self {
         static OF_CLIENTS: OnceLock<TlsConfig> = OnceLock::new();
         OF_CLIENTS.get_or_init(Self::new).clone()
     }
 
-    /// Returns what rustls made, unless more was set than that is: nobody is to take for checked
-    /// what is not.
-    fn unchanged<T>(&self, ready: &Arc<T>) -> Result<Arc<T>, Error> {
+    /// Returns a configuration of rustls.
+    ///
+    /// # Errors
+    ///
+    /// When other properties are set, which would have no effect.
+    fn of_rustls<T>(&self, ready: &Arc<T>) -> Result<Arc<T>, Error> {
         let is_set = !self.identities.is_empty()
             || !self.trusted.is_empty()
             || !self.trusts_system
             || self.peer_verify_mode != PeerVerifyMode::None
             || self.minimum_protocol != TlsProtocol::V1_2;
         if is_set {
-            let reason = "it is one of rustls, and is used as it is: nothing can be set besides";
+            let reason = "it is one of rustls and is used as it is: no other property can be set";
             return Err(pem::unusable("the TLS configuration", reason));
         }
         Ok(Arc::clone(ready))
@@ -312,11 +311,36 @@ impl fmt::Debug for TlsConfig {
     }
 }
 
+/// rustls' configuration of a server.
+#[derive(Clone)]
+pub(crate) struct ServerSide {
+    pub(crate) config: Arc<ServerConfig>,
+}
+
+/// rustls' configuration for one connection of a client.
+pub(crate) struct ClientSide {
+    pub(crate) config: Arc<ClientConfig>,
+    /// Receives the validity of the server's certificates, which limits that of sessions.
+    pub(crate) validity: Arc<PeerValidity>,
+}
+
+impl fmt::Debug for ServerSide {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerSide").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ClientSide {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientSide").finish_non_exhaustive()
+    }
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "as `map_err` wants it")]
 fn unusable(error: rustls::Error) -> Error {
     pem::unusable("the TLS configuration", &error.to_string())
 }
 
 static TLS_1_3_ALONE: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
-/// RFC 7301 §6: an opening handshake is a request of HTTP/1.1.
+/// ALPN (RFC 7301 §6): an opening handshake is a request of HTTP/1.1.
 const HTTP_1_1: &[u8] = b"http/1.1";

@@ -1,4 +1,4 @@
-//! Tells what rustls found wrong in the words of this crate.
+//! Conversions between the errors of rustls and [`TlsError`].
 
 use std::io;
 
@@ -8,8 +8,8 @@ use webpki::EndEntityCert;
 use crate::types::tls_certificate::TlsCertificate;
 use crate::types::tls_error::TlsError;
 
-/// Tells why a handshake failed.
-pub(crate) fn diagnose(error: &rustls::Error) -> TlsError {
+/// Returns the reason of a failed handshake.
+pub(crate) fn tls_error(error: &rustls::Error) -> TlsError {
     use PeerIncompatible::{
         ServerDoesNotSupportTls12Or13, ServerTlsVersionIsDisabledByOurConfig,
         SignatureAlgorithmsExtensionRequired, SupportedVersionsExtensionRequired, Tls12NotOffered,
@@ -35,24 +35,21 @@ pub(crate) fn diagnose(error: &rustls::Error) -> TlsError {
     }
 }
 
-/// Tells with which alert the peer has ended a connection, if it has.
+/// Returns the alert with which the peer has ended a connection, if there was one.
 pub(crate) fn received_alert(error: &io::Error) -> Option<TlsError> {
     let cause = error.get_ref()?.downcast_ref()?;
-    matches!(cause, rustls::Error::AlertReceived(_)).then(|| diagnose(cause))
+    matches!(cause, rustls::Error::AlertReceived(_)).then(|| tls_error(cause))
 }
 
-/// Tells what is wrong with the certificate of a peer.
-pub(crate) fn diagnose_certificate(
-    error: &webpki::Error,
-    certificate: &TlsCertificate,
-) -> TlsError {
+/// Returns the error of a peer's certificate.
+pub(crate) fn certificate_error(error: &webpki::Error, certificate: &TlsCertificate) -> TlsError {
     use webpki::Error::{
         CaUsedAsEndEntity, CertExpired, CertNotValidForName, CertNotValidYet,
         RequiredEkuNotFoundContext, UnknownIssuer,
     };
     let certificate = certificate.clone();
     match error {
-        // The second one for such as `openssl req -x509` makes.
+        // The second one for certificates such as `openssl req -x509` makes.
         UnknownIssuer | CaUsedAsEndEntity if is_self_signed(&certificate) => {
             TlsError::SelfSignedCertificate(certificate)
         }
@@ -65,8 +62,8 @@ pub(crate) fn diagnose_certificate(
     }
 }
 
-/// Returns with what error rustls is to refuse a peer: it decides about the alert.
-pub(crate) fn refusal(error: &TlsError) -> rustls::Error {
+/// Returns the error with which rustls is to reject a peer; it determines the alert.
+pub(crate) fn rustls_error(error: &TlsError) -> rustls::Error {
     let cause = match error {
         TlsError::SelfSignedCertificate(_) | TlsError::UntrustedCertificate(_) => {
             CertificateError::UnknownIssuer
@@ -81,7 +78,7 @@ pub(crate) fn refusal(error: &TlsError) -> rustls::Error {
     cause.into()
 }
 
-/// Returns whether the certificate names itself as the one that signs it.
+/// Returns whether subject and issuer of the certificate are the same.
 fn is_self_signed(certificate: &TlsCertificate) -> bool {
     let der = certificate.as_der().into();
     EndEntityCert::try_from(&der).is_ok_and(|parsed| parsed.issuer() == parsed.subject())

@@ -1,7 +1,7 @@
-//! Whom a check asks whether what it found may be ignored.
+//! The TLS handshake that the current thread is in: its error handler and its results.
 //!
-//! rustls checks certificates, and handles sessions, within a call, and what does so is shared by many
-//! connections: which of them a call is for, the thread knows.
+//! rustls verifies certificates and handles sessions within a call, by objects that many
+//! connections share. A thread-local value names the handshake for which such a call is made.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -17,85 +17,93 @@ use crate::net::tls::verify::validity::{PeerValidity, Validity};
 use crate::types::tls_certificate::TlsCertificate;
 use crate::types::tls_error::TlsError;
 
-/// Hears what is wrong with a peer's certificate, and what is known of the session; answers whether
-/// to go on nevertheless.
-pub(crate) type Judge = Rc<dyn Fn(&[TlsError], Option<TlsSession>) -> bool>;
+/// Receives the errors of a certificate; returns whether the handshake may continue.
+///
+/// The session has what is known of it so far.
+pub(crate) type TlsErrorHandler = Rc<dyn Fn(&[TlsError], Option<TlsSession>) -> bool>;
 
 /// A handshake under way.
-struct Hearing {
-    judge: Judge,
+struct HandshakeContext {
+    on_errors: TlsErrorHandler,
     validity: Arc<PeerValidity>,
     suite: Cell<Option<CipherSuite>>,
 }
 
-/// Lets the checks within a future ask this judge, and note how long their outcome is valid.
-pub(crate) async fn judged<F: Future>(
-    judge: Judge,
+/// Runs a handshake with this error handler; `validity` receives that of the certificates.
+pub(crate) async fn in_handshake<F: Future>(
+    on_errors: TlsErrorHandler,
     validity: Arc<PeerValidity>,
-    future: F,
+    handshake: F,
 ) -> F::Output {
-    let hearing = Rc::new(Hearing { judge, validity, suite: Cell::default() });
-    let mut future = pin!(future);
+    let context = Rc::new(HandshakeContext { on_errors, validity, suite: Cell::default() });
+    let mut handshake = pin!(handshake);
     poll_fn(|cx| {
-        // A judge may run the loop, and with it handshakes that have judges of their own.
-        let _sitting = Sitting::begin(Rc::clone(&hearing));
-        future.as_mut().poll(cx)
+        // A handler may run the loop, and with it other handshakes.
+        let _current = CurrentContext::set(Rc::clone(&context));
+        handshake.as_mut().poll(cx)
     })
     .await
 }
 
-/// Notes the cipher suite that the server of this handshake has chosen.
-pub(crate) fn note_cipher_suite(suite: CipherSuite) {
-    if let Some(hearing) = current() {
-        hearing.suite.set(Some(suite));
+/// Sets the cipher suite that the server of this handshake has chosen.
+pub(crate) fn set_cipher_suite(suite: CipherSuite) {
+    if let Some(context) = current() {
+        context.suite.set(Some(suite));
     }
 }
 
-/// Notes when the certificates of the peer of this handshake are valid.
-pub(crate) fn note_validity(validity: Validity) {
-    if let Some(hearing) = current() {
-        hearing.validity.set(validity);
+/// Sets the time in which the certificates of the peer are valid.
+pub(crate) fn set_peer_validity(validity: Validity) {
+    if let Some(context) = current() {
+        context.validity.set(validity);
     }
 }
 
-/// Returns when the certificates of the peer are valid: always if it has shown none; `None` where
-/// there is no handshake.
-pub(crate) fn validity() -> Option<Validity> {
-    current().map(|hearing| hearing.validity.get().unwrap_or(Validity::ALWAYS))
+/// Returns the time in which the certificates of the peer are valid.
+///
+/// It is unlimited for a peer without a certificate, and `None` outside a handshake.
+pub(crate) fn peer_validity() -> Option<Validity> {
+    current().map(|context| context.validity.get().unwrap_or(Validity::ALWAYS))
 }
 
-/// Asks the judge of this thread; where there is none, nothing may be ignored.
-pub(crate) fn may_be_ignored(
+/// Calls the error handler; returns whether the errors may be ignored.
+///
+/// Outside a handshake no error may be ignored.
+pub(crate) fn report_errors(
     errors: &[TlsError],
     end_entity: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
 ) -> bool {
-    let Some(hearing) = current() else { return false };
+    let Some(context) = current() else { return false };
     let chain = [end_entity].into_iter().chain(intermediates);
     let chain = chain.map(|it| TlsCertificate::from_der(it.as_ref())).collect();
-    let session = hearing.suite.get().map(|suite| TlsSession::in_handshake(suite, chain));
-    (hearing.judge)(errors, session)
+    let session = context.suite.get().map(|suite| TlsSession::in_handshake(suite, chain));
+    (context.on_errors)(errors, session)
 }
 
-fn current() -> Option<Rc<Hearing>> {
-    HEARING.try_with(|hearing| hearing.borrow().clone()).ok().flatten()
+fn current() -> Option<Rc<HandshakeContext>> {
+    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 
-struct Sitting(Option<Rc<Hearing>>);
+/// Restores the previous handshake of the thread when it is dropped.
+struct CurrentContext {
+    previous: Option<Rc<HandshakeContext>>,
+}
 
-impl Sitting {
-    fn begin(hearing: Rc<Hearing>) -> Self {
-        Self(HEARING.try_with(|current| current.replace(Some(hearing))).ok().flatten())
+impl CurrentContext {
+    fn set(context: Rc<HandshakeContext>) -> Self {
+        let previous = CURRENT.try_with(|current| current.replace(Some(context)));
+        Self { previous: previous.ok().flatten() }
     }
 }
 
-impl Drop for Sitting {
+impl Drop for CurrentContext {
     fn drop(&mut self) {
-        let former = self.0.take();
-        let _ = HEARING.try_with(|current| current.replace(former));
+        let previous = self.previous.take();
+        let _ = CURRENT.try_with(|current| current.replace(previous));
     }
 }
 
 thread_local! {
-    static HEARING: RefCell<Option<Rc<Hearing>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Rc<HandshakeContext>>> = const { RefCell::new(None) };
 }

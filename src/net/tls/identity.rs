@@ -1,26 +1,27 @@
-//! A certificate together with its private key.
+//! Certificates with their private keys, and which of them is sent.
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::InconsistentKeys;
+use rustls::client::ResolvesClientCert;
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{InconsistentKeys, SignatureScheme};
 
 use crate::net::tls::{pem, provider};
 use crate::types::error::Error;
 use crate::types::tls_certificate::TlsCertificate;
 
-/// What a server, or a client, proves with who it is: a certificate and its private key.
+/// A certificate and its private key, with which a server or a client authenticates itself.
 ///
-/// Behind the certificate come those that sign it, up to but without the one that everybody
-/// trusts. A cheap handle.
+/// The certificate is followed by its intermediates, without the trust anchor. A cheap handle.
 ///
 /// # Qt
 ///
-/// `QSslConfiguration::setLocalCertificateChain()` and `setPrivateKey()` together. What does not
-/// fit is told at once, not by handshakes that fail.
+/// `QSslConfiguration::setLocalCertificateChain()` and `setPrivateKey()` together. A key that does
+/// not match is reported at once, not by handshakes that fail.
 ///
 /// # Examples
 ///
@@ -47,8 +48,8 @@ impl TlsIdentity {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidTlsConfig`], which names the file: it cannot be read, has nothing of the
-    /// kind, is broken, or the key is not that of the first certificate.
+    /// [`Error::InvalidTlsConfig`], which names the file: it cannot be read, has no such section, is
+    /// malformed, or the key does not match the first certificate.
     #[doc(alias = "setLocalCertificate")]
     #[doc(alias = "setLocalCertificateChain")]
     #[doc(alias = "setPrivateKey")]
@@ -61,8 +62,9 @@ impl TlsIdentity {
         Self::parse(&chain, &chain_name, &key, &key_name)
     }
 
-    /// Reads a certificate chain and its private key from PEM texts; otherwise as
-    /// [`from_pem_files`](Self::from_pem_files).
+    /// Reads a certificate chain and its private key from PEM texts.
+    ///
+    /// Otherwise as [`from_pem_files`](Self::from_pem_files).
     ///
     /// # Errors
     ///
@@ -88,24 +90,24 @@ impl TlsIdentity {
             Err(rustls::Error::InconsistentKeys(_)) => {
                 Err(pem::unusable(key_name, &format!("it is not the key of {chain_name}")))
             }
-            // It was read before, and so is one that only authorities may have.
+            // It can be parsed (`pem::certificates`), so it is one that only authorities may have.
             Err(_) => Err(pem::unusable(chain_name, "its first certificate is not of version 3")),
         }
     }
 
-    /// Returns the certificates: that of the key first, then those that sign it.
+    /// Returns the certificates: that of the key first, then its intermediates.
     #[doc(alias = "localCertificateChain")]
     #[must_use]
     pub fn certificates(&self) -> Vec<TlsCertificate> {
         self.key.cert.iter().map(|der| TlsCertificate::from_der(der.as_ref())).collect()
     }
 
-    pub(super) const fn key(&self) -> &Arc<CertifiedKey> {
+    const fn key(&self) -> &Arc<CertifiedKey> {
         &self.key
     }
 
-    /// Returns whether the certificate is that of this host.
-    pub(super) fn is_of(&self, host: &ServerName<'_>) -> bool {
+    /// Returns whether the certificate is valid for this host.
+    fn is_valid_for(&self, host: &ServerName<'_>) -> bool {
         let parsed = self.key.cert.first().map(webpki::EndEntityCert::try_from);
         let Some(Ok(certificate)) = parsed else { return false };
         certificate.verify_is_valid_for_subject_name(host).is_ok()
@@ -115,6 +117,48 @@ impl TlsIdentity {
 impl fmt::Debug for TlsIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsIdentity").field("certificates", &self.key.cert.len()).finish()
+    }
+}
+
+/// Selects one of several identities in a handshake.
+#[derive(Debug)]
+pub(super) struct CertificateResolver(Vec<TlsIdentity>);
+
+impl CertificateResolver {
+    pub(super) const fn new(identities: Vec<TlsIdentity>) -> Self {
+        Self(identities)
+    }
+
+    /// Returns the first with a signature scheme that the peer supports, preferably one that `fits`.
+    fn choose(
+        &self,
+        schemes: &[SignatureScheme],
+        fits: impl Fn(&TlsIdentity) -> bool,
+    ) -> Option<Arc<CertifiedKey>> {
+        let usable = || self.0.iter().filter(|it| it.key().key.choose_scheme(schemes).is_some());
+        let chosen = usable().find(|identity| fits(identity)).or_else(|| usable().next());
+        chosen.map(|identity| Arc::clone(identity.key()))
+    }
+}
+
+/// Selects by the server name of the client (SNI, RFC 6066 §3), or else the first.
+impl ResolvesServerCert for CertificateResolver {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let host = hello.server_name().and_then(|name| ServerName::try_from(name).ok());
+        self.choose(hello.signature_schemes(), |identity| {
+            host.as_ref().is_some_and(|host| identity.is_valid_for(host))
+        })
+    }
+}
+
+/// Selects the first, whichever authorities the server lists: it rejects what it does not accept.
+impl ResolvesClientCert for CertificateResolver {
+    fn resolve(&self, _: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.choose(schemes, |_| true)
+    }
+
+    fn has_certs(&self) -> bool {
+        !self.0.is_empty()
     }
 }
 

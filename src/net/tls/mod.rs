@@ -1,7 +1,7 @@
-//! Certificates, keys, and how they are checked: what TLS needs to know, on rustls.
+//! TLS configurations, certificates and keys, and their verification, on rustls.
 //!
-//! rustls is told which cryptography to use with each configuration: what else a program links
-//! does not matter.
+//! Each configuration names its cryptography, so that rustls' process-wide default, which other
+//! crates of the program may set, has no effect.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,26 +11,23 @@ use rustls::crypto::aws_lc_rs as cryptography;
 #[cfg(not(feature = "tls-aws-lc-rs"))]
 use rustls::crypto::ring as cryptography;
 
-mod config;
-mod error_conversion;
-mod handshake_context;
+pub(crate) mod config;
+pub(crate) mod error_conversion;
+pub(crate) mod handshake_context;
 mod identity;
-mod peer_verify_mode;
 mod pem;
-mod resolver;
 mod resumption;
-mod sides;
-mod tls_session;
+pub(crate) mod tls_session;
 mod verify;
 
 pub use config::TlsConfig;
 pub use identity::TlsIdentity;
-pub use peer_verify_mode::PeerVerifyMode;
 pub use tls_session::{TlsProtocol, TlsSession};
+pub use verify::client_verifier::PeerVerifyMode;
 
-pub(crate) use error_conversion::{diagnose, received_alert};
-pub(crate) use handshake_context::{Judge, judged, note_cipher_suite};
-pub(crate) use sides::{ClientSide, ServerSide};
+pub(crate) use config::ServerSide;
+pub(crate) use error_conversion::received_alert;
+pub(crate) use handshake_context::TlsErrorHandler;
 
 /// Returns the cryptography for a configuration.
 fn provider() -> Arc<CryptoProvider> {

@@ -12,11 +12,11 @@ use crate::types::tls_certificate::TlsCertificate;
 
 /// Certificates in PEM.
 impl TlsCertificate {
-    /// Reads the certificates in a PEM text: `-----BEGIN CERTIFICATE-----` and so on.
+    /// Reads the certificates in a PEM text (`-----BEGIN CERTIFICATE-----`).
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidTlsConfig`] when there is none, or one is broken.
+    /// [`Error::InvalidTlsConfig`] when there is none, or one is malformed.
     #[doc(alias = "fromData")]
     pub fn from_pem(pem: impl AsRef<[u8]>) -> Result<Vec<Self>, Error> {
         certificates(pem.as_ref(), "the certificate")
@@ -27,11 +27,11 @@ impl TlsCertificate {
     /// # Errors
     ///
     /// [`Error::InvalidTlsConfig`], which names the file, when it cannot be read, has none, or one
-    /// is broken.
+    /// is malformed.
     ///
     /// # Qt
     ///
-    /// `QSslCertificate::fromPath()`, which says nothing of files that it cannot use.
+    /// `QSslCertificate::fromPath()`, which does not report files that it cannot use.
     #[doc(alias = "fromPath")]
     pub fn from_pem_file(path: impl AsRef<Path>) -> Result<Vec<Self>, Error> {
         let (pem, name) = read(path.as_ref(), "the certificate file")?;
@@ -39,7 +39,7 @@ impl TlsCertificate {
     }
 }
 
-/// Returns what is in a file, and how to name it.
+/// Returns the content of a file, and its name in errors.
 pub(super) fn read(path: &Path, kind: &str) -> Result<(Vec<u8>, String), Error> {
     let name = format!("{kind} {:?}", path.display().to_string());
     match fs::read(path) {
@@ -54,7 +54,7 @@ pub(super) fn certificates(pem: &[u8], name: &str) -> Result<Vec<TlsCertificate>
     if parsed.is_empty() {
         return Err(unusable(name, "it has no `BEGIN CERTIFICATE`"));
     }
-    // Authorities may have certificates of version 1.
+    // The certificates of authorities may be of version 1, which `EndEntityCert` rejects.
     let is_broken = |it| webpki::EndEntityCert::try_from(it).is_err() && anchor(it).is_err();
     if parsed.iter().any(is_broken) {
         return Err(unusable(name, "a certificate in it is broken"));

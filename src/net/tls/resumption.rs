@@ -1,10 +1,10 @@
-//! Sessions, which last no longer than the certificates that were checked when they began.
+//! Session resumption, for no longer than the certificates of the full handshake are valid.
 //!
-//! rustls checks no certificate again when a session is resumed, and each resumed session brings
-//! tickets for the next ones (RFC 8446 §4.6.1). So the time in which all certificates of the chain are
-//! valid stays with each session, and none is resumed outside it: the handshake is a full one then,
-//! which looks at everything. Nothing else can change meanwhile: another configuration has sessions
-//! of its own, and each belongs to the host for which it began.
+//! rustls does not verify certificates again when a session is resumed, and each resumed session
+//! brings tickets for the next ones (RFC 8446 §4.6.1). So each session is stored with the time in
+//! which all certificates of the chain are valid, and is not resumed outside it: a full handshake
+//! follows, with its verification. Nothing else can change meanwhile: another configuration has its
+//! own sessions, and each session belongs to one host.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,7 +20,7 @@ use rustls::server::ProducesTickets;
 use crate::net::tls::handshake_context;
 use crate::net::tls::verify::validity::{PeerValidity, Validity};
 
-/// Tickets of a server, each with the time in which it is valid.
+/// Tickets of a server, which contain the validity of the client's certificates.
 #[derive(Debug)]
 pub(crate) struct Tickets(pub(super) Arc<dyn ProducesTickets>);
 
@@ -34,7 +34,7 @@ impl ProducesTickets for Tickets {
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        let validity = handshake_context::validity()?;
+        let validity = handshake_context::peer_validity()?;
         self.0.encrypt(&[&validity.to_bytes()[..], plain].concat())
     }
 
@@ -45,76 +45,77 @@ impl ProducesTickets for Tickets {
         if !validity.contains(UnixTime::now()) {
             return None;
         }
-        // The tickets for the next sessions are valid as long.
-        handshake_context::note_validity(validity);
+        // It applies to the tickets of the resumed session too.
+        handshake_context::set_peer_validity(validity);
         Some(plain.to_vec())
     }
 }
 
-/// The sessions that clients of one configuration can resume.
-pub(crate) struct Sessions {
-    of_1_2: Mutex<List<Tls12ClientSessionValue>>,
-    of_1_3: Mutex<List<Tls13ClientSessionValue>>,
-    /// Which groups servers prefer belongs to no session.
+/// The sessions of the clients that share a configuration.
+pub(crate) struct ClientSessions {
+    of_1_2: Mutex<SessionList<Tls12ClientSessionValue>>,
+    of_1_3: Mutex<SessionList<Tls13ClientSessionValue>>,
+    /// The key exchange groups that servers prefer, independent of sessions.
     groups: ClientSessionMemoryCache,
 }
 
-/// Sessions of one version of TLS, the oldest first.
-struct List<T>(VecDeque<Kept<T>>);
+/// The sessions of one version of TLS, the oldest first.
+struct SessionList<T>(VecDeque<StoredSession<T>>);
 
-struct Kept<T> {
+struct StoredSession<T> {
     server_name: ServerName<'static>,
     validity: Validity,
     session: T,
 }
 
-/// The sessions for one connection: those that it brings are valid as long as the certificates of its
-/// server.
+/// The session store of one connection.
+///
+/// New sessions are stored with the validity of the server's certificates.
 #[derive(Debug)]
 pub(crate) struct ConnectionSessions {
-    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) sessions: Arc<ClientSessions>,
     pub(crate) validity: Arc<PeerValidity>,
 }
 
-impl<T> List<T> {
-    /// Adds a session; the oldest gives way if there are too many, of this server or in all.
-    fn insert(&mut self, kept: Kept<T>, most_of_server: usize) {
-        let is_of_server = |other: &Kept<T>| other.server_name == kept.server_name;
-        if self.0.iter().filter(|other| is_of_server(other)).count() >= most_of_server {
+impl<T> SessionList<T> {
+    /// Adds a session, and removes the oldest above the limit, of this server or in all.
+    fn insert(&mut self, new: StoredSession<T>, max_of_server: usize) {
+        let is_of_server = |other: &StoredSession<T>| other.server_name == new.server_name;
+        if self.0.iter().filter(|other| is_of_server(other)).count() >= max_of_server {
             let oldest = self.0.iter().position(is_of_server);
             oldest.and_then(|oldest| self.0.remove(oldest));
         }
-        if self.0.len() >= MOST_SESSIONS {
+        if self.0.len() >= MAX_SESSIONS {
             self.0.pop_front();
         }
-        self.0.push_back(kept);
+        self.0.push_back(new);
     }
 
-    /// Takes the newest session with this server that is valid.
-    fn take(&mut self, server_name: &ServerName<'_>) -> Option<Kept<T>> {
+    /// Removes and returns the newest valid session of this server.
+    fn take(&mut self, server_name: &ServerName<'_>) -> Option<StoredSession<T>> {
         let now = UnixTime::now();
-        self.0.retain(|kept| kept.validity.contains(now));
-        let newest = self.0.iter().rposition(|kept| kept.server_name == *server_name)?;
+        self.0.retain(|session| session.validity.contains(now));
+        let newest = self.0.iter().rposition(|session| session.server_name == *server_name)?;
         self.0.remove(newest)
     }
 }
 
 impl ConnectionSessions {
-    /// Keeps a session, if it is known until when.
+    /// Adds a session; without a known validity, it is not stored.
     fn insert<T>(
         &self,
-        list: &Mutex<List<T>>,
-        most_of_server: usize,
+        list: &Mutex<SessionList<T>>,
+        max_of_server: usize,
         (server_name, session): (ServerName<'static>, T),
     ) {
         if let Some(validity) = self.validity.get() {
-            lock(list).insert(Kept { server_name, validity, session }, most_of_server);
+            lock(list).insert(StoredSession { server_name, validity, session }, max_of_server);
         }
     }
 
-    /// Takes a session; those that follow from it are valid as long.
-    fn take<T>(&self, list: &Mutex<List<T>>, server_name: &ServerName<'_>) -> Option<T> {
-        let Kept { validity, session, .. } = lock(list).take(server_name)?;
+    /// Removes and returns a session; its validity applies to its successors.
+    fn take<T>(&self, list: &Mutex<SessionList<T>>, server_name: &ServerName<'_>) -> Option<T> {
+        let StoredSession { validity, session, .. } = lock(list).take(server_name)?;
         self.validity.set(validity);
         Some(session)
     }
@@ -140,7 +141,7 @@ impl ClientSessionStore for ConnectionSessions {
     fn tls12_session(&self, server_name: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
         let list = &self.sessions.of_1_2;
         let session = self.take(list, server_name)?;
-        // Unlike a ticket of TLS 1.3 it may be used again (RFC 8446 §C.4).
+        // Unlike a ticket of TLS 1.3, it may be reused (RFC 8446 §C.4).
         self.insert(list, 1, (server_name.to_owned(), session.clone()));
         Some(session)
     }
@@ -154,7 +155,7 @@ impl ClientSessionStore for ConnectionSessions {
         server_name: ServerName<'static>,
         ticket: Tls13ClientSessionValue,
     ) {
-        self.insert(&self.sessions.of_1_3, MOST_TICKETS, (server_name, ticket));
+        self.insert(&self.sessions.of_1_3, MAX_TICKETS_PER_SERVER, (server_name, ticket));
     }
 
     fn take_tls13_ticket(
@@ -165,29 +166,29 @@ impl ClientSessionStore for ConnectionSessions {
     }
 }
 
-impl Default for Sessions {
+impl Default for ClientSessions {
     fn default() -> Self {
         Self {
-            of_1_2: Mutex::new(List(VecDeque::new())),
-            of_1_3: Mutex::new(List(VecDeque::new())),
-            groups: ClientSessionMemoryCache::new(MOST_SESSIONS),
+            of_1_2: Mutex::new(SessionList(VecDeque::new())),
+            of_1_3: Mutex::new(SessionList(VecDeque::new())),
+            groups: ClientSessionMemoryCache::new(MAX_SESSIONS),
         }
     }
 }
 
-impl fmt::Debug for Sessions {
+impl fmt::Debug for ClientSessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions").finish_non_exhaustive()
+        f.debug_struct("ClientSessions").finish_non_exhaustive()
     }
 }
 
-fn lock<T>(list: &Mutex<List<T>>) -> MutexGuard<'_, List<T>> {
+fn lock<T>(list: &Mutex<SessionList<T>>) -> MutexGuard<'_, SessionList<T>> {
     list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// As many as rustls keeps by default, in all and of one server.
-const MOST_SESSIONS: usize = 256;
-const MOST_TICKETS: usize = 8;
+/// rustls' default limits, in all and for one server.
+const MAX_SESSIONS: usize = 256;
+const MAX_TICKETS_PER_SERVER: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -197,23 +198,23 @@ mod tests {
         ServerName::try_from(format!("server-{number}.example")).unwrap()
     }
 
-    fn kept(number: usize, validity: Validity, session: usize) -> Kept<usize> {
-        Kept { server_name: server(number), validity, session }
+    fn stored(number: usize, validity: Validity, session: usize) -> StoredSession<usize> {
+        StoredSession { server_name: server(number), validity, session }
     }
 
-    fn take(list: &mut List<usize>, number: usize) -> Option<usize> {
-        list.take(&server(number)).map(|kept| kept.session)
+    fn take(list: &mut SessionList<usize>, number: usize) -> Option<usize> {
+        list.take(&server(number)).map(|stored| stored.session)
     }
 
     /// RFC 8446 §4.6.1, and a server that sends tickets without end.
     #[test]
     fn the_newest_session_is_taken_once_and_only_while_it_is_valid() {
-        let mut list = List(VecDeque::new());
+        let mut list = SessionList(VecDeque::new());
         for session in 0..20 {
-            list.insert(kept(1, Validity::ALWAYS, session), MOST_TICKETS);
+            list.insert(stored(1, Validity::ALWAYS, session), MAX_TICKETS_PER_SERVER);
         }
-        list.insert(kept(2, Validity::ALWAYS, 100), MOST_TICKETS);
-        list.insert(kept(1, Validity::NEVER, 101), MOST_TICKETS);
+        list.insert(stored(2, Validity::ALWAYS, 100), MAX_TICKETS_PER_SERVER);
+        list.insert(stored(1, Validity::NEVER, 101), MAX_TICKETS_PER_SERVER);
 
         let taken: Vec<_> = std::iter::from_fn(|| take(&mut list, 1)).collect();
 
@@ -224,13 +225,13 @@ mod tests {
 
     #[test]
     fn many_servers_leave_a_bounded_number_of_sessions() {
-        let mut list = List(VecDeque::new());
-        for number in 0..2 * MOST_SESSIONS {
-            list.insert(kept(number, Validity::ALWAYS, number), MOST_TICKETS);
+        let mut list = SessionList(VecDeque::new());
+        for number in 0..2 * MAX_SESSIONS {
+            list.insert(stored(number, Validity::ALWAYS, number), MAX_TICKETS_PER_SERVER);
         }
 
-        assert_eq!(list.0.len(), MOST_SESSIONS);
+        assert_eq!(list.0.len(), MAX_SESSIONS);
         assert_eq!(take(&mut list, 0), None);
-        assert_eq!(take(&mut list, 2 * MOST_SESSIONS - 1), Some(2 * MOST_SESSIONS - 1));
+        assert_eq!(take(&mut list, 2 * MAX_SESSIONS - 1), Some(2 * MAX_SESSIONS - 1));
     }
 }

@@ -1,4 +1,4 @@
-//! What both ends of a connection have agreed on.
+//! The negotiated values of a TLS connection: version, cipher suite, certificates.
 
 use rustls::{CipherSuite, Connection, HandshakeKind, ProtocolVersion};
 
@@ -8,7 +8,7 @@ use crate::types::tls_certificate::TlsCertificate;
 ///
 /// # Qt
 ///
-/// `QSsl::SslProtocol`, of which only these two are safe.
+/// `QSsl::SslProtocol`, of which only these two are secure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum TlsProtocol {
@@ -22,12 +22,13 @@ pub enum TlsProtocol {
     V1_3,
 }
 
-/// What both ends of an open `wss` connection have agreed on; see
-/// [`WebSocket::tls_session`](crate::WebSocket::tls_session).
+/// The negotiated values of an open `wss` connection.
+///
+/// See [`WebSocket::tls_session`](crate::WebSocket::tls_session).
 ///
 /// # Qt
 ///
-/// What `QWebSocket::sslConfiguration()` tells of a connection: `sessionProtocol()`,
+/// The part of `QWebSocket::sslConfiguration()` that describes a connection: `sessionProtocol()`,
 /// `sessionCipher()`, `peerCertificateChain()`.
 #[derive(Clone, Debug)]
 pub struct TlsSession {
@@ -39,7 +40,7 @@ pub struct TlsSession {
 }
 
 impl TlsSession {
-    /// Reads it from a connection whose handshake is done.
+    /// Reads the values of a connection after its handshake.
     pub(crate) fn of(connection: &Connection) -> Self {
         let protocol = match connection.protocol_version() {
             Some(ProtocolVersion::TLSv1_2) => TlsProtocol::V1_2,
@@ -63,9 +64,9 @@ impl TlsSession {
         }
     }
 
-    /// Makes one of what is known before the handshake is done. RFC 8446 §B.4: the cipher suites of
-    /// TLS 1.3 begin with 0x13.
+    /// Makes a session of the values that are known during the handshake.
     pub(super) fn in_handshake(suite: CipherSuite, certificates: Vec<TlsCertificate>) -> Self {
+        // RFC 8446 §B.4: the cipher suites of TLS 1.3 begin with 0x13.
         let [first, _] = u16::from(suite).to_be_bytes();
         Self {
             protocol: if first == 0x13 { TlsProtocol::V1_3 } else { TlsProtocol::V1_2 },
@@ -90,27 +91,27 @@ impl TlsSession {
         &self.cipher
     }
 
-    /// Returns the peer's certificate, if it has shown one.
+    /// Returns the peer's certificate, if it has sent one.
     #[doc(alias = "peerCertificate")]
     #[must_use]
     pub fn peer_certificate(&self) -> Option<&TlsCertificate> {
         self.peer_certificates.first()
     }
 
-    /// Returns the peer's certificate and those that it sent along; empty when it has shown none.
+    /// Returns the peer's certificate and its intermediates, as sent; may be empty.
     #[doc(alias = "peerCertificateChain")]
     #[must_use]
     pub fn peer_certificates(&self) -> &[TlsCertificate] {
         &self.peer_certificates
     }
 
-    /// Returns the host that the client of this server wanted (RFC 6066 §3), if it named one.
+    /// Returns the host name of the client's SNI (RFC 6066 §3), on a server's side.
     #[must_use]
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()
     }
 
-    /// Returns whether the handshake was a short one that went on with an earlier session.
+    /// Returns whether the connection resumed an earlier session.
     #[must_use]
     pub const fn is_resumed(&self) -> bool {
         self.is_resumed

@@ -1,9 +1,9 @@
 //! The client's side of an opening handshake over a stream (RFC 6455 §4.1).
 //!
-//! async-tungstenite leads the handshake and computes the keys; the answer is read and checked by
-//! [`AnswerReader`] first. async-tungstenite never sees a byte behind the head: frames that came
-//! with the answer belong to the session. Nor does it see what may be a secret, because it logs its
-//! request: the whole one is written in the place of that.
+//! async-tungstenite performs the handshake and computes the keys; the answer is read and checked
+//! by [`ResponseReader`] first. async-tungstenite never sees a byte behind the head: frames that
+//! came with the answer belong to the session. It logs its request, so it gets one without secrets;
+//! the complete one is written instead.
 
 use std::future::poll_fn;
 use std::io;
@@ -23,39 +23,39 @@ use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::request_head::{HeadLimits, HeadReader};
 use crate::protocol::handshake::response::HandshakeResponse;
 use crate::protocol::handshake::response_body::BodyReader;
-use crate::protocol::handshake::response_head::{self, AnswerReader, Asked};
+use crate::protocol::handshake::response_head::{self, ExpectedResponse, ResponseReader};
 use crate::protocol::handshake::url::Url;
 use crate::protocol::random;
 
-/// What a client asks for, checked.
+/// The checked parameters of a client's handshake.
 pub(crate) struct Opening {
     pub(crate) key: String,
     pub(crate) url: Url,
     pub(crate) origin: Option<String>,
     pub(crate) subprotocols: Vec<String>,
-    /// The subprotocols as the request lists them.
+    /// The subprotocols as a header value.
     pub(crate) offer: Option<String>,
     pub(crate) headers: Vec<(String, String)>,
-    /// What a server that asked for it is told of who asks.
+    /// The credentials for a server that requires authentication.
     pub(crate) authorization: Option<String>,
     pub(crate) answer_limits: HeadLimits,
 }
 
-/// A connection that a server has agreed to.
+/// A successful handshake.
 pub(crate) struct Opened {
     pub(crate) response: HandshakeResponse,
     pub(crate) subprotocol: Option<String>,
-    /// What came behind the answer already.
+    /// The bytes that were received behind the answer.
     pub(crate) leftover: Vec<u8>,
 }
 
-/// Why a connection was not opened.
+/// The reason of a failed handshake.
 pub(crate) enum Failure {
-    /// The server answered with another status than 101.
+    /// The server answered with a status other than 101.
     Refused(HandshakeResponse),
-    /// The answer is not one that RFC 6455 allows.
+    /// The answer breaks a rule of RFC 6455.
     Invalid(&'static str),
-    /// The connection ended in the middle of the handshake.
+    /// The connection ended during the handshake.
     Broken(io::Error),
 }
 
@@ -68,13 +68,13 @@ pub(crate) async fn open(stream: &mut Stream, opening: &Opening) -> Result<Opene
         stream,
         request: opening.head().into_bytes(),
         written: 0,
-        asked: Asked { accept_key: &accept_key, subprotocols: &opening.subprotocols },
-        reader: AnswerReader::new(opening.answer_limits),
+        expected: ExpectedResponse { accept_key: &accept_key, subprotocols: &opening.subprotocols },
+        reader: ResponseReader::new(opening.answer_limits),
         outcome: &mut outcome,
         canonical: Vec::new(),
-        given: 0,
+        consumed: 0,
     };
-    // Not used: frames are the session's. Without this, its buffer would be allocated.
+    // The session reads the frames: this buffer is not used, and need not be allocated.
     let config = WebSocketConfig::default().read_buffer_size(0);
     let result = client_async_with_config(request, exchange, Some(config)).await.map(drop);
     match (outcome, result) {
@@ -85,9 +85,9 @@ pub(crate) async fn open(stream: &mut Stream, opening: &Opening) -> Result<Opene
     }
 }
 
-/// Reads on until the body of a refusal is complete, at most for as long as it may take.
+/// Reads the body of a refusal until it is complete or the deadline passes.
 ///
-/// `body` has what came together with the head.
+/// At first the response has the bytes that were received with the head.
 pub(crate) async fn read_body(
     stream: &mut Stream,
     response: &mut HandshakeResponse,
@@ -114,14 +114,14 @@ impl Opening {
         BASE64.encode(&random::bytes::<16>())
     }
 
-    /// Returns the request, as a server reads it; `None` when its first line is too long.
+    /// Returns the request as a server reads it; `None` when its first line is too long.
     pub(crate) fn handshake_request(&self) -> Option<HandshakeRequest> {
         let head = self.head();
         let (request, _) = HeadReader::new(HeadLimits::OWN).read(head.as_bytes()).ok()??;
         Some(request)
     }
 
-    /// Returns the request as it is written.
+    /// Returns the head of the request.
     fn head(&self) -> String {
         let request_line = format!("GET {} HTTP/1.1\r\n", self.url.resource);
         let optional = [
@@ -137,7 +137,7 @@ impl Opening {
         [request_line].into_iter().chain(lines).chain(["\r\n".to_owned()]).collect()
     }
 
-    /// Returns the least of it that is a request: what async-tungstenite has to know.
+    /// Returns the minimal request, for async-tungstenite.
     fn request(&self) -> http::Result<Request> {
         let request = Request::get(format!("ws://{}/", self.url.authority));
         let add = |request: http::request::Builder, (name, value)| request.header(name, value);
@@ -155,18 +155,19 @@ impl Opening {
     }
 }
 
-/// Writes the whole request, and gives a reader a checked answer and nothing more.
+/// Writes the complete request, and provides a checked, minimal answer to async-tungstenite.
 struct Exchange<'a> {
     stream: &'a mut Stream,
     request: Vec<u8>,
-    /// How much of the request has been written.
+    /// The number of bytes of the request that are written.
     written: usize,
-    asked: Asked<'a>,
-    reader: AnswerReader,
+    expected: ExpectedResponse<'a>,
+    reader: ResponseReader,
     outcome: &'a mut Option<Result<Opened, Failure>>,
-    /// An answer that says no more than async-tungstenite looks at.
+    /// An answer with only the headers that async-tungstenite checks.
     canonical: Vec<u8>,
-    given: usize,
+    /// The number of its bytes that async-tungstenite has read.
+    consumed: usize,
 }
 
 impl Exchange<'_> {
@@ -191,13 +192,13 @@ impl Exchange<'_> {
                 return Poll::Ready(Err(Failure::Refused(response)));
             }
             let subprotocol =
-                response_head::check(&response, &self.asked).map_err(Failure::Invalid)?;
+                response_head::check(&response, &self.expected).map_err(Failure::Invalid)?;
             return Poll::Ready(Ok(Opened { response, subprotocol, leftover: rest.to_vec() }));
         }
     }
 
     fn canonical_answer(&self) -> String {
-        let accept_key = self.asked.accept_key;
+        let accept_key = self.expected.accept_key;
         format!(
             "HTTP/1.1 101 Switching Protocols\r\n\
              Upgrade: websocket\r\n\
@@ -221,9 +222,9 @@ impl AsyncRead for Exchange<'_> {
             }
             *self.outcome = Some(outcome);
         }
-        let mut rest = self.canonical.get(self.given..).unwrap_or_default();
+        let mut rest = self.canonical.get(self.consumed..).unwrap_or_default();
         let count = io::Read::read(&mut rest, buffer)?;
-        self.given += count;
+        self.consumed += count;
         Poll::Ready(Ok(count))
     }
 }
@@ -250,5 +251,5 @@ impl AsyncWrite for Exchange<'_> {
     }
 }
 
-/// What is read at a time; a usual answer fits.
+/// The size of a read, in bytes; a usual answer fits.
 const READ_SIZE: usize = 2048;

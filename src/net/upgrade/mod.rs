@@ -1,4 +1,4 @@
-//! The opening handshake over a stream, of both sides (RFC 6455 §4).
+//! The opening handshakes of both sides, over a stream (RFC 6455 §4).
 
 pub(crate) mod client;
 pub(crate) mod server;

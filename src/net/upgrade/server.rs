@@ -16,29 +16,30 @@ use http::HeaderValue;
 use http::header::{HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SERVER};
 use smol::io::AsyncWriteExt;
 
-use crate::net::stream::{Adapter, Stream};
+use crate::net::stream::Stream;
+use crate::net::stream::adapter::Adapter;
 use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::request_head::{HeadLimits, HeadReader};
 
-/// Why there was no 101.
+/// The reason of a failed handshake.
 pub(crate) enum Failure {
-    /// The request is to be answered with this.
+    /// The request is answered with this refusal.
     Refused(Refusal),
-    /// The connection ended in the middle of the handshake.
+    /// The connection ended during the handshake.
     Broken(io::Error),
-    /// The connection ended before a single byte came: a port scan, a health probe.
-    Silent,
-    /// The server was closed meanwhile, and answers nobody any more.
+    /// The connection ended before the first byte: a port scan, a health probe.
+    NoData,
+    /// The server was closed meanwhile, and sends no answers.
     Closed,
 }
 
-/// What the answer of a server says besides that the connection is open.
+/// The optional headers of a server's answer with 101.
 #[derive(Default)]
 pub(crate) struct Agreement<'a> {
     pub(crate) subprotocol: Option<&'a str>,
-    /// No header when it is empty.
+    /// The `Server` header; there is none when it is empty.
     pub(crate) server_name: &'a str,
     pub(crate) headers: &'a [(String, String)],
 }
@@ -49,9 +50,9 @@ impl From<Refusal> for Failure {
     }
 }
 
-/// Reads a request, and returns it with what came behind it already.
+/// Reads a request, and returns it with the bytes that were received behind it.
 ///
-/// What somebody else has read from the stream comes first.
+/// The bytes that were `received` before come first.
 pub(crate) async fn read_request(
     stream: &mut Stream,
     received: &[u8],
@@ -61,13 +62,13 @@ pub(crate) async fn read_request(
     if let Some((request, leftover)) = reader.read(received)? {
         return Ok((request, leftover.to_vec()));
     }
-    let mut is_silent = received.is_empty();
+    let mut is_empty = received.is_empty();
     loop {
         let progress = poll_fn(|cx| {
             let mut buffer = [0; READ_SIZE];
             let length = match ready!(stream.poll_read(cx, &mut buffer)) {
-                // A probe may go with a reset instead of an end.
-                Ok(0) | Err(_) if is_silent => return Poll::Ready(Err(Failure::Silent)),
+                // A probe may reset the connection.
+                Ok(0) | Err(_) if is_empty => return Poll::Ready(Err(Failure::NoData)),
                 Ok(0) => {
                     let end = io::ErrorKind::UnexpectedEof.into();
                     return Poll::Ready(Err(Failure::Broken(end)));
@@ -75,7 +76,7 @@ pub(crate) async fn read_request(
                 Ok(length) => length,
                 Err(error) => return Poll::Ready(Err(Failure::Broken(error))),
             };
-            is_silent = false;
+            is_empty = false;
             let received = buffer.get(..length).unwrap_or_default();
             let head = reader.read(received).map_err(Failure::Refused)?;
             Poll::Ready(Ok(head.map(|(request, leftover)| (request, leftover.to_vec()))))
@@ -86,7 +87,7 @@ pub(crate) async fn read_request(
     }
 }
 
-/// Answers a request that passed all checks with 101, and with 100 before if it expects that.
+/// Answers a request that passed all checks with 101, after 100 if it expects that.
 pub(crate) async fn upgrade(
     stream: &mut Stream,
     request: &HandshakeRequest,
@@ -98,7 +99,7 @@ pub(crate) async fn upgrade(
         write_all(stream, CONTINUE).await.map_err(Failure::Broken)?;
     }
     let head = request.canonical_head();
-    // It reads the checked head and nothing more.
+    // async-tungstenite reads the checked head and nothing more.
     let stream = Adapter { stream, source: &*head };
     #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
     let add_headers = |_: &Request, mut response: Response| {
@@ -124,7 +125,7 @@ pub(crate) async fn upgrade(
         }
         Ok(response)
     };
-    // Not used: frames are the session's. Without this, its buffer would be allocated.
+    // The session reads the frames: this buffer is not used, and need not be allocated.
     let config = WebSocketConfig::default().read_buffer_size(0);
     accept_hdr_async_with_config(stream, add_headers, Some(config))
         .await
@@ -144,10 +145,10 @@ async fn write_all(stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
     Adapter { stream, source: b"".as_slice() }.write_all(bytes).await
 }
 
-/// Ends a connection on which all has been said.
+/// Ends a connection after the answer.
 ///
-/// What the peer still sends is read and dropped until it has seen the answer, up to a bound: closing
-/// a connection with unread input would make the kernel drop the answer.
+/// Input is read and discarded until the peer ends too, up to a bound: closing a connection with
+/// unread input would reset it, and the peer might not receive the answer.
 pub(crate) async fn end(stream: &mut Stream) {
     if stream.shutdown_write().is_ok() {
         let mut budget = DISCARDED_AFTER_REFUSAL;
@@ -155,9 +156,9 @@ pub(crate) async fn end(stream: &mut Stream) {
     }
 }
 
-/// Answers as far as the kernel takes it now: the peer has had its time.
+/// Answers as far as the kernel accepts it now, without waiting for the peer.
 pub(crate) fn answer_at_once(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
-    // A peer that is gone needs no answer.
+    // An error means that the peer has gone.
     let _ = stream.try_write_here(&[IoSlice::new(&refusal.response(server_name))]);
 }
 
@@ -169,7 +170,9 @@ fn add_header(response: &mut Response, name: HeaderName, value: &str) {
 }
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-/// What is read at a time; a usual request fits.
+/// The size of a read, in bytes; a usual request fits.
 const READ_SIZE: usize = 2048;
-/// How much input is dropped after a refusal, in bytes: more than is on its way with an honest client.
+/// The maximum of input that is discarded after a refusal, in bytes.
+///
+/// A well-behaved client has less on its way.
 const DISCARDED_AFTER_REFUSAL: usize = 256 * 1024;

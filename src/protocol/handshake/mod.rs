@@ -2,7 +2,7 @@
 //!
 //! Without I/O. A server's bytes go into a [`request_head::HeadReader`]; a checked
 //! [`request::HandshakeRequest`] or a [`refusal::Refusal`] comes out. What passes may be upgraded, what does not gets the refusal's HTTP answer. A client's bytes
-//! go into an [`response_head::AnswerReader`], and its answer is checked against what was asked for.
+//! go into an [`response_head::ResponseReader`], and its answer is checked against what was asked for.
 
 pub(crate) mod authority;
 pub(crate) mod basic_auth;

@@ -107,12 +107,12 @@ const MAX_SIZE_LINE: usize = 256;
 mod tests {
     use super::*;
     use crate::protocol::handshake::request_head::HeadLimits;
-    use crate::protocol::handshake::response_head::AnswerReader;
+    use crate::protocol::handshake::response_head::ResponseReader;
 
     /// Reads an answer and its body, and tells whether the end was found.
     fn read(answer: &[u8]) -> (Vec<u8>, bool) {
         let (response, behind) =
-            AnswerReader::new(HeadLimits::default()).read(answer).unwrap().unwrap();
+            ResponseReader::new(HeadLimits::default()).read(answer).unwrap().unwrap();
         let bodies = [behind.len().max(1), 1, 2, 3].map(|size| {
             let mut reader = BodyReader::new(&response);
             behind.chunks(size).for_each(|piece| reader.read(piece));

@@ -1,4 +1,4 @@
-//! Reads and checks the answer to a client's opening handshake (RFC 6455 §4.1).
+//! Reads and checks the head of a server's answer (RFC 6455 §4.1).
 
 use std::mem;
 
@@ -8,13 +8,13 @@ use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::request_head::HeadLimits;
 use crate::protocol::handshake::response::HandshakeResponse;
 
-/// Collects the head of the final answer, however it and those before it are cut into packets.
+/// Collects the head of the final answer, in pieces of any size, and skips interim ones.
 #[derive(Debug)]
-pub(crate) struct AnswerReader {
-    /// Those for the number of headers and for the head count here.
+pub(crate) struct ResponseReader {
+    /// Only those for the number of headers and for the head apply.
     limits: HeadLimits,
     head: Vec<u8>,
-    /// How far the end has been looked for.
+    /// How many bytes have been searched for the end.
     searched: usize,
     /// Where the line that is being read begins.
     line_start: usize,
@@ -24,14 +24,14 @@ pub(crate) struct AnswerReader {
     is_of_proxy: bool,
 }
 
-/// What a client asked for, as far as the answer has to fit it.
-pub(crate) struct Asked<'a> {
-    /// The accept key that proves that the server has read ours.
+/// The values of a request that its answer has to match.
+pub(crate) struct ExpectedResponse<'a> {
+    /// The accept key that proves that the server has read the key of the request.
     pub(crate) accept_key: &'a str,
     pub(crate) subprotocols: &'a [String],
 }
 
-impl AnswerReader {
+impl ResponseReader {
     /// Makes a reader of a server's answer.
     pub(crate) fn new(limits: HeadLimits) -> Self {
         let head = Vec::new();
@@ -43,7 +43,7 @@ impl AnswerReader {
         Self { is_of_proxy: true, ..Self::new(limits) }
     }
 
-    /// Reads on, and returns the final answer when its head is complete, with the bytes behind it.
+    /// Reads more, and returns the final answer once its head is complete, with the bytes behind it.
     ///
     /// # Errors
     ///
@@ -151,7 +151,7 @@ fn unfold(value: &[u8]) -> Vec<u8> {
 /// What is wrong with it, for people.
 pub(crate) fn check(
     response: &HandshakeResponse,
-    asked: &Asked<'_>,
+    expected: &ExpectedResponse<'_>,
 ) -> Result<Option<String>, &'static str> {
     if !has_member(response, "Upgrade", "websocket") {
         return Err("it has no Upgrade header that says websocket");
@@ -161,23 +161,24 @@ pub(crate) fn check(
     }
     let mut accept_keys = response.raw_values("Sec-WebSocket-Accept");
     match (accept_keys.next(), accept_keys.next()) {
-        (Some(key), None) if key == asked.accept_key.as_bytes() => {}
+        (Some(key), None) if key == expected.accept_key.as_bytes() => {}
         (Some(_), None) => {
             return Err("its Sec-WebSocket-Accept does not fit the key of the request");
         }
         (Some(_), Some(_)) => return Err("it has two Sec-WebSocket-Accept headers"),
         (None, _) => return Err("it has no Sec-WebSocket-Accept header"),
     }
-    // RFC 6455 §4.1: none was asked for.
+    // RFC 6455 §4.1: none was requested.
     if response.raw_values("Sec-WebSocket-Extensions").any(|value| !value.is_empty()) {
-        return Err("it has an extension that nobody has asked for");
+        return Err("it has an extension that was not requested");
     }
     let mut chosen = response.raw_values("Sec-WebSocket-Protocol");
     let Some(subprotocol) = chosen.next() else { return Ok(None) };
-    let is_asked_for =
-        |subprotocol: &[u8]| asked.subprotocols.iter().any(|asked| asked.as_bytes() == subprotocol);
-    if chosen.next().is_some() || !is_asked_for(subprotocol) {
-        return Err("it has a subprotocol that nobody has asked for");
+    let is_offered = |subprotocol: &[u8]| {
+        expected.subprotocols.iter().any(|offered| offered.as_bytes() == subprotocol)
+    };
+    if chosen.next().is_some() || !is_offered(subprotocol) {
+        return Err("it has a subprotocol that was not requested");
     }
     Ok(std::str::from_utf8(subprotocol).ok().map(str::to_owned))
 }
@@ -202,7 +203,7 @@ mod tests {
         bytes: &[u8],
         size: usize,
     ) -> Result<Option<(HandshakeResponse, Vec<u8>)>, &'static str> {
-        let mut reader = AnswerReader::new(HeadLimits::default());
+        let mut reader = ResponseReader::new(HeadLimits::default());
         for (place, piece) in bytes.chunks(size).enumerate() {
             if let Some((response, rest)) = reader.read(piece)? {
                 let behind = bytes.get((place + 1) * size..).unwrap_or_default();
@@ -216,7 +217,7 @@ mod tests {
         let head = format!("HTTP/1.1 101 Switching Protocols\r\n{headers}\r\n");
         let (response, _) = read(head.as_bytes(), 7)?.unwrap();
         let subprotocols = ["chat".to_owned(), "v2".to_owned()];
-        check(&response, &Asked { accept_key: ACCEPT, subprotocols: &subprotocols })
+        check(&response, &ExpectedResponse { accept_key: ACCEPT, subprotocols: &subprotocols })
     }
 
     fn good() -> String {
@@ -319,15 +320,15 @@ mod tests {
             ),
             (
                 good() + "Sec-WebSocket-Extensions: permessage-deflate\r\n",
-                "it has an extension that nobody has asked for",
+                "it has an extension that was not requested",
             ),
             (
                 good() + "Sec-WebSocket-Protocol: v3\r\n",
-                "it has a subprotocol that nobody has asked for",
+                "it has a subprotocol that was not requested",
             ),
             (
                 good() + "Sec-WebSocket-Protocol: v2\r\nSec-WebSocket-Protocol: chat\r\n",
-                "it has a subprotocol that nobody has asked for",
+                "it has a subprotocol that was not requested",
             ),
         ];
         for (headers, error) in table {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::net::stream::{Stream, TlsFailure};
-use crate::net::tls::{Judge, TlsConfig, TlsSession, received_alert};
+use crate::net::tls::{TlsConfig, TlsErrorHandler, TlsSession, received_alert};
 use crate::protocol::handshake::url::Url;
 use crate::socket::WebSocket;
 use crate::socket::client::slots::consult_slots;
@@ -149,7 +149,7 @@ pub(crate) async fn connect_tls(
     stream.connect_tls(&url.host, client, judge).await.map_err(|failure| match failure {
         TlsFailure::Refused(error) => refused(url, found.take().unwrap_or(error)),
         TlsFailure::Broken(source) => Error::Connection { source: Arc::new(source) },
-        TlsFailure::Silent => Error::RemoteHostClosed,
+        TlsFailure::NoData => Error::RemoteHostClosed,
     })
 }
 
@@ -174,7 +174,7 @@ fn error_handler(
     inner: &Arc<Inner>,
     may_ignore: bool,
     found: &Rc<RefCell<Option<TlsError>>>,
-) -> Judge {
+) -> TlsErrorHandler {
     let (inner, found) = (Arc::clone(inner), Rc::clone(found));
     Rc::new(move |errors, session| {
         let Some(end) = inner.client_end() else { return false };

@@ -140,7 +140,7 @@ async fn answer(stream: &mut Stream) -> Answered {
             upgrade::server::answer_at_once(stream, &refusal, "fuzz");
             Err(refusal)
         }
-        Err(Failure::Silent | Failure::Broken(_) | Failure::Closed) => Ok(None),
+        Err(Failure::NoData | Failure::Broken(_) | Failure::Closed) => Ok(None),
     }
 }
 

@@ -1,9 +1,10 @@
-//! What a certificate says of itself (RFC 5280 §4.1 and §4.2).
+//! The fields and extensions of a certificate (RFC 5280 §4.1 and §4.2).
 //!
-//! webpki looks at that of a peer and of those between, but not at that of a certificate which is
-//! trusted, and does not report which certificate it has refused.
+//! webpki reads those of the peer and of the intermediates, but not those of a trust anchor, and
+//! does not report which certificate it has rejected.
 
-use webpki::KeyUsage;
+use rustls::pki_types::UnixTime;
+use webpki::{KeyUsage, RequiredEkuNotFoundContext};
 use x509_cert::certificate::{Certificate, Version};
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::oid::db::rfc5280::{
@@ -15,31 +16,70 @@ use x509_cert::name::Name;
 
 use crate::net::tls::verify::validity::Validity;
 use crate::types::tls_certificate::TlsCertificate;
+use crate::types::tls_error::TlsError;
 
-/// What a certificate says of itself.
+/// A certificate, with its fields if they can be read.
 #[derive(Clone, Debug)]
-pub(crate) struct Details {
+pub(crate) struct ParsedCertificate {
+    pub(crate) certificate: TlsCertificate,
+    pub(crate) fields: Option<CertificateFields>,
+}
+
+/// The fields and extensions of a certificate that are checked here.
+#[derive(Clone, Debug)]
+pub(crate) struct CertificateFields {
     pub(crate) version: Version,
     pub(crate) validity: Validity,
     /// Whether it may sign other certificates.
     pub(crate) is_authority: bool,
     issuer: Name,
     subject: Name,
-    /// How many authorities may stand between it and a peer.
+    /// The maximum number of authorities between it and a peer.
     path_length: Option<u8>,
     purposes: Option<Vec<ObjectIdentifier>>,
 }
 
-/// What the certificate of a peer is for.
+/// The purpose of a peer's certificate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {
     Server,
     Client,
 }
 
-impl Details {
-    /// Reads a certificate; `None` when it is not one.
-    pub(crate) fn of(certificate: &TlsCertificate) -> Option<Self> {
+impl ParsedCertificate {
+    pub(crate) fn new(der: &[u8]) -> Self {
+        let certificate = TlsCertificate::from_der(der);
+        Self { fields: CertificateFields::read(&certificate), certificate }
+    }
+
+    pub(crate) fn validity(&self) -> Validity {
+        self.fields.as_ref().map_or(Validity::NEVER, |fields| fields.validity)
+    }
+
+    pub(crate) fn is_issued_by(&self, other: &Self) -> bool {
+        match (&self.fields, &other.fields) {
+            (Some(own), Some(other)) => own.is_issued_by(other),
+            _ => false,
+        }
+    }
+
+    /// Returns the error of a certificate that is expired, or not valid yet, at this time.
+    pub(crate) fn validity_error(&self, time: UnixTime) -> Option<TlsError> {
+        let Validity { not_before, not_after } = self.fields.as_ref()?.validity;
+        let certificate = || self.certificate.clone();
+        if time.as_secs() < not_before {
+            Some(TlsError::CertificateNotYetValid(certificate()))
+        } else if time.as_secs() > not_after {
+            Some(TlsError::CertificateExpired(certificate()))
+        } else {
+            None
+        }
+    }
+}
+
+impl CertificateFields {
+    /// Reads a certificate; `None` when it is malformed.
+    pub(crate) fn read(certificate: &TlsCertificate) -> Option<Self> {
         Self::parse(certificate.as_der()).ok()
     }
 
@@ -49,7 +89,7 @@ impl Details {
         let constraints = it.get_extension::<BasicConstraints>()?.map(|(_, it)| it);
         let key_usages = it.get_extension::<KeyUsages>()?;
         let purposes = it.get_extension::<ExtendedKeyUsage>()?;
-        // RFC 5280 §4.2.1.3 and §4.2.1.9; one of version 1 does not say, and so is not one.
+        // RFC 5280 §4.2.1.3 and §4.2.1.9; certificates of version 1 have no such extensions.
         let is_authority = it.version() == Version::V3
             && constraints.as_ref().is_some_and(|it| it.ca)
             && key_usages.is_none_or(|(_, usages)| usages.key_cert_sign());
@@ -67,18 +107,18 @@ impl Details {
         })
     }
 
-    /// Returns whether the certificate names the other one as the one that signs it.
-    pub(crate) fn names_as_issuer(&self, other: &Self) -> bool {
+    /// Returns whether the issuer of the certificate is the subject of the other one.
+    fn is_issued_by(&self, other: &Self) -> bool {
         self.issuer == other.subject
     }
 
-    /// RFC 5280 §4.2.1.9.
-    pub(crate) fn allows_authorities(&self, count: usize) -> bool {
+    /// Returns whether this many authorities may follow (RFC 5280 §4.2.1.9).
+    pub(crate) fn allows_intermediates(&self, count: usize) -> bool {
         self.path_length.is_none_or(|length| count <= length.into())
     }
 
-    /// RFC 5280 §4.2.1.12.
-    pub(crate) fn allows(&self, purpose: Purpose) -> bool {
+    /// Returns whether the extended key usage allows this purpose (RFC 5280 §4.2.1.12).
+    pub(crate) fn allows_purpose(&self, purpose: Purpose) -> bool {
         let wanted = [purpose.id(), ANY_EXTENDED_KEY_USAGE];
         self.purposes.as_ref().is_none_or(|purposes| purposes.iter().any(|it| wanted.contains(it)))
     }
@@ -90,6 +130,14 @@ impl Purpose {
             Self::Server => KeyUsage::server_auth(),
             Self::Client => KeyUsage::client_auth(),
         }
+    }
+
+    /// Returns the error of a certificate that does not allow this purpose.
+    pub(crate) const fn error(self) -> webpki::Error {
+        webpki::Error::RequiredEkuNotFoundContext(RequiredEkuNotFoundContext {
+            required: self.key_usage(),
+            present: Vec::new(),
+        })
     }
 
     const fn id(self) -> ObjectIdentifier {

@@ -1,118 +1,84 @@
-//! Checks the chain from the certificate of a peer to a trusted one (RFC 5280 §6.1).
+//! Checks the chain from the certificate of a peer to a trust anchor (RFC 5280 §6.1).
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::EndEntityCert;
 
-use crate::net::tls::error_conversion::diagnose_certificate;
-use crate::net::tls::verify::certificate_fields::{Details, Purpose};
-use crate::net::tls::verify::trust_anchors::{Trust, wrong_purpose};
+use crate::net::tls::error_conversion::certificate_error;
+use crate::net::tls::verify::certificate_fields::{ParsedCertificate, Purpose};
+use crate::net::tls::verify::trust_anchors::TrustAnchors;
 use crate::net::tls::verify::validity::Validity;
-use crate::types::tls_certificate::TlsCertificate;
 use crate::types::tls_error::TlsError;
 
-/// A certificate of a chain, with what it says of itself if that can be read.
-#[derive(Clone, Debug)]
-pub(crate) struct Link {
-    pub(crate) certificate: TlsCertificate,
-    pub(crate) details: Option<Details>,
-}
-
-/// What a peer has shown, and whom to trust.
+/// The certificates of a peer, and the trust anchors for them.
 pub(crate) struct Chain<'a> {
-    pub(crate) trust: &'a Trust,
+    pub(crate) trust: &'a TrustAnchors,
     pub(crate) algorithms: WebPkiSupportedAlgorithms,
     pub(crate) purpose: Purpose,
     pub(crate) end_entity: &'a CertificateDer<'a>,
     pub(crate) intermediates: &'a [CertificateDer<'a>],
 }
 
-/// What is wrong with a chain.
+/// The result of a check.
 pub(crate) struct Findings {
     pub(crate) errors: Vec<TlsError>,
-    /// Whether all was looked at that is not among the errors.
+    /// Whether each rule was checked that is not among the errors.
     pub(crate) is_complete: bool,
     /// The time in which all certificates of the chain are valid.
     pub(crate) validity: Validity,
 }
 
-impl Link {
-    fn new(der: &[u8]) -> Self {
-        let certificate = TlsCertificate::from_der(der);
-        Self { details: Details::of(&certificate), certificate }
-    }
-
-    fn validity(&self) -> Validity {
-        self.details.as_ref().map_or(Validity::NEVER, |details| details.validity)
-    }
-
-    fn is_signed_by(&self, other: &Self) -> bool {
-        match (&self.details, &other.details) {
-            (Some(own), Some(other)) => own.names_as_issuer(other),
-            _ => false,
-        }
-    }
-
-    /// Returns what is wrong with it at this time.
-    fn untimely(&self, time: UnixTime) -> Option<TlsError> {
-        let Validity { not_before, not_after } = self.details.as_ref()?.validity;
-        let certificate = || self.certificate.clone();
-        if time.as_secs() < not_before {
-            Some(TlsError::CertificateNotYetValid(certificate()))
-        } else if time.as_secs() > not_after {
-            Some(TlsError::CertificateExpired(certificate()))
-        } else {
-            None
-        }
-    }
-}
-
 impl Chain<'_> {
-    /// Looks at all of it, as far as that is possible.
+    /// Checks each rule, as far as that is possible.
     pub(crate) fn check(&self, now: UnixTime) -> Findings {
         match self.path(now) {
             Ok(path) => Findings {
                 errors: Vec::new(),
                 is_complete: true,
-                validity: path.iter().map(Link::validity).fold(Validity::ALWAYS, Validity::and),
+                validity: path
+                    .iter()
+                    .map(ParsedCertificate::validity)
+                    .fold(Validity::ALWAYS, Validity::and),
             },
-            Err(error) if is_untimely(&error) => self.check_at_other_times(now, &error),
-            Err(error) => Findings::of(vec![self.diagnose(&error)], true),
+            Err(error) if is_outside_validity(&error) => self.check_at_other_times(now, &error),
+            Err(error) => Findings::of(vec![self.tls_error(&error)], true),
         }
     }
 
-    /// Finds the certificates that are out of their time, and looks at the rest as if it were a time
-    /// at which all of them are valid: webpki stops at the first, and does not report which it was.
+    /// Finds the certificates that are expired or not valid yet.
+    ///
+    /// The other rules are checked as of a time at which all certificates are valid: webpki stops
+    /// at the first that is not, and does not report which it was.
     fn check_at_other_times(&self, now: UnixTime, error: &webpki::Error) -> Findings {
-        let links = self.links();
+        let candidates = self.candidates();
         let mut path = None;
         let mut other_error = None;
-        for time in times(&links, now) {
+        for time in times(&candidates, now) {
             match self.path(time) {
                 Ok(found) => {
                     path = Some(found);
                     break;
                 }
-                Err(error) if is_untimely(&error) => {}
+                Err(error) if is_outside_validity(&error) => {}
                 Err(error) => drop(other_error.get_or_insert(error)),
             }
         }
         let is_complete = path.is_some() || other_error.is_some();
         let other_error = other_error.filter(|_| path.is_none());
         let mut errors: Vec<_> =
-            path.unwrap_or(links).iter().filter_map(|link| link.untimely(now)).collect();
+            path.unwrap_or(candidates).iter().filter_map(|it| it.validity_error(now)).collect();
         if errors.is_empty() {
-            errors.push(self.diagnose(error));
+            errors.push(self.tls_error(error));
         }
-        errors.extend(other_error.map(|error| self.diagnose(&error)));
+        errors.extend(other_error.map(|error| self.tls_error(&error)));
         Findings::of(errors, is_complete)
     }
 
-    /// Returns the certificates from the peer's to a trusted one, if they are right at this time.
-    fn path(&self, time: UnixTime) -> Result<Vec<Link>, webpki::Error> {
+    /// Returns the certificates from the peer's to a trust anchor, if they are valid at this time.
+    fn path(&self, time: UnixTime) -> Result<Vec<ParsedCertificate>, webpki::Error> {
         let (own, end_entity) = (self.own(), EndEntityCert::try_from(self.end_entity)?);
-        if self.trust.is_named(&own.certificate) {
-            self.check_named(&end_entity, &own, time)?;
+        if self.trust.is_configured(&own.certificate) {
+            self.check_configured(&end_entity, &own, time)?;
             return Ok(vec![own]);
         }
         let path = end_entity.verify_for_usage(
@@ -125,53 +91,53 @@ impl Chain<'_> {
             Some(&|path| self.trust.authority(path, self.purpose, time).map(drop)),
         )?;
         let between = path.intermediate_certificates();
-        let between = between.map(|it| Link::new(it.der().as_ref()));
+        let between = between.map(|it| ParsedCertificate::new(it.der().as_ref()));
         let authority = self.trust.authority(&path, self.purpose, time)?;
         Ok([own].into_iter().chain(between).chain(authority).collect())
     }
 
-    /// Checks a certificate that is trusted by itself, whoever signs it, and also if it is that of an
-    /// authority, such as `openssl req -x509` makes.
-    fn check_named(
+    /// Checks a certificate that is a trust anchor itself, whatever its issuer.
+    ///
+    /// It may be that of an authority, such as `openssl req -x509` makes.
+    fn check_configured(
         &self,
         end_entity: &EndEntityCert<'_>,
-        own: &Link,
+        own: &ParsedCertificate,
         time: UnixTime,
     ) -> Result<(), webpki::Error> {
         let usage = self.purpose.key_usage();
         let check = end_entity.verify_for_usage(&[], &[], &[], time, usage, None, None);
         let is_for_purpose =
-            || own.details.as_ref().is_some_and(|details| details.allows(self.purpose));
+            || own.fields.as_ref().is_some_and(|fields| fields.allows_purpose(self.purpose));
         match check.map(drop) {
             Err(webpki::Error::UnknownIssuer) => Ok(()),
             Err(webpki::Error::CaUsedAsEndEntity) if is_for_purpose() => Ok(()),
-            Err(webpki::Error::CaUsedAsEndEntity) => Err(wrong_purpose(self.purpose)),
+            Err(webpki::Error::CaUsedAsEndEntity) => Err(self.purpose.error()),
             other => other,
         }
     }
 
-    /// Returns the certificates that may be part of the chain, going by their names.
-    fn links(&self) -> Vec<Link> {
-        let shown = self.intermediates.iter();
-        let shown = shown.map(|it| Link::new(it.as_ref()));
-        let mut candidates: Vec<_> = shown.chain(self.trust.named_authorities()).collect();
-        let mut links = vec![self.own()];
+    /// Returns the certificates that may be part of the chain, by subject and issuer.
+    fn candidates(&self) -> Vec<ParsedCertificate> {
+        let sent = self.intermediates.iter().map(|it| ParsedCertificate::new(it.as_ref()));
+        let mut others: Vec<_> = sent.chain(self.trust.configured_authorities()).collect();
+        let mut candidates = vec![self.own()];
         let mut index = 0;
-        while let Some(link) = links.get(index).cloned() {
-            let room = LONGEST_CHAIN.saturating_sub(links.len());
-            let signing = candidates.extract_if(.., |it| link.is_signed_by(it)).take(room);
-            links.extend(signing);
+        while let Some(certificate) = candidates.get(index).cloned() {
+            let room = LONGEST_CHAIN.saturating_sub(candidates.len());
+            let issuers = others.extract_if(.., |it| certificate.is_issued_by(it)).take(room);
+            candidates.extend(issuers);
             index += 1;
         }
-        links
+        candidates
     }
 
-    fn own(&self) -> Link {
-        Link::new(self.end_entity.as_ref())
+    fn own(&self) -> ParsedCertificate {
+        ParsedCertificate::new(self.end_entity.as_ref())
     }
 
-    fn diagnose(&self, error: &webpki::Error) -> TlsError {
-        diagnose_certificate(error, &self.own().certificate)
+    fn tls_error(&self, error: &webpki::Error) -> TlsError {
+        certificate_error(error, &self.own().certificate)
     }
 }
 
@@ -181,19 +147,20 @@ impl Findings {
     }
 }
 
-/// Returns the times at which all of the certificates may be valid, the nearest to now first: those at
-/// which one of them begins to be valid.
-fn times(links: &[Link], now: UnixTime) -> Vec<UnixTime> {
-    let details = links.iter().filter_map(|link| link.details.as_ref());
-    let mut times: Vec<_> = details.map(|details| details.validity.begin()).collect();
+/// Returns the times at which one of the certificates begins to be valid, the nearest to now first.
+///
+/// If all certificates are ever valid at the same time, they are at one of these.
+fn times(certificates: &[ParsedCertificate], now: UnixTime) -> Vec<UnixTime> {
+    let fields = certificates.iter().filter_map(|it| it.fields.as_ref());
+    let mut times: Vec<_> = fields.map(|fields| fields.validity.begin()).collect();
     times.sort_by_key(|time| time.as_secs().abs_diff(now.as_secs()));
     times.dedup();
     times
 }
 
-const fn is_untimely(error: &webpki::Error) -> bool {
+const fn is_outside_validity(error: &webpki::Error) -> bool {
     matches!(error, webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. })
 }
 
-/// webpki takes at most six authorities between a peer and a trusted one.
+/// webpki allows at most six authorities between a peer and a trust anchor.
 const LONGEST_CHAIN: usize = 8;

@@ -1,4 +1,4 @@
-//! How a server checks the certificates of its clients.
+//! Verifies the certificates of clients, for servers.
 
 use std::sync::Arc;
 
@@ -9,42 +9,71 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 
-use crate::net::tls::error_conversion::refusal;
-use crate::net::tls::peer_verify_mode::PeerVerifyMode;
+use crate::net::tls::error_conversion::rustls_error;
 use crate::net::tls::verify::certificate_fields::Purpose;
 use crate::net::tls::verify::chain::{Chain, Findings};
-use crate::net::tls::verify::trust_anchors::Trust;
+use crate::net::tls::verify::trust_anchors::TrustAnchors;
 use crate::net::tls::{handshake_context, pem, provider};
 use crate::types::error::Error;
 
-/// Checks clients, and reports what is wrong.
+/// Whether a server requests certificates from its clients.
+///
+/// It concerns servers only: clients always verify their server, and ignore errors only by
+/// [`WebSocket::ignore_tls_errors`](crate::WebSocket::ignore_tls_errors). Neither side checks for
+/// revocation.
+///
+/// # Qt
+///
+/// `QSslSocket::PeerVerifyMode`. There, `QueryPeer` accepts invalid certificates, and `VerifyNone`
+/// makes a client accept any server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PeerVerifyMode {
+    /// No certificate is requested. This is the default.
+    #[doc(alias = "VerifyNone")]
+    #[doc(alias = "AutoVerifyPeer")]
+    #[default]
+    None,
+    /// A certificate is requested and may be missing; one that is sent must be valid.
+    #[doc(alias = "QueryPeer")]
+    Optional,
+    /// Clients without a valid certificate are rejected.
+    #[doc(alias = "VerifyPeer")]
+    Required,
+}
+
+/// Verifies clients, and reports each error.
 #[derive(Debug)]
-struct ClientCheck {
-    trust: Trust,
+struct ClientVerifier {
+    trust: TrustAnchors,
     algorithms: WebPkiSupportedAlgorithms,
     is_mandatory: bool,
     hints: Vec<DistinguishedName>,
 }
 
-/// Returns what checks clients in this mode.
-pub(crate) fn client_check(
+/// Returns the verifier of a mode.
+///
+/// # Errors
+///
+/// When clients are to be verified, but there is no trust anchor for them.
+pub(crate) fn client_verifier(
     mode: PeerVerifyMode,
-    trust: Trust,
+    trust: TrustAnchors,
 ) -> Result<Arc<dyn ClientCertVerifier>, Error> {
     if mode == PeerVerifyMode::None {
         return Ok(WebPkiClientVerifier::no_client_auth());
     }
-    let hints = trust.named_as_roots()?.subjects();
+    let hints = trust.configured_as_roots()?.subjects();
     if hints.is_empty() {
-        let reason = "without `ca_certificates` no client's certificate is right";
+        let reason = "without `ca_certificates` no client's certificate is valid";
         return Err(pem::unusable("the peer verify mode", reason));
     }
     let algorithms = provider().signature_verification_algorithms;
     let is_mandatory = mode == PeerVerifyMode::Required;
-    Ok(Arc::new(ClientCheck { trust, algorithms, is_mandatory, hints }))
+    Ok(Arc::new(ClientVerifier { trust, algorithms, is_mandatory, hints }))
 }
 
-impl ClientCertVerifier for ClientCheck {
+impl ClientCertVerifier for ClientVerifier {
     fn client_auth_mandatory(&self) -> bool {
         self.is_mandatory
     }
@@ -68,11 +97,11 @@ impl ClientCertVerifier for ClientCheck {
         }
         .check(now);
         if let Some(error) = errors.first() {
-            // Reported, and never ignored by a server.
-            handshake_context::may_be_ignored(&errors, end_entity, intermediates);
-            return Err(refusal(error));
+            // Reported, but never ignored by a server.
+            handshake_context::report_errors(&errors, end_entity, intermediates);
+            return Err(rustls_error(error));
         }
-        handshake_context::note_validity(validity);
+        handshake_context::set_peer_validity(validity);
         Ok(ClientCertVerified::assertion())
     }
 

@@ -1,4 +1,4 @@
-//! How a client checks the certificate of its server.
+//! Verifies the certificate of a server, for clients.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
@@ -6,28 +6,28 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 use webpki::EndEntityCert;
 
-use crate::net::tls::error_conversion::{diagnose_certificate, refusal};
+use crate::net::tls::error_conversion::{certificate_error, rustls_error};
 use crate::net::tls::handshake_context;
 use crate::net::tls::verify::certificate_fields::Purpose;
 use crate::net::tls::verify::chain::{Chain, Findings};
-use crate::net::tls::verify::trust_anchors::Trust;
+use crate::net::tls::verify::trust_anchors::TrustAnchors;
 use crate::net::tls::verify::weak_key;
 use crate::types::tls_certificate::TlsCertificate;
 use crate::types::tls_error::TlsError;
 
-/// Checks a server as rustls does, but goes on after an error that may be ignored.
+/// Verifies servers as rustls does, but continues after errors that may be ignored.
 #[derive(Debug)]
-pub(crate) struct ServerCheck {
-    trust: Trust,
+pub(crate) struct ServerVerifier {
+    trust: TrustAnchors,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ServerCheck {
-    pub(crate) const fn new(trust: Trust, algorithms: WebPkiSupportedAlgorithms) -> Self {
+impl ServerVerifier {
+    pub(crate) const fn new(trust: TrustAnchors, algorithms: WebPkiSupportedAlgorithms) -> Self {
         Self { trust, algorithms }
     }
 
-    /// Looks at all of it, as far as that is possible.
+    /// Checks each rule, as far as that is possible.
     fn check(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -49,13 +49,13 @@ impl ServerCheck {
             findings.errors.insert(0, TlsError::WeakKey(certificate()));
         }
         if let Err(error) = parsed.verify_is_valid_for_subject_name(server_name) {
-            findings.errors.push(diagnose_certificate(&error, &certificate()));
+            findings.errors.push(certificate_error(&error, &certificate()));
         }
         findings
     }
 }
 
-impl ServerCertVerifier for ServerCheck {
+impl ServerCertVerifier for ServerVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -67,16 +67,16 @@ impl ServerCertVerifier for ServerCheck {
         let findings = self.check(end_entity, intermediates, server_name, now);
         let Findings { mut errors, is_complete, validity } = findings;
         let is_ignored =
-            |errors: &[_]| handshake_context::may_be_ignored(errors, end_entity, intermediates);
+            |errors: &[_]| handshake_context::report_errors(errors, end_entity, intermediates);
         if errors.is_empty() {
-            handshake_context::note_validity(validity);
+            handshake_context::set_peer_validity(validity);
         } else if !is_ignored(&errors) {
-            return Err(refusal(&errors.swap_remove(0)));
+            return Err(rustls_error(&errors.swap_remove(0)));
         } else if !is_complete {
             let certificate = TlsCertificate::from_der(end_entity.as_ref());
             let error = TlsError::InvalidCertificate { certificate, reason: NEVER_VALID.into() };
             is_ignored(std::slice::from_ref(&error));
-            return Err(refusal(&error));
+            return Err(rustls_error(&error));
         }
         Ok(ServerCertVerified::assertion())
     }
@@ -104,5 +104,5 @@ impl ServerCertVerifier for ServerCheck {
     }
 }
 
-/// What was wrong then cannot be found out: there is no time as of which to look at the chain.
-const NEVER_VALID: &str = "it and those that sign it were never valid at the same time";
+/// There is no time as of which the other rules could be checked.
+const NEVER_VALID: &str = "the certificates of its chain were never valid at the same time";

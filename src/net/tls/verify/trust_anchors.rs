@@ -1,80 +1,78 @@
-//! Trust anchors: those of the system, and those that the program has named.
+//! Trust anchors: those of the system's trust store, and those that the program configures.
 
 use std::sync::{Arc, OnceLock};
 
 use log::{debug, warn};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
-use webpki::{RequiredEkuNotFoundContext, VerifiedPath};
+use webpki::VerifiedPath;
 use x509_cert::Version;
 
 use crate::net::tls::pem;
-use crate::net::tls::verify::certificate_fields::{Details, Purpose};
-use crate::net::tls::verify::chain::Link;
+use crate::net::tls::verify::certificate_fields::{CertificateFields, ParsedCertificate, Purpose};
 use crate::types::error::Error;
 use crate::types::tls_certificate::TlsCertificate;
 
-/// Authorities, and certificates that are trusted by themselves.
+/// Authorities, and certificates of peers that are trusted themselves.
 #[derive(Clone, Debug)]
-pub(crate) struct Trust {
-    /// The authorities.
+pub(crate) struct TrustAnchors {
+    /// All authorities.
     pub(crate) roots: Arc<RootCertStore>,
-    /// Those of them that the program has named.
+    /// The authorities that the program configures.
     authorities: Vec<Authority>,
-    /// What the program has named.
-    named: Vec<TlsCertificate>,
+    /// The certificates that the program configures.
+    configured: Vec<TlsCertificate>,
 }
 
-/// An authority that the program has named.
+/// An authority that the program configures.
 #[derive(Clone, Debug)]
 struct Authority {
     anchor: TrustAnchor<'static>,
     certificate: TlsCertificate,
-    details: Details,
+    fields: CertificateFields,
 }
 
-impl Trust {
-    /// Trusts what the program has named, and whom the system trusts if so wished.
-    pub(crate) fn new(named: Vec<TlsCertificate>, with_system: bool) -> Result<Self, Error> {
+impl TrustAnchors {
+    /// Makes them of the certificates of the program, and of the system's if that is wanted.
+    pub(crate) fn new(configured: Vec<TlsCertificate>, with_system: bool) -> Result<Self, Error> {
         let mut roots = if with_system { system_roots() } else { RootCertStore::empty() };
-        // What cannot be used is reported at once.
-        let anchors = anchors(&named)?.roots;
+        // An unusable certificate is an error of the configuration, not of each handshake.
+        let anchors = anchors(&configured)?.roots;
         let authorities: Vec<_> =
-            anchors.into_iter().zip(&named).filter_map(Authority::new).collect();
+            anchors.into_iter().zip(&configured).filter_map(Authority::new).collect();
         roots.extend(authorities.iter().map(|authority| authority.anchor.clone()));
-        Ok(Self { roots: Arc::new(roots), authorities, named })
+        Ok(Self { roots: Arc::new(roots), authorities, configured })
     }
 
-    /// Returns all that the program has named, as if each were an authority.
-    pub(crate) fn named_as_roots(&self) -> Result<RootCertStore, Error> {
-        anchors(&self.named)
+    /// Returns the certificates that the program configures, as if each were an authority.
+    pub(crate) fn configured_as_roots(&self) -> Result<RootCertStore, Error> {
+        anchors(&self.configured)
     }
 
-    /// Returns whether the program has named this very certificate.
-    pub(crate) fn is_named(&self, certificate: &TlsCertificate) -> bool {
-        self.named.contains(certificate)
+    /// Returns whether the program configures this very certificate.
+    pub(crate) fn is_configured(&self, certificate: &TlsCertificate) -> bool {
+        self.configured.contains(certificate)
     }
 
-    /// Returns the authorities that the program has named.
-    pub(crate) fn named_authorities(&self) -> impl Iterator<Item = Link> {
-        self.authorities.iter().map(Authority::link)
+    /// Returns the authorities that the program configures.
+    pub(crate) fn configured_authorities(&self) -> impl Iterator<Item = ParsedCertificate> {
+        self.authorities.iter().map(Authority::certificate)
     }
 
-    /// Returns the authority at the end of a path if the program has named it, and `None` for one
-    /// of the system.
+    /// Returns the authority at the end of a path; `None` for one of the system.
     ///
-    /// webpki knows no more of an authority than its name and its key. Two certificates may have
-    /// both in common: one that allows the path is enough.
+    /// webpki knows only name and key of an authority. Two certificates may have both in common:
+    /// one that allows the path is enough.
     pub(crate) fn authority(
         &self,
         path: &VerifiedPath<'_>,
         purpose: Purpose,
         time: UnixTime,
-    ) -> Result<Option<Link>, webpki::Error> {
+    ) -> Result<Option<ParsedCertificate>, webpki::Error> {
         let candidates = self.authorities.iter().filter(|it| it.anchor == *path.anchor());
         let mut outcome = Ok(None);
         for authority in candidates {
-            outcome = authority.check(path, purpose, time).map(|()| Some(authority.link()));
+            outcome = authority.check(path, purpose, time).map(|()| Some(authority.certificate()));
             if outcome.is_ok() {
                 break;
             }
@@ -84,63 +82,62 @@ impl Trust {
 }
 
 impl Authority {
-    /// RFC 5280 §6.1.4 leaves it to programs whether one of version 1 is that of an authority.
+    /// Returns `None` for a certificate that is not an authority's.
+    ///
+    /// RFC 5280 §6.1.4 leaves certificates of version 1 to the implementation.
     fn new((anchor, certificate): (TrustAnchor<'static>, &TlsCertificate)) -> Option<Self> {
-        let details = Details::of(certificate);
-        if details.as_ref().is_none_or(|details| details.version != Version::V3) {
-            warn!("a certificate that is to be trusted is not of version 3: it is no authority's");
+        let fields = CertificateFields::read(certificate);
+        if fields.as_ref().is_none_or(|fields| fields.version != Version::V3) {
+            warn!("a trusted certificate is not of version 3, so it is not an authority's");
         }
-        let details = details.filter(|details| details.is_authority)?;
-        Some(Self { anchor, certificate: certificate.clone(), details })
+        let fields = fields.filter(|fields| fields.is_authority)?;
+        Some(Self { anchor, certificate: certificate.clone(), fields })
     }
 
-    fn link(&self) -> Link {
-        Link { certificate: self.certificate.clone(), details: Some(self.details.clone()) }
+    fn certificate(&self) -> ParsedCertificate {
+        ParsedCertificate {
+            certificate: self.certificate.clone(),
+            fields: Some(self.fields.clone()),
+        }
     }
 
-    /// Checks what the certificate says of itself (RFC 5280 §6.1.4).
+    /// Checks the path by the fields of the authority's certificate (RFC 5280 §6.1.4).
     fn check(
         &self,
         path: &VerifiedPath<'_>,
         purpose: Purpose,
         time: UnixTime,
     ) -> Result<(), webpki::Error> {
-        let validity = self.details.validity;
+        let validity = self.fields.validity;
         if time < validity.begin() {
             return Err(webpki::Error::CertNotValidYet { time, not_before: validity.begin() });
         }
         if time > validity.end() {
             return Err(webpki::Error::CertExpired { time, not_after: validity.end() });
         }
-        // Those that name themselves as their issuer do not count.
+        // Self-issued certificates do not count.
         let between = path.intermediate_certificates().filter(|it| it.issuer() != it.subject());
-        if !self.details.allows_authorities(between.count()) {
+        if !self.fields.allows_intermediates(between.count()) {
             return Err(webpki::Error::PathLenConstraintViolated);
         }
-        if !self.details.allows(purpose) {
-            return Err(wrong_purpose(purpose));
+        if !self.fields.allows_purpose(purpose) {
+            return Err(purpose.error());
         }
         Ok(())
     }
 }
 
-pub(crate) const fn wrong_purpose(purpose: Purpose) -> webpki::Error {
-    webpki::Error::RequiredEkuNotFoundContext(RequiredEkuNotFoundContext {
-        required: purpose.key_usage(),
-        present: Vec::new(),
-    })
-}
-
 fn anchors(certificates: &[TlsCertificate]) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
-        roots.add(CertificateDer::from(certificate.as_der().to_vec())).map_err(|error| {
-            pem::unusable("a certificate that is to be trusted", &error.to_string())
-        })?;
+        roots
+            .add(CertificateDer::from(certificate.as_der().to_vec()))
+            .map_err(|error| pem::unusable("a trusted certificate", &error.to_string()))?;
     }
     Ok(roots)
 }
-/// Returns whom the system trusts, read once.
+
+/// Returns the system's trust store, which is read once.
 fn system_roots() -> RootCertStore {
     static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
     let roots = ROOTS.get_or_init(|| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
 
-/// A period of time, in seconds since 1970, with both its ends.
+/// A period of time, in seconds since 1970; both ends are included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Validity {
     pub(crate) not_before: u64,
@@ -16,7 +16,7 @@ impl Validity {
     pub(crate) const ALWAYS: Self = Self { not_before: 0, not_after: u64::MAX };
     pub(crate) const NEVER: Self = Self { not_before: u64::MAX, not_after: 0 };
 
-    /// Returns the time that belongs to both.
+    /// Returns the intersection.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
             not_before: self.not_before.max(other.not_before),
@@ -49,7 +49,7 @@ impl Validity {
     pub(crate) const LENGTH: usize = 16;
 }
 
-/// The time in which all certificates are valid that a peer was checked by, in one handshake.
+/// The time in which all certificates of a peer's chain are valid, in one handshake.
 ///
 /// `None` when no certificate was checked.
 #[derive(Debug, Default)]

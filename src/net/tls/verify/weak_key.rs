@@ -1,4 +1,4 @@
-//! Finds RSA keys that are too short: the cryptography only says that a signature is wrong.
+//! Finds RSA keys that are too short, which rustls reports as invalid signatures only.
 
 /// Returns whether a public key (RFC 5280 §4.1.2.7) is one of RSA with less than 2048 bits.
 pub(crate) fn is_weak(subject_public_key_info: &[u8]) -> bool {
@@ -20,7 +20,7 @@ fn rsa_bits(subject_public_key_info: &[u8]) -> Option<usize> {
     Some(digits.len() * 8 - digits.first()?.leading_zeros() as usize)
 }
 
-/// Returns what a DER element holds, and what follows it (X.690 §8.1).
+/// Returns the content of a DER element, and the bytes behind it (X.690 §8.1).
 fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let rest = bytes.strip_prefix(&[tag])?;
     let (&first, rest) = rest.split_first()?;
