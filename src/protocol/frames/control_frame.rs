@@ -1,11 +1,11 @@
 //! A control frame that comes in several reads (RFC 6455 §5.5).
 
+use crate::protocol::frames::bytes::ShortBytes;
 use crate::protocol::frames::close_frame;
 use crate::protocol::frames::event::Event;
 use crate::protocol::frames::frame_header::{FrameHeader, LONGEST_CONTROL_PAYLOAD};
 use crate::protocol::frames::mask::{MaskingKey, apply_mask};
 use crate::protocol::frames::opcode::Opcode;
-use crate::protocol::frames::short_bytes::ShortBytes;
 use crate::protocol::frames::violation::Violation;
 
 /// A control frame of which some payload is missing.

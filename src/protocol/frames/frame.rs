@@ -1,5 +1,6 @@
 //! Frames to send (RFC 6455 §5.2).
 
+use crate::protocol::frames::bytes::ShortBytes;
 use crate::protocol::frames::close_frame::ClosePayload;
 use crate::protocol::frames::copying::append_bytes;
 use crate::protocol::frames::frame_header::{
@@ -8,7 +9,6 @@ use crate::protocol::frames::frame_header::{
 };
 use crate::protocol::frames::mask::{MaskingKey, apply_mask};
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
-use crate::protocol::frames::short_bytes::ShortBytes;
 
 /// A frame to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@
 
 pub(crate) mod assembly;
 pub(crate) mod buffer_pool;
+pub(crate) mod bytes;
 pub(crate) mod close_frame;
 pub(crate) mod control_frame;
 pub(crate) mod copying;
@@ -22,7 +23,6 @@ pub(crate) mod frame_header;
 pub(crate) mod limits;
 pub(crate) mod mask;
 pub(crate) mod opcode;
-pub(crate) mod short_bytes;
 pub(crate) mod short_message;
 pub(crate) mod text_split;
 pub(crate) mod unfinished;

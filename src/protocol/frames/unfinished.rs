@@ -2,10 +2,10 @@
 
 use crate::protocol::frames::assembly::Assembly;
 use crate::protocol::frames::buffer_pool::BufferPool;
+use crate::protocol::frames::bytes::ShortBytes;
 use crate::protocol::frames::control_frame::ControlFrame;
 use crate::protocol::frames::frame_header::{FrameHeader, LONGEST_HEADER};
 use crate::protocol::frames::mask::{MaskingKey, advanced, apply_mask};
-use crate::protocol::frames::short_bytes::ShortBytes;
 use crate::protocol::frames::unread::Unread;
 use crate::protocol::frames::violation::Violation;
 
