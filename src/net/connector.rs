@@ -24,7 +24,9 @@ pub(crate) enum Failure {
     Unreachable(io::Error),
 }
 
-/// Connects to a host: a name or an IP address, which may have a zone (`fe80::1%eth0`).
+/// Connects to a host: a name, or an IP address with or without a zone.
+///
+/// An address with a zone is `fe80::1%eth0`, for example.
 pub(crate) async fn connect(host: &str, port: u16) -> Result<TcpStream, Failure> {
     let mut addresses = interleave(look_up(host, port).await.map_err(Failure::NotFound)?);
     let mut attempts = Vec::new();
@@ -63,7 +65,7 @@ async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     resolve(host.to_owned(), port).await
 }
 
-/// Returns the number of a zone, which is that of an interface or its name (RFC 4007 §11.2).
+/// Returns the number of a zone: its own, or an interface's (RFC 4007 §11.2).
 async fn scope_of(zone: &str) -> io::Result<u32> {
     if let Ok(number) = zone.parse() {
         return Ok(number);
@@ -81,7 +83,7 @@ async fn resolve(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
     smol::unblock(move || (host, port).to_socket_addrs().map(Iterator::collect)).await
 }
 
-/// Alternates the two address families, beginning with that of the first one (RFC 8305 §4).
+/// Alternates the address families, beginning with the first one's (RFC 8305 §4).
 fn interleave(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     let begins_with_ipv6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) =
@@ -96,7 +98,7 @@ fn interleave(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     ordered
 }
 
-/// Returns the first connection that is established; `None` when all attempts have failed.
+/// Returns the first established connection; `None` when all attempts have failed.
 fn poll_attempts(
     attempts: &mut Vec<TcpStream>,
     error: &mut io::Error,
@@ -116,7 +118,7 @@ fn poll_attempts(
     if attempts.is_empty() { Poll::Ready(None) } else { Poll::Pending }
 }
 
-/// The connection attempt delay (RFC 8305 §5), after which the next one begins in parallel.
+/// The connection attempt delay, after which the next one begins (RFC 8305 §5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 #[cfg(test)]

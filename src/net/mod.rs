@@ -1,4 +1,4 @@
-//! The layer between the kernel and a session: streams, TLS, proxies, opening handshakes.
+//! From the kernel to a session: streams, TLS, proxies, opening handshakes.
 
 pub(crate) mod connector;
 pub(crate) mod proxy;

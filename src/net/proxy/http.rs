@@ -12,7 +12,9 @@ use crate::types::authenticator::Credentials;
 
 /// The reason of a failed connection through an HTTP proxy.
 pub(crate) enum HttpFailure {
-    /// It requires authentication for this realm (407). The connection cannot be used again.
+    /// It requires authentication for this realm (407).
+    ///
+    /// The connection cannot be used again.
     Unauthorized(String),
     Other(Failure),
 }

@@ -59,7 +59,7 @@ async fn authenticate(
     }
 }
 
-/// Returns a request (RFC 1928 §4); `None` when the name of the host is too long for one.
+/// Returns a request (RFC 1928 §4); `None` when the host name is too long for one.
 fn request(host: &str, port: u16) -> Option<Vec<u8>> {
     let mut request = vec![VERSION, 1, 0];
     match host.parse() {
@@ -80,7 +80,7 @@ fn request(host: &str, port: u16) -> Option<Vec<u8>> {
     Some(request)
 }
 
-/// Skips the address from which the proxy connects, which is not used (RFC 1928 §6).
+/// Skips the unused address from which the proxy connects (RFC 1928 §6).
 async fn skip_address(stream: &mut Stream, address_type: u8) -> Result<(), Failure> {
     let length = match address_type {
         IPV4 => 4,

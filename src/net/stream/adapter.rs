@@ -1,4 +1,4 @@
-//! `AsyncRead` and `AsyncWrite` for a stream, for libraries that perform handshakes over one.
+//! `AsyncRead` and `AsyncWrite` of a stream, for handshakes by other crates.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -45,6 +45,8 @@ impl<S: Unpin> AsyncWrite for Adapter<'_, S> {
         self.stream.poll_write(cx, buffer)
     }
 
+    /// Writes all buffers in one call.
+    ///
     /// A library may not repeat a write, such as that of records with an alert behind them.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,

@@ -64,7 +64,10 @@ impl Stream {
         for_each_kind!(self, stream => stream.try_read(buffer))
     }
 
-    /// Returns whether the last [`try_read`](Self::try_read), with this `outcome`, received bytes.
+    /// Returns whether the last [`try_read`](Self::try_read) received bytes.
+    ///
+    /// Its `outcome` is given. A part of a TLS record is not data, but shows that the peer is
+    /// alive.
     ///
     /// A part of a TLS record is not data, but shows that the peer is alive.
     pub(crate) fn has_received(&self, outcome: &io::Result<usize>) -> bool {
@@ -86,7 +89,9 @@ impl Stream {
         for_each_kind!(self, stream => stream.try_write(buffers))
     }
 
-    /// Writes what the kernel accepts and updates the readiness: only for the loop's thread.
+    /// Writes what the kernel accepts and updates the readiness.
+    ///
+    /// Only for the loop's thread.
     #[inline]
     pub(crate) fn try_write_here(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let written = self.try_write(buffers)?;
@@ -115,9 +120,10 @@ impl Stream {
         for_each_kind!(self, stream => stream.shutdown_write())
     }
 
-    /// Sets the maximum of unsent output in the kernel, in bytes; `None` is the system's default.
+    /// Sets the maximum of unsent output in the kernel, in bytes.
     ///
-    /// When the kernel accepts more, the peer has made progress. Not all systems support it.
+    /// `None` is the system's default. When the kernel accepts more, the peer has made progress.
+    /// Not all systems support it.
     pub(crate) fn set_unsent_limit(&self, limit: Option<usize>) {
         for_each_kind!(self, stream => stream.set_unsent_limit(limit));
     }
@@ -128,14 +134,16 @@ impl Stream {
         self.source().assume_writable();
     }
 
-    /// Sets the maximum of output in the kernel, in bytes; `None` is the system's default.
+    /// Sets the maximum of output in the kernel, in bytes.
+    ///
+    /// `None` is the system's default.
     pub(crate) fn set_send_buffer(&self, size: Option<usize>) {
         for_each_kind!(self, stream => stream.set_send_buffer(size));
     }
 
-    /// Sets how long output may be unacknowledged until the kernel ends the connection.
+    /// Sets the maximum time until output is acknowledged.
     ///
-    /// Returns whether the system supports it.
+    /// After it the kernel ends the connection. Returns whether the system supports it.
     pub(crate) fn set_user_timeout(&self, timeout: Option<Duration>) -> bool {
         for_each_kind!(self, stream => stream.set_user_timeout(timeout))
     }
@@ -212,7 +220,7 @@ impl Stream {
         }
     }
 
-    /// Reads and discards at most `budget` bytes of input; returns whether the peer has ended.
+    /// Discards at most `budget` bytes of input; returns whether the peer has ended.
     ///
     /// Closing a connection with unread input would reset it and discard the output on its way.
     pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>, budget: &mut usize) -> Poll<bool> {

@@ -1,4 +1,4 @@
-//! The options of TCP sockets that limit the output in the kernel, in bytes and in time.
+//! TCP socket options that limit the output in the kernel, in bytes and in time.
 //!
 //! A peer that reads slowly shows progress when the kernel takes more output. With the send buffer
 //! of Linux, which grows to megabytes, that happens once in tens of seconds; with a limit on the
@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-/// Sets the maximum of unsent output in the kernel, in bytes; `None` is the system's default.
+/// Sets the maximum of unsent output in the kernel, in bytes.
+///
+/// `None` is the system's default.
 ///
 /// Systems without `TCP_NOTSENT_LOWAT` report room for output in small steps by themselves.
 pub(crate) fn set_unsent_limit(socket: &SockRef<'_>, limit: Option<usize>) {
@@ -19,7 +21,9 @@ pub(crate) fn set_unsent_limit(socket: &SockRef<'_>, limit: Option<usize>) {
     let _ = (socket, limit);
 }
 
-/// Sets the maximum of output in the kernel, in bytes, as far as the system can limit it.
+/// Sets the maximum of output in the kernel, in bytes.
+///
+/// Not all systems can limit it.
 pub(crate) fn set_send_buffer(socket: &SockRef<'_>, size: Option<usize>) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     set_unsent_limit(socket, size);
@@ -29,7 +33,9 @@ pub(crate) fn set_send_buffer(socket: &SockRef<'_>, size: Option<usize>) {
     }
 }
 
-/// Sets how long output may be unacknowledged until the kernel ends the connection (RFC 5482).
+/// Sets the maximum time until output is acknowledged (RFC 5482).
+///
+/// After it the kernel ends the connection.
 ///
 /// Returns whether the system supports it.
 pub(crate) fn set_user_timeout(socket: &SockRef<'_>, timeout: Option<Duration>) -> bool {

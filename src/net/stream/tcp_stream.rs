@@ -89,7 +89,7 @@ impl TcpStream {
         }
     }
 
-    /// Returns the error of a connection that the peer has ended: a reset, or `UnexpectedEof`.
+    /// Returns the error of an ended connection: a reset, or `UnexpectedEof`.
     pub(crate) fn end(&self) -> io::Error {
         let failure = self.io.take_error().ok().flatten();
         failure.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())
@@ -142,7 +142,7 @@ impl<I: Read + Write> TcpStream<I> {
         Ok(self.write_rest(buffers, written))
     }
 
-    /// Writes what is left behind the first `written` bytes until the kernel would block.
+    /// Writes the rest behind the first `written` bytes, until the kernel would block.
     ///
     /// Only then does an event follow. The next call meets a failure again.
     #[cold]
@@ -175,7 +175,7 @@ impl<I: Read + Write> TcpStream<I> {
     }
 }
 
-/// A TCP connection that other code has accepted, before it is registered with a reactor.
+/// A TCP connection that other code has accepted, without a reactor.
 pub(crate) struct Adopted {
     io: StdTcpStream,
     peer_address: SocketAddr,

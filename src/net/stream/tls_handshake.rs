@@ -35,7 +35,7 @@ struct RecordedInput<'a> {
 }
 
 impl Stream {
-    /// Performs the handshake of a server; the bytes that were `received` before come first.
+    /// Performs the handshake of a server; `received` bytes come first.
     ///
     /// A failure returns the stream, from which the peer may not have read the alert yet.
     pub(crate) async fn accept_tls(
@@ -144,7 +144,9 @@ fn failure(error: io::Error, first_byte: Option<u8>) -> TlsFailure {
     }
 }
 
-/// Returns the cipher suite of a server's first message (RFC 8446 §4.1.3, RFC 5246 §7.4.1.3).
+/// Returns the cipher suite of a server's first message.
+///
+/// RFC 8446 §4.1.3 and RFC 5246 §7.4.1.3.
 ///
 /// rustls reports it only after the handshake.
 fn cipher_suite(start: &[u8]) -> Option<CipherSuite> {

@@ -19,10 +19,11 @@ use crate::runtime::reactor::Source;
 pub(crate) struct TlsStream {
     tcp: TcpStream,
     connection: Connection,
-    /// Whether rustls has something to report without new input: data, the end, an error.
+    /// Whether rustls has data, the end or an error to report without new input.
     has_input: bool,
-    /// The number of bytes that are encrypted but not reported as written, because the kernel has
-    /// not accepted all of their records. The next write begins with the same bytes.
+    /// The number of bytes that are encrypted but not reported as written.
+    ///
+    /// The kernel has not accepted all of their records. The next write begins with the same bytes.
     unconfirmed: usize,
     /// Whether the last read received bytes, be they data or not.
     has_received: bool,
@@ -144,7 +145,7 @@ impl TlsStream {
         }
     }
 
-    /// Writes what the kernel accepts; returns the number of bytes that it has accepted.
+    /// Writes what the kernel accepts; returns the number of accepted bytes.
     ///
     /// See [`Stream::try_write`](crate::net::stream::Stream::try_write).
     pub(crate) fn try_write(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -296,7 +297,7 @@ fn invalid_data(error: rustls::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
-/// The room for decrypted data, in bytes: more than rustls buffers of an incomplete record.
+/// The room for decrypted data, in bytes: more than an incomplete record.
 ///
 /// That is 16 KiB and the overhead of TLS 1.2 (RFC 5246 §6.2.3).
 const HEADROOM: usize = 20 * 1024;

@@ -18,7 +18,7 @@ use crate::net::tls::{cryptography, pem, provider};
 use crate::types::error::Error;
 use crate::types::tls_certificate::TlsCertificate;
 
-/// The TLS configuration of a server or a client: identities, trust anchors, versions.
+/// The TLS configuration of a server or client: identities, trust anchors, version.
 ///
 /// By default TLS 1.2 and 1.3 are enabled, sessions are resumed, a client uses the system's trust
 /// store and sends no certificate, and a server requests none. A server needs an identity
@@ -320,7 +320,7 @@ pub(crate) struct ServerSide {
 /// rustls' configuration for one connection of a client.
 pub(crate) struct ClientSide {
     pub(crate) config: Arc<ClientConfig>,
-    /// Receives the validity of the server's certificates, which limits that of sessions.
+    /// Receives the validity of the server's certificates, which limits sessions.
     pub(crate) validity: Arc<PeerValidity>,
 }
 

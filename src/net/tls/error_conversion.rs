@@ -62,7 +62,7 @@ pub(crate) fn certificate_error(error: &webpki::Error, certificate: &TlsCertific
     }
 }
 
-/// Returns the error with which rustls is to reject a peer; it determines the alert.
+/// Returns the error with which rustls rejects a peer; it determines the alert.
 pub(crate) fn rustls_error(error: &TlsError) -> rustls::Error {
     let cause = match error {
         TlsError::SelfSignedCertificate(_) | TlsError::UntrustedCertificate(_) => {

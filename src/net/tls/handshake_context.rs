@@ -1,4 +1,4 @@
-//! The TLS handshake that the current thread is in: its error handler and its results.
+//! The TLS handshake of the current thread: its error handler and its results.
 //!
 //! rustls verifies certificates and handles sessions within a call, by objects that many
 //! connections share. A thread-local value names the handshake for which such a call is made.
@@ -17,7 +17,7 @@ use crate::net::tls::verify::validity::{PeerValidity, Validity};
 use crate::types::tls_certificate::TlsCertificate;
 use crate::types::tls_error::TlsError;
 
-/// Receives the errors of a certificate; returns whether the handshake may continue.
+/// Receives the errors of a certificate; returns whether they may be ignored.
 ///
 /// The session has what is known of it so far.
 pub(crate) type TlsErrorHandler = Rc<dyn Fn(&[TlsError], Option<TlsSession>) -> bool>;
@@ -29,7 +29,9 @@ struct HandshakeContext {
     suite: Cell<Option<CipherSuite>>,
 }
 
-/// Runs a handshake with this error handler; `validity` receives that of the certificates.
+/// Runs a handshake with an error handler.
+///
+/// `validity` receives that of the peer's certificates.
 pub(crate) async fn in_handshake<F: Future>(
     on_errors: TlsErrorHandler,
     validity: Arc<PeerValidity>,

@@ -14,7 +14,7 @@ use crate::net::tls::{pem, provider};
 use crate::types::error::Error;
 use crate::types::tls_certificate::TlsCertificate;
 
-/// A certificate and its private key, with which a server or a client authenticates itself.
+/// A certificate and its private key, with which an endpoint authenticates itself.
 ///
 /// The certificate is followed by its intermediates, without the trust anchor. A cheap handle.
 ///
@@ -41,7 +41,9 @@ pub struct TlsIdentity {
 }
 
 impl TlsIdentity {
-    /// Reads a certificate chain and its private key from two PEM files, which may be the same.
+    /// Reads a certificate chain and its private key from PEM files.
+    ///
+    /// The two files may be the same.
     ///
     /// The key is one of RSA, ECDSA or Ed25519, in PKCS#8 (`BEGIN PRIVATE KEY`), PKCS#1
     /// (`BEGIN RSA PRIVATE KEY`) or SEC1 (`BEGIN EC PRIVATE KEY`), and not encrypted.
@@ -129,7 +131,9 @@ impl CertificateResolver {
         Self(identities)
     }
 
-    /// Returns the first with a signature scheme that the peer supports, preferably one that `fits`.
+    /// Returns the first that `fits`, or else the first.
+    ///
+    /// Those with signature schemes that the peer does not support are left out.
     fn choose(
         &self,
         schemes: &[SignatureScheme],
@@ -151,7 +155,7 @@ impl ResolvesServerCert for CertificateResolver {
     }
 }
 
-/// Selects the first, whichever authorities the server lists: it rejects what it does not accept.
+/// Selects the first, whichever authorities the server lists.
 impl ResolvesClientCert for CertificateResolver {
     fn resolve(&self, _: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.choose(schemes, |_| true)

@@ -1,4 +1,4 @@
-//! Session resumption, for no longer than the certificates of the full handshake are valid.
+//! Session resumption, for as long as the verified certificates are valid.
 //!
 //! rustls does not verify certificates again when a session is resumed, and each resumed session
 //! brings tickets for the next ones (RFC 8446 §4.6.1). So each session is stored with the time in
@@ -78,7 +78,9 @@ pub(crate) struct ConnectionSessions {
 }
 
 impl<T> SessionList<T> {
-    /// Adds a session, and removes the oldest above the limit, of this server or in all.
+    /// Adds a session, and removes the oldest above a limit.
+    ///
+    /// There is one for each server, and one in all.
     fn insert(&mut self, new: StoredSession<T>, max_of_server: usize) {
         let is_of_server = |other: &StoredSession<T>| other.server_name == new.server_name;
         if self.0.iter().filter(|other| is_of_server(other)).count() >= max_of_server {

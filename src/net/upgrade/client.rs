@@ -114,7 +114,7 @@ impl Opening {
         BASE64.encode(&random::bytes::<16>())
     }
 
-    /// Returns the request as a server reads it; `None` when its first line is too long.
+    /// Returns the request as a server reads it; `None` when a line is too long.
     pub(crate) fn handshake_request(&self) -> Option<HandshakeRequest> {
         let head = self.head();
         let (request, _) = HeadReader::new(HeadLimits::OWN).read(head.as_bytes()).ok()??;
@@ -155,7 +155,7 @@ impl Opening {
     }
 }
 
-/// Writes the complete request, and provides a checked, minimal answer to async-tungstenite.
+/// Writes the complete request, and passes on a checked, minimal answer.
 struct Exchange<'a> {
     stream: &'a mut Stream,
     request: Vec<u8>,

@@ -63,7 +63,7 @@ impl ParsedCertificate {
         }
     }
 
-    /// Returns the error of a certificate that is expired, or not valid yet, at this time.
+    /// Returns the error of a certificate that is expired or not yet valid.
     pub(crate) fn validity_error(&self, time: UnixTime) -> Option<TlsError> {
         let Validity { not_before, not_after } = self.fields.as_ref()?.validity;
         let certificate = || self.certificate.clone();

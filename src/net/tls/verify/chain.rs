@@ -1,4 +1,4 @@
-//! Checks the chain from the certificate of a peer to a trust anchor (RFC 5280 §6.1).
+//! Checks the chain from a peer's certificate to a trust anchor (RFC 5280 §6.1).
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -74,7 +74,9 @@ impl Chain<'_> {
         Findings::of(errors, is_complete)
     }
 
-    /// Returns the certificates from the peer's to a trust anchor, if they are valid at this time.
+    /// Returns the certificates from the peer's to a trust anchor.
+    ///
+    /// They are valid at this time.
     fn path(&self, time: UnixTime) -> Result<Vec<ParsedCertificate>, webpki::Error> {
         let (own, end_entity) = (self.own(), EndEntityCert::try_from(self.end_entity)?);
         if self.trust.is_configured(&own.certificate) {
@@ -147,7 +149,7 @@ impl Findings {
     }
 }
 
-/// Returns the times at which one of the certificates begins to be valid, the nearest to now first.
+/// Returns the times at which a certificate begins to be valid, the nearest first.
 ///
 /// If all certificates are ever valid at the same time, they are at one of these.
 fn times(certificates: &[ParsedCertificate], now: UnixTime) -> Vec<UnixTime> {

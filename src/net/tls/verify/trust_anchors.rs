@@ -1,4 +1,4 @@
-//! Trust anchors: those of the system's trust store, and those that the program configures.
+//! Trust anchors: those of the system's trust store, and configured ones.
 
 use std::sync::{Arc, OnceLock};
 
@@ -33,7 +33,7 @@ struct Authority {
 }
 
 impl TrustAnchors {
-    /// Makes them of the certificates of the program, and of the system's if that is wanted.
+    /// Makes them of configured certificates, with or without the system's trust store.
     pub(crate) fn new(configured: Vec<TlsCertificate>, with_system: bool) -> Result<Self, Error> {
         let mut roots = if with_system { system_roots() } else { RootCertStore::empty() };
         // An unusable certificate is an error of the configuration, not of each handshake.
@@ -44,7 +44,7 @@ impl TrustAnchors {
         Ok(Self { roots: Arc::new(roots), authorities, configured })
     }
 
-    /// Returns the certificates that the program configures, as if each were an authority.
+    /// Returns the configured certificates, as if each were an authority.
     pub(crate) fn configured_as_roots(&self) -> Result<RootCertStore, Error> {
         anchors(&self.configured)
     }

@@ -49,7 +49,7 @@ impl Validity {
     pub(crate) const LENGTH: usize = 16;
 }
 
-/// The time in which all certificates of a peer's chain are valid, in one handshake.
+/// The time in which all certificates of a peer's chain are valid.
 ///
 /// `None` when no certificate was checked.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
-//! Finds RSA keys that are too short, which rustls reports as invalid signatures only.
+//! Finds RSA keys that are too short: rustls reports only an invalid signature.
 
-/// Returns whether a public key (RFC 5280 §4.1.2.7) is one of RSA with less than 2048 bits.
+/// Returns whether a public key (RFC 5280 §4.1.2.7) is of RSA below 2048 bits.
 pub(crate) fn is_weak(subject_public_key_info: &[u8]) -> bool {
     rsa_bits(subject_public_key_info).is_some_and(|bits| bits < LEAST_BITS)
 }
