@@ -1,4 +1,4 @@
-//! One connection from its beginning to its end; what is checked is in `src/fuzzing/`.
+//! One connection from its beginning to its end; the checks are in `src/testing/fuzzing/`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The frame reader of a client; what is checked is in `src/fuzzing/`.
+//! The frame reader of a client; the checks are in `src/testing/fuzzing/`.
 
 #![no_main]
 

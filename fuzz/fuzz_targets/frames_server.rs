@@ -1,4 +1,4 @@
-//! The frame reader of a server; what is checked is in `src/fuzzing/`.
+//! The frame reader of a server; the checks are in `src/testing/fuzzing/`.
 
 #![no_main]
 

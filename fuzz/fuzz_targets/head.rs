@@ -1,4 +1,4 @@
-//! The check of the request that opens a connection; what is checked is in `src/fuzzing/`.
+//! The check of the request that opens a connection; the checks are in `src/testing/fuzzing/`.
 
 #![no_main]
 

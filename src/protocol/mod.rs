@@ -1,4 +1,4 @@
-//! The WebSocket protocol without any I/O (RFC 6455): frames, and the opening handshake.
+//! The WebSocket protocol without I/O (RFC 6455): frames, opening handshakes.
 
 pub(crate) mod frames;
 pub(crate) mod handshake;

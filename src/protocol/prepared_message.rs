@@ -10,7 +10,7 @@ use crate::protocol::frames::opcode::MessageKind;
 ///
 /// Clones share the bytes, and so do the sockets that send them; less than 16 KiB are copied where
 /// they wait behind others. It goes out as one frame, unless a socket's own
-/// [`set_outgoing_frame_size`] asks for shorter ones.
+/// [`set_outgoing_frame_size`] is smaller.
 ///
 /// # Qt
 ///
@@ -21,7 +21,7 @@ use crate::protocol::frames::opcode::MessageKind;
 /// ```
 /// use slotwork::{PreparedMessage, WebSocket, WebSocketServer};
 ///
-/// fn tell_the_others(server: &WebSocketServer, sender: &WebSocket, text: &str) {
+/// fn send_to_others(server: &WebSocketServer, sender: &WebSocket, text: &str) {
 ///     let message = PreparedMessage::text(text);
 ///     for client in server.clients().iter().filter(|client| *client != sender) {
 ///         client.send_prepared(&message);

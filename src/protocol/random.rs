@@ -1,4 +1,6 @@
-//! Random bytes that no peer can foresee, wherever they are needed.
+//! Unpredictable random bytes, for masking keys and handshake keys.
+//!
+//! Its own file, because frames and handshakes need it alike.
 //!
 //! `rand::random` has a generator for each thread, and panics when the thread has dropped it: what is
 //! dropped after it, at the thread's end, may still open connections and send.
@@ -21,8 +23,10 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// Makes a generator. A system without random numbers has no safe connections either: it panics there,
-/// as `rand::random` does.
+/// Makes a generator.
+///
+/// A system without random numbers has no secure connections either: it panics there, as
+/// `rand::random` does.
 fn generator() -> StdRng {
     StdRng::from_rng(&mut UnwrapErr(SysRng))
 }

@@ -1,9 +1,10 @@
-//! Feeds a decoder as an event loop does, and collects what came out.
+//! Makes frames, and decodes reads as an event loop does.
 
 use crate::protocol::frames::buffer_pool::BufferPool;
 use crate::protocol::frames::decoder::Decoder;
 use crate::protocol::frames::event::{Data, Event};
 use crate::protocol::frames::limits::Limits;
+use crate::protocol::frames::mask::apply_mask;
 use crate::protocol::frames::violation::Violation;
 use crate::types::role::Role;
 
@@ -22,7 +23,7 @@ impl From<Event<'_>> for Received {
         match event {
             Event::Message { message: Data::Text(text), .. } => Self::Text(text.to_owned()),
             Event::Message { message: Data::Binary(bytes), .. } => Self::Binary(bytes.to_vec()),
-            Event::Frame(frame) => unreachable!("nobody asked for {frame:?}"),
+            Event::Frame(frame) => unreachable!("{frame:?} is not to be reported"),
             Event::Ping(payload) => Self::Ping(payload.to_vec()),
             Event::Pong(payload) => Self::Pong(payload.to_vec()),
             Event::Close { code, reason } => Self::Close(code.map(u16::from), reason.to_owned()),
@@ -30,7 +31,7 @@ impl From<Event<'_>> for Received {
     }
 }
 
-/// Everything that came out, and how it ended.
+/// All events, and the violation at their end.
 pub(crate) type Outcome = (Vec<Received>, Option<Violation>);
 
 /// Feeds one peer's bytes, read by read, as an event loop does.
@@ -74,23 +75,73 @@ pub(crate) fn decode_reads<'a>(
     (feed.received, violation)
 }
 
-/// Numbers that are the same in each run (Vigna's splitmix64).
-pub(crate) struct Random(pub(crate) u64);
+/// Decodes the bytes in one read, byte by byte, and cut in two at every position.
+///
+/// All ways must give the same. Of long input only some positions are tried.
+pub(crate) fn decode_as(role: Role, limits: Limits, bytes: &[u8]) -> Outcome {
+    let peer = (role, limits);
+    let whole = decode_reads(peer, [bytes]);
 
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
+    assert_eq!(decode_reads(peer, bytes.chunks(1)), whole, "byte by byte");
+    let step = if bytes.len() <= 1100 { 1 } else { bytes.len() / 30 };
+    let ends = bytes.len().saturating_sub(16)..bytes.len();
+    for position in (0..bytes.len().min(16)).chain((16..bytes.len()).step_by(step)).chain(ends) {
+        let (first, second) = bytes.split_at(position);
+        assert_eq!(decode_reads(peer, [first, second]), whole, "cut at {position}");
     }
-
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).unwrap_or_default()
-    }
-
-    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
-        (0..count).map(|_| self.next().to_le_bytes()[0]).collect()
-    }
+    whole
 }
+
+/// Decodes the input from a client, with the default limits.
+pub(crate) fn decode(bytes: &[u8]) -> Outcome {
+    decode_as(Role::Server, Limits::default(), bytes)
+}
+
+/// Returns the first violation, and after how many bytes it is found.
+pub(crate) fn first_violation(peer: (Role, Limits), bytes: &[u8]) -> Option<(usize, Violation)> {
+    let mut feed = Feed::new(peer.0, peer.1);
+    let mut reads = bytes.chunks(1).zip(1..);
+    reads.find_map(|(read, count)| feed.read(read).err().map(|violation| (count, violation)))
+}
+
+/// A frame as a client sends it; `first` is the opcode, with [`FINAL`] or without.
+pub(crate) fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let key = [0x37, 0xFA, 0x21, 0x3D];
+    let mut frame = frame_start(first, 0x80, payload.len());
+    frame.extend(key);
+    let start = frame.len();
+    frame.extend(payload);
+    apply_mask(&mut frame[start..], key);
+    frame
+}
+
+/// A frame as a server sends it.
+pub(crate) fn server_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = frame_start(first, 0, payload.len());
+    frame.extend(payload);
+    frame
+}
+
+fn frame_start(first: u8, mask_bit: u8, length: usize) -> Vec<u8> {
+    let mut start = vec![first];
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(length @ ..=125), _) => start.push(mask_bit + length),
+        (_, Ok(length)) => {
+            start.push(mask_bit + 126);
+            start.extend(length.to_be_bytes());
+        }
+        _ => {
+            start.push(mask_bit + 127);
+            start.extend((length as u64).to_be_bytes());
+        }
+    }
+    start
+}
+
+pub(crate) const CONTINUATION: u8 = 0x0;
+pub(crate) const TEXT: u8 = 0x1;
+pub(crate) const BINARY: u8 = 0x2;
+pub(crate) const CLOSE: u8 = 0x8;
+pub(crate) const PING: u8 = 0x9;
+pub(crate) const PONG: u8 = 0xA;
+pub(crate) const FINAL: u8 = 0x80;

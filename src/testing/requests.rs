@@ -1,11 +1,10 @@
-//! What the tests of this directory share: a request that is right, and how to read it.
+//! Request heads that are valid, and their reading in pieces.
 
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
-pub(crate) use crate::testing::pieces::Outcome;
-use crate::testing::pieces::read;
+use crate::protocol::handshake::request_head::{HeadLimits, HeadReader};
 
-/// The least that is accepted, with the key of RFC 6455 §1.3.
+/// The minimal head that is accepted, with the key of RFC 6455 §1.3.
 pub(crate) const HEAD: &str = "GET /chat HTTP/1.1\r\n\
     Host: foo.com\r\n\
     Upgrade: websocket\r\n\
@@ -25,7 +24,8 @@ pub(crate) fn head_and(lines: &str) -> String {
     head_with("\r\n\r\n", &format!("\r\n{lines}\r\n\r\n"))
 }
 
-/// Returns the request in a head that is right.
+/// Returns the request in a valid head.
+#[cfg(test)]
 pub(crate) fn request(head: &str) -> HandshakeRequest {
     match outcome(head.as_bytes()) {
         Ok(Some((request, leftover))) if leftover.is_empty() => request,
@@ -33,12 +33,13 @@ pub(crate) fn request(head: &str) -> HandshakeRequest {
     }
 }
 
-/// Returns why a head is refused.
+/// Returns the refusal of a head.
+#[cfg(test)]
 pub(crate) fn refusal(head: &str) -> Refusal {
     outcome(head.as_bytes()).expect_err(head)
 }
 
-/// Reads the bytes as a whole, one by one, and cut in two at each place: all must agree.
+/// Reads the bytes whole, one by one, and cut in two at each place: all must agree.
 ///
 /// Long inputs are cut at some places only.
 pub(crate) fn outcome(bytes: &[u8]) -> Outcome {
@@ -51,4 +52,26 @@ pub(crate) fn outcome(bytes: &[u8]) -> Outcome {
         assert_eq!(read(&mut [first, second].into_iter()), outcome, "cut at {place}");
     }
     outcome
+}
+
+/// The result of a reader: nothing yet, or the request and the bytes left over.
+pub(crate) type Outcome = Result<Option<(HandshakeRequest, Vec<u8>)>, Refusal>;
+
+/// Reads pieces until the result is certain; the rest is left over.
+pub(crate) fn read(pieces: &mut dyn Iterator<Item = &[u8]>) -> Outcome {
+    read_with(HeadLimits::default(), pieces)
+}
+
+/// Reads pieces within these limits.
+pub(crate) fn read_with(limits: HeadLimits, pieces: &mut dyn Iterator<Item = &[u8]>) -> Outcome {
+    let mut reader = HeadReader::new(limits);
+    while let Some(piece) = pieces.next() {
+        let found = reader.read(piece);
+        let most = limits.head.next_power_of_two();
+        assert!(reader.buffer_size() <= most, "{}", reader.buffer_size());
+        if let Some((request, rest)) = found? {
+            return Ok(Some((request, [rest, &pieces.collect::<Vec<_>>().concat()].concat())));
+        }
+    }
+    Ok(None)
 }

@@ -1,9 +1,9 @@
-//! A stream whose other end, and whose kernel, are a script: for tests of what is above it.
+//! A stream with a scripted peer and kernel.
 //!
-//! The script says which bytes have arrived, how many bytes the kernel takes, and where either
-//! fails. It tells so by the same edges as the kernel, and by no more: there is one when something
-//! arrives, and one when the kernel takes output again after it has refused some. A script may play
-//! a kernel that [reports less](ScriptedPeer::report_after_would_block), too.
+//! The script determines which bytes arrive, how many bytes the kernel accepts, and where either
+//! fails. It reports the same edges as the kernel: one when input arrives, and one when the kernel
+//! accepts output after it has refused some. A script can also be a kernel that
+//! [reports less](ScriptedPeer::report_after_would_block).
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -18,16 +18,16 @@ use crate::net::stream::Stream;
 use crate::net::stream::tcp_stream::TcpStream;
 use crate::runtime::reactor::{Reactor, Source};
 
-/// A stream that a [`ScriptedPeer`] plays with.
+/// A stream to a [`ScriptedPeer`].
 pub(crate) type ScriptedStream = TcpStream<ScriptedIo>;
 
-/// The other end of a scripted stream, and the kernel between.
+/// The other end of a scripted stream, and the kernel between them.
 pub(crate) struct ScriptedPeer {
     wire: Arc<Mutex<Wire>>,
     source: Arc<Source>,
 }
 
-/// What a scripted stream reads from and writes to.
+/// The socket of a scripted stream.
 pub(crate) struct ScriptedIo(Arc<Mutex<Wire>>);
 
 /// Makes a stream and the other end of it.
@@ -39,20 +39,20 @@ pub(crate) fn scripted_stream() -> io::Result<(Stream, ScriptedPeer)> {
     Ok((Stream::Scripted(TcpStream { io, registration }), ScriptedPeer { wire, source }))
 }
 
-/// What is on its way between the two ends.
+/// The bytes on their way between the two ends.
 #[derive(Default)]
 struct Wire {
-    /// What has arrived and was not read.
+    /// The unread input.
     arrived: VecDeque<u8>,
-    /// What comes behind it.
+    /// The end behind it.
     end: Option<End>,
     written: Vec<u8>,
-    /// How many bytes the kernel takes until it blocks.
+    /// How many bytes the kernel accepts until it blocks.
     room: usize,
-    /// Whether it has refused some since the last edge.
+    /// Whether it has refused output since the last edge.
     has_blocked: bool,
     edges: Edges,
-    /// At which place of the output writing fails.
+    /// The position in the output at which writing fails.
     write_failure: Option<(usize, ErrorKind)>,
     /// How many calls a signal interrupts before one succeeds.
     interruptions: usize,
@@ -66,7 +66,9 @@ enum Edges {
     /// Always: the kernel has epoll or kqueue.
     #[default]
     Each,
-    /// Once a call has failed with `WouldBlock`; of input, none has since the last edge.
+    /// Once a call has failed with `WouldBlock`.
+    ///
+    /// Of input, none has since the last edge if one `is_reported`.
     WouldBlock { is_reported: bool },
 }
 
@@ -104,25 +106,26 @@ impl ScriptedPeer {
         }
     }
 
-    /// Reports from now on as mio does on Windows: once, and again after a call has failed with
-    /// `WouldBlock`.
+    /// Reports events as mio does on Windows.
+    ///
+    /// There is one event, and the next after a call has failed with `WouldBlock`.
     pub(crate) fn report_after_would_block(&self) {
         self.wire().edges = Edges::WouldBlock { is_reported: false };
         self.source.script_reports_after_would_block();
     }
 
-    /// Lets reading fail, once what has arrived is read.
+    /// Lets reading fail behind the unread input.
     pub(crate) fn fail_reading(&self, kind: ErrorKind) {
         self.wire().end.get_or_insert(End::Failure(kind));
         self.source.script_event(true, true, true);
     }
 
-    /// Lets writing fail once the kernel has taken this many bytes in all.
+    /// Lets writing fail once the kernel has accepted this many bytes in all.
     pub(crate) fn fail_writing(&self, place: usize, kind: ErrorKind) {
         self.wire().write_failure = Some((place, kind));
     }
 
-    /// Lets the kernel take more output.
+    /// Lets the kernel accept more output.
     pub(crate) fn make_room(&self, count: usize) {
         let mut wire = self.wire();
         wire.room = wire.room.saturating_add(count);
@@ -133,7 +136,7 @@ impl ScriptedPeer {
         }
     }
 
-    /// Reports that writing fails from now on, if somebody waits for room; returns whether it did.
+    /// Reports the write failure if a write was refused before; returns whether it did.
     pub(crate) fn report_failure(&self) -> bool {
         let mut wire = self.wire();
         let is_news = wire.has_failed() && mem::take(&mut wire.has_blocked);
@@ -144,7 +147,7 @@ impl ScriptedPeer {
         is_news
     }
 
-    /// Reports what is no news.
+    /// Reports a spurious event.
     pub(crate) fn report_in_vain(&self) {
         self.source.script_event(true, true, false);
     }
@@ -159,7 +162,7 @@ impl ScriptedPeer {
         self.wire().written.clone()
     }
 
-    /// Returns whether something is there to be read, be it the end.
+    /// Returns whether there is unread input, or the end.
     pub(crate) fn has_unread(&self) -> bool {
         let wire = self.wire();
         !wire.arrived.is_empty() || matches!(wire.end, Some(End::Orderly | End::Failure(_)))
@@ -176,7 +179,7 @@ impl ScriptedPeer {
         self.wire().is_shut_down
     }
 
-    /// Returns whether our end is gone.
+    /// Returns whether our end is closed.
     pub(crate) fn is_closed(&self) -> bool {
         self.wire().is_closed
     }
@@ -197,7 +200,7 @@ impl Read for ScriptedIo {
         let mut wire = self.wire();
         wire.check_interruption()?;
         if !wire.arrived.is_empty() {
-            // As a kernel does: no less than there is.
+            // As a kernel does: all there is.
             wire.arrived.make_contiguous();
             return wire.arrived.read(buffer);
         }
@@ -252,7 +255,7 @@ impl Write for ScriptedIo {
 }
 
 impl Wire {
-    /// Returns whether what has arrived now is reported.
+    /// Returns whether new input is reported.
     fn reports_input(&mut self) -> bool {
         match &mut self.edges {
             Edges::Each => true,
@@ -260,7 +263,7 @@ impl Wire {
         }
     }
 
-    /// Lets what arrives next be reported.
+    /// Lets the next input be reported.
     fn reset_input_edge(&mut self) {
         if let Edges::WouldBlock { is_reported } = &mut self.edges {
             *is_reported = false;
@@ -323,7 +326,7 @@ impl ScriptedStream {
     }
 }
 
-/// The events are the script's, not the poll's.
+/// Events come from the script, not from the poll.
 impl event::Source for ScriptedIo {
     fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
         Ok(())

@@ -16,7 +16,7 @@ pub(crate) struct Assembly {
     split: SplitCharacter,
 }
 
-/// Validated text is kept as such, so that it need not be validated again to be lent.
+/// Validated text is kept as such, so that it is not validated again to be lent.
 #[derive(Debug)]
 enum Content {
     Text(String),

@@ -22,9 +22,8 @@ impl BufferPool {
 
     /// Takes the smallest kept buffer that holds `needed` bytes, emptied.
     ///
-    /// A buffer of more than 4 KiB and more than four times what is needed is left for those who
-    /// fill it: a peer that sends the first byte of a message and then nothing more must not
-    /// hold a big buffer.
+    /// A buffer of more than 4 KiB and more than four times what is needed is not taken: a peer
+    /// that sends only the first byte of a message must not hold a big buffer.
     pub(crate) fn take(&mut self, needed: usize) -> Option<Vec<u8>> {
         let most = needed.saturating_mul(MOST_SLACK).max(ALWAYS_FITTING);
         let fitting = self.buffers.iter().enumerate().filter_map(|(index, buffer)| {
@@ -54,9 +53,9 @@ impl BufferPool {
         }
     }
 
-    /// Returns whether a big buffer was given back since the last question.
+    /// Returns whether a big buffer was given back since the last call.
     ///
-    /// Whoever owns the pool drops it some time after that: it is for messages in quick succession.
+    /// The owner drops the pool some time after that: it is for messages in quick succession.
     pub(crate) const fn take_was_used(&mut self) -> bool {
         mem::replace(&mut self.was_used, false)
     }
@@ -67,7 +66,7 @@ impl BufferPool {
     }
 }
 
-/// Returns how big a buffer for `needed` bytes is best made: at most four times as big.
+/// Returns the best capacity for `needed` bytes: at most four times as much.
 ///
 /// A big one has its own pages with every common allocator, and leaves none behind in a heap
 /// when it grows or goes.
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_once_that_a_big_buffer_came_back() {
+    fn reports_once_that_a_big_buffer_came_back() {
         let mut pool = pool_of(&[4096]);
         assert!(!pool.take_was_used());
 

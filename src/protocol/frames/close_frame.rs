@@ -1,9 +1,9 @@
-//! What a close frame carries: a code and a reason (RFC 6455 §5.5.1).
+//! The payload of close frames: a code and a reason (RFC 6455 §5.5.1).
 
 use crate::protocol::frames::bytes::ShortBytes;
+use crate::protocol::frames::copying::split_between_characters;
 use crate::protocol::frames::event::Event;
 use crate::protocol::frames::frame_header::LONGEST_CONTROL_PAYLOAD;
-use crate::protocol::frames::text_split::split_between_characters;
 use crate::protocol::frames::violation::Violation;
 use crate::types::close_code::CloseCode;
 

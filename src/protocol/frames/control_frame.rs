@@ -41,7 +41,7 @@ impl ControlFrame {
         self.payload_length - self.payload.len()
     }
 
-    /// Returns what the frame is about.
+    /// Returns the opcode.
     pub(crate) fn opcode(&self) -> Opcode {
         self.opcode
     }
@@ -52,7 +52,7 @@ impl ControlFrame {
     }
 }
 
-/// Returns what a control frame with this payload reports.
+/// Returns the event of a control frame with this payload.
 pub(crate) fn event(opcode: Opcode, payload: &[u8]) -> Result<Event<'_>, Violation> {
     match opcode {
         Opcode::Ping => Ok(Event::Ping(payload)),

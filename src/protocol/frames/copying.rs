@@ -4,8 +4,6 @@
 //! as long for it when the target begins a few bytes after the source within a page, as payloads
 //! behind a header do: 3.5 instead of 58 GB/s were measured. Short copies do not meet this.
 
-use crate::protocol::frames::text_split::split_between_characters;
-
 /// Appends `bytes` to `buffer`.
 #[inline]
 pub(crate) fn append_bytes(buffer: &mut Vec<u8>, bytes: &[u8]) {
@@ -29,6 +27,16 @@ pub(crate) fn append_text(buffer: &mut String, text: &str) {
     }
 }
 
+/// Splits `text` after at most `most` bytes, between two characters.
+pub(crate) fn split_between_characters(text: &str, most: usize) -> (&str, &str) {
+    let mut length = most.min(text.len());
+    while !text.is_char_boundary(length) {
+        length -= 1;
+    }
+    text.split_at(length)
+}
+
+/// The size of a piece, in bytes.
 const PIECE: usize = 1024;
 
 #[cfg(test)]
@@ -46,5 +54,13 @@ mod tests {
 
         assert_eq!(copied_bytes, [&[1], &bytes[..]].concat());
         assert_eq!(copied_text, format!("1{text}"));
+    }
+
+    #[test]
+    fn splits_before_a_character_that_does_not_fit() {
+        assert_eq!(split_between_characters("a€b", 0), ("", "a€b"));
+        assert_eq!(split_between_characters("a€b", 3), ("a", "€b"));
+        assert_eq!(split_between_characters("a€b", 4), ("a€", "b"));
+        assert_eq!(split_between_characters("a€b", 99), ("a€b", ""));
     }
 }

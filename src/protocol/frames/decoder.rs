@@ -1,6 +1,7 @@
 //! Turns received bytes into messages and control frames (RFC 6455 §5 and §6.2).
 
 use crate::protocol::frames::buffer_pool::BufferPool;
+use crate::protocol::frames::bytes::Unread;
 use crate::protocol::frames::control_frame::{self, ControlFrame};
 use crate::protocol::frames::event::{Data, Event};
 use crate::protocol::frames::frame_header::{FirstByte, FrameHeader, ReservedBits, SecondByte};
@@ -9,7 +10,6 @@ use crate::protocol::frames::mask::{MaskingKey, apply_mask};
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
 use crate::protocol::frames::short_message::take_short_message;
 use crate::protocol::frames::unfinished::Unfinished;
-use crate::protocol::frames::unread::Unread;
 use crate::protocol::frames::utf8;
 use crate::protocol::frames::violation::Violation;
 use crate::types::role::Role;
@@ -22,7 +22,7 @@ use crate::types::role::Role;
 pub(crate) struct Decoder {
     /// Limits that are not the default ones.
     limits: Option<Box<Limits>>,
-    /// What has begun and is not complete, or the last of it until it is recycled.
+    /// The unfinished frame and message, or the last ones until they are recycled.
     unfinished: Option<Box<Unfinished>>,
     role: Role,
     stage: Stage,
@@ -31,12 +31,12 @@ pub(crate) struct Decoder {
     reports_frames: bool,
 }
 
-/// What the decoder made of the input.
+/// The result of decoding.
 #[derive(Debug)]
 pub(crate) struct Decoded<'a> {
-    /// How many bytes of the input are done with.
+    /// The number of consumed bytes of the input.
     pub(crate) consumed: usize,
-    /// What they completed; `None` when the whole input was consumed without completing anything.
+    /// The completed event; `None` when the whole input was consumed without one.
     pub(crate) event: Option<Event<'a>>,
 }
 
@@ -65,14 +65,15 @@ impl Decoder {
         self.reports_frames = reports_frames;
     }
 
-    /// Accepts these reserved bits in the first frame of a message, because an extension was
-    /// agreed that gives them a meaning (RFC 6455 §9.1).
+    /// Accepts these reserved bits in the first frame of a message.
+    ///
+    /// An extension was agreed that gives them a meaning (RFC 6455 §9.1).
     #[cfg_attr(not(test), expect(dead_code, reason = "no extension is agreed yet"))]
     pub(crate) fn claim(&mut self, bits: ReservedBits) {
         self.claimed = bits;
     }
 
-    /// Consumes bytes from the front of `input` until an event is complete or all are consumed.
+    /// Consumes `input` until an event is complete or all bytes are consumed.
     ///
     /// Call it again with the rest of the input. The payload bytes are unmasked where they lie.
     /// After a close frame or a violation all input is consumed and ignored (RFC 6455 §5.5.1).
@@ -107,7 +108,8 @@ impl Decoder {
         };
         Ok(Decoded { consumed: length - unread.len(), event })
     }
-    /// Gives back the memory of what was last lent; to be called before the connection idles.
+
+    /// Releases the memory of the last event; called before the connection idles.
     ///
     /// An unfinished message keeps its buffer, which fits the bytes that came.
     pub(crate) fn recycle(&mut self, pool: &mut BufferPool) {
@@ -130,7 +132,7 @@ impl Decoder {
         self.stage == Stage::Ended
     }
 
-    /// Returns whether the input so far ends where a message, or any other frame, may begin.
+    /// Returns whether the next byte may begin a message or any other frame.
     pub(crate) fn is_between_messages(&self) -> bool {
         self.stage == Stage::Header
             && self
@@ -183,7 +185,7 @@ impl Decoder {
         }
     }
 
-    /// Consumes a short message, unless there is anything unusual about it or before it.
+    /// Consumes a short message, if nothing about it or before it is unusual.
     #[inline]
     fn lend_short_message<'i>(
         &self,
@@ -366,7 +368,7 @@ impl Decoder {
     }
 }
 
-/// What the next byte belongs to.
+/// The meaning of the next byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Header,

@@ -1,4 +1,4 @@
-//! What the decoder reports.
+//! The events of the decoder.
 
 use crate::types::close_code::CloseCode;
 
@@ -12,7 +12,7 @@ pub(crate) enum Event<'a> {
         /// Where in it the last frame begins, in bytes; 0 when there was only one.
         last_frame: usize,
     },
-    /// What a frame adds to a message that goes on; only when this was asked for.
+    /// A frame of an incomplete message; reported only when that is enabled.
     Frame(Data<'a>),
     /// A ping; at most 125 bytes.
     Ping(&'a [u8]),
@@ -27,7 +27,7 @@ pub(crate) enum Event<'a> {
     },
 }
 
-/// What messages and their frames carry.
+/// The payload of messages and their frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Data<'a> {
     /// Text. A character that is cut by the end of a frame comes with the next one.

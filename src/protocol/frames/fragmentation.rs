@@ -16,7 +16,7 @@ pub(crate) struct Frames<'a> {
 }
 
 impl<'a> Frames<'a> {
-    /// Cuts a message into frames of at most `frame_size` bytes, the last one with what is left.
+    /// Cuts a message into frames of at most `frame_size` bytes.
     ///
     /// Qt 6.4 to 6.9.0 refuses frames that end inside a character (SND-10), so they end before one
     /// that does not fit; only frames too short for it are filled with a part. An empty message is

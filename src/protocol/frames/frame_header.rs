@@ -1,11 +1,11 @@
-//! The header of a frame, and the rules that it can break by itself (RFC 6455 §5.2).
+//! Frame headers, and the rules that a header can break by itself (RFC 6455 §5.2).
 
 use crate::protocol::frames::mask::MaskingKey;
 use crate::protocol::frames::opcode::Opcode;
 use crate::protocol::frames::violation::Violation;
 use crate::types::role::Role;
 
-/// The most bytes that a header takes: two, eight for the length and four for the key.
+/// The maximum length of a header: 2 bytes, 8 for the length, and 4 for the key.
 pub(crate) const LONGEST_HEADER: usize = 14;
 
 /// The longest payload of a control frame (RFC 6455 §5.5).
@@ -20,11 +20,11 @@ pub(crate) struct FrameHeader {
     /// The key, all zero when the frame is not masked.
     pub(crate) masking_key: MaskingKey,
     pub(crate) payload_length: usize,
-    /// How many bytes the header itself took.
+    /// The length of the header, in bytes.
     pub(crate) length: usize,
 }
 
-/// What the first byte of a header says.
+/// The fields in the first byte of a header.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FirstByte {
     pub(crate) opcode: Opcode,
@@ -55,8 +55,7 @@ impl FirstByte {
     }
 }
 
-/// The three bits of a frame that are zero unless an extension gives them a meaning
-/// (RFC 6455 §5.2).
+/// The three bits of a frame that only extensions use (RFC 6455 §5.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReservedBits(u8);
 
@@ -77,7 +76,7 @@ impl ReservedBits {
     }
 }
 
-/// What the second byte of a header says.
+/// The fields in the second byte of a header.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SecondByte(u8);
 
@@ -96,7 +95,7 @@ impl SecondByte {
         self.0 & MASK_BIT != 0
     }
 
-    /// Refuses a frame whose masking does not fit its direction, in a decoder of this `role`.
+    /// Refuses a frame with the wrong masking for a decoder of this `role`.
     ///
     /// # Qt
     ///
@@ -139,9 +138,9 @@ impl SecondByte {
     }
 }
 
-/// Returns how long the frame is, header included, whose header `frames` begin with.
+/// Returns the length of the first of these frames, header included.
 ///
-/// The header is one that was written here, and whole.
+/// It was encoded by this program, and its header is complete.
 pub(crate) fn encoded_length(frames: &[u8]) -> usize {
     let second = SecondByte(frames.get(1).copied().unwrap_or_default());
     let key = if second.is_masked() { size_of::<MaskingKey>() } else { 0 };

@@ -1,12 +1,12 @@
-//! How big frames and messages may be.
+//! The maximum sizes of frames and messages.
 
 use crate::protocol::frames::violation::Violation;
 
-/// How much of a message an endpoint accepts.
+/// The maximum sizes that an endpoint accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_field_names, reason = "each is an upper bound and says so")]
 pub(crate) struct Limits {
-    /// The payload of a text, binary or continuation frame, in bytes; 16 MiB by default.
+    /// The payload of a data frame, in bytes; 16 MiB by default.
     ///
     /// Control frames have their own limit of 125 bytes, so that a connection with a small limit
     /// can still be closed properly.
@@ -24,7 +24,7 @@ impl Limits {
         max_fragments: 131_072,
     };
 
-    /// Refuses a data frame whose header promises too much.
+    /// Refuses a data frame that is too big by its header.
     ///
     /// `received` is the number of bytes that the message had before this frame.
     pub(crate) fn check_size(&self, received: usize, frame: usize) -> Result<(), Violation> {

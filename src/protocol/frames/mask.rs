@@ -1,6 +1,6 @@
 //! Masks and unmasks payload bytes (RFC 6455 §5.3).
 
-/// What a client combines the bytes of a frame with.
+/// The masking key of a frame.
 pub(crate) type MaskingKey = [u8; 4];
 
 /// Masks `payload` in place, or unmasks it: the operation is its own inverse.

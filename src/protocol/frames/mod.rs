@@ -24,9 +24,7 @@ pub(crate) mod limits;
 pub(crate) mod mask;
 pub(crate) mod opcode;
 pub(crate) mod short_message;
-pub(crate) mod text_split;
 pub(crate) mod unfinished;
-pub(crate) mod unread;
 pub(crate) mod utf8;
 pub(crate) mod violation;
 

@@ -1,6 +1,6 @@
-//! The opcodes: what a frame carries (RFC 6455 §5.2).
+//! The opcodes of frames, and the kinds of messages (RFC 6455 §5.2).
 
-/// What a frame carries.
+/// The opcode of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Opcode {
     Continuation,
@@ -11,7 +11,7 @@ pub(crate) enum Opcode {
     Pong,
 }
 
-/// What a message carries.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MessageKind {
     Text,

@@ -1,16 +1,16 @@
-//! The commonest of all frames, a short message of its own, read at a glance.
+//! The fast path of the decoder: short messages of one frame.
 //!
-//! Nothing is refused here: whatever is not such a frame is left to the decoder, which knows the
-//! rules.
+//! Nothing is refused here: any other frame is left to the decoder, which checks the rules.
 
+use crate::protocol::frames::bytes::Unread;
 use crate::protocol::frames::frame_header::{FINAL_BIT, LENGTH_IN_7_BITS, MASK_BIT};
 use crate::protocol::frames::mask::{MaskingKey, apply_mask};
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
-use crate::protocol::frames::unread::Unread;
 use crate::types::role::Role;
 
-/// Takes the first frame, if it is a whole message of at most 125 bytes that lies there whole, and
-/// unmasks its payload.
+/// Takes the first frame if it is a complete message of at most 125 bytes.
+///
+/// The payload is unmasked.
 #[inline]
 pub(crate) fn take_short_message<'i>(
     unread: &mut Unread<'i>,

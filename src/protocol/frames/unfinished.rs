@@ -1,20 +1,20 @@
-//! What has begun on a connection and is not complete.
+//! The unfinished frame and message of a connection.
 
 use crate::protocol::frames::assembly::Assembly;
 use crate::protocol::frames::buffer_pool::BufferPool;
 use crate::protocol::frames::bytes::ShortBytes;
+use crate::protocol::frames::bytes::Unread;
 use crate::protocol::frames::control_frame::ControlFrame;
 use crate::protocol::frames::frame_header::{FrameHeader, LONGEST_HEADER};
 use crate::protocol::frames::mask::{MaskingKey, advanced, apply_mask};
-use crate::protocol::frames::unread::Unread;
 use crate::protocol::frames::violation::Violation;
 
-/// The parts of a header, a message and a control frame that have come so far.
+/// The parts of a header, a message and a control frame received so far.
 ///
 /// Apart from the decoder, so that a connection between messages does without it.
 #[derive(Debug, Default)]
 pub(crate) struct Unfinished {
-    /// The first bytes of a header whose other bytes have not come yet.
+    /// The first bytes of an incomplete header.
     pub(crate) header: ShortBytes<LONGEST_HEADER>,
     /// How many frames the message has so far; zero without one.
     pub(crate) fragments: u32,

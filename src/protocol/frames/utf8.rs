@@ -11,7 +11,7 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str, Violation> {
     basic::from_utf8(bytes).map_err(|_| Violation::INVALID_TEXT)
 }
 
-/// The first bytes of a character whose other bytes have not come yet.
+/// The first bytes of an incomplete character.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SplitCharacter {
     bytes: [u8; 3],
@@ -19,7 +19,7 @@ pub(crate) struct SplitCharacter {
 }
 
 impl SplitCharacter {
-    /// Appends the next piece of a text to `text`, but for a character that it leaves unfinished.
+    /// Appends the next piece to `text`, without an incomplete character at its end.
     ///
     /// # Errors
     ///
@@ -76,10 +76,9 @@ impl SplitCharacter {
     }
 }
 
-/// Returns how many bytes at the end of `piece` begin a character that goes on behind it.
+/// Returns the length of the incomplete character at the end of `piece`.
 ///
-/// Only the first byte of the character is looked at; whether the bytes are valid, the validation
-/// tells.
+/// Only the first byte of the character is looked at; the bytes need not be valid.
 fn unfinished_length(piece: &[u8]) -> usize {
     let first_bytes = piece.iter().rev().zip(1..=3);
     for (&byte, length) in first_bytes {
@@ -99,7 +98,7 @@ fn unfinished_length(piece: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    /// Appends the pieces and says after how many bytes the text was refused.
+    /// Appends the pieces; returns after how many bytes the text was refused.
     fn appended<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<(String, usize), usize> {
         let mut split = SplitCharacter::default();
         let mut text = String::new();
@@ -130,7 +129,7 @@ mod tests {
 
     /// RFC 6455 §8.1, against the standard library: the text, and the byte that spoils it.
     #[test]
-    fn judges_text_byte_by_byte_as_the_standard_library_judges_it_whole() {
+    fn validates_text_byte_by_byte_as_the_standard_library_does_in_whole() {
         for sample in SAMPLES {
             let expected = match str::from_utf8(sample) {
                 Ok(text) => Ok((text.to_owned(), 0)),
@@ -153,7 +152,7 @@ mod tests {
 
     /// RFC 6455 §8.1: where a text is cut makes no difference.
     #[test]
-    fn judges_text_alike_wherever_it_is_cut() {
+    fn validates_text_alike_wherever_it_is_cut() {
         for sample in SAMPLES {
             let whole = appended([sample]).map_err(drop);
             for first in 0..=sample.len() {

@@ -1,8 +1,8 @@
-//! What a peer did wrong, as the close frame that answers it says it.
+//! The rules that a peer can break, with the close frames that answer it.
 
 use crate::types::close_code::CloseCode;
 
-/// A rule that the peer broke: the close code and the reason for the answering close frame.
+/// A broken rule: close code and reason of the answering close frame.
 ///
 /// Each reason fits a close frame (at most 123 bytes, RFC 6455 §5.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Violation {
         self.close_code
     }
 
-    /// Returns what the peer did wrong, for people.
+    /// Returns the reason, for people.
     pub(crate) const fn reason(self) -> &'static str {
         self.reason
     }

@@ -1,8 +1,8 @@
-//! `host[:port]`, as it stands in the `Host` header and in absolute targets (RFC 3986 §3.2).
+//! `host[:port]`, as in the `Host` header and in absolute targets (RFC 3986 §3.2).
 
 use std::net::Ipv6Addr;
 
-/// Returns whether the text is a host that is not empty, and perhaps a port behind it.
+/// Returns whether the text is a host that is not empty, with or without a port.
 ///
 /// User names are refused, as RFC 9110 §4.2.4 asks for. A port may be empty (RFC 3986 §3.2.3), but
 /// not greater than 65535.
@@ -30,7 +30,9 @@ fn starts_with_two_hex_digits(part: &str) -> bool {
     })
 }
 
-/// RFC 3986 §3.2.2: `IPv6address / "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
+/// RFC 3986 §3.2.2: an IPv6 address, or a later version.
+///
+/// `IPv6address / "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
 fn is_ip_literal(address: &str) -> bool {
     match address.strip_prefix(['v', 'V']).and_then(|future| future.split_once('.')) {
         Some((version, rest)) => {

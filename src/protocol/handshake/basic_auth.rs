@@ -4,19 +4,21 @@ use data_encoding::BASE64;
 
 use crate::protocol::handshake::grammar;
 
-/// Returns the realm of the `Basic` challenge in the values of `WWW-Authenticate` or
-/// `Proxy-Authenticate`; `None` when there is no such challenge.
+/// Returns the realm of the `Basic` challenge; `None` when there is none.
+///
+/// The values are those of `WWW-Authenticate` or `Proxy-Authenticate`.
 pub(crate) fn realm<'v>(values: impl Iterator<Item = &'v [u8]>) -> Option<String> {
     values.filter_map(|value| std::str::from_utf8(value).ok()).find_map(realm_in)
 }
 
-/// Returns what answers the challenge, as the value of the header.
+/// Returns the credentials as a header value.
 pub(crate) fn credentials(user: &str, password: &str) -> String {
     format!("Basic {}", BASE64.encode(format!("{user}:{password}").as_bytes()))
 }
 
-/// RFC 9110 §11.6.1: a list of challenges, each with a list of parameters, all with commas between
-/// them.
+/// Returns the realm in a list of challenges (RFC 9110 §11.6.1).
+///
+/// Each challenge has a list of parameters; all are separated by commas.
 fn realm_in(challenges: &str) -> Option<String> {
     let mut is_basic = false;
     let mut realm = None;

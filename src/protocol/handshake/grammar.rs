@@ -1,6 +1,6 @@
-//! The small rules of HTTP's grammar that several parts of a request share (RFC 9110 §5.6).
+//! Rules of HTTP's grammar for several parts of a request (RFC 9110 §5.6).
 
-/// Returns whether the bytes are a token, the form of header names and subprotocols.
+/// Returns whether the bytes are a token, as header names and subprotocols are.
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
     // RFC 9110 §5.6.2. Qt's rule for subprotocols is the same set (CLI-10).
     !bytes.is_empty()
@@ -21,14 +21,16 @@ pub(crate) const fn is_control(byte: u8) -> bool {
     byte.is_ascii_control() && byte != b'\t'
 }
 
-/// Takes a header line apart at its colon; the value is without the white space around it.
+/// Splits a header line at its colon, and trims the value.
 pub(crate) fn split_header(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = line.iter().position(|byte| *byte == b':')?;
     let (name, rest) = line.split_at_checked(colon)?;
     Some((name, trim(rest.strip_prefix(b":")?)))
 }
 
-/// Returns the members of a comma-separated list; empty ones do not count (RFC 9110 §5.6.1).
+/// Returns the members of a comma-separated list, without empty ones.
+///
+/// RFC 9110 §5.6.1.
 pub(crate) fn list_members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(trim).filter(|member| !member.is_empty())
 }

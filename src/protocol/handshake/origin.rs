@@ -16,7 +16,7 @@ pub(crate) struct Origin<'o> {
 }
 
 impl<'o> Origin<'o> {
-    /// Takes an origin apart; `None` for `null` and for whatever is no origin.
+    /// Splits an origin; `None` for `null` and for other texts that are not an origin.
     pub(crate) fn parse(origin: &'o str) -> Option<Self> {
         let (scheme, authority) = origin.split_once("://")?;
         if !is_scheme(scheme) || !authority::is_authority(authority) {
@@ -26,7 +26,7 @@ impl<'o> Origin<'o> {
         Some(Self { scheme, host, port: port.or_else(|| default_port(scheme)) })
     }
 
-    /// Returns whether this is an origin of the web, not of a program that has a scheme of its own.
+    /// Returns whether the scheme is one of the web, not of a program's own.
     pub(crate) fn is_of_web(&self) -> bool {
         default_port(self.scheme).is_some()
     }
@@ -36,7 +36,7 @@ impl<'o> Origin<'o> {
         default_port(self.scheme) == Some(443)
     }
 
-    /// Returns whether a page of this origin is of the host that the request was sent to.
+    /// Returns whether a page of this origin is of the host of the request.
     ///
     /// The scheme does not count: it is `https` also when the connection comes through a proxy that
     /// ends TLS.

@@ -1,18 +1,19 @@
-//! Why an opening handshake was refused, and the HTTP answer that says so.
+//! The reasons to refuse an opening handshake, with their HTTP answers.
 
+use std::fmt;
+
+use http::StatusCode;
 use thiserror::Error;
 
+use crate::protocol::handshake::grammar;
 use crate::types::close_code::CloseCode;
 
-use crate::protocol::handshake::grammar;
-use crate::protocol::handshake::rejection::Rejection;
-
-/// Why a request to open a WebSocket connection was refused.
+/// The reason to refuse an opening handshake.
 ///
 /// Shown, it is the reason in words; [`response`](Self::response) is what the client gets.
 ///
-/// Qt closes the TCP connection without a word in nearly all of these cases (HSR-10, HSR-12,
-/// SRV-16, SRV-21), so that a client cannot know what was wrong.
+/// Qt closes the TCP connection without an answer in nearly all of these cases (HSR-10, HSR-12,
+/// SRV-16, SRV-21), so that a client cannot know the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum Refusal {
     /// The request breaks a rule of HTTP or of RFC 6455; the text names it (400).
@@ -24,7 +25,7 @@ pub(crate) enum Refusal {
     /// The method is not GET (405).
     #[error("the method of the request is not GET")]
     MethodNotAllowed {
-        /// Whether it is HEAD, whose answers have no body.
+        /// Whether it is HEAD: its answers have no body.
         head: bool,
     },
     /// The request was not complete when the time for the handshake was over (408).
@@ -39,28 +40,28 @@ pub(crate) enum Refusal {
     /// The version of the WebSocket protocol is missing or not 13 (426).
     #[error("the request does not ask for version 13 of the WebSocket protocol")]
     UnsupportedVersion,
-    /// The headers are more than the limits allow; the text says which limit it was (431).
+    /// The headers exceed a limit, which the text names (431).
     #[error("{0}")]
     HeadersTooLarge(&'static str),
-    /// As many connections as may wait are waiting to be taken by the program (503).
+    /// The number of pending connections has reached its limit (503).
     #[error("too many connections are pending")]
     TooManyPending,
-    /// As many connections as the program allows are open (503).
+    /// The number of open connections has reached its limit (503).
     #[error("there are too many connections")]
     TooManyConnections {
-        /// How many are allowed.
+        /// The limit.
         limit: usize,
     },
-    /// As many opening handshakes as the program allows are under way (503).
+    /// The number of opening handshakes under way has reached its limit (503).
     #[error("too many opening handshakes are under way")]
     TooManyHandshakes {
-        /// How many are allowed.
+        /// The limit.
         limit: usize,
     },
-    /// The program itself has refused the request, in its own words.
+    /// The program has rejected the request with its own answer.
     #[error("the program refused it")]
     Rejected(Box<Rejection>),
-    /// A panic ended what the program has to say about the request (500).
+    /// The program's verifier panicked (500).
     #[error("the program failed to decide about it")]
     NoDecision,
     /// The version of HTTP is not 1.1 (505).
@@ -69,7 +70,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// Returns the complete HTTP answer: status line, headers, and the reason as a short text.
+    /// Returns the complete HTTP answer, with the reason as a short text.
     ///
     /// It asks for the connection to be closed, because what follows a broken request cannot be
     /// trusted to be another one. An empty `server_name` gives no `Server` header (an empty
@@ -120,7 +121,7 @@ impl Refusal {
     /// Returns the close code that `server_error` reports it with.
     ///
     /// These are Qt's codes (HSR-10 to HSR-12, SRV-15, SRV-27). Qt reports no timeout; here it
-    /// has the code of connections that ended without anybody breaking a rule.
+    /// has the code of connections that ended although no rule was broken.
     pub(crate) const fn close_code(&self) -> CloseCode {
         match self {
             Self::BadRequest(_)
@@ -160,8 +161,8 @@ impl Refusal {
     const fn headers(&self) -> &'static str {
         match self {
             Self::MethodNotAllowed { .. } => "Connection: close\r\nAllow: GET\r\n",
-            // RFC 9110 §15.5.22: a 426 says in Upgrade what to ask for; §7.8: whoever sends
-            // Upgrade names it in Connection.
+            // RFC 9110 §15.5.22: Upgrade names the required protocol; §7.8: with Upgrade,
+            // Connection has to name it.
             Self::UpgradeRequired => "Connection: Upgrade, close\r\nUpgrade: websocket\r\n",
             // RFC 6455 §4.4: the versions that the client may try instead.
             Self::UnsupportedVersion => concat!(
@@ -171,6 +172,47 @@ impl Refusal {
             ),
             _ => "Connection: close\r\n",
         }
+    }
+}
+
+/// An answer of the program other than 101.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Rejection {
+    pub(crate) status: u16,
+    /// Checked: without headers for the length of the answer or the connection.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Rejection {
+    /// Returns the complete answer; `server` is the `Server` header line, or empty.
+    pub(crate) fn response(&self, server: &str) -> Vec<u8> {
+        let (status, text) = (self.status, self.status_text());
+        let mut head = format!("HTTP/1.1 {status} {text}\r\nConnection: close\r\n{server}");
+        for (name, value) in &self.headers {
+            head.extend([name, ": ", value, "\r\n"]);
+        }
+        // RFC 9110 §15.3.5 and §15.4.5: these have no body, and §8.6: 204 has no length.
+        if matches!(self.status, 204 | 304) {
+            return format!("{head}\r\n").into_bytes();
+        }
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Content-Type")) {
+            head.push_str("Content-Type: text/plain; charset=utf-8\r\n");
+        }
+        let length = self.body.len();
+        [format!("{head}Content-Length: {length}\r\n\r\n").as_bytes(), &self.body].concat()
+    }
+
+    pub(crate) fn status_text(&self) -> &'static str {
+        let status = StatusCode::from_u16(self.status).ok();
+        status.and_then(|status| status.canonical_reason()).unwrap_or_default()
+    }
+}
+
+/// Shows neither the values of headers nor the body: they may be secrets.
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection").field("status", &self.status).finish_non_exhaustive()
     }
 }
 
@@ -266,6 +308,49 @@ mod tests {
             let response = response(&BAD_REQUEST, name);
 
             assert!(!response.contains("Server:") && !response.contains("Cookie"), "{response}");
+        }
+    }
+
+    fn rejection_response(status: u16, headers: &[(&str, &str)], body: &str) -> String {
+        let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let rejection = Rejection { status, headers: headers.collect(), body: body.into() };
+        String::from_utf8(rejection.response("Server: Chat\r\n")).unwrap()
+    }
+
+    /// RFC 9112 §4 and §6.2.
+    #[test]
+    fn a_rejection_is_a_complete_http_response() {
+        assert_eq!(
+            rejection_response(401, &[("WWW-Authenticate", "Bearer")], "who?\n"),
+            "HTTP/1.1 401 Unauthorized\r\n\
+             Connection: close\r\n\
+             Server: Chat\r\n\
+             WWW-Authenticate: Bearer\r\n\
+             Content-Type: text/plain; charset=utf-8\r\n\
+             Content-Length: 5\r\n\
+             \r\n\
+             who?\n"
+        );
+        assert!(rejection_response(599, &[], "").starts_with("HTTP/1.1 599 \r\n"));
+    }
+
+    /// RFC 9110 §8.3.
+    #[test]
+    fn the_program_may_say_what_the_body_is() {
+        let answer = rejection_response(403, &[("content-type", "application/json")], "{}");
+
+        assert!(answer.contains("content-type: application/json\r\n"), "{answer}");
+        assert!(!answer.contains("text/plain"), "{answer}");
+    }
+
+    /// RFC 9110 §8.6, §15.3.5 and §15.4.5.
+    #[test]
+    fn some_answers_have_no_body() {
+        for status in [204, 304] {
+            let answer = rejection_response(status, &[], "a body");
+
+            assert!(answer.ends_with("Server: Chat\r\n\r\n"), "{answer}");
+            assert!(!answer.contains("Content-"), "{answer}");
         }
     }
 }

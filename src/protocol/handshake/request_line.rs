@@ -4,14 +4,16 @@ use crate::protocol::handshake::authority;
 use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::refusal::Refusal;
 
-/// Where the parts of the target are in a checked request line, in bytes from its start.
+/// The positions of the target's parts in a request line, in bytes from its start.
 ///
 /// A target is a path, as in `/chat?x=1`, or absolute, as in `ws://host/chat?x=1`.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RequestLine {
     /// Where host and port begin; equal to `resource_start` when the target is a path.
     pub(crate) authority_start: u16,
-    /// Where path and query begin. They are empty in `ws://host`, the path is in `ws://host?x=1`.
+    /// Where path and query begin.
+    ///
+    /// They are empty in `ws://host`, the path is in `ws://host?x=1`.
     pub(crate) resource_start: u16,
     /// Where path and query end.
     pub(crate) resource_end: u16,

@@ -1,4 +1,4 @@
-//! What a server answered to a request to open a connection.
+//! The answer of a server to an opening handshake.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::fmt;
 ///
 /// # Qt
 ///
-/// Qt keeps it to itself.
+/// Qt does not expose it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HandshakeResponse {
     pub(crate) status: u16,
@@ -25,13 +25,13 @@ impl HandshakeResponse {
         self.status
     }
 
-    /// Returns what the server wrote behind the status, for people; may be empty.
+    /// Returns the reason phrase behind the status, for people; may be empty.
     #[must_use]
     pub fn reason_phrase(&self) -> &str {
         &self.reason
     }
 
-    /// Returns the value of the first header of this name, whose case does not matter.
+    /// Returns the value of the first header of this name (case-insensitive).
     ///
     /// Bytes that are not UTF-8 are replaced with U+FFFD; see [`raw_header`](Self::raw_header).
     #[must_use]
@@ -39,7 +39,7 @@ impl HandshakeResponse {
         self.raw_header(name).map(String::from_utf8_lossy)
     }
 
-    /// Returns the bytes of the first header of this name, whose case does not matter.
+    /// Returns the bytes of the first header of this name (case-insensitive).
     #[must_use]
     pub fn raw_header(&self, name: &str) -> Option<&[u8]> {
         self.raw_values(name).next()
@@ -57,7 +57,7 @@ impl HandshakeResponse {
         self.headers.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// Returns the body of a refusal, as far as it came within a second; at most 32 KiB.
+    /// Returns the body of a refusal, as received within a second; at most 32 KiB.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body

@@ -9,15 +9,15 @@ pub(crate) struct BodyReader {
     framing: Framing,
 }
 
-/// What the next bytes are.
+/// The meaning of the next bytes.
 enum Framing {
     /// The body, up to the end of the connection.
     ToEnd,
-    /// So many bytes of the body, and then nothing more.
+    /// The rest of the body, in bytes.
     Rest(usize),
-    /// The line that begins a chunk, as far as it has come.
+    /// The line that begins a chunk, as received so far.
     ChunkSize(String),
-    /// So many bytes of a chunk.
+    /// The rest of a chunk, in bytes.
     Chunk(usize),
     /// The line break behind a chunk.
     ChunkEnd,
@@ -40,7 +40,7 @@ impl BodyReader {
         Self { body: Vec::new(), framing }
     }
 
-    /// Takes what has come. A body that is malformed ends where it is.
+    /// Reads more. A malformed body ends at the error.
     pub(crate) fn read(&mut self, bytes: &[u8]) {
         for byte in bytes {
             if self.is_complete() {
@@ -50,12 +50,12 @@ impl BodyReader {
         }
     }
 
-    /// Returns whether no more is to be read.
+    /// Returns whether the body has ended.
     pub(crate) fn is_complete(&self) -> bool {
         matches!(self.framing, Framing::Over) || self.body.len() >= MAX_BODY
     }
 
-    /// Returns what has come so far.
+    /// Returns the body received so far.
     pub(crate) fn into_body(self) -> Vec<u8> {
         self.body
     }
@@ -88,7 +88,7 @@ impl Framing {
         if length > 0 { Self::Rest(length) } else { Self::Over }
     }
 
-    /// The chunk whose first line this is; the last one is empty (RFC 9112 §7.1).
+    /// Reads the first line of a chunk; the last chunk is empty (RFC 9112 §7.1).
     fn chunk(line: &str) -> Self {
         let size = line.split(';').next().unwrap_or_default().trim();
         match usize::from_str_radix(size, 16) {
@@ -98,9 +98,9 @@ impl Framing {
     }
 }
 
-/// How much of a body is kept, in bytes.
+/// The maximum size of a body, in bytes; the rest is not read.
 const MAX_BODY: usize = 32 * 1024;
-/// How long the first line of a chunk may be.
+/// The maximum length of the first line of a chunk, in bytes.
 const MAX_SIZE_LINE: usize = 256;
 
 #[cfg(test)]
@@ -109,7 +109,7 @@ mod tests {
     use crate::protocol::handshake::request_head::HeadLimits;
     use crate::protocol::handshake::response_head::ResponseReader;
 
-    /// Reads an answer and its body, and tells whether the end was found.
+    /// Reads an answer and its body, and returns whether the end was found.
     fn read(answer: &[u8]) -> (Vec<u8>, bool) {
         let (response, behind) =
             ResponseReader::new(HeadLimits::default()).read(answer).unwrap().unwrap();

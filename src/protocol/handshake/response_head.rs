@@ -8,7 +8,7 @@ use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::request_head::HeadLimits;
 use crate::protocol::handshake::response::HandshakeResponse;
 
-/// Collects the head of the final answer, in pieces of any size, and skips interim ones.
+/// Collects the head of the final answer, and skips interim ones.
 #[derive(Debug)]
 pub(crate) struct ResponseReader {
     /// Only those for the number of headers and for the head apply.
@@ -43,7 +43,9 @@ impl ResponseReader {
         Self { is_of_proxy: true, ..Self::new(limits) }
     }
 
-    /// Reads more, and returns the final answer once its head is complete, with the bytes behind it.
+    /// Reads more, and returns the final answer once its head is complete.
+    ///
+    /// The bytes behind it are returned too.
     ///
     /// # Errors
     ///
@@ -144,7 +146,7 @@ fn unfold(value: &[u8]) -> Vec<u8> {
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(&b' ')
 }
 
-/// Checks an answer with status 101, and returns the subprotocol that the server has chosen.
+/// Checks an answer with status 101, and returns the chosen subprotocol.
 ///
 /// # Errors
 ///
@@ -183,7 +185,7 @@ pub(crate) fn check(
     Ok(std::str::from_utf8(subprotocol).ok().map(str::to_owned))
 }
 
-/// Returns whether a list header has a member, whose case does not matter.
+/// Returns whether a list header has a member (case-insensitive).
 fn has_member(response: &HandshakeResponse, header: &str, member: &str) -> bool {
     let mut members = response.raw_values(header).flat_map(grammar::list_members);
     members.any(|found| found.eq_ignore_ascii_case(member.as_bytes()))

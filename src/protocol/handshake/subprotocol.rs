@@ -1,4 +1,4 @@
-//! Which of the subprotocols that a client offers is spoken (RFC 6455 §1.9).
+//! The choice among the subprotocols that a client offers (RFC 6455 §1.9).
 
 use std::num::NonZeroU16;
 

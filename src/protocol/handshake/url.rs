@@ -10,7 +10,7 @@ use crate::protocol::handshake::authority::is_name_byte;
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Url {
     pub(crate) is_secure: bool,
-    /// The host as DNS, TLS and HTTP have it: a name in ASCII, or an address without brackets.
+    /// The host for DNS, TLS and HTTP: an ASCII name, or an address without brackets.
     pub(crate) host: String,
     /// The zone of an IPv6 address, which is for this machine alone (RFC 6874 §4).
     zone: Option<String>,
@@ -24,7 +24,7 @@ pub(crate) struct Url {
     pub(crate) resource: String,
 }
 
-/// Why a text is not the URL of a WebSocket server.
+/// The reason why a text is not the URL of a WebSocket server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UrlError {
     Scheme,
@@ -71,7 +71,9 @@ impl Url {
         })
     }
 
-    /// Returns the host as this machine looks it up: an address has its zone, as in `fe80::1%eth0`.
+    /// Returns the host for the system's resolver, with the zone of an address.
+    ///
+    /// That is `fe80::1%eth0`, for example.
     pub(crate) fn name(&self) -> String {
         match &self.zone {
             Some(zone) => format!("{}%{zone}", self.host),
@@ -80,7 +82,7 @@ impl Url {
     }
 }
 
-/// Returns the form in which DNS, TLS and HTTP have a name (UTS 46); `None` when it is no host.
+/// Returns the ASCII form of a host name (UTS 46); `None` when it is not one.
 pub(crate) fn ascii_name(name: &str) -> Option<String> {
     // What ASCII must not contain is looked at here: less of it is a host than of a web page's URL.
     let encoded = idna::domain_to_ascii_cow(name.as_bytes(), AsciiDenyList::EMPTY).ok()?;
@@ -88,8 +90,9 @@ pub(crate) fn ascii_name(name: &str) -> Option<String> {
     is_host.then(|| encoded.into_owned())
 }
 
-/// Returns a URL as an error may show it: without user information, query and fragment, which may
-/// be secrets.
+/// Returns a URL without its possible secrets, for errors.
+///
+/// These are user information, query and fragment.
 pub(crate) fn without_secrets(url: &str) -> String {
     // What is not well-formed may have them anywhere before the last `@`.
     let (start, rest) = match url.rsplit_once('@') {
@@ -110,8 +113,9 @@ pub(crate) fn without_query(path: &str) -> String {
     }
 }
 
-/// Returns whether other parsers may see another host in what stands before the `@`, as browsers do
-/// that take a backslash for a slash.
+/// Returns whether other parsers may find another host behind the user information.
+///
+/// Browsers take a backslash for a slash.
 fn is_ambiguous(user_info: &str) -> bool {
     user_info.contains(|character: char| {
         matches!(character, '\\' | '[' | ']') || character.is_whitespace() || character.is_control()
@@ -133,7 +137,7 @@ fn parse_host(host: &str) -> Option<(String, Option<String>)> {
     is_well.then(|| (address.to_owned(), zone))
 }
 
-/// Returns the user name and the password of a URL's user information, decoded (RFC 3986 §3.2.1).
+/// Returns user name and password of user information, decoded (RFC 3986 §3.2.1).
 pub(crate) fn user_and_password(user_info: &str) -> (String, String) {
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
     (decode(user), decode(password))
@@ -173,7 +177,7 @@ fn parse_port(port: &str) -> Result<u16, UrlError> {
     }
 }
 
-/// Encodes what must not stand in a request line, and nothing else: what is encoded stays as it is.
+/// Encodes bytes that a request line must not contain; the others stay unchanged.
 fn encode(resource: &str) -> String {
     let mut encoded = String::with_capacity(resource.len());
     for byte in resource.bytes() {

@@ -8,7 +8,7 @@ use smol::channel::Sender;
 
 use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::refusal::Refusal;
-use crate::protocol::handshake::rejection::Rejection;
+use crate::protocol::handshake::refusal::Rejection;
 use crate::server::verifier::opening_handshake::OpeningHandshake;
 use crate::socket::UserData;
 

@@ -6,42 +6,42 @@ use std::num::NonZeroUsize;
 use crate::types::output_policy::OutputPolicy;
 use crate::types::role::Role;
 
-/// What happens on a connection, and what its program does.
+/// The events of a connection, and the actions of its program.
 pub(crate) struct Script<'d> {
     pub(crate) role: Role,
     pub(crate) reply: Reply,
-    /// Whether the program takes the socket at once, and not at the end.
+    /// Whether the program takes the socket at the beginning, not at the end.
     pub(crate) is_taken: bool,
-    /// Whether the kernel takes all output from the beginning.
+    /// Whether the kernel accepts all output from the beginning.
     pub(crate) has_room: bool,
     pub(crate) reports_frames: bool,
-    /// How much of the peer's bytes came with the opening handshake.
+    /// How many bytes were received with the opening handshake.
     pub(crate) leftover: usize,
     pub(crate) steps: Vec<Step>,
-    /// What the peer sends, in all.
+    /// The whole input from the peer.
     pub(crate) wire: &'d [u8],
 }
 
-/// What a slot does about each message.
+/// The reaction of a slot to each message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     None,
     Echo,
-    /// More than what waits for the end of the turn.
+    /// A message too big to wait for the end of the turn.
     Big,
     EchoAndFlush,
-    /// As a loop inside the slot does it.
+    /// As a loop inside the slot does.
     SuspendAndEcho,
     EchoAndClose,
     Abort,
-    /// An echo, and more as soon as something was written, as programs do that send a file.
+    /// An echo, and more output after each write, as programs do that send a file.
     Stream,
 }
 
-/// One thing that happens.
+/// One event or action.
 pub(crate) struct Step {
     pub(crate) action: Action,
-    /// Whether the connection gets its turns before the next thing happens.
+    /// Whether the connection gets its turns before the next step.
     pub(crate) settles: bool,
 }
 
@@ -53,7 +53,7 @@ pub(crate) enum Action {
     SendBinary(usize),
     SendPrepared(usize),
     FrameSize(NonZeroUsize),
-    /// What becomes of messages, and how many bytes may wait.
+    /// The output policy, and the output limit in bytes.
     Policy(OutputPolicy, usize),
     Ping(usize),
     Close(u16),
@@ -71,8 +71,10 @@ pub(crate) enum Action {
 }
 
 impl<'d> Script<'d> {
-    /// Reads a script: one byte of settings, the length of the leftover, the number of steps, two
-    /// bytes for each step, and what the peer sends.
+    /// Reads a script.
+    ///
+    /// It is one byte of settings, the length of the leftover, the number of steps, two bytes for
+    /// each step, and the input from the peer.
     pub(crate) fn parse(data: &'d [u8]) -> Option<Self> {
         let (&[settings, leftover, count], rest) = data.split_first_chunk()?;
         let (steps, wire) = rest.split_at_checked(usize::from(count % 64) * 2)?;
@@ -98,8 +100,10 @@ impl<'d> Script<'d> {
         })
     }
 
-    /// Returns whether nothing happens that costs messages: no failure, no end before all has been
-    /// said, no time that passes, and a program that closes only in order.
+    /// Returns whether no step can cost messages.
+    ///
+    /// That is no failure, no end before the peer has sent all, no time that passes, and a program
+    /// that closes only in order.
     pub(crate) fn is_calm(&self) -> bool {
         let is_calm = |step: &Step| {
             !matches!(
@@ -116,7 +120,7 @@ impl<'d> Script<'d> {
         self.reply != Reply::Abort && self.steps.iter().all(is_calm)
     }
 
-    /// Returns whether messages may be dropped, and pings may come before those that are not.
+    /// Returns whether messages may be dropped, so that pings may overtake others.
     pub(crate) fn drops(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.action, Action::Policy(..)))
     }

@@ -1,4 +1,4 @@
-//! One connection from its beginning to its end, over a stream that a script plays.
+//! Fuzz target: one connection from beginning to end, over a scripted stream.
 
 use std::time::Duration;
 
@@ -6,8 +6,9 @@ use crate::protocol::frames::limits::Limits;
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
 use crate::runtime::turn;
 use crate::session::{KEEPALIVE_PAYLOAD, Observer, OutputLevel};
+use crate::testing::Random;
 use crate::testing::connection::{Record, Recorder, ScriptedConnection, Slot, Told};
-use crate::testing::decoding::{Outcome, Random, Received, decode_reads};
+use crate::testing::decoding::{Outcome, Received, decode_reads};
 use crate::testing::fuzzing::connection_script::{Action, Reply, Script};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
@@ -36,7 +37,7 @@ pub fn connection(data: &[u8]) {
     check_levels(&record);
     check_told(&script, &record, &received);
     check_answers(&script, &record, &received, &answers);
-    check_last_words(peer, &written, &answers);
+    check_last_frame(peer, &written, &answers);
     assert!(record.written <= written.len(), "{} were reported", record.written);
     if script.is_calm() {
         assert_eq!(record.written, written.len(), "not all was reported");
@@ -151,7 +152,7 @@ fn apply(action: Action, connection: &mut ScriptedConnection) {
     }
 }
 
-/// Sends the rest in pieces of many lengths, and the end: then the connection has to end as well.
+/// Sends the rest in pieces of many lengths, and ends the connection.
 fn finish(mut unsent: &[u8], connection: &mut ScriptedConnection) {
     connection.start_reading();
     let mut random = Random(unsent.len() as u64);
@@ -169,7 +170,7 @@ fn finish(mut unsent: &[u8], connection: &mut ScriptedConnection) {
     assert!(connection.has_ended(), "it did not end");
 }
 
-/// Closing, and its state, come at most once; a failure, the state and the end come last, once.
+/// Checks the order of closing, failure, states and end, each once at most.
 fn check_life(record: &Record) {
     let is_of_life = |told: &&Told| {
         matches!(told, Told::Closing | Told::State(_) | Told::Failed(_) | Told::Ended)
@@ -182,14 +183,14 @@ fn check_life(record: &Record) {
     };
     let is_right = match closing {
         [] | [Told::Closing, Told::State(SocketState::Closing)] => true,
-        // `abort` is told in advance as well, without a state.
+        // `abort` is announced too, without a state.
         [Told::Closing] => !matches!(life[..], [.., Told::Failed(_), _, _]),
         _ => false,
     };
     assert!(is_right, "{life:?}");
 }
 
-/// The output rises before it falls.
+/// Checks that the high-water mark precedes the drained output.
 fn check_levels(record: &Record) {
     let levels = record.told.iter().filter_map(|told| match told {
         Told::Level(level) => Some(*level),
@@ -199,7 +200,7 @@ fn check_levels(record: &Record) {
     assert!(levels.zip(expected).all(|(told, expected)| told == expected));
 }
 
-/// What was delivered is what came, in order; all of it, unless something costs messages.
+/// Checks that input is delivered in order, and completely if nothing is lost.
 fn check_told(script: &Script<'_>, record: &Record, received: &Outcome) {
     let told = record.told.iter().filter_map(|told| match told {
         Told::Text(text) => Some(Received::Text(text.clone())),
@@ -218,9 +219,10 @@ fn check_told(script: &Script<'_>, record: &Record, received: &Outcome) {
     }
 }
 
-/// What was written are whole frames of this role: what was sent, in order, the answers of some of
-/// the pings, each once, and a close frame behind all. The latest pong may overtake one that waits
-/// behind other output.
+/// Checks that the output is whole frames of this role, in order.
+///
+/// These are the sent frames, pongs for some of the pings, each once, and a close frame at the end.
+/// The latest pong may overtake one that waits behind other output.
 fn check_answers(
     script: &Script<'_>,
     record: &Record,
@@ -254,14 +256,14 @@ fn check_answers(
 }
 
 /// RFC 6455 §5.5.1: nothing is sent behind the close frame.
-fn check_last_words(peer: Role, written: &[u8], (answers, _): &Outcome) {
+fn check_last_frame(peer: Role, written: &[u8], (answers, _): &Outcome) {
     if let (Some(Received::Close(..)), [but_one @ .., _]) = (answers.last(), written) {
         let (before, _) = decode_reads((peer, UNLIMITED), [but_one]);
         assert_eq!(before.len() + 1, answers.len(), "something follows the close frame");
     }
 }
 
-/// With nobody to disturb it a connection ends in order, and all that was sent is written.
+/// Checks that an undisturbed connection ends in order, with all output written.
 fn check_calm_end(
     script: &Script<'_>,
     connection: &ScriptedConnection,

@@ -1,4 +1,4 @@
-//! RFC 6455 §5 said again, in the plainest way: what the frame reader is compared with.
+//! A plain model of RFC 6455 §5, with which the frame reader is compared.
 //!
 //! It looks at the whole input at once, copies everything, and validates a text from its start
 //! after each piece. It shares no code with the reader but the names of the violations.
@@ -8,7 +8,7 @@ use crate::protocol::frames::violation::Violation;
 use crate::testing::decoding::{Outcome, Received};
 use crate::types::role::Role;
 
-/// Says what comes out of these bytes of a peer.
+/// Returns the events of the input from a peer.
 pub(crate) fn decode((role, limits): (Role, Limits), wire: &[u8]) -> Outcome {
     let mut model = Model { role, limits, message: None, received: Vec::new() };
     let violation = model.read(wire).err();
@@ -30,7 +30,7 @@ struct Message {
     frames: u32,
 }
 
-/// A frame, whose payload may not be there to its end.
+/// A frame; its payload may be incomplete.
 struct Frame {
     opcode: u8,
     is_final: bool,
@@ -55,7 +55,7 @@ impl Model {
         Ok(())
     }
 
-    /// Reads a header and as much of the payload as there is; `None` when the header is cut off.
+    /// Reads a header and the available payload; `None` when the header is incomplete.
     fn frame<'w>(&self, wire: &'w [u8]) -> Result<Option<(Frame, &'w [u8])>, Violation> {
         let Some(&first) = wire.first() else { return Ok(None) };
         let (opcode, is_final) = (first & 0x0F, first >= 0x80);

@@ -1,4 +1,4 @@
-//! The frame reader and the frame writer, without I/O.
+//! Fuzz targets: the frame reader and the frame writer, without I/O.
 
 use std::num::NonZeroUsize;
 
@@ -10,23 +10,25 @@ use crate::protocol::frames::fragmentation::Frames;
 use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::limits::Limits;
 use crate::protocol::frames::opcode::MessageKind;
-use crate::testing::decoding::{Feed, Outcome, Random, Received, decode_reads};
+use crate::testing::Random;
+use crate::testing::decoding::{Feed, Outcome, Received, decode_reads};
 use crate::testing::fuzzing::frame_model;
 use crate::types::close_code::CloseCode;
 use crate::types::role::Role;
 
-/// Reads what a client may send.
+/// Reads the input of a server.
 pub fn frames_server(data: &[u8]) {
     check(Role::Server, data);
 }
 
-/// Reads what a server may send.
+/// Reads the input of a client.
 pub fn frames_client(data: &[u8]) {
     check(Role::Client, data);
 }
 
-/// The first three bytes choose the limits, the reads, and the size of the frames that are written;
-/// the others are what the peer sent.
+/// The first three bytes choose limits, reads and the size of written frames.
+///
+/// The others are the input from the peer.
 fn check(role: Role, data: &[u8]) {
     let Some((&[limits, seed, frame_size], wire)) = data.split_first_chunk() else { return };
     let peer = (role, limits_of(limits));
@@ -67,7 +69,7 @@ fn random_reads<'w>(
     })
 }
 
-/// Memory follows what has come; between messages there is none.
+/// Checks that memory follows the input; between messages there is none.
 fn check_memory((role, limits): (Role, Limits), wire: &[u8], read_size: usize) {
     let mut feed = Feed::new(role, limits);
     let mut came = 0;
@@ -93,7 +95,7 @@ fn check_memory((role, limits): (Role, Limits), wire: &[u8], read_size: usize) {
     }
 }
 
-/// The frames that are reported, and the last one, are the message.
+/// Checks that the reported frames, with the last one, are the message.
 fn check_frames<'w>((role, limits): (Role, Limits), reads: impl Iterator<Item = &'w [u8]>) {
     let (mut decoder, mut pool) = (Decoder::new(role, limits), BufferPool::new());
     decoder.report_frames(true);
@@ -122,7 +124,7 @@ fn check_frames<'w>((role, limits): (Role, Limits), reads: impl Iterator<Item = 
     }
 }
 
-/// What was received can be sent on, and is received alike.
+/// Checks that received messages can be sent again, and are read alike.
 fn check_round_trip(role: Role, received: &[Received], frame_size: NonZeroUsize) {
     let mut random = Random(0);
     let mut wire = Vec::new();

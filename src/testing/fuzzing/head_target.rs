@@ -1,4 +1,4 @@
-//! The check of the request that opens a connection, and the answer to it.
+//! Fuzz target: the check of an opening handshake's request, and its answer.
 
 use std::collections::HashMap;
 
@@ -11,10 +11,10 @@ use crate::net::upgrade::server::Failure;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::request_head::HeadLimits;
-use crate::testing::pieces::{Outcome, read};
+use crate::testing::requests::{Outcome, read};
 use crate::testing::scripted_stream::{ScriptedPeer, scripted_stream};
 
-/// The first byte chooses how the others, which a client may send, are cut into reads.
+/// The first byte chooses how the others, from a client, are cut into reads.
 pub fn head(data: &[u8]) {
     let Some((&piece_size, bytes)) = data.split_first() else { return };
     let pieces = || bytes.chunks(usize::from(piece_size) + 1);
@@ -39,7 +39,7 @@ pub fn head(data: &[u8]) {
     check_stream(pieces(), &outcome);
 }
 
-/// What was accepted keeps to the rules, read by other code.
+/// Checks the rules for an accepted head with other code.
 fn check_head(head: &[u8]) {
     let head = head.strip_prefix(b"\r\n").unwrap_or(head);
     let limits = HeadLimits::default();
@@ -72,7 +72,7 @@ fn check_head(head: &[u8]) {
     assert!(all("content-length").iter().all(|length| length.parse() == Ok(0_u8)));
 }
 
-/// What is handed to async-tungstenite is a request that means the same.
+/// Checks that async-tungstenite gets an equivalent request.
 fn check_canonical(request: &HandshakeRequest) {
     let head = request.canonical_head();
     let again = read(&mut [&head[..]].into_iter());
@@ -85,7 +85,7 @@ fn check_canonical(request: &HandshakeRequest) {
     assert!(resource.starts_with('/') && resource.bytes().all(|byte| byte.is_ascii_graphic()));
 }
 
-/// An answer is a response of HTTP/1.1 whose length is what it says.
+/// Checks that an answer is a response of HTTP/1.1 with the right length.
 fn check_answer(answer: &[u8], refusal: &Refusal) {
     let answer = String::from_utf8_lossy(answer);
     assert!(answer.starts_with(&format!("HTTP/1.1 {} ", refusal.status())), "{answer}");
@@ -94,7 +94,7 @@ fn check_answer(answer: &[u8], refusal: &Refusal) {
     assert_eq!(length.parse(), Ok(body.len()), "{answer}");
 }
 
-/// The same over a stream: the answer is sent, and what is behind the head is kept.
+/// Checks the same over a stream, with the answer and the bytes behind the head.
 fn check_stream<'b>(pieces: impl Iterator<Item = &'b [u8]>, outcome: &Outcome) {
     let Ok((mut stream, peer)) = scripted_stream() else { return };
     peer.make_room(usize::MAX);
@@ -117,7 +117,7 @@ fn check_stream<'b>(pieces: impl Iterator<Item = &'b [u8]>, outcome: &Outcome) {
     compare(answered.as_ref(), &sent_later, outcome, &peer);
 }
 
-/// RFC 6455 §4.2.2 item 5.4: it is that of the key as it was sent.
+/// RFC 6455 §4.2.2 item 5.4: the accept key is that of the key as it was sent.
 fn check_accept_key(answer: &[u8], request: &HandshakeRequest) {
     let accept_key = derive_accept_key(request.key().as_bytes());
     let answer = String::from_utf8_lossy(answer).to_lowercase();
@@ -125,7 +125,7 @@ fn check_accept_key(answer: &[u8], request: &HandshakeRequest) {
     assert!(answer.contains(&line), "{answer}");
 }
 
-/// The request and what came behind it, the refusal, or nothing because the peer went.
+/// The request and the bytes behind it, the refusal, or `None` when the peer ended.
 type Answered = Result<Option<(HandshakeRequest, Vec<u8>)>, Refusal>;
 
 async fn answer(stream: &mut Stream) -> Answered {

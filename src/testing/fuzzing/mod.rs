@@ -1,7 +1,7 @@
-//! What the fuzz targets of `fuzz/` check; not a part of any release.
+//! The checks of the fuzz targets in `fuzz/`; not a part of any release.
 //!
-//! Each takes bytes that a fuzzer made up and panics when a promise is broken. The unit tests run
-//! them over the committed corpora and over seeded inputs.
+//! Each takes the bytes of a fuzzer and panics when a promise is broken. The unit tests run them
+//! over the committed corpora and over seeded inputs.
 
 mod connection_script;
 mod connection_target;

@@ -8,11 +8,11 @@ use crate::protocol::frames::close_frame::ClosePayload;
 use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::frame_header::ReservedBits;
 use crate::protocol::frames::opcode::Opcode;
-use crate::testing::decoding::Random;
+use crate::testing::Random;
 use crate::testing::fuzzing::{connection, frames_client, frames_server, head};
 use crate::types::close_code::CloseCode;
 
-/// Every file of every corpus; also what a fuzzer has found once stays mended.
+/// Every file of every corpus, also inputs that a fuzzer has found once.
 #[test]
 fn the_corpora_break_no_promise() -> io::Result<()> {
     type Target = fn(&[u8]);
@@ -59,7 +59,7 @@ fn connections_keep_their_promises_in_random_scripts() {
     }
 }
 
-/// What a peer may say, some of it wrong; a client masks.
+/// Frames of a peer, some of them invalid; a client masks.
 fn conversation(random: &mut Random, key: Option<[u8; 4]>) -> Vec<u8> {
     let mut wire = Vec::new();
     for _ in 0..random.below(40) {

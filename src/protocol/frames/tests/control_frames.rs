@@ -1,9 +1,10 @@
 //! Pings, pongs and close frames.
 
-use crate::protocol::frames::tests::support::{
-    BINARY, CLOSE, CONTINUATION, FINAL, PING, PONG, Random, Received, TEXT, client_frame, decode,
-};
 use crate::protocol::frames::violation::Violation;
+use crate::testing::Random;
+use crate::testing::decoding::{
+    BINARY, CLOSE, CONTINUATION, FINAL, PING, PONG, Received, TEXT, client_frame, decode,
+};
 
 fn close_with(code: u16, reason: &[u8]) -> Vec<u8> {
     client_frame(FINAL | CLOSE, &[&code.to_be_bytes(), reason].concat())

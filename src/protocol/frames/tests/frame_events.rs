@@ -7,10 +7,10 @@ use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::frame_header::ReservedBits;
 use crate::protocol::frames::limits::Limits;
 use crate::protocol::frames::opcode::Opcode;
-use crate::protocol::frames::tests::support::{
+use crate::protocol::frames::violation::Violation;
+use crate::testing::decoding::{
     BINARY, CONTINUATION, FINAL, PING, TEXT, client_frame, decode_reads, first_violation,
 };
-use crate::protocol::frames::violation::Violation;
 use crate::types::role::Role;
 
 /// What each frame added, and whether it was the last one; read in pieces of `size` bytes.
@@ -73,7 +73,7 @@ fn reports_each_frame_with_whole_characters() -> Result<(), Violation> {
     Ok(())
 }
 
-/// Nobody pays for frames that nobody asked for.
+/// Frames of a message are reported only when that is enabled.
 #[test]
 fn reports_no_frame_unless_asked() {
     let stream = [client_frame(TEXT, b"a"), client_frame(FINAL | CONTINUATION, b"b")].concat();

@@ -1,11 +1,11 @@
 //! Frames and messages that are too big, refused on the header.
 
 use crate::protocol::frames::limits::Limits;
-use crate::protocol::frames::tests::support::{
+use crate::protocol::frames::violation::Violation;
+use crate::testing::decoding::{
     BINARY, CLOSE, CONTINUATION, FINAL, Feed, PING, Received, TEXT, client_frame, decode_as,
     first_violation,
 };
-use crate::protocol::frames::violation::Violation;
 use crate::types::role::Role;
 
 const SMALL: Limits = Limits { max_frame_size: 10, max_message_size: 20, max_fragments: 4 };

@@ -4,10 +4,9 @@ use crate::protocol::frames::buffer_pool::BufferPool;
 use crate::protocol::frames::decoder::Decoder;
 use crate::protocol::frames::event::{Data, Event};
 use crate::protocol::frames::limits::Limits;
-use crate::protocol::frames::tests::support::{
-    BINARY, CLOSE, FINAL, Feed, PING, Random, TEXT, client_frame,
-};
 use crate::protocol::frames::violation::Violation;
+use crate::testing::Random;
+use crate::testing::decoding::{BINARY, CLOSE, FINAL, Feed, PING, TEXT, client_frame};
 use crate::types::role::Role;
 
 /// What notes on an unfinished frame take, and a control frame that comes in pieces.

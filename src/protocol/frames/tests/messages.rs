@@ -1,11 +1,12 @@
 //! Messages in one frame and in several.
 
 use crate::protocol::frames::limits::Limits;
-use crate::protocol::frames::tests::support::{
-    BINARY, CLOSE, CONTINUATION, FINAL, Feed, PING, PONG, Random, Received, TEXT, client_frame,
-    decode, decode_as, decode_reads, server_frame,
-};
 use crate::protocol::frames::violation::Violation;
+use crate::testing::Random;
+use crate::testing::decoding::{
+    BINARY, CLOSE, CONTINUATION, FINAL, Feed, PING, PONG, Received, TEXT, client_frame, decode,
+    decode_as, decode_reads, server_frame,
+};
 use crate::types::role::Role;
 
 /// The lengths where the header changes its form, and their neighbours.

@@ -6,6 +6,5 @@ mod limits;
 mod memory;
 mod messages;
 mod round_trip;
-mod support;
 mod text;
 mod violations;

@@ -8,8 +8,9 @@ use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::limits::Limits;
 use crate::protocol::frames::mask::MaskingKey;
 use crate::protocol::frames::opcode::MessageKind;
-use crate::protocol::frames::tests::support::{Feed, Random, Received, decode_reads};
 use crate::protocol::frames::violation::Violation;
+use crate::testing::Random;
+use crate::testing::decoding::{Feed, Received, decode_reads};
 use crate::types::close_code::CloseCode;
 use crate::types::role::Role;
 

@@ -1,13 +1,13 @@
 //! Text that is UTF-8, text that is not, and when that is noticed.
 
 use crate::protocol::frames::limits::Limits;
-use crate::protocol::frames::tests::support::{
+use crate::protocol::frames::violation::Violation;
+use crate::testing::decoding::{
     BINARY, CLOSE, CONTINUATION, FINAL, Received, TEXT, client_frame, decode, first_violation,
 };
-use crate::protocol::frames::violation::Violation;
 use crate::types::role::Role;
 
-/// What Qt's table and the Autobahn cases 6.3 to 6.21 hold against a receiver.
+/// The texts of Qt's table and of the Autobahn cases 6.3 to 6.21.
 const INVALID: [&[u8]; 56] = [
     // A surrogate inside valid text, and text cut inside a character.
     b"\xCE\xBA\xE1\xBD\xB9\xCF\x83\xCE\xBC\xCE\xB5\xED\xA0\x80\x65\x64\x69\x74\x65\x64",

@@ -1,11 +1,11 @@
 //! Frames that break a rule: which one, and after how many bytes.
 
 use crate::protocol::frames::limits::Limits;
-use crate::protocol::frames::tests::support::{
+use crate::protocol::frames::violation::Violation;
+use crate::testing::decoding::{
     BINARY, CLOSE, CONTINUATION, FINAL, Feed, PING, PONG, TEXT, client_frame, decode,
     first_violation, server_frame,
 };
-use crate::protocol::frames::violation::Violation;
 use crate::types::close_code::CloseCode;
 use crate::types::role::Role;
 

@@ -11,8 +11,8 @@ use crate::protocol::handshake::url::without_query;
 
 /// The request with which a client opened its WebSocket connection.
 ///
-/// It is complete and valid when a program sees it: what RFC 6455 §4.2.1 asks for is there, once,
-/// and well-formed. Headers are kept as they were sent, in their order, behind those that are the
+/// It is complete and valid: each header that RFC 6455 §4.2.1 requires exists once and is
+/// well-formed. Headers are kept as they were sent, in their order, behind those that are the
 /// same in nearly every request: `Upgrade: websocket`, `Connection: Upgrade` and
 /// `Sec-WebSocket-Version: 13`.
 ///
@@ -24,9 +24,10 @@ use crate::protocol::handshake::url::without_query;
 /// `QWebSocket::request()`, a `QNetworkRequest`, as far as a server needs it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct HandshakeRequest {
-    /// The head as it was sent, but for [`USUAL`] lines and the empty one. Each open connection
-    /// keeps one, so it is one allocation of the exact size, and headers are looked up in the text.
-    /// Clones share it.
+    /// The head as it was sent, without [`USUAL`] lines and the empty one.
+    ///
+    /// Each open connection keeps one, so it is one allocation of the exact size, and headers are
+    /// looked up in the text. Clones share it.
     head: Arc<[u8]>,
     request_line: RequestLine,
     /// Which of the [`USUAL`] lines it had, as bits.
@@ -34,7 +35,7 @@ pub struct HandshakeRequest {
 }
 
 impl HandshakeRequest {
-    /// Wraps a head whose lines are well-formed and whose first line is the given one.
+    /// Wraps a head of well-formed lines with this request line.
     pub(crate) fn new(mut head: Vec<u8>, mut request_line: RequestLine) -> Self {
         // RFC 6455 §3: an empty path is "/". Here `resource_name` needs it in the text.
         let path_start = usize::from(request_line.resource_start);
@@ -47,7 +48,7 @@ impl HandshakeRequest {
         for line in head.split_inclusive(|byte| *byte == b'\n') {
             let place = USUAL.iter().position(|header| is_exactly(line, header));
             match place.map(|place| 1 << place) {
-                // A second one is kept, for whoever counts them.
+                // A second one is kept, so that duplicates can be counted.
                 Some(bit) if usual & bit == 0 => usual |= bit,
                 _ if line == b"\r\n" => {}
                 _ => kept.extend_from_slice(line),
@@ -95,7 +96,7 @@ impl HandshakeRequest {
         self.ascii_header("Origin")
     }
 
-    /// Returns the URL that the client wanted to open, with `wss` when `secure`, else `ws`.
+    /// Returns the URL that the client opened, with `wss` when `secure`, else `ws`.
     ///
     /// Host and path are what the client says they are.
     ///
@@ -116,7 +117,7 @@ impl HandshakeRequest {
         self.raw_values("Sec-WebSocket-Protocol").flat_map(grammar::list_members).map(ascii)
     }
 
-    /// Returns the value of the first header of this name, whose case does not matter.
+    /// Returns the value of the first header of this name (case-insensitive).
     ///
     /// Bytes that are not UTF-8 are replaced with U+FFFD; see [`raw_header`](Self::raw_header).
     #[must_use]
@@ -124,7 +125,7 @@ impl HandshakeRequest {
         self.raw_header(name).map(String::from_utf8_lossy)
     }
 
-    /// Returns the bytes of the first header of this name, whose case does not matter.
+    /// Returns the bytes of the first header of this name (case-insensitive).
     ///
     /// There is no white space around them; they may be empty.
     ///
@@ -137,7 +138,7 @@ impl HandshakeRequest {
         self.raw_values(name).next()
     }
 
-    /// Returns whether there is a header of this name, whose case does not matter.
+    /// Returns whether there is a header of this name (case-insensitive).
     ///
     /// # Qt
     ///
@@ -167,7 +168,7 @@ impl HandshakeRequest {
         usual.map(|(_, (name, value))| (*name, value.as_bytes())).chain(sent)
     }
 
-    /// Returns the values of all headers of this name, whose case does not matter.
+    /// Returns the values of all headers of this name (case-insensitive).
     pub(crate) fn raw_values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.raw_headers()
             .filter(move |(found, _)| found.eq_ignore_ascii_case(name))
@@ -193,7 +194,7 @@ impl HandshakeRequest {
         format!("{digits}{last}==")
     }
 
-    /// Returns a request that means the same and holds nothing but what an upgrade needs.
+    /// Returns an equivalent request with only what an upgrade needs.
     ///
     /// It is for async-tungstenite, which does not understand all that is valid here, such as a
     /// second `Connection` line.
@@ -246,7 +247,7 @@ fn is_exactly(line: &[u8], (name, value): &(&str, &str)) -> bool {
     rest.and_then(|rest| rest.strip_prefix(value.as_bytes())).is_some_and(|rest| rest == b"\r\n")
 }
 
-/// Headers that nearly every request has. Open connections are many, and need no copy each.
+/// Headers that nearly every request has, so that connections need no copies.
 const USUAL: [(&str, &str); 3] =
     [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")];
 
@@ -255,7 +256,7 @@ fn ascii(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Returns how to write a character that URLs must not contain, though clients send it.
+/// Returns the escape of a character that URLs must not contain, but clients send.
 ///
 /// These are the visible ASCII characters that RFC 3986 §2 has no use for.
 const fn escape(character: char) -> Option<&'static str> {

@@ -101,7 +101,7 @@ fn an_absolute_target_has_its_own_host() {
     }
 }
 
-/// Logs are read by people who must not learn the passwords of others.
+/// Logs must not contain passwords.
 #[test]
 fn debug_output_has_no_header_values_that_may_be_secret() {
     let request = request(&head_and(

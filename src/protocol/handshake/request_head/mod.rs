@@ -1,4 +1,4 @@
-//! Reads the head of a request as its bytes come in, and never more than the limits allow.
+//! Reads the head of a request as its bytes arrive, within limits.
 //!
 //! Each byte is looked at when it arrives and each line when it is complete, so the cost is linear
 //! however the bytes are cut into packets, and a request is refused at the first byte that no valid
@@ -14,7 +14,7 @@ use crate::protocol::handshake::request_line::RequestLine;
 use crate::protocol::handshake::request_rules;
 use crate::protocol::handshake::url;
 
-/// How long the parts of a head may be.
+/// The maximum sizes of a head and its parts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeadLimits {
     /// For the request line, in bytes without CR LF; [`MAX_REQUEST_LINE`] at most.
@@ -30,7 +30,7 @@ pub(crate) struct HeadLimits {
 }
 
 impl HeadLimits {
-    /// Those of a head that this program has made itself.
+    /// The limits for a head that this program has made.
     pub(crate) const OWN: Self = Self {
         request_line: MAX_REQUEST_LINE,
         header_line: usize::MAX,
@@ -39,25 +39,29 @@ impl HeadLimits {
     };
 }
 
-/// Qt has 8 KiB for each line and the same number of headers (HSR-07), and 819204 bytes for the head
-/// (HSR-12).
+/// The default limits.
+///
+/// Qt has 8 KiB for each line and the same number of headers (HSR-07), and 819204 bytes for the
+/// head (HSR-12).
 impl Default for HeadLimits {
     fn default() -> Self {
         Self { request_line: 8 * 1024, header_line: 16 * 1024, headers: 100, head: 32 * 1024 }
     }
 }
 
-/// What the limit for the request line may be, in bytes: the places in [`RequestLine`] have 16 bits.
+/// The maximum of the limit for the request line, in bytes.
+///
+/// The positions in [`RequestLine`] have 16 bits.
 pub(crate) const MAX_REQUEST_LINE: usize = 32 * 1024;
 
-/// By how many bytes the memory for a head grows, as far as more than one packet brings them.
+/// The minimum by which the memory for a head grows, in bytes.
 const SMALLEST_STEP: usize = 128;
 const BIGGEST_STEP: usize = 1024;
 
 /// Makes a checked request of bytes that come in pieces of any size.
 ///
 /// It owns no memory before the first byte, and never more than the limit for the head. After the
-/// request or a refusal it is of no use any more.
+/// request or a refusal it must not be used again.
 #[derive(Debug)]
 pub(crate) struct HeadReader {
     limits: HeadLimits,
@@ -68,7 +72,7 @@ pub(crate) struct HeadReader {
     request_line: Option<RequestLine>,
     /// How many header lines have been read.
     headers: usize,
-    /// Whether the empty line that may precede the request line was there.
+    /// Whether an empty line preceded the request line.
     had_empty_line: bool,
 }
 
@@ -85,13 +89,13 @@ impl HeadReader {
         }
     }
 
-    /// Reads on, and returns the request when it is complete, with the bytes that are behind it.
+    /// Reads more, and returns the request once it is complete.
     ///
-    /// Those bytes are the first frames of a client that does not wait for the answer.
+    /// The bytes behind it are the first frames of a client that does not wait for the answer.
     ///
     /// # Errors
     ///
-    /// Why the request is refused, as soon as that is certain.
+    /// The reason to refuse the request, as soon as it is certain.
     pub(crate) fn read<'b>(
         &mut self,
         mut bytes: &'b [u8],
@@ -112,8 +116,9 @@ impl HeadReader {
         Ok(None)
     }
 
-    /// Makes room for some of `needed` bytes more, and little besides: heads that have not come whole
-    /// may be many. It grows by an eighth at least, so that the cost stays linear.
+    /// Reserves memory for some of `needed` bytes, and little more.
+    ///
+    /// Incomplete heads may be many. It grows by an eighth at least, so that the cost stays linear.
     fn make_room(&mut self, needed: usize) {
         let length = self.head.len();
         let eighth = (length / 8).next_multiple_of(SMALLEST_STEP);
@@ -183,7 +188,7 @@ impl HeadReader {
         Ok(())
     }
 
-    /// Takes the line whose LF has just been read; the empty one ends the head.
+    /// Ends a line after its LF; the empty one ends the head.
     fn end_line(&mut self) -> Result<Option<HandshakeRequest>, Refusal> {
         let line = self.head.get(self.line_start..).unwrap_or_default();
         let line = line.strip_suffix(b"\r\n").unwrap_or_default();

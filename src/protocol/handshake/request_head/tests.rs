@@ -2,8 +2,8 @@
 
 use crate::protocol::handshake::request_head::{HeadLimits, HeadReader, MAX_REQUEST_LINE};
 
-use crate::testing::pieces::{read, read_with};
 use crate::testing::requests::{HEAD, head_and, head_with, outcome, refusal, request};
+use crate::testing::requests::{read, read_with};
 
 /// The default ones.
 const LIMITS: HeadLimits =
@@ -119,7 +119,7 @@ fn a_wrong_line_is_refused_at_its_end() {
     }
 }
 
-/// The first three are Qt's HSR-02, whose other rows are in the tests above and of the rules.
+/// The first three are Qt's HSR-02; its other rows are in the tests above and of the rules.
 #[test]
 fn the_refusal_says_what_is_wrong_with_the_line() {
     let table = [
@@ -170,7 +170,7 @@ fn utf_8_in_the_target_is_encoded() {
     let most = (LIMITS.request_line - "GET / HTTP/1.1".len()) / 2;
     let longest = request(&head(&format!("/{}", "\u{e9}".repeat(most))));
     assert_eq!(longest.resource_name().len(), 1 + 6 * most);
-    // Encoded it would be longer than 16 bits can tell.
+    // Encoded, its length would exceed 16 bits.
     let limits = HeadLimits { request_line: MAX_REQUEST_LINE, head: 1 << 20, ..LIMITS };
     let endless = head(&format!("/{}", "\u{e9}".repeat(16_000)));
     let refusal = read_with(limits, &mut [endless.as_bytes()].into_iter()).unwrap_err();

@@ -1,4 +1,4 @@
-//! What the headers of a request must say before it may be upgraded (RFC 6455 §4.2.1).
+//! The rules for the headers of a request (RFC 6455 §4.2.1).
 
 use std::collections::HashSet;
 
@@ -7,12 +7,12 @@ use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 
-/// Checks the headers of a request whose lines are well-formed.
+/// Checks the headers of a request with well-formed lines.
 ///
 /// # Errors
 ///
-/// The first rule that is broken, in the order of this function: what is wrong with any HTTP
-/// request comes before what only a WebSocket client can know.
+/// The first broken rule, in the order of this function: rules of HTTP come before those of
+/// WebSocket handshakes.
 pub(crate) fn check(request: &HandshakeRequest) -> Result<(), Refusal> {
     check_host(request)?;
     check_body(request)?;
@@ -25,7 +25,7 @@ pub(crate) fn check(request: &HandshakeRequest) -> Result<(), Refusal> {
     check_extensions(request)
 }
 
-/// RFC 9112 §3.2: exactly one valid `Host`, even when an absolute target overrides it.
+/// RFC 9112 §3.2: exactly one valid `Host`, also with an absolute target.
 fn check_host(request: &HandshakeRequest) -> Result<(), Refusal> {
     let host = single(request, "Host", "the request has two Host headers")?
         .ok_or(Refusal::BadRequest("the request has no Host header"))?;
@@ -46,21 +46,22 @@ fn check_body(request: &HandshakeRequest) -> Result<(), Refusal> {
 }
 
 fn check_upgrade(request: &HandshakeRequest) -> Result<(), Refusal> {
-    // RFC 9110 §15.5.22: 426 is for whoever wants something other than websocket, be it plain
-    // HTTP (health probes, browsers) or another upgrade, which is only an offer (curl's h2c).
+    // RFC 9110 §15.5.22: 426 is for clients of another protocol, be it plain HTTP (health probes,
+    // browsers) or another upgrade, which is only an offer (curl's h2c).
     if !has_token(request, "Upgrade", b"websocket") {
         return Err(Refusal::UpgradeRequired);
     }
-    // Here somebody does want websocket and says it wrong: 400, as RFC 6455 §4.2.1 has it. It
-    // also says to the operator of a proxy which of the two headers got lost.
+    // A malformed request for websocket: 400 (RFC 6455 §4.2.1). The reason shows the operator of a
+    // proxy which of the two headers is missing.
     ensure(
         has_token(request, "Connection", b"upgrade"),
         "the Connection header does not contain upgrade",
     )
 }
 
-/// RFC 6455 §4.1: the client names one version. §4.2.2 and §4.4: one that does not match is
-/// answered with 426 and the right one, which is also what helps a client that names none.
+/// RFC 6455 §4.1: the client requests one version, which has to be 13.
+///
+/// §4.2.2 and §4.4: the answer to any other, or none, is 426 with the supported version.
 fn check_version(request: &HandshakeRequest) -> Result<(), Refusal> {
     if request.raw_values("Sec-WebSocket-Version").eq([b"13"]) {
         Ok(())
@@ -76,9 +77,10 @@ fn check_key(request: &HandshakeRequest) -> Result<(), Refusal> {
     ensure(is_key(key), "the Sec-WebSocket-Key header is not the base64 text of 16 bytes")
 }
 
-/// Whether the bytes can be decoded to 16 bytes: 22 digits and padding (RFC 4648 §4).
+/// Returns whether the bytes are the base64 text of 16 bytes (RFC 4648 §4).
 ///
-/// The last digit has four unused bits, which are not zero in RFC 6455's own example (§4.1).
+/// These are 22 digits and padding. The last digit has four unused bits, which are not zero in
+/// RFC 6455's own example (§4.1).
 fn is_key(key: &[u8]) -> bool {
     key.strip_suffix(b"==").is_some_and(|digits| {
         digits.len() == 22
@@ -86,7 +88,7 @@ fn is_key(key: &[u8]) -> bool {
     })
 }
 
-/// Whether the origin is allowed is for the program to say.
+/// Only the form is checked: whether the origin is allowed is up to the program.
 fn check_origin(request: &HandshakeRequest) -> Result<(), Refusal> {
     let origin = single(request, "Origin", "the request has two Origin headers")?;
     ensure(origin.is_none_or(grammar::is_printable), "the Origin header is not printable ASCII")
@@ -116,7 +118,7 @@ fn check_extensions(request: &HandshakeRequest) -> Result<(), Refusal> {
     )
 }
 
-/// Returns the value of a header that must not be there twice.
+/// Returns the value of a header that must not occur twice.
 fn single<'r>(
     request: &'r HandshakeRequest,
     name: &str,
@@ -128,7 +130,7 @@ fn single<'r>(
     Ok(value)
 }
 
-/// Whether a token is in the lists of all headers of this name, in upper or lower case.
+/// Returns whether a token is in a header's lists (case-insensitive).
 fn has_token(request: &HandshakeRequest, name: &str, token: &[u8]) -> bool {
     request
         .raw_values(name)
