@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the seed corpora of the fuzz targets: `fuzz/make_corpus.py`.
 
-How each target reads its input is said in `src/fuzzing/`. What a fuzzer finds is added by hand, with a
+How each target reads its input is said in `src/testing/fuzzing/`. What a fuzzer finds is added by hand, with a
 name that says what it was.
 """
 
@@ -158,7 +158,7 @@ def heads():
     return {name: bytes([number * 7 % 256]) + head for number, (name, head) in enumerate(table.items())}
 
 
-# The steps of a script, see `src/fuzzing/script.rs`.
+# The steps of a script, see `src/testing/fuzzing/connection_script.rs`.
 ARRIVE, ARRIVE_256, ROOM, ROOM_4096, SEND_TEXT, SEND_256, SEND_PING, CLOSE_IT = range(8)
 CONTROL, SEND_PREPARED, START, ADVANCE, IN_VAIN, END, FAIL_READING, FAIL_WRITING = range(8, 16)
 BATCHED = 0x80

@@ -61,7 +61,7 @@ pub(crate) enum Refusal {
     /// The program has rejected the request with its own answer.
     #[error("the program refused it")]
     Rejected(Box<Rejection>),
-    /// The program's verifier panicked (500).
+    /// The program made no valid decision, such as after a panic (500).
     #[error("the program failed to decide about it")]
     NoDecision,
     /// The version of HTTP is not 1.1 (505).

@@ -62,7 +62,7 @@ pub(crate) enum Action {
     StartReading,
     AdvanceMillis(u64),
     CheckAlive,
-    ReportInVain,
+    SpuriousEvent,
     Interrupt(usize),
     End,
     FailReading(ErrorKind),
@@ -104,8 +104,8 @@ impl<'d> Script<'d> {
     ///
     /// That is no failure, no end before the peer has sent all, no time that passes, and a program
     /// that closes only in order.
-    pub(crate) fn is_calm(&self) -> bool {
-        let is_calm = |step: &Step| {
+    pub(crate) fn is_lossless(&self) -> bool {
+        let is_lossless = |step: &Step| {
             !matches!(
                 step.action,
                 Action::Abort
@@ -117,7 +117,7 @@ impl<'d> Script<'d> {
                     | Action::Policy(OutputPolicy::Close, _)
             )
         };
-        self.reply != Reply::Abort && self.steps.iter().all(is_calm)
+        self.reply != Reply::Abort && self.steps.iter().all(is_lossless)
     }
 
     /// Returns whether messages may be dropped, so that pings may overtake others.
@@ -169,7 +169,7 @@ impl Step {
             10 => Action::StartReading,
             11 if argument >= 200 => Action::CheckAlive,
             11 => Action::AdvanceMillis(u64::from(argument) * 100),
-            12 if argument % 4 == 0 => Action::ReportInVain,
+            12 if argument % 4 == 0 => Action::SpuriousEvent,
             12 => Action::Interrupt(count % 4),
             13 => Action::End,
             14 => Action::FailReading(error),

@@ -33,15 +33,15 @@ pub fn connection(data: &[u8]) {
         Role::Client => Role::Server,
     };
     let answers = decode_reads((peer, UNLIMITED), [&written[..]]);
-    check_life(&record);
+    check_lifecycle(&record);
     check_levels(&record);
     check_told(&script, &record, &received);
     check_answers(&script, &record, &received, &answers);
     check_last_frame(peer, &written, &answers);
     assert!(record.written <= written.len(), "{} were reported", record.written);
-    if script.is_calm() {
+    if script.is_lossless() {
         assert_eq!(record.written, written.len(), "not all was reported");
-        check_calm_end(&script, &connection, &received, &answers);
+        check_orderly_end(&script, &connection, &received, &answers);
     }
 }
 
@@ -144,7 +144,7 @@ fn apply(action: Action, connection: &mut ScriptedConnection) {
         Action::AdvanceMillis(count) => {
             connection.advance(Duration::from_millis(count));
         }
-        Action::ReportInVain => peer.report_in_vain(),
+        Action::SpuriousEvent => peer.report_in_vain(),
         Action::Interrupt(calls) => peer.interrupt(calls),
         Action::End => peer.end(),
         Action::FailReading(kind) => peer.fail_reading(kind),
@@ -171,23 +171,23 @@ fn finish(mut unsent: &[u8], connection: &mut ScriptedConnection) {
 }
 
 /// Checks the order of closing, failure, states and end, each once at most.
-fn check_life(record: &Record) {
-    let is_of_life = |told: &&Told| {
+fn check_lifecycle(record: &Record) {
+    let is_lifecycle = |told: &&Told| {
         matches!(told, Told::Closing | Told::State(_) | Told::Failed(_) | Told::Ended)
     };
-    let life: Vec<&Told> = record.told.iter().filter(is_of_life).collect();
-    let closing = match &life[..] {
+    let lifecycle: Vec<&Told> = record.told.iter().filter(is_lifecycle).collect();
+    let closing = match &lifecycle[..] {
         [closing @ .., Told::Failed(_), Told::State(SocketState::Unconnected), Told::Ended]
         | [closing @ .., Told::State(SocketState::Unconnected), Told::Ended] => closing,
-        life => unreachable!("{life:?}"),
+        lifecycle => unreachable!("{lifecycle:?}"),
     };
     let is_right = match closing {
         [] | [Told::Closing, Told::State(SocketState::Closing)] => true,
         // `abort` is announced too, without a state.
-        [Told::Closing] => !matches!(life[..], [.., Told::Failed(_), _, _]),
+        [Told::Closing] => !matches!(lifecycle[..], [.., Told::Failed(_), _, _]),
         _ => false,
     };
-    assert!(is_right, "{life:?}");
+    assert!(is_right, "{lifecycle:?}");
 }
 
 /// Checks that the high-water mark precedes the drained output.
@@ -214,7 +214,7 @@ fn check_told(script: &Script<'_>, record: &Record, received: &Outcome) {
     let expected: Vec<_> = received.0.iter().filter(is_delivered).cloned().collect();
 
     assert!(expected.starts_with(&told), "{told:?} is no beginning of {expected:?}");
-    if script.is_calm() {
+    if script.is_lossless() {
         assert_eq!(told.len(), expected.len(), "not all was delivered");
     }
 }
@@ -264,7 +264,7 @@ fn check_last_frame(peer: Role, written: &[u8], (answers, _): &Outcome) {
 }
 
 /// Checks that an undisturbed connection ends in order, with all output written.
-fn check_calm_end(
+fn check_orderly_end(
     script: &Script<'_>,
     connection: &ScriptedConnection,
     (received, violation): &Outcome,
