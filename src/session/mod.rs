@@ -14,41 +14,36 @@ use crate::net::stream::Stream;
 #[cfg(feature = "tls")]
 use crate::net::tls::TlsSession;
 use crate::protocol::frames::frame::Frame;
-use crate::session::rare::Timeouts;
-use crate::session::shared::{Phase, Shared};
-use crate::session::silence::Silence;
+use crate::session::idle::Silence;
+use crate::session::settings::Timeouts;
+use crate::session::state::{Phase, Shared};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
 use crate::types::role::Role;
 use crate::types::send_status::SendStatus;
 use crate::types::socket_state::SocketState;
 
-mod admission;
-mod backlog;
 mod buffers;
 mod driver;
-mod gauge;
-mod holding;
+mod idle;
 mod linger;
-mod masks;
+mod masking;
+mod memory;
 mod observer;
-mod outbox;
-mod patience;
-mod rare;
+mod output;
 mod reading;
-mod sending;
-mod shared;
-mod silence;
+mod settings;
+mod state;
 mod task;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 mod turn;
-mod waiting;
 
-pub(crate) use gauge::OutputLevel;
+pub(crate) use idle::PING_AFTER;
 pub(crate) use observer::Observer;
-pub(crate) use rare::Settings;
-pub(crate) use silence::PING_AFTER;
+pub(crate) use output::level::OutputLevel;
+pub(crate) use settings::Settings;
 pub(crate) use task::ConnectionTask;
 
 /// The side of a connection that every thread reaches.

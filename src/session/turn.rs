@@ -8,9 +8,9 @@ use log::warn;
 
 use crate::protocol::frames::limits::Limits;
 use crate::session::buffers::ReadBuffer;
-use crate::session::gauge::Reading;
-use crate::session::rare::Rare;
-use crate::session::shared::{Cork, Phase, Sending, Shared};
+use crate::session::output::level::Reading;
+use crate::session::settings::Rare;
+use crate::session::state::{Cork, Phase, Sending, Shared};
 use crate::session::{Failure, Session};
 
 /// What the driver has to know when it begins a turn.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::runtime::memory_budget::{Charge, Holder};
 use crate::runtime::reactor::Source;
-use crate::session::admission::batch;
-use crate::session::shared::Shared;
+use crate::session::output::policy::batch;
+use crate::session::state::Shared;
 use crate::session::{Failure, Session};
 use crate::types::error::Error;
 use crate::types::output_policy::OutputPolicy;

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::protocol::frames::fragmentation::Frames;
-use crate::session::backlog::Backlog;
-use crate::session::gauge::{Gauge, Reading};
-use crate::session::outbox::Outbox;
-use crate::session::rare::{OUTPUT_LIMIT, OutputSettings};
-use crate::session::shared::Shared;
+use crate::session::output::backlog::Backlog;
+use crate::session::output::level::{Gauge, Reading};
+use crate::session::output::queue::Outbox;
+use crate::session::settings::{OUTPUT_LIMIT, OutputSettings};
+use crate::session::state::Shared;
 use crate::types::error::Error;
 use crate::types::output_policy::OutputPolicy;
 
 /// What is to become of a message that is sent.
-pub(super) enum Admission {
+pub(crate) enum Admission {
     /// It goes behind the output.
     Now,
     /// It waits behind the output, and may be dropped.
@@ -28,7 +28,7 @@ impl Shared {
     /// Returns whether everything is as it is most of the time: nothing was set, nothing waits apart,
     /// and so many bytes more may wait for the peer.
     #[inline]
-    pub(super) fn takes_all(&self, needed: usize) -> bool {
+    pub(crate) fn takes_all(&self, needed: usize) -> bool {
         self.rare.is_none()
             && self.outbox.has_room(needed)
             && self.outbox.len().saturating_add(needed) <= OUTPUT_LIMIT
@@ -39,7 +39,7 @@ impl Shared {
     ///
     /// The kernel is asked first to take something. Where nothing waits there is room for any message,
     /// and with a policy that drops others there always is room for the newest.
-    pub(super) fn admit(&mut self, needed: usize, weight: usize) -> Admission {
+    pub(crate) fn admit(&mut self, needed: usize, weight: usize) -> Admission {
         if self.takes_all(needed) {
             return Admission::Now;
         }
@@ -65,7 +65,7 @@ impl Shared {
     }
 
     /// Returns whether so much more may wait for the peer; asks the kernel to take something first.
-    pub(super) fn has_room(&mut self, needed: usize, weight: usize) -> bool {
+    pub(crate) fn has_room(&mut self, needed: usize, weight: usize) -> bool {
         self.fits(needed, weight) || {
             self.write_early();
             self.fits(needed, weight)
@@ -73,7 +73,7 @@ impl Shared {
     }
 
     /// Lets a message wait that may be dropped.
-    pub(super) fn put_off(&mut self, length: usize, frames: Frames<'_>) {
+    pub(crate) fn put_off(&mut self, length: usize, frames: Frames<'_>) {
         let mut backlog = self.rare().backlog.take().unwrap_or_default();
         backlog.push(length, |block| {
             for frame in frames {
@@ -86,13 +86,13 @@ impl Shared {
     }
 
     /// Lets a message of many connections wait that may be dropped.
-    pub(super) fn put_off_shared(&mut self, message: &Arc<[u8]>) {
+    pub(crate) fn put_off_shared(&mut self, message: &Arc<[u8]>) {
         self.rare().backlog.get_or_insert_default().push_shared(message);
         self.note_output();
     }
 
     /// Puts messages that waited into the output, which was written; returns whether there were any.
-    pub(super) fn refill(&mut self) -> bool {
+    pub(crate) fn refill(&mut self) -> bool {
         if self.backlog_len() == 0 {
             return false;
         }
@@ -102,18 +102,18 @@ impl Shared {
     }
 
     /// Puts all messages that waited into the output: nothing is dropped any more.
-    pub(super) fn release_all(&mut self) {
+    pub(crate) fn release_all(&mut self) {
         while self.release_oldest() {}
     }
 
     /// Returns whether a message has been dropped, or would be if the connection ended now.
-    pub(super) fn loses_messages(&self) -> bool {
+    pub(crate) fn loses_messages(&self) -> bool {
         let is_known = self.rare.as_ref().is_some_and(|rare| rare.lost.is_some());
         is_known || self.outbox.has_messages() || self.backlog_len() > 0
     }
 
     /// Forgets all that waits for the peer, and notes it if messages were among that.
-    pub(super) fn clear_output(&mut self) {
+    pub(crate) fn clear_output(&mut self) {
         if self.loses_messages() {
             self.rare().lost.get_or_insert_with(|| Box::new(Error::NotConnected));
         }
@@ -124,12 +124,12 @@ impl Shared {
     }
 
     /// Returns how many bytes wait for the kernel to take them.
-    pub(super) fn output_len(&self) -> usize {
+    pub(crate) fn output_len(&self) -> usize {
         self.outbox.len() + self.backlog_len()
     }
 
     /// Notes in the gauge, if there is one, that there is more output.
-    pub(super) fn note_output(&mut self) {
+    pub(crate) fn note_output(&mut self) {
         if self.rare.as_ref().is_some_and(|rare| rare.gauge.is_some()) {
             let length = self.output_len();
             self.with_gauge(|gauge, mark| gauge.note(length, mark));
@@ -137,13 +137,13 @@ impl Shared {
     }
 
     /// Looks at the gauge, if there is one, at the end of a turn.
-    pub(super) fn read_gauge(&mut self) -> Reading {
+    pub(crate) fn read_gauge(&mut self) -> Reading {
         let length = self.output_len();
         self.with_gauge(|gauge, mark| gauge.read(length, mark)).unwrap_or_default()
     }
 
     /// Takes those who wait for room, to be woken once nothing is locked.
-    pub(super) fn take_waiting(&mut self) -> Vec<Waker> {
+    pub(crate) fn take_waiting(&mut self) -> Vec<Waker> {
         self.with_gauge(|gauge, _mark| gauge.take_waiting()).unwrap_or_default()
     }
 
@@ -153,7 +153,7 @@ impl Shared {
         Some(use_gauge(rare.gauge.as_mut()?, mark))
     }
 
-    pub(super) fn output_settings(&self) -> OutputSettings {
+    pub(crate) fn output_settings(&self) -> OutputSettings {
         self.rare.as_deref().map_or(OutputSettings::DEFAULT, |rare| rare.settings.output)
     }
 
@@ -162,12 +162,12 @@ impl Shared {
     }
 
     /// Returns whether so much more may wait as far as this connection is concerned.
-    pub(super) fn is_within_limit(&self, needed: usize) -> bool {
+    pub(crate) fn is_within_limit(&self, needed: usize) -> bool {
         self.output_len().saturating_add(needed) <= self.output_settings().limit
     }
 
     /// Drops all messages that can be dropped.
-    pub(super) fn drop_all(&mut self) {
+    pub(crate) fn drop_all(&mut self) {
         while self.drop_oldest() {}
     }
 
@@ -212,11 +212,8 @@ impl Shared {
 
 /// How much of the output may be beyond dropping: enough for a write that is worth its while, but
 /// not all that may wait.
-pub(super) fn batch(limit: usize) -> usize {
+pub(crate) fn batch(limit: usize) -> usize {
     (limit / 2).min(BATCH)
 }
 
 const BATCH: usize = 64 * 1024;
-
-#[cfg(test)]
-mod tests;

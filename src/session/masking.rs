@@ -8,7 +8,7 @@ use crate::protocol::frames::mask::MaskingKey;
 use crate::protocol::random;
 use crate::runtime::panics;
 use crate::session::Session;
-use crate::session::shared::Shared;
+use crate::session::state::Shared;
 use crate::types::mask_generator::MaskGenerator;
 use crate::types::role::Role;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::runtime::clock;
 use crate::runtime::timers::{Deadline, after};
-use crate::session::rare::Timeouts;
+use crate::session::settings::Timeouts;
 
 /// The deadlines of one connection. An idle one waits for nothing and has none.
 pub(super) struct Patience {

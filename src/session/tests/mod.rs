@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::frame_header::ReservedBits;
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
-use crate::session::rare::OUTPUT_LIMIT;
+use crate::session::settings::OUTPUT_LIMIT;
 use crate::testing::connection::{Record, Recorder, ScriptedConnection, Told};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
@@ -15,6 +15,7 @@ use crate::types::role::Role;
 use crate::types::send_status::SendStatus;
 use crate::types::socket_state::SocketState;
 
+mod output_policy;
 mod would_block;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use crate::session::Session;
-use crate::session::shared::{Phase, Shared};
+use crate::session::state::{Phase, Shared};
 use crate::types::error::Error;
 
 impl Session {

@@ -13,20 +13,20 @@ use crate::protocol::frames::frame_header::encoded_length;
 use crate::protocol::frames::mask::MaskingKey;
 use crate::runtime::reactor::Source;
 use crate::session::buffers::{put_buffer, take_buffer};
-use crate::session::holding::{COUNTED_AHEAD, Holding};
+use crate::session::memory::{COUNTED_AHEAD, Holding};
 
 /// Encoded frames that wait to be written.
 ///
 /// An empty outbox owns no memory: what it needs goes back to its thread.
 #[derive(Default)]
-pub(super) struct Outbox(Option<Box<Queue>>);
+pub(crate) struct Outbox(Option<Box<Queue>>);
 
 /// What an attempt to write came to.
 #[derive(Clone, Copy)]
-pub(super) struct Written {
+pub(crate) struct Written {
     /// How many bytes the kernel has taken, also before a failure.
-    pub(super) count: usize,
-    pub(super) has_failed: bool,
+    pub(crate) count: usize,
+    pub(crate) has_failed: bool,
 }
 
 /// What an outbox that is not empty has.
@@ -58,7 +58,7 @@ struct Urgent {
 }
 
 /// A part of the output.
-pub(super) enum Chunk {
+pub(crate) enum Chunk {
     /// Frames of this connection alone, to which more can be added.
     Own(Vec<u8>),
     /// A message that other connections send as well.
@@ -74,17 +74,17 @@ struct Behind {
 
 impl Outbox {
     /// Returns how many bytes wait.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |queue| queue.len())
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
     /// Returns whether so much more may wait without being counted.
     #[inline]
-    pub(super) fn has_room(&self, needed: usize) -> bool {
+    pub(crate) fn has_room(&self, needed: usize) -> bool {
         match &self.0 {
             None => needed <= COUNTED_AHEAD,
             Some(queue) => queue.len().saturating_add(needed) <= queue.held.size() + COUNTED_AHEAD,
@@ -92,28 +92,28 @@ impl Outbox {
     }
 
     /// Notes how much waits, if anything does, and returns whether so much may.
-    pub(super) fn hold(&mut self, size: usize, source: &Arc<Source>) -> bool {
+    pub(crate) fn hold(&mut self, size: usize, source: &Arc<Source>) -> bool {
         self.0.as_mut().is_none_or(|queue| queue.held.set(size, source))
     }
 
     /// Returns how much was noted last.
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.0.as_ref().map_or(0, |queue| queue.held.size())
     }
 
     /// Has the connection give up what waits.
-    pub(super) fn condemn(&self) {
+    pub(crate) fn condemn(&self) {
         if let Some(queue) = &self.0 {
             queue.held.condemn();
         }
     }
 
-    pub(super) fn is_condemned(&self) -> bool {
+    pub(crate) fn is_condemned(&self) -> bool {
         self.0.as_ref().is_some_and(|queue| queue.held.is_condemned())
     }
 
     /// Returns how many bytes of memory the output takes; what is shared counts in parts.
-    pub(super) fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         let Some(queue) = &self.0 else { return 0 };
         let behind = queue.behind.iter().flat_map(|behind| &behind.chunks);
         let first = queue.chunk.weight().saturating_sub(queue.written);
@@ -121,13 +121,13 @@ impl Outbox {
     }
 
     /// Returns whether a message waits, or a part of one, and not control frames alone.
-    pub(super) fn has_messages(&self) -> bool {
+    pub(crate) fn has_messages(&self) -> bool {
         let has_messages = |queue: &Queue| queue.len() > queue.controls + queue.urgent.rest().len();
         self.0.as_deref().is_some_and(has_messages)
     }
 
     /// Puts a frame behind what waits, masked with the key of a client.
-    pub(super) fn push(&mut self, frame: &Frame<'_>, key: Option<MaskingKey>) {
+    pub(crate) fn push(&mut self, frame: &Frame<'_>, key: Option<MaskingKey>) {
         let queue = self.queue();
         queue.controls = if frame.opcode.is_control() {
             queue.controls + frame.header(key).as_bytes().len() + frame.payload.len()
@@ -138,22 +138,22 @@ impl Outbox {
     }
 
     /// Puts a control frame in front of the frames that the kernel has not begun to take.
-    pub(super) fn push_urgent(&mut self, frame: &Frame<'_>, key: Option<MaskingKey>) {
+    pub(crate) fn push_urgent(&mut self, frame: &Frame<'_>, key: Option<MaskingKey>) {
         frame.write_to(&mut self.queue().urgent.frames, key);
     }
 
     /// Returns whether a control frame still waits in front of the other output.
-    pub(super) fn has_urgent(&self) -> bool {
+    pub(crate) fn has_urgent(&self) -> bool {
         self.0.as_ref().is_some_and(|queue| !queue.urgent.frames.is_empty())
     }
 
     /// Puts encoded frames behind what waits.
-    pub(super) fn push_encoded(&mut self, frames: &[u8]) {
+    pub(crate) fn push_encoded(&mut self, frames: &[u8]) {
         self.queue_for_message().append(frames.len(), |buffer| append_bytes(buffer, frames));
     }
 
     /// Puts a frame behind what waits of which the kernel has taken the first `written` bytes.
-    pub(super) fn push_rest(&mut self, header: &[u8], payload: &[u8], written: usize) {
+    pub(crate) fn push_rest(&mut self, header: &[u8], payload: &[u8], written: usize) {
         let header_rest = header.get(written..).unwrap_or_default();
         let payload_rest = payload.get(written.saturating_sub(header.len())..).unwrap_or_default();
         let queue = self.queue_for_message();
@@ -170,7 +170,7 @@ impl Outbox {
     /// Puts encoded frames of many connections behind what waits.
     ///
     /// Few bytes are copied behind others, so that one write takes both.
-    pub(super) fn push_prepared(&mut self, frames: &Arc<[u8]>) {
+    pub(crate) fn push_prepared(&mut self, frames: &Arc<[u8]>) {
         if self.is_empty() || frames.len() >= WORTH_A_CHUNK {
             self.push_shared(frames, 0);
         } else {
@@ -179,12 +179,12 @@ impl Outbox {
     }
 
     /// Puts encoded frames behind what waits, without a copy, but for the first `written` bytes.
-    pub(super) fn push_shared(&mut self, frames: &Arc<[u8]>, written: usize) {
+    pub(crate) fn push_shared(&mut self, frames: &Arc<[u8]>, written: usize) {
         self.queue_for_message().push_chunk(Chunk::Shared(Arc::clone(frames)), written);
     }
 
     /// Puts encoded frames behind what waits; a copy is made only of few bytes.
-    pub(super) fn push_chunk(&mut self, chunk: Chunk) {
+    pub(crate) fn push_chunk(&mut self, chunk: Chunk) {
         if chunk.len() < WORTH_A_CHUNK {
             self.push_encoded(chunk.as_bytes());
         } else {
@@ -196,7 +196,7 @@ impl Outbox {
     ///
     /// Only the driver may say that it `is_driver`: see [`Stream::try_write`].
     #[inline]
-    pub(super) fn write_to(&mut self, stream: &mut Stream, is_driver: bool) -> Written {
+    pub(crate) fn write_to(&mut self, stream: &mut Stream, is_driver: bool) -> Written {
         let Some(queue) = &mut self.0 else { return Written { count: 0, has_failed: false } };
         let written = queue.write_to(stream, is_driver);
         if queue.len() == 0 {
@@ -207,7 +207,7 @@ impl Outbox {
 
     /// Forgets what waits.
     #[inline]
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         if let Some(mut queue) = self.0.take() {
             queue.clear();
             // At the thread's end it is freed, and so it is when there are enough.
@@ -421,19 +421,19 @@ fn boundary_from(frames: &[u8], mut boundary: usize, place: usize) -> usize {
 }
 
 impl Chunk {
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Own(bytes) => bytes,
             Self::Shared(bytes) => bytes,
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.as_bytes().len()
     }
 
     /// Returns how many bytes of memory it takes: of what is shared, the part of one holder.
-    pub(super) fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Own(bytes) => bytes.len(),
             Self::Shared(bytes) => bytes.len() / Arc::strong_count(bytes),
@@ -466,7 +466,7 @@ const MOST_SPARE: usize = 1024;
 /// What is shorter is copied behind the rest: then one write takes both.
 const WORTH_A_CHUNK: usize = 16 * 1024;
 /// Room for the header of a frame, so that a pooled buffer holds header and payload.
-pub(super) const HEADER_ROOM: usize = 16;
+pub(crate) const HEADER_ROOM: usize = 16;
 
 #[cfg(test)]
 mod tests;

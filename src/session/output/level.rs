@@ -5,7 +5,7 @@ use std::task::Waker;
 
 /// Notices when the output rises over a mark, and when it has fallen far below it.
 #[derive(Default)]
-pub(super) struct Gauge {
+pub(crate) struct Gauge {
     /// More than the mark has waited since it last fell.
     has_risen: bool,
     is_told: bool,
@@ -14,11 +14,11 @@ pub(super) struct Gauge {
 
 /// What there is to be told about the output, once nothing is locked.
 #[derive(Default)]
-pub(super) struct Reading {
-    pub(super) has_risen: bool,
-    pub(super) has_fallen: bool,
+pub(crate) struct Reading {
+    pub(crate) has_risen: bool,
+    pub(crate) has_fallen: bool,
     /// Those who waited for room.
-    pub(super) waiting: Vec<Waker>,
+    pub(crate) waiting: Vec<Waker>,
 }
 
 /// What has become of the output.
@@ -33,12 +33,12 @@ pub(crate) enum OutputLevel {
 impl Gauge {
     /// Notes how much waits in the middle of a turn. Who saw that it is too much waits to be told
     /// that there is room, also when the kernel takes it all at the turn's end.
-    pub(super) fn note(&mut self, length: usize, mark: usize) {
+    pub(crate) fn note(&mut self, length: usize, mark: usize) {
         self.has_risen |= length > mark;
     }
 
     /// Looks at how many bytes wait at the end of a turn.
-    pub(super) fn read(&mut self, length: usize, mark: usize) -> Reading {
+    pub(crate) fn read(&mut self, length: usize, mark: usize) -> Reading {
         self.note(length, mark);
         let has_risen = self.has_risen && !mem::replace(&mut self.is_told, self.has_risen);
         let is_low = length <= mark / 2;
@@ -51,7 +51,7 @@ impl Gauge {
     }
 
     /// Adds somebody, if given, to be woken when there is room, or the connection ends.
-    pub(super) fn wait(&mut self, waker: &mut Option<Waker>) -> bool {
+    pub(crate) fn wait(&mut self, waker: &mut Option<Waker>) -> bool {
         let added = waker.take();
         let is_added = added.is_some();
         self.waiting.extend(added);
@@ -59,12 +59,12 @@ impl Gauge {
     }
 
     /// Returns whether this one is to be woken already.
-    pub(super) fn is_awaited_by(&self, waker: &Waker) -> bool {
+    pub(crate) fn is_awaited_by(&self, waker: &Waker) -> bool {
         self.waiting.iter().any(|waiting| waiting.will_wake(waker))
     }
 
     /// Takes those who wait, to be woken.
-    pub(super) fn take_waiting(&mut self) -> Vec<Waker> {
+    pub(crate) fn take_waiting(&mut self) -> Vec<Waker> {
         mem::take(&mut self.waiting)
     }
 }

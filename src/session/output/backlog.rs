@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::protocol::frames::fragmentation::first_message;
-use crate::session::outbox::{Chunk, HEADER_ROOM, Outbox};
+use crate::session::output::queue::{Chunk, HEADER_ROOM, Outbox};
 
 /// Whole messages that wait behind the output, so that they can be dropped.
 ///
@@ -12,7 +12,7 @@ use crate::session::outbox::{Chunk, HEADER_ROOM, Outbox};
 /// messages are packed, so that what waits takes little more memory than its bytes; where one ends
 /// is read from its own header.
 #[derive(Default)]
-pub(super) struct Backlog {
+pub(crate) struct Backlog {
     chunks: VecDeque<Chunk>,
     /// How much of the first chunk has gone.
     start: usize,
@@ -21,21 +21,21 @@ pub(super) struct Backlog {
 
 impl Backlog {
     /// Returns how many bytes wait here.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.length
     }
 
     /// Returns how many bytes of memory they take; what is shared counts in parts.
-    pub(super) fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         self.chunks.iter().map(Chunk::weight).sum::<usize>().saturating_sub(self.start)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.chunks.is_empty()
     }
 
     /// Puts a message of about so many bytes behind the others, which `encode` appends.
-    pub(super) fn push(&mut self, payload: usize, encode: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn push(&mut self, payload: usize, encode: impl FnOnce(&mut Vec<u8>)) {
         let needed = payload + HEADER_ROOM;
         let block = match self.chunks.back_mut() {
             Some(Chunk::Own(last)) if last.len() + needed <= BLOCK => last,
@@ -51,7 +51,7 @@ impl Backlog {
     }
 
     /// Puts an encoded message of many connections behind the others; a short one is copied.
-    pub(super) fn push_shared(&mut self, message: &Arc<[u8]>) {
+    pub(crate) fn push_shared(&mut self, message: &Arc<[u8]>) {
         if message.len() < WORTH_SHARING {
             self.push(message.len(), |block| block.extend_from_slice(message));
         } else {
@@ -61,14 +61,14 @@ impl Backlog {
     }
 
     /// Drops the message that has waited longest; returns whether there was one.
-    pub(super) fn drop_first(&mut self) -> bool {
+    pub(crate) fn drop_first(&mut self) -> bool {
         let message = self.first().len();
         self.skip(message);
         message > 0
     }
 
     /// Puts the message that has waited longest into the output; returns whether there was one.
-    pub(super) fn move_first(&mut self, outbox: &mut Outbox) -> bool {
+    pub(crate) fn move_first(&mut self, outbox: &mut Outbox) -> bool {
         let message = self.first();
         let length = message.len();
         let is_alone = self.chunks.front().is_some_and(|chunk| chunk.len() == length);
