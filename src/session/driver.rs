@@ -19,11 +19,11 @@ use crate::runtime::reactor::wake_later;
 use crate::runtime::turn::{self};
 use crate::session::buffers::{SharedPool, note_use, put_buffer, shared_pool, take_buffer};
 use crate::session::linger::Linger;
-use crate::session::memory::{Holding, WORTH_COUNTING};
+use crate::session::memory::{HeldMemory, MIN_COUNTED};
 use crate::session::observer::Observer;
 use crate::session::state::Phase;
-use crate::session::timeouts::{Lost, Patience, Signs};
-use crate::session::turn::{News, Orders, Output, Received, Start};
+use crate::session::timeouts::{Deadlines, Expired, PeerActivity};
+use crate::session::turn::{Changes, Notices, Received, TurnOutput, TurnStart};
 use crate::session::{Failure, OutputLevel};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
@@ -33,10 +33,10 @@ use crate::types::socket_state::SocketState;
 pub(crate) struct Driver<O: Observer> {
     observer: Arc<O>,
     decoder: Decoder,
-    carry: Option<Box<Carry>>,
-    patience: Option<Box<Patience>>,
+    undelivered: Option<Box<Undelivered>>,
+    deadlines: Option<Box<Deadlines>>,
     /// What has come and is not delivered, as far as it is counted.
-    held: Holding,
+    held: HeldMemory,
     stage: Stage,
     is_started: bool,
     has_input_ended: bool,
@@ -44,7 +44,7 @@ pub(crate) struct Driver<O: Observer> {
 }
 
 /// What was read and did not fit in the turn's budget, from `start` on.
-struct Carry {
+struct Undelivered {
     bytes: Vec<u8>,
     start: usize,
 }
@@ -62,7 +62,7 @@ enum Stage {
 }
 
 /// The stream of a connection that has ended, if the peer may still read what was sent.
-pub(super) type Remains = Option<Stream>;
+pub(super) type LingeringStream = Option<Stream>;
 
 /// What a look at the input came to.
 enum Input {
@@ -79,9 +79,9 @@ impl<O: Observer> Driver<O> {
         Self {
             observer,
             decoder: Decoder::new(role, Limits::default()),
-            carry: Carry::new(leftover, 0),
-            patience: None,
-            held: Holding::default(),
+            undelivered: Undelivered::new(leftover, 0),
+            deadlines: None,
+            held: HeldMemory::default(),
             stage: Stage::Open,
             is_started: false,
             has_input_ended: false,
@@ -90,7 +90,7 @@ impl<O: Observer> Driver<O> {
     }
 
     /// Takes a turn; ready when the connection has ended.
-    pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<Remains> {
+    pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<LingeringStream> {
         if !mem::replace(&mut self.is_started, true) {
             self.observer.session().set_waker(cx.waker());
         }
@@ -98,17 +98,17 @@ impl<O: Observer> Driver<O> {
     }
 
     /// Takes a turn; what its slots leave for another one comes behind the other connections.
-    fn turn(&mut self, cx: &Context<'_>) -> Poll<Remains> {
+    fn turn(&mut self, cx: &Context<'_>) -> Poll<LingeringStream> {
         let observer: Arc<O> = Arc::clone(&self.observer);
         let _in_turn = turn::begin(observer);
         let start = self.observer.session().begin_turn(self.wants_input());
-        if start.has_orders
-            && let Some(failure) = self.follow_orders()
+        if start.has_changes
+            && let Some(failure) = self.apply_changes()
         {
             return self.end(Some(failure), false);
         }
         // Given up at the end of the turn: the loop may have been held up, and not the peer.
-        let lost = self.patience.as_deref().and_then(Patience::lost);
+        let expired = self.deadlines.as_deref().and_then(Deadlines::expired);
         if start.phase == Phase::Closing {
             self.announce_closing();
         }
@@ -116,23 +116,23 @@ impl<O: Observer> Driver<O> {
         let is_alive = received.is_some_and(|received| received.is_alive);
         if start.phase == Phase::Closing {
             let length = received.and_then(|received| received.outcome.as_ref().ok());
-            self.patience.get_or_insert_default().note_closing_input(length.copied());
+            self.deadlines.get_or_insert_default().note_closing_input(length.copied());
         }
-        let input = if start.is_taken { self.read(start) } else { Input::Waiting };
+        let input = if start.is_reading_started { self.read(start) } else { Input::Waiting };
         self.count_input();
 
-        let is_heard = self.observer.wants_bytes_written();
-        let output = self.observer.session().write_turn(is_heard);
-        let signs = Signs { input: is_alive, progress: output.written > 0 };
-        if output.ends_turn(is_heard) {
-            return self.conclude(input, &output, signs, lost, None, cx);
+        let is_reported = self.observer.wants_bytes_written();
+        let output = self.observer.session().write_turn(is_reported);
+        let activity = PeerActivity { input: is_alive, progress: output.written > 0 };
+        if output.ends_turn(is_reported) {
+            return self.conclude(input, &output, activity, expired, None, cx);
         }
-        let news = output.has_news.then(|| self.observer.session().take_news());
+        let notices = output.has_notices.then(|| self.observer.session().take_notices());
         if output.written > 0 {
             self.tell(|observer| observer.bytes_written(output.written));
         }
-        let failure = news.and_then(|news| self.tell_news(news));
-        let outcome = self.conclude(input, &output, signs, lost, failure, cx);
+        let failure = notices.and_then(|notices| self.report_notices(notices));
+        let outcome = self.conclude(input, &output, activity, expired, failure, cx);
         if self.observer.session().end_turn() && outcome.is_pending() {
             wake_later(cx.waker());
         }
@@ -143,28 +143,28 @@ impl<O: Observer> Driver<O> {
     fn conclude(
         &mut self,
         input: Input,
-        output: &Output,
-        signs: Signs,
-        lost: Option<Lost>,
+        output: &TurnOutput,
+        activity: PeerActivity,
+        expired: Option<Expired>,
         failure: Option<Failure>,
         cx: &Context<'_>,
-    ) -> Poll<Remains> {
+    ) -> Poll<LingeringStream> {
         let is_closing = output.phase == Phase::Closing;
-        let is_silent = !signs.input && !signs.progress;
-        match (input, lost) {
+        let is_silent = !activity.input && !activity.progress;
+        match (input, expired) {
             _ if failure.is_some() => self.end(failure, false),
-            (_, Some(Lost::Limit)) => self.end(None, false),
-            (_, Some(Lost::CloseFrame)) if !signs.input => self.end(None, false),
-            (_, Some(Lost::ClosingOutput(timeout))) if !signs.progress => {
+            (_, Some(Expired::Limit)) => self.end(None, false),
+            (_, Some(Expired::CloseFrame)) if !activity.input => self.end(None, false),
+            (_, Some(Expired::ClosingOutput(timeout))) if !activity.progress => {
                 self.end(Some(Failure::Error(Error::WriteTimeout(timeout))), false)
             }
-            (_, Some(Lost::Output(timeout))) if output.has_more && is_silent => {
+            (_, Some(Expired::Output(timeout))) if output.has_more && is_silent => {
                 self.end(Some(Failure::Error(Error::WriteTimeout(timeout))), false)
             }
             // A peer that sends no more may still read what was sent before our close frame.
             (Input::Ended, _) if is_closing && output.has_more => {
                 self.has_input_ended = true;
-                self.prepare_to_wait(output, signs, cx)
+                self.prepare_to_wait(output, activity, cx)
             }
             // Otherwise a peer may go once a close frame is on its way.
             (Input::Ended | Input::Failed(_), _) if is_closing => self.end(self.loss(), true),
@@ -173,19 +173,19 @@ impl<O: Observer> Driver<O> {
             (Input::Failed(error), _) => self.end(Some(self.failure(Some(error))), true),
             (Input::More, _) => {
                 wake_later(cx.waker());
-                self.prepare_to_wait(output, signs, cx)
+                self.prepare_to_wait(output, activity, cx)
             }
             (Input::Waiting, _) if output.is_broken => {
                 let failure = self.failure(None);
                 self.end(Some(failure), true)
             }
-            (Input::Waiting, _) => self.prepare_to_wait(output, signs, cx),
+            (Input::Waiting, _) => self.prepare_to_wait(output, activity, cx),
         }
     }
 
     /// Returns why a connection ends on which reading or writing has failed.
     fn failure(&self, source: Option<io::Error>) -> Failure {
-        let watched = self.patience.as_deref().and_then(Patience::watched_by_kernel);
+        let watched = self.deadlines.as_deref().and_then(Deadlines::kernel_timeout);
         let is_timeout = |source: &io::Error| source.kind() == io::ErrorKind::TimedOut;
         Failure::Error(match (source, watched) {
             (None, Some(timeout)) => Error::WriteTimeout(timeout),
@@ -199,8 +199,8 @@ impl<O: Observer> Driver<O> {
 
     /// Does what few turns begin with; returns why the connection is to end, if it is.
     #[cold]
-    fn follow_orders(&mut self) -> Option<Failure> {
-        let Orders { failure, limits } = self.observer.session().take_orders();
+    fn apply_changes(&mut self) -> Option<Failure> {
+        let Changes { failure, limits } = self.observer.session().take_changes();
         if let Some(limits) = limits {
             self.decoder.set_limits(limits);
         }
@@ -212,9 +212,10 @@ impl<O: Observer> Driver<O> {
 
     /// Counts what has come and is not delivered yet, if that is much.
     fn count_input(&mut self) {
-        let carried = self.carry.as_ref().map_or(0, |carry| carry.bytes.capacity());
+        let carried =
+            self.undelivered.as_ref().map_or(0, |undelivered| undelivered.bytes.capacity());
         let size = self.decoder.held_bytes() + carried;
-        if (size >= WORTH_COUNTING || self.held.size() > 0)
+        if (size >= MIN_COUNTED || self.held.size() > 0)
             && !self.observer.session().hold_input(&mut self.held, size)
         {
             self.give_up_input();
@@ -226,7 +227,7 @@ impl<O: Observer> Driver<O> {
     fn give_up_input(&mut self) {
         let session = self.observer.session();
         self.decoder = Decoder::new(session.role(), Limits::default());
-        (self.carry, self.held) = (None, Holding::default());
+        (self.undelivered, self.held) = (None, HeldMemory::default());
         let limit = session.memory_budget();
         self.tell(|observer| observer.failed(Error::MemoryBudget { limit }));
         self.refuse(CloseCode::TRY_AGAIN_LATER, "too much memory is in use");
@@ -235,13 +236,13 @@ impl<O: Observer> Driver<O> {
     /// Tells who waits for it that there is room for more, or none; returns why the connection is
     /// to end, if it is.
     #[cold]
-    fn tell_news(&self, news: News) -> Option<Failure> {
-        let News { reading, failure } = news;
-        reading.waiting.into_iter().for_each(Waker::wake);
-        if reading.has_risen {
+    fn report_notices(&self, notices: Notices) -> Option<Failure> {
+        let Notices { level, failure } = notices;
+        level.wakers.into_iter().for_each(Waker::wake);
+        if level.has_risen {
             self.tell(|observer| observer.output_level_changed(OutputLevel::High));
         }
-        if reading.has_fallen {
+        if level.has_fallen {
             self.tell(|observer| observer.output_level_changed(OutputLevel::Drained));
         }
         failure
@@ -249,11 +250,11 @@ impl<O: Observer> Driver<O> {
 
     /// Returns whether something is to be read before anything else is delivered.
     fn wants_input(&self) -> bool {
-        !self.has_input_ended && self.carry.is_none() && !self.is_paused()
+        !self.has_input_ended && self.undelivered.is_none() && !self.is_paused()
     }
 
     /// Delivers what was read, or goes on with what an earlier turn left over.
-    fn read(&mut self, start: Start) -> Input {
+    fn read(&mut self, start: TurnStart) -> Input {
         if let Some(Received { mut buffer, outcome, .. }) = start.received {
             match outcome {
                 Ok(0) => return Input::Ended,
@@ -269,22 +270,23 @@ impl<O: Observer> Driver<O> {
             return self.look_at_end();
         } else if self.has_input_ended {
             return Input::Ended;
-        } else if let Some(mut carry) = self.carry.take() {
-            carry.start += self.deliver(carry.bytes.get_mut(carry.start..).unwrap_or_default());
-            if carry.start < carry.bytes.len() {
-                self.carry = Some(carry);
+        } else if let Some(mut undelivered) = self.undelivered.take() {
+            undelivered.start +=
+                self.deliver(undelivered.bytes.get_mut(undelivered.start..).unwrap_or_default());
+            if undelivered.start < undelivered.bytes.len() {
+                self.undelivered = Some(undelivered);
             } else {
-                put_buffer(carry.bytes);
+                put_buffer(undelivered.bytes);
             }
         }
-        let has_more = self.carry.is_some() || start.is_readable;
+        let has_more = self.undelivered.is_some() || start.is_readable;
         if has_more && !self.is_paused() { Input::More } else { Input::Waiting }
     }
 
     /// Notices that the connection has ended while nothing is read, unless there is input that was
     /// not delivered yet.
     fn look_at_end(&self) -> Input {
-        let has_ended = self.carry.is_none() && self.observer.session().has_ended_unread();
+        let has_ended = self.undelivered.is_none() && self.observer.session().has_ended_unread();
         if has_ended { Input::Ended } else { Input::Waiting }
     }
 
@@ -293,7 +295,7 @@ impl<O: Observer> Driver<O> {
         if !rest.is_empty() {
             let mut bytes = take_buffer(rest.len());
             append_bytes(&mut bytes, rest);
-            self.carry = Carry::new(bytes, 0);
+            self.undelivered = Undelivered::new(bytes, 0);
         }
     }
 
@@ -369,24 +371,24 @@ impl<O: Observer> Driver<O> {
     /// Goes on with the closing, and sets the time at which patience ends.
     fn prepare_to_wait(
         &mut self,
-        output: &Output,
-        signs: Signs,
+        output: &TurnOutput,
+        activity: PeerActivity,
         cx: &Context<'_>,
-    ) -> Poll<Remains> {
+    ) -> Poll<LingeringStream> {
         let is_closing = output.phase == Phase::Closing;
         if is_closing {
             self.announce_closing();
         }
         if output.has_more || is_closing {
-            self.set_deadlines(output, signs);
-        } else if let Some(patience) = &mut self.patience {
+            self.set_deadlines(output, activity);
+        } else if let Some(deadlines) = &mut self.deadlines {
             let session = self.observer.session();
-            patience.everything_is_written(|timeout| session.set_user_timeout(timeout));
+            deadlines.clear_output_deadline(|timeout| session.set_user_timeout(timeout));
         }
-        if let Some(patience) = &mut self.patience
-            && !patience.wait(cx.waker())
+        if let Some(deadlines) = &mut self.deadlines
+            && !deadlines.wait(cx.waker())
         {
-            self.patience = None;
+            self.deadlines = None;
         }
         Poll::Pending
     }
@@ -394,23 +396,23 @@ impl<O: Observer> Driver<O> {
     /// Goes on with the closing, and sets the deadlines for output that waits and for the close
     /// frame of the peer.
     #[cold]
-    fn set_deadlines(&mut self, output: &Output, signs: Signs) {
+    fn set_deadlines(&mut self, output: &TurnOutput, activity: PeerActivity) {
         let session = self.observer.session();
         let set_user_timeout = |timeout| session.set_user_timeout(timeout);
         let timeouts = session.timeouts();
         let is_closing = output.phase == Phase::Closing;
-        let patience = self.patience.get_or_insert_default();
+        let deadlines = self.deadlines.get_or_insert_default();
         if output.has_more {
-            return patience.output_waits(signs, timeouts, is_closing, set_user_timeout);
+            return deadlines.set_output_deadline(activity, timeouts, is_closing, set_user_timeout);
         }
-        patience.everything_is_written(set_user_timeout);
+        deadlines.clear_output_deadline(set_user_timeout);
         if self.stage == Stage::Over {
-            patience.drain_within(DRAIN_TIMEOUT);
+            deadlines.set_drain_deadline(DRAIN_TIMEOUT);
             if session.shutdown_write() {
                 self.stage = Stage::Draining;
             }
         } else if self.stage == Stage::Open {
-            patience.close_frame_is_awaited(signs, timeouts);
+            deadlines.set_close_deadline(activity, timeouts);
         }
     }
 
@@ -431,7 +433,7 @@ impl<O: Observer> Driver<O> {
 
     /// Ends the connection. Its descriptor remains open if the peer may still read what was sent:
     /// not when it `is_gone`.
-    fn end(&mut self, failure: Option<Failure>, is_gone: bool) -> Poll<Remains> {
+    fn end(&mut self, failure: Option<Failure>, is_gone: bool) -> Poll<LingeringStream> {
         let is_clean = self.stage != Stage::Open;
         self.stage = Stage::Ended;
         let is_dropped = is_gone || matches!(failure, Some(Failure::Aborted { is_closing: false }));
@@ -465,7 +467,7 @@ impl<O: Observer> Drop for Driver<O> {
     }
 }
 
-impl Carry {
+impl Undelivered {
     /// Keeps the bytes from `start` on, if there are any.
     fn new(bytes: Vec<u8>, start: usize) -> Option<Box<Self>> {
         (start < bytes.len()).then(|| Box::new(Self { bytes, start }))

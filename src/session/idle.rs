@@ -6,32 +6,32 @@ use std::time::Duration;
 ///
 /// One byte and no clock: noting a sign of life costs next to nothing.
 #[derive(Default)]
-pub(super) struct Looks(u8);
+pub(super) struct IdleChecks(u8);
 
-/// What a silence that has lasted asks for.
+/// The action that an idle peer calls for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Silence {
-    /// A ping.
-    Long,
-    /// The end.
-    TooLong,
+pub(super) enum KeepaliveAction {
+    /// The peer is pinged.
+    Ping,
+    /// The connection ends.
+    End,
 }
 
-impl Looks {
+impl IdleChecks {
     /// Notes a sign of life.
-    pub(super) fn end(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.0 = 0;
     }
 
     /// Notes another look, and returns what is to be done now; `grace` is how many more looks the
     /// pong may take, because of the output in front of the ping.
-    pub(super) fn lengthen(&mut self, grace: impl FnOnce() -> u8) -> Option<Silence> {
+    pub(super) fn count(&mut self, grace: impl FnOnce() -> u8) -> Option<KeepaliveAction> {
         // The first look after a sign of life begins the count: when it came is not known.
         self.0 = self.0.saturating_add(1);
         match self.0.checked_sub(1)? {
-            PING_AFTER => Some(Silence::Long),
-            looks if looks >= GIVE_UP_AFTER && looks - GIVE_UP_AFTER >= grace() => {
-                Some(Silence::TooLong)
+            PING_AFTER => Some(KeepaliveAction::Ping),
+            checks if checks >= GIVE_UP_AFTER && checks - GIVE_UP_AFTER >= grace() => {
+                Some(KeepaliveAction::End)
             }
             _ => None,
         }
@@ -70,10 +70,10 @@ impl Unconfirmed {
     }
 
     /// Returns how many looks, of so long each, a slow reader may take for what it has not seen.
-    pub(super) fn grace(&self, look: Duration) -> u8 {
+    pub(super) fn grace(&self, interval: Duration) -> u8 {
         let bytes = u128::from(self.units) * UNIT as u128;
-        let looks = bytes * 1000 / SLOWEST_READER / look.as_millis().max(1);
-        u8::try_from(looks).unwrap_or(u8::MAX).min(MOST_GRACE)
+        let checks = bytes * 1000 / SLOWEST_READER / interval.as_millis().max(1);
+        u8::try_from(checks).unwrap_or(u8::MAX).min(MAX_GRACE)
     }
 }
 
@@ -87,7 +87,7 @@ const SLOWEST_READER: u128 = 16 * 1024;
 /// How many bytes are counted as one.
 const UNIT: usize = 64;
 /// As many looks as can be counted.
-const MOST_GRACE: u8 = u8::MAX - 1 - GIVE_UP_AFTER;
+const MAX_GRACE: u8 = u8::MAX - 1 - GIVE_UP_AFTER;
 
 #[cfg(test)]
 mod tests {
@@ -95,22 +95,22 @@ mod tests {
 
     #[test]
     fn a_silent_peer_is_pinged_once_and_then_dead() {
-        let mut looks = Looks::default();
+        let mut checks = IdleChecks::default();
 
-        let asked: Vec<_> = (0..10).map(|_| looks.lengthen(|| 0)).collect();
+        let actions: Vec<_> = (0..10).map(|_| checks.count(|| 0)).collect();
 
         let mut expected = [None; 10];
-        expected[4] = Some(Silence::Long);
-        (expected[8], expected[9]) = (Some(Silence::TooLong), Some(Silence::TooLong));
-        assert_eq!(asked, expected);
+        expected[4] = Some(KeepaliveAction::Ping);
+        (expected[8], expected[9]) = (Some(KeepaliveAction::End), Some(KeepaliveAction::End));
+        assert_eq!(actions, expected);
     }
 
     #[test]
     fn a_sign_of_life_begins_the_count_anew() {
-        let mut looks = Looks::default();
+        let mut checks = IdleChecks::default();
         for _ in 0..100 {
-            assert_eq!((0..4).find_map(|_| looks.lengthen(|| 0)), None);
-            looks.end();
+            assert_eq!((0..4).find_map(|_| checks.count(|| 0)), None);
+            checks.reset();
         }
     }
 
@@ -127,10 +127,10 @@ mod tests {
         unconfirmed.confirm();
         assert_eq!(unconfirmed.grace(Duration::from_secs(5)), 2);
         unconfirmed.add(usize::MAX);
-        assert_eq!(unconfirmed.grace(Duration::ZERO), MOST_GRACE);
+        assert_eq!(unconfirmed.grace(Duration::ZERO), MAX_GRACE);
 
-        let mut looks = Looks::default();
-        let asked = (0..1000).filter_map(|_| looks.lengthen(|| MOST_GRACE)).nth(1);
-        assert_eq!(asked, Some(Silence::TooLong), "it is found in the end");
+        let mut checks = IdleChecks::default();
+        let actions = (0..1000).filter_map(|_| checks.count(|| MAX_GRACE)).nth(1);
+        assert_eq!(actions, Some(KeepaliveAction::End), "it is found in the end");
     }
 }

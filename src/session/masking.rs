@@ -8,12 +8,12 @@ use crate::protocol::frames::mask::MaskingKey;
 use crate::protocol::random;
 use crate::runtime::panics;
 use crate::session::Session;
-use crate::session::state::Shared;
+use crate::session::state::State;
 use crate::types::mask_generator::MaskGenerator;
 use crate::types::role::Role;
 
 /// A generator, and the keys that it has made for the next frames.
-pub(super) struct Masks {
+pub(super) struct MaskKeys {
     generator: Arc<Generator>,
     keys: VecDeque<MaskingKey>,
 }
@@ -21,17 +21,17 @@ pub(super) struct Masks {
 /// A generator, which one thread at a time asks.
 struct Generator {
     generator: Mutex<Box<dyn MaskGenerator>>,
-    asking: Mutex<Option<ThreadId>>,
+    drawing: Mutex<Option<ThreadId>>,
 }
 
 impl Session {
     /// Sets what masks the frames of a client.
     pub(crate) fn set_mask_generator(&self, generator: Option<Box<dyn MaskGenerator>>) {
-        let masks = generator.map(|generator| Box::new(Masks::new(generator)));
-        let mut shared = self.lock();
-        let former = std::mem::replace(&mut shared.rare().masks, masks);
+        let mask_keys = generator.map(|generator| Box::new(MaskKeys::new(generator)));
+        let mut state = self.lock();
+        let former = std::mem::replace(&mut state.extra().mask_keys, mask_keys);
         // Dropped when nothing is locked: it is the program's, and may ask the socket.
-        drop(shared);
+        drop(state);
         drop(former);
     }
 
@@ -39,51 +39,53 @@ impl Session {
     ///
     /// They are drawn when nothing is locked: a generator may ask its socket.
     #[inline]
-    pub(super) fn lock_to_push(&self, count: impl Fn(&Shared) -> usize) -> MutexGuard<'_, Shared> {
+    pub(super) fn lock_to_push(&self, count: impl Fn(&State) -> usize) -> MutexGuard<'_, State> {
         loop {
-            let shared = self.lock();
-            if shared.role == Role::Server || !shared.has_masks() {
-                return shared;
+            let state = self.lock();
+            if state.role == Role::Server || !state.has_mask_generator() {
+                return state;
             }
-            let Some((generator, missing)) = shared.missing_keys(count(&shared)) else {
-                return shared;
+            let Some((generator, missing)) = state.missing_keys(count(&state)) else {
+                return state;
             };
-            drop(shared);
+            drop(state);
             let keys = generator.draw(missing);
             self.lock().add_keys(&generator, keys);
         }
     }
 }
 
-impl Shared {
+impl State {
     /// Returns the next key of the program's generator.
     pub(super) fn take_key(&mut self) -> Option<MaskingKey> {
-        self.rare.as_mut()?.masks.as_mut()?.keys.pop_front()
+        self.extra.as_mut()?.mask_keys.as_mut()?.keys.pop_front()
     }
 
-    fn has_masks(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.masks.is_some())
+    fn has_mask_generator(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.mask_keys.is_some())
     }
 
     /// Returns how many keys are to be drawn for so many frames, and where, if any are.
     fn missing_keys(&self, count: usize) -> Option<(Arc<Generator>, usize)> {
-        let masks = self.rare.as_ref()?.masks.as_ref()?;
-        let missing = count.checked_sub(masks.keys.len()).filter(|missing| *missing > 0)?;
-        Some((Arc::clone(&masks.generator), missing))
+        let mask_keys = self.extra.as_ref()?.mask_keys.as_ref()?;
+        let missing = count.checked_sub(mask_keys.keys.len()).filter(|missing| *missing > 0)?;
+        Some((Arc::clone(&mask_keys.generator), missing))
     }
 
     /// Adds keys, unless another generator was set meanwhile.
     fn add_keys(&mut self, generator: &Arc<Generator>, keys: Vec<MaskingKey>) {
-        let masks = self.rare.as_mut().and_then(|rare| rare.masks.as_mut());
-        if let Some(masks) = masks.filter(|masks| Arc::ptr_eq(&masks.generator, generator)) {
-            masks.keys.extend(keys);
+        let mask_keys = self.extra.as_mut().and_then(|extra| extra.mask_keys.as_mut());
+        if let Some(mask_keys) =
+            mask_keys.filter(|mask_keys| Arc::ptr_eq(&mask_keys.generator, generator))
+        {
+            mask_keys.keys.extend(keys);
         }
     }
 }
 
-impl Masks {
+impl MaskKeys {
     fn new(generator: Box<dyn MaskGenerator>) -> Self {
-        let generator = Generator { generator: Mutex::new(generator), asking: Mutex::default() };
+        let generator = Generator { generator: Mutex::new(generator), drawing: Mutex::default() };
         Self { generator: Arc::new(generator), keys: VecDeque::new() }
     }
 }
@@ -93,13 +95,13 @@ impl Generator {
     /// random ones.
     fn draw(&self, count: usize) -> Vec<MaskingKey> {
         let here = thread::current().id();
-        if *lock(&self.asking) == Some(here) {
+        if *lock(&self.drawing) == Some(here) {
             return (0..count).map(|_| random::bytes()).collect();
         }
         let mut generator = lock(&self.generator);
-        *lock(&self.asking) = Some(here);
+        *lock(&self.drawing) = Some(here);
         let keys = (0..count).map(|_| next_key(&mut **generator)).collect();
-        *lock(&self.asking) = None;
+        *lock(&self.drawing) = None;
         keys
     }
 }

@@ -14,9 +14,9 @@ use crate::net::stream::Stream;
 #[cfg(feature = "tls")]
 use crate::net::tls::TlsSession;
 use crate::protocol::frames::frame::Frame;
-use crate::session::idle::Silence;
+use crate::session::idle::KeepaliveAction;
 use crate::session::settings::Timeouts;
-use crate::session::state::{Phase, Shared};
+use crate::session::state::{Phase, State};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
 use crate::types::role::Role;
@@ -48,7 +48,7 @@ pub(crate) use task::ConnectionTask;
 
 /// The side of a connection that every thread reaches.
 pub(crate) struct Session {
-    shared: Mutex<Shared>,
+    state: Mutex<State>,
     /// Set together with [`Phase::Ended`], to be asked for each message without a lock.
     has_ended: AtomicBool,
     /// Why nothing is read, in the terms of the module `reading`.
@@ -75,7 +75,7 @@ impl Session {
     /// Makes the session of a socket that has no connection yet.
     pub(crate) fn unconnected(role: Role) -> Self {
         Self {
-            shared: Mutex::new(Shared::new(role)),
+            state: Mutex::new(State::new(role)),
             has_ended: AtomicBool::new(true),
             pauses: AtomicU32::new(0),
         }
@@ -83,38 +83,38 @@ impl Session {
 
     /// Begins to connect, unless there is a connection; what became of the last one is forgotten.
     pub(crate) fn begin_connecting(&self) -> bool {
-        let mut shared = self.lock();
-        let may_connect = shared.phase == Phase::Ended;
+        let mut state = self.lock();
+        let may_connect = state.phase == Phase::Ended;
         if may_connect {
             // Those who still wait for the end of the last connection look anew.
-            let waiting = shared.take_waiting();
-            shared.begin_connecting();
-            drop(shared);
-            waiting.into_iter().for_each(Waker::wake);
+            let wakers = state.take_wakers();
+            state.begin_connecting();
+            drop(state);
+            wakers.into_iter().for_each(Waker::wake);
         }
         may_connect
     }
 
     /// Takes over a connection whose opening handshake is done, unless that was called off.
     pub(crate) fn open(&self, stream: Stream) -> bool {
-        let mut shared = self.lock();
-        let is_wanted = shared.phase == Phase::Connecting;
+        let mut state = self.lock();
+        let is_wanted = state.phase == Phase::Connecting;
         if is_wanted {
-            shared.open(stream);
+            state.open(stream);
             self.has_ended.store(false, Ordering::Release);
-            wake_waiting(shared);
+            wake_all(state);
         }
         is_wanted
     }
 
     /// Gives up connecting; returns whether that was under way.
     pub(crate) fn stop_connecting(&self, code: CloseCode, reason: &str) -> bool {
-        let mut shared = self.lock();
-        let was_connecting = shared.phase == Phase::Connecting;
+        let mut state = self.lock();
+        let was_connecting = state.phase == Phase::Connecting;
         if was_connecting {
-            shared.phase = Phase::Ended;
-            shared.rare().close = Some((code, reason.into()));
-            wake_waiting(shared);
+            state.phase = Phase::Ended;
+            state.extra().close = Some((code, reason.into()));
+            wake_all(state);
         }
         was_connecting
     }
@@ -126,12 +126,12 @@ impl Session {
 
     /// Begins the closing handshake; does nothing when it has begun already.
     pub(crate) fn close(&self, code: CloseCode, reason: &str) -> SendStatus {
-        let mut shared = self.lock_to_push(Shared::control_frames);
-        if shared.phase != Phase::Open {
+        let mut state = self.lock_to_push(State::control_frames);
+        if state.phase != Phase::Open {
             return SendStatus::NotConnected;
         }
-        shared.begin_closing(code, reason);
-        shared.wake();
+        state.begin_closing(code, reason);
+        state.wake();
         SendStatus::Queued
     }
 
@@ -140,22 +140,22 @@ impl Session {
     /// Input is a sign of life, and so is output that the kernel takes after it had no room. After
     /// [`PING_AFTER`] calls in a row without one the peer is pinged (RFC 6455 §5.5.2), and after as
     /// many more, counted from when the ping left, the connection ends; later when the peer has to
-    /// read much in front of the ping. The calls are `look` apart.
-    pub(crate) fn check_alive(&self, look: Duration) {
-        let mut shared = self.lock_to_push(Shared::control_frames);
+    /// read much in front of the ping. The calls are `interval` apart.
+    pub(crate) fn check_alive(&self, interval: Duration) {
+        let mut state = self.lock_to_push(State::control_frames);
         // Unread input may have the sign of life; a closing handshake has a deadline of its own.
-        if shared.phase != Phase::Open || !shared.is_taken || self.is_paused() {
+        if state.phase != Phase::Open || !state.is_reading_started || self.is_paused() {
             return;
         }
         // Until the ping has left, the write timeout decides.
-        if shared.is_probing() {
+        if state.has_unsent_ping() {
             return;
         }
-        let Shared { silence, unconfirmed, .. } = &mut *shared;
-        match silence.lengthen(|| unconfirmed.grace(look)) {
-            Some(Silence::Long) => shared.push_keepalive_ping(KEEPALIVE_PAYLOAD),
-            Some(Silence::TooLong) => {
-                drop(shared);
+        let State { idle, unconfirmed, .. } = &mut *state;
+        match idle.count(|| unconfirmed.grace(interval)) {
+            Some(KeepaliveAction::Ping) => state.push_keepalive_ping(KEEPALIVE_PAYLOAD),
+            Some(KeepaliveAction::End) => {
+                drop(state);
                 self.fail(Failure::Error(Error::KeepaliveTimeout));
             }
             None => {}
@@ -166,12 +166,12 @@ impl Session {
     ///
     /// When that has begun already, the kernel is handed what it takes of the output before.
     pub(crate) fn abort(&self) {
-        let mut shared = self.lock();
-        let is_closing = shared.phase == Phase::Closing;
+        let mut state = self.lock();
+        let is_closing = state.phase == Phase::Closing;
         if is_closing {
-            shared.write_last();
+            state.write_rest();
         }
-        drop(shared);
+        drop(state);
         self.fail(Failure::Aborted { is_closing });
     }
 
@@ -186,10 +186,10 @@ impl Session {
 
     /// Returns the address of this end, also of a connection that has ended.
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
-        let shared = self.lock();
-        match &shared.stream {
+        let state = self.lock();
+        match &state.stream {
             Some(stream) => stream.local_address().ok(),
-            None => shared.rare.as_ref()?.local_address,
+            None => state.extra.as_ref()?.local_address,
         }
     }
 
@@ -216,10 +216,10 @@ impl Session {
 
     /// Changes the settings, from the next message on that is sent and the next turn that reads.
     pub(crate) fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
-        let mut shared = self.lock();
-        let rare = shared.rare();
-        change(&mut rare.settings);
-        rare.has_new_limits = true;
+        let mut state = self.lock();
+        let extra = state.extra();
+        change(&mut extra.settings);
+        extra.has_new_limits = true;
     }
 
     /// Names the task to wake when the connection can be read or written.
@@ -239,31 +239,31 @@ impl Session {
     /// Answers a ping. While the peer takes nothing, only the latest one is remembered
     /// (RFC 6455 §5.5.3).
     fn answer_ping(&self, payload: &[u8]) {
-        let mut shared = self.lock_to_push(Shared::control_frames);
-        if shared.phase != Phase::Open {
+        let mut state = self.lock_to_push(State::control_frames);
+        if state.phase != Phase::Open {
             return;
         }
-        let is_blocked = shared.stream.as_ref().is_some_and(|stream| !stream.is_writable());
+        let is_blocked = state.stream.as_ref().is_some_and(|stream| !stream.is_writable());
         if is_blocked {
-            shared.rare().late_pong = Some(payload.into());
-        } else if shared.outbox.len() > LONG_QUEUE {
+            state.extra().pending_pong = Some(payload.into());
+        } else if state.queue.len() > LONG_QUEUE {
             // Behind so much the peer could take its pong for lost.
-            shared.take_late_pong();
-            let key = shared.next_key();
-            shared.outbox.push_urgent(&Frame::pong(payload), key);
+            state.take_pending_pong();
+            let key = state.next_key();
+            state.queue.push_urgent(&Frame::pong(payload), key);
         } else {
             // An earlier ping that was not answered yet need not be answered any more.
-            shared.take_late_pong();
-            shared.push(&Frame::pong(payload));
+            state.take_pending_pong();
+            state.push(&Frame::pong(payload));
         }
     }
 
     /// Takes note of the peer's close frame, and answers it unless it is an answer
     /// (RFC 6455 §5.5.1).
     fn answer_close(&self, code: CloseCode, reason: &str) {
-        let mut shared = self.lock_to_push(Shared::control_frames);
-        if shared.phase == Phase::Open {
-            shared.begin_closing(code, reason);
+        let mut state = self.lock_to_push(State::control_frames);
+        if state.phase == Phase::Open {
+            state.begin_closing(code, reason);
         }
     }
 
@@ -292,26 +292,26 @@ impl Session {
     /// Changes how long is waited for the peer, from now on.
     pub(crate) fn change_timeouts(&self, change: impl FnOnce(&mut Timeouts)) {
         self.change_settings(|settings| change(&mut settings.timeouts));
-        self.look_again();
+        self.wake_driver();
     }
 
     /// Sets how much unsent output the kernel holds.
     pub(crate) fn set_send_buffer(&self, size: Option<usize>) {
-        let mut shared = self.lock();
-        shared.rare().settings.send_buffer = size;
-        shared.reset_send_buffer();
+        let mut state = self.lock();
+        state.extra().settings.send_buffer = size;
+        state.reset_send_buffer();
     }
 
     /// Ends the connection as soon as the driver looks; what waits for the peer is dropped.
     fn fail(&self, failure: Failure) {
-        let mut shared = self.lock();
-        if shared.phase != Phase::Ended {
-            shared.phase = Phase::Ended;
-            shared.rare().failure = Some(failure);
-            shared.clear_output();
+        let mut state = self.lock();
+        if state.phase != Phase::Ended {
+            state.phase = Phase::Ended;
+            state.extra().failure = Some(failure);
+            state.clear_output();
             self.has_ended.store(true, Ordering::Release);
-            shared.wake();
-            wake_waiting(shared);
+            state.wake();
+            wake_all(state);
         }
     }
 
@@ -324,24 +324,24 @@ impl Session {
     ///
     /// When it `lingers`, the rest of a closing handshake is handed to the kernel as far as possible.
     fn end(&self, is_clean: bool, failure: Option<&Failure>, lingers: bool) -> Option<Stream> {
-        let mut shared = self.lock();
-        if lingers && shared.phase == Phase::Closing {
-            shared.write_last();
+        let mut state = self.lock();
+        if lingers && state.phase == Phase::Closing {
+            state.write_rest();
         }
-        shared.phase = Phase::Ended;
-        shared.clear_output();
-        if let (Some(Failure::Error(error)), Some(lost)) = (failure, &mut shared.rare().lost) {
-            **lost = error.clone();
+        state.phase = Phase::Ended;
+        state.clear_output();
+        if let (Some(Failure::Error(error)), Some(loss)) = (failure, &mut state.extra().loss) {
+            **loss = error.clone();
         }
-        if !is_clean || shared.close().is_none() {
+        if !is_clean || state.close().is_none() {
             // RFC 6455 §7.1.5: no close frame of the peer was received.
-            shared.rare().close = Some((CloseCode::ABNORMAL_DISCONNECTION, "".into()));
+            state.extra().close = Some((CloseCode::ABNORMAL_DISCONNECTION, "".into()));
         }
-        let stream = shared.stream.take();
-        shared.rare().local_address =
+        let stream = state.stream.take();
+        state.extra().local_address =
             stream.as_ref().and_then(|stream| stream.local_address().ok());
         self.has_ended.store(true, Ordering::Release);
-        wake_waiting(shared);
+        wake_all(state);
         stream.filter(|_| lingers)
     }
 
@@ -350,16 +350,16 @@ impl Session {
         self.has_ended.load(Ordering::Acquire)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Wakes those who wait for room, when nothing is locked any more.
-fn wake_waiting(mut shared: MutexGuard<'_, Shared>) {
-    let waiting = shared.take_waiting();
-    drop(shared);
-    waiting.into_iter().for_each(Waker::wake);
+fn wake_all(mut state: MutexGuard<'_, State>) {
+    let wakers = state.take_wakers();
+    drop(state);
+    wakers.into_iter().for_each(Waker::wake);
 }
 
 /// From how much output on, in bytes, a pong overtakes it.

@@ -7,10 +7,10 @@ use crate::session::Session;
 impl Session {
     /// Allows the driver to read, from the loop's next turn on.
     pub(crate) fn start_reading(&self) {
-        let mut shared = self.lock();
-        shared.is_taken = true;
+        let mut state = self.lock();
+        state.is_reading_started = true;
         // Also a driver that is in a turn has to look again: it asks for this at the beginning.
-        if let Some(stream) = &shared.stream {
+        if let Some(stream) = &state.stream {
             stream.source().wake();
         }
     }
@@ -21,7 +21,7 @@ impl Session {
             self.pauses.fetch_or(PAUSED, Ordering::AcqRel);
         } else {
             self.pauses.fetch_and(!PAUSED, Ordering::AcqRel);
-            self.look_again();
+            self.wake_driver();
         }
     }
 
@@ -33,7 +33,7 @@ impl Session {
 
     pub(crate) fn release_reading(&self) {
         self.pauses.fetch_sub(HELD, Ordering::AcqRel);
-        self.look_again();
+        self.wake_driver();
     }
 
     /// Returns whether the program has stopped reading.
@@ -50,7 +50,7 @@ impl Session {
         self.pauses.load(Ordering::Acquire) != 0
     }
 
-    pub(super) fn look_again(&self) {
+    pub(super) fn wake_driver(&self) {
         if let Some(stream) = &self.lock().stream {
             stream.source().wake();
         }

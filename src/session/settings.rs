@@ -7,58 +7,58 @@ use std::time::Duration;
 use crate::net::stream::options::SEND_BUFFER;
 use crate::protocol::frames::limits::Limits;
 use crate::session::Failure;
-use crate::session::masking::Masks;
+use crate::session::masking::MaskKeys;
 use crate::session::output::backlog::Backlog;
-use crate::session::output::level::Gauge;
+use crate::session::output::level::LevelMonitor;
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
 use crate::types::output_policy::OutputPolicy;
 
 /// Parts of a session that are allocated when they are needed: idle connections are many.
 #[derive(Default)]
-pub(super) struct Rare {
+pub(super) struct Extra {
     /// The code and the reason with which the connection ends, once they are known.
     pub(super) close: Option<(CloseCode, Box<str>)>,
     /// The address that this end had, once the connection has ended.
     pub(super) local_address: Option<SocketAddr>,
     /// What answers the latest ping, once the peer takes output again.
-    pub(super) late_pong: Option<Box<[u8]>>,
+    pub(super) pending_pong: Option<Box<[u8]>>,
     /// Why the connection shall end without a closing handshake.
     pub(super) failure: Option<Failure>,
     pub(super) settings: Settings,
     /// The driver has not seen the limits yet.
     pub(super) has_new_limits: bool,
     /// What masks frames instead of the usual random numbers.
-    pub(super) masks: Option<Box<Masks>>,
+    pub(super) mask_keys: Option<Box<MaskKeys>>,
     /// What waits behind the output of a peer that reads slowly.
     pub(super) backlog: Option<Box<Backlog>>,
     /// There is one once somebody has asked how much output waits.
-    pub(super) gauge: Option<Box<Gauge>>,
+    pub(super) level: Option<Box<LevelMonitor>>,
     /// Why messages that were sent were dropped with the connection, if any were.
-    pub(super) lost: Option<Box<Error>>,
+    pub(super) loss: Option<Box<Error>>,
     /// How many messages such a peer has missed.
-    pub(super) dropped: u64,
+    pub(super) dropped_messages: u64,
     /// The kernel holds less unsent output than usual, until a keepalive ping has left.
-    pub(super) is_probing: bool,
+    pub(super) has_unsent_ping: bool,
 }
 
-impl Rare {
+impl Extra {
     /// Returns whether the driver has to know something when it begins a turn.
-    pub(super) fn has_orders(&self) -> bool {
+    pub(super) fn has_changes(&self) -> bool {
         self.has_new_limits || self.failure.is_some()
     }
 
     /// Returns whether there may be something to tell at the end of a turn.
-    pub(super) fn has_news(&self) -> bool {
-        self.gauge.is_some() || self.failure.is_some()
+    pub(super) fn has_notices(&self) -> bool {
+        self.level.is_some() || self.failure.is_some()
     }
 
     /// Keeps what was set, for another connection, and forgets what became of the last one.
     pub(super) fn without_past(self) -> Self {
-        let Self { settings, masks, gauge, .. } = self;
+        let Self { settings, mask_keys, level, .. } = self;
         // Who waits for room looks anew.
-        let gauge = gauge.map(|_| Box::default());
-        Self { settings, has_new_limits: true, masks, gauge, ..Self::default() }
+        let level = level.map(|_| Box::default());
+        Self { settings, has_new_limits: true, mask_keys, level, ..Self::default() }
     }
 }
 

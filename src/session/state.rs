@@ -12,29 +12,29 @@ use crate::protocol::frames::limits::Limits;
 use crate::protocol::frames::mask::MaskingKey;
 use crate::protocol::random;
 use crate::session::Failure;
-use crate::session::idle::{Looks, Unconfirmed};
-use crate::session::output::queue::{Outbox, Written};
-use crate::session::settings::{OUTGOING_FRAME_SIZE, Rare, Settings};
+use crate::session::idle::{IdleChecks, Unconfirmed};
+use crate::session::output::queue::{OutputQueue, Written};
+use crate::session::settings::{Extra, OUTGOING_FRAME_SIZE, Settings};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
 use crate::types::role::Role;
 
 /// The state of a connection.
-pub(super) struct Shared {
+pub(super) struct State {
     /// Gone once the connection has ended.
     pub(super) stream: Option<Stream>,
-    pub(super) outbox: Outbox,
-    pub(super) rare: Option<Box<Rare>>,
+    pub(super) queue: OutputQueue,
+    pub(super) extra: Option<Box<Extra>>,
     pub(super) phase: Phase,
     /// Nothing is read before somebody took the socket and could connect slots.
-    pub(super) is_taken: bool,
+    pub(super) is_reading_started: bool,
     pub(super) cork: Cork,
     /// The driver has been woken and has not looked yet, or has to look again after its turn.
     pub(super) is_woken: bool,
     /// Bytes that were written outside the driver's turns, for it to report.
     unreported: u32,
     pub(super) sending: Sending,
-    pub(super) silence: Looks,
+    pub(super) idle: IdleChecks,
     pub(super) unconfirmed: Unconfirmed,
     pub(super) role: Role,
 }
@@ -72,20 +72,20 @@ pub(super) enum Phase {
     Ended,
 }
 
-impl Shared {
+impl State {
     /// Makes the state of a socket that has no connection yet.
     pub(super) fn new(role: Role) -> Self {
         Self {
             stream: None,
-            outbox: Outbox::default(),
-            rare: None,
+            queue: OutputQueue::default(),
+            extra: None,
             phase: Phase::Ended,
-            is_taken: false,
+            is_reading_started: false,
             cork: Cork::Off,
             is_woken: false,
             unreported: 0,
             sending: Sending::Free,
-            silence: Looks::default(),
+            idle: IdleChecks::default(),
             unconfirmed: Unconfirmed::default(),
             role,
         }
@@ -102,8 +102,8 @@ impl Shared {
 
     /// Makes ready for a new connection; what was set stays.
     pub(super) fn begin_connecting(&mut self) {
-        let rare = self.rare.take().map(|rare| Box::new(rare.without_past()));
-        *self = Self { rare, phase: Phase::Connecting, ..Self::new(self.role) };
+        let extra = self.extra.take().map(|extra| Box::new(extra.without_past()));
+        *self = Self { extra, phase: Phase::Connecting, ..Self::new(self.role) };
     }
 
     pub(super) fn is_readable(&self) -> bool {
@@ -114,7 +114,7 @@ impl Shared {
     #[inline]
     pub(super) fn push(&mut self, frame: &Frame<'_>) {
         let key = self.next_key();
-        self.outbox.push(frame, key);
+        self.queue.push(frame, key);
     }
 
     /// Returns a key that no peer can foresee, or none for a server (RFC 6455 §5.3).
@@ -132,48 +132,48 @@ impl Shared {
     }
 
     /// Returns how many frames a write may push: the pong that is still to be sent.
-    pub(super) fn late_frames(&self) -> usize {
-        let has_pong = |rare: &Rare| rare.late_pong.is_some();
-        usize::from(self.phase == Phase::Open && self.rare.as_deref().is_some_and(has_pong))
+    pub(super) fn pending_pongs(&self) -> usize {
+        let has_pong = |extra: &Extra| extra.pending_pong.is_some();
+        usize::from(self.phase == Phase::Open && self.extra.as_deref().is_some_and(has_pong))
     }
 
-    pub(super) fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
+    pub(super) fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
     }
 
     pub(super) fn close(&self) -> Option<(CloseCode, &str)> {
-        let (code, reason) = self.rare.as_ref()?.close.as_ref()?;
+        let (code, reason) = self.extra.as_ref()?.close.as_ref()?;
         Some((*code, reason))
     }
 
     /// Returns why messages were dropped with the connection, if any were.
-    pub(super) fn lost(&self) -> Option<Error> {
-        self.rare.as_ref()?.lost.as_deref().cloned()
+    pub(super) fn loss(&self) -> Option<Error> {
+        self.extra.as_ref()?.loss.as_deref().cloned()
     }
 
     pub(super) fn settings(&self) -> Settings {
-        self.rare.as_ref().map(|rare| rare.settings).unwrap_or_default()
+        self.extra.as_ref().map(|extra| extra.settings).unwrap_or_default()
     }
 
     /// Returns how long a message may be that is sent in one frame.
     pub(super) fn outgoing_frame_size(&self) -> NonZeroUsize {
-        let set = |rare: &Rare| rare.settings.outgoing_frame_size;
-        self.rare.as_deref().map_or(OUTGOING_FRAME_SIZE, set)
+        let set = |extra: &Extra| extra.settings.outgoing_frame_size;
+        self.extra.as_deref().map_or(OUTGOING_FRAME_SIZE, set)
     }
 
     pub(super) fn take_new_limits(&mut self) -> Option<Limits> {
-        let rare = self.rare.as_mut()?;
-        mem::take(&mut rare.has_new_limits).then_some(rare.settings.limits)
+        let extra = self.extra.as_mut()?;
+        mem::take(&mut extra.has_new_limits).then_some(extra.settings.limits)
     }
 
     pub(super) fn take_failure(&mut self) -> Option<Failure> {
-        self.rare.as_mut()?.failure.take()
+        self.extra.as_mut()?.failure.take()
     }
 
     /// Takes the payload of the pong that is still to be sent.
-    pub(super) fn take_late_pong(&mut self) -> Option<Box<[u8]>> {
-        let rare = self.rare.as_mut()?;
-        rare.late_pong.take_if(|_| self.phase == Phase::Open)
+    pub(super) fn take_pending_pong(&mut self) -> Option<Box<[u8]>> {
+        let extra = self.extra.as_mut()?;
+        extra.pending_pong.take_if(|_| self.phase == Phase::Open)
     }
 
     /// Wakes the driver, unless it will look at everything before it sleeps anyway.
@@ -196,11 +196,11 @@ impl Shared {
     pub(super) fn begin_closing(&mut self, code: CloseCode, reason: &str) {
         self.phase = Phase::Closing;
         let payload = ClosePayload::new(code, reason);
-        self.rare().close = Some((code, payload.reason().into()));
+        self.extra().close = Some((code, payload.reason().into()));
         self.release_all();
         if let Some(stream) = &self.stream {
             // The close frame then reaches the kernel shortly before it leaves for the peer.
-            stream.set_unsent_limit(Some(LITTLE_UNSENT));
+            stream.set_unsent_limit(Some(LOW_UNSENT_LIMIT));
         }
         self.push(&Frame::close(&payload));
     }
@@ -212,29 +212,29 @@ impl Shared {
     pub(super) fn push_keepalive_ping(&mut self, payload: &[u8]) {
         let key = self.next_key();
         self.unconfirmed.ping();
-        self.outbox.push_urgent(&Frame::ping(payload), key);
+        self.queue.push_urgent(&Frame::ping(payload), key);
         if let Some(stream) = &self.stream {
-            stream.set_unsent_limit(Some(LITTLE_UNSENT));
+            stream.set_unsent_limit(Some(LOW_UNSENT_LIMIT));
         }
         let written = self.write_output(false);
         self.note_written(written.count);
-        if self.outbox.has_urgent() {
-            self.rare().is_probing = true;
+        if self.queue.has_urgent() {
+            self.extra().has_unsent_ping = true;
         } else {
             self.reset_send_buffer();
         }
     }
 
     /// Returns whether a keepalive ping waits for the kernel to take it.
-    pub(super) fn is_probing(&self) -> bool {
-        self.rare.as_deref().is_some_and(|rare| rare.is_probing)
+    pub(super) fn has_unsent_ping(&self) -> bool {
+        self.extra.as_deref().is_some_and(|extra| extra.has_unsent_ping)
     }
 
     /// Lets the kernel hold as much unsent output as was set.
     pub(super) fn reset_send_buffer(&mut self) {
         let size = self.settings().send_buffer;
-        if let Some(rare) = &mut self.rare {
-            rare.is_probing = false;
+        if let Some(extra) = &mut self.extra {
+            extra.has_unsent_ping = false;
         }
         if let Some(stream) = &self.stream
             && self.phase == Phase::Open
@@ -263,7 +263,7 @@ impl Shared {
         let written = stream.try_write(&buffers).unwrap_or(0);
         self.unconfirmed.add(written);
         if written < header.as_bytes().len() + frame.payload.len() {
-            self.outbox.push_rest(header.as_bytes(), frame.payload, written);
+            self.queue.push_rest(header.as_bytes(), frame.payload, written);
         }
         self.note_written(written);
     }
@@ -274,27 +274,27 @@ impl Shared {
         let written = stream.try_write(&[IoSlice::new(frame)]).unwrap_or(0);
         self.unconfirmed.add(written);
         if written < frame.len() {
-            self.outbox.push_shared(frame, written);
+            self.queue.push_shared(frame, written);
         }
         self.note_written(written);
     }
 
     /// Writes what the kernel takes and returns how much that was; only on the loop's thread.
     pub(super) fn write(&mut self) -> usize {
-        self.push_late_pong();
+        self.push_pending_pong();
         let written = self.write_output(true);
         if self.sending == Sending::Blocked && written.count > 0 {
             // The kernel has room again because the peer has acknowledged output.
-            self.silence.end();
+            self.idle.reset();
         }
         if written.has_failed {
             self.sending = Sending::Broken;
             self.clear_output();
         } else if self.sending != Sending::Broken {
-            let is_blocked = !self.outbox.is_empty();
+            let is_blocked = !self.queue.is_empty();
             self.sending = if is_blocked { Sending::Blocked } else { Sending::Free };
         }
-        if self.is_probing() && !self.outbox.has_urgent() {
+        if self.has_unsent_ping() && !self.queue.has_urgent() {
             self.reset_send_buffer();
         }
         written.count
@@ -303,15 +303,15 @@ impl Shared {
     /// Answers the latest ping in front of the output that waits, once the kernel has room again:
     /// one for each time that it has, so that pongs do not pile up.
     #[inline]
-    fn push_late_pong(&mut self) {
+    fn push_pending_pong(&mut self) {
         let has_room = || self.stream.as_ref().is_some_and(Stream::is_writable);
-        if self.rare.is_some()
+        if self.extra.is_some()
             && has_room()
-            && !self.outbox.has_urgent()
-            && let Some(payload) = self.take_late_pong()
+            && !self.queue.has_urgent()
+            && let Some(payload) = self.take_pending_pong()
         {
             let key = self.next_key();
-            self.outbox.push_urgent(&Frame::pong(&payload), key);
+            self.queue.push_urgent(&Frame::pong(&payload), key);
         }
     }
 
@@ -323,10 +323,10 @@ impl Shared {
             let Some(stream) = &mut self.stream else {
                 return Written { count, has_failed: false };
             };
-            let written = self.outbox.write_to(stream, is_driver);
+            let written = self.queue.write_to(stream, is_driver);
             self.unconfirmed.add(written.count);
             count += written.count;
-            let is_done = written.has_failed || !self.outbox.is_empty() || !self.refill();
+            let is_done = written.has_failed || !self.queue.is_empty() || !self.refill();
             if is_done {
                 return Written { count, ..written };
             }
@@ -334,7 +334,7 @@ impl Shared {
     }
 
     /// Hands to the kernel as much as it ever takes, before the rest of the output is dropped.
-    pub(super) fn write_last(&mut self) {
+    pub(super) fn write_rest(&mut self) {
         if let Some(stream) = &self.stream {
             stream.lift_unsent_limit();
             self.write_output(false);
@@ -356,7 +356,7 @@ impl Shared {
     /// A failure is left to it as well: its own next write, or read, meets it again.
     pub(super) fn note_written(&mut self, written: usize) -> bool {
         self.report_later(written);
-        if written > 0 || !self.outbox.is_empty() {
+        if written > 0 || !self.queue.is_empty() {
             self.wake();
         }
         written > 0
@@ -364,4 +364,4 @@ impl Shared {
 }
 
 /// How much unsent output the kernel holds while it matters when a frame leaves, in bytes.
-const LITTLE_UNSENT: usize = 16 * 1024;
+const LOW_UNSENT_LIMIT: usize = 16 * 1024;

@@ -11,7 +11,7 @@ use crate::runtime::timers::{Deadline, after};
 use crate::session::settings::Timeouts;
 
 /// The deadlines of one connection. An idle one waits for nothing and has none.
-pub(super) struct Patience {
+pub(super) struct Deadlines {
     stall: Option<Stall>,
     closing: Option<Closing>,
     /// How much input is still awaited since the closing handshake has begun, in bytes.
@@ -44,7 +44,7 @@ struct Closing {
 
 /// What the peer did in a turn.
 #[derive(Clone, Copy)]
-pub(super) struct Signs {
+pub(super) struct PeerActivity {
     pub(super) input: bool,
     /// The kernel took output, for which it had no room before.
     pub(super) progress: bool,
@@ -52,7 +52,7 @@ pub(super) struct Signs {
 
 /// What was waited for in vain.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lost {
+pub(super) enum Expired {
     /// Progress of the output, or any input, for so long.
     Output(Duration),
     /// The peer's close frame, or any input.
@@ -63,7 +63,7 @@ pub(super) enum Lost {
     ClosingOutput(Duration),
 }
 
-impl Default for Patience {
+impl Default for Deadlines {
     fn default() -> Self {
         Self {
             stall: None,
@@ -76,18 +76,18 @@ impl Default for Patience {
     }
 }
 
-impl Patience {
+impl Deadlines {
     /// Notes that output waits, and what the peer did in this turn. `set_user_timeout` asks the
     /// kernel to end a connection whose peer acknowledges nothing, and returns whether it can.
-    pub(super) fn output_waits(
+    pub(super) fn set_output_deadline(
         &mut self,
-        signs: Signs,
+        activity: PeerActivity,
         timeouts: Timeouts,
         is_closing: bool,
         set_user_timeout: impl Fn(Option<Duration>) -> bool,
     ) {
         let Some(timeout) = timeouts.write else {
-            return self.everything_is_written(set_user_timeout);
+            return self.clear_output_deadline(set_user_timeout);
         };
         let now = clock::now();
         let stall = self.stall.get_or_insert(Stall {
@@ -99,10 +99,10 @@ impl Patience {
         });
         stall.timeout = timeout;
         stall.is_closing = is_closing && timeouts.closing.is_some();
-        if signs.progress {
+        if activity.progress {
             stall.last_progress = now;
         }
-        if signs.progress || signs.input {
+        if activity.progress || activity.input {
             stall.last_sign = now;
             if std::mem::take(&mut stall.is_watched_by_kernel) {
                 set_user_timeout(None);
@@ -115,7 +115,7 @@ impl Patience {
     }
 
     /// Notes that no output waits for the peer.
-    pub(super) fn everything_is_written(
+    pub(super) fn clear_output_deadline(
         &mut self,
         set_user_timeout: impl Fn(Option<Duration>) -> bool,
     ) {
@@ -125,12 +125,12 @@ impl Patience {
     }
 
     /// Notes that our close frame is written, and what the peer did in this turn.
-    pub(super) fn close_frame_is_awaited(&mut self, signs: Signs, timeouts: Timeouts) {
+    pub(super) fn set_close_deadline(&mut self, activity: PeerActivity, timeouts: Timeouts) {
         let Some(timeout) = timeouts.closing else { return };
         let now = clock::now();
         let latest = after(now, timeout.max(LONGEST_CLOSING));
         let closing = self.closing.get_or_insert(Closing { timeout, last_sign: now, latest });
-        if signs.input {
+        if activity.input {
             closing.last_sign = now;
         }
     }
@@ -141,7 +141,7 @@ impl Patience {
     }
 
     /// Gives the peer so long to end from now on, unless that has begun already.
-    pub(super) fn drain_within(&mut self, duration: Duration) {
+    pub(super) fn set_drain_deadline(&mut self, duration: Duration) {
         self.closing = None;
         self.drained_by.get_or_insert_with(|| after(clock::now(), duration));
     }
@@ -161,28 +161,28 @@ impl Patience {
     }
 
     /// Returns what was waited for in vain, if anything was.
-    pub(super) fn lost(&self) -> Option<Lost> {
+    pub(super) fn expired(&self) -> Option<Expired> {
         let now = clock::now();
         let has_passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if let Some(stall) = &self.stall {
             if now >= stall.end() {
-                return Some(Lost::Output(stall.timeout));
+                return Some(Expired::Output(stall.timeout));
             }
             if has_passed(stall.limit()) {
-                return Some(Lost::ClosingOutput(stall.timeout));
+                return Some(Expired::ClosingOutput(stall.timeout));
             }
         }
         if let Some(closing) = &self.closing
             && now >= closing.end()
         {
-            return Some(if now >= closing.latest { Lost::Limit } else { Lost::CloseFrame });
+            return Some(if now >= closing.latest { Expired::Limit } else { Expired::CloseFrame });
         }
         let is_over = has_passed(self.drained_by) || self.closing_budget == 0;
-        is_over.then_some(Lost::Limit)
+        is_over.then_some(Expired::Limit)
     }
 
     /// Returns the write timeout when the kernel has been asked to measure it.
-    pub(super) fn watched_by_kernel(&self) -> Option<Duration> {
+    pub(super) fn kernel_timeout(&self) -> Option<Duration> {
         let stall = self.stall.as_ref()?;
         stall.is_watched_by_kernel.then_some(stall.timeout)
     }

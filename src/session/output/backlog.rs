@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::protocol::frames::fragmentation::first_message;
-use crate::session::output::queue::{Chunk, HEADER_ROOM, Outbox};
+use crate::session::output::queue::{Chunk, HEADER_ROOM, OutputQueue};
 
 /// Whole messages that wait behind the output, so that they can be dropped.
 ///
@@ -52,7 +52,7 @@ impl Backlog {
 
     /// Puts an encoded message of many connections behind the others; a short one is copied.
     pub(crate) fn push_shared(&mut self, message: &Arc<[u8]>) {
-        if message.len() < WORTH_SHARING {
+        if message.len() < MIN_SHARED {
             self.push(message.len(), |block| block.extend_from_slice(message));
         } else {
             self.length += message.len();
@@ -68,16 +68,16 @@ impl Backlog {
     }
 
     /// Puts the message that has waited longest into the output; returns whether there was one.
-    pub(crate) fn move_first(&mut self, outbox: &mut Outbox) -> bool {
+    pub(crate) fn move_first(&mut self, queue: &mut OutputQueue) -> bool {
         let message = self.first();
         let length = message.len();
         let is_alone = self.chunks.front().is_some_and(|chunk| chunk.len() == length);
         if !is_alone {
-            outbox.push_encoded(message);
+            queue.push_encoded(message);
             self.skip(length);
         } else if let Some(chunk) = self.chunks.pop_front() {
             self.length -= length;
-            outbox.push_chunk(chunk);
+            queue.push_chunk(chunk);
         }
         length > 0
     }
@@ -102,7 +102,7 @@ impl Backlog {
 /// How many bytes of short messages share an allocation: it is freed when all of them have gone.
 const BLOCK: usize = 4 * 1024;
 /// From this length on a message of many connections is shared: a place for it takes up to 48 bytes.
-const WORTH_SHARING: usize = 512;
+const MIN_SHARED: usize = 512;
 
 #[cfg(test)]
 mod tests {
@@ -144,7 +144,7 @@ mod tests {
             Frame::message(MessageKind::Text, &[b's'; 600]).write_to(&mut frame, None);
             frame.into()
         };
-        let (mut backlog, mut outbox) = (Backlog::default(), Outbox::default());
+        let (mut backlog, mut queue) = (Backlog::default(), OutputQueue::default());
         push(&mut backlog, b"dropped");
         push(&mut backlog, b"a");
         backlog.push_shared(&shared);
@@ -154,8 +154,8 @@ mod tests {
 
         assert!(backlog.drop_first());
         let mut lengths = Vec::new();
-        while backlog.move_first(&mut outbox) {
-            lengths.push(outbox.len());
+        while backlog.move_first(&mut queue) {
+            lengths.push(queue.len());
         }
 
         assert_eq!(lengths, [3, 607, 20_611, 20_613]);

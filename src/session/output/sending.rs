@@ -7,7 +7,7 @@ use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::opcode::MessageKind;
 use crate::protocol::prepared_message::PreparedMessage;
 use crate::session::output::policy::Admission;
-use crate::session::state::{Phase, Shared};
+use crate::session::state::{Phase, State};
 use crate::session::{Failure, Session};
 use crate::types::error::Error;
 use crate::types::output_policy::OutputPolicy;
@@ -17,96 +17,96 @@ use crate::types::send_status::SendStatus;
 impl Session {
     /// Queues a message, to be written at the end of the loop's turn.
     pub(crate) fn send(&self, kind: MessageKind, message: &[u8]) -> SendStatus {
-        let mut shared = self.lock_to_push(|shared| match shared.phase {
-            Phase::Open => Frames::of(kind, message, shared.outgoing_frame_size()).count(),
+        let mut state = self.lock_to_push(|state| match state.phase {
+            Phase::Open => Frames::of(kind, message, state.outgoing_frame_size()).count(),
             Phase::Connecting | Phase::Closing | Phase::Ended => 0,
         });
-        if shared.phase != Phase::Open {
+        if state.phase != Phase::Open {
             return SendStatus::NotConnected;
         }
-        if message.len() < WRITE_AT_ONCE && shared.takes_all(message.len()) {
-            shared.push(&Frame::message(kind, message));
-            shared.wake();
+        if message.len() < WRITE_AT_ONCE && state.takes_fast_path(message.len()) {
+            state.push(&Frame::message(kind, message));
+            state.wake();
             return SendStatus::Queued;
         }
-        let frame_size = shared.outgoing_frame_size();
-        let is_big = message.len() >= WRITE_AT_ONCE && shared.outbox.is_empty();
+        let frame_size = state.outgoing_frame_size();
+        let is_big = message.len() >= WRITE_AT_ONCE && state.queue.is_empty();
         let frames = Frames::of(kind, message, frame_size);
         let admission =
-            if is_big { Admission::Now } else { shared.admit(message.len(), message.len()) };
+            if is_big { Admission::Queue } else { state.admit(message.len(), message.len()) };
         match admission {
-            Admission::Now => {}
-            Admission::Later => {
-                shared.put_off(message.len(), frames);
+            Admission::Queue => {}
+            Admission::Defer => {
+                state.defer(message.len(), frames);
                 return SendStatus::Queued;
             }
-            Admission::Dropped => return SendStatus::Dropped,
-            Admission::TooMuch => return self.refuse_output(shared, message.len()),
+            Admission::Drop => return SendStatus::Dropped,
+            Admission::Refuse => return self.refuse_output(state, message.len()),
         }
         for frame in frames {
-            if is_big && shared.outbox.is_empty() {
-                shared.write_at_once(&frame);
+            if is_big && state.queue.is_empty() {
+                state.write_at_once(&frame);
             } else {
-                shared.push(&frame);
+                state.push(&frame);
             }
         }
-        if !shared.outbox.has_room(0) && !shared.count_output() {
-            return self.refuse_output(shared, 0);
+        if !state.queue.has_room(0) && !state.count_output() {
+            return self.refuse_output(state, 0);
         }
-        shared.note_output();
-        shared.wake();
+        state.note_output();
+        state.wake();
         SendStatus::Queued
     }
 
     /// Queues a message that is encoded already.
     pub(crate) fn send_prepared(&self, message: &PreparedMessage) -> SendStatus {
-        let mut shared = self.lock();
+        let mut state = self.lock();
         let frame = message.frame();
-        let frame_size = shared.outgoing_frame_size().get();
-        if frame_size < message.payload().len() || shared.role == Role::Client {
-            drop(shared);
+        let frame_size = state.outgoing_frame_size().get();
+        if frame_size < message.payload().len() || state.role == Role::Client {
+            drop(state);
             return self.send(message.kind(), message.payload());
         }
-        if shared.phase != Phase::Open {
+        if state.phase != Phase::Open {
             return SendStatus::NotConnected;
         }
-        if shared.outbox.is_empty() && frame.len() >= WRITE_AT_ONCE {
-            shared.write_shared(frame);
-            if !shared.outbox.has_room(0) && !shared.count_output() {
-                return self.refuse_output(shared, 0);
+        if state.queue.is_empty() && frame.len() >= WRITE_AT_ONCE {
+            state.write_shared(frame);
+            if !state.queue.has_room(0) && !state.count_output() {
+                return self.refuse_output(state, 0);
             }
         } else {
-            match shared.admit(frame.len(), shared_weight(frame)) {
-                Admission::Now => shared.outbox.push_prepared(frame),
-                Admission::Later => {
-                    shared.put_off_shared(frame);
+            match state.admit(frame.len(), shared_weight(frame)) {
+                Admission::Queue => state.queue.push_prepared(frame),
+                Admission::Defer => {
+                    state.defer_shared(frame);
                     return SendStatus::Queued;
                 }
-                Admission::Dropped => return SendStatus::Dropped,
-                Admission::TooMuch => return self.refuse_output(shared, frame.len()),
+                Admission::Drop => return SendStatus::Dropped,
+                Admission::Refuse => return self.refuse_output(state, frame.len()),
             }
         }
-        shared.note_output();
-        shared.wake();
+        state.note_output();
+        state.wake();
         SendStatus::Queued
     }
 
     /// Queues a ping.
     pub(crate) fn ping(&self, payload: &[u8]) -> SendStatus {
-        let mut shared = self.lock_to_push(Shared::control_frames);
-        if shared.phase != Phase::Open {
+        let mut state = self.lock_to_push(State::control_frames);
+        if state.phase != Phase::Open {
             return SendStatus::NotConnected;
         }
-        if !shared.has_room(payload.len(), payload.len()) {
+        if !state.has_room(payload.len(), payload.len()) {
             // No message is dropped for it.
-            return match shared.output_settings().policy {
-                OutputPolicy::Close => self.refuse_output(shared, payload.len()),
+            return match state.output_settings().policy {
+                OutputPolicy::Close => self.refuse_output(state, payload.len()),
                 _ => SendStatus::Dropped,
             };
         }
-        shared.push(&Frame::ping(payload));
-        shared.note_output();
-        shared.wake();
+        state.push(&Frame::ping(payload));
+        state.note_output();
+        state.wake();
         SendStatus::Queued
     }
 
@@ -122,22 +122,22 @@ impl Session {
 
     /// Returns how many messages were dropped because the peer reads too slowly.
     pub(crate) fn dropped_messages(&self) -> u64 {
-        self.lock().rare.as_ref().map_or(0, |rare| rare.dropped)
+        self.lock().extra.as_ref().map_or(0, |extra| extra.dropped_messages)
     }
 
     /// Lets the observer be told from now on how much output waits.
     pub(crate) fn watch_output(&self) {
-        let mut shared = self.lock();
-        shared.rare().gauge.get_or_insert_default();
-        shared.note_output();
+        let mut state = self.lock();
+        state.extra().level.get_or_insert_default();
+        state.note_output();
     }
 
     /// Ends the connection of a peer that does not read what it is sent: the last of that would have
     /// been so many bytes.
-    fn refuse_output(&self, shared: MutexGuard<'_, Shared>, needed: usize) -> SendStatus {
+    fn refuse_output(&self, state: MutexGuard<'_, State>, needed: usize) -> SendStatus {
         let (limit, is_within_limit) =
-            (shared.output_settings().limit, shared.is_within_limit(needed));
-        drop(shared);
+            (state.output_settings().limit, state.is_within_limit(needed));
+        drop(state);
         let (error, status) = if is_within_limit {
             let limit = self.memory_budget();
             (Error::MemoryBudget { limit }, SendStatus::MemoryBudget { limit })

@@ -13,13 +13,13 @@ use crate::protocol::frames::frame_header::encoded_length;
 use crate::protocol::frames::mask::MaskingKey;
 use crate::runtime::reactor::Source;
 use crate::session::buffers::{put_buffer, take_buffer};
-use crate::session::memory::{COUNTED_AHEAD, Holding};
+use crate::session::memory::{COUNTED_AHEAD, HeldMemory};
 
 /// Encoded frames that wait to be written.
 ///
 /// An empty outbox owns no memory: what it needs goes back to its thread.
 #[derive(Default)]
-pub(crate) struct Outbox(Option<Box<Queue>>);
+pub(crate) struct OutputQueue(Option<Box<Contents>>);
 
 /// What an attempt to write came to.
 #[derive(Clone, Copy)]
@@ -31,7 +31,7 @@ pub(crate) struct Written {
 
 /// What an outbox that is not empty has.
 #[derive(Default)]
-struct Queue {
+struct Contents {
     chunk: Chunk,
     /// How much of the chunk the kernel has taken.
     written: usize,
@@ -42,7 +42,7 @@ struct Queue {
     /// (RFC 6455 §5.4: control frames may be injected between the fragments of a message).
     urgent: Urgent,
     /// What waits, here and in the backlog, as far as it is counted.
-    held: Holding,
+    held: HeldMemory,
     /// How many bytes of control frames there are behind the last message.
     controls: usize,
 }
@@ -72,10 +72,10 @@ struct Behind {
     length: usize,
 }
 
-impl Outbox {
+impl OutputQueue {
     /// Returns how many bytes wait.
     pub(crate) fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |queue| queue.len())
+        self.0.as_ref().map_or(0, |contents| contents.len())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -87,83 +87,86 @@ impl Outbox {
     pub(crate) fn has_room(&self, needed: usize) -> bool {
         match &self.0 {
             None => needed <= COUNTED_AHEAD,
-            Some(queue) => queue.len().saturating_add(needed) <= queue.held.size() + COUNTED_AHEAD,
+            Some(contents) => {
+                contents.len().saturating_add(needed) <= contents.held.size() + COUNTED_AHEAD
+            }
         }
     }
 
     /// Notes how much waits, if anything does, and returns whether so much may.
     pub(crate) fn hold(&mut self, size: usize, source: &Arc<Source>) -> bool {
-        self.0.as_mut().is_none_or(|queue| queue.held.set(size, source))
+        self.0.as_mut().is_none_or(|contents| contents.held.set(size, source))
     }
 
     /// Returns how much was noted last.
     pub(crate) fn held(&self) -> usize {
-        self.0.as_ref().map_or(0, |queue| queue.held.size())
+        self.0.as_ref().map_or(0, |contents| contents.held.size())
     }
 
     /// Has the connection give up what waits.
     pub(crate) fn condemn(&self) {
-        if let Some(queue) = &self.0 {
-            queue.held.condemn();
+        if let Some(contents) = &self.0 {
+            contents.held.condemn();
         }
     }
 
     pub(crate) fn is_condemned(&self) -> bool {
-        self.0.as_ref().is_some_and(|queue| queue.held.is_condemned())
+        self.0.as_ref().is_some_and(|contents| contents.held.is_condemned())
     }
 
     /// Returns how many bytes of memory the output takes; what is shared counts in parts.
     pub(crate) fn weight(&self) -> usize {
-        let Some(queue) = &self.0 else { return 0 };
-        let behind = queue.behind.iter().flat_map(|behind| &behind.chunks);
-        let first = queue.chunk.weight().saturating_sub(queue.written);
+        let Some(contents) = &self.0 else { return 0 };
+        let behind = contents.behind.iter().flat_map(|behind| &behind.chunks);
+        let first = contents.chunk.weight().saturating_sub(contents.written);
         first + behind.map(Chunk::weight).sum::<usize>()
     }
 
     /// Returns whether a message waits, or a part of one, and not control frames alone.
     pub(crate) fn has_messages(&self) -> bool {
-        let has_messages = |queue: &Queue| queue.len() > queue.controls + queue.urgent.rest().len();
+        let has_messages =
+            |contents: &Contents| contents.len() > contents.controls + contents.urgent.rest().len();
         self.0.as_deref().is_some_and(has_messages)
     }
 
     /// Puts a frame behind what waits, masked with the key of a client.
     pub(crate) fn push(&mut self, frame: &Frame<'_>, key: Option<MaskingKey>) {
-        let queue = self.queue();
-        queue.controls = if frame.opcode.is_control() {
-            queue.controls + frame.header(key).as_bytes().len() + frame.payload.len()
+        let contents = self.contents();
+        contents.controls = if frame.opcode.is_control() {
+            contents.controls + frame.header(key).as_bytes().len() + frame.payload.len()
         } else {
             0
         };
-        queue.append(frame.payload.len(), |buffer| frame.write_to(buffer, key));
+        contents.append(frame.payload.len(), |buffer| frame.write_to(buffer, key));
     }
 
     /// Puts a control frame in front of the frames that the kernel has not begun to take.
     pub(crate) fn push_urgent(&mut self, frame: &Frame<'_>, key: Option<MaskingKey>) {
-        frame.write_to(&mut self.queue().urgent.frames, key);
+        frame.write_to(&mut self.contents().urgent.frames, key);
     }
 
     /// Returns whether a control frame still waits in front of the other output.
     pub(crate) fn has_urgent(&self) -> bool {
-        self.0.as_ref().is_some_and(|queue| !queue.urgent.frames.is_empty())
+        self.0.as_ref().is_some_and(|contents| !contents.urgent.frames.is_empty())
     }
 
     /// Puts encoded frames behind what waits.
     pub(crate) fn push_encoded(&mut self, frames: &[u8]) {
-        self.queue_for_message().append(frames.len(), |buffer| append_bytes(buffer, frames));
+        self.contents_for_message().append(frames.len(), |buffer| append_bytes(buffer, frames));
     }
 
     /// Puts a frame behind what waits of which the kernel has taken the first `written` bytes.
     pub(crate) fn push_rest(&mut self, header: &[u8], payload: &[u8], written: usize) {
         let header_rest = header.get(written..).unwrap_or_default();
         let payload_rest = payload.get(written.saturating_sub(header.len())..).unwrap_or_default();
-        let queue = self.queue_for_message();
-        queue.append(payload.len(), |buffer| {
+        let contents = self.contents_for_message();
+        contents.append(payload.len(), |buffer| {
             buffer.extend_from_slice(header_rest);
             append_bytes(buffer, payload_rest);
         });
         if written > 0 {
             // Only an empty outbox is written to at once: the rest is all that it has.
-            queue.boundary = queue.chunk.len();
+            contents.boundary = contents.chunk.len();
         }
     }
 
@@ -171,7 +174,7 @@ impl Outbox {
     ///
     /// Few bytes are copied behind others, so that one write takes both.
     pub(crate) fn push_prepared(&mut self, frames: &Arc<[u8]>) {
-        if self.is_empty() || frames.len() >= WORTH_A_CHUNK {
+        if self.is_empty() || frames.len() >= MIN_CHUNK {
             self.push_shared(frames, 0);
         } else {
             self.push_encoded(frames);
@@ -180,15 +183,15 @@ impl Outbox {
 
     /// Puts encoded frames behind what waits, without a copy, but for the first `written` bytes.
     pub(crate) fn push_shared(&mut self, frames: &Arc<[u8]>, written: usize) {
-        self.queue_for_message().push_chunk(Chunk::Shared(Arc::clone(frames)), written);
+        self.contents_for_message().push_chunk(Chunk::Shared(Arc::clone(frames)), written);
     }
 
     /// Puts encoded frames behind what waits; a copy is made only of few bytes.
     pub(crate) fn push_chunk(&mut self, chunk: Chunk) {
-        if chunk.len() < WORTH_A_CHUNK {
+        if chunk.len() < MIN_CHUNK {
             self.push_encoded(chunk.as_bytes());
         } else {
-            self.queue_for_message().push_chunk(chunk, 0);
+            self.contents_for_message().push_chunk(chunk, 0);
         }
     }
 
@@ -197,9 +200,9 @@ impl Outbox {
     /// Only the driver may say that it `is_driver`: see [`Stream::try_write`].
     #[inline]
     pub(crate) fn write_to(&mut self, stream: &mut Stream, is_driver: bool) -> Written {
-        let Some(queue) = &mut self.0 else { return Written { count: 0, has_failed: false } };
-        let written = queue.write_to(stream, is_driver);
-        if queue.len() == 0 {
+        let Some(contents) = &mut self.0 else { return Written { count: 0, has_failed: false } };
+        let written = contents.write_to(stream, is_driver);
+        if contents.len() == 0 {
             self.clear();
         }
         written
@@ -208,34 +211,34 @@ impl Outbox {
     /// Forgets what waits.
     #[inline]
     pub(crate) fn clear(&mut self) {
-        if let Some(mut queue) = self.0.take() {
-            queue.clear();
+        if let Some(mut contents) = self.0.take() {
+            contents.clear();
             // At the thread's end it is freed, and so it is when there are enough.
-            let _ = SPARE.try_with(|spare| {
+            let _ = SPARE_CONTENTS.try_with(|spare| {
                 let mut spare = spare.borrow_mut();
-                if spare.len() < MOST_SPARE {
-                    spare.push(queue);
+                if spare.len() < MAX_SPARE {
+                    spare.push(contents);
                 }
             });
         }
     }
 
-    fn queue_for_message(&mut self) -> &mut Queue {
-        let queue = self.queue();
-        queue.controls = 0;
-        queue
+    fn contents_for_message(&mut self) -> &mut Contents {
+        let contents = self.contents();
+        contents.controls = 0;
+        contents
     }
 
     #[inline]
-    fn queue(&mut self) -> &mut Queue {
+    fn contents(&mut self) -> &mut Contents {
         self.0.get_or_insert_with(|| {
-            let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
+            let spare = SPARE_CONTENTS.try_with(|spare| spare.borrow_mut().pop());
             spare.ok().flatten().unwrap_or_default()
         })
     }
 }
 
-impl Queue {
+impl Contents {
     /// Returns how many bytes wait.
     fn len(&self) -> usize {
         let behind = self.behind.as_ref().map_or(0, |behind| behind.length);
@@ -293,7 +296,7 @@ impl Queue {
     fn own_few_bytes(&mut self, needed: usize) {
         let Chunk::Shared(shared) = &self.chunk else { return };
         let rest = shared.get(self.written..).unwrap_or_default();
-        if rest.len() < WORTH_A_CHUNK {
+        if rest.len() < MIN_CHUNK {
             let mut buffer = take_buffer(rest.len() + needed + HEADER_ROOM);
             append_bytes(&mut buffer, rest);
             self.boundary = boundary_from(shared, self.boundary, self.written) - self.written;
@@ -396,7 +399,7 @@ impl Queue {
         mem::take(&mut self.chunk).recycle();
         self.behind = None;
         self.urgent = Urgent::default();
-        self.held = Holding::default();
+        self.held = HeldMemory::default();
         self.controls = 0;
     }
 }
@@ -458,13 +461,13 @@ thread_local! {
     /// What the outboxes of this thread do not need now; to allocate it would cost as much as to
     /// encode a small message.
     #[expect(clippy::vec_box, reason = "it is the boxes that are kept")]
-    static SPARE: RefCell<Vec<Box<Queue>>> = const { RefCell::new(Vec::new()) };
+    static SPARE_CONTENTS: RefCell<Vec<Box<Contents>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// As many as are written to in one turn of a loop, roughly, when a message goes to all clients.
-const MOST_SPARE: usize = 1024;
+const MAX_SPARE: usize = 1024;
 /// What is shorter is copied behind the rest: then one write takes both.
-const WORTH_A_CHUNK: usize = 16 * 1024;
+const MIN_CHUNK: usize = 16 * 1024;
 /// Room for the header of a frame, so that a pooled buffer holds header and payload.
 pub(crate) const HEADER_ROOM: usize = 16;
 
