@@ -1,4 +1,4 @@
-//! The buffers that the connections of one thread share: none of them is owned while idle.
+//! The buffers that the connections of one thread share: an idle connection owns none.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,7 +14,7 @@ pub(super) fn shared_pool() -> SharedPool {
     POOL.try_with(Rc::clone).unwrap_or_default()
 }
 
-/// Takes a buffer for `needed` bytes from this thread, or makes one that it will keep.
+/// Takes a buffer for `needed` bytes from this thread, or makes one of a size that it keeps.
 #[inline]
 pub(super) fn take_buffer(needed: usize) -> Vec<u8> {
     if needed <= SMALL {
@@ -25,7 +25,7 @@ pub(super) fn take_buffer(needed: usize) -> Vec<u8> {
     pooled.unwrap_or_else(|| Vec::with_capacity(good_capacity(needed)))
 }
 
-/// Gives a buffer to this thread.
+/// Gives a buffer back to this thread.
 #[inline]
 pub(super) fn put_buffer(mut buffer: Vec<u8>) {
     // At the thread's end it is freed.
@@ -41,20 +41,20 @@ pub(super) fn put_buffer(mut buffer: Vec<u8>) {
     }
 }
 
-/// Lets the big buffers go once none of them was used for a while.
+/// Has the big buffers freed once none of them was used for a while.
 pub(super) fn note_use(pool: &mut BufferPool) {
     if pool.take_was_used() {
-        keep_a_while(give_up_buffers);
+        keep_a_while(free_buffers);
     }
 }
 
-/// Frees what this thread keeps.
-fn give_up_buffers() {
+/// Frees the buffers that this thread keeps.
+fn free_buffers() {
     let _ = POOL.try_with(|pool| pool.take());
     let _ = READ_BUFFER.try_with(Cell::take);
 }
 
-/// The buffer into which the kernel puts what one connection received, lent for one turn.
+/// The buffer for the input of one connection, lent for one turn.
 ///
 /// A loop inside a slot takes one of its own: the slot may still hold a message lent from this.
 pub(super) struct ReadBuffer {
@@ -87,9 +87,9 @@ thread_local! {
     static READ_BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
 
-/// As long as any of the short messages that are most of all, with its header.
+/// The capacity of the small buffer, in bytes: most messages are short, and fit with their header.
 const SMALL: usize = 2 * 1024;
-/// What one turn of one connection reads at the most.
+/// What one turn of one connection reads at the most, in bytes.
 ///
 /// A big message comes in few turns, and its first piece entitles it to a pooled buffer of 1 MiB
 /// (four times as much), so that it is not moved while it grows.

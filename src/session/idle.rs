@@ -1,14 +1,16 @@
-//! Keepalive: how long nothing came from a peer, counted in looks at it.
+//! Counters of the keepalive: how long a peer has been idle, and what it may not have read yet.
+//!
+//! Apart from `keepalive`, because the state has both: they know neither state nor session.
 
 use std::time::Duration;
 
-/// Counts how often the peer was looked at since its last sign of life.
+/// Counts the checks of a peer since its last sign of life.
 ///
 /// One byte and no clock: noting a sign of life costs next to nothing.
 #[derive(Default)]
 pub(super) struct IdleChecks(u8);
 
-/// The action that an idle peer calls for.
+/// The action that an idle peer requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeepaliveAction {
     /// The peer is pinged.
@@ -23,10 +25,12 @@ impl IdleChecks {
         self.0 = 0;
     }
 
-    /// Notes another look, and returns what is to be done now; `grace` is how many more looks the
-    /// pong may take, because of the output in front of the ping.
+    /// Counts another check, and returns the action that is required now.
+    ///
+    /// `grace` returns how many more checks the pong may take, because of the output in front of the
+    /// ping.
     pub(super) fn count(&mut self, grace: impl FnOnce() -> u8) -> Option<KeepaliveAction> {
-        // The first look after a sign of life begins the count: when it came is not known.
+        // The first check after a sign of life begins the count: the time of the sign is not known.
         self.0 = self.0.saturating_add(1);
         match self.0.checked_sub(1)? {
             PING_AFTER => Some(KeepaliveAction::Ping),
@@ -38,16 +42,16 @@ impl IdleChecks {
     }
 }
 
-/// How much output a peer may not have seen yet.
+/// Counts the output that a peer may not have read yet.
 ///
 /// The kernel has taken it, and the kernel of the peer or a proxy may have acknowledged it; only the
-/// pong of a later ping shows that the peer itself has read it. It is counted in units of 64 bytes, up
-/// to 4 MiB: idle connections are many.
+/// pong of a later ping confirms that the peer itself has read it. It is counted in units of 64 bytes,
+/// up to 4 MiB: two bytes each are enough then, and idle connections are many.
 #[derive(Default)]
 pub(super) struct Unconfirmed {
-    /// What was written since the latest keepalive ping that was answered.
+    /// Written since the latest keepalive ping that was answered.
     units: u16,
-    /// What was written since the latest one that was sent.
+    /// Written since the latest keepalive ping.
     since_ping: u16,
 }
 
@@ -64,12 +68,12 @@ impl Unconfirmed {
         self.since_ping = 0;
     }
 
-    /// Notes that it was answered.
+    /// Notes that the ping was answered.
     pub(super) fn confirm(&mut self) {
         self.units = self.since_ping;
     }
 
-    /// Returns how many looks, of so long each, a slow reader may take for what it has not seen.
+    /// Returns how many checks, `interval` apart, a slow reader may take for what it has not read.
     pub(super) fn grace(&self, interval: Duration) -> u8 {
         let bytes = u128::from(self.units) * UNIT as u128;
         let checks = bytes * 1000 / SLOWEST_READER / interval.as_millis().max(1);
@@ -77,16 +81,16 @@ impl Unconfirmed {
     }
 }
 
-/// After so many looks in vain a ping is sent.
+/// A ping is sent after so many checks without a sign of life.
 pub(crate) const PING_AFTER: u8 = 4;
-/// After as many more the peer is dead.
+/// After as many more the peer counts as dead.
 const GIVE_UP_AFTER: u8 = 2 * PING_AFTER;
-/// How fast a peer reads at the least, in bytes per second, when it still has to read what was
-/// written in front of a ping.
+/// The minimum rate, in bytes per second, at which a peer has to read what was written in front of a
+/// ping.
 const SLOWEST_READER: u128 = 16 * 1024;
-/// How many bytes are counted as one.
+/// The unit in which output is counted, in bytes.
 const UNIT: usize = 64;
-/// As many looks as can be counted.
+/// As many checks as can be counted.
 const MAX_GRACE: u8 = u8::MAX - 1 - GIVE_UP_AFTER;
 
 #[cfg(test)]
@@ -114,7 +118,7 @@ mod tests {
         }
     }
 
-    /// A proxy may hold some MiB in front of the ping that a slow client has not seen.
+    /// A proxy may hold some MiB in front of the ping that a slow client has not read.
     #[test]
     fn what_is_in_front_of_the_ping_prolongs_the_time_for_the_pong() {
         let mut unconfirmed = Unconfirmed::default();

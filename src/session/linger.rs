@@ -1,7 +1,7 @@
-//! Keeps the descriptor of a connection that has ended until the peer has read what was sent.
+//! Lingering: keeps the descriptor of a connection that has ended until the peer has read the output.
 //!
 //! `close(2)` with unread input resets a TCP connection, and a reset destroys what the peer has not
-//! read yet (RFC 9293 §3.10.4, RFC 1122 §4.2.2.13). The program has heard `disconnected` by then.
+//! read yet (RFC 9293 §3.10.4, RFC 1122 §4.2.2.13). `disconnected` was emitted by then.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -13,38 +13,39 @@ use crate::runtime::timers::Sleep;
 
 /// A connection whose sending direction ends and whose input is read and dropped.
 ///
-/// Done when the peer has ended, when the kernel has given up, or after [`LONGEST`].
+/// Ready when the peer has ended, when the kernel has given up, or after [`MAX_DURATION`].
 pub(crate) struct Linger {
     stream: Stream,
     is_shut_down: bool,
-    /// How many bytes are still read. Then input waits in the kernel and TCP stops the peer.
+    /// How many bytes are still read. Then input waits in the kernel, and TCP's back-pressure stops
+    /// the peer.
     budget: usize,
     sleep: Sleep,
-    _place: Place,
+    _permit: Permit,
 }
 
 impl Linger {
-    /// Takes over a stream; ends it at once when [`MOST`] others of this thread linger.
+    /// Takes over a stream; ends it at once when [`MAX_LINGERING`] others of this thread linger.
     pub(super) fn new(stream: Stream) -> Option<Box<Self>> {
-        let Some(place) = Place::take() else {
+        let Some(permit) = Permit::take() else {
             Self::end_now(stream);
             return None;
         };
-        stream.set_user_timeout(Some(LONGEST));
-        let sleep = Sleep::new(LONGEST);
+        stream.set_user_timeout(Some(MAX_DURATION));
+        let sleep = Sleep::new(MAX_DURATION);
         Some(Box::new(Self {
             stream,
             is_shut_down: false,
-            budget: MOST_INPUT,
+            budget: MAX_INPUT,
             sleep,
-            _place: place,
+            _permit: permit,
         }))
     }
 
     /// Ends a stream that cannot linger, such as one whose loop ends: what has arrived is read now.
     pub(super) fn end_now(mut stream: Stream) {
         let _ = stream.shutdown_write();
-        let mut budget = MOST_INPUT;
+        let mut budget = MAX_INPUT;
         let mut buffer = [0; 4096];
         while budget > 0
             && let Ok(length @ 1..) = stream.try_read(&mut buffer)
@@ -72,13 +73,13 @@ impl Future for Linger {
     }
 }
 
-/// One of the places for lingering connections of a thread.
-struct Place;
+/// The permit of one lingering connection, of [`MAX_LINGERING`] that a thread has.
+struct Permit;
 
-impl Place {
+impl Permit {
     fn take() -> Option<Self> {
-        let count = LINGERING.try_with(Cell::get).unwrap_or(MOST);
-        if count >= MOST {
+        let count = LINGERING.try_with(Cell::get).unwrap_or(MAX_LINGERING);
+        if count >= MAX_LINGERING {
             return None;
         }
         LINGERING.set(count + 1);
@@ -86,7 +87,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         // At the thread's end nothing is counted any more.
         let _ = LINGERING.try_with(|count| count.set(count.get() - 1));
@@ -97,9 +98,9 @@ thread_local! {
     static LINGERING: Cell<usize> = const { Cell::new(0) };
 }
 
-/// How many connections of a thread linger at a time.
-const MOST: usize = 256;
-/// How long a connection lingers.
-const LONGEST: Duration = Duration::from_secs(120);
-/// How much of a peer's input is dropped: as much as a message may be long.
-const MOST_INPUT: usize = 16 * 1024 * 1024;
+/// The maximum number of connections of a thread that linger at a time.
+const MAX_LINGERING: usize = 256;
+/// The maximum time for which a connection lingers.
+const MAX_DURATION: Duration = Duration::from_secs(120);
+/// The maximum input that is read and dropped, in bytes: the size of a message by default.
+const MAX_INPUT: usize = 16 * 1024 * 1024;

@@ -1,54 +1,36 @@
-//! What a connection holds in memory, as the budget of its loop counts it.
+//! The memory of a connection, as the budget of its loop counts it: output and undelivered input.
 
 use std::sync::Arc;
 
-use crate::runtime::memory_budget::{Charge, Holder};
-use crate::runtime::reactor::Source;
+use crate::session::Session;
+use crate::session::held_memory::{COUNTED_AHEAD, HeldMemory, MIN_COUNTED};
 use crate::session::output::policy::batch_size;
-use crate::session::state::State;
-use crate::session::{Failure, Session};
+use crate::session::state::{Failure, State};
 use crate::types::error::Error;
 use crate::types::output_policy::OutputPolicy;
 
-/// What some buffers of a connection take; there is a charge only while that is worth counting.
-#[derive(Default)]
-pub(super) struct HeldMemory(Option<Box<Charge>>);
-
-impl HeldMemory {
-    /// Returns how much was noted last.
-    pub(super) fn size(&self) -> usize {
-        self.0.as_ref().map_or(0, |charge| charge.size())
-    }
-
-    /// Notes how much there is, and returns whether there may be so much; see [`Charge::set`].
-    pub(super) fn set(&mut self, size: usize, source: &Arc<Source>) -> bool {
-        if size == 0 {
-            self.0 = None;
+impl Session {
+    /// Counts the input that is not delivered yet, and returns whether the budget allows it.
+    pub(super) fn hold_input(&self, held: &mut HeldMemory, size: usize) -> bool {
+        let size = if size < MIN_COUNTED { 0 } else { size };
+        let state = self.lock();
+        let Some(stream) = state.stream.as_ref().filter(|_| size != held.size()) else {
             return true;
-        }
-        let make = || {
-            let holder = Arc::clone(source) as Arc<dyn Holder>;
-            Box::new(Charge::new(source.budget(), holder))
         };
-        self.0.get_or_insert_with(make).set(size)
+        held.set(size, stream.source())
     }
 
-    /// Has the connection give up what this is about.
-    pub(super) fn condemn(&self) {
-        if let Some(charge) = &self.0 {
-            charge.condemn();
-        }
-    }
-
-    /// Returns whether the connection is to give up what this is about.
-    pub(super) fn is_condemned(&self) -> bool {
-        self.0.as_ref().is_some_and(|charge| charge.is_condemned())
+    /// Returns the memory budget of the loop, in bytes.
+    pub(super) fn memory_budget(&self) -> usize {
+        let state = self.lock();
+        let limit = state.stream.as_ref().and_then(|stream| stream.source().budget().limit());
+        limit.unwrap_or(usize::MAX)
     }
 }
 
 impl State {
-    /// Returns whether the loop has room for a message that takes so much memory; some is counted
-    /// ahead, so that few messages have to ask.
+    /// Returns whether the budget allows a message of `weight` bytes more; some memory is counted
+    /// ahead, so that few messages reach the budget.
     pub(super) fn may_hold(&mut self, weight: usize) -> bool {
         let before = self.queue.held();
         if self.output_len().saturating_add(weight) <= before + COUNTED_AHEAD {
@@ -62,7 +44,7 @@ impl State {
         false
     }
 
-    /// Counts the output that waits, and returns whether so much may.
+    /// Counts the output that waits, and returns whether the budget allows it.
     pub(super) fn count_output(&mut self) -> bool {
         let size = self.weight() / PAGE * PAGE;
         size == self.queue.held() || self.hold(size)
@@ -75,8 +57,8 @@ impl State {
         }
     }
 
-    /// Gives up output, when the loop holds too much: what waits and can be dropped, where the policy
-    /// is to drop it, or else the connection, for the reason that is returned.
+    /// Gives up output that is condemned: the backlog, where the policy drops messages and that is
+    /// enough, or else the connection, with the failure that is returned.
     pub(super) fn give_up_output(&mut self) -> Option<Failure> {
         let source = Arc::clone(self.stream.as_ref()?.source());
         if !source.take_condemned() || !self.queue.is_condemned() {
@@ -100,35 +82,12 @@ impl State {
         self.stream.as_ref().is_none_or(|stream| self.queue.hold(size, stream.source()))
     }
 
-    /// Returns how many bytes of memory the output takes; what is shared counts in parts.
+    /// Returns how many bytes of memory the output takes; shared messages count in parts.
     fn weight(&self) -> usize {
         let backlog = self.extra.as_ref().and_then(|extra| extra.backlog.as_ref());
         self.queue.weight() + backlog.map_or(0, |backlog| backlog.weight())
     }
 }
 
-impl Session {
-    /// Counts the input that is not delivered yet, and returns whether there may be so much.
-    pub(super) fn hold_input(&self, held: &mut HeldMemory, size: usize) -> bool {
-        let size = if size < MIN_COUNTED { 0 } else { size };
-        let state = self.lock();
-        let Some(stream) = state.stream.as_ref().filter(|_| size != held.size()) else {
-            return true;
-        };
-        held.set(size, stream.source())
-    }
-
-    /// Returns the most that the sockets of the loop may hold.
-    pub(super) fn memory_budget(&self) -> usize {
-        let state = self.lock();
-        let limit = state.stream.as_ref().and_then(|stream| stream.source().budget().limit());
-        limit.unwrap_or(usize::MAX)
-    }
-}
-
-/// Output is counted in such steps while it grows.
-pub(super) const COUNTED_AHEAD: usize = 64 * 1024;
-/// What waits at the end of a turn is counted in such steps; less is not.
+/// The output that waits at the end of a turn is counted in such steps, in bytes; less is not.
 const PAGE: usize = 4096;
-/// From how much on input is counted that is not delivered yet.
-pub(super) const MIN_COUNTED: usize = 16 * 1024;

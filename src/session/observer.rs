@@ -1,14 +1,17 @@
-//! Whom a connection tells what happened on it.
+//! The observer of a connection: what floors above implement to receive its events.
+//!
+//! A file of its own although it is short: it is the interface of this floor towards those above.
 
 use std::sync::Arc;
 
 use crate::protocol::frames::event::Data;
 use crate::runtime::turn::Turn;
-use crate::session::{OutputLevel, Session};
+use crate::session::Session;
+use crate::session::output::level::OutputLevel;
 use crate::types::error::Error;
 use crate::types::socket_state::SocketState;
 
-/// Whom a driver tells what happened on its connection.
+/// Receives the events of one connection from its driver.
 ///
 /// A method that panics closes the connection with 1011 and leaves everything else alone.
 pub(crate) trait Observer: 'static {
@@ -23,7 +26,7 @@ pub(crate) trait Observer: 'static {
     fn message_received(&self, message: Data<'_>, last_frame: usize);
     fn pong_received(&self, payload: &[u8]);
     fn bytes_written(&self, count: usize);
-    /// Only after [`Session::watch_output`].
+    /// Called only after [`Session::watch_output`].
     fn output_level_changed(&self, level: OutputLevel);
     fn closing(&self);
     fn state_changed(&self, state: SocketState);

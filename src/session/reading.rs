@@ -1,21 +1,21 @@
-//! Whether a connection reads, and who keeps it from that.
+//! Reading: starts, pauses and resumes it, for the program and for queues that are full.
 
 use std::sync::atomic::Ordering;
 
 use crate::session::Session;
 
 impl Session {
-    /// Allows the driver to read, from the loop's next turn on.
+    /// Starts reading, from the loop's next turn on.
     pub(crate) fn start_reading(&self) {
         let mut state = self.lock();
         state.is_reading_started = true;
-        // Also a driver that is in a turn has to look again: it asks for this at the beginning.
+        // A driver in the middle of a turn needs another one: it checks this at the beginning.
         if let Some(stream) = &state.stream {
             stream.source().wake();
         }
     }
 
-    /// Stops reading after the message that is being delivered, or goes on, as the program wishes.
+    /// Pauses reading after the message that is being delivered, or resumes it, for the program.
     pub(crate) fn pause_reading(&self, is_paused: bool) {
         if is_paused {
             self.pauses.fetch_or(PAUSED, Ordering::AcqRel);
@@ -25,7 +25,7 @@ impl Session {
         }
     }
 
-    /// Stops reading after the message that is being delivered, until as many have called
+    /// Holds reading after the message that is being delivered, until there were as many calls of
     /// [`release_reading`](Self::release_reading).
     pub(crate) fn hold_reading(&self) {
         self.pauses.fetch_add(HELD, Ordering::AcqRel);
@@ -36,28 +36,18 @@ impl Session {
         self.wake_driver();
     }
 
-    /// Returns whether the program has stopped reading.
+    /// Returns whether the program has paused reading.
     pub(crate) fn is_paused_by_program(&self) -> bool {
         self.pauses.load(Ordering::Acquire) & PAUSED != 0
     }
 
-    /// Returns whether the connection is driven by the calling thread, or has ended.
-    pub(crate) fn is_of_this_thread(&self) -> bool {
-        self.lock().stream.as_ref().is_none_or(|stream| stream.source().is_of_this_thread())
-    }
-
+    /// Returns whether reading is paused or held.
     pub(super) fn is_paused(&self) -> bool {
         self.pauses.load(Ordering::Acquire) != 0
     }
-
-    pub(super) fn wake_driver(&self) {
-        if let Some(stream) = &self.lock().stream {
-            stream.source().wake();
-        }
-    }
 }
 
-/// The program has stopped reading.
+/// The program has paused reading.
 const PAUSED: u32 = 1;
-/// Somebody holds it back for whom enough has come.
+/// One hold of a full queue; holds are counted in the bits above [`PAUSED`].
 const HELD: u32 = 2;

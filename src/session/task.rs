@@ -1,4 +1,6 @@
 //! The task of one connection, from its opening handshake until its descriptor is closed.
+//!
+//! A file of its own although it is short: it joins `driver` and `linger`, which stay apart.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,9 +12,9 @@ use crate::session::observer::Observer;
 
 /// The task of one connection, until its descriptor is closed.
 pub(crate) enum ConnectionTask<O: Observer> {
-    /// Boxed parts aside, what an open connection needs.
+    /// The connection is open or closing.
     Driving(Driver<O>),
-    /// The program has heard that the connection has ended.
+    /// The end of the connection was reported; the peer may still read.
     Lingering(Box<Linger>),
 }
 

@@ -1,22 +1,23 @@
-//! How long a connection waits for its peer: write timeout and closing timeout.
+//! Timeouts: how long a connection waits for progress of its output, and for the peer's close frame.
 //!
-//! Both run from the peer's last sign of life, which is input or progress of the output. A slow peer
-//! is not a dead one.
+//! Write timeout and closing timeout run from the peer's last sign of life, which is input or progress
+//! of the output. A slow peer is not a dead one.
 
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::runtime::clock;
 use crate::runtime::timers::{Deadline, after};
+use crate::session::Session;
 use crate::session::settings::Timeouts;
 
-/// The deadlines of one connection. An idle one waits for nothing and has none.
+/// The deadlines of one connection; an idle one has none.
 pub(super) struct Deadlines {
     stall: Option<Stall>,
-    closing: Option<Closing>,
-    /// How much input is still awaited since the closing handshake has begun, in bytes.
+    closing: Option<CloseWait>,
+    /// How much input a closing connection still reads, in bytes.
     closing_budget: usize,
-    /// When the peer has to have ended after the closing handshake.
+    /// When the connection ends, although the peer has not, after the closing handshake.
     drained_by: Option<Instant>,
     deadline: Deadline,
     /// When the task is woken next.
@@ -28,21 +29,21 @@ struct Stall {
     timeout: Duration,
     last_progress: Instant,
     last_sign: Instant,
-    /// The kernel measures what the peer acknowledges, which is more precise than what can be seen
-    /// from here: how much room the kernel has.
+    /// The kernel measures what the peer acknowledges, which is more precise than the room in the
+    /// kernel that is visible from here.
     is_watched_by_kernel: bool,
-    /// The closing handshake has begun, and does not wait for ever for a peer that only sends.
+    /// The closing handshake has begun, which has a limit for a peer that only sends.
     is_closing: bool,
 }
 
 /// A close frame that was written and not answered.
-struct Closing {
+struct CloseWait {
     timeout: Duration,
     last_sign: Instant,
     latest: Instant,
 }
 
-/// What the peer did in a turn.
+/// The signs of life of the peer in a turn.
 #[derive(Clone, Copy)]
 pub(super) struct PeerActivity {
     pub(super) input: bool,
@@ -50,16 +51,17 @@ pub(super) struct PeerActivity {
     pub(super) progress: bool,
 }
 
-/// What was waited for in vain.
+/// A timeout that has expired, by what did not happen in time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expired {
-    /// Progress of the output, or any input, for so long.
+    /// Progress of the output, or any input; with the write timeout.
     Output(Duration),
     /// The peer's close frame, or any input.
     CloseFrame,
-    /// The end of what has a limit whatever the peer sends.
+    /// The end of the closing, whatever the peer sends.
     Limit,
-    /// Progress of the output while the connection closes, whatever the peer sends.
+    /// Progress of the output while the connection closes, whatever the peer sends; with the write
+    /// timeout.
     ClosingOutput(Duration),
 }
 
@@ -76,9 +78,29 @@ impl Default for Deadlines {
     }
 }
 
+impl Session {
+    /// Changes the timeouts, from now on.
+    pub(crate) fn change_timeouts(&self, change: impl FnOnce(&mut Timeouts)) {
+        self.change_settings(|settings| change(&mut settings.timeouts));
+        self.wake_driver();
+    }
+
+    pub(super) fn timeouts(&self) -> Timeouts {
+        self.lock().settings().timeouts
+    }
+
+    /// Has the kernel end the connection once the peer has acknowledged no output for this long;
+    /// returns whether the system can do this.
+    pub(super) fn set_user_timeout(&self, timeout: Option<Duration>) -> bool {
+        self.lock().stream.as_ref().is_some_and(|stream| stream.set_user_timeout(timeout))
+    }
+}
+
 impl Deadlines {
-    /// Notes that output waits, and what the peer did in this turn. `set_user_timeout` asks the
-    /// kernel to end a connection whose peer acknowledges nothing, and returns whether it can.
+    /// Sets the deadline for output that waits.
+    ///
+    /// `set_user_timeout` has the kernel end a connection whose peer acknowledges nothing, and
+    /// returns whether it can.
     pub(super) fn set_output_deadline(
         &mut self,
         activity: PeerActivity,
@@ -108,13 +130,13 @@ impl Deadlines {
                 set_user_timeout(None);
             }
         } else if !stall.is_watched_by_kernel && now >= after(stall.last_sign, timeout / 2) {
-            // It counts from when the peer stopped to acknowledge; input since then is life as well.
+            // It counts from when the peer stopped acknowledging; input since then is a sign of life.
             let heard = stall.last_sign.saturating_duration_since(stall.last_progress);
             stall.is_watched_by_kernel = set_user_timeout(Some(timeout.saturating_add(heard)));
         }
     }
 
-    /// Notes that no output waits for the peer.
+    /// Clears the deadline for output: none waits.
     pub(super) fn clear_output_deadline(
         &mut self,
         set_user_timeout: impl Fn(Option<Duration>) -> bool,
@@ -124,34 +146,34 @@ impl Deadlines {
         }
     }
 
-    /// Notes that our close frame is written, and what the peer did in this turn.
+    /// Sets the deadline for the peer's close frame: ours is written.
     pub(super) fn set_close_deadline(&mut self, activity: PeerActivity, timeouts: Timeouts) {
         let Some(timeout) = timeouts.closing else { return };
         let now = clock::now();
         let latest = after(now, timeout.max(LONGEST_CLOSING));
-        let closing = self.closing.get_or_insert(Closing { timeout, last_sign: now, latest });
+        let closing = self.closing.get_or_insert(CloseWait { timeout, last_sign: now, latest });
         if activity.input {
             closing.last_sign = now;
         }
     }
 
-    /// Notes how much came while the connection was closing.
+    /// Counts input of a connection that closes, in bytes.
     pub(super) fn note_closing_input(&mut self, length: Option<usize>) {
         self.closing_budget = self.closing_budget.saturating_sub(length.unwrap_or(0));
     }
 
-    /// Gives the peer so long to end from now on, unless that has begun already.
+    /// Sets the deadline for the end of the TCP connection, unless it is set already.
     pub(super) fn set_drain_deadline(&mut self, duration: Duration) {
         self.closing = None;
         self.drained_by.get_or_insert_with(|| after(clock::now(), duration));
     }
 
-    /// Has the task woken when the next of the times passes; returns whether there is one.
+    /// Has the task woken at the next deadline; returns whether there is one.
     pub(super) fn wait(&mut self, waker: &Waker) -> bool {
         let stall = self.stall.as_ref().map(Stall::next);
-        let closing = self.closing.as_ref().map(Closing::end);
+        let closing = self.closing.as_ref().map(CloseWait::end);
         let next = [stall, closing, self.drained_by].into_iter().flatten().min();
-        // A deadline that has moved on is left where it is, and looked at when the task wakes.
+        // A deadline that has moved on is not set anew until the task wakes.
         let is_set = self.wakes_at.is_some_and(|at| next >= Some(at) && at > clock::now());
         if !is_set {
             self.deadline.set(next, waker);
@@ -160,7 +182,7 @@ impl Deadlines {
         next.is_some()
     }
 
-    /// Returns what was waited for in vain, if anything was.
+    /// Returns the timeout that has expired, if one has.
     pub(super) fn expired(&self) -> Option<Expired> {
         let now = clock::now();
         let has_passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
@@ -181,7 +203,7 @@ impl Deadlines {
         is_over.then_some(Expired::Limit)
     }
 
-    /// Returns the write timeout when the kernel has been asked to measure it.
+    /// Returns the write timeout while the kernel measures it.
     pub(super) fn kernel_timeout(&self) -> Option<Duration> {
         let stall = self.stall.as_ref()?;
         stall.is_watched_by_kernel.then_some(stall.timeout)
@@ -189,7 +211,7 @@ impl Deadlines {
 }
 
 impl Stall {
-    /// Returns when to look next, if nothing happens.
+    /// Returns when the task is to be woken next.
     fn next(&self) -> Instant {
         let half = after(self.last_sign, self.timeout / 2);
         let next =
@@ -199,29 +221,29 @@ impl Stall {
 
     /// Returns when the connection ends without a sign of life.
     ///
-    /// The kernel ends it in time. Some kernels do not count peers that acknowledge without
-    /// reading; a very slow reader shows no progress here for a while.
+    /// While the kernel measures, it ends the connection in time. Some kernels do not count peers that
+    /// acknowledge without reading; a very slow reader shows no progress here for a while.
     fn end(&self) -> Instant {
         let factor = if self.is_watched_by_kernel { UNSEEN_PROGRESS } else { 1 };
         after(self.last_sign, self.timeout.saturating_mul(factor))
     }
 
-    /// Returns how long a closing handshake waits for output to be taken, whatever the peer sends.
+    /// Returns when a closing handshake ends without progress of the output, whatever the peer sends.
     fn limit(&self) -> Option<Instant> {
         let longest = self.timeout.saturating_mul(UNSEEN_PROGRESS).max(LONGEST_CLOSING);
         self.is_closing.then(|| after(self.last_progress, longest))
     }
 }
 
-impl Closing {
+impl CloseWait {
     fn end(&self) -> Instant {
         after(self.last_sign, self.timeout).min(self.latest)
     }
 }
 
-/// How long a closing handshake takes at the most, from when our close frame was written.
+/// The maximum time of a closing handshake, from when our close frame was written.
 const LONGEST_CLOSING: Duration = Duration::from_secs(60);
-/// How much may come while a connection closes, in bytes: more than a message and what is on its way.
+/// The maximum input while a connection closes, in bytes: more than a message and what is in flight.
 const CLOSING_INPUT: usize = 64 * 1024 * 1024;
-/// How much longer than the write timeout progress may be invisible while the kernel measures it.
+/// Progress may be invisible for so many write timeouts while the kernel measures it.
 const UNSEEN_PROGRESS: u32 = 4;

@@ -1,75 +1,76 @@
-//! What a driver and its session have to do with each other from the beginning of a turn to its end.
+//! What a driver and its session exchange during one turn.
 //!
-//! Most turns bring a few messages, and nothing else: they lock the session once at each end.
+//! Most turns deliver a few messages, and nothing else: they lock the session once at each end.
 
 use std::io;
 
 use log::warn;
 
 use crate::protocol::frames::limits::Limits;
+use crate::session::Session;
 use crate::session::buffers::ReadBuffer;
 use crate::session::output::level::LevelChange;
-use crate::session::settings::Extra;
-use crate::session::state::{Cork, Phase, Sending, State};
-use crate::session::{Failure, Session};
+use crate::session::state::{Cork, Extra, Failure, Phase, Sending, State};
+use crate::session::timeouts::PeerActivity;
 
-/// What the driver has to know when it begins a turn.
+/// The beginning of a turn.
 pub(super) struct TurnStart {
-    /// What was read, if it was time for that.
+    /// The result of reading, if anything was to be read.
     pub(super) received: Option<Received>,
     pub(super) is_reading_started: bool,
-    /// There may be more to read: of TLS, what was read may have been no data.
+    /// There may be more to read: with TLS, a read may have brought no data.
     pub(super) is_readable: bool,
     pub(super) phase: Phase,
     /// There are [`Changes`].
     pub(super) has_changes: bool,
 }
 
-/// What came of reading once.
+/// The result of one read.
 pub(super) struct Received {
     pub(super) buffer: ReadBuffer,
-    /// How many bytes of the buffer were filled. `WouldBlock` when nothing was there, 0 bytes are
-    /// the end.
+    /// How many bytes of the buffer were filled: `WouldBlock` without input, 0 bytes at the end.
     pub(super) outcome: io::Result<usize>,
-    /// Something came, be it a part of what TLS makes data of.
+    /// Bytes have arrived, if only a part of a TLS record: a sign of life.
     pub(super) is_alive: bool,
 }
 
-/// What few turns begin with.
+/// Changes since the last turn, with which few turns begin.
 pub(super) struct Changes {
     pub(super) failure: Option<Failure>,
-    /// The limits, when they were set since the last turn.
+    /// The limits for input, when they were set since the last turn.
     pub(super) limits: Option<Limits>,
 }
 
-/// What came of the output at the end of a turn.
+/// The result of writing at the end of a turn.
 pub(super) struct TurnOutput {
     /// How many bytes the kernel has taken since the last turn.
     pub(super) written: usize,
+    pub(super) activity: PeerActivity,
     pub(super) has_more: bool,
     pub(super) phase: Phase,
     pub(super) is_broken: bool,
-    /// There is [`Notices`], or may be.
+    /// There are [`Notices`], or may be.
     pub(super) has_notices: bool,
 }
 
-/// What few turns end with.
+/// What is to be reported at the end of few turns.
 pub(super) struct Notices {
     pub(super) level: LevelChange,
     pub(super) failure: Option<Failure>,
 }
 
 impl TurnOutput {
-    /// Returns whether the turn has ended, because nobody is to be told anything any more.
+    /// Returns whether the turn has ended, because nothing is to be reported any more.
     pub(super) fn ends_turn(&self, is_reported: bool) -> bool {
-        let is_quiet = self.phase == Phase::Open && !self.is_broken && !self.has_notices;
-        is_quiet && (self.written == 0 || !is_reported)
+        let is_usual = self.phase == Phase::Open && !self.is_broken && !self.has_notices;
+        is_usual && (self.written == 0 || !is_reported)
     }
 }
 
 impl Session {
-    /// Begins a turn of the driver: what is sent from now on is written at its end. Reads once, if
-    /// the driver `wants_input` and there may be some.
+    /// Begins a turn of the driver: what is sent from now on is written at its end.
+    ///
+    /// Reads once, if the driver `wants_input` and there may be some.
     pub(super) fn begin_turn(&self, wants_input: bool) -> TurnStart {
         let state = &mut *self.lock();
         state.is_woken = false;
@@ -93,15 +94,17 @@ impl Session {
         Changes { failure: state.take_failure().or(given_up), limits: state.take_new_limits() }
     }
 
-    /// Writes what the kernel takes, when all that was read in a turn is delivered; `is_reported` when
-    /// somebody is told of it.
-    pub(super) fn write_turn(&self, is_reported: bool) -> TurnOutput {
+    /// Writes what the kernel takes, once the input of a turn is delivered.
+    ///
+    /// `is_reported` when the observer is to be called with how much that was.
+    pub(super) fn write_turn(&self, has_input: bool, is_reported: bool) -> TurnOutput {
         let mut state = self.lock_to_push(State::pending_pongs);
         state.is_woken = false;
         let written = state.write() + state.take_unreported();
         state.count_leftover();
         let output = TurnOutput {
             written,
+            activity: PeerActivity { input: has_input, progress: written > 0 },
             has_more: !state.queue.is_empty(),
             phase: state.phase,
             is_broken: state.sending == Sending::Broken,
@@ -118,16 +121,18 @@ impl Session {
         Notices { level: state.check_level(), failure: state.take_failure() }
     }
 
-    /// Ends a turn of the driver, and returns whether it has to look again: the slots that heard
-    /// what was written may have sent more.
+    /// Ends a turn of the driver, and returns whether another one has to follow: the slots that were
+    /// called at its end may have sent more.
     pub(super) fn end_turn(&self) -> bool {
         let mut state = self.lock();
         state.cork = Cork::Off;
         state.is_woken
     }
 
-    /// Writes now what was to be written at the end of the turn, and from now on at once. Called
-    /// again, it goes on with what the kernel has not taken before; only on the loop's thread.
+    /// Writes now what was to be written at the end of the turn, and from now on at once.
+    ///
+    /// Called again, it continues with what the kernel has not taken before; only on the loop's
+    /// thread.
     pub(super) fn suspend_turn(&self) {
         let mut state = self.lock();
         match state.cork {
@@ -147,8 +152,8 @@ impl Session {
 }
 
 impl State {
-    /// Logs, in debug builds and once a turn, that input waits for a slot which runs a loop: if that
-    /// loop waits for it, nothing will ever end it.
+    /// Logs, in debug builds and once a turn, that input waits for a slot which runs a loop: a loop
+    /// that waits for this input never ends.
     fn note_held_input(&mut self) {
         if cfg!(debug_assertions) && self.cork == Cork::Suspended && self.is_readable() {
             self.cork = Cork::Held;

@@ -1,20 +1,21 @@
-//! Messages that a slow peer has yet to begin with, and may never see.
+//! The backlog of a slow peer: messages that wait behind the output queue and can be dropped.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::protocol::frames::fragmentation::first_message;
-use crate::session::output::queue::{Chunk, HEADER_ROOM, OutputQueue};
+use crate::session::output::chunk::{Chunk, HEADER_ROOM};
+use crate::session::output::queue::OutputQueue;
 
-/// Whole messages that wait behind the output, so that they can be dropped.
+/// Whole messages that wait behind the output queue, so that they can be dropped.
 ///
-/// There are some only while there is output: once that is written, the first of them follow. Short
-/// messages are packed, so that what waits takes little more memory than its bytes; where one ends
+/// There are some only while the queue is not empty: once that is written, the first of them follow.
+/// Short messages are packed, so that they take little more memory than their bytes; where one ends
 /// is read from its own header.
 #[derive(Default)]
 pub(crate) struct Backlog {
     chunks: VecDeque<Chunk>,
-    /// How much of the first chunk has gone.
+    /// The bytes of the first chunk that have left.
     start: usize,
     length: usize,
 }
@@ -25,7 +26,7 @@ impl Backlog {
         self.length
     }
 
-    /// Returns how many bytes of memory they take; what is shared counts in parts.
+    /// Returns how many bytes of memory they take; shared messages count in parts.
     pub(crate) fn weight(&self) -> usize {
         self.chunks.iter().map(Chunk::weight).sum::<usize>().saturating_sub(self.start)
     }
@@ -34,7 +35,7 @@ impl Backlog {
         self.chunks.is_empty()
     }
 
-    /// Puts a message of about so many bytes behind the others, which `encode` appends.
+    /// Puts a message at the end, which `encode` appends, of about `payload` bytes.
     pub(crate) fn push(&mut self, payload: usize, encode: impl FnOnce(&mut Vec<u8>)) {
         let needed = payload + HEADER_ROOM;
         let block = match self.chunks.back_mut() {
@@ -50,7 +51,7 @@ impl Backlog {
         self.length += block.len() - before;
     }
 
-    /// Puts an encoded message of many connections behind the others; a short one is copied.
+    /// Puts an encoded message of many connections at the end; a short one is copied.
     pub(crate) fn push_shared(&mut self, message: &Arc<[u8]>) {
         if message.len() < MIN_SHARED {
             self.push(message.len(), |block| block.extend_from_slice(message));
@@ -60,14 +61,14 @@ impl Backlog {
         }
     }
 
-    /// Drops the message that has waited longest; returns whether there was one.
+    /// Drops the oldest message; returns whether there was one.
     pub(crate) fn drop_first(&mut self) -> bool {
         let message = self.first().len();
         self.skip(message);
         message > 0
     }
 
-    /// Puts the message that has waited longest into the output; returns whether there was one.
+    /// Moves the oldest message into the queue; returns whether there was one.
     pub(crate) fn move_first(&mut self, queue: &mut OutputQueue) -> bool {
         let message = self.first();
         let length = message.len();
@@ -82,13 +83,13 @@ impl Backlog {
         length > 0
     }
 
-    /// Returns the message that has waited longest; empty when there is none.
+    /// Returns the oldest message; empty when there is none.
     fn first(&self) -> &[u8] {
         let chunk = self.chunks.front().map(Chunk::as_bytes).unwrap_or_default();
         first_message(chunk.get(self.start..).unwrap_or_default())
     }
 
-    /// Forgets the first bytes, which are a whole message.
+    /// Removes the first bytes, which are a whole message.
     fn skip(&mut self, count: usize) {
         self.start += count;
         self.length -= count;
@@ -99,9 +100,9 @@ impl Backlog {
     }
 }
 
-/// How many bytes of short messages share an allocation: it is freed when all of them have gone.
+/// Short messages share allocations of this size, in bytes; one is freed when all have left.
 const BLOCK: usize = 4 * 1024;
-/// From this length on a message of many connections is shared: a place for it takes up to 48 bytes.
+/// Messages of many connections are shared from this size on: a place for one takes up to 48 bytes.
 const MIN_SHARED: usize = 512;
 
 #[cfg(test)]

@@ -1,43 +1,43 @@
-//! Watches how much output waits, for those who send more when there is room.
+//! The output level: whether more output waits than the high-water mark.
 
 use std::mem;
 use std::task::Waker;
 
-/// Notices when the output rises over a mark, and when it has fallen far below it.
+/// Detects when the output rises over the high-water mark, and when half of that is left.
 #[derive(Default)]
 pub(crate) struct LevelMonitor {
-    /// More than the mark has waited since it last fell.
+    /// More than the mark has waited since the output was last low.
     has_risen: bool,
     is_reported: bool,
     wakers: Vec<Waker>,
 }
 
-/// What there is to be told about the output, once nothing is locked.
+/// The changes of the output level in a turn, to be reported outside the lock.
 #[derive(Default)]
 pub(crate) struct LevelChange {
     pub(crate) has_risen: bool,
     pub(crate) has_fallen: bool,
-    /// Those who waited for room.
+    /// Wakers of the tasks that waited for room.
     pub(crate) wakers: Vec<Waker>,
 }
 
-/// What has become of the output.
+/// The output level that is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OutputLevel {
-    /// More waits than the mark, or has waited at one time.
+    /// More output than the mark waits, or has waited since the last report.
     High,
     /// Half as much as the mark waits, or less.
     Drained,
 }
 
 impl LevelMonitor {
-    /// Notes how much waits in the middle of a turn. Who saw that it is too much waits to be told
-    /// that there is room, also when the kernel takes it all at the turn's end.
+    /// Notes how many bytes wait in the middle of a turn. A sender that found too much waits for
+    /// [`OutputLevel::Drained`], also when the kernel takes it all at the turn's end.
     pub(crate) fn note(&mut self, length: usize, mark: usize) {
         self.has_risen |= length > mark;
     }
 
-    /// Looks at how many bytes wait at the end of a turn.
+    /// Returns the changes at the end of a turn that leaves `length` bytes.
     pub(crate) fn check(&mut self, length: usize, mark: usize) -> LevelChange {
         self.note(length, mark);
         let has_risen = self.has_risen && !mem::replace(&mut self.is_reported, self.has_risen);
@@ -50,7 +50,7 @@ impl LevelMonitor {
         LevelChange { has_risen, has_fallen, wakers }
     }
 
-    /// Adds somebody, if given, to be woken when there is room, or the connection ends.
+    /// Adds the waker, if given, to be woken when there is room, or the connection ends.
     pub(crate) fn add_waker(&mut self, waker: &mut Option<Waker>) -> bool {
         let added = waker.take();
         let is_added = added.is_some();
@@ -58,12 +58,12 @@ impl LevelMonitor {
         is_added
     }
 
-    /// Returns whether this one is to be woken already.
+    /// Returns whether this waker was added already.
     pub(crate) fn has_waker(&self, waker: &Waker) -> bool {
         self.wakers.iter().any(|known| known.will_wake(waker))
     }
 
-    /// Takes those who wait, to be woken.
+    /// Takes the wakers of the tasks that wait.
     pub(crate) fn take_wakers(&mut self) -> Vec<Waker> {
         mem::take(&mut self.wakers)
     }

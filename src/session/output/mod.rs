@@ -1,8 +1,10 @@
-//! Output of a connection: sending, the queue for the kernel, and the policy for a slow peer.
+//! Output of a connection: the queue for the kernel, and back-pressure of a slow peer.
 
 pub(crate) mod backlog;
+mod chunk;
 pub(crate) mod level;
 pub(crate) mod policy;
 pub(crate) mod queue;
 mod sending;
 mod waiting;
+pub(crate) mod writing;

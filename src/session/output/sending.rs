@@ -1,4 +1,4 @@
-//! What is sent: into the output, or to the kernel at once.
+//! Sending: messages are put into the output queue, or handed to the kernel at once.
 
 use std::sync::{Arc, MutexGuard};
 
@@ -6,11 +6,10 @@ use crate::protocol::frames::fragmentation::Frames;
 use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::opcode::MessageKind;
 use crate::protocol::prepared_message::PreparedMessage;
+use crate::session::Session;
 use crate::session::output::policy::Admission;
-use crate::session::state::{Phase, State};
-use crate::session::{Failure, Session};
+use crate::session::state::{Failure, Phase, State};
 use crate::types::error::Error;
-use crate::types::output_policy::OutputPolicy;
 use crate::types::role::Role;
 use crate::types::send_status::SendStatus;
 
@@ -91,50 +90,22 @@ impl Session {
         SendStatus::Queued
     }
 
-    /// Queues a ping.
-    pub(crate) fn ping(&self, payload: &[u8]) -> SendStatus {
-        let mut state = self.lock_to_push(State::control_frames);
-        if state.phase != Phase::Open {
-            return SendStatus::NotConnected;
-        }
-        if !state.has_room(payload.len(), payload.len()) {
-            // No message is dropped for it.
-            return match state.output_settings().policy {
-                OutputPolicy::Close => self.refuse_output(state, payload.len()),
-                _ => SendStatus::Dropped,
-            };
-        }
-        state.push(&Frame::ping(payload));
-        state.note_output();
-        state.wake();
-        SendStatus::Queued
-    }
-
-    /// Hands to the kernel what it takes now, and returns whether anything was.
-    pub(crate) fn flush(&self) -> bool {
-        self.lock().write_early()
-    }
-
     /// Returns how many bytes wait for the kernel to take them.
     pub(crate) fn bytes_to_write(&self) -> usize {
         self.lock().output_len()
     }
 
-    /// Returns how many messages were dropped because the peer reads too slowly.
+    /// Returns how many messages the output policy has dropped.
     pub(crate) fn dropped_messages(&self) -> u64 {
         self.lock().extra.as_ref().map_or(0, |extra| extra.dropped_messages)
     }
 
-    /// Lets the observer be told from now on how much output waits.
-    pub(crate) fn watch_output(&self) {
-        let mut state = self.lock();
-        state.extra().level.get_or_insert_default();
-        state.note_output();
-    }
-
-    /// Ends the connection of a peer that does not read what it is sent: the last of that would have
-    /// been so many bytes.
-    fn refuse_output(&self, state: MutexGuard<'_, State>, needed: usize) -> SendStatus {
+    /// Ends the connection of a slow peer for which `needed` bytes more are too much.
+    pub(in crate::session) fn refuse_output(
+        &self,
+        state: MutexGuard<'_, State>,
+        needed: usize,
+    ) -> SendStatus {
         let (limit, is_within_limit) =
             (state.output_settings().limit, state.is_within_limit(needed));
         drop(state);
@@ -149,7 +120,7 @@ impl Session {
     }
 }
 
-/// Returns how much memory a message of many connections takes in one more of them.
+/// Returns how many bytes of memory a message of many connections takes in one more of them.
 fn shared_weight(frame: &Arc<[u8]>) -> usize {
     frame.len() / (Arc::strong_count(frame) + 1)
 }

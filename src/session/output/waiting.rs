@@ -1,12 +1,20 @@
-//! Waits until a connection takes more output, has written it, or has ended.
+//! Waiting for the output: reports its level, and wakes tasks that wait for room or for its end.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use crate::session::Session;
+use crate::session::output::level::{LevelChange, LevelMonitor};
 use crate::session::state::{Phase, State};
 use crate::types::error::Error;
 
 impl Session {
+    /// Has the observer called from now on when the output level changes.
+    pub(crate) fn watch_output(&self) {
+        let mut state = self.lock();
+        state.extra().level.get_or_insert_default();
+        state.note_output();
+    }
+
     /// Waits until no more output waits than the high-water mark; also for a connection that is
     /// being opened.
     pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
@@ -30,14 +38,14 @@ impl Session {
     /// Waits until the connection has ended; fails when messages were dropped with it.
     pub(crate) fn poll_ended(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
         self.poll_until(cx, |state| {
-            // What an aborted connection has left the driver still does.
+            // An aborted connection ends in the driver's next turn.
             let has_ended = state.stream.is_none();
             has_ended.then(|| state.loss().map_or(Ok(()), Err))
         })
     }
 
     fn poll_until<T>(&self, cx: &Context<'_>, is_done: impl Fn(&State) -> Option<T>) -> Poll<T> {
-        // The waker is the caller's: it is cloned and dropped when nothing is locked.
+        // The waker is the caller's: it is cloned and dropped outside the lock.
         let mut own = None;
         loop {
             let mut state = self.lock();
@@ -52,5 +60,35 @@ impl Session {
             drop(state);
             own = Some(cx.waker().clone());
         }
+    }
+}
+
+impl State {
+    /// Notes that there is more output, if its level is watched.
+    pub(crate) fn note_output(&mut self) {
+        if self.extra.as_ref().is_some_and(|extra| extra.level.is_some()) {
+            let length = self.output_len();
+            self.with_level(|level, mark| level.note(length, mark));
+        }
+    }
+
+    /// Checks the output level at the end of a turn, if it is watched.
+    pub(crate) fn check_level(&mut self) -> LevelChange {
+        let length = self.output_len();
+        self.with_level(|level, mark| level.check(length, mark)).unwrap_or_default()
+    }
+
+    /// Takes the wakers of the tasks that wait, to be woken outside the lock.
+    pub(crate) fn take_wakers(&mut self) -> Vec<Waker> {
+        self.with_level(|level, _mark| level.take_wakers()).unwrap_or_default()
+    }
+
+    fn with_level<T>(
+        &mut self,
+        use_level: impl FnOnce(&mut LevelMonitor, usize) -> T,
+    ) -> Option<T> {
+        let extra = self.extra.as_mut()?;
+        let mark = extra.settings.output.high_water_mark;
+        Some(use_level(extra.level.as_mut()?, mark))
     }
 }

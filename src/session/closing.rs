@@ -1,0 +1,147 @@
+//! The end of a connection: the closing handshake, `abort`, failures, and the loss of output.
+
+use std::sync::atomic::Ordering;
+
+use crate::net::stream::Stream;
+use crate::protocol::frames::close_frame::ClosePayload;
+use crate::protocol::frames::frame::Frame;
+use crate::session::output::writing::LOW_UNSENT_LIMIT;
+use crate::session::state::{Failure, Phase, State};
+use crate::session::{Session, wake_all};
+use crate::types::close_code::CloseCode;
+use crate::types::error::Error;
+use crate::types::send_status::SendStatus;
+
+impl Session {
+    /// Begins the closing handshake; does nothing when it has begun already.
+    pub(crate) fn close(&self, code: CloseCode, reason: &str) -> SendStatus {
+        let mut state = self.lock_to_push(State::control_frames);
+        if state.phase != Phase::Open {
+            return SendStatus::NotConnected;
+        }
+        state.begin_closing(code, reason);
+        state.wake();
+        SendStatus::Queued
+    }
+
+    /// Ends the connection without a closing handshake.
+    ///
+    /// When one is under way already, the kernel first gets as much of the output as it takes.
+    pub(crate) fn abort(&self) {
+        let mut state = self.lock();
+        let is_closing = state.phase == Phase::Closing;
+        if is_closing {
+            state.write_rest();
+        }
+        drop(state);
+        self.fail(Failure::Aborted { is_closing });
+    }
+
+    /// Returns the close code, once one is known.
+    pub(crate) fn close_code(&self) -> Option<CloseCode> {
+        self.lock().close().map(|(code, _)| code)
+    }
+
+    /// Returns the close reason; empty while none is known.
+    pub(crate) fn close_reason(&self) -> String {
+        self.lock().close().map(|(_, reason)| String::from(reason)).unwrap_or_default()
+    }
+
+    /// Handles the peer's close frame: answers it, unless it is an answer (RFC 6455 §5.5.1).
+    pub(super) fn answer_close(&self, code: CloseCode, reason: &str) {
+        let mut state = self.lock_to_push(State::control_frames);
+        if state.phase == Phase::Open {
+            state.begin_closing(code, reason);
+        }
+    }
+
+    /// Ends the sending direction, behind our close frame. Returns whether that is done.
+    pub(super) fn shutdown_write(&self) -> bool {
+        // It fails only when the connection has ended already.
+        self.lock().stream.as_mut().is_none_or(|stream| stream.shutdown_write().unwrap_or(true))
+    }
+
+    /// Ends the connection in the driver's next turn, and drops the output now.
+    pub(super) fn fail(&self, failure: Failure) {
+        let mut state = self.lock();
+        if state.phase != Phase::Ended {
+            state.phase = Phase::Ended;
+            state.extra().failure = Some(failure);
+            state.clear_output();
+            self.has_ended.store(true, Ordering::Release);
+            state.wake();
+            wake_all(state);
+        }
+    }
+
+    /// Ends the connection and returns its stream. Without a closing handshake the code is 1006.
+    ///
+    /// When it `lingers`, the kernel gets as much as it takes of the rest of a closing handshake.
+    pub(super) fn end(
+        &self,
+        is_clean: bool,
+        failure: Option<&Failure>,
+        lingers: bool,
+    ) -> Option<Stream> {
+        let mut state = self.lock();
+        if lingers && state.phase == Phase::Closing {
+            state.write_rest();
+        }
+        state.phase = Phase::Ended;
+        state.clear_output();
+        if let (Some(Failure::Error(error)), Some(loss)) = (failure, &mut state.extra().loss) {
+            **loss = error.clone();
+        }
+        if !is_clean || state.close().is_none() {
+            // RFC 6455 §7.1.5: no close frame of the peer was received.
+            state.extra().close = Some((CloseCode::ABNORMAL_DISCONNECTION, "".into()));
+        }
+        let stream = state.stream.take();
+        state.extra().local_address =
+            stream.as_ref().and_then(|stream| stream.local_address().ok());
+        self.has_ended.store(true, Ordering::Release);
+        wake_all(state);
+        stream.filter(|_| lingers)
+    }
+
+    /// Returns whether the peer has ended the connection, or it has failed, and all input was read.
+    pub(super) fn has_ended_unread(&self) -> bool {
+        self.lock().stream.as_ref().is_some_and(Stream::has_ended_unread)
+    }
+
+    /// Returns whether messages that were sent are dropped when the connection ends now.
+    pub(super) fn loses_messages(&self) -> bool {
+        self.lock().loses_messages()
+    }
+}
+
+impl State {
+    /// Drops all output that waits, and notes the loss if there were messages in it.
+    pub(super) fn clear_output(&mut self) {
+        if self.loses_messages() {
+            self.extra().loss.get_or_insert_with(|| Box::new(Error::NotConnected));
+        }
+        self.queue.clear();
+        if let Some(extra) = &mut self.extra {
+            extra.backlog = None;
+        }
+    }
+
+    fn begin_closing(&mut self, code: CloseCode, reason: &str) {
+        self.phase = Phase::Closing;
+        let payload = ClosePayload::new(code, reason);
+        self.extra().close = Some((code, payload.reason().into()));
+        self.release_all();
+        if let Some(stream) = &self.stream {
+            // The close frame then reaches the kernel shortly before it leaves for the peer.
+            stream.set_unsent_limit(Some(LOW_UNSENT_LIMIT));
+        }
+        self.push(&Frame::close(&payload));
+    }
+
+    /// Returns whether a message was dropped, or would be if the connection ended now.
+    fn loses_messages(&self) -> bool {
+        let is_known = self.extra.as_ref().is_some_and(|extra| extra.loss.is_some());
+        is_known || self.queue.has_messages() || self.backlog_len() > 0
+    }
+}

@@ -1,0 +1,162 @@
+//! Delivery: decodes the input of a connection, and calls its observer with the messages.
+
+use std::io;
+
+use crate::protocol::frames::copying::append_bytes;
+use crate::protocol::frames::decoder::{Decoded, Decoder};
+use crate::protocol::frames::event::Event;
+use crate::protocol::frames::limits::Limits;
+use crate::runtime::panics;
+use crate::session::buffers::{SharedPool, note_use, put_buffer, shared_pool, take_buffer};
+use crate::session::driver::{Driver, Input, Stage, Undelivered};
+use crate::session::held_memory::{HeldMemory, MIN_COUNTED};
+use crate::session::observer::Observer;
+use crate::session::turn::{Received, TurnStart};
+use crate::types::close_code::CloseCode;
+use crate::types::error::Error;
+
+impl<O: Observer> Driver<O> {
+    /// Counts the input that is not delivered yet, if that is much.
+    pub(super) fn count_input(&mut self) {
+        let undelivered = self.undelivered.as_ref().map_or(0, |rest| rest.bytes.capacity());
+        let size = self.decoder.held_bytes() + undelivered;
+        if (size >= MIN_COUNTED || self.held.size() > 0)
+            && !self.observer.session().hold_input(&mut self.held, size)
+        {
+            self.give_up_input();
+        }
+    }
+
+    /// Drops the input and closes the connection, because the memory budget is exceeded.
+    #[cold]
+    pub(super) fn give_up_input(&mut self) {
+        let session = self.observer.session();
+        self.decoder = Decoder::new(session.role(), Limits::default());
+        (self.undelivered, self.held) = (None, HeldMemory::default());
+        let limit = session.memory_budget();
+        self.report(|observer| observer.failed(Error::MemoryBudget { limit }));
+        self.refuse(CloseCode::TRY_AGAIN_LATER, "too much memory is in use");
+    }
+
+    /// Returns whether the turn is to begin with a read.
+    pub(super) fn wants_input(&self) -> bool {
+        !self.has_input_ended && self.undelivered.is_none() && !self.is_paused()
+    }
+
+    /// Delivers the input that was read, or what an earlier turn left over.
+    pub(super) fn read(&mut self, start: TurnStart) -> Input {
+        if let Some(Received { mut buffer, outcome, .. }) = start.received {
+            match outcome {
+                Ok(0) => return Input::Ended,
+                Ok(length) => {
+                    let received = buffer.as_mut_slice().get_mut(..length).unwrap_or_default();
+                    let consumed = self.deliver(received);
+                    self.keep(received.get(consumed..).unwrap_or_default());
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Input::Failed(error),
+            }
+        } else if self.is_paused() {
+            return self.check_end();
+        } else if self.has_input_ended {
+            return Input::Ended;
+        } else if let Some(mut rest) = self.undelivered.take() {
+            rest.start += self.deliver(rest.bytes.get_mut(rest.start..).unwrap_or_default());
+            if rest.start < rest.bytes.len() {
+                self.undelivered = Some(rest);
+            } else {
+                put_buffer(rest.bytes);
+            }
+        }
+        let has_more = self.undelivered.is_some() || start.is_readable;
+        if has_more && !self.is_paused() { Input::More } else { Input::Waiting }
+    }
+
+    /// Detects the end of the connection while reading is paused, unless there is input that was not
+    /// delivered yet.
+    fn check_end(&self) -> Input {
+        let has_ended = self.undelivered.is_none() && self.observer.session().has_ended_unread();
+        if has_ended { Input::Ended } else { Input::Waiting }
+    }
+
+    /// Copies what the turn has left over out of the buffer that all connections share.
+    fn keep(&mut self, rest: &[u8]) {
+        if !rest.is_empty() {
+            let mut bytes = take_buffer(rest.len());
+            append_bytes(&mut bytes, rest);
+            self.undelivered = Undelivered::new(bytes, 0);
+        }
+    }
+
+    /// Delivers the messages in `received`, [`MESSAGES_PER_TURN`] at the most, and returns how many
+    /// bytes were consumed.
+    fn deliver(&mut self, received: &mut [u8]) -> usize {
+        self.decoder.report_frames(self.observer.wants_frames());
+        let pool = shared_pool();
+        let mut consumed = 0;
+        let is_ok = panics::catch("a slot of a socket", || {
+            for _ in 0..MESSAGES_PER_TURN {
+                let rest = received.get_mut(consumed..).unwrap_or_default();
+                if rest.is_empty() || !self.delivers() || self.is_paused() {
+                    break;
+                }
+                consumed += self.deliver_one(rest, &pool);
+            }
+        });
+        if !is_ok {
+            self.refuse(CloseCode::BAD_OPERATION, "a slot panicked");
+        }
+        let mut pool = pool.borrow_mut();
+        self.decoder.recycle(&mut pool);
+        note_use(&mut pool);
+        // Once it is over, the rest is dropped.
+        if self.delivers() { consumed } else { received.len() }
+    }
+
+    /// Returns whether the next message is delivered: a slot may have called `abort` meanwhile.
+    fn delivers(&self) -> bool {
+        self.stage == Stage::Open && !self.observer.session().has_ended()
+    }
+
+    fn is_paused(&self) -> bool {
+        self.observer.session().is_paused()
+    }
+
+    fn deliver_one(&mut self, input: &mut [u8], pool: &SharedPool) -> usize {
+        let session = self.observer.session();
+        let decoded = self.decoder.decode(input, &mut pool.borrow_mut());
+        let Decoded { consumed, event } = match decoded {
+            Ok(decoded) => decoded,
+            Err(violation) => {
+                self.refuse(violation.close_code(), violation.reason());
+                return 0;
+            }
+        };
+        match event {
+            None => {}
+            Some(Event::Message { message, last_frame }) => {
+                self.observer.message_received(message, last_frame);
+            }
+            Some(Event::Frame(frame)) => self.observer.frame_received(frame),
+            Some(Event::Ping(payload)) => session.answer_ping(payload),
+            Some(Event::Pong(payload)) => {
+                session.note_pong(payload);
+                self.observer.pong_received(payload);
+            }
+            Some(Event::Close { code, reason }) => {
+                session.answer_close(code.unwrap_or(CloseCode::MISSING_STATUS_CODE), reason);
+                self.stage = Stage::Over;
+            }
+        }
+        consumed
+    }
+
+    /// Closes the connection with this code: nothing more is delivered.
+    fn refuse(&mut self, code: CloseCode, reason: &str) {
+        self.observer.session().close(code, reason);
+        self.stage = Stage::Over;
+    }
+}
+
+/// How many messages one connection delivers in a turn, so that a busy one does not starve others.
+const MESSAGES_PER_TURN: usize = 16;

@@ -1,0 +1,183 @@
+//! Writing: hands the output of a connection to the kernel.
+
+use std::io::IoSlice;
+use std::mem;
+use std::sync::Arc;
+
+use crate::net::stream::Stream;
+use crate::protocol::frames::frame::Frame;
+use crate::session::Session;
+use crate::session::output::queue::contents::Written;
+use crate::session::settings::Settings;
+use crate::session::state::{Cork, Phase, Sending, State};
+use crate::types::role::Role;
+
+impl Session {
+    /// Sets the limit of unsent output in the kernel, in bytes.
+    pub(crate) fn set_send_buffer(&self, size: Option<usize>) {
+        let mut state = self.lock();
+        state.extra().settings.send_buffer = size;
+        state.reset_send_buffer();
+    }
+
+    /// Hands to the kernel what it takes now, and returns whether that was anything.
+    pub(crate) fn flush(&self) -> bool {
+        self.lock().write_early()
+    }
+}
+
+impl State {
+    /// Takes over a connection whose opening handshake is done.
+    pub(crate) fn open(&mut self, stream: Stream) {
+        self.stream = Some(stream);
+        self.phase = Phase::Open;
+        if self.settings().send_buffer != Settings::default().send_buffer {
+            self.reset_send_buffer();
+        }
+    }
+
+    /// Puts a frame behind the output that waits.
+    #[inline]
+    pub(crate) fn push(&mut self, frame: &Frame<'_>) {
+        let key = self.next_key();
+        self.queue.push(frame, key);
+    }
+
+    /// Wakes the driver, unless it will run before it sleeps anyway.
+    #[inline]
+    pub(crate) fn wake(&mut self) {
+        let Some(stream) = &self.stream else { return };
+        let was_woken = mem::replace(&mut self.is_woken, true);
+        match self.cork {
+            Cork::On => {}
+            // What the kernel does not take, and a failure, are left to the rest of the turn.
+            Cork::Suspended | Cork::Held => {
+                let written = self.write_output(false).count;
+                self.report_later(written);
+            }
+            Cork::Off if was_woken => {}
+            Cork::Off => stream.source().wake(),
+        }
+    }
+
+    /// Sets the limit of unsent output in the kernel to the one of the settings.
+    pub(crate) fn reset_send_buffer(&mut self) {
+        let size = self.settings().send_buffer;
+        if let Some(extra) = &mut self.extra {
+            extra.has_unsent_ping = false;
+        }
+        if let Some(stream) = &self.stream
+            && self.phase == Phase::Open
+        {
+            stream.set_send_buffer(size);
+        }
+    }
+
+    /// Hands to the kernel what it takes before the turn's end; returns whether that was anything.
+    pub(crate) fn write_early(&mut self) -> bool {
+        let written = self.write_output(false);
+        self.note_written(written.count)
+    }
+
+    /// Hands a big frame to the kernel without copying what it takes.
+    pub(crate) fn write_at_once(&mut self, frame: &Frame<'_>) {
+        if self.role == Role::Client {
+            // It is masked in a copy: what could be saved is copied already.
+            self.push(frame);
+            self.write_early();
+            return;
+        }
+        let Some(stream) = &mut self.stream else { return };
+        let header = frame.header(None);
+        let buffers = [IoSlice::new(header.as_bytes()), IoSlice::new(frame.payload)];
+        let written = stream.try_write(&buffers).unwrap_or(0);
+        self.unconfirmed.add(written);
+        if written < header.as_bytes().len() + frame.payload.len() {
+            self.queue.push_rest(header.as_bytes(), frame.payload, written);
+        }
+        self.note_written(written);
+    }
+
+    /// Hands a big frame of many connections to the kernel; what it does not take is not copied.
+    pub(crate) fn write_shared(&mut self, frame: &Arc<[u8]>) {
+        let Some(stream) = &mut self.stream else { return };
+        let written = stream.try_write(&[IoSlice::new(frame)]).unwrap_or(0);
+        self.unconfirmed.add(written);
+        if written < frame.len() {
+            self.queue.push_shared(frame, written);
+        }
+        self.note_written(written);
+    }
+
+    /// Writes what the kernel takes and returns how much that was; only on the loop's thread.
+    pub(crate) fn write(&mut self) -> usize {
+        self.push_pending_pong();
+        let written = self.write_output(true);
+        if self.sending == Sending::Blocked && written.count > 0 {
+            // The kernel has room again because the peer has acknowledged output.
+            self.idle.reset();
+        }
+        if written.has_failed {
+            self.sending = Sending::Broken;
+            self.clear_output();
+        } else if self.sending != Sending::Broken {
+            let is_blocked = !self.queue.is_empty();
+            self.sending = if is_blocked { Sending::Blocked } else { Sending::Free };
+        }
+        if self.has_unsent_ping() && !self.queue.has_urgent() {
+            self.reset_send_buffer();
+        }
+        written.count
+    }
+
+    /// Writes what the kernel takes of the output queue, and then of the backlog.
+    #[inline]
+    pub(crate) fn write_output(&mut self, is_driver: bool) -> Written {
+        let mut count = 0;
+        loop {
+            let Some(stream) = &mut self.stream else {
+                return Written { count, has_failed: false };
+            };
+            let written = self.queue.write_to(stream, is_driver);
+            self.unconfirmed.add(written.count);
+            count += written.count;
+            let is_done = written.has_failed || !self.queue.is_empty() || !self.refill();
+            if is_done {
+                return Written { count, ..written };
+            }
+        }
+    }
+
+    /// Hands to the kernel as much as it ever takes, before the rest of the output is dropped.
+    pub(crate) fn write_rest(&mut self) {
+        if let Some(stream) = &self.stream {
+            stream.lift_unsent_limit();
+            self.write_output(false);
+        }
+    }
+
+    /// Has the driver report in its next turn what was written outside one.
+    pub(crate) fn report_later(&mut self, written: usize) {
+        let written = u32::try_from(written).unwrap_or(u32::MAX);
+        self.unreported = self.unreported.saturating_add(written);
+    }
+
+    /// Takes the number of bytes that were written outside the driver's turns.
+    pub(crate) fn take_unreported(&mut self) -> usize {
+        usize::try_from(mem::take(&mut self.unreported)).unwrap_or(usize::MAX)
+    }
+
+    /// Has the driver report what was written outside its turns; returns whether that was anything.
+    ///
+    /// A failure is left to it as well: its own next write, or read, meets it again.
+    pub(crate) fn note_written(&mut self, written: usize) -> bool {
+        self.report_later(written);
+        if written > 0 || !self.queue.is_empty() {
+            self.wake();
+        }
+        written > 0
+    }
+}
+
+/// The limit of unsent output in the kernel while it matters when a frame leaves, in bytes.
+pub(crate) const LOW_UNSENT_LIMIT: usize = 16 * 1024;
