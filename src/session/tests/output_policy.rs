@@ -4,7 +4,9 @@ use std::io;
 
 use crate::protocol::frames::limits::Limits;
 use crate::protocol::frames::opcode::MessageKind;
-use crate::session::OutputLevel;
+use crate::session::output::level::OutputLevel;
+use crate::session::settings::OUTPUT_LIMIT;
+use crate::session::tests::{MIB, echoing};
 use crate::testing::Random;
 use crate::testing::connection::{ScriptedConnection, Told};
 use crate::testing::decoding::{Received, decode_reads};
@@ -208,5 +210,30 @@ fn the_mark_is_told_on_the_way_up_and_on_the_way_down() -> io::Result<()> {
     connection.peer.make_room(usize::MAX);
     connection.settle();
     assert_eq!(levels(&connection).len(), 2);
+    Ok(())
+}
+
+/// Qt: SND-09; MSG-09: the limit is about what the kernel does not take: it is asked once more
+/// before a message is refused.
+#[test]
+fn room_that_has_come_meanwhile_is_used_before_the_output_limit_bites() -> io::Result<()> {
+    let mut connection = echoing()?;
+    // 1 MiB with the headers of its two frames.
+    let message = vec![0; MIB - 20];
+    while connection.session().bytes_to_write() + MIB <= OUTPUT_LIMIT {
+        assert_eq!(connection.recorder().send(MessageKind::Binary, &message), SendStatus::Queued);
+        connection.settle();
+    }
+
+    // No turn is taken in between: the loop may be busy with other connections.
+    connection.peer.make_room(MIB);
+    assert_eq!(connection.recorder().send(MessageKind::Binary, &message), SendStatus::Queued);
+    let refused = connection.recorder().send(MessageKind::Binary, &message);
+
+    assert_eq!(refused, SendStatus::OutputLimit { limit: OUTPUT_LIMIT });
+    assert_eq!(connection.peer.written().len(), MIB);
+    connection.settle();
+    assert!(connection.has_ended());
+    assert!(matches!(connection.record().told[0], Told::Failed(Error::OutputLimit { .. })));
     Ok(())
 }

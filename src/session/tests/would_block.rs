@@ -4,8 +4,8 @@
 use std::io;
 
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
-use crate::session::tests::{Record, echoing, masked};
-use crate::testing::connection::{ScriptedConnection, Told};
+use crate::session::tests::{echoing, masked};
+use crate::testing::connection::{Record, ScriptedConnection, Told};
 use crate::types::socket_state::SocketState;
 
 fn echoing_there() -> io::Result<ScriptedConnection> {

@@ -1,0 +1,180 @@
+//! The closing handshake: its timeouts, `abort`, and the descriptor that lingers behind it.
+
+use std::io;
+use std::time::Duration;
+
+use crate::protocol::frames::opcode::{MessageKind, Opcode};
+use crate::session::tests::{CLOSED, MIB, SECOND, echoing, life, masked};
+use crate::types::close_code::CloseCode;
+
+/// RFC 6455 §7.1.5; MSG-19: the same for the peer's close frame, which it has 10 s to send.
+#[test]
+fn a_close_frame_that_came_while_the_loop_was_held_up_counts() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.peer.make_room(MIB);
+    connection.session().close(CloseCode::NORMAL, "");
+    connection.settle();
+
+    connection.peer.send(&masked(Opcode::Close, &1000_u16.to_be_bytes()));
+    connection.advance(11 * SECOND);
+    connection.settle();
+    connection.advance(3 * SECOND);
+    connection.settle();
+
+    assert!(connection.has_ended());
+    assert_eq!(connection.session().close_code(), Some(CloseCode::NORMAL));
+    Ok(())
+}
+
+/// The closing timeout is 10 s, counted from when the kernel has taken our close frame: what was
+/// sent before it is not cut off for a slow reader.
+#[test]
+fn a_slow_reader_has_10_s_from_when_the_close_frame_was_written() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.recorder().send(MessageKind::Binary, &[0; 1000]);
+    connection.session().close(CloseCode::NORMAL, "");
+    connection.settle();
+    for _ in 0..10 {
+        connection.advance(29 * SECOND);
+        connection.settle();
+        connection.peer.make_room(100);
+        connection.settle();
+    }
+    assert!(!connection.has_ended());
+
+    connection.peer.make_room(MIB);
+    connection.settle();
+    connection.advance(Duration::from_millis(9_999));
+    connection.settle();
+    assert!(!connection.has_ended());
+    connection.advance(Duration::from_millis(1));
+    connection.settle();
+
+    assert!(connection.has_ended());
+    assert_eq!(life(&connection.record()), CLOSED);
+    let code = connection.session().close_code();
+    assert_eq!(code, Some(CloseCode::ABNORMAL_DISCONNECTION));
+    Ok(())
+}
+
+/// MSG-11: a peer that answers our close frame and keeps TCP open is cut off after 2 s.
+#[test]
+fn a_peer_that_keeps_the_connection_open_is_given_up_after_2_s() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.peer.make_room(MIB);
+    connection.peer.send(&masked(Opcode::Close, &1000_u16.to_be_bytes()));
+    connection.settle();
+    assert!(connection.peer.is_shut_down());
+
+    connection.peer.send(&[0xFF; 5000]);
+    connection.advance(Duration::from_millis(1_999));
+    connection.settle();
+    assert!(!connection.has_ended());
+    connection.advance(Duration::from_millis(1));
+    connection.settle();
+
+    assert!(connection.has_ended());
+    assert_eq!(life(&connection.record()), CLOSED);
+    assert_eq!(connection.session().close_code(), Some(CloseCode::NORMAL));
+    Ok(())
+}
+
+/// RFC 6455 §7.1.1: the closing timeout runs from the last sign of life, for 60 s at the most.
+#[test]
+fn a_peer_that_sends_while_the_connection_closes_has_60_s_for_its_close_frame() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.peer.make_room(MIB);
+    connection.session().close(CloseCode::NORMAL, "");
+    connection.settle();
+
+    for _ in 0..6 {
+        connection.advance(9 * SECOND);
+        connection.peer.send(&masked(Opcode::Text, b"late"));
+        connection.settle();
+        assert!(!connection.has_ended());
+    }
+    connection.advance(6 * SECOND);
+    connection.settle();
+
+    assert!(connection.has_ended());
+    assert_eq!(connection.session().close_code(), Some(CloseCode::ABNORMAL_DISCONNECTION));
+    Ok(())
+}
+
+/// A peer that sends without end does not keep a closing connection open until the deadline.
+#[test]
+fn a_closing_connection_reads_a_bounded_amount() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.peer.make_room(usize::MAX);
+    connection.session().close(CloseCode::NORMAL, "");
+    connection.settle();
+    let message = masked(Opcode::Binary, &vec![0; MIB]);
+
+    for _ in 0..65 {
+        connection.peer.send(&message);
+        connection.settle();
+    }
+
+    assert!(connection.has_ended());
+    Ok(())
+}
+
+/// Qt: `close()` writes at once, so that an `abort()` behind it cuts nothing off.
+#[test]
+fn what_was_closed_in_order_is_written_before_an_abort() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.peer.make_room(MIB);
+    connection.recorder().send(MessageKind::Text, b"last");
+    connection.session().close(CloseCode::NORMAL, "");
+
+    connection.session().abort();
+    connection.settle();
+
+    assert_eq!(connection.peer.written(), b"\x81\x04last\x88\x02\x03\xE8");
+    assert!(connection.has_ended());
+    Ok(())
+}
+
+/// RFC 6455 §7.1.1: what was sent is not destroyed when the closing timeout passes.
+#[test]
+fn the_descriptor_lingers_after_a_deadline() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.peer.make_room(MIB);
+    connection.session().close(CloseCode::NORMAL, "");
+    connection.settle();
+
+    connection.advance(10 * SECOND);
+    connection.settle();
+    assert!(connection.has_ended() && connection.is_lingering());
+    assert!(connection.peer.is_shut_down() && !connection.peer.is_closed());
+    connection.peer.send(&[0xFF; 5000]);
+    connection.settle();
+    assert!(!connection.peer.has_unread(), "input is dropped");
+
+    connection.peer.end();
+    connection.settle();
+    assert!(connection.peer.is_closed());
+    Ok(())
+}
+
+#[test]
+fn a_descriptor_lingers_for_two_minutes_at_the_most() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.recorder().send(MessageKind::Binary, &[0; 1000]);
+    connection.settle();
+    connection.advance(30 * SECOND);
+    connection.settle();
+    assert!(connection.is_lingering());
+
+    for _ in 0..119 {
+        connection.advance(SECOND);
+        connection.peer.send(b"x");
+        connection.settle();
+    }
+    assert!(!connection.peer.is_closed());
+    connection.advance(SECOND);
+    connection.settle();
+
+    assert!(connection.peer.is_closed());
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! The write timeout.
+
+use std::io;
+use std::time::Duration;
+
+use crate::protocol::frames::opcode::{MessageKind, Opcode};
+use crate::session::tests::{MIB, SECOND, echoing, life, masked};
+use crate::types::close_code::CloseCode;
+use crate::types::socket_state::SocketState;
+
+/// The write timeout is 30 s; it begins anew with each byte that the peer takes.
+#[test]
+fn a_connection_without_progress_of_output_ends_after_the_write_timeout() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.recorder().send(MessageKind::Binary, &[0; 1000]);
+    connection.settle();
+
+    for _ in 0..20 {
+        connection.advance(29 * SECOND);
+        connection.settle();
+        connection.peer.make_room(1);
+        connection.settle();
+    }
+    connection.advance(Duration::from_millis(29_999));
+    connection.settle();
+    assert_eq!(connection.session().state(), SocketState::Connected);
+    connection.advance(Duration::from_millis(1));
+    connection.settle();
+
+    assert!(connection.has_ended());
+    let expected = ["the peer read no output for 30 s", "State(Unconnected)", "Ended"];
+    assert_eq!(life(&connection.record()), expected);
+    let code = connection.session().close_code();
+    assert_eq!(code, Some(CloseCode::ABNORMAL_DISCONNECTION));
+    Ok(())
+}
+
+/// MSG-19: time in which the loop was held up does not count for the peer.
+#[test]
+fn a_peer_that_reads_while_the_loop_is_held_up_is_not_given_up() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.recorder().send(MessageKind::Binary, &[0; 1000]);
+    connection.settle();
+
+    connection.peer.make_room(500);
+    connection.advance(31 * SECOND);
+    connection.settle();
+    connection.advance(29 * SECOND);
+    connection.settle();
+
+    assert_eq!(connection.session().state(), SocketState::Connected);
+    connection.advance(SECOND);
+    connection.settle();
+    assert!(connection.has_ended());
+    Ok(())
+}
+
+/// MSG-19: output that the peer takes in the end leads to no timeout.
+#[test]
+fn output_that_was_taken_late_sets_no_deadline() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.recorder().send(MessageKind::Binary, &[0; 1000]);
+    connection.settle();
+    connection.advance(9 * SECOND);
+    connection.settle();
+
+    connection.peer.make_room(MIB);
+    connection.settle();
+    connection.advance(1000 * SECOND);
+    connection.settle();
+
+    assert!(!connection.has_ended());
+    assert_eq!(connection.record().written, 1004);
+    Ok(())
+}
+
+/// A peer that sends is alive, even while it reads nothing.
+#[test]
+fn input_is_a_sign_of_life_for_the_write_timeout() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.recorder().send(MessageKind::Binary, &[0; 1000]);
+    connection.settle();
+
+    for _ in 0..10 {
+        connection.advance(29 * SECOND);
+        connection.peer.send(&masked(Opcode::Pong, b""));
+        connection.settle();
+    }
+
+    assert!(!connection.has_ended());
+    connection.advance(30 * SECOND);
+    connection.settle();
+    assert!(connection.has_ended());
+    Ok(())
+}
+
+#[test]
+fn without_a_write_timeout_output_waits_for_ever() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.session().change_timeouts(|timeouts| timeouts.write = None);
+    connection.recorder().send(MessageKind::Binary, &[0; 1000]);
+    connection.settle();
+
+    connection.advance(1_000_000 * SECOND);
+    connection.settle();
+    assert!(!connection.has_ended());
+
+    connection.session().change_timeouts(|timeouts| timeouts.write = Some(SECOND));
+    connection.settle();
+    connection.advance(SECOND);
+    connection.settle();
+    assert!(connection.has_ended());
+    Ok(())
+}
