@@ -1,4 +1,4 @@
-//! The buffers that the connections of one thread share: an idle connection owns none.
+//! The buffers that the connections of a thread share: an idle one owns none.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,7 +14,7 @@ pub(super) fn shared_pool() -> SharedPool {
     POOL.try_with(Rc::clone).unwrap_or_default()
 }
 
-/// Takes a buffer for `needed` bytes from this thread, or makes one of a size that it keeps.
+/// Takes a buffer for `needed` bytes from this thread, or makes one.
 #[inline]
 pub(super) fn take_buffer(needed: usize) -> Vec<u8> {
     if needed <= SMALL {
@@ -87,7 +87,7 @@ thread_local! {
     static READ_BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
 
-/// The capacity of the small buffer, in bytes: most messages are short, and fit with their header.
+/// The capacity of the small buffer, in bytes: most messages fit.
 const SMALL: usize = 2 * 1024;
 /// What one turn of one connection reads at the most, in bytes.
 ///

@@ -1,4 +1,4 @@
-//! The end of a connection: the closing handshake, `abort`, failures, and the loss of output.
+//! Closing: the closing handshake, `abort`, failures, and the loss of output.
 
 use std::sync::atomic::Ordering;
 
@@ -47,7 +47,7 @@ impl Session {
         self.lock().close().map(|(_, reason)| String::from(reason)).unwrap_or_default()
     }
 
-    /// Handles the peer's close frame: answers it, unless it is an answer (RFC 6455 §5.5.1).
+    /// Answers the peer's close frame, unless it is an answer (RFC 6455 §5.5.1).
     pub(super) fn answer_close(&self, code: CloseCode, reason: &str) {
         let mut state = self.lock_to_push(State::control_frames);
         if state.phase == Phase::Open {
@@ -55,7 +55,7 @@ impl Session {
         }
     }
 
-    /// Ends the sending direction, behind our close frame. Returns whether that is done.
+    /// Ends the sending direction behind our close frame; returns whether it is done.
     pub(super) fn shutdown_write(&self) -> bool {
         // It fails only when the connection has ended already.
         self.lock().stream.as_mut().is_none_or(|stream| stream.shutdown_write().unwrap_or(true))
@@ -74,9 +74,9 @@ impl Session {
         }
     }
 
-    /// Ends the connection and returns its stream. Without a closing handshake the code is 1006.
+    /// Ends the connection and returns its stream.
     ///
-    /// When it `lingers`, the kernel gets as much as it takes of the rest of a closing handshake.
+    /// Without a closing handshake the code is 1006. When it `lingers`, the kernel gets as much as it takes of the rest of a closing handshake.
     pub(super) fn end(
         &self,
         is_clean: bool,
@@ -104,12 +104,12 @@ impl Session {
         stream.filter(|_| lingers)
     }
 
-    /// Returns whether the peer has ended the connection, or it has failed, and all input was read.
+    /// Returns whether the connection has ended or failed, and all input was read.
     pub(super) fn has_ended_unread(&self) -> bool {
         self.lock().stream.as_ref().is_some_and(Stream::has_ended_unread)
     }
 
-    /// Returns whether messages that were sent are dropped when the connection ends now.
+    /// Returns whether messages are lost when the connection ends now.
     pub(super) fn loses_messages(&self) -> bool {
         self.lock().loses_messages()
     }

@@ -1,4 +1,4 @@
-//! Delivery: decodes the input of a connection, and calls its observer with the messages.
+//! Delivery: decodes the input of a connection, and reports the messages.
 
 use std::io;
 
@@ -27,7 +27,7 @@ impl<O: Observer> Driver<O> {
         }
     }
 
-    /// Drops the input and closes the connection, because the memory budget is exceeded.
+    /// Drops the input and closes the connection: the memory budget is exceeded.
     #[cold]
     pub(super) fn give_up_input(&mut self) {
         let session = self.observer.session();
@@ -72,8 +72,9 @@ impl<O: Observer> Driver<O> {
         if has_more && !self.is_paused() { Input::More } else { Input::Waiting }
     }
 
-    /// Detects the end of the connection while reading is paused, unless there is input that was not
-    /// delivered yet.
+    /// Detects the end of the connection while reading is paused.
+    ///
+    /// Input that was not delivered yet comes first.
     fn check_end(&self) -> Input {
         let has_ended = self.undelivered.is_none() && self.observer.session().has_ended_unread();
         if has_ended { Input::Ended } else { Input::Waiting }
@@ -88,8 +89,9 @@ impl<O: Observer> Driver<O> {
         }
     }
 
-    /// Delivers the messages in `received`, [`MESSAGES_PER_TURN`] at the most, and returns how many
-    /// bytes were consumed.
+    /// Delivers the messages in `received`, and returns how many bytes were consumed.
+    ///
+    /// These are [`MESSAGES_PER_TURN`] messages at the most.
     fn deliver(&mut self, received: &mut [u8]) -> usize {
         self.decoder.report_frames(self.observer.wants_frames());
         let pool = shared_pool();
@@ -113,7 +115,7 @@ impl<O: Observer> Driver<O> {
         if self.delivers() { consumed } else { received.len() }
     }
 
-    /// Returns whether the next message is delivered: a slot may have called `abort` meanwhile.
+    /// Returns whether the next message is delivered: a slot may have aborted.
     fn delivers(&self) -> bool {
         self.stage == Stage::Open && !self.observer.session().has_ended()
     }
@@ -158,5 +160,5 @@ impl<O: Observer> Driver<O> {
     }
 }
 
-/// How many messages one connection delivers in a turn, so that a busy one does not starve others.
+/// The maximum number of messages in a turn: a busy connection starves no other.
 const MESSAGES_PER_TURN: usize = 16;

@@ -1,4 +1,4 @@
-//! The driver of one connection: takes its turns on the loop, sets its deadlines, and ends it.
+//! The driver of one connection: takes its turns, sets deadlines, and ends it.
 //!
 //! A turn delivers the input of one read, a bounded number of messages of it, and then writes once.
 //! Input that is left over waits for the next turn, behind the other connections.
@@ -52,13 +52,14 @@ pub(super) enum Stage {
     Open,
     /// Nothing more is delivered; the output is still to be written.
     Over,
-    /// Our sending direction has ended; the peer's end is awaited, so that the kernel does not
-    /// discard our close frame together with unread input.
+    /// Our sending direction has ended, and the end of the peer is awaited.
+    ///
+    /// The kernel would discard our close frame together with unread input.
     Draining,
     Ended,
 }
 
-/// The stream of a connection that has ended, if the peer may still read what was sent.
+/// The stream of a connection that has ended, if the peer may still read.
 pub(super) type LingeringStream = Option<Stream>;
 
 /// The result of reading and delivering in a turn.
@@ -70,7 +71,9 @@ pub(super) enum Input {
 }
 
 impl<O: Observer> Driver<O> {
-    /// Makes the driver of an open connection; `leftover` came behind the opening handshake.
+    /// Makes the driver of an open connection.
+    ///
+    /// `leftover` is input behind the opening handshake.
     pub(super) fn new(observer: Arc<O>, leftover: Vec<u8>) -> Self {
         let role = observer.session().role();
         Self {
@@ -94,7 +97,9 @@ impl<O: Observer> Driver<O> {
         self.turn(cx)
     }
 
-    /// Takes a turn. Calls that its slots leave for another turn run behind the other connections.
+    /// Takes a turn.
+    ///
+    /// Calls that its slots leave for another turn run behind the other connections.
     fn turn(&mut self, cx: &Context<'_>) -> Poll<LingeringStream> {
         let observer: Arc<O> = Arc::clone(&self.observer);
         let _in_turn = turn::begin(observer);
@@ -193,7 +198,9 @@ impl<O: Observer> Driver<O> {
         })
     }
 
-    /// Applies the changes since the last turn; returns the failure, if the connection is to end.
+    /// Applies the changes since the last turn.
+    ///
+    /// Returns the failure, if the connection is to end.
     #[cold]
     fn apply_changes(&mut self) -> Option<Failure> {
         let Changes { failure, limits } = self.observer.session().take_changes();
@@ -206,8 +213,9 @@ impl<O: Observer> Driver<O> {
         failure
     }
 
-    /// Wakes tasks that wait for room, and reports the output level; returns the failure, if the
-    /// connection is to end.
+    /// Wakes tasks that wait for room, and reports the output level.
+    ///
+    /// Returns the failure, if the connection is to end.
     #[cold]
     fn report_notices(&self, notices: Notices) -> Option<Failure> {
         let Notices { level, failure } = notices;
@@ -241,8 +249,7 @@ impl<O: Observer> Driver<O> {
         Poll::Pending
     }
 
-    /// Continues the closing, and sets the deadlines for output that waits and for the close frame
-    /// of the peer.
+    /// Continues the closing, and sets the deadlines for output and close frame.
     #[cold]
     fn set_deadlines(&mut self, output: &TurnOutput) {
         let session = self.observer.session();
@@ -273,15 +280,17 @@ impl<O: Observer> Driver<O> {
         }
     }
 
-    /// Returns the failure of a connection that the peer has ended while it was closing: none, unless
-    /// messages that were sent are lost.
+    /// Returns the failure of a connection that the peer has ended in the closing.
+    ///
+    /// There is one only if messages that were sent are lost.
     fn loss(&self) -> Option<Failure> {
         let loses_messages = self.observer.session().loses_messages();
         loses_messages.then_some(Failure::Error(Error::RemoteHostClosed))
     }
 
-    /// Ends the connection. Its descriptor remains open if the peer may still read what was sent: not
-    /// when it `is_gone`.
+    /// Ends the connection.
+    ///
+    /// Its descriptor remains open if the peer may still read what was sent: not when it `is_gone`.
     fn end(&mut self, failure: Option<Failure>, is_gone: bool) -> Poll<LingeringStream> {
         let is_clean = self.stage != Stage::Open;
         self.stage = Stage::Ended;
@@ -306,7 +315,7 @@ impl<O: Observer> Driver<O> {
 }
 
 impl<O: Observer> Drop for Driver<O> {
-    /// Ends the connection of a task that is dropped because its loop ends, and reports that.
+    /// Ends the connection of a task that is dropped at its loop's end.
     fn drop(&mut self) {
         if self.stage != Stage::Ended
             && let Poll::Ready(Some(stream)) = self.end(None, false)
@@ -323,10 +332,10 @@ impl Undelivered {
     }
 }
 
-/// Returns whether an error means no more than that the peer has ended the connection.
+/// Returns whether an error means only that the peer has ended the connection.
 fn is_lost(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted)
 }
 
-/// How long the peer may take to end the TCP connection after the closing handshake.
+/// The maximum time between the closing handshake and the end of the peer.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! Counters of the keepalive: how long a peer has been idle, and what it may not have read yet.
+//! Counters of the keepalive: how long a peer was idle, and its unread output.
 //!
 //! Apart from `keepalive`, because the state has both: they know neither state nor session.
 
@@ -73,7 +73,7 @@ impl Unconfirmed {
         self.units = self.since_ping;
     }
 
-    /// Returns how many checks, `interval` apart, a slow reader may take for what it has not read.
+    /// Returns how many checks, `interval` apart, a slow reader may take for it.
     pub(super) fn grace(&self, interval: Duration) -> u8 {
         let bytes = u128::from(self.units) * UNIT as u128;
         let checks = bytes * 1000 / SLOWEST_READER / interval.as_millis().max(1);
@@ -85,8 +85,7 @@ impl Unconfirmed {
 pub(crate) const PING_AFTER: u8 = 4;
 /// After as many more the peer counts as dead.
 const GIVE_UP_AFTER: u8 = 2 * PING_AFTER;
-/// The minimum rate, in bytes per second, at which a peer has to read what was written in front of a
-/// ping.
+/// The minimum rate at which a peer reads output in front of a ping, in bytes/s.
 const SLOWEST_READER: u128 = 16 * 1024;
 /// The unit in which output is counted, in bytes.
 const UNIT: usize = 64;

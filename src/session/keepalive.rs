@@ -10,7 +10,7 @@ use crate::session::state::{Failure, Phase, State};
 use crate::types::error::Error;
 
 impl Session {
-    /// Pings an idle peer, and ends the connection of a dead one; called at equal intervals.
+    /// Pings an idle peer, and ends a dead connection; called at equal intervals.
     ///
     /// Input is a sign of life, and so is output that the kernel takes after it had no room. After
     /// [`PING_AFTER`](crate::session::PING_AFTER) calls in a row without one the peer is pinged (RFC
@@ -72,5 +72,5 @@ impl State {
     }
 }
 
-/// Marks the pings of the keepalive, so that their pongs differ from those the program requested.
+/// The payload of keepalive pings, which the pings of a program do not have.
 pub(crate) const KEEPALIVE_PAYLOAD: &[u8] = b"\0keepalive";

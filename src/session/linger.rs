@@ -1,4 +1,4 @@
-//! Lingering: keeps the descriptor of a connection that has ended until the peer has read the output.
+//! Lingering: keeps a descriptor until the peer has read what was sent.
 //!
 //! `close(2)` with unread input resets a TCP connection, and a reset destroys what the peer has not
 //! read yet (RFC 9293 §3.10.4, RFC 1122 §4.2.2.13). `disconnected` was emitted by then.
@@ -11,21 +11,22 @@ use std::time::Duration;
 use crate::net::stream::Stream;
 use crate::runtime::timers::Sleep;
 
-/// A connection whose sending direction ends and whose input is read and dropped.
+/// Ends the sending direction of a connection, and reads and drops its input.
 ///
 /// Ready when the peer has ended, when the kernel has given up, or after [`MAX_DURATION`].
 pub(crate) struct Linger {
     stream: Stream,
     is_shut_down: bool,
-    /// How many bytes are still read. Then input waits in the kernel, and TCP's back-pressure stops
-    /// the peer.
+    /// How many bytes are still read.
+    ///
+    /// Then input waits in the kernel, and TCP's back-pressure stops the peer.
     budget: usize,
     sleep: Sleep,
     _permit: Permit,
 }
 
 impl Linger {
-    /// Takes over a stream; ends it at once when [`MAX_LINGERING`] others of this thread linger.
+    /// Takes over a stream; ends it at once when too many of this thread linger.
     pub(super) fn new(stream: Stream) -> Option<Box<Self>> {
         let Some(permit) = Permit::take() else {
             Self::end_now(stream);
@@ -42,7 +43,7 @@ impl Linger {
         }))
     }
 
-    /// Ends a stream that cannot linger, such as one whose loop ends: what has arrived is read now.
+    /// Ends a stream that cannot linger, and reads the input that has arrived.
     pub(super) fn end_now(mut stream: Stream) {
         let _ = stream.shutdown_write();
         let mut budget = MAX_INPUT;
@@ -102,5 +103,5 @@ thread_local! {
 const MAX_LINGERING: usize = 256;
 /// The maximum time for which a connection lingers.
 const MAX_DURATION: Duration = Duration::from_secs(120);
-/// The maximum input that is read and dropped, in bytes: the size of a message by default.
+/// The maximum input that is dropped, in bytes: the default size of a message.
 const MAX_INPUT: usize = 16 * 1024 * 1024;

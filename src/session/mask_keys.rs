@@ -40,7 +40,7 @@ impl MaskKeys {
         }
     }
 
-    /// Returns the generator and how many keys it has to make for `count` frames, if any.
+    /// Returns the generator and how many keys `count` frames still need, if any.
     pub(super) fn missing(&self, count: usize) -> Option<(Arc<Generator>, usize)> {
         let missing = count.checked_sub(self.keys.len()).filter(|missing| *missing > 0)?;
         Some((Arc::clone(&self.generator), missing))
@@ -48,8 +48,10 @@ impl MaskKeys {
 }
 
 impl Generator {
-    /// Makes keys. Frames that the generator itself sends meanwhile get random ones, and so do
-    /// those at which it panics.
+    /// Makes keys.
+    ///
+    /// Frames that the generator itself sends meanwhile get random ones, and so do those at which it
+    /// panics.
     pub(super) fn generate(&self, count: usize) -> Vec<MaskingKey> {
         let here = thread::current().id();
         if *lock(&self.calling_thread) == Some(here) {

@@ -22,7 +22,7 @@ impl Session {
         drop(former);
     }
 
-    /// Locks the state to push as many frames as `count` returns, with keys at hand for them.
+    /// Locks the state to push `count` frames, for which the keys are at hand.
     ///
     /// Keys are made outside the lock: a generator may call its socket.
     #[inline]
@@ -60,7 +60,7 @@ impl State {
         }
     }
 
-    /// Returns how many control frames may be pushed in one go: one, while anything is sent.
+    /// Returns how many control frames a call may push: one on an open connection.
     pub(super) fn control_frames(&self) -> usize {
         usize::from(self.phase == Phase::Open)
     }

@@ -1,4 +1,4 @@
-//! The memory of a connection, as the budget of its loop counts it: output and undelivered input.
+//! The memory of a connection that the budget of its loop counts.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::types::error::Error;
 use crate::types::output_policy::OutputPolicy;
 
 impl Session {
-    /// Counts the input that is not delivered yet, and returns whether the budget allows it.
+    /// Counts input that is not delivered yet; returns whether the budget allows it.
     pub(super) fn hold_input(&self, held: &mut HeldMemory, size: usize) -> bool {
         let size = if size < MIN_COUNTED { 0 } else { size };
         let state = self.lock();
@@ -29,8 +29,9 @@ impl Session {
 }
 
 impl State {
-    /// Returns whether the budget allows a message of `weight` bytes more; some memory is counted
-    /// ahead, so that few messages reach the budget.
+    /// Returns whether the budget allows a message of `weight` bytes more.
+    ///
+    /// Some memory is counted ahead, so that few messages reach the budget.
     pub(super) fn may_hold(&mut self, weight: usize) -> bool {
         let before = self.queue.held();
         if self.output_len().saturating_add(weight) <= before + COUNTED_AHEAD {
@@ -50,15 +51,19 @@ impl State {
         size == self.queue.held() || self.hold(size)
     }
 
-    /// Counts the output that a turn leaves behind. When that is too much, the next turn ends it.
+    /// Counts the output that a turn leaves behind.
+    ///
+    /// When that is too much, the next turn gives it up.
     pub(super) fn count_leftover(&mut self) {
         if !self.queue.is_empty() && !self.count_output() {
             self.queue.condemn();
         }
     }
 
-    /// Gives up output that is condemned: the backlog, where the policy drops messages and that is
-    /// enough, or else the connection, with the failure that is returned.
+    /// Gives up output that is condemned.
+    ///
+    /// That is the backlog, where the policy drops messages and that is enough, or else the
+    /// connection, with the failure that is returned.
     pub(super) fn give_up_output(&mut self) -> Option<Failure> {
         let source = Arc::clone(self.stream.as_ref()?.source());
         if !source.take_condemned() || !self.queue.is_condemned() {
@@ -82,12 +87,12 @@ impl State {
         self.stream.as_ref().is_none_or(|stream| self.queue.hold(size, stream.source()))
     }
 
-    /// Returns how many bytes of memory the output takes; shared messages count in parts.
+    /// Returns the memory of the output in bytes; shared messages count in parts.
     fn weight(&self) -> usize {
         let backlog = self.extra.as_ref().and_then(|extra| extra.backlog.as_ref());
         self.queue.weight() + backlog.map_or(0, |backlog| backlog.weight())
     }
 }
 
-/// The output that waits at the end of a turn is counted in such steps, in bytes; less is not.
+/// Output at the end of a turn is counted in such steps, in bytes; less is not.
 const PAGE: usize = 4096;

@@ -1,4 +1,4 @@
-//! One open WebSocket connection: commands from any thread, and the task that drives it.
+//! One WebSocket connection: commands from any thread, and the task that drives it.
 //!
 //! [`Session`] takes commands from any thread; it never waits and never runs user code. The
 //! [`ConnectionTask`] is the task on the loop that owns the input: it reads, decodes, reports to its
@@ -57,7 +57,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Makes the session of a connection whose opening handshake is done.
+    /// Makes the session of a connection after its opening handshake.
     pub(crate) fn new(role: Role, stream: Stream) -> Self {
         let session = Self::unconnected(role);
         session.lock().open(stream);
@@ -74,7 +74,9 @@ impl Session {
         }
     }
 
-    /// Begins to connect, unless there is a connection; the state of the last one is dropped.
+    /// Begins to connect, unless there is a connection.
+    ///
+    /// The state of the last connection is dropped, but for the settings.
     pub(crate) fn begin_connecting(&self) -> bool {
         let mut state = self.lock();
         let may_connect = state.phase == Phase::Ended;
@@ -88,7 +90,9 @@ impl Session {
         may_connect
     }
 
-    /// Takes over a connection whose opening handshake is done, unless connecting was stopped.
+    /// Takes over a connection after its opening handshake.
+    ///
+    /// Returns false if connecting was stopped.
     pub(crate) fn open(&self, stream: Stream) -> bool {
         let mut state = self.lock();
         let is_wanted = state.phase == Phase::Connecting;
@@ -112,7 +116,7 @@ impl Session {
         was_connecting
     }
 
-    /// Changes the settings, from the next message on that is sent and the next turn that reads.
+    /// Changes the settings, from the next message sent and the next read on.
     pub(crate) fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
         let mut state = self.lock();
         let extra = state.extra();
@@ -148,7 +152,7 @@ impl Session {
         }
     }
 
-    /// Returns what TLS has agreed on; `None` without TLS, or once the connection has ended.
+    /// Returns what TLS has agreed on; `None` without TLS, and after the end.
     #[cfg(feature = "tls")]
     pub(crate) fn tls_session(&self) -> Option<TlsSession> {
         self.lock().stream.as_ref()?.tls_session()

@@ -27,7 +27,7 @@ impl Session {
         SendStatus::Queued
     }
 
-    /// Answers a ping: of those that a blocked peer sends, only the latest (RFC 6455 §5.5.3).
+    /// Answers a ping; of those of a blocked peer, the latest (RFC 6455 §5.5.3).
     pub(super) fn answer_ping(&self, payload: &[u8]) {
         let mut state = self.lock_to_push(State::control_frames);
         if state.phase != Phase::Open {
@@ -55,8 +55,9 @@ impl State {
         usize::from(self.phase == Phase::Open && self.extra.as_deref().is_some_and(has_pong))
     }
 
-    /// Answers the latest ping in front of the output that waits, once the kernel has room again:
-    /// one for each time that it has, so that pongs do not pile up.
+    /// Answers the latest ping in front of the output, once the kernel has room.
+    ///
+    /// It is one for each time that there is room, so that pongs do not pile up.
     #[inline]
     pub(super) fn push_pending_pong(&mut self) {
         let has_room = || self.stream.as_ref().is_some_and(Stream::is_writable);

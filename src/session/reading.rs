@@ -1,4 +1,4 @@
-//! Reading: starts, pauses and resumes it, for the program and for queues that are full.
+//! Reading: starts, pauses and resumes it, for the program and for full queues.
 
 use std::sync::atomic::Ordering;
 
@@ -15,7 +15,7 @@ impl Session {
         }
     }
 
-    /// Pauses reading after the message that is being delivered, or resumes it, for the program.
+    /// Pauses reading behind the current message, or resumes it, for the program.
     pub(crate) fn pause_reading(&self, is_paused: bool) {
         if is_paused {
             self.pauses.fetch_or(PAUSED, Ordering::AcqRel);
@@ -25,8 +25,9 @@ impl Session {
         }
     }
 
-    /// Holds reading after the message that is being delivered, until there were as many calls of
-    /// [`release_reading`](Self::release_reading).
+    /// Holds reading behind the current message, for a full queue.
+    ///
+    /// It ends with as many calls of [`release_reading`](Self::release_reading).
     pub(crate) fn hold_reading(&self) {
         self.pauses.fetch_add(HELD, Ordering::AcqRel);
     }

@@ -14,10 +14,10 @@ pub(crate) struct Settings {
     /// Longer messages are sent fragmented.
     pub(crate) outgoing_frame_size: NonZeroUsize,
     pub(crate) output: OutputSettings,
-    /// The limit of the messages that wait for slots which are not called directly, in bytes.
+    /// The limit of messages that wait for slots not called directly, in bytes.
     pub(crate) receive_queue_limit: usize,
     pub(crate) timeouts: Timeouts,
-    /// The limit of unsent output in the kernel, in bytes; `None` is the system's default.
+    /// The limit of unsent output in the kernel, in bytes; `None` is the system's.
     pub(crate) send_buffer: Option<usize>,
 }
 
@@ -69,7 +69,9 @@ const HIGH_WATER_MARK: usize = 1024 * 1024;
 /// A program that is debugged, or a page in the background, is not dead.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(10);
-/// Enough to keep another thread busy until more was read; a longer queue would delay other sockets.
+/// Enough to keep another thread busy until more was read.
+///
+/// A longer queue would delay other sockets.
 const RECEIVE_QUEUE_LIMIT: usize = 128 * 1024;
 /// More than any message that is received by default.
 pub(super) const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;

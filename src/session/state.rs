@@ -1,4 +1,4 @@
-//! The state of a connection, which its handles and its driver share behind one lock.
+//! The state of a connection, which handles and driver share behind one lock.
 //!
 //! Only data and its accessors are here; what acts on it is in the files of the features.
 
@@ -62,7 +62,7 @@ pub(super) struct Extra {
     pub(super) loss: Option<Box<Error>>,
     /// Counts the messages that the output policy has dropped.
     pub(super) dropped_messages: u64,
-    /// A keepalive ping waits; until it has left, the kernel holds less unsent output than usual.
+    /// A keepalive ping waits: the kernel holds less unsent output than usual.
     pub(super) has_unsent_ping: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The task of one connection, from its opening handshake until its descriptor is closed.
+//! The task of one connection, until its descriptor is closed.
 //!
 //! A file of its own although it is short: it joins `driver` and `linger`, which stay apart.
 
@@ -19,7 +19,9 @@ pub(crate) enum ConnectionTask<O: Observer> {
 }
 
 impl<O: Observer> ConnectionTask<O> {
-    /// Makes the task for an open connection; `leftover` came behind the opening handshake.
+    /// Makes the task of an open connection.
+    ///
+    /// `leftover` is input behind the opening handshake.
     pub(crate) fn new(observer: Arc<O>, leftover: Vec<u8>) -> Self {
         Self::Driving(Driver::new(observer, leftover))
     }

@@ -1,7 +1,7 @@
-//! Timeouts: how long a connection waits for progress of its output, and for the peer's close frame.
+//! Write timeout and closing timeout, and how they expire.
 //!
-//! Write timeout and closing timeout run from the peer's last sign of life, which is input or progress
-//! of the output. A slow peer is not a dead one.
+//! Both run from the peer's last sign of life, which is input or progress of the output. A slow peer
+//! is not a dead one.
 
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ pub(super) struct Deadlines {
     closing: Option<CloseWait>,
     /// How much input a closing connection still reads, in bytes.
     closing_budget: usize,
-    /// When the connection ends, although the peer has not, after the closing handshake.
+    /// When the connection ends after the closing handshake.
     drained_by: Option<Instant>,
     deadline: Deadline,
     /// When the task is woken next.
@@ -29,8 +29,9 @@ struct Stall {
     timeout: Duration,
     last_progress: Instant,
     last_sign: Instant,
-    /// The kernel measures what the peer acknowledges, which is more precise than the room in the
-    /// kernel that is visible from here.
+    /// The kernel measures what the peer acknowledges.
+    ///
+    /// That is more precise than the room in the kernel, which is visible from here.
     is_watched_by_kernel: bool,
     /// The closing handshake has begun, which has a limit for a peer that only sends.
     is_closing: bool,
@@ -60,8 +61,7 @@ pub(super) enum Expired {
     CloseFrame,
     /// The end of the closing, whatever the peer sends.
     Limit,
-    /// Progress of the output while the connection closes, whatever the peer sends; with the write
-    /// timeout.
+    /// Progress of the output of a closing connection; with the write timeout.
     ClosingOutput(Duration),
 }
 
@@ -89,8 +89,9 @@ impl Session {
         self.lock().settings().timeouts
     }
 
-    /// Has the kernel end the connection once the peer has acknowledged no output for this long;
-    /// returns whether the system can do this.
+    /// Has the kernel end the connection if the peer acknowledges no output.
+    ///
+    /// Returns whether the system can do this.
     pub(super) fn set_user_timeout(&self, timeout: Option<Duration>) -> bool {
         self.lock().stream.as_ref().is_some_and(|stream| stream.set_user_timeout(timeout))
     }
@@ -99,7 +100,7 @@ impl Session {
 impl Deadlines {
     /// Sets the deadline for output that waits.
     ///
-    /// `set_user_timeout` has the kernel end a connection whose peer acknowledges nothing, and
+    /// `set_user_timeout` has the kernel end the connection if the peer acknowledges nothing, and
     /// returns whether it can.
     pub(super) fn set_output_deadline(
         &mut self,
@@ -228,7 +229,7 @@ impl Stall {
         after(self.last_sign, self.timeout.saturating_mul(factor))
     }
 
-    /// Returns when a closing handshake ends without progress of the output, whatever the peer sends.
+    /// Returns when a closing handshake ends without progress of the output.
     fn limit(&self) -> Option<Instant> {
         let longest = self.timeout.saturating_mul(UNSEEN_PROGRESS).max(LONGEST_CLOSING);
         self.is_closing.then(|| after(self.last_progress, longest))
@@ -243,7 +244,9 @@ impl CloseWait {
 
 /// The maximum time of a closing handshake, from when our close frame was written.
 const LONGEST_CLOSING: Duration = Duration::from_secs(60);
-/// The maximum input while a connection closes, in bytes: more than a message and what is in flight.
+/// The maximum input while a connection closes, in bytes.
+///
+/// It is more than a message and what is in flight.
 const CLOSING_INPUT: usize = 64 * 1024 * 1024;
-/// Progress may be invisible for so many write timeouts while the kernel measures it.
+/// Progress may be invisible for so many write timeouts if the kernel measures.
 const UNSEEN_PROGRESS: u32 = 4;

@@ -28,7 +28,7 @@ pub(super) struct TurnStart {
 /// The result of one read.
 pub(super) struct Received {
     pub(super) buffer: ReadBuffer,
-    /// How many bytes of the buffer were filled: `WouldBlock` without input, 0 bytes at the end.
+    /// The number of bytes read: `WouldBlock` without input, 0 at the end.
     pub(super) outcome: io::Result<usize>,
     /// Bytes have arrived, if only a part of a TLS record: a sign of life.
     pub(super) is_alive: bool,
@@ -121,15 +121,16 @@ impl Session {
         Notices { level: state.check_level(), failure: state.take_failure() }
     }
 
-    /// Ends a turn of the driver, and returns whether another one has to follow: the slots that were
-    /// called at its end may have sent more.
+    /// Ends a turn of the driver, and returns whether another one has to follow.
+    ///
+    /// The slots that were called at its end may have sent more.
     pub(super) fn end_turn(&self) -> bool {
         let mut state = self.lock();
         state.cork = Cork::Off;
         state.is_woken
     }
 
-    /// Writes now what was to be written at the end of the turn, and from now on at once.
+    /// Writes the output of the turn now, and what follows at once.
     ///
     /// Called again, it continues with what the kernel has not taken before; only on the loop's
     /// thread.
@@ -152,8 +153,9 @@ impl Session {
 }
 
 impl State {
-    /// Logs, in debug builds and once a turn, that input waits for a slot which runs a loop: a loop
-    /// that waits for this input never ends.
+    /// Logs once a turn, in debug builds, that input waits for a slot with a loop.
+    ///
+    /// A loop that waits for this input never ends.
     fn note_held_input(&mut self) {
         if cfg!(debug_assertions) && self.cork == Cork::Suspended && self.is_readable() {
             self.cork = Cork::Held;

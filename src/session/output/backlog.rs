@@ -1,4 +1,4 @@
-//! The backlog of a slow peer: messages that wait behind the output queue and can be dropped.
+//! The backlog of a slow peer: messages that can still be dropped.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -100,9 +100,11 @@ impl Backlog {
     }
 }
 
-/// Short messages share allocations of this size, in bytes; one is freed when all have left.
+/// Short messages share allocations of this size, in bytes.
 const BLOCK: usize = 4 * 1024;
-/// Messages of many connections are shared from this size on: a place for one takes up to 48 bytes.
+/// Messages of many connections are shared from this size on, in bytes.
+///
+/// A place for one takes up to 48 bytes.
 const MIN_SHARED: usize = 512;
 
 #[cfg(test)]

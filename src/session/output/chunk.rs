@@ -1,4 +1,4 @@
-//! The parts in which output waits: bytes of one connection, or a message that several share.
+//! The chunks of the output: bytes of one connection, or a shared message.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ impl Chunk {
         self.as_bytes().len()
     }
 
-    /// Returns how many bytes of memory it takes: of a shared message, the part of one holder.
+    /// Returns its memory in bytes: of a shared message, the part of one holder.
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Own(bytes) => bytes.len(),
@@ -47,7 +47,7 @@ impl Default for Chunk {
     }
 }
 
-/// Returns the first place at or behind `place` at which a frame begins or the frames end.
+/// Returns the first beginning of a frame, or the end, at or behind `place`.
 pub(crate) fn boundary_from(frames: &[u8], mut boundary: usize, place: usize) -> usize {
     while boundary < place {
         boundary += encoded_length(frames.get(boundary..).unwrap_or_default());
@@ -55,7 +55,7 @@ pub(crate) fn boundary_from(frames: &[u8], mut boundary: usize, place: usize) ->
     boundary.min(frames.len())
 }
 
-/// Room for the header of a frame, so that a pooled buffer holds header and payload.
+/// The room for a header, so that a pooled buffer holds header and payload.
 pub(crate) const HEADER_ROOM: usize = 16;
 /// Fewer bytes are copied behind others, so that one write takes both.
 pub(crate) const MIN_CHUNK: usize = 16 * 1024;

@@ -3,7 +3,7 @@
 use std::mem;
 use std::task::Waker;
 
-/// Detects when the output rises over the high-water mark, and when half of that is left.
+/// Detects when the output is over the high-water mark, and at half of it.
 #[derive(Default)]
 pub(crate) struct LevelMonitor {
     /// More than the mark has waited since the output was last low.
@@ -31,8 +31,10 @@ pub(crate) enum OutputLevel {
 }
 
 impl LevelMonitor {
-    /// Notes how many bytes wait in the middle of a turn. A sender that found too much waits for
-    /// [`OutputLevel::Drained`], also when the kernel takes it all at the turn's end.
+    /// Notes how many bytes wait in the middle of a turn.
+    ///
+    /// A sender that found too much waits for [`OutputLevel::Drained`], also when the kernel takes it
+    /// all at the turn's end.
     pub(crate) fn note(&mut self, length: usize, mark: usize) {
         self.has_risen |= length > mark;
     }
@@ -50,7 +52,7 @@ impl LevelMonitor {
         LevelChange { has_risen, has_fallen, wakers }
     }
 
-    /// Adds the waker, if given, to be woken when there is room, or the connection ends.
+    /// Adds the waker, if given; it is woken by room, or the end of the connection.
     pub(crate) fn add_waker(&mut self, waker: &mut Option<Waker>) -> bool {
         let added = waker.take();
         let is_added = added.is_some();

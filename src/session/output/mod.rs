@@ -1,4 +1,4 @@
-//! Output of a connection: the queue for the kernel, and back-pressure of a slow peer.
+//! Output of a connection: the queue for the kernel, and back-pressure.
 
 pub(crate) mod backlog;
 mod chunk;

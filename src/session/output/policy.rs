@@ -1,4 +1,4 @@
-//! The output policy: what happens to a message when too much output waits for a slow peer.
+//! The output policy: decides about messages when too much output waits.
 
 use std::sync::Arc;
 
@@ -22,8 +22,9 @@ pub(crate) enum Admission {
 }
 
 impl State {
-    /// Returns whether a message of `needed` bytes takes the fast path into the queue: the settings
-    /// are the defaults, there is no backlog, and there is room for the message.
+    /// Returns whether a message of `needed` bytes takes the fast path into the queue.
+    ///
+    /// The settings are the defaults then, there is no backlog, and there is room for the message.
     #[inline]
     pub(crate) fn takes_fast_path(&self, needed: usize) -> bool {
         self.extra.is_none()
@@ -31,7 +32,7 @@ impl State {
             && self.queue.len().saturating_add(needed) <= OUTPUT_LIMIT
     }
 
-    /// Decides about a message of `needed` bytes, and makes room for it as the policy says.
+    /// Decides about a message of `needed` bytes, and makes room for it.
     ///
     /// `weight` is the memory that it takes here. The kernel is offered the output first. Where no
     /// output waits there is room for any message, and with a policy that drops others there always
@@ -61,7 +62,9 @@ impl State {
         }
     }
 
-    /// Returns whether `needed` bytes more may wait; first offers the output to the kernel.
+    /// Returns whether `needed` bytes more may wait.
+    ///
+    /// If they may not, the output is offered to the kernel first.
     pub(crate) fn has_room(&mut self, needed: usize, weight: usize) -> bool {
         self.fits(needed, weight) || {
             self.write_early();
@@ -88,7 +91,7 @@ impl State {
         self.note_output();
     }
 
-    /// Moves messages from the backlog into the empty queue; returns whether there were any.
+    /// Moves messages from the backlog into the queue; returns whether any were.
     pub(crate) fn refill(&mut self) -> bool {
         if self.backlog_len() == 0 {
             return false;
@@ -155,8 +158,9 @@ impl State {
     }
 }
 
-/// Returns how many bytes the queue takes from the backlog, which cannot be dropped any more: enough
-/// for an efficient write, but not all that may wait.
+/// Returns how many bytes the queue takes from the backlog at a time.
+///
+/// They cannot be dropped any more: it is enough for an efficient write, but not all that may wait.
 pub(crate) fn batch_size(limit: usize) -> usize {
     (limit / 2).min(MAX_BATCH)
 }

@@ -1,4 +1,4 @@
-//! Sending: messages are put into the output queue, or handed to the kernel at once.
+//! Sending: messages go into the output queue, or to the kernel at once.
 
 use std::sync::{Arc, MutexGuard};
 
@@ -120,10 +120,10 @@ impl Session {
     }
 }
 
-/// Returns how many bytes of memory a message of many connections takes in one more of them.
+/// Returns the memory, in bytes, of a shared message in one connection more.
 fn shared_weight(frame: &Arc<[u8]>) -> usize {
     frame.len() / (Arc::strong_count(frame) + 1)
 }
 
-/// Messages of at least this size are handed to the kernel by the call that sends them.
+/// Messages of at least this size go to the kernel at once, in bytes.
 const WRITE_AT_ONCE: usize = 16 * 1024;

@@ -1,4 +1,4 @@
-//! Waiting for the output: reports its level, and wakes tasks that wait for room or for its end.
+//! Waiting for the output: reports its level, and wakes tasks that wait for it.
 
 use std::task::{Context, Poll, Waker};
 
@@ -15,8 +15,9 @@ impl Session {
         state.note_output();
     }
 
-    /// Waits until no more output waits than the high-water mark; also for a connection that is
-    /// being opened.
+    /// Waits until the output is not over the high-water mark.
+    ///
+    /// Waits also for a connection that is being opened.
     pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
         self.poll_until(cx, |state| match state.phase {
             Phase::Connecting => None,

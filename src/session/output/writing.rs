@@ -27,7 +27,7 @@ impl Session {
 }
 
 impl State {
-    /// Takes over a connection whose opening handshake is done.
+    /// Takes over a connection after its opening handshake.
     pub(crate) fn open(&mut self, stream: Stream) {
         self.stream = Some(stream);
         self.phase = Phase::Open;
@@ -73,7 +73,7 @@ impl State {
         }
     }
 
-    /// Hands to the kernel what it takes before the turn's end; returns whether that was anything.
+    /// Writes before the turn's end; returns whether the kernel took anything.
     pub(crate) fn write_early(&mut self) -> bool {
         let written = self.write_output(false);
         self.note_written(written.count)
@@ -98,7 +98,7 @@ impl State {
         self.note_written(written);
     }
 
-    /// Hands a big frame of many connections to the kernel; what it does not take is not copied.
+    /// Hands a big frame of many connections to the kernel; the rest is shared.
     pub(crate) fn write_shared(&mut self, frame: &Arc<[u8]>) {
         let Some(stream) = &mut self.stream else { return };
         let written = stream.try_write(&[IoSlice::new(frame)]).unwrap_or(0);
@@ -109,7 +109,9 @@ impl State {
         self.note_written(written);
     }
 
-    /// Writes what the kernel takes and returns how much that was; only on the loop's thread.
+    /// Writes what the kernel takes, and returns how many bytes that was.
+    ///
+    /// Only the driver calls it, on the loop's thread.
     pub(crate) fn write(&mut self) -> usize {
         self.push_pending_pong();
         let written = self.write_output(true);
@@ -148,7 +150,7 @@ impl State {
         }
     }
 
-    /// Hands to the kernel as much as it ever takes, before the rest of the output is dropped.
+    /// Hands to the kernel as much as it ever takes: the rest is dropped then.
     pub(crate) fn write_rest(&mut self) {
         if let Some(stream) = &self.stream {
             stream.lift_unsent_limit();
@@ -167,7 +169,7 @@ impl State {
         usize::try_from(mem::take(&mut self.unreported)).unwrap_or(usize::MAX)
     }
 
-    /// Has the driver report what was written outside its turns; returns whether that was anything.
+    /// Has the driver report what was written; returns whether that was anything.
     ///
     /// A failure is left to it as well: its own next write, or read, meets it again.
     pub(crate) fn note_written(&mut self, written: usize) -> bool {
@@ -179,5 +181,5 @@ impl State {
     }
 }
 
-/// The limit of unsent output in the kernel while it matters when a frame leaves, in bytes.
+/// The limit of unsent output while it matters when a frame leaves, in bytes.
 pub(crate) const LOW_UNSENT_LIMIT: usize = 16 * 1024;

@@ -1,4 +1,4 @@
-//! The contents of an output queue that is not empty: chunks, and control frames in front of them.
+//! The contents of an output queue: chunks, and urgent control frames.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -19,8 +19,9 @@ pub(super) struct Contents {
     /// A place in the chunk at which a frame begins or the chunk ends.
     pub(super) boundary: usize,
     pub(super) behind: Option<Box<Behind>>,
-    /// Control frames that are sent at the next boundary, in front of everything else (RFC 6455
-    /// §5.4: control frames may be injected in the middle of a fragmented message).
+    /// Control frames that are sent at the next boundary, in front of the rest.
+    ///
+    /// RFC 6455 §5.4: control frames may be injected in the middle of a fragmented message.
     pub(super) urgent: Urgent,
     /// The memory of this and of the backlog, as far as it is counted.
     pub(super) held: HeldMemory,
@@ -60,7 +61,7 @@ impl Contents {
         self.chunk.len() - self.written + behind + self.urgent.rest().len()
     }
 
-    /// Puts encoded frames at the end without a copy, but for the first `written` bytes.
+    /// Puts encoded frames at the end, uncopied, but for the first `written` bytes.
     pub(super) fn push_chunk(&mut self, chunk: Chunk, written: usize) {
         if self.written == self.chunk.len() && self.behind.is_none() {
             (self.written, self.boundary) = (written, 0);
@@ -107,7 +108,7 @@ impl Contents {
         self.push_behind(Chunk::Own(buffer));
     }
 
-    /// Copies the first chunk if it is shared and short, so that more can be added to it.
+    /// Copies the first chunk if it is shared and short, to add more to it.
     fn own_few_bytes(&mut self, needed: usize) {
         let Chunk::Shared(shared) = &self.chunk else { return };
         let rest = shared.get(self.written..).unwrap_or_default();

@@ -43,7 +43,7 @@ impl OutputQueue {
         }
     }
 
-    /// Sets how much memory is held, if any output waits; returns whether the budget allows it.
+    /// Sets the memory of the output, if any; returns whether the budget allows it.
     pub(crate) fn hold(&mut self, size: usize, source: &Arc<Source>) -> bool {
         self.0.as_mut().is_none_or(|contents| contents.held.set(size, source))
     }
@@ -64,7 +64,7 @@ impl OutputQueue {
         self.0.as_ref().is_some_and(|contents| contents.held.is_condemned())
     }
 
-    /// Returns how many bytes of memory the queue takes; shared messages count in parts.
+    /// Returns the memory of the queue in bytes; shared messages count in parts.
     pub(crate) fn weight(&self) -> usize {
         let Some(contents) = &self.0 else { return 0 };
         let behind = contents.behind.iter().flat_map(|behind| &behind.chunks);
@@ -90,7 +90,7 @@ impl OutputQueue {
         contents.append(frame.payload.len(), |buffer| frame.write_to(buffer, key));
     }
 
-    /// Puts a control frame in front of the frames that the kernel has not begun to take.
+    /// Puts a control frame in front of the frames that are not partly written.
     pub(crate) fn push_urgent(&mut self, frame: &Frame<'_>, key: Option<MaskingKey>) {
         frame.write_to(&mut self.contents().urgent.frames, key);
     }
@@ -131,7 +131,7 @@ impl OutputQueue {
         }
     }
 
-    /// Puts encoded frames at the end without a copy, but for the first `written` bytes.
+    /// Puts encoded frames at the end, uncopied, but for the first `written` bytes.
     pub(crate) fn push_shared(&mut self, frames: &Arc<[u8]>, written: usize) {
         self.contents_for_message().push_chunk(Chunk::Shared(Arc::clone(frames)), written);
     }
@@ -189,8 +189,9 @@ impl OutputQueue {
 }
 
 thread_local! {
-    /// Spare contents of this thread's queues: an allocation would cost as much as encoding a small
-    /// message.
+    /// Spare contents of this thread's queues.
+    ///
+    /// An allocation would cost as much as encoding a small message.
     #[expect(clippy::vec_box, reason = "it is the boxes that are kept")]
     static SPARE_CONTENTS: RefCell<Vec<Box<Contents>>> = const { RefCell::new(Vec::new()) };
 }
