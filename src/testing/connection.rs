@@ -1,4 +1,4 @@
-//! A connection over a scripted stream, driven turn by turn as an event loop drives it.
+//! A connection over a scripted stream, driven as an event loop drives it.
 
 use std::io;
 use std::mem;
@@ -23,11 +23,11 @@ use crate::types::role::Role;
 use crate::types::send_status::SendStatus;
 use crate::types::socket_state::SocketState;
 
-/// A connection whose peer, kernel and clock are a script.
+/// A connection with a scripted peer, kernel and clock.
 pub(crate) struct ScriptedConnection {
     pub(crate) peer: ScriptedPeer,
     recorder: Arc<Recorder>,
-    /// Gone once the connection has ended.
+    /// `None` once the task is done.
     driver: Option<ConnectionTask<Recorder>>,
     clock: StoppedClock,
     reactor: Rc<Reactor>,
@@ -35,13 +35,13 @@ pub(crate) struct ScriptedConnection {
     is_taken: bool,
 }
 
-/// What an observer was told.
+/// A call of the observer.
 #[derive(Clone, Debug)]
-pub(crate) enum Told {
+pub(crate) enum Report {
     Text(String),
     Binary(Vec<u8>),
     Pong(Vec<u8>),
-    /// Not recorded: how often it comes depends on the kernel.
+    /// Not recorded: how often it happens depends on the kernel.
     Written,
     Level(OutputLevel),
     Closing,
@@ -50,10 +50,10 @@ pub(crate) enum Told {
     Ended,
 }
 
-/// What slots do when something was told.
-pub(crate) type Slot = Box<dyn Fn(&Recorder, &Told) + Send + Sync>;
+/// A stand-in for the slots of a socket, called with each report.
+pub(crate) type Slot = Box<dyn Fn(&Recorder, &Report) + Send + Sync>;
 
-/// Writes down what it is told, and what it sent.
+/// Records its calls as an observer, and what it sends.
 pub(crate) struct Recorder {
     session: Session,
     slot: Slot,
@@ -61,20 +61,22 @@ pub(crate) struct Recorder {
     record: Mutex<Record>,
 }
 
-/// The life of a connection.
+/// The recorded life of a connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Record {
-    pub(crate) told: Vec<Told>,
+    pub(crate) reports: Vec<Report>,
     /// The messages and pings that were accepted to be sent, in order.
     pub(crate) sent: Vec<(Opcode, Vec<u8>)>,
-    /// The sum of what was reported as written.
+    /// The sum of the bytes that were reported as written.
     pub(crate) written: usize,
-    /// The frames so far of a message that goes on.
+    /// The frames so far of a message that is not complete.
     frames: Vec<u8>,
 }
 
 impl ScriptedConnection {
-    /// Makes a connection whose kernel takes nothing yet; `leftover` came with the handshake.
+    /// Makes a connection with a kernel that takes nothing yet.
+    ///
+    /// `leftover` is input behind the opening handshake.
     pub(crate) fn new(role: Role, leftover: &[u8], slot: Slot) -> io::Result<Self> {
         let clock = StoppedClock::new();
         let (stream, peer) = scripted_stream()?;
@@ -105,12 +107,12 @@ impl ScriptedConnection {
         &self.recorder.session
     }
 
-    /// Returns who is told everything, and sends.
+    /// Returns the observer, which also sends.
     pub(crate) fn recorder(&self) -> &Recorder {
         &self.recorder
     }
 
-    /// Asks for frames as well.
+    /// Has frames reported as well.
     pub(crate) fn report_frames(&self) {
         self.recorder.wants_frames.store(true, Ordering::Relaxed);
     }
@@ -121,7 +123,7 @@ impl ScriptedConnection {
         self.session().start_reading();
     }
 
-    /// Moves the clock.
+    /// Advances the clock.
     pub(crate) fn advance(&mut self, duration: Duration) {
         self.clock.advance(duration);
     }
@@ -144,7 +146,7 @@ impl ScriptedConnection {
         unreachable!("it takes turns without end");
     }
 
-    /// Returns whether the program has heard that the connection has ended.
+    /// Returns whether the end of the connection was reported.
     pub(crate) fn has_ended(&self) -> bool {
         self.driver.is_none() || self.is_lingering()
     }
@@ -154,7 +156,7 @@ impl ScriptedConnection {
         matches!(self.driver, Some(ConnectionTask::Lingering(_)))
     }
 
-    /// Returns what has happened so far.
+    /// Returns a copy of the record so far.
     pub(crate) fn record(&self) -> Record {
         self.recorder.record().clone()
     }
@@ -195,7 +197,7 @@ impl MaskGenerator for SameMask {
 }
 
 impl Recorder {
-    /// Sends, and writes down what was accepted.
+    /// Sends a message, and records it if it was accepted.
     pub(crate) fn send(&self, kind: MessageKind, message: &[u8]) -> SendStatus {
         self.note_sent(self.session.send(kind, message), kind.into(), message)
     }
@@ -228,9 +230,9 @@ impl Recorder {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, told: &Told) {
-        self.record().told.push(told.clone());
-        (self.slot)(self, told);
+    fn note(&self, report: &Report) {
+        self.record().reports.push(report.clone());
+        (self.slot)(self, report);
     }
 }
 
@@ -248,7 +250,7 @@ impl Observer for Recorder {
     }
 
     fn frame_received(&self, frame: Data<'_>) {
-        assert!(self.wants_frames(), "nobody asked for {frame:?}");
+        assert!(self.wants_frames(), "a frame was not wanted: {frame:?}");
         self.record().frames.extend_from_slice(bytes_of(frame));
     }
 
@@ -258,39 +260,39 @@ impl Observer for Recorder {
             assert_eq!(Some(&frames[..]), bytes_of(message).get(..last_frame), "other frames");
         }
         self.note(&match message {
-            Data::Text(text) => Told::Text(text.to_owned()),
-            Data::Binary(bytes) => Told::Binary(bytes.to_owned()),
+            Data::Text(text) => Report::Text(text.to_owned()),
+            Data::Binary(bytes) => Report::Binary(bytes.to_owned()),
         });
     }
 
     fn pong_received(&self, payload: &[u8]) {
-        self.note(&Told::Pong(payload.to_owned()));
+        self.note(&Report::Pong(payload.to_owned()));
     }
 
     fn bytes_written(&self, count: usize) {
         assert!(count > 0, "nothing was written");
         self.record().written += count;
-        (self.slot)(self, &Told::Written);
+        (self.slot)(self, &Report::Written);
     }
 
     fn output_level_changed(&self, level: OutputLevel) {
-        self.note(&Told::Level(level));
+        self.note(&Report::Level(level));
     }
 
     fn closing(&self) {
-        self.note(&Told::Closing);
+        self.note(&Report::Closing);
     }
 
     fn state_changed(&self, state: SocketState) {
-        self.note(&Told::State(state));
+        self.note(&Report::State(state));
     }
 
     fn failed(&self, error: Error) {
-        self.note(&Told::Failed(error));
+        self.note(&Report::Failed(error));
     }
 
     fn ended(this: &Arc<Self>) {
-        this.note(&Told::Ended);
+        this.note(&Report::Ended);
     }
 }
 

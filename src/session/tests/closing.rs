@@ -1,4 +1,4 @@
-//! The closing handshake: its timeouts, `abort`, and the descriptor that lingers behind it.
+//! The closing handshake: its timeouts, `abort`, and lingering.
 
 use std::io;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::protocol::frames::opcode::{MessageKind, Opcode};
 use crate::session::tests::{CLOSED, MIB, SECOND, echoing, life, masked};
 use crate::types::close_code::CloseCode;
 
-/// RFC 6455 §7.1.5; MSG-19: the same for the peer's close frame, which it has 10 s to send.
+/// RFC 6455 §7.1.5; MSG-19: time in which the loop was held up does not count.
 #[test]
 fn a_close_frame_that_came_while_the_loop_was_held_up_counts() -> io::Result<()> {
     let mut connection = echoing()?;
@@ -26,8 +26,9 @@ fn a_close_frame_that_came_while_the_loop_was_held_up_counts() -> io::Result<()>
     Ok(())
 }
 
-/// The closing timeout is 10 s, counted from when the kernel has taken our close frame: what was
-/// sent before it is not cut off for a slow reader.
+/// The closing timeout is 10 s from when the kernel has taken our close frame.
+///
+/// Output in front of it is not cut off for a slow reader.
 #[test]
 fn a_slow_reader_has_10_s_from_when_the_close_frame_was_written() -> io::Result<()> {
     let mut connection = echoing()?;
@@ -57,9 +58,9 @@ fn a_slow_reader_has_10_s_from_when_the_close_frame_was_written() -> io::Result<
     Ok(())
 }
 
-/// MSG-11: a peer that answers our close frame and keeps TCP open is cut off after 2 s.
+/// MSG-11: a peer that keeps TCP open after its close frame is cut off after 2 s.
 #[test]
-fn a_peer_that_keeps_the_connection_open_is_given_up_after_2_s() -> io::Result<()> {
+fn the_connection_ends_2_s_after_the_closing_handshake() -> io::Result<()> {
     let mut connection = echoing()?;
     connection.peer.make_room(MIB);
     connection.peer.send(&masked(Opcode::Close, &1000_u16.to_be_bytes()));
@@ -79,7 +80,7 @@ fn a_peer_that_keeps_the_connection_open_is_given_up_after_2_s() -> io::Result<(
     Ok(())
 }
 
-/// RFC 6455 §7.1.1: the closing timeout runs from the last sign of life, for 60 s at the most.
+/// RFC 6455 §7.1.1: signs of life extend the closing timeout, up to 60 s.
 #[test]
 fn a_peer_that_sends_while_the_connection_closes_has_60_s_for_its_close_frame() -> io::Result<()> {
     let mut connection = echoing()?;
@@ -101,7 +102,7 @@ fn a_peer_that_sends_while_the_connection_closes_has_60_s_for_its_close_frame() 
     Ok(())
 }
 
-/// A peer that sends without end does not keep a closing connection open until the deadline.
+/// Endless input does not keep a closing connection open until the deadline.
 #[test]
 fn a_closing_connection_reads_a_bounded_amount() -> io::Result<()> {
     let mut connection = echoing()?;
@@ -121,7 +122,7 @@ fn a_closing_connection_reads_a_bounded_amount() -> io::Result<()> {
 
 /// Qt: `close()` writes at once, so that an `abort()` behind it cuts nothing off.
 #[test]
-fn what_was_closed_in_order_is_written_before_an_abort() -> io::Result<()> {
+fn a_closing_handshake_is_written_before_an_abort() -> io::Result<()> {
     let mut connection = echoing()?;
     connection.peer.make_room(MIB);
     connection.recorder().send(MessageKind::Text, b"last");
@@ -135,7 +136,7 @@ fn what_was_closed_in_order_is_written_before_an_abort() -> io::Result<()> {
     Ok(())
 }
 
-/// RFC 6455 §7.1.1: what was sent is not destroyed when the closing timeout passes.
+/// RFC 6455 §7.1.1: the closing timeout does not destroy output in flight.
 #[test]
 fn the_descriptor_lingers_after_a_deadline() -> io::Result<()> {
     let mut connection = echoing()?;

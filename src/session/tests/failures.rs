@@ -5,12 +5,11 @@ use std::task::{Context, Poll, Waker};
 
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
 use crate::session::tests::{CLOSED, MIB, echoing, life, masked};
-use crate::testing::connection::{ScriptedConnection, Told};
+use crate::testing::connection::{Report, ScriptedConnection};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
 
-/// Three texts of four lengths of header, an answer to each, and a closing handshake: the input,
-/// and where in it each text ends.
+/// Returns texts, a ping and a closing handshake, and where each text ends.
 fn conversation() -> (Vec<u8>, Vec<usize>) {
     let mut input = Vec::new();
     let mut ends = Vec::new();
@@ -33,7 +32,7 @@ fn play(connection: &mut ScriptedConnection, (first, second): (&[u8], &[u8])) {
     connection.settle();
 }
 
-/// MSG-18: a connection that breaks at any byte ends once, with all messages that came whole.
+/// MSG-18: a connection that breaks at any byte ends once; whole messages arrive.
 #[test]
 fn a_failure_at_any_byte_of_the_input_ends_the_connection() -> io::Result<()> {
     let (input, ends) = conversation();
@@ -48,9 +47,10 @@ fn a_failure_at_any_byte_of_the_input_ends_the_connection() -> io::Result<()> {
 
             assert!(connection.has_ended(), "at {place}");
             let record = connection.record();
-            let texts = record.told.iter().filter(|told| matches!(told, Told::Text(_))).count();
+            let texts =
+                record.reports.iter().filter(|report| matches!(report, Report::Text(_))).count();
             assert_eq!(texts, ends.iter().filter(|&&end| end <= place).count(), "at {place}");
-            let told = life(&record);
+            let life = life(&record);
             let expected: &[&str] = match (place == input.len(), kind) {
                 // The closing handshake is over: how TCP ends does not matter.
                 (true, _) => &CLOSED,
@@ -61,13 +61,13 @@ fn a_failure_at_any_byte_of_the_input_ends_the_connection() -> io::Result<()> {
                 ],
                 (false, _) => &["the connection failed", "State(Unconnected)", "Ended"],
             };
-            assert_eq!(told[texts..], *expected, "at {place}");
+            assert_eq!(life[texts..], *expected, "at {place}");
         }
     }
     Ok(())
 }
 
-/// MSG-18: the same for the output; what was written before it is as it should be.
+/// MSG-18: the same for the output; the bytes before the failure are correct.
 #[test]
 fn a_failure_at_any_byte_of_the_output_ends_the_connection() -> io::Result<()> {
     let (input, _) = conversation();
@@ -89,17 +89,17 @@ fn a_failure_at_any_byte_of_the_output_ends_the_connection() -> io::Result<()> {
             assert_eq!(connection.peer.written(), output[..place]);
             let record = connection.record();
             assert_eq!(record.written, place);
-            let told = life(&record);
-            assert_eq!(told[told.len() - 2..], ["State(Unconnected)", "Ended"], "at {place}");
-            assert_eq!(told.iter().filter(|told| *told == "Ended").count(), 1, "at {place}");
+            let life = life(&record);
+            assert_eq!(life[life.len() - 2..], ["State(Unconnected)", "Ended"], "at {place}");
+            assert_eq!(life.iter().filter(|line| *line == "Ended").count(), 1, "at {place}");
         }
     }
     Ok(())
 }
 
-/// Qt: SND-08: the same when the failure comes behind a part of the output that was written whole.
+/// Qt: SND-08: the same for a failure behind a chunk that was written whole.
 #[test]
-fn what_was_written_before_a_failure_is_counted() -> io::Result<()> {
+fn output_before_a_failure_is_counted() -> io::Result<()> {
     let mut connection = echoing()?;
     connection.recorder().send(MessageKind::Binary, &[0; 1000]);
     connection.recorder().send_prepared(&vec![0; 20_000]);
@@ -115,7 +115,7 @@ fn what_was_written_before_a_failure_is_counted() -> io::Result<()> {
     Ok(())
 }
 
-/// RFC 6455 §5.2: wherever the input is cut, and however little the kernel takes, it is all there.
+/// RFC 6455 §5.2: reads and writes that are cut at any byte lose nothing.
 #[test]
 fn short_reads_and_short_writes_at_any_byte_change_nothing() -> io::Result<()> {
     let (input, _) = conversation();
@@ -142,10 +142,11 @@ fn short_reads_and_short_writes_at_any_byte_change_nothing() -> io::Result<()> {
     Ok(())
 }
 
-/// RFC 6455 §5.5.1: a peer that goes while its ping and its close frame are answered has missed
-/// nothing; one that goes without a message that was sent before is an error, and a sink hears of it.
+/// RFC 6455 §5.5.1: the end of a peer is a failure if a message is lost.
+///
+/// It is one also for tasks that wait for the end.
 #[test]
-fn a_peer_that_closes_and_goes_is_an_error_if_a_message_is_lost() -> io::Result<()> {
+fn the_end_of_a_peer_that_closes_is_an_error_if_a_message_is_lost() -> io::Result<()> {
     for (is_lost, fails_writing) in [(false, false), (false, true), (true, false), (true, true)] {
         let mut connection = echoing()?;
         if is_lost {
@@ -166,7 +167,8 @@ fn a_peer_that_closes_and_goes_is_an_error_if_a_message_is_lost() -> io::Result<
         connection.settle();
 
         let (record, session) = (connection.record(), connection.session());
-        let failures = record.told.iter().filter(|told| matches!(told, Told::Failed(_))).count();
+        let failures =
+            record.reports.iter().filter(|report| matches!(report, Report::Failed(_))).count();
         let end = session.poll_ended(&Context::from_waker(Waker::noop()));
         assert_eq!(failures, usize::from(is_lost), "{record:?}");
         assert_eq!(matches!(end, Poll::Ready(Err(Error::RemoteHostClosed))), is_lost, "{end:?}");

@@ -5,7 +5,7 @@ use std::io;
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
 use crate::session::tests::{MIB, SECOND, echoing, life, masked};
 
-/// What a peer has been sent, as frames: opcode and length of the payload.
+/// Returns the frames in the output: opcode and length of the payload.
 fn frames(mut bytes: &[u8]) -> Vec<(u8, usize)> {
     let mut frames = Vec::new();
     while let [first, second, rest @ ..] = bytes {
@@ -20,8 +20,7 @@ fn frames(mut bytes: &[u8]) -> Vec<(u8, usize)> {
     frames
 }
 
-/// RFC 6455 §5.4 and §5.5.2: the ping of a keepalive goes between frames of a message, in front of
-/// those that the kernel has not begun to take, wherever it has stopped.
+/// RFC 6455 §5.4, §5.5.2: a keepalive ping overtakes frames that are not begun.
 #[test]
 fn a_keepalive_ping_overtakes_output_between_frames() -> io::Result<()> {
     let frame = 1000 + 4;
@@ -51,10 +50,9 @@ fn a_keepalive_ping_overtakes_output_between_frames() -> io::Result<()> {
     Ok(())
 }
 
-/// A peer that takes output is alive, and one that does not read what waits before the ping has
-/// not seen it: the write timeout decides.
+/// Progress is a sign of life; before the ping has left, the write timeout decides.
 #[test]
-fn keepalive_does_not_end_a_peer_that_the_ping_has_not_reached() -> io::Result<()> {
+fn keepalive_does_not_end_a_connection_whose_ping_has_not_left() -> io::Result<()> {
     let mut connection = echoing()?;
     connection.recorder().send(MessageKind::Binary, &[0; 1000]);
     connection.settle();
@@ -79,7 +77,7 @@ fn keepalive_does_not_end_a_peer_that_the_ping_has_not_reached() -> io::Result<(
     Ok(())
 }
 
-/// RFC 6455 §5.5.3: a peer that pings while much waits for it gets its pong before that.
+/// RFC 6455 §5.5.3: the pong for a slow peer overtakes the output that waits.
 #[test]
 fn a_pong_overtakes_output_that_waits() -> io::Result<()> {
     let mut connection = echoing()?;

@@ -1,4 +1,4 @@
-//! Tests over a scripted stream: what a real peer and a real clock would take too long for.
+//! Tests over a scripted stream, with a scripted clock.
 
 use std::io;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::frame_header::ReservedBits;
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
-use crate::testing::connection::{Record, Recorder, ScriptedConnection, Told};
+use crate::testing::connection::{Record, Recorder, Report, ScriptedConnection};
 use crate::types::role::Role;
 
 mod closing;
@@ -19,13 +19,13 @@ mod would_block;
 const SECOND: Duration = Duration::from_secs(1);
 const MIB: usize = 1024 * 1024;
 
-/// A connection that sends back each text.
+/// Returns a connection that sends back each text.
 fn echoing() -> io::Result<ScriptedConnection> {
     let mut connection = ScriptedConnection::new(
         Role::Server,
         &[],
-        Box::new(|recorder: &Recorder, told: &Told| {
-            if let Told::Text(text) = told {
+        Box::new(|recorder: &Recorder, report: &Report| {
+            if let Report::Text(text) = report {
                 recorder.send(MessageKind::Text, text.as_bytes());
             }
         }),
@@ -43,15 +43,15 @@ fn masked(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Shows what was told as words, without the bytes.
+/// Shows the reports as words, without the bytes.
 fn life(record: &Record) -> Vec<String> {
-    let show = |told: &Told| match told {
-        Told::Text(text) => text.clone(),
-        Told::Failed(error) => error.to_string(),
-        told => format!("{told:?}"),
+    let show = |report: &Report| match report {
+        Report::Text(text) => text.clone(),
+        Report::Failed(error) => error.to_string(),
+        report => format!("{report:?}"),
     };
-    record.told.iter().map(show).collect()
+    record.reports.iter().map(show).collect()
 }
 
-/// What is told of a closing handshake.
+/// The reports of a closing handshake.
 const CLOSED: [&str; 4] = ["Closing", "State(Closing)", "State(Unconnected)", "Ended"];

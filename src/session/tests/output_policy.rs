@@ -1,4 +1,4 @@
-//! Tests of peers that read slowly, over a scripted stream.
+//! Back-pressure: the output policy, the output limit and the high-water mark.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use crate::session::output::level::OutputLevel;
 use crate::session::settings::OUTPUT_LIMIT;
 use crate::session::tests::{MIB, echoing};
 use crate::testing::Random;
-use crate::testing::connection::{ScriptedConnection, Told};
+use crate::testing::connection::{Report, ScriptedConnection};
 use crate::testing::decoding::{Received, decode_reads};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
@@ -16,7 +16,7 @@ use crate::types::output_policy::OutputPolicy;
 use crate::types::role::Role;
 use crate::types::send_status::SendStatus;
 
-/// A connection whose kernel takes nothing yet.
+/// Returns a connection with a kernel that takes nothing yet.
 fn connection(policy: OutputPolicy, limit: usize) -> io::Result<ScriptedConnection> {
     let mut connection = ScriptedConnection::new(Role::Server, &[], Box::new(|_, _| {}))?;
     connection.start_reading();
@@ -37,7 +37,7 @@ fn send(connection: &mut ScriptedConnection, number: u8) -> SendStatus {
     status
 }
 
-/// Lets the kernel take everything, and returns the numbers of the messages that came, whole.
+/// Lets the kernel take all output, and returns the numbers of the messages in it.
 fn numbers(connection: &mut ScriptedConnection) -> Vec<u8> {
     connection.peer.make_room(usize::MAX);
     connection.settle();
@@ -56,7 +56,7 @@ fn received(connection: &ScriptedConnection) -> Vec<Received> {
     received
 }
 
-/// MSG-09: nothing is sent that does not fit, and the connection goes on.
+/// MSG-09: messages that do not fit are not sent, and the connection continues.
 #[test]
 fn the_newest_messages_are_dropped() -> io::Result<()> {
     let mut connection = connection(OutputPolicy::DropNewest, 350)?;
@@ -72,7 +72,7 @@ fn the_newest_messages_are_dropped() -> io::Result<()> {
     Ok(())
 }
 
-/// The same: those go that have waited longest; the one that has begun to be written stays whole.
+/// The same: the oldest are dropped, but for the one that is partly written.
 #[test]
 fn the_oldest_messages_are_dropped() -> io::Result<()> {
     let mut connection = connection(OutputPolicy::DropOldest, 350)?;
@@ -89,7 +89,7 @@ fn the_oldest_messages_are_dropped() -> io::Result<()> {
     Ok(())
 }
 
-/// The same: with a limit of 0 there is what is being written, and one message behind it.
+/// The same: with a limit of 0, one message waits behind the one being written.
 #[test]
 fn the_latest_message_is_kept() -> io::Result<()> {
     let mut connection = connection(OutputPolicy::KeepLatest, 0)?;
@@ -103,7 +103,7 @@ fn the_latest_message_is_kept() -> io::Result<()> {
     Ok(())
 }
 
-/// Control frames are not dropped, and the close frame comes behind all messages that were kept.
+/// Control frames are not dropped, and the close frame is the last frame.
 #[test]
 fn control_frames_are_never_dropped() -> io::Result<()> {
     let mut connection = connection(OutputPolicy::DropOldest, 350)?;
@@ -137,8 +137,9 @@ fn a_ping_without_room_is_not_sent() -> io::Result<()> {
     Ok(())
 }
 
-/// Whatever is sent, and however little is taken: what comes is whole, in order, and not too much
-/// ever waits; the newest message comes in any case when older ones are dropped.
+/// Random messages and room: messages arrive whole and in order.
+///
+/// The output stays bounded; the newest message arrives in any case when older ones are dropped.
 #[test]
 fn random_messages_come_whole_and_in_order() -> io::Result<()> {
     const POLICIES: [OutputPolicy; 3] =
@@ -162,7 +163,7 @@ fn random_messages_come_whole_and_in_order() -> io::Result<()> {
                 _ => recorder.send(MessageKind::Binary, &message),
             };
             assert!(matches!(status, SendStatus::Queued | SendStatus::Dropped));
-            // At the most the message that is being written, what may wait, and the newest one.
+            // At the most the message that is being written, the limit, and the newest one.
             let waiting = connection.session().bytes_to_write();
             assert!(waiting <= limit + 2 * longest, "{waiting} with {policy:?}, {limit}");
             if random.below(2) == 0 {
@@ -185,38 +186,43 @@ fn random_messages_come_whole_and_in_order() -> io::Result<()> {
     Ok(())
 }
 
-/// The mark is told once when the output has risen over it, and once when half of it is left.
+/// The output level is reported over the high-water mark, and at half of it.
 #[test]
-fn the_mark_is_told_on_the_way_up_and_on_the_way_down() -> io::Result<()> {
+fn the_output_level_is_reported_on_the_way_up_and_on_the_way_down() -> io::Result<()> {
     let mut connection = connection(OutputPolicy::Close, 1_000_000)?;
     connection.session().watch_output();
     connection.session().change_settings(|settings| settings.output.high_water_mark = 1000);
     let levels = |connection: &ScriptedConnection| {
-        let told = connection.record().told;
-        told.iter().filter(|told| matches!(told, Told::Level(_))).cloned().collect::<Vec<_>>()
+        let reports = connection.record().reports;
+        reports
+            .iter()
+            .filter(|report| matches!(report, Report::Level(_)))
+            .cloned()
+            .collect::<Vec<_>>()
     };
 
     (0..10).for_each(|number| _ = send(&mut connection, number));
     assert!(levels(&connection).is_empty());
     (0..5).for_each(|number| _ = send(&mut connection, number));
-    assert!(matches!(levels(&connection)[..], [Told::Level(OutputLevel::High)]));
+    assert!(matches!(levels(&connection)[..], [Report::Level(OutputLevel::High)]));
     connection.peer.make_room(999);
     connection.settle();
     assert_eq!(levels(&connection).len(), 1);
     connection.peer.make_room(1);
     connection.settle();
 
-    assert!(matches!(levels(&connection)[1..], [Told::Level(OutputLevel::Drained)]));
+    assert!(matches!(levels(&connection)[1..], [Report::Level(OutputLevel::Drained)]));
     connection.peer.make_room(usize::MAX);
     connection.settle();
     assert_eq!(levels(&connection).len(), 2);
     Ok(())
 }
 
-/// Qt: SND-09; MSG-09: the limit is about what the kernel does not take: it is asked once more
-/// before a message is refused.
+/// Qt: SND-09; MSG-09: the output limit applies to what the kernel does not take.
+///
+/// The output is offered to it once more before a message is refused.
 #[test]
-fn room_that_has_come_meanwhile_is_used_before_the_output_limit_bites() -> io::Result<()> {
+fn room_in_the_kernel_is_used_before_a_message_is_refused() -> io::Result<()> {
     let mut connection = echoing()?;
     // 1 MiB with the headers of its two frames.
     let message = vec![0; MIB - 20];
@@ -234,6 +240,6 @@ fn room_that_has_come_meanwhile_is_used_before_the_output_limit_bites() -> io::R
     assert_eq!(connection.peer.written().len(), MIB);
     connection.settle();
     assert!(connection.has_ended());
-    assert!(matches!(connection.record().told[0], Told::Failed(Error::OutputLimit { .. })));
+    assert!(matches!(connection.record().reports[0], Report::Failed(Error::OutputLimit { .. })));
     Ok(())
 }

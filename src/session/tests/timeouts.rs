@@ -8,7 +8,7 @@ use crate::session::tests::{MIB, SECOND, echoing, life, masked};
 use crate::types::close_code::CloseCode;
 use crate::types::socket_state::SocketState;
 
-/// The write timeout is 30 s; it begins anew with each byte that the peer takes.
+/// The write timeout is 30 s; each byte that the peer takes restarts it.
 #[test]
 fn a_connection_without_progress_of_output_ends_after_the_write_timeout() -> io::Result<()> {
     let mut connection = echoing()?;
@@ -37,7 +37,7 @@ fn a_connection_without_progress_of_output_ends_after_the_write_timeout() -> io:
 
 /// MSG-19: time in which the loop was held up does not count for the peer.
 #[test]
-fn a_peer_that_reads_while_the_loop_is_held_up_is_not_given_up() -> io::Result<()> {
+fn a_peer_that_reads_while_the_loop_is_held_up_is_alive() -> io::Result<()> {
     let mut connection = echoing()?;
     connection.recorder().send(MessageKind::Binary, &[0; 1000]);
     connection.settle();

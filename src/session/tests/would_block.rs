@@ -1,11 +1,12 @@
-//! Connections on a system that reports a socket again only after a call has failed with
-//! `WouldBlock`, such as Windows ("Portability" of `mio::Poll`).
+//! Connections where readiness is reported again only after `WouldBlock`.
+//!
+//! Windows is such a system ("Portability" of `mio::Poll`).
 
 use std::io;
 
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
 use crate::session::tests::{echoing, masked};
-use crate::testing::connection::{Record, ScriptedConnection, Told};
+use crate::testing::connection::{Record, Report, ScriptedConnection};
 use crate::types::socket_state::SocketState;
 
 fn echoing_there() -> io::Result<ScriptedConnection> {
@@ -16,15 +17,15 @@ fn echoing_there() -> io::Result<ScriptedConnection> {
 
 fn texts(record: &Record) -> Vec<&str> {
     let mut texts = Vec::new();
-    for told in &record.told {
-        if let Told::Text(text) = told {
+    for report in &record.reports {
+        if let Report::Text(text) = report {
             texts.push(&**text);
         }
     }
     texts
 }
 
-/// Qt: `textMessageReceived`: each message is delivered when it comes, also the later ones.
+/// Qt: `textMessageReceived`: each message is delivered when it arrives.
 #[test]
 fn messages_that_come_one_after_another_are_delivered() -> io::Result<()> {
     let mut connection = echoing_there()?;
@@ -39,7 +40,7 @@ fn messages_that_come_one_after_another_are_delivered() -> io::Result<()> {
     Ok(())
 }
 
-/// Qt: `bytesWritten`: output that the kernel takes in parts leaves, however small they are.
+/// Qt: `bytesWritten`: output that the kernel takes in small parts is written.
 #[test]
 fn output_that_the_kernel_takes_in_parts_is_written() -> io::Result<()> {
     let mut connection = echoing_there()?;

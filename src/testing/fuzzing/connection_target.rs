@@ -7,7 +7,7 @@ use crate::protocol::frames::opcode::{MessageKind, Opcode};
 use crate::runtime::turn;
 use crate::session::{KEEPALIVE_PAYLOAD, Observer, OutputLevel};
 use crate::testing::Random;
-use crate::testing::connection::{Record, Recorder, ScriptedConnection, Slot, Told};
+use crate::testing::connection::{Record, Recorder, Report, ScriptedConnection, Slot};
 use crate::testing::decoding::{Outcome, Received, decode_reads};
 use crate::testing::fuzzing::connection_script::{Action, Reply, Script};
 use crate::types::close_code::CloseCode;
@@ -35,7 +35,7 @@ pub fn connection(data: &[u8]) {
     let answers = decode_reads((peer, UNLIMITED), [&written[..]]);
     check_lifecycle(&record);
     check_levels(&record);
-    check_told(&script, &record, &received);
+    check_reports(&script, &record, &received);
     check_answers(&script, &record, &received, &answers);
     check_last_frame(peer, &written, &answers);
     assert!(record.written <= written.len(), "{} were reported", record.written);
@@ -46,11 +46,11 @@ pub fn connection(data: &[u8]) {
 }
 
 fn slot(reply: Reply) -> Slot {
-    Box::new(move |recorder, told| {
-        let (kind, payload) = match told {
-            Told::Text(text) => (MessageKind::Text, text.as_bytes()),
-            Told::Binary(bytes) => (MessageKind::Binary, &bytes[..]),
-            Told::Written if reply == Reply::Stream => return send_piece(recorder),
+    Box::new(move |recorder, report| {
+        let (kind, payload) = match report {
+            Report::Text(text) => (MessageKind::Text, text.as_bytes()),
+            Report::Binary(bytes) => (MessageKind::Binary, &bytes[..]),
+            Report::Written if reply == Reply::Stream => return send_piece(recorder),
             _ => return,
         };
         let echo = || {
@@ -172,19 +172,24 @@ fn finish(mut unsent: &[u8], connection: &mut ScriptedConnection) {
 
 /// Checks the order of closing, failure, states and end, each once at most.
 fn check_lifecycle(record: &Record) {
-    let is_lifecycle = |told: &&Told| {
-        matches!(told, Told::Closing | Told::State(_) | Told::Failed(_) | Told::Ended)
+    let is_lifecycle = |report: &&Report| {
+        matches!(report, Report::Closing | Report::State(_) | Report::Failed(_) | Report::Ended)
     };
-    let lifecycle: Vec<&Told> = record.told.iter().filter(is_lifecycle).collect();
+    let lifecycle: Vec<&Report> = record.reports.iter().filter(is_lifecycle).collect();
     let closing = match &lifecycle[..] {
-        [closing @ .., Told::Failed(_), Told::State(SocketState::Unconnected), Told::Ended]
-        | [closing @ .., Told::State(SocketState::Unconnected), Told::Ended] => closing,
+        [
+            closing @ ..,
+            Report::Failed(_),
+            Report::State(SocketState::Unconnected),
+            Report::Ended,
+        ]
+        | [closing @ .., Report::State(SocketState::Unconnected), Report::Ended] => closing,
         lifecycle => unreachable!("{lifecycle:?}"),
     };
     let is_right = match closing {
-        [] | [Told::Closing, Told::State(SocketState::Closing)] => true,
+        [] | [Report::Closing, Report::State(SocketState::Closing)] => true,
         // `abort` is announced too, without a state.
-        [Told::Closing] => !matches!(lifecycle[..], [.., Told::Failed(_), _, _]),
+        [Report::Closing] => !matches!(lifecycle[..], [.., Report::Failed(_), _, _]),
         _ => false,
     };
     assert!(is_right, "{lifecycle:?}");
@@ -192,30 +197,30 @@ fn check_lifecycle(record: &Record) {
 
 /// Checks that the high-water mark precedes the drained output.
 fn check_levels(record: &Record) {
-    let levels = record.told.iter().filter_map(|told| match told {
-        Told::Level(level) => Some(*level),
+    let levels = record.reports.iter().filter_map(|report| match report {
+        Report::Level(level) => Some(*level),
         _ => None,
     });
     let expected = [OutputLevel::High, OutputLevel::Drained].into_iter().cycle();
-    assert!(levels.zip(expected).all(|(told, expected)| told == expected));
+    assert!(levels.zip(expected).all(|(report, expected)| report == expected));
 }
 
 /// Checks that input is delivered in order, and completely if nothing is lost.
-fn check_told(script: &Script<'_>, record: &Record, received: &Outcome) {
-    let told = record.told.iter().filter_map(|told| match told {
-        Told::Text(text) => Some(Received::Text(text.clone())),
-        Told::Binary(bytes) => Some(Received::Binary(bytes.clone())),
-        Told::Pong(payload) => Some(Received::Pong(payload.clone())),
+fn check_reports(script: &Script<'_>, record: &Record, received: &Outcome) {
+    let report = record.reports.iter().filter_map(|report| match report {
+        Report::Text(text) => Some(Received::Text(text.clone())),
+        Report::Binary(bytes) => Some(Received::Binary(bytes.clone())),
+        Report::Pong(payload) => Some(Received::Pong(payload.clone())),
         _ => None,
     });
-    let told: Vec<_> = told.collect();
+    let report: Vec<_> = report.collect();
     let is_delivered =
         |event: &&Received| !matches!(event, Received::Ping(_) | Received::Close(..));
     let expected: Vec<_> = received.0.iter().filter(is_delivered).cloned().collect();
 
-    assert!(expected.starts_with(&told), "{told:?} is no beginning of {expected:?}");
+    assert!(expected.starts_with(&report), "{report:?} is no beginning of {expected:?}");
     if script.is_lossless() {
-        assert_eq!(told.len(), expected.len(), "not all was delivered");
+        assert_eq!(report.len(), expected.len(), "not all was delivered");
     }
 }
 
@@ -271,14 +276,14 @@ fn check_orderly_end(
     (answers, _): &Outcome,
 ) {
     let record = connection.record();
-    let failure = record.told.iter().find_map(|told| match told {
-        Told::Failed(error) => Some(error),
+    let failure = record.reports.iter().find_map(|report| match report {
+        Report::Failed(error) => Some(error),
         _ => None,
     });
     if matches!(failure, Some(Error::OutputLimit { .. })) {
         return;
     }
-    let has_closed = record.told.iter().any(|told| matches!(told, Told::Closing));
+    let has_closed = record.reports.iter().any(|report| matches!(report, Report::Closing));
     let close = answers.last().filter(|answer| matches!(answer, Received::Close(..)));
     assert_eq!(close.is_some(), has_closed, "{answers:?}");
     assert_eq!(failure.is_none(), has_closed, "{failure:?}");
