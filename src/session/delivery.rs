@@ -23,13 +23,13 @@ impl<O: Observer> Driver<O> {
         if (size >= MIN_COUNTED || self.held.size() > 0)
             && !self.observer.session().hold_input(&mut self.held, size)
         {
-            self.give_up_input();
+            self.drop_input();
         }
     }
 
     /// Drops the input and closes the connection: the memory budget is exceeded.
     #[cold]
-    pub(super) fn give_up_input(&mut self) {
+    pub(super) fn drop_input(&mut self) {
         let session = self.observer.session();
         self.decoder = Decoder::new(session.role(), Limits::default());
         (self.undelivered, self.held) = (None, HeldMemory::default());

@@ -208,7 +208,7 @@ impl<O: Observer> Driver<O> {
             self.decoder.set_limits(limits);
         }
         if self.held.is_condemned() {
-            self.give_up_input();
+            self.drop_input();
         }
         failure
     }

@@ -30,14 +30,14 @@ impl HeldMemory {
         self.0.get_or_insert_with(make).set(size)
     }
 
-    /// Has the connection give up the buffers.
+    /// Has the connection free the buffers.
     pub(super) fn condemn(&self) {
         if let Some(charge) = &self.0 {
             charge.condemn();
         }
     }
 
-    /// Returns whether the connection is to give up the buffers.
+    /// Returns whether the connection is to free the buffers.
     pub(super) fn is_condemned(&self) -> bool {
         self.0.as_ref().is_some_and(|charge| charge.is_condemned())
     }

@@ -53,18 +53,18 @@ impl State {
 
     /// Counts the output that a turn leaves behind.
     ///
-    /// When that is too much, the next turn gives it up.
+    /// When that is too much, the next turn frees it.
     pub(super) fn count_leftover(&mut self) {
         if !self.queue.is_empty() && !self.count_output() {
             self.queue.condemn();
         }
     }
 
-    /// Gives up output that is condemned.
+    /// Frees output that is condemned.
     ///
     /// That is the backlog, where the policy drops messages and that is enough, or else the
     /// connection, with the failure that is returned.
-    pub(super) fn give_up_output(&mut self) -> Option<Failure> {
+    pub(super) fn free_output(&mut self) -> Option<Failure> {
         let source = Arc::clone(self.stream.as_ref()?.source());
         if !source.take_condemned() || !self.queue.is_condemned() {
             return None;

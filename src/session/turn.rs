@@ -90,8 +90,11 @@ impl Session {
 
     pub(super) fn take_changes(&self) -> Changes {
         let mut state = self.lock();
-        let given_up = state.give_up_output();
-        Changes { failure: state.take_failure().or(given_up), limits: state.take_new_limits() }
+        let budget_failure = state.free_output();
+        Changes {
+            failure: state.take_failure().or(budget_failure),
+            limits: state.take_new_limits(),
+        }
     }
 
     /// Writes what the kernel takes, once the input of a turn is delivered.

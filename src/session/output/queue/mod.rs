@@ -53,7 +53,7 @@ impl OutputQueue {
         self.0.as_ref().map_or(0, |contents| contents.held.size())
     }
 
-    /// Has the connection give up the output.
+    /// Has the connection free the output.
     pub(crate) fn condemn(&self) {
         if let Some(contents) = &self.0 {
             contents.held.condemn();
