@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use crate::runtime::sync::{Mutex, MutexGuard};
 
 /// Counts what the connections of one loop hold.
 pub(crate) struct Budget {
@@ -52,7 +54,7 @@ impl Budget {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -8,8 +8,8 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use slab::Slab;
 
 use crate::runtime::memory_budget::{Budget, Holder};
+use crate::runtime::sync::Mutex;
 
 /// Polls the sockets of one thread.
 pub(crate) struct Reactor {
@@ -151,7 +152,7 @@ impl Reactor {
     /// Forgets the sockets whose registration was dropped.
     fn sweep(&self) {
         if self.released.any.swap(false, Ordering::Acquire) {
-            let mut keys = self.released.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut keys = self.released.keys.lock();
             let mut sources = self.sources.borrow_mut();
             for key in keys.drain(..) {
                 sources.try_remove(key as usize);
@@ -248,7 +249,7 @@ impl Source {
     /// Wakes the task that owns the socket.
     #[inline]
     pub(crate) fn wake(&self) {
-        if let Some(waker) = &*self.waker.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(waker) = &*self.waker.lock() {
             waker.wake_by_ref();
         }
     }
@@ -261,7 +262,7 @@ impl Source {
 
     /// Names the task to wake from now on.
     pub(crate) fn set_waker(&self, waker: &Waker) {
-        let mut current = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.waker.lock();
         match &mut *current {
             Some(current) => current.clone_from(waker),
             none => *none = Some(waker.clone()),
@@ -270,7 +271,7 @@ impl Source {
 
     /// Forgets the task, so that what it holds can be freed.
     pub(crate) fn clear_waker(&self) {
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waker = self.waker.lock().take();
         drop(waker);
     }
 
@@ -358,7 +359,7 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let Source { key, released, .. } = &*self.source;
         self.source.clear_waker();
-        released.keys.lock().unwrap_or_else(PoisonError::into_inner).push(*key);
+        released.keys.lock().push(*key);
         released.any.store(true, Ordering::Release);
     }
 }
