@@ -12,7 +12,7 @@ use smol::{Async, Timer};
 
 use crate::runtime::timers::after;
 
-use crate::event_loop::inner::{Inner, Run};
+use crate::event_loop::state::{Inner, Run};
 use crate::event_loop::{EventLoop, REFUSED};
 
 impl EventLoop {

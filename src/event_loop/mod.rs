@@ -27,35 +27,35 @@ use crate::types::error::Error;
 
 mod caught_panic;
 mod deferred;
-mod embedding;
 pub(crate) mod event_thread;
 #[cfg(unix)]
 mod exec_async;
 mod exits;
 mod handle;
-mod inner;
 mod nested_loop;
 mod panic_policy;
+mod process_events;
+#[cfg(unix)]
+mod quit_on_signals;
 mod runner;
 mod shared;
 mod sleep;
 #[cfg(unix)]
 pub(crate) mod socket_notifier;
-mod task;
+mod state;
+mod tasks;
 mod thread_loop;
 pub(crate) mod timer;
-#[cfg(unix)]
-mod unix_signals;
 
 use exits::{Exit, Running};
-use inner::{Inner, Run, run_all};
-use task::Guarded;
+use state::{Inner, Run, run_all};
+use tasks::Guarded;
 
 pub use caught_panic::CaughtPanic;
 pub use handle::LoopHandle;
-pub(crate) use inner::next_turn;
 pub use nested_loop::NestedLoop;
 pub use panic_policy::PanicPolicy;
+pub(crate) use state::next_turn;
 
 /// The event loop of a thread.
 ///
@@ -219,7 +219,7 @@ impl EventLoop {
     /// ```
     #[cfg(unix)]
     pub fn quit_on_signals(&self) -> Result<(), Error> {
-        unix_signals::quit_on_signals(self)
+        quit_on_signals::quit_on_signals(self)
             .map_err(|source| Error::SignalHandler { source: Arc::new(source) })
     }
 

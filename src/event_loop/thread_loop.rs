@@ -12,8 +12,8 @@ use smol::LocalExecutor;
 use crate::runtime::panics;
 
 use crate::event_loop::EventLoop;
-use crate::event_loop::inner::Inner;
 use crate::event_loop::runner::Runner;
+use crate::event_loop::state::Inner;
 
 /// A thread's loop with its tasks.
 struct ThreadLoop {

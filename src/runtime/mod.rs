@@ -6,4 +6,4 @@ pub(crate) mod panics;
 pub(crate) mod reactor;
 pub(crate) mod sync;
 pub(crate) mod timers;
-pub(crate) mod turn;
+pub(crate) mod turns;

@@ -14,7 +14,7 @@ use crate::protocol::frames::decoder::Decoder;
 use crate::protocol::frames::limits::Limits;
 use crate::runtime::panics;
 use crate::runtime::reactor::wake_later;
-use crate::runtime::turn;
+use crate::runtime::turns;
 use crate::session::held_memory::HeldMemory;
 use crate::session::linger::Linger;
 use crate::session::observer::Observer;
@@ -102,7 +102,7 @@ impl<O: Observer> Driver<O> {
     /// Calls that its slots leave for another turn run behind the other connections.
     fn turn(&mut self, cx: &Context<'_>) -> Poll<LingeringStream> {
         let observer: Arc<O> = Arc::clone(&self.observer);
-        let _in_turn = turn::begin(observer);
+        let _in_turn = turns::begin(observer);
         let start = self.observer.session().begin_turn(self.wants_input());
         if start.has_changes
             && let Some(failure) = self.apply_changes()

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::protocol::frames::event::Data;
-use crate::runtime::turn::Turn;
+use crate::runtime::turns::Turn;
 use crate::session::Session;
 use crate::session::output::level::OutputLevel;
 use crate::types::error::Error;

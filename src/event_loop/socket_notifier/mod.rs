@@ -9,11 +9,11 @@ use slotwork_signals::{Handle, SignalRef};
 
 use crate::types::error::Error;
 
-mod inner;
+mod state;
 mod watch;
 mod weak;
 
-use inner::Inner;
+use state::Inner;
 
 pub use weak::WeakSocketNotifier;
 

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::rc::Weak;
 
 use crate::event_loop::socket_notifier::SocketNotifier;
-use crate::event_loop::socket_notifier::inner::Inner;
+use crate::event_loop::socket_notifier::state::Inner;
 
 /// A handle that does not keep its [`SocketNotifier`] alive.
 pub struct WeakSocketNotifier<D: AsFd> {

@@ -11,10 +11,10 @@ use crate::event_loop::EventLoop;
 use crate::runtime::clock;
 use crate::runtime::timers::{Expiry, after};
 
-mod inner;
+mod state;
 mod weak;
 
-use inner::Inner;
+use state::Inner;
 
 pub use weak::WeakTimer;
 

@@ -3,7 +3,7 @@
 use std::rc::Weak;
 
 use crate::event_loop::timer::Timer;
-use crate::event_loop::timer::inner::Inner;
+use crate::event_loop::timer::state::Inner;
 
 /// A handle that does not keep its [`Timer`] alive.
 #[derive(Clone, Debug)]

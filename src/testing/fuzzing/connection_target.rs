@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::protocol::frames::limits::Limits;
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
-use crate::runtime::turn;
+use crate::runtime::turns;
 use crate::session::{KEEPALIVE_PAYLOAD, Observer, OutputLevel};
 use crate::testing::Random;
 use crate::testing::connection::{Record, Recorder, Report, ScriptedConnection, Slot};
@@ -69,7 +69,7 @@ fn slot(reply: Reply) -> Slot {
             }
             Reply::SuspendAndEcho => {
                 echo();
-                turn::suspend_all();
+                turns::suspend_all();
                 echo();
             }
             Reply::EchoAndClose => {

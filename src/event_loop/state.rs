@@ -18,7 +18,7 @@ use slotwork_signals::host::{self, RunningLoop};
 use crate::runtime::panics;
 use crate::runtime::reactor::{Reactor, wake_later};
 use crate::runtime::timers::Timers;
-use crate::runtime::turn;
+use crate::runtime::turns;
 
 use crate::event_loop::caught_panic::CaughtPanic;
 use crate::event_loop::deferred::Deferred;
@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
     /// Begins a run; `None` when too many run inside each other.
     pub(super) fn begin(inner: &'a Inner) -> Option<Self> {
         let running = RunningLoop::begin()?;
-        turn::suspend_all();
+        turns::suspend_all();
         let is_nested = inner.is_running.replace(true);
         inner.shared.sleep.wake_up();
         let waker = Waker::from(Arc::clone(&inner.shared));
@@ -143,7 +143,7 @@ impl<'a> Run<'a> {
         }
         if self.is_nested {
             // Their tasks cannot run, although a kernel may take output again.
-            turn::suspend_all();
+            turns::suspend_all();
         }
     }
 

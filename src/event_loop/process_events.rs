@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::runtime::timers::after;
 
 use crate::event_loop::EventLoop;
-use crate::event_loop::inner::Run;
+use crate::event_loop::state::Run;
 
 impl EventLoop {
     /// Runs what is ready now, without waiting, and returns.
