@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::protocol::frames::buffer_pool::{BufferPool, good_capacity};
-use crate::runtime::reactor::keep_a_while;
+use crate::runtime::reactor::free_when_unused;
 
 /// The pool of a thread, for messages that are assembled and for output.
 pub(super) type SharedPool = Rc<RefCell<BufferPool>>;
@@ -44,7 +44,7 @@ pub(super) fn put_buffer(mut buffer: Vec<u8>) {
 /// Has the big buffers freed once none of them was used for a while.
 pub(super) fn note_use(pool: &mut BufferPool) {
     if pool.take_was_used() {
-        keep_a_while(free_buffers);
+        free_when_unused(free_buffers);
     }
 }
 

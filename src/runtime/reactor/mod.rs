@@ -1,15 +1,15 @@
-//! Tells tasks when their sockets can be read or written: one reactor per event loop, on mio.
+//! Readiness of the sockets of one thread, on mio: one reactor per event loop.
 //!
 //! A socket is registered once, edge-triggered for both directions; there is no re-arming system
 //! call. An event sets the readiness of its [`Source`] and wakes the task that owns it. The owner
-//! clears the readiness when the kernel said "would block" or, where an edge follows that as well,
-//! gave less than asked for.
+//! clears the readiness when the kernel returned "would block" or, where an edge follows a short
+//! read or write as well, less than was asked for.
 
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -17,8 +17,12 @@ use mio::event;
 use mio::{Events, Interest, Poll, Registry, Token};
 use slab::Slab;
 
-use crate::runtime::memory_budget::{Budget, Holder};
-use crate::runtime::sync::Mutex;
+use crate::runtime::memory_budget::Budget;
+use crate::runtime::reactor::source::SharedState;
+
+mod source;
+
+pub(crate) use source::{Registration, Source};
 
 /// Polls the sockets of one thread.
 pub(crate) struct Reactor {
@@ -26,17 +30,17 @@ pub(crate) struct Reactor {
     registry: Registry,
     events: RefCell<Events>,
     sources: RefCell<Slab<Arc<Source>>>,
-    released: Arc<Released>,
+    shared: Arc<SharedState>,
     waker: Arc<mio::Waker>,
-    /// Tasks with more to do, which wait until everybody else was asked.
+    /// Tasks with more to do, which are woken after the next poll.
     later: RefCell<Vec<Waker>>,
-    spare: Cell<Option<Spare>>,
+    unused: Cell<Option<Unused>>,
 }
 
 impl Reactor {
     /// Returns the reactor of this thread, made at first use.
     ///
-    /// At the thread's very end it is a new one, which nobody will poll.
+    /// At the thread's very end it is a new one, which is never polled.
     ///
     /// # Errors
     ///
@@ -61,14 +65,16 @@ impl Reactor {
             poll: RefCell::new(poll),
             events: RefCell::new(Events::with_capacity(EVENTS_PER_WAIT)),
             sources: RefCell::default(),
-            released: Arc::default(),
+            shared: Arc::default(),
             waker,
             later: RefCell::default(),
-            spare: Cell::default(),
+            unused: Cell::default(),
         })
     }
 
-    /// Returns what ends a running [`wait`](Self::wait) from any thread, at one system call.
+    /// Returns the waker that ends a running [`wait`](Self::wait) from any thread.
+    ///
+    /// Each wake-up costs one system call.
     pub(crate) fn waker(&self) -> Arc<mio::Waker> {
         Arc::clone(&self.waker)
     }
@@ -82,23 +88,22 @@ impl Reactor {
         Ok(registration)
     }
 
-    /// Makes a registration for a source that its owner adds to the [`registry`](Self::registry),
-    /// and takes away from there.
+    /// Makes a registration whose owner adds the source to the registry, and removes it.
     pub(crate) fn reserve(&self) -> io::Result<Registration> {
         self.sweep();
         let key = self.sources.borrow().vacant_key();
-        let source = Source::new(u32::try_from(key).map_err(io::Error::other)?, &self.released);
+        let source = Source::new(u32::try_from(key).map_err(io::Error::other)?, &self.shared);
         let source = Arc::new(source);
         self.sources.borrow_mut().insert(Arc::clone(&source));
-        Ok(Registration { source })
+        Ok(Registration::new(source))
     }
 
-    /// Returns what counts the memory that the connections of this thread hold.
+    /// Returns the memory budget of the connections of this thread.
     pub(crate) fn budget(&self) -> &Budget {
-        &self.released.budget
+        &self.shared.budget
     }
 
-    /// Returns what decides which events are waited for; its descriptor can be polled by others.
+    /// Returns mio's registry, whose descriptor other loops can poll.
     #[cfg(unix)]
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
@@ -108,38 +113,37 @@ impl Reactor {
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.sweep();
         let timeout = if self.has_later() { Some(Duration::ZERO) } else { timeout };
-        let timeout = self.until_spare_time(timeout).map(|timeout| timeout.min(LONGEST_WAIT));
+        let timeout = self.free_unused(timeout).map(|timeout| timeout.min(LONGEST_WAIT));
         match self.poll.borrow_mut().poll(&mut self.events.borrow_mut(), timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             result => result,
         }
     }
 
-    /// Gives up what was not used for a while, or lets the wait end when that is due.
-    fn until_spare_time(&self, timeout: Option<Duration>) -> Option<Duration> {
-        let Some(Spare { used_at, give_up }) = self.spare.get() else { return timeout };
-        let left = SPARE_TIME.saturating_sub(used_at.elapsed());
+    /// Frees what was not used for a while, or lets the wait end when that is due.
+    fn free_unused(&self, timeout: Option<Duration>) -> Option<Duration> {
+        let Some(Unused { used_at, free }) = self.unused.get() else { return timeout };
+        let left = KEPT_FOR.saturating_sub(used_at.elapsed());
         if left.is_zero() {
-            self.spare.set(None);
-            give_up();
+            self.unused.set(None);
+            free();
             return timeout;
         }
         Some(timeout.map_or(left, |timeout| timeout.min(left)))
     }
 
-    /// Wakes the tasks that the events of the last [`wait`](Self::wait) concern, and then those
-    /// that were to be woken later.
+    /// Wakes the tasks of the last [`wait`](Self::wait)'s events, then those of `wake_later`.
     pub(crate) fn wake_tasks(&self) {
         let sources = self.sources.borrow();
         for event in self.events.borrow().iter() {
             if let Some(source) = sources.get(event.token().0) {
-                source.notice(event);
+                source.handle_event(event);
             }
         }
         drop(sources);
         let mut later = self.later.take();
         later.drain(..).for_each(Waker::wake);
-        // The allocation is used again, unless somebody was added meanwhile.
+        // The allocation is used again; tasks that were added meanwhile stay.
         let added = self.later.replace(later);
         self.later.borrow_mut().extend(added);
     }
@@ -149,10 +153,10 @@ impl Reactor {
         !self.later.borrow().is_empty()
     }
 
-    /// Forgets the sockets whose registration was dropped.
+    /// Removes the sources whose registration was dropped.
     fn sweep(&self) {
-        if self.released.any.swap(false, Ordering::Acquire) {
-            let mut keys = self.released.keys.lock();
+        if self.shared.has_released.swap(false, Ordering::Acquire) {
+            let mut keys = self.shared.released_keys.lock();
             let mut sources = self.sources.borrow_mut();
             for key in keys.drain(..) {
                 sources.try_remove(key as usize);
@@ -168,8 +172,10 @@ impl Reactor {
     }
 }
 
-/// Wakes a task of this thread that has more to do, but only after the next poll: whoever became
-/// ready meanwhile comes before it. A task that woke itself would be run again before the poll.
+/// Wakes a task of this thread that has more to do, but only after the next poll.
+///
+/// Tasks that became ready meanwhile run before it. A task that woke itself would run again before
+/// the poll.
 pub(crate) fn wake_later(waker: &Waker) {
     let later = waker.clone();
     match Reactor::current() {
@@ -178,239 +184,42 @@ pub(crate) fn wake_later(waker: &Waker) {
     }
 }
 
-/// Lets this thread's loop call `give_up` once it was not told so for a second: what is kept for
-/// the next message is to go when there is none.
-pub(crate) fn keep_a_while(give_up: fn()) {
+/// Lets this thread's loop call `free` after a second in which this was not called again.
+///
+/// For buffers that are kept for the next message: they are freed when there is none.
+pub(crate) fn free_when_unused(free: fn()) {
     if let Ok(reactor) = Reactor::current() {
-        reactor.spare.set(Some(Spare { used_at: Instant::now(), give_up }));
+        reactor.unused.set(Some(Unused { used_at: Instant::now(), free }));
     }
 }
 
-/// What is kept for the next use of it, for a while.
+/// The time of the last use of what is kept for a while, and the call that frees it.
 #[derive(Clone, Copy)]
-struct Spare {
+struct Unused {
     used_at: Instant,
-    give_up: fn(),
-}
-
-/// What is known of one socket: what can be done with it, and which task to wake.
-pub(crate) struct Source {
-    readiness: AtomicU8,
-    key: u32,
-    waker: Mutex<Option<Waker>>,
-    released: Arc<Released>,
+    free: fn(),
 }
 
 impl Source {
-    /// A new socket can be written at once; that it can be read, an event will tell.
-    fn new(key: u32, released: &Arc<Released>) -> Self {
-        let readiness = AtomicU8::new(WRITABLE | AFTER_SHORT);
-        Self { readiness, key, waker: Mutex::default(), released: Arc::clone(released) }
-    }
-
-    fn notice(&self, event: &event::Event) {
-        let mut ready = 0;
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
-            ready |= READABLE;
-        }
-        if event.is_writable() || event.is_write_closed() || event.is_error() {
-            ready |= WRITABLE;
-        }
-        if event.is_read_closed() || event.is_error() {
-            ready |= READ_CLOSED;
-        }
-        self.set_ready(ready);
-    }
-
-    /// Notes what has become ready.
-    fn set_ready(&self, ready: u8) {
-        // An edge in a direction that is known to be ready is no news, nobody waits for it.
-        let before = self.readiness.fetch_or(ready, Ordering::AcqRel);
-        if before | ready != before {
-            self.wake();
-        }
-    }
-
-    /// Does what the event of a scripted stream does.
-    #[cfg(any(test, fuzzing))]
-    pub(crate) fn script_event(&self, is_readable: bool, is_writable: bool, is_end: bool) {
-        let bit = |is_set, bit| if is_set { bit } else { 0 };
-        self.set_ready(
-            bit(is_readable, READABLE) | bit(is_writable, WRITABLE) | bit(is_end, READ_CLOSED),
-        );
-    }
-
-    /// Does what a selector does that needs a "would block", on any system.
-    #[cfg(any(test, fuzzing))]
-    pub(crate) fn script_reports_after_would_block(&self) {
-        self.readiness.fetch_and(!AFTER_SHORT, Ordering::AcqRel);
-    }
-
-    /// Wakes the task that owns the socket.
-    #[inline]
-    pub(crate) fn wake(&self) {
-        if let Some(waker) = &*self.waker.lock() {
-            waker.wake_by_ref();
-        }
-    }
-
     /// Returns whether the reactor of the calling thread watches the socket.
     pub(crate) fn is_of_this_thread(&self) -> bool {
-        let is_own = |reactor: &Rc<Reactor>| Arc::ptr_eq(&reactor.released, &self.released);
+        let is_own = |reactor: &Rc<Reactor>| Arc::ptr_eq(&reactor.shared, &self.shared);
         REACTOR.try_with(|reactor| reactor.borrow().as_ref().is_some_and(is_own)).unwrap_or(false)
     }
-
-    /// Names the task to wake from now on.
-    pub(crate) fn set_waker(&self, waker: &Waker) {
-        let mut current = self.waker.lock();
-        match &mut *current {
-            Some(current) => current.clone_from(waker),
-            none => *none = Some(waker.clone()),
-        }
-    }
-
-    /// Forgets the task, so that what it holds can be freed.
-    pub(crate) fn clear_waker(&self) {
-        let waker = self.waker.lock().take();
-        drop(waker);
-    }
-
-    fn is(&self, what: u8) -> bool {
-        self.readiness.load(Ordering::Acquire) & what != 0
-    }
-
-    /// Returns whether a read may succeed.
-    pub(crate) fn is_readable(&self) -> bool {
-        self.is(READABLE)
-    }
-
-    /// Returns whether a write may succeed.
-    pub(crate) fn is_writable(&self) -> bool {
-        self.is(WRITABLE)
-    }
-
-    /// Returns whether the peer ended its sending direction: only a read of 0 bytes drains it.
-    pub(crate) fn is_read_closed(&self) -> bool {
-        self.is(READ_CLOSED)
-    }
-
-    /// Returns what counts the memory that the connections of the socket's thread hold.
-    pub(crate) fn budget(&self) -> &Arc<Budget> {
-        &self.released.budget
-    }
-
-    /// Returns whether the connection is to give up memory.
-    pub(crate) fn is_condemned(&self) -> bool {
-        self.is(CONDEMNED)
-    }
-
-    /// The same, and forgets it.
-    pub(crate) fn take_condemned(&self) -> bool {
-        self.readiness.fetch_and(!CONDEMNED, Ordering::AcqRel) & CONDEMNED != 0
-    }
-
-    /// Returns whether an event follows a short read or write, which means then that the kernel has
-    /// no more to give or to take. Where none does, only "would block" may clear the readiness.
-    #[inline]
-    pub(crate) fn reports_after_short(&self) -> bool {
-        self.is(AFTER_SHORT)
-    }
-
-    /// Notes that nothing is left to read. Only the loop's thread may say so: an event that came
-    /// in between would be lost.
-    pub(crate) fn clear_readable(&self) {
-        self.readiness.fetch_and(!READABLE, Ordering::AcqRel);
-    }
-
-    /// Notes that a write may succeed, after something other than an event has made room.
-    pub(crate) fn assume_writable(&self) {
-        self.readiness.fetch_or(WRITABLE, Ordering::AcqRel);
-    }
-
-    /// Notes that the kernel takes no more. Only the loop's thread may say so.
-    pub(crate) fn clear_writable(&self) {
-        self.readiness.fetch_and(!WRITABLE, Ordering::AcqRel);
-    }
-}
-
-impl Holder for Source {
-    fn condemn(&self) {
-        self.set_ready(CONDEMNED);
-    }
-}
-
-/// A watched socket; dropping it, in any thread, ends the watch.
-pub(crate) struct Registration {
-    source: Arc<Source>,
-}
-
-impl Registration {
-    pub(crate) fn source(&self) -> &Arc<Source> {
-        &self.source
-    }
-
-    /// Returns what events of this source carry.
-    pub(crate) fn token(&self) -> Token {
-        Token(self.source.key as usize)
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        let Source { key, released, .. } = &*self.source;
-        self.source.clear_waker();
-        released.keys.lock().push(*key);
-        released.any.store(true, Ordering::Release);
-    }
-}
-
-/// What sources of a reactor share: the places whose registration is gone, to be freed by the
-/// reactor's own thread, and the budget.
-#[derive(Default)]
-struct Released {
-    any: AtomicBool,
-    keys: Mutex<Vec<u32>>,
-    budget: Arc<Budget>,
 }
 
 thread_local! {
     static REACTOR: RefCell<Option<Rc<Reactor>>> = const { RefCell::new(None) };
 }
 
-/// What one wait reports at the most; the rest comes with the next.
+/// The maximum number of events of one wait; the next wait returns the rest.
 const EVENTS_PER_WAIT: usize = 1024;
-/// How long after its last use something is kept for the next one.
-const SPARE_TIME: Duration = Duration::from_secs(1);
-/// The system counts milliseconds, and not many of them: the loop looks again after a longer time.
+/// How long after its last use a buffer is kept for the next one.
+const KEPT_FOR: Duration = Duration::from_secs(1);
+/// The maximum timeout of one poll: epoll counts milliseconds, in 32 bits.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// No socket has this token: the slab's keys count up from 0.
 const WAKE: Token = Token(usize::MAX);
-const READABLE: u8 = 1;
-const WRITABLE: u8 = 2;
-const READ_CLOSED: u8 = 4;
-/// No readiness: the connection is to give up memory.
-const CONDEMNED: u8 = 16;
-/// Set where mio uses epoll or kqueue, in their edge-triggered mode. Its other selectors report a
-/// socket again only after a call has failed with `WouldBlock` (see "Portability" of `mio::Poll`).
-const AFTER_SHORT: u8 = if cfg!(any(
-    target_os = "android",
-    target_os = "illumos",
-    target_os = "linux",
-    target_os = "redox",
-    target_os = "dragonfly",
-    target_os = "freebsd",
-    target_os = "ios",
-    target_os = "macos",
-    target_os = "netbsd",
-    target_os = "openbsd",
-    target_os = "tvos",
-    target_os = "visionos",
-    target_os = "watchos",
-)) {
-    8
-} else {
-    0
-};
 
 #[cfg(test)]
 mod tests {
@@ -447,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_registration_leaves_no_place_and_no_waker() -> io::Result<()> {
+    fn a_dropped_registration_leaves_no_source_and_no_waker() -> io::Result<()> {
         let reactor = Reactor::current()?;
         let (mut stream, _peer) = pair()?;
         let registration = reactor.register(&mut stream)?;
@@ -463,19 +272,19 @@ mod tests {
     }
 
     #[test]
-    fn gives_up_what_was_kept_and_not_used_again() -> io::Result<()> {
-        thread_local! { static GIVEN_UP: Cell<u32> = const { Cell::new(0) } }
+    fn frees_what_was_kept_and_not_used_again() -> io::Result<()> {
+        thread_local! { static FREED: Cell<u32> = const { Cell::new(0) } }
         let reactor = Reactor::current()?;
 
-        keep_a_while(|| GIVEN_UP.set(GIVEN_UP.get() + 1));
-        while GIVEN_UP.get() == 0 {
-            reactor.wait(Some(SPARE_TIME * 2))?;
+        free_when_unused(|| FREED.set(FREED.get() + 1));
+        while FREED.get() == 0 {
+            reactor.wait(Some(KEPT_FOR * 2))?;
             reactor.wait(Some(Duration::ZERO))?;
         }
 
         reactor.wait(Some(Duration::ZERO))?;
-        assert_eq!(GIVEN_UP.get(), 1);
-        assert!(reactor.spare.get().is_none());
+        assert_eq!(FREED.get(), 1);
+        assert!(reactor.unused.get().is_none());
         Ok(())
     }
 }
