@@ -1,4 +1,4 @@
-//! The deadlines of one event loop: ordered by time, O(log n) to set and to clear.
+//! The deadlines of one event loop, ordered by time: O(log n) to set and to clear.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -18,43 +18,43 @@ pub(crate) struct Timers {
     is_closed: Cell<bool>,
 }
 
-/// When a deadline passes, and its number, which keeps those of one instant apart and in order.
+/// The instant of a deadline, and its number, which orders those of one instant.
 pub(crate) type Key = (Instant, u64);
 
 /// What happens when a deadline passes.
 pub(crate) enum Expiry {
-    /// A task goes on.
+    /// A task is woken.
     Wake(Waker),
     /// A timer expires, if it still exists.
-    Ring(Weak<dyn Alarm>),
+    Timer(Weak<dyn Expire>),
     /// A call is made.
     Call(Box<dyn FnOnce()>),
 }
 
 /// A timer that may expire again and again.
-pub(crate) trait Alarm {
-    /// Does what the timer is for; called once for each time that it was set.
-    fn ring(self: Rc<Self>);
+pub(crate) trait Expire {
+    /// Called when the deadline passes; once for each time that it was set.
+    fn expire(self: Rc<Self>);
 }
 
 impl Timers {
     /// Returns the deadlines of this thread.
     ///
-    /// At the thread's end there are none any more: what is set then never expires.
+    /// At the thread's end this is an empty set that never expires.
     pub(crate) fn current() -> Rc<Self> {
         TIMERS.try_with(Rc::clone).unwrap_or_default()
     }
 
-    /// Returns how long it is until the next deadline; `None` when there is none.
+    /// Returns the time until the next deadline; `None` when there is none.
     pub(crate) fn time_to_next(&self) -> Option<Duration> {
         let deadlines = self.deadlines.borrow();
         let (&(next, _), _) = deadlines.first_key_value()?;
         Some(next.saturating_duration_since(clock::now()))
     }
 
-    /// Does what is to happen at the deadlines that have passed, in their order.
+    /// Expires the deadlines that have passed, in their order.
     ///
-    /// What is set meanwhile waits for the next turn, even if it is due at once.
+    /// Deadlines that are set meanwhile wait for the next turn, even if they are due at once.
     pub(crate) fn fire(&self) {
         if self.deadlines.borrow().is_empty() {
             return;
@@ -63,9 +63,9 @@ impl Timers {
         while let Some(expiry) = self.pop_expired(now, end) {
             match expiry {
                 Expiry::Wake(waker) => waker.wake(),
-                Expiry::Ring(alarm) => {
-                    if let Some(alarm) = alarm.upgrade() {
-                        panics::catch("a timer's slot", || alarm.ring());
+                Expiry::Timer(timer) => {
+                    if let Some(timer) = timer.upgrade() {
+                        panics::catch("a timer's slot", || timer.expire());
                     }
                 }
                 Expiry::Call(call) => _ = panics::catch("a timer's slot", call),
@@ -73,7 +73,7 @@ impl Timers {
         }
     }
 
-    /// Adds a deadline; the key removes it.
+    /// Adds a deadline and returns the key that removes it.
     pub(crate) fn insert(&self, deadline: Instant, expiry: Expiry) -> Key {
         let number = self.next_number.get();
         self.next_number.set(number + 1);
@@ -89,7 +89,7 @@ impl Timers {
         drop(expiry);
     }
 
-    /// Drops all deadlines and takes no more, at the thread's end.
+    /// Drops all deadlines and ignores new ones, at the thread's end.
     pub(crate) fn close(&self) {
         self.is_closed.set(true);
         for expiry in self.deadlines.take().into_values() {
@@ -110,7 +110,7 @@ impl Timers {
     }
 }
 
-/// One deadline of a task, which can be moved; dropping it clears it.
+/// A deadline of a task, which can be moved; dropping it clears it.
 pub(crate) struct Deadline {
     timers: Rc<Timers>,
     key: Option<Key>,
@@ -152,7 +152,7 @@ pub(crate) struct Sleep {
 }
 
 impl Sleep {
-    /// Waits for a duration, counted from now.
+    /// Waits for a duration from now.
     pub(crate) fn new(duration: Duration) -> Self {
         Self { until: after(clock::now(), duration), deadline: Deadline::new() }
     }
@@ -166,7 +166,7 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         let until = self.until;
-        // Set anew at each poll: the task, and with it the waker, may be another one by now.
+        // Set again at each poll: the task, and with it the waker, may be a different one now.
         self.deadline.clear();
         self.deadline.set(Some(until), cx.waker());
         Poll::Pending
@@ -175,7 +175,7 @@ impl Future for Sleep {
 
 /// Returns the instant that is `duration` after another one.
 pub(crate) fn after(instant: Instant, duration: Duration) -> Instant {
-    // A duration that the clock cannot hold is as good as for ever.
+    // A duration that the clock cannot hold never passes.
     instant.checked_add(duration).unwrap_or(instant + FOR_EVER)
 }
 
@@ -191,8 +191,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::runtime::clock::testing::StoppedClock;
     use crate::testing::Count;
+    use crate::testing::clock::StoppedClock;
 
     #[test]
     fn a_deadline_that_has_passed_wakes_once_and_a_later_one_waits() {

@@ -1,5 +1,6 @@
 //! Scripted streams, a stopped clock and fuzzing, for unit tests and fuzz targets.
 
+pub(crate) mod clock;
 pub(crate) mod connection;
 #[cfg_attr(not(test), expect(dead_code, reason = "the fuzz targets need a part of it"))]
 pub(crate) mod decoding;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use slotwork_signals::Signal;
 
 use crate::runtime::clock;
-use crate::runtime::timers::{Alarm, Expiry, Key, Timers, after};
+use crate::runtime::timers::{Expire, Expiry, Key, Timers, after};
 
 /// What all handles of a timer share.
 pub(super) struct Inner {
@@ -61,14 +61,14 @@ impl Inner {
     /// Takes the place among the deadlines, unless it has one or needs none.
     fn set_deadline(&self) {
         if let (Some(next), None) = (self.next.get(), self.key.get()) {
-            let expiry = Expiry::Ring(Weak::<Self>::clone(&self.this));
+            let expiry = Expiry::Timer(Weak::<Self>::clone(&self.this));
             self.key.set(Some(self.timers.insert(next, expiry)));
         }
     }
 }
 
-impl Alarm for Inner {
-    fn ring(self: Rc<Self>) {
+impl Expire for Inner {
+    fn expire(self: Rc<Self>) {
         self.key.set(None);
         let Some(due) = self.next.get() else { return };
         let is_over = self.is_single_shot.get();
@@ -118,7 +118,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::runtime::clock::testing::StoppedClock;
+    use crate::testing::clock::StoppedClock;
 
     /// A timer goes by the same clock as the deadlines of connections.
     #[test]
