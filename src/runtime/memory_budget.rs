@@ -1,8 +1,8 @@
-//! How much memory the connections of one loop may hold together.
+//! The memory budget that the connections of one loop share.
 //!
-//! Holders are few: what is counted are big buffers, when they grow, shrink or stay behind, and never
-//! a message as such. Over the limit the one that holds most is condemned, and gives up what it holds
-//! when its task runs.
+//! Big buffers are counted when they grow, shrink or stay behind, never each message, so holders are
+//! few. Over the limit the holder of the most memory is condemned: its task releases the memory when
+//! it runs.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -10,18 +10,18 @@ use std::sync::Arc;
 
 use crate::runtime::sync::{Mutex, MutexGuard};
 
-/// Counts what the connections of one loop hold.
+/// The memory of the connections of one loop, and its limit.
 pub(crate) struct Budget {
     state: Mutex<State>,
 }
 
 struct State {
-    /// In bytes, for all of them.
+    /// In bytes, for all connections.
     limit: usize,
     used: usize,
-    /// The holders that stay, by what they hold.
+    /// The holders that are not condemned, by the size they hold.
     holders: BTreeMap<(usize, u64), Arc<dyn Holder>>,
-    /// Those that are to give up what they hold, and how much that is in all.
+    /// The sizes of the condemned, which are to release their memory, and their sum.
     condemned: BTreeMap<u64, usize>,
     to_be_freed: usize,
     next_id: u64,
@@ -29,11 +29,11 @@ struct State {
 
 /// A connection that holds memory.
 pub(crate) trait Holder: Send + Sync {
-    /// Has the connection's task give up what it holds.
+    /// Wakes the connection's task to release its memory.
     fn condemn(&self);
 }
 
-/// What one connection holds; nothing, once this is dropped.
+/// The memory of one connection; dropping it counts the memory as freed.
 pub(crate) struct Charge {
     budget: Arc<Budget>,
     holder: Arc<dyn Holder>,
@@ -42,13 +42,13 @@ pub(crate) struct Charge {
 }
 
 impl Budget {
-    /// Returns the most that may be held, in bytes; `None` is no limit.
+    /// Returns the limit in bytes; `None` is no limit.
     pub(crate) fn limit(&self) -> Option<usize> {
         let limit = self.lock().limit;
         (limit < usize::MAX).then_some(limit)
     }
 
-    /// Sets the most that may be held; it bites when somebody is about to hold more.
+    /// Sets the limit in bytes; it applies when a connection is about to hold more.
     pub(crate) fn set_limit(&self, limit: Option<usize>) {
         self.lock().limit = limit.unwrap_or(usize::MAX);
     }
@@ -59,7 +59,7 @@ impl Budget {
 }
 
 impl Charge {
-    /// Makes a charge of nothing.
+    /// Makes a charge of 0 bytes.
     pub(crate) fn new(budget: &Arc<Budget>, holder: Arc<dyn Holder>) -> Self {
         let mut state = budget.lock();
         let id = state.next_id;
@@ -69,16 +69,16 @@ impl Charge {
         Self { budget: Arc::clone(budget), holder, id, size: 0 }
     }
 
-    /// Returns how much was noted last.
+    /// Returns the size that was set last, in bytes.
     pub(crate) fn size(&self) -> usize {
         self.size
     }
 
-    /// Notes how much the connection holds. Returns whether it may: it may not when that is too
-    /// much for all together, and no other one holds more.
+    /// Sets the size that the connection holds, in bytes, and returns whether it may hold it.
     ///
-    /// Others that hold more are condemned. What they hold is there until their tasks run; when all
-    /// hold twice the limit because of that, nobody may hold more.
+    /// It may not when the sum exceeds the limit and no other connection holds more. Those that hold
+    /// more are condemned. Their memory is released when their tasks run; while the sum exceeds
+    /// twice the limit because of that, no connection may grow.
     pub(crate) fn set(&mut self, size: usize) -> bool {
         let mut state = self.budget.lock();
         let before = mem::replace(&mut self.size, size);
@@ -90,7 +90,7 @@ impl Charge {
         }
         state.holders.remove(&(before, self.id));
         state.holders.insert((size, self.id), Arc::clone(&self.holder));
-        let mut victims = Vec::new();
+        let mut condemned = Vec::new();
         let mut may_hold = state.used / 2 <= state.limit;
         while state.used - state.to_be_freed > state.limit {
             let Some(last) = state.holders.last_entry() else { break };
@@ -99,18 +99,18 @@ impl Charge {
                 may_hold = false;
                 break;
             }
-            victims.push(last.remove());
+            condemned.push(last.remove());
             state.condemned.insert(id, held);
             state.to_be_freed += held;
         }
         drop(state);
-        for victim in victims {
-            victim.condemn();
+        for holder in condemned {
+            holder.condemn();
         }
         may_hold || size <= before
     }
 
-    /// Has the connection give up what it holds, as if another one had asked for it.
+    /// Condemns the connection, as another one that needs the memory would.
     pub(crate) fn condemn(&self) {
         let mut state = self.budget.lock();
         if state.holders.remove(&(self.size, self.id)).is_some() {
@@ -121,7 +121,7 @@ impl Charge {
         self.holder.condemn();
     }
 
-    /// Returns whether the connection is to give up what it holds.
+    /// Returns whether the connection is to release its memory.
     pub(crate) fn is_condemned(&self) -> bool {
         self.budget.lock().condemned.contains_key(&self.id)
     }
@@ -154,7 +154,7 @@ impl Default for Budget {
     }
 }
 
-/// As much as 16 sockets hold at the most by default.
+/// 16 times the default output limit of a socket.
 const DEFAULT_LIMIT: usize = 256 * 1024 * 1024;
 
 #[cfg(test)]
@@ -193,13 +193,13 @@ mod tests {
     #[test]
     fn the_one_that_holds_most_is_condemned_once() {
         let budget = budget(100);
-        let ((mut big, told), (mut small, quiet)) = (holder(&budget), holder(&budget));
+        let ((mut big, big_count), (mut small, small_count)) = (holder(&budget), holder(&budget));
         assert!(big.set(60) && small.set(40) && !big.is_condemned());
 
         assert!(small.set(41) && small.set(42));
 
         assert!(big.is_condemned() && !small.is_condemned());
-        assert_eq!((told.get(), quiet.get()), (1, 0));
+        assert_eq!((big_count.get(), small_count.get()), (1, 0));
         assert!(!big.set(61) && big.set(10));
         drop(big);
         assert!(small.set(100) && !small.set(101));
@@ -208,13 +208,13 @@ mod tests {
     #[test]
     fn the_one_that_holds_most_may_not_hold_more() {
         let budget = budget(100);
-        let ((mut big, told), (mut small, _)) = (holder(&budget), holder(&budget));
+        let ((mut big, count), (mut small, _)) = (holder(&budget), holder(&budget));
         assert!(big.set(60) && small.set(40));
 
         assert!(!big.set(61));
         assert!(big.set(60));
 
-        assert!(!big.is_condemned() && told.get() == 0);
+        assert!(!big.is_condemned() && count.get() == 0);
         drop(small);
         assert!(big.set(100));
     }

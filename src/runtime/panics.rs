@@ -1,7 +1,7 @@
-//! Panics in calls of the user's code: each ends its own call, and is told to the loop.
+//! Panics in calls of the program's code: each ends its own call and is kept for the loop.
 //!
-//! Whoever calls slots, tasks or posted calls does so inside [`catch`]. The thread's loop takes the
-//! panics at the end of its turn, tells everybody, and lets them go on if its user wants that.
+//! Slots, tasks and posted calls are called inside [`catch`]. The thread's loop takes the panics at
+//! the end of its turn, reports them, and resumes them if the program asked for that.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -10,20 +10,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use log::error;
 
-/// A panic that was caught.
+/// A caught panic.
 pub(crate) struct Caught {
-    /// What panicked, such as "a posted call".
+    /// The kind of call that panicked, such as "a posted call".
     pub(crate) place: &'static str,
     pub(crate) message: String,
     pub(crate) payload: Box<dyn Any + Send>,
 }
 
-/// Calls `call`; a panic in it is logged and kept for the loop. Returns whether there was none.
+/// Calls `call` and returns whether it did not panic; a panic is logged and kept for the loop.
 pub(crate) fn catch(place: &'static str, call: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| keep(place, payload)).is_ok()
 }
 
-/// The same for slots that hear of panics: one in them is only logged, or it would be told for ever.
+/// Calls `call`; a panic in it is only logged.
+///
+/// For slots that receive panics, which would report their own ones for ever.
 pub(crate) fn catch_and_log(place: &'static str, call: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
         log(place, &*payload);
@@ -35,12 +37,12 @@ pub(crate) fn catch_and_log(place: &'static str, call: impl FnOnce()) {
 pub(crate) fn keep(place: &'static str, payload: Box<dyn Any + Send>) -> String {
     let message = log(place, &*payload);
     let caught = Caught { place, message: message.clone(), payload };
-    // At the thread's end there is no loop any more that would take it.
+    // At the thread's end no loop would take it any more.
     let _ = CAUGHT.try_with(|list| list.borrow_mut().push(caught));
     message
 }
 
-/// Takes the panics of this thread that were caught since the last time.
+/// Takes the panics of this thread that were caught since the last call.
 pub(crate) fn take() -> Vec<Caught> {
     CAUGHT.try_with(|list| mem::take(&mut *list.borrow_mut())).unwrap_or_default()
 }
@@ -51,14 +53,14 @@ fn log(place: &'static str, payload: &(dyn Any + Send)) -> String {
     message
 }
 
-/// Drops what a panic carried, which may panic too.
+/// Drops a panic's payload, which may panic too.
 pub(crate) fn discard(payload: Box<dyn Any + Send>) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(payload);
     }
 }
 
-/// Returns what a panic says.
+/// Returns a panic's message.
 pub(crate) fn message_of(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
@@ -76,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_what_panicked_and_what_it_said() {
+    fn keeps_the_place_and_the_message_of_a_panic() {
         assert!(catch("a quiet call", || {}));
         assert!(!catch("a call", || resume_unwind(Box::new("text"))));
         assert!(!catch("another", || resume_unwind(Box::new(String::from("string")))));

@@ -1,19 +1,21 @@
 //! The turns that the tasks of this thread are in.
 //!
-//! A slot may run a loop of its own, in the middle of the turn that called it. The turn must not
-//! hold back until that loop ends what it meant to do at its own end.
+//! A slot may run a loop of its own, in the middle of the turn that called it. Output that the turn
+//! holds back until its end must not wait for the end of that loop. A file of its own: tasks begin
+//! turns, and loops suspend them.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
 /// What a task does from the beginning to the end of a turn.
 pub(crate) trait Turn {
-    /// Does now what would be done at the end, because the end may be long in coming; called again
-    /// as long as a loop runs inside the turn.
+    /// Does now what is due at the end of the turn.
+    ///
+    /// Called again and again as long as a loop runs inside the turn.
     fn suspend(&self);
 }
 
-/// Lasts as long as the turn.
+/// A guard that lasts as long as the turn.
 #[must_use = "the turn ends when this is dropped"]
 pub(crate) struct InTurn(());
 
@@ -24,7 +26,7 @@ pub(crate) fn begin(turn: Arc<dyn Turn>) -> InTurn {
     InTurn(())
 }
 
-/// Suspends the turns in which a loop is about to run, or runs.
+/// Suspends all turns of this thread, because a loop is about to run in them, or runs.
 pub(crate) fn suspend_all() {
     let turns = TURNS.try_with(|turns| turns.borrow().clone()).unwrap_or_default();
     for turn in turns {
