@@ -12,7 +12,7 @@ use smol::{Async, Timer};
 
 use crate::runtime::timers::after;
 
-use crate::event_loop::state::{Inner, Run};
+use crate::event_loop::state::{Run, State};
 use crate::event_loop::{EventLoop, REFUSED};
 
 impl EventLoop {
@@ -54,7 +54,7 @@ impl EventLoop {
         poll_fn(|cx| {
             let outcome = self.some_turns(exited.as_mut()).unwrap_or(Poll::Ready(REFUSED));
             if outcome.is_pending() {
-                alarm.set(&self.inner, cx);
+                alarm.set(&self.state, cx);
             }
             outcome
         })
@@ -64,7 +64,7 @@ impl EventLoop {
     /// Runs the loop while something is ready, for some turns at the most; `None` when too many
     /// loops run inside each other.
     fn some_turns<T>(&self, mut future: Pin<&mut impl Future<Output = T>>) -> Option<Poll<T>> {
-        let mut run = Run::begin(&self.inner)?;
+        let mut run = Run::begin(&self.state)?;
         for _ in 0..TURNS {
             run.wait(Some(Duration::ZERO));
             if let Poll::Ready(output) = run.turn(future.as_mut()) {
@@ -91,8 +91,8 @@ impl<'a> Alarm<'a> {
         Ok(Self { descriptor, timer: Timer::never() })
     }
 
-    fn set(&mut self, inner: &Inner, cx: &mut Context<'_>) {
-        match inner.timers.time_to_next() {
+    fn set(&mut self, state: &State, cx: &mut Context<'_>) {
+        match state.timers.time_to_next() {
             Some(time) => self.timer.set_at(after(Instant::now(), time)),
             None => self.timer = Timer::never(),
         }

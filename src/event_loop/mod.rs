@@ -48,7 +48,7 @@ mod thread_loop;
 pub(crate) mod timer;
 
 use exits::{Exit, Running};
-use state::{Inner, Run, run_all};
+use state::{Run, State, run_all};
 use tasks::Guarded;
 
 pub use caught_panic::CaughtPanic;
@@ -112,7 +112,7 @@ pub(crate) use state::next_turn;
 /// ```
 #[derive(Clone)]
 pub struct EventLoop {
-    inner: Rc<Inner>,
+    state: Rc<State>,
 }
 
 impl EventLoop {
@@ -128,7 +128,7 @@ impl EventLoop {
     #[doc(alias = "instance")]
     #[must_use]
     pub fn current() -> Self {
-        Self { inner: thread_loop::inner() }
+        Self { state: thread_loop::state() }
     }
 
     /// Runs the loop until [`exit`](Self::exit) or [`quit`](Self::quit) and returns the code.
@@ -169,8 +169,8 @@ impl EventLoop {
     /// has no effect; as with the latter, one in the setup of an
     /// [`EventThread`](crate::EventThread) ends the thread.
     pub fn exit(&self, code: i32) {
-        if self.inner.exits.exit_all(code) {
-            self.inner.shared.notify();
+        if self.state.exits.exit_all(code) {
+            self.state.shared.notify();
         }
     }
 
@@ -239,27 +239,27 @@ impl EventLoop {
 
     /// Runs the loop until `future` completes; `None` when too many loops run inside each other.
     fn run<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        let mut run = Run::begin(&self.inner)?;
+        let mut run = Run::begin(&self.state)?;
         let mut future = pin!(future);
         loop {
             if let Poll::Ready(output) = run.turn(future.as_mut()) {
                 run.finish();
                 return Some(output);
             }
-            run.wait(self.inner.timers.time_to_next());
+            run.wait(self.state.timers.time_to_next());
         }
     }
 
     /// Runs the loop until `is_done` or the deadline.
     fn run_while(&self, deadline: Instant, is_done: &dyn Fn() -> bool) {
-        let Some(mut run) = Run::begin(&self.inner) else { return };
+        let Some(mut run) = Run::begin(&self.state) else { return };
         while !is_done() {
             let _: Poll<()> = run.turn(pin!(pending()));
             let left = deadline.saturating_duration_since(Instant::now());
             if is_done() || left.is_zero() {
                 return;
             }
-            let next = self.inner.timers.time_to_next().unwrap_or(left);
+            let next = self.state.timers.time_to_next().unwrap_or(left);
             run.wait(Some(next.min(left)));
         }
     }
@@ -359,25 +359,25 @@ impl EventLoop {
     #[track_caller]
     pub fn defer_to<R: Receiver>(&self, receiver: R, call: impl FnOnce(&R::Strong) + 'static) {
         let (receiver, origin) = (receiver.downgrade(), Origin::here());
-        self.inner.deferred.push(Box::new(move || {
+        self.state.deferred.push(Box::new(move || {
             if let Some(receiver) = receiver.upgrade() {
                 watched_call("call deferred", origin, || call(&receiver));
             }
         }));
-        self.inner.shared.post(|| thread_loop::inner().deferred.call_first());
+        self.state.shared.post(|| thread_loop::state().deferred.call_first());
     }
 
     /// Sets what becomes of a panic in a call that the loop makes.
     ///
     /// The default is [`PanicPolicy::Report`].
     pub fn set_panic_policy(&self, policy: PanicPolicy) {
-        self.inner.panic_policy.set(policy);
+        self.state.panic_policy.set(policy);
     }
 
     /// Returns what becomes of a panic in a call that the loop makes.
     #[must_use]
     pub fn panic_policy(&self) -> PanicPolicy {
-        self.inner.panic_policy.get()
+        self.state.panic_policy.get()
     }
 
     /// Sets how many bytes of memory the sockets of this loop may hold together.
@@ -405,19 +405,19 @@ impl EventLoop {
     /// ```
     #[doc(alias = "memory_limit")]
     pub fn set_memory_budget(&self, bytes: Option<usize>) {
-        self.inner.reactor.budget().set_limit(bytes);
+        self.state.reactor.budget().set_limit(bytes);
     }
 
     /// Returns how many bytes of memory the sockets of this loop may hold; `None` is no limit.
     #[must_use]
     pub fn memory_budget(&self) -> Option<usize> {
-        self.inner.reactor.budget().limit()
+        self.state.reactor.budget().limit()
     }
 
     /// Returns a handle that reaches this loop from any thread.
     #[must_use]
     pub fn handle(&self) -> LoopHandle {
-        LoopHandle::new(Arc::clone(&self.inner.shared))
+        LoopHandle::new(Arc::clone(&self.state.shared))
     }
 
     /// Emitted at the end of a turn for each panic that was caught in it.
@@ -441,7 +441,7 @@ impl EventLoop {
     /// ```
     #[must_use]
     pub fn panicked(&self) -> SignalRef<'_, Self, CaughtPanic> {
-        SignalRef::new(self, &self.inner.panicked)
+        SignalRef::new(self, &self.state.panicked)
     }
 
     /// Emitted when the last running [`exec`](Self::exec) of this thread is about to return.
@@ -455,12 +455,12 @@ impl EventLoop {
     #[doc(alias = "finished")]
     #[must_use]
     pub fn about_to_quit(&self) -> SignalRef<'_, Self, ()> {
-        SignalRef::new(self, &self.inner.about_to_quit)
+        SignalRef::new(self, &self.state.about_to_quit)
     }
 
     /// Returns the deadlines of this loop.
     pub(crate) fn timers(&self) -> Rc<Timers> {
-        Rc::clone(&self.inner.timers)
+        Rc::clone(&self.state.timers)
     }
 
     /// Runs the loop until `exit` holds a code.
@@ -471,15 +471,15 @@ impl EventLoop {
 
     /// Adds a run to those of the thread, unless they are to end, or the loop has ended.
     fn enter(&self, exit: &Rc<Exit>) -> Option<Running<'_>> {
-        if self.inner.shared.has_ended() {
+        if self.state.shared.has_ended() {
             return None;
         }
-        self.inner.exits.enter(exit)
+        self.state.exits.enter(exit)
     }
 
     fn exit_nested(&self, exit: &Exit, code: i32) {
         exit.set(Some(code));
-        self.inner.shared.notify();
+        self.state.shared.notify();
     }
 
     /// Completes with the code when `exit` was called, and tells that the loop ends.
@@ -489,7 +489,7 @@ impl EventLoop {
         run_all("a queued slot", host::run_queue);
         let code = running.code().await;
         if running.is_last() {
-            panics::catch("a slot of `about_to_quit`", || self.inner.about_to_quit.emit(&()));
+            panics::catch("a slot of `about_to_quit`", || self.state.about_to_quit.emit(&()));
         }
         code
     }
@@ -508,7 +508,7 @@ impl Handle for EventLoop {
 
 impl fmt::Debug for EventLoop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let running = self.inner.exits.count();
+        let running = self.state.exits.count();
         f.debug_struct("EventLoop").field("running", &running).finish_non_exhaustive()
     }
 }

@@ -52,7 +52,7 @@ impl EventLoop {
     #[doc(alias = "processEvents")]
     pub fn process_events_for(&self, max_time: Duration) {
         let begin = Instant::now();
-        let Some(mut run) = Run::begin(&self.inner) else { return };
+        let Some(mut run) = Run::begin(&self.state) else { return };
         run.wait(Some(Duration::ZERO));
         let _: Poll<()> = run.turn_with(u64::MAX, pin!(pending()));
         while begin.elapsed() < max_time {
@@ -101,7 +101,7 @@ impl EventLoop {
     #[doc(alias = "remainingTime")]
     #[must_use]
     pub fn time_to_next_timer(&self) -> Option<Duration> {
-        self.inner.timers.time_to_next()
+        self.state.timers.time_to_next()
     }
 }
 
@@ -115,6 +115,6 @@ impl EventLoop {
 #[cfg(unix)]
 impl AsFd for EventLoop {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inner.reactor.registry().as_fd()
+        self.state.reactor.registry().as_fd()
     }
 }

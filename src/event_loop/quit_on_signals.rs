@@ -26,7 +26,7 @@ pub(super) fn quit_on_signals(event_loop: &EventLoop) -> io::Result<()> {
     let (reader, writer) = UnixStream::pair()?;
     reader.set_nonblocking(true)?;
     let mut reader = net::UnixStream::from_std(reader);
-    let registration = event_loop.inner.reactor.register(&mut reader)?;
+    let registration = event_loop.state.reactor.register(&mut reader)?;
     let handlers = Handlers::install(&writer)?;
 
     let task = async move {

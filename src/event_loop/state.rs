@@ -30,7 +30,7 @@ use crate::event_loop::thread_loop;
 
 /// What a loop is made of, but for its tasks: those may hold an `EventLoop`, and would hold
 /// themselves.
-pub(super) struct Inner {
+pub(super) struct State {
     pub(super) reactor: Rc<Reactor>,
     pub(super) timers: Rc<Timers>,
     pub(super) shared: Arc<Shared>,
@@ -42,7 +42,7 @@ pub(super) struct Inner {
     is_running: Cell<bool>,
 }
 
-impl Inner {
+impl State {
     pub(super) fn new() -> io::Result<Self> {
         let reactor = Reactor::current()?;
         let shared = Arc::new(Shared::new(reactor.waker()));
@@ -84,7 +84,7 @@ impl Inner {
 
 /// A run of the loop, which may be inside a turn of another one.
 pub(super) struct Run<'a> {
-    inner: &'a Inner,
+    state: &'a State,
     /// Out of its place while it is polled, and gone after a panic.
     runner: Option<Runner>,
     waker: Waker,
@@ -94,14 +94,14 @@ pub(super) struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// Begins a run; `None` when too many run inside each other.
-    pub(super) fn begin(inner: &'a Inner) -> Option<Self> {
+    pub(super) fn begin(state: &'a State) -> Option<Self> {
         let running = RunningLoop::begin()?;
         turns::suspend_all();
-        let is_nested = inner.is_running.replace(true);
-        inner.shared.sleep.wake_up();
-        let waker = Waker::from(Arc::clone(&inner.shared));
+        let is_nested = state.is_running.replace(true);
+        state.shared.sleep.wake_up();
+        let waker = Waker::from(Arc::clone(&state.shared));
         let runner = Some(thread_loop::take_runner());
-        Some(Self { inner, runner, waker, is_nested, _running: running })
+        Some(Self { state, runner, waker, is_nested, _running: running })
     }
 
     /// Runs everything that is ready: queued slots and posted calls, timers, `future` and tasks.
@@ -117,14 +117,14 @@ impl<'a> Run<'a> {
         limit: u64,
         future: Pin<&mut impl Future<Output = T>>,
     ) -> Poll<T> {
-        self.inner.shared.sleep.clear_notified();
+        self.state.shared.sleep.clear_notified();
         self.with_runner(|runner, waker| runner.run_queue(waker, limit));
-        self.inner.timers.fire();
+        self.state.timers.fire();
         let outcome = future.poll(&mut Context::from_waker(&self.waker));
         if outcome.is_pending() {
             self.with_runner(Runner::run_tasks);
         }
-        if let Some(payload) = self.inner.tell_panics() {
+        if let Some(payload) = self.state.tell_panics() {
             resume_unwind(payload);
         }
         outcome
@@ -132,13 +132,13 @@ impl<'a> Run<'a> {
 
     /// Asks the reactor what is ready; waits for it only when nobody has notified the loop.
     pub(super) fn wait(&self, timeout: Option<Duration>) {
-        let may_wait = self.inner.shared.sleep.fall_asleep();
+        let may_wait = self.state.shared.sleep.fall_asleep();
         let timeout = if may_wait { timeout } else { Some(Duration::ZERO) };
-        let result = self.inner.reactor.wait(timeout);
+        let result = self.state.reactor.wait(timeout);
         // Awake first: waking a task from here must not cost the system call that ends a sleep.
-        self.inner.shared.sleep.wake_up();
+        self.state.shared.sleep.wake_up();
         match result {
-            Ok(()) => self.inner.reactor.wake_tasks(),
+            Ok(()) => self.state.reactor.wake_tasks(),
             Err(error) => error!("cannot poll for events: {error}"),
         }
         if self.is_nested {
@@ -149,19 +149,19 @@ impl<'a> Run<'a> {
 
     /// Returns whether there is something to do that nobody has to wait for.
     pub(super) fn has_more(&self) -> bool {
-        self.inner.shared.sleep.is_notified()
-            || self.inner.reactor.has_later()
-            || self.inner.timers.time_to_next() == Some(Duration::ZERO)
+        self.state.shared.sleep.is_notified()
+            || self.state.reactor.has_later()
+            || self.state.timers.time_to_next() == Some(Duration::ZERO)
     }
 
     /// Runs what the last turn made ready, so that what was sent in it is written: this may be the
     /// program's end.
     pub(super) fn finish(mut self) {
         for _ in 0..LAST_LOOKS {
-            self.inner.shared.sleep.clear_notified();
+            self.state.shared.sleep.clear_notified();
             run_all("a queued slot", host::run_slots);
             self.with_runner(Runner::run_tasks);
-            if !self.inner.shared.sleep.is_notified() {
+            if !self.state.shared.sleep.is_notified() {
                 return;
             }
         }
@@ -181,15 +181,15 @@ impl Drop for Run<'_> {
         if self.is_nested {
             // Each look takes all notifications, also those that were meant for what the run
             // around this one waits for: it has to look again.
-            self.inner.shared.notify();
+            self.state.shared.notify();
             return;
         }
-        self.inner.is_running.set(false);
+        self.state.is_running.set(false);
         // Gone after a panic; without one the loop would not be woken.
         thread_loop::keep_runner(self.runner.take().unwrap_or_else(thread_loop::take_runner));
         // Whoever polls the loop's descriptor from now on is to be told what is ready.
-        if !self.inner.shared.sleep.fall_asleep() || self.inner.reactor.has_later() {
-            self.inner.shared.wake_poll();
+        if !self.state.shared.sleep.fall_asleep() || self.state.reactor.has_later() {
+            self.state.shared.wake_poll();
         }
     }
 }

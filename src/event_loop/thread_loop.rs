@@ -13,11 +13,11 @@ use crate::runtime::panics;
 
 use crate::event_loop::EventLoop;
 use crate::event_loop::runner::Runner;
-use crate::event_loop::state::Inner;
+use crate::event_loop::state::State;
 
 /// A thread's loop with its tasks.
 struct ThreadLoop {
-    inner: Rc<Inner>,
+    state: Rc<State>,
     executor: Rc<LocalExecutor<'static>>,
     runner: Option<Runner>,
 }
@@ -27,8 +27,8 @@ struct ThreadLoop {
 /// # Panics
 ///
 /// When the loop cannot be made: see [`EventLoop::current`].
-pub(super) fn inner() -> Rc<Inner> {
-    with_thread_loop(|thread_loop| Rc::clone(&thread_loop.inner))
+pub(super) fn state() -> Rc<State> {
+    with_thread_loop(|thread_loop| Rc::clone(&thread_loop.state))
 }
 
 /// Returns the tasks of this thread.
@@ -67,16 +67,16 @@ pub(super) fn watch_slots() {
 impl ThreadLoop {
     #[expect(clippy::expect_used, reason = "documented: without descriptors there is no loop")]
     fn new() -> Self {
-        let inner = Inner::new().expect("the event loop of this thread cannot be made");
+        let state = State::new().expect("the event loop of this thread cannot be made");
         watch_slots();
-        let mut this = Self { inner: Rc::new(inner), executor: Rc::default(), runner: None };
+        let mut this = Self { state: Rc::new(state), executor: Rc::default(), runner: None };
         // Before the first run already, calls that are posted are to be noticed.
         this.runner = Some(this.new_runner());
         this
     }
 
     fn new_runner(&self) -> Runner {
-        let waker = Waker::from(Arc::clone(&self.inner.shared));
+        let waker = Waker::from(Arc::clone(&self.state.shared));
         Runner::new(Rc::clone(&self.executor), &waker)
     }
 }
@@ -85,14 +85,14 @@ impl Drop for ThreadLoop {
     /// Ends the loop in this order: nothing is posted any more and what was posted is dropped; the
     /// tasks are dropped, and with them the sockets they own, which say so; then the timers.
     fn drop(&mut self) {
-        self.inner.shared.close();
-        self.inner.drop_calls();
+        self.state.shared.close();
+        self.state.drop_calls();
         self.runner = None;
         self.executor = Rc::default();
-        self.inner.timers.close();
+        self.state.timers.close();
         let end_signals = || {
-            self.inner.about_to_quit.disconnect_all();
-            self.inner.panicked.disconnect_all();
+            self.state.about_to_quit.disconnect_all();
+            self.state.panicked.disconnect_all();
         };
         panics::catch_and_log("the end of a slot", end_signals);
     }

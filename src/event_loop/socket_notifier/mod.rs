@@ -13,7 +13,7 @@ mod state;
 mod watch;
 mod weak;
 
-use state::Inner;
+use state::State;
 
 pub use weak::WeakSocketNotifier;
 
@@ -60,7 +60,7 @@ pub use weak::WeakSocketNotifier;
 /// # }
 /// ```
 pub struct SocketNotifier<D: AsFd> {
-    inner: Rc<Inner<D>>,
+    state: Rc<State<D>>,
 }
 
 impl<D: AsFd + 'static> SocketNotifier<D> {
@@ -71,9 +71,9 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
     /// [`Error::SocketNotifier`] when the system cannot watch it, such as a file, or one that something else
     /// than a notifier watches on this thread.
     pub fn new(descriptor: D) -> Result<Self, Error> {
-        let inner = Inner::new(descriptor);
-        let inner = inner.map_err(|source| Error::SocketNotifier { source: Arc::new(source) })?;
-        Ok(Self { inner })
+        let state = State::new(descriptor);
+        let state = state.map_err(|source| Error::SocketNotifier { source: Arc::new(source) })?;
+        Ok(Self { state })
     }
 
     /// Sets whether it tells that there is something to read, or an end or error to be read.
@@ -85,8 +85,8 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
     /// `QSocketNotifier::setEnabled()` of one with type `Read`.
     #[doc(alias = "setEnabled")]
     pub fn set_readable_enabled(&self, is_enabled: bool) {
-        if self.inner.interest.reads.replace(is_enabled) != is_enabled {
-            self.inner.interest_changed();
+        if self.state.interest.reads.replace(is_enabled) != is_enabled {
+            self.state.interest_changed();
         }
     }
 
@@ -100,8 +100,8 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
     /// `QSocketNotifier::setEnabled()` of one with type `Write`.
     #[doc(alias = "setEnabled")]
     pub fn set_writable_enabled(&self, is_enabled: bool) {
-        if self.inner.interest.writes.replace(is_enabled) != is_enabled {
-            self.inner.interest_changed();
+        if self.state.interest.writes.replace(is_enabled) != is_enabled {
+            self.state.interest_changed();
         }
     }
 
@@ -109,20 +109,20 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
     #[doc(alias = "isEnabled")]
     #[must_use]
     pub fn is_readable_enabled(&self) -> bool {
-        self.inner.interest.reads.get()
+        self.state.interest.reads.get()
     }
 
     /// Returns whether it tells that there is room to write.
     #[doc(alias = "isEnabled")]
     #[must_use]
     pub fn is_writable_enabled(&self) -> bool {
-        self.inner.interest.writes.get()
+        self.state.interest.writes.get()
     }
 
     /// Returns the descriptor.
     #[must_use]
     pub fn socket(&self) -> &D {
-        &self.inner.descriptor
+        &self.state.descriptor
     }
 
     /// Emitted in each turn in which there is something to read, or an end or error to be read.
@@ -135,20 +135,20 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
     #[doc(alias = "QTcpSocket")]
     #[must_use]
     pub fn readable(&self) -> SignalRef<'_, Self, ()> {
-        SignalRef::new(self, &self.inner.readable)
+        SignalRef::new(self, &self.state.readable)
     }
 
     /// Emitted in each turn in which there is room to write, or an error, once that is enabled.
     #[doc(alias = "activated")]
     #[must_use]
     pub fn writable(&self) -> SignalRef<'_, Self, ()> {
-        SignalRef::new(self, &self.inner.writable)
+        SignalRef::new(self, &self.state.writable)
     }
 }
 
 impl<D: AsFd> Clone for SocketNotifier<D> {
     fn clone(&self) -> Self {
-        Self { inner: Rc::clone(&self.inner) }
+        Self { state: Rc::clone(&self.state) }
     }
 }
 
@@ -156,7 +156,7 @@ impl<D: AsFd + 'static> Handle for SocketNotifier<D> {
     type Weak = WeakSocketNotifier<D>;
 
     fn downgrade(&self) -> WeakSocketNotifier<D> {
-        WeakSocketNotifier::new(Rc::downgrade(&self.inner))
+        WeakSocketNotifier::new(Rc::downgrade(&self.state))
     }
 
     fn upgrade(weak: &WeakSocketNotifier<D>) -> Option<Self> {
@@ -167,9 +167,9 @@ impl<D: AsFd + 'static> Handle for SocketNotifier<D> {
 impl<D: AsFd> fmt::Debug for SocketNotifier<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SocketNotifier")
-            .field("descriptor", &self.inner.descriptor.as_fd())
-            .field("readable", &self.inner.interest.reads.get())
-            .field("writable", &self.inner.interest.writes.get())
+            .field("descriptor", &self.state.descriptor.as_fd())
+            .field("readable", &self.state.interest.reads.get())
+            .field("writable", &self.state.interest.writes.get())
             .finish()
     }
 }

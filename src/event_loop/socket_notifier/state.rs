@@ -14,7 +14,7 @@ use crate::event_loop::socket_notifier::watch::{Interest, Watch};
 use crate::runtime::panics;
 
 /// What all handles of a notifier share.
-pub(super) struct Inner<D: AsFd> {
+pub(super) struct State<D: AsFd> {
     pub(super) interest: Rc<Interest>,
     pub(super) readable: Signal<()>,
     pub(super) writable: Signal<()>,
@@ -24,14 +24,14 @@ pub(super) struct Inner<D: AsFd> {
     pub(super) descriptor: D,
 }
 
-impl<D: AsFd + 'static> Inner<D> {
+impl<D: AsFd + 'static> State<D> {
     /// Watches for what can be read.
     pub(super) fn new(descriptor: D) -> io::Result<Rc<Self>> {
         let watch = Watch::of(descriptor.as_fd().as_raw_fd())?;
         let interest = Rc::new(Interest::default());
         interest.reads.set(true);
         watch.add(&interest)?;
-        let inner = Rc::new(Self {
+        let state = Rc::new(Self {
             interest: Rc::clone(&interest),
             readable: Signal::new(),
             writable: Signal::new(),
@@ -39,9 +39,9 @@ impl<D: AsFd + 'static> Inner<D> {
             task: Cell::default(),
             descriptor,
         });
-        let task = EventLoop::current().spawn(notify_for_ever(Rc::downgrade(&inner), interest));
-        inner.task.set(Some(task));
-        Ok(inner)
+        let task = EventLoop::current().spawn(notify_for_ever(Rc::downgrade(&state), interest));
+        state.task.set(Some(task));
+        Ok(state)
     }
 
     /// Emits what has happened, as far as it is wanted.
@@ -61,7 +61,7 @@ impl<D: AsFd + 'static> Inner<D> {
     }
 }
 
-impl<D: AsFd> Inner<D> {
+impl<D: AsFd> State<D> {
     /// Watches for what is wanted by now.
     pub(super) fn interest_changed(&self) {
         self.interest.forget();
@@ -69,14 +69,14 @@ impl<D: AsFd> Inner<D> {
     }
 }
 
-impl<D: AsFd> Drop for Inner<D> {
+impl<D: AsFd> Drop for State<D> {
     fn drop(&mut self) {
         self.watch.remove(&self.interest);
     }
 }
 
 /// Waits for events and tells the notifier, as long as there is one.
-async fn notify_for_ever<D: AsFd + 'static>(notifier: Weak<Inner<D>>, interest: Rc<Interest>) {
+async fn notify_for_ever<D: AsFd + 'static>(notifier: Weak<State<D>>, interest: Rc<Interest>) {
     loop {
         let (is_readable, is_writable) = poll_fn(|cx| interest.poll(cx)).await;
         let Some(notifier) = notifier.upgrade() else { return };

@@ -5,28 +5,28 @@ use std::os::fd::AsFd;
 use std::rc::Weak;
 
 use crate::event_loop::socket_notifier::SocketNotifier;
-use crate::event_loop::socket_notifier::state::Inner;
+use crate::event_loop::socket_notifier::state::State;
 
 /// A handle that does not keep its [`SocketNotifier`] alive.
 pub struct WeakSocketNotifier<D: AsFd> {
-    inner: Weak<Inner<D>>,
+    state: Weak<State<D>>,
 }
 
 impl<D: AsFd> WeakSocketNotifier<D> {
-    pub(super) fn new(inner: Weak<Inner<D>>) -> Self {
-        Self { inner }
+    pub(super) fn new(state: Weak<State<D>>) -> Self {
+        Self { state }
     }
 
     /// Returns the notifier, unless it is gone.
     #[must_use]
     pub fn upgrade(&self) -> Option<SocketNotifier<D>> {
-        Some(SocketNotifier { inner: self.inner.upgrade()? })
+        Some(SocketNotifier { state: self.state.upgrade()? })
     }
 }
 
 impl<D: AsFd> Clone for WeakSocketNotifier<D> {
     fn clone(&self) -> Self {
-        Self { inner: Weak::clone(&self.inner) }
+        Self { state: Weak::clone(&self.state) }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::runtime::timers::{Expiry, after};
 mod state;
 mod weak;
 
-use state::Inner;
+use state::State;
 
 pub use weak::WeakTimer;
 
@@ -48,14 +48,14 @@ pub use weak::WeakTimer;
 /// ```
 #[derive(Clone)]
 pub struct Timer {
-    inner: Rc<Inner>,
+    state: Rc<State>,
 }
 
 impl Timer {
     /// Makes a timer that is not active, with an interval of 0 and for more than a single shot.
     #[must_use]
     pub fn new() -> Self {
-        Self { inner: Inner::new(EventLoop::current().timers()) }
+        Self { state: State::new(EventLoop::current().timers()) }
     }
 
     /// Calls `slot` once, after `duration`, from the event loop.
@@ -114,8 +114,8 @@ impl Timer {
     /// With 0 it expires in each turn of the loop, as soon as what was ready has been done.
     #[doc(alias = "startTimer")]
     pub fn start(&self, interval: Duration) {
-        self.inner.interval.set(interval);
-        self.inner.start();
+        self.state.interval.set(interval);
+        self.state.start();
     }
 
     /// Starts with the interval it has; an active timer starts anew.
@@ -124,21 +124,21 @@ impl Timer {
     ///
     /// `QTimer::start()` without an argument.
     pub fn restart(&self) {
-        self.inner.start();
+        self.state.start();
     }
 
     /// Stops the timer, if it is active: it does not expire any more.
     #[doc(alias = "killTimer")]
     pub fn stop(&self) {
-        self.inner.stop();
+        self.state.stop();
     }
 
     /// Sets the interval; an active timer starts anew with it.
     #[doc(alias = "setInterval")]
     pub fn set_interval(&self, interval: Duration) {
-        self.inner.interval.set(interval);
+        self.state.interval.set(interval);
         if self.is_active() {
-            self.inner.start();
+            self.state.start();
         }
     }
 
@@ -147,14 +147,14 @@ impl Timer {
     /// The default is that it does not.
     #[doc(alias = "setSingleShot")]
     pub fn set_single_shot(&self, is_single_shot: bool) {
-        self.inner.is_single_shot.set(is_single_shot);
+        self.state.is_single_shot.set(is_single_shot);
     }
 
     /// Returns the interval.
     #[doc(alias = "intervalAsDuration")]
     #[must_use]
     pub fn interval(&self) -> Duration {
-        self.inner.interval.get()
+        self.state.interval.get()
     }
 
     /// Returns how long it is until the timer expires, 0 when it is late; `None` when not active.
@@ -162,21 +162,21 @@ impl Timer {
     #[doc(alias = "remainingTimeAsDuration")]
     #[must_use]
     pub fn remaining_time(&self) -> Option<Duration> {
-        self.inner.remaining_time()
+        self.state.remaining_time()
     }
 
     /// Returns whether the timer runs.
     #[doc(alias = "isActive")]
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.inner.is_active()
+        self.state.is_active()
     }
 
     /// Returns whether the timer stops by itself when it expires.
     #[doc(alias = "isSingleShot")]
     #[must_use]
     pub fn is_single_shot(&self) -> bool {
-        self.inner.is_single_shot.get()
+        self.state.is_single_shot.get()
     }
 
     /// Emitted when the timer expires.
@@ -186,7 +186,7 @@ impl Timer {
     #[doc(alias = "callOnTimeout")]
     #[must_use]
     pub fn timeout(&self) -> SignalRef<'_, Self, ()> {
-        SignalRef::new(self, &self.inner.timeout)
+        SignalRef::new(self, &self.state.timeout)
     }
 }
 
@@ -200,7 +200,7 @@ impl Handle for Timer {
     type Weak = WeakTimer;
 
     fn downgrade(&self) -> WeakTimer {
-        WeakTimer::new(Rc::downgrade(&self.inner))
+        WeakTimer::new(Rc::downgrade(&self.state))
     }
 
     fn upgrade(weak: &WeakTimer) -> Option<Self> {

@@ -11,7 +11,7 @@ use crate::runtime::clock;
 use crate::runtime::timers::{Expire, Expiry, Key, Timers, after};
 
 /// What all handles of a timer share.
-pub(super) struct Inner {
+pub(super) struct State {
     timers: Rc<Timers>,
     this: Weak<Self>,
     pub(super) interval: Cell<Duration>,
@@ -23,7 +23,7 @@ pub(super) struct Inner {
     pub(super) timeout: Signal<()>,
 }
 
-impl Inner {
+impl State {
     pub(super) fn new(timers: Rc<Timers>) -> Rc<Self> {
         Rc::new_cyclic(|this| Self {
             timers,
@@ -67,7 +67,7 @@ impl Inner {
     }
 }
 
-impl Expire for Inner {
+impl Expire for State {
     fn expire(self: Rc<Self>) {
         self.key.set(None);
         let Some(due) = self.next.get() else { return };
@@ -79,20 +79,20 @@ impl Expire for Inner {
     }
 }
 
-impl Drop for Inner {
+impl Drop for State {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
-impl fmt::Debug for Inner {
+impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner").field("next", &self.next.get()).finish_non_exhaustive()
+        f.debug_struct("State").field("next", &self.next.get()).finish_non_exhaustive()
     }
 }
 
 /// Lets a timer go on when its slots have run.
-struct GoesOn<'a>(&'a Inner);
+struct GoesOn<'a>(&'a State);
 
 impl Drop for GoesOn<'_> {
     fn drop(&mut self) {
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn timers_go_by_the_clock() {
         let mut clock = StoppedClock::new();
-        let timer = Inner::new(Timers::current());
+        let timer = State::new(Timers::current());
         let count = Arc::new(AtomicU32::new(0));
         let counter = Arc::clone(&count);
         timer.timeout.connect_direct(move |()| _ = counter.fetch_add(1, Ordering::Relaxed));
