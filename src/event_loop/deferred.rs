@@ -1,33 +1,56 @@
-//! Calls of a loop's own thread, which need not be `Send`.
+//! Deferred calls: those of a loop's own thread, which need not be `Send`.
+//!
+//! Each waits in the loop's state, behind a posted call that makes the first of them. So they keep
+//! their places among the calls that other threads post.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
+use slotwork_signals::host::{Origin, watched_call};
+use slotwork_signals::{Receiver, WeakReceiver};
 
-use crate::runtime::panics;
+use crate::event_loop::EventLoop;
+use crate::event_loop::thread_loop;
 
-/// Calls that wait in the loop's queue, each behind a posted call that makes the first of them.
-///
-/// So they keep their places among the calls that other threads post.
-#[derive(Default)]
-pub(super) struct Deferred(RefCell<VecDeque<Box<dyn FnOnce()>>>);
-
-impl Deferred {
-    pub(super) fn push(&self, call: Box<dyn FnOnce()>) {
-        self.0.borrow_mut().push_back(call);
-    }
-
-    /// Makes the call that waits longest.
-    pub(super) fn call_first(&self) {
-        let call = self.0.borrow_mut().pop_front();
-        if let Some(call) = call {
-            call();
-        }
-    }
-
-    /// Drops all calls, at the loop's end.
-    pub(super) fn clear(&self) {
-        for call in self.0.take() {
-            panics::catch_and_log("the end of a deferred call", || drop(call));
-        }
+impl EventLoop {
+    /// Makes a call from the loop, in its next turn, unless `receiver` is gone by then.
+    ///
+    /// The receiver is held weakly and lent to the call; `()` is a receiver that never goes away.
+    /// The call keeps its place among those of [`LoopHandle::post`](crate::LoopHandle::post).
+    ///
+    /// # Qt
+    ///
+    /// `QMetaObject::invokeMethod(receiver, call, Qt::QueuedConnection)` in the receiver's thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork::EventLoop;
+    ///
+    /// let (event_loop, receiver, gone) = (EventLoop::current(), Rc::new(Cell::new(0)), Rc::new(7));
+    /// event_loop.defer_to(&receiver, |receiver| receiver.set(1));
+    /// event_loop.defer_to((&receiver, &gone), |(receiver, gone)| receiver.set(**gone));
+    /// drop(gone);
+    ///
+    /// event_loop.process_events();
+    /// assert_eq!(receiver.get(), 1);
+    /// ```
+    #[doc(alias = "invokeMethod")]
+    #[doc(alias = "QMetaObject::invokeMethod")]
+    #[track_caller]
+    pub fn defer_to<R: Receiver>(&self, receiver: R, call: impl FnOnce(&R::Strong) + 'static) {
+        let (receiver, origin) = (receiver.downgrade(), Origin::here());
+        let call = move || {
+            if let Some(receiver) = receiver.upgrade() {
+                watched_call("call deferred", origin, || call(&receiver));
+            }
+        };
+        self.state.deferred.borrow_mut().push_back(Box::new(call));
+        self.state.shared.post(|| {
+            let first = thread_loop::state().deferred.borrow_mut().pop_front();
+            if let Some(call) = first {
+                call();
+            }
+        });
     }
 }

@@ -13,8 +13,8 @@ use crate::types::error::Error;
 
 /// A thread that runs an event loop, for objects that work in it.
 ///
-/// What its setup makes lives in the thread, and so do the slots that the setup connects: signals of
-/// other threads reach them through the thread's queue. Dropping the handle ends the thread and
+/// What its setup makes lives in the thread, and so do the slots that the setup connects: signals
+/// of other threads reach them through the thread's queue. Dropping the handle ends the thread and
 /// waits for it.
 ///
 /// # Qt
@@ -62,11 +62,11 @@ pub struct EventThread {
 impl EventThread {
     /// Starts a thread, runs `setup` in it, and then its event loop.
     ///
-    /// Returns when the setup has returned, so that its slots are connected. The setup belongs to the
-    /// run of the loop: after [`EventLoop::exit`] or [`EventLoop::quit`] in it, also in a slot that it
-    /// calls, the thread ends with that code when the setup returns. What the setup returns,
-    /// such as a worker object, is kept in the thread and dropped when its loop has ended, before
-    /// the loop's tasks and timers are. Sockets that are still open then emit
+    /// Returns when the setup has returned, so that its slots are connected. The setup belongs to
+    /// the run of the loop: after [`EventLoop::exit`] or [`EventLoop::quit`] in it, also in a slot
+    /// that it calls, the thread ends with that code when the setup returns. What the setup
+    /// returns, such as a worker object, is kept in the thread and dropped when its loop has ended,
+    /// before the loop's tasks and timers are. Sockets that are still open then emit
     /// [`disconnected`](crate::WebSocket::disconnected), without a closing handshake.
     ///
     /// # Errors
@@ -86,15 +86,15 @@ impl EventThread {
         setup: impl FnOnce() -> W + Send + 'static,
     ) -> Result<Self, Error> {
         let mut name: String = name.into();
-        // The system's thread names end there.
+        // The system's thread names end at a NUL.
         name.retain(|character| character != '\0');
-        let (say_started, started) = mpsc::channel();
+        let (sender, started) = mpsc::channel();
         let run = move || {
             let event_loop = EventLoop::current();
             let (worker, code) = event_loop.exec_after(|| {
                 let worker = setup();
-                // The other end waits for it.
-                let _ = say_started.send(event_loop.handle());
+                // The receiver waits for it.
+                let _ = sender.send(event_loop.handle());
                 worker
             });
             drop(worker);
@@ -106,7 +106,7 @@ impl EventThread {
         })?;
         match started.recv() {
             Ok(event_loop) => Ok(Self { name, event_loop, thread: Some(thread) }),
-            // It ended before it could say so.
+            // The setup panicked.
             Err(_) => Err(panicked(name, thread.join().err())),
         }
     }
@@ -123,13 +123,13 @@ impl EventThread {
     ///
     /// # Errors
     ///
-    /// [`Error::ThreadPanicked`] when a panic ended the thread, and [`Error::ThreadJoinsItself`] when the
-    /// thread would wait for itself.
+    /// [`Error::ThreadPanicked`] when a panic ended the thread, and [`Error::ThreadJoinsItself`]
+    /// when the thread would wait for itself.
     pub fn wait(mut self) -> Result<i32, Error> {
         self.join()
     }
 
-    /// Returns a handle that reaches the thread's loop from any thread.
+    /// Returns the handle of the thread's loop, for all threads.
     #[must_use]
     pub fn handle(&self) -> LoopHandle {
         self.event_loop.clone()

@@ -1,4 +1,4 @@
-//! The loop as a future of another executor.
+//! Running the loop as a future of another executor.
 
 use std::future::poll_fn;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,22 +10,23 @@ use std::time::{Duration, Instant};
 use log::error;
 use smol::{Async, Timer};
 
+use crate::event_loop::EventLoop;
+use crate::event_loop::exec::REFUSED;
+use crate::event_loop::state::State;
+use crate::event_loop::thread_loop::Run;
 use crate::runtime::timers::after;
-
-use crate::event_loop::state::{Run, State};
-use crate::event_loop::{EventLoop, REFUSED};
 
 impl EventLoop {
     /// Runs the loop as [`exec`](Self::exec) does, as a future inside another executor.
     ///
-    /// Both share the thread: the executor polls the loop when something is to be done in it, and
-    /// the loop lets the executor go on after each turn. Any executor will do, such as that of
+    /// Both share the thread: the executor polls the loop when something is ready in it, and the
+    /// loop returns to the executor after some turns. Any executor will do, such as that of
     /// `smol::block_on` or tokio's for one thread; `async-io` watches the loop's descriptor, and
     /// starts its helper thread for that. Dropping the future ends the run. Unix only.
     ///
-    /// Returns -1 at once when the thread's loop is ending, when too many loops run inside each other
-    /// ([`set_max_nesting`](Self::set_max_nesting)), or when its descriptor cannot be watched, which
-    /// is logged.
+    /// Returns -1 at once when the thread's loop is ending, when too many loops run inside each
+    /// other ([`set_max_nesting`](Self::set_max_nesting)), or when its descriptor cannot be
+    /// watched, which is logged.
     ///
     /// # Examples
     ///
@@ -43,8 +44,8 @@ impl EventLoop {
     pub async fn exec_async(&self) -> i32 {
         let exit = Rc::default();
         let Some(running) = self.enter(&exit) else { return REFUSED };
-        let mut alarm = match Alarm::new(self) {
-            Ok(alarm) => alarm,
+        let mut wake_up = match WakeUp::new(self) {
+            Ok(wake_up) => wake_up,
             Err(error) => {
                 error!("the event loop cannot be watched: {error}");
                 return REFUSED;
@@ -54,15 +55,16 @@ impl EventLoop {
         poll_fn(|cx| {
             let outcome = self.some_turns(exited.as_mut()).unwrap_or(Poll::Ready(REFUSED));
             if outcome.is_pending() {
-                alarm.set(&self.state, cx);
+                wake_up.set(&self.state, cx);
             }
             outcome
         })
         .await
     }
 
-    /// Runs the loop while something is ready, for some turns at the most; `None` when too many
-    /// loops run inside each other.
+    /// Runs the loop while something is ready, for some turns at most.
+    ///
+    /// `None` when too many loops run inside each other.
     fn some_turns<T>(&self, mut future: Pin<&mut impl Future<Output = T>>) -> Option<Poll<T>> {
         let mut run = Run::begin(&self.state)?;
         for _ in 0..TURNS {
@@ -79,13 +81,13 @@ impl EventLoop {
     }
 }
 
-/// Wakes the task of another executor when there is something to do for the loop.
-struct Alarm<'a> {
+/// Wakes the task of another executor when something is ready in the loop.
+struct WakeUp<'a> {
     descriptor: Async<BorrowedFd<'a>>,
     timer: Timer,
 }
 
-impl<'a> Alarm<'a> {
+impl<'a> WakeUp<'a> {
     fn new(event_loop: &'a EventLoop) -> std::io::Result<Self> {
         let descriptor = Async::new_nonblocking(event_loop.as_fd())?;
         Ok(Self { descriptor, timer: Timer::never() })
@@ -104,5 +106,5 @@ impl<'a> Alarm<'a> {
     }
 }
 
-/// So many turns are run before the executor's other tasks get theirs.
+/// The maximum number of turns before the executor's other tasks run.
 const TURNS: usize = 16;

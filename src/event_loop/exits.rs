@@ -1,11 +1,11 @@
-//! The `exec` calls that run in a thread, and the code with which each is to end.
+//! The `exec` calls that run in a thread, and their exit codes.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-/// The code with which a run is to end, once it is.
+/// The exit code of a run, once it is to end.
 pub(super) type Exit = Cell<Option<i32>>;
 
 /// The `exec` calls that run in a thread.
@@ -17,7 +17,7 @@ pub(super) struct Exits {
 }
 
 impl Exits {
-    /// Adds a run, until what is returned is dropped; `None` when all runs are to end.
+    /// Adds a run until the returned value is dropped; `None` when all runs are to end.
     pub(super) fn enter(&self, exit: &Rc<Exit>) -> Option<Running<'_>> {
         if self.is_quitting.get() {
             return None;
@@ -47,7 +47,7 @@ pub(super) struct Running<'a> {
 }
 
 impl Running<'_> {
-    /// Completes with the code when the run is to end; whoever sets it makes the loop look again.
+    /// Completes with the code when the run is to end; setting it notifies the loop.
     pub(super) async fn code(&self) -> i32 {
         poll_fn(|_| self.exit.get().map_or(Poll::Pending, Poll::Ready)).await
     }
@@ -61,7 +61,7 @@ impl Running<'_> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         let mut running = self.exits.running.borrow_mut();
-        // Not always the innermost: runs that are futures end in any order.
+        // Not always the innermost: `exec_async` runs end in any order.
         running.retain(|exit| !Rc::ptr_eq(exit, &self.exit));
         if running.is_empty() {
             self.exits.is_quitting.set(false);

@@ -1,4 +1,4 @@
-//! The handle that reaches an event loop from any thread.
+//! The handle of an event loop for all threads.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use slotwork_signals::host::{Origin, watched_call};
 use crate::event_loop::EventLoop;
 use crate::event_loop::shared::Shared;
 
-/// Reaches an event loop from any thread.
+/// A handle of an event loop for all threads.
 ///
-/// A cheap handle, `Clone + Send + Sync`. It does not keep the loop's thread alive; when that
-/// thread is gone, what is posted is dropped.
+/// Cheap to clone, `Send` and `Sync`. It does not keep the loop's thread alive; when that thread
+/// has ended, posted calls are dropped.
 ///
 /// # Qt
 ///
@@ -41,10 +41,10 @@ impl LoopHandle {
 
     /// Runs `call` on the loop's thread, in one of the loop's next turns.
     ///
-    /// Calls run in the order in which they were posted, and so do the slots of signals that the same
-    /// thread emits before and after. A call posted from inside a posted call runs in a later turn. A
-    /// call that panics ends alone and is logged. When the thread has ended, the call is dropped, and a
-    /// warning logged.
+    /// Calls run in the order in which they were posted, and so do the slots of signals that the
+    /// same thread emits before and after. A call posted from inside a posted call runs in a later
+    /// turn. A call that panics ends alone and is logged. When the thread has ended, the call is
+    /// dropped, and a warning logged.
     #[doc(alias = "invokeMethod")]
     #[doc(alias = "postEvent")]
     #[doc(alias = "event")]
@@ -58,8 +58,7 @@ impl LoopHandle {
         }
     }
 
-    /// Posts a call, as [`post`](Self::post) does; returns false, and drops it, when the loop's thread
-    /// has ended.
+    /// Posts a call; returns false, and drops it, when the loop's thread has ended.
     #[track_caller]
     pub(crate) fn post_if_running(&self, call: impl FnOnce() + Send + 'static) -> bool {
         let origin = Origin::here();
@@ -70,7 +69,7 @@ impl LoopHandle {
     ///
     /// When the loop does not run yet, its next `exec` ends at once.
     pub fn quit(&self) {
-        // One that has ended already is as good as one that ends.
+        // A loop that has ended needs no call.
         self.post_if_running(|| EventLoop::current().quit());
     }
 
@@ -81,12 +80,12 @@ impl LoopHandle {
         self.shared.is_current()
     }
 
-    /// Returns whether the loop has ended: what is begun on it now leads to nothing.
+    /// Returns whether the loop has ended: it runs no more calls or tasks.
     pub(crate) fn has_ended(&self) -> bool {
         self.shared.has_ended()
     }
 
-    /// Runs `call` on the loop's thread: at once when that is this thread, else as a posted call.
+    /// Runs `call` on the loop's thread: at once on that thread, else as a posted call.
     ///
     /// Returns false, and drops the call, when that thread has ended.
     pub(crate) fn run(&self, call: impl FnOnce() + Send + 'static) -> bool {

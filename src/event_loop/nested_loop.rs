@@ -5,22 +5,24 @@ use std::rc::Rc;
 
 use log::warn;
 
+use crate::event_loop::EventLoop;
+use crate::event_loop::exec::REFUSED;
 use crate::event_loop::exits::Exit;
-use crate::event_loop::{EventLoop, REFUSED};
 
-/// Runs the event loop of a thread inside a slot, until it is told to stop.
+/// Runs the event loop of a thread inside a slot, until [`quit`](Self::quit).
 ///
-/// Everything else of the thread goes on meanwhile, but not the socket whose slot runs the loop: its
-/// messages, its pongs and its end come when that slot has returned, in order. So such a loop must
-/// not wait for its own socket, or it never ends; debug builds log a warning when the socket receives
-/// something. A slot that is connected with [`connect_queued`](slotwork_signals::SignalRef) may wait
-/// for any socket, and so may an async slot, which needs no loop. The same holds for all that runs a
-/// loop: [`EventLoop::exec`], [`EventLoop::run_until`], [`EventLoop::process_events`],
-/// [`EventLoop::wait`] and [`SignalSpy`](slotwork_signals::SignalSpy).
+/// All other objects of the thread continue meanwhile, but not the socket that emitted to the slot:
+/// its messages, its pongs and its end are delivered when the slot has returned, in order. So such
+/// a loop must not wait for its own socket, or it never ends; debug builds log a warning when the
+/// socket receives something. A slot that is connected with
+/// [`connect_queued`](slotwork_signals::SignalRef) may wait for any socket, and so may an async
+/// slot, which needs no loop. The same holds for all that runs a loop: [`EventLoop::exec`],
+/// [`EventLoop::run_until`], [`EventLoop::process_events`], [`EventLoop::wait`] and
+/// [`SignalSpy`](slotwork_signals::SignalSpy).
 ///
 /// [`EventLoop::exit`] ends it too; its own [`exit`](Self::exit) ends nothing else. Where a future
-/// holds the result, use [`EventLoop::run_until`]. Each client whose message starts a loop takes
-/// stack until the loops inside its own have ended: see [`EventLoop::set_max_nesting`].
+/// holds the result, use [`EventLoop::run_until`]. Each message of a client that starts a loop
+/// takes stack until the loops inside its own have ended: see [`EventLoop::set_max_nesting`].
 ///
 /// # Qt
 ///
@@ -86,7 +88,7 @@ impl NestedLoop {
     #[doc(alias = "isRunning")]
     #[must_use]
     pub fn is_running(&self) -> bool {
-        // Whoever runs it holds the code too.
+        // `exec` holds the code too.
         Rc::strong_count(&self.exit) > 1
     }
 }

@@ -1,4 +1,4 @@
-//! Running the loop inside another one: an async executor, or a program's own.
+//! Running the loop for a while: inside a program's own loop, or for a certain time.
 
 use std::future::pending;
 #[cfg(unix)]
@@ -7,10 +7,9 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::runtime::timers::after;
-
 use crate::event_loop::EventLoop;
-use crate::event_loop::state::Run;
+use crate::event_loop::thread_loop::{Run, run_while};
+use crate::runtime::timers::after;
 
 impl EventLoop {
     /// Runs what is ready now, without waiting, and returns.
@@ -28,8 +27,8 @@ impl EventLoop {
 
     /// Runs what is ready, without waiting, until nothing is or `max_time` has passed.
     ///
-    /// What becomes ready meanwhile is run too. A call that takes longer is not cut off. When nothing
-    /// is ready it returns at once, long before `max_time`: [`wait`](Self::wait) waits.
+    /// What becomes ready meanwhile is run too. A call that takes longer is not cut off. When
+    /// nothing is ready it returns at once, long before `max_time`: [`wait`](Self::wait) waits.
     ///
     /// # Qt
     ///
@@ -66,8 +65,8 @@ impl EventLoop {
 
     /// Runs the loop for `time`, and sleeps while nothing is ready.
     ///
-    /// Neither [`exit`](Self::exit) nor anything else ends it earlier. In a slot it holds up the slot's
-    /// own socket, as [`NestedLoop`](crate::NestedLoop) does; inside too many loops it returns at
+    /// Nothing ends it earlier, not even [`exit`](Self::exit). In a slot it holds up the slot's own
+    /// socket, as [`NestedLoop`](crate::NestedLoop) does; inside too many loops it returns at
     /// once ([`set_max_nesting`](Self::set_max_nesting)).
     ///
     /// # Qt
@@ -92,12 +91,13 @@ impl EventLoop {
     #[doc(alias = "qWait")]
     #[doc(alias = "QTest::qWait")]
     pub fn wait(&self, time: Duration) {
-        self.run_while(after(Instant::now(), time), &|| false);
+        run_while(&self.state, after(Instant::now(), time), &|| false);
     }
 
-    /// Returns how long it is until a timer expires, 0 when one is late; `None` without timers.
+    /// Returns the time until the next timer expires; `None` without timers.
     ///
-    /// Another loop, which polls the descriptor of this one, must not sleep longer.
+    /// 0 when one is late. Another loop, which polls the descriptor of this one, must not sleep
+    /// longer.
     #[doc(alias = "remainingTime")]
     #[must_use]
     pub fn time_to_next_timer(&self) -> Option<Duration> {
@@ -105,8 +105,7 @@ impl EventLoop {
     }
 }
 
-/// The descriptor that can be read when there is something for
-/// [`process_events`](EventLoop::process_events) to do.
+/// The descriptor that is readable when `process_events` has something to run.
 ///
 /// For programs that poll other descriptors with a loop of their own: before each poll, call
 /// `process_events`; then poll this descriptor too, and no longer than

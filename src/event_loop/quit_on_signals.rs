@@ -1,4 +1,4 @@
-//! Ending a loop when the operating system asks the program to end.
+//! Ending a loop at SIGINT or SIGTERM.
 
 use std::future::poll_fn;
 use std::io;
@@ -13,16 +13,47 @@ use signal_hook::low_level::{pipe, unregister};
 use signal_hook::{SigId, flag};
 
 use crate::event_loop::EventLoop;
+use crate::types::error::Error;
 
-/// What SIGINT and SIGTERM do while the loop lives: the first one writes into a pipe, and any later
-/// one does what it would do to a program that does not handle it.
-struct Handlers {
-    was_asked: Arc<AtomicBool>,
-    writers: Vec<SigId>,
+impl EventLoop {
+    /// Calls [`quit`](Self::quit) at the first SIGINT (Ctrl-C) or SIGTERM that the program gets.
+    ///
+    /// Then [`about_to_quit`](Self::about_to_quit) is emitted, `exec` returns, and the program can
+    /// end in good order. A second signal ends it at once, as without this call. When several loops
+    /// make the call, all of them end. It lasts as long as the thread; Unix only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SignalHandler`] when the system refuses the descriptors or handlers.
+    ///
+    /// # Qt
+    ///
+    /// There is none; Qt programs write a handler with a pipe and a `QSocketNotifier`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{CloseCode, EventLoop, WebSocket};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// # let clients: Vec<WebSocket> = Vec::new();
+    /// let event_loop = EventLoop::current();
+    /// event_loop.quit_on_signals()?;
+    /// event_loop.about_to_quit().connect(move |_, ()| {
+    ///     clients.iter().for_each(|client| _ = client.close(CloseCode::GOING_AWAY, "bye"));
+    /// });
+    /// # event_loop.handle().quit();
+    /// event_loop.exec();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn quit_on_signals(&self) -> Result<(), Error> {
+        watch_signals(self).map_err(|source| Error::SignalHandler { source: Arc::new(source) })
+    }
 }
 
 /// Ends every `exec` of the thread at the first SIGINT or SIGTERM.
-pub(super) fn quit_on_signals(event_loop: &EventLoop) -> io::Result<()> {
+fn watch_signals(event_loop: &EventLoop) -> io::Result<()> {
     let (reader, writer) = UnixStream::pair()?;
     reader.set_nonblocking(true)?;
     let mut reader = net::UnixStream::from_std(reader);
@@ -37,7 +68,7 @@ pub(super) fn quit_on_signals(event_loop: &EventLoop) -> io::Result<()> {
         })
         .await;
         EventLoop::current().quit();
-        // They stay for the next signal.
+        // The handlers stay for the next signal.
         std::future::pending::<()>().await;
         drop((reader, handlers));
     };
@@ -45,13 +76,21 @@ pub(super) fn quit_on_signals(event_loop: &EventLoop) -> io::Result<()> {
     Ok(())
 }
 
+/// The handlers of SIGINT and SIGTERM, which last as long as the loop.
+///
+/// The first signal writes into a pipe; any later one acts as in a program without handlers.
+struct Handlers {
+    was_received: Arc<AtomicBool>,
+    writers: Vec<SigId>,
+}
+
 impl Handlers {
     fn install(writer: &UnixStream) -> io::Result<Self> {
-        let mut handlers = Self { was_asked: Arc::default(), writers: Vec::new() };
+        let mut handlers = Self { was_received: Arc::default(), writers: Vec::new() };
         for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal must not find the flag set by itself.
-            flag::register_conditional_default(signal, Arc::clone(&handlers.was_asked))?;
-            flag::register(signal, Arc::clone(&handlers.was_asked))?;
+            // In this order: the first signal must not find the flag that it sets.
+            flag::register_conditional_default(signal, Arc::clone(&handlers.was_received))?;
+            flag::register(signal, Arc::clone(&handlers.was_received))?;
             handlers.writers.push(pipe::register(signal, writer.try_clone()?)?);
         }
         Ok(handlers)
@@ -59,9 +98,9 @@ impl Handlers {
 }
 
 impl Drop for Handlers {
-    /// Without a loop that hears of it, a signal ends the program.
+    /// Lets a signal end the program again: no loop receives it.
     fn drop(&mut self) {
-        self.was_asked.store(true, Ordering::SeqCst);
+        self.was_received.store(true, Ordering::SeqCst);
         for writer in self.writers.drain(..) {
             unregister(writer);
         }

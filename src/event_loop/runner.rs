@@ -1,4 +1,4 @@
-//! Runs the tasks and queued slots of a thread.
+//! The tasks and queued slots of a thread, one step after the other.
 
 use std::convert::Infallible;
 use std::future;
@@ -11,10 +11,10 @@ use smol::LocalExecutor;
 
 use crate::runtime::panics;
 
-/// Runs the tasks and queued slots of a thread, for ever.
+/// Runs the tasks and queued slots of a thread.
 ///
-/// It is kept between the runs of the loop: while nobody runs it, it still tells the loop when a
-/// task becomes ready.
+/// It is kept between the runs of the loop: then, too, it notifies the loop when a task becomes
+/// ready.
 pub(super) struct Runner {
     executor: Rc<LocalExecutor<'static>>,
     queue: Dispatch,
@@ -29,7 +29,7 @@ impl Runner {
         Self { executor, queue, tasks: Box::pin(async move { runs.run(future::pending()).await }) }
     }
 
-    /// Runs `limit` of the calls in the queue at most, and has the loop notified of further ones.
+    /// Runs at most `limit` of the calls in the queue; further ones notify the loop.
     pub(super) fn run_queue(&mut self, waker: &Waker, limit: u64) {
         if !panics::catch("a queued slot", || self.queue.run(waker, limit)) {
             // The slots behind it are still to be run.
@@ -37,7 +37,7 @@ impl Runner {
         }
     }
 
-    /// Runs the tasks that are ready, and has the loop notified of those that become ready later.
+    /// Runs the tasks that are ready; those that become ready later notify the loop.
     pub(super) fn run_tasks(&mut self, waker: &Waker) {
         // One by one: the executor's own run, which waits for the next task, moves each of them
         // through a second queue.
@@ -50,6 +50,5 @@ impl Runner {
     }
 }
 
-/// How many tasks are run before the loop looks after its timers and sockets; as many again may
-/// come from the executor.
+/// The maximum number of tasks in a turn; the executor may add as many again.
 const TASKS_PER_TURN: usize = 200;

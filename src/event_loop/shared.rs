@@ -1,4 +1,4 @@
-//! The part of a loop that all threads reach: posted calls and wake-ups.
+//! The part of a loop that other threads use: posted calls and wake-ups.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,10 +12,10 @@ use crate::runtime::panics;
 
 use crate::event_loop::sleep::Sleep;
 
-/// The part of a loop that all threads reach. As a waker it ends the loop's sleep.
+/// The part of a loop that other threads use. As a waker it ends the loop's sleep.
 pub(super) struct Shared {
     thread: ThreadId,
-    /// Calls that are posted run among the queued slots, in the order in which threads made them.
+    /// Posted calls run among the queued slots, in the order in which a thread posts and emits.
     queue: ThreadQueue,
     has_ended: AtomicBool,
     pub(super) sleep: Sleep,
@@ -35,13 +35,13 @@ impl Shared {
 
     /// Adds a call to the queue; returns false, and drops it, when the loop has ended.
     ///
-    /// The loop's runner listens to the queue, and is woken by it.
+    /// The queue wakes the loop's runner.
     pub(super) fn post(&self, call: impl FnOnce() + Send + 'static) -> bool {
         let call = move || _ = panics::catch("a posted call", call);
         !self.has_ended() && self.queue.post(call)
     }
 
-    /// Takes no more calls.
+    /// Refuses all further calls.
     pub(super) fn close(&self) {
         self.has_ended.store(true, Ordering::Release);
     }
@@ -51,7 +51,7 @@ impl Shared {
         self.has_ended.load(Ordering::Acquire) || self.queue.has_ended()
     }
 
-    /// Makes the loop's next, or current, sleep end at once.
+    /// Ends the loop's current sleep, or its next one, at once.
     pub(super) fn notify(&self) {
         if self.sleep.notify() {
             self.wake_poll();

@@ -1,32 +1,32 @@
-//! When a loop may sleep, and who has to wake it.
+//! The sleep of a loop, and the notifications that end it.
 //!
-//! A notification from the loop's own thread sets a flag. One from elsewhere has to end the sleep
-//! too, which costs a system call: only while the loop sleeps and nobody has woken it yet. Both are
-//! bits of one number, so that each side sees what the other did first; `tests/models` tries every
-//! order of the steps that threads take here.
+//! A notification from the loop's own thread sets a flag. One from another thread also ends the
+//! sleep, which costs a system call, but only the first one while the loop sleeps. Both are bits of
+//! one number, so that each side sees what the other did first. A file of its own: `tests/models`
+//! compiles it and tries every order of the threads' steps.
 
 use crate::runtime::sync::{AtomicU8, Ordering};
 
-/// Whether a loop has something to look at, and whether it sleeps.
+/// Two flags of a loop: it is notified, and it is asleep.
 pub(crate) struct Sleep(AtomicU8);
 
 impl Sleep {
-    /// A loop that does not run is asleep: whoever polls its descriptor is to be told.
+    /// A loop that does not run is asleep: its descriptor is polled by another loop.
     pub(crate) fn new() -> Self {
         Self(AtomicU8::new(ASLEEP))
     }
 
-    /// Notes that there is something to look at; returns whether the caller has to end a sleep.
+    /// Notifies the loop; returns whether the caller has to end its sleep.
     pub(crate) fn notify(&self) -> bool {
         self.0.fetch_or(NOTIFIED, Ordering::AcqRel) == ASLEEP
     }
 
-    /// Notes that everything is about to be looked at: what is notified from now on counts anew.
+    /// Clears the notification before a turn, which runs all that is ready.
     pub(crate) fn clear_notified(&self) {
         self.0.fetch_and(!NOTIFIED, Ordering::AcqRel);
     }
 
-    /// Announces a sleep and returns whether it may last, because nobody has notified the loop.
+    /// Begins a sleep; returns whether it may last, because there is no notification.
     pub(crate) fn fall_asleep(&self) -> bool {
         self.0.fetch_or(ASLEEP, Ordering::AcqRel) & NOTIFIED == 0
     }

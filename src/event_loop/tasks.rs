@@ -1,22 +1,79 @@
-//! The tasks of a loop, out of which no panic comes.
+//! The tasks of a loop, whose panics do not leave them.
 
+use std::future;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use slotwork_signals::host::{Origin, watched_call};
+use smol::Task;
+use smol::future::FutureExt;
 
+use crate::event_loop::EventLoop;
+use crate::event_loop::thread_loop;
 use crate::runtime::panics;
+use crate::runtime::reactor::wake_later;
 
-/// The future of a task. Its end is caught: the executor aborts the process when what a task holds
-/// panics while it is dropped.
-pub(super) struct Guarded<F> {
+impl EventLoop {
+    /// Starts a task on this loop; it runs while the loop runs.
+    ///
+    /// The task ends when the returned handle is dropped; `detach` lets it run on. A panic in it is
+    /// reported by [`panicked`](Self::panicked), and a task that awaits the handle panics too.
+    #[doc(alias = "QTcpSocket")]
+    #[doc(alias = "QLocalServer")]
+    #[doc(alias = "QLocalSocket")]
+    #[doc(alias = "QProcess")]
+    #[doc(alias = "QNetworkAccessManager")]
+    #[doc(alias = "QNetworkReply")]
+    #[doc(alias = "QSqlDatabase")]
+    #[doc(alias = "QtConcurrent")]
+    #[doc(alias = "QFutureWatcher")]
+    #[doc(alias = "QSqlQuery")]
+    #[track_caller]
+    pub fn spawn<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Task<T> {
+        let future = Box::pin(async {
+            let outcome = AssertUnwindSafe(future).catch_unwind().await;
+            outcome.unwrap_or_else(|payload| {
+                let message = panics::keep("a task", payload);
+                resume_unwind(Box::new(message))
+            })
+        });
+        thread_loop::executor().spawn(Guarded::new(future, Origin::here()))
+    }
+
+    /// Starts a task that catches the panics of the program's code itself.
+    #[track_caller]
+    pub(crate) fn spawn_guarded(future: impl Future<Output = ()> + Unpin + 'static) {
+        let task = Guarded::new(future, Origin::here());
+        thread_loop::executor().spawn(task).detach();
+    }
+}
+
+/// Lets all tasks that are ready, or become ready with the next poll, run first.
+pub(crate) async fn next_turn() {
+    let mut has_waited = false;
+    future::poll_fn(|cx| {
+        if has_waited {
+            return Poll::Ready(());
+        }
+        has_waited = true;
+        wake_later(cx.waker());
+        Poll::Pending
+    })
+    .await;
+}
+
+/// The future of a task, whose drop cannot panic.
+///
+/// The executor aborts the process when what a task holds panics while it is dropped.
+struct Guarded<F> {
     future: Option<F>,
     origin: Origin,
 }
 
 impl<F: Future + Unpin> Guarded<F> {
     /// Guards the future of a task that was spawned at `origin`.
-    pub(super) fn new(future: F, origin: Origin) -> Self {
+    fn new(future: F, origin: Origin) -> Self {
         Self { future: Some(future), origin }
     }
 }
@@ -28,7 +85,7 @@ impl<F: Future + Unpin> Future for Guarded<F> {
         let origin = self.origin;
         match &mut self.future {
             Some(future) => watched_call("task spawned", origin, || Pin::new(future).poll(cx)),
-            // It is dropped already, and nobody polls it.
+            // It is dropped already, and never polled again.
             None => Poll::Pending,
         }
     }

@@ -1,50 +1,61 @@
-//! The loop of each thread, made at first use, and its end.
+//! The loop of each thread: made at first use, run in turns, and ended with the thread.
 
 use std::cell::RefCell;
+use std::future::pending;
+use std::panic::resume_unwind;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
-use std::time::Duration;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
+use log::error;
 use slotwork_signals as signals;
+use slotwork_signals::host::{self, RunningLoop};
 use smol::LocalExecutor;
 
-use crate::runtime::panics;
-
-use crate::event_loop::EventLoop;
 use crate::event_loop::runner::Runner;
 use crate::event_loop::state::State;
+use crate::runtime::panics;
+use crate::runtime::turns;
 
 /// A thread's loop with its tasks.
 struct ThreadLoop {
     state: Rc<State>,
     executor: Rc<LocalExecutor<'static>>,
+    /// Taken while the loop runs.
     runner: Option<Runner>,
 }
 
-/// Returns what the loop of this thread is made of.
+/// Returns the state of this thread's loop.
 ///
 /// # Panics
 ///
-/// When the loop cannot be made: see [`EventLoop::current`].
+/// When the loop cannot be made: see `EventLoop::current`.
 pub(super) fn state() -> Rc<State> {
     with_thread_loop(|thread_loop| Rc::clone(&thread_loop.state))
 }
 
-/// Returns the tasks of this thread.
+/// Returns the executor of this thread's tasks.
 pub(super) fn executor() -> Rc<LocalExecutor<'static>> {
     with_thread_loop(|thread_loop| Rc::clone(&thread_loop.executor))
 }
 
-/// Takes the runner of this thread; inside a run, another one.
-pub(super) fn take_runner() -> Runner {
+/// Ends this thread's loop while all thread-local values still exist, so that its slots can run.
+pub(super) fn end() {
+    let ended = THREAD_LOOP.try_with(|current| current.borrow_mut().take());
+    drop(ended);
+}
+
+/// Takes the runner of this thread; inside a run it makes another one.
+fn take_runner() -> Runner {
     with_thread_loop(|thread_loop| {
         thread_loop.runner.take().unwrap_or_else(|| thread_loop.new_runner())
     })
 }
 
 /// Keeps a runner for the next run.
-pub(super) fn keep_runner(runner: Runner) {
+fn keep_runner(runner: Runner) {
     let mut runner = Some(runner);
     let replaced = THREAD_LOOP.try_with(|current| {
         let mut current = current.borrow_mut();
@@ -53,14 +64,8 @@ pub(super) fn keep_runner(runner: Runner) {
     drop(replaced);
 }
 
-/// Ends the loop of this thread, whose locals are all still there: slots that hear of it can run.
-pub(super) fn end() {
-    let ended = THREAD_LOOP.try_with(|current| current.borrow_mut().take());
-    drop(ended);
-}
-
-/// Has a warning logged for slots that hold up the loop from now on, in debug builds.
-pub(super) fn watch_slots() {
+/// Logs slots that hold up the loop from now on, in debug builds.
+fn watch_slots() {
     signals::warn_of_slow_slots(Some(SLOW_SLOT));
 }
 
@@ -70,7 +75,7 @@ impl ThreadLoop {
         let state = State::new().expect("the event loop of this thread cannot be made");
         watch_slots();
         let mut this = Self { state: Rc::new(state), executor: Rc::default(), runner: None };
-        // Before the first run already, calls that are posted are to be noticed.
+        // Calls that are posted before the first run are noticed, too.
         this.runner = Some(this.new_runner());
         this
     }
@@ -82,19 +87,12 @@ impl ThreadLoop {
 }
 
 impl Drop for ThreadLoop {
-    /// Ends the loop in this order: nothing is posted any more and what was posted is dropped; the
-    /// tasks are dropped, and with them the sockets they own, which say so; then the timers.
     fn drop(&mut self) {
-        self.state.shared.close();
-        self.state.drop_calls();
-        self.runner = None;
-        self.executor = Rc::default();
-        self.state.timers.close();
-        let end_signals = || {
-            self.state.about_to_quit.disconnect_all();
-            self.state.panicked.disconnect_all();
-        };
-        panics::catch_and_log("the end of a slot", end_signals);
+        let state = Rc::clone(&self.state);
+        state.end(|| {
+            self.runner = None;
+            self.executor = Rc::default();
+        });
     }
 }
 
@@ -111,21 +109,159 @@ fn with_thread_loop<T>(use_loop: impl Fn(&mut ThreadLoop) -> T) -> T {
             }
             output
         }
-        // What is dropped at the thread's very end may still ask for a loop; it gets one that will
-        // not run.
+        // What is dropped at the thread's very end may still use a loop: one that will not run.
         Err(_) => use_loop(&mut ThreadLoop::new()),
     }
 }
 
-/// Lets a `SignalSpy` that waits run the loop meanwhile. Not while the loop is borrowed: the waiter
-/// that this replaces is the program's.
+/// Lets a `SignalSpy` that waits run the loop meanwhile.
+///
+/// Not while the loop is borrowed: the waiter that this replaces is the program's.
 fn run_while_spies_wait() {
-    signals::set_waiter(|deadline, is_done| EventLoop::current().run_while(deadline, is_done));
+    signals::set_waiter(|deadline, is_done| run_while(&state(), deadline, is_done));
+}
+
+/// Runs a loop until `is_done` or the deadline.
+pub(super) fn run_while(state: &State, deadline: Instant, is_done: &dyn Fn() -> bool) {
+    let Some(mut run) = Run::begin(state) else { return };
+    while !is_done() {
+        let _: Poll<()> = run.turn(pin!(pending()));
+        let left = deadline.saturating_duration_since(Instant::now());
+        if is_done() || left.is_zero() {
+            return;
+        }
+        let next = state.timers.time_to_next().unwrap_or(left);
+        run.wait(Some(next.min(left)));
+    }
+}
+
+/// A run of the loop, which may be inside a turn of another one.
+pub(super) struct Run<'a> {
+    state: &'a State,
+    /// Taken while it is polled, and gone after a panic.
+    runner: Option<Runner>,
+    waker: Waker,
+    is_nested: bool,
+    _running: RunningLoop,
+}
+
+impl<'a> Run<'a> {
+    /// Begins a run; `None` when too many run inside each other.
+    pub(super) fn begin(state: &'a State) -> Option<Self> {
+        let running = RunningLoop::begin()?;
+        turns::suspend_all();
+        let is_nested = state.is_running.replace(true);
+        state.shared.sleep.wake_up();
+        let waker = Waker::from(Arc::clone(&state.shared));
+        let runner = Some(take_runner());
+        Some(Self { state, runner, waker, is_nested, _running: running })
+    }
+
+    /// Runs all that is ready: queued slots and posted calls, timers, `future` and tasks.
+    ///
+    /// When the future completes, the tasks behind it are left.
+    pub(super) fn turn<T>(&mut self, future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+        self.turn_with(host::BATCH, future)
+    }
+
+    /// Runs all that is ready, with at most `limit` of the calls in the queue.
+    pub(super) fn turn_with<T>(
+        &mut self,
+        limit: u64,
+        future: Pin<&mut impl Future<Output = T>>,
+    ) -> Poll<T> {
+        self.state.shared.sleep.clear_notified();
+        self.with_runner(|runner, waker| runner.run_queue(waker, limit));
+        self.state.timers.fire();
+        let outcome = future.poll(&mut Context::from_waker(&self.waker));
+        if outcome.is_pending() {
+            self.with_runner(Runner::run_tasks);
+        }
+        if let Some(payload) = self.state.panics.report() {
+            resume_unwind(payload);
+        }
+        outcome
+    }
+
+    /// Polls the reactor; waits for events only when the loop was not notified.
+    pub(super) fn wait(&self, timeout: Option<Duration>) {
+        let may_wait = self.state.shared.sleep.fall_asleep();
+        let timeout = if may_wait { timeout } else { Some(Duration::ZERO) };
+        let result = self.state.reactor.wait(timeout);
+        // Awake first: waking a task from here must not cost the system call that ends a sleep.
+        self.state.shared.sleep.wake_up();
+        match result {
+            Ok(()) => self.state.reactor.wake_tasks(),
+            Err(error) => error!("cannot poll for events: {error}"),
+        }
+        if self.is_nested {
+            // The suspended tasks cannot run, although the kernel may take output again.
+            turns::suspend_all();
+        }
+    }
+
+    /// Returns whether something is ready without waiting for events.
+    pub(super) fn has_more(&self) -> bool {
+        self.state.shared.sleep.is_notified()
+            || self.state.reactor.has_later()
+            || self.state.timers.time_to_next() == Some(Duration::ZERO)
+    }
+
+    /// Runs what the last turn made ready, so that its messages are written.
+    ///
+    /// This may be the program's end.
+    pub(super) fn finish(mut self) {
+        for _ in 0..MAX_LAST_TURNS {
+            self.state.shared.sleep.clear_notified();
+            run_all("a queued slot", host::run_slots);
+            self.with_runner(Runner::run_tasks);
+            if !self.state.shared.sleep.is_notified() {
+                return;
+            }
+        }
+    }
+
+    fn with_runner(&mut self, run: impl FnOnce(&mut Runner, &Waker)) {
+        let mut runner = self.runner.take().unwrap_or_else(take_runner);
+        run(&mut runner, &self.waker);
+        self.runner = Some(runner);
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        // This may be inside a slot, which has not held up anything so far.
+        watch_slots();
+        if self.is_nested {
+            // A nested run takes all notifications, also those for the run around it, which has
+            // to look again.
+            self.state.shared.notify();
+            return;
+        }
+        self.state.is_running.set(false);
+        // Gone after a panic; without a runner, nothing would wake the loop.
+        keep_runner(self.runner.take().unwrap_or_else(take_runner));
+        // A loop that polls this one's descriptor from now on has to see what is ready.
+        if !self.state.shared.sleep.fall_asleep() || self.state.reactor.has_later() {
+            self.state.shared.wake_poll();
+        }
+    }
+}
+
+/// Runs calls of the queue; one that panics does not stop those behind it.
+pub(super) fn run_all(place: &'static str, run: fn()) {
+    for _ in 0..MAX_LAST_TURNS {
+        if panics::catch(place, run) {
+            return;
+        }
+    }
 }
 
 thread_local! {
     static THREAD_LOOP: RefCell<Option<ThreadLoop>> = const { RefCell::new(None) };
 }
 
-/// A slot that takes longer holds up everything else for too long.
+/// A slot that takes longer delays everything else of the thread for too long.
 const SLOW_SLOT: Duration = Duration::from_millis(50);
+/// The maximum number of turns at the end of a run: a task may always be ready.
+const MAX_LAST_TURNS: usize = 500;

@@ -1,8 +1,8 @@
 //! The memory budget that the connections of one loop share.
 //!
-//! Big buffers are counted when they grow, shrink or stay behind, never each message, so holders are
-//! few. Over the limit the holder of the most memory is condemned: its task releases the memory when
-//! it runs.
+//! Big buffers are counted when they grow, shrink or stay behind, never each message, so holders
+//! are few. Over the limit the holder of the most memory is condemned: its task releases the memory
+//! when it runs.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -76,9 +76,9 @@ impl Charge {
 
     /// Sets the size that the connection holds, in bytes, and returns whether it may hold it.
     ///
-    /// It may not when the sum exceeds the limit and no other connection holds more. Those that hold
-    /// more are condemned. Their memory is released when their tasks run; while the sum exceeds
-    /// twice the limit because of that, no connection may grow.
+    /// It may not when the sum exceeds the limit and no other connection holds more. Those that
+    /// hold more are condemned. Their memory is released when their tasks run; while the sum
+    /// exceeds twice the limit because of that, no connection may grow.
     pub(crate) fn set(&mut self, size: usize) -> bool {
         let mut state = self.budget.lock();
         let before = mem::replace(&mut self.size, size);

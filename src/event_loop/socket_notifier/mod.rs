@@ -1,40 +1,36 @@
-//! Notifiers of descriptors that other libraries read and write.
+//! Readiness of descriptors that other libraries read and write, as signals.
 
 use std::fmt;
 use std::os::fd::AsFd;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use slotwork_signals::{Handle, SignalRef};
 
+use crate::event_loop::socket_notifier::state::State;
 use crate::types::error::Error;
 
 mod state;
 mod watch;
-mod weak;
 
-use state::State;
-
-pub use weak::WeakSocketNotifier;
-
-/// Tells when a descriptor can be read or written, so that foreign libraries live on the loop.
+/// Emits signals when a descriptor can be read or written, for foreign libraries on the loop.
 ///
-/// A cheap handle: clones are the same notifier. It belongs to the thread that made it and speaks
+/// A cheap handle: clones are the same notifier. It belongs to the thread that made it and emits
 /// while that thread's [`EventLoop`](crate::EventLoop) runs; dropping the last handle ends it. It
 /// owns the descriptor, which is anything that has one: a socket, a pipe, an `OwnedFd`, an `Rc` of
-/// those, or a `BorrowedFd<'static>` for one that a library keeps. It speaks in each turn as long as
-/// there is something to read (or room to write), as Qt's does. Unix only.
+/// those, or a `BorrowedFd<'static>` for one that a library keeps. It is level-triggered, as Qt's
+/// is: it emits in each turn as long as the descriptor is readable (or writable). Unix only.
 ///
 /// A descriptor may have several notifiers, such as one for reading and one for writing; each emits
-/// what is enabled on it, and none is disturbed by the end of another. When two of them are enabled
-/// for reading, both emit, and the slot that comes second may find everything read: a descriptor
-/// that is shared in this way should not block.
+/// what is enabled on it, and the end of one does not disturb the others. When two of them are
+/// enabled for reading, both emit, and the second slot may find nothing left to read: a descriptor
+/// that is shared in this way should be non-blocking.
 ///
 /// # Qt
 ///
 /// `QSocketNotifier`; one object is for both directions, and the signal says which. Qt allows one
-/// notifier of each type for a descriptor: with `GLib` a second one is emitted as well, otherwise it
-/// replaces the first one with a warning.
+/// notifier of each type for a descriptor: with `GLib` a second one is emitted as well, otherwise
+/// it replaces the first one with a warning.
 ///
 /// # Examples
 ///
@@ -64,21 +60,19 @@ pub struct SocketNotifier<D: AsFd> {
 }
 
 impl<D: AsFd + 'static> SocketNotifier<D> {
-    /// Makes a notifier that tells when `descriptor` can be read.
+    /// Makes a notifier that emits `readable` when `descriptor` can be read.
     ///
     /// # Errors
     ///
-    /// [`Error::SocketNotifier`] when the system cannot watch it, such as a file, or one that something else
-    /// than a notifier watches on this thread.
+    /// [`Error::SocketNotifier`] when the system cannot watch the descriptor, such as that of a
+    /// file, or one that this thread watches for something other than a notifier.
     pub fn new(descriptor: D) -> Result<Self, Error> {
         let state = State::new(descriptor);
         let state = state.map_err(|source| Error::SocketNotifier { source: Arc::new(source) })?;
         Ok(Self { state })
     }
 
-    /// Sets whether it tells that there is something to read, or an end or error to be read.
-    ///
-    /// The default is that it does.
+    /// Sets whether `readable` is emitted: for input, an end or an error; enabled by default.
     ///
     /// # Qt
     ///
@@ -90,10 +84,10 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
         }
     }
 
-    /// Sets whether it tells that there is room to write, or an error.
+    /// Sets whether `writable` is emitted: for room to write, or an error.
     ///
-    /// The default is that it does not: mostly there is room. Enable it when a write gave less than
-    /// was asked for.
+    /// Disabled by default, because mostly there is room. Enable it when a write took less than was
+    /// asked for.
     ///
     /// # Qt
     ///
@@ -105,14 +99,14 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
         }
     }
 
-    /// Returns whether it tells that there is something to read.
+    /// Returns whether `readable` is emitted.
     #[doc(alias = "isEnabled")]
     #[must_use]
     pub fn is_readable_enabled(&self) -> bool {
         self.state.interest.reads.get()
     }
 
-    /// Returns whether it tells that there is room to write.
+    /// Returns whether `writable` is emitted.
     #[doc(alias = "isEnabled")]
     #[must_use]
     pub fn is_writable_enabled(&self) -> bool {
@@ -125,7 +119,7 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
         &self.state.descriptor
     }
 
-    /// Emitted in each turn in which there is something to read, or an end or error to be read.
+    /// Emitted in each turn in which there is input, an end or an error to be read.
     ///
     /// A slot may disable or drop the notifier. While a slot runs a loop of its own, the notifier
     /// is silent.
@@ -138,7 +132,7 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
         SignalRef::new(self, &self.state.readable)
     }
 
-    /// Emitted in each turn in which there is room to write, or an error, once that is enabled.
+    /// Emitted in each turn in which there is room to write, or an error, once enabled.
     #[doc(alias = "activated")]
     #[must_use]
     pub fn writable(&self) -> SignalRef<'_, Self, ()> {
@@ -156,7 +150,7 @@ impl<D: AsFd + 'static> Handle for SocketNotifier<D> {
     type Weak = WeakSocketNotifier<D>;
 
     fn downgrade(&self) -> WeakSocketNotifier<D> {
-        WeakSocketNotifier::new(Rc::downgrade(&self.state))
+        WeakSocketNotifier { state: Rc::downgrade(&self.state) }
     }
 
     fn upgrade(weak: &WeakSocketNotifier<D>) -> Option<Self> {
@@ -171,5 +165,30 @@ impl<D: AsFd> fmt::Debug for SocketNotifier<D> {
             .field("readable", &self.state.interest.reads.get())
             .field("writable", &self.state.interest.writes.get())
             .finish()
+    }
+}
+
+/// A handle that does not keep its [`SocketNotifier`] alive.
+pub struct WeakSocketNotifier<D: AsFd> {
+    state: Weak<State<D>>,
+}
+
+impl<D: AsFd> WeakSocketNotifier<D> {
+    /// Returns the notifier, unless it is gone.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<SocketNotifier<D>> {
+        Some(SocketNotifier { state: self.state.upgrade()? })
+    }
+}
+
+impl<D: AsFd> Clone for WeakSocketNotifier<D> {
+    fn clone(&self) -> Self {
+        Self { state: Weak::clone(&self.state) }
+    }
+}
+
+impl<D: AsFd> fmt::Debug for WeakSocketNotifier<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakSocketNotifier").finish_non_exhaustive()
     }
 }

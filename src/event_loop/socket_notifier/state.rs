@@ -1,4 +1,4 @@
-//! What the handles of a notifier share: the descriptor, what is watched for, and the signals.
+//! The state of a notifier, which its handles share.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -13,19 +13,19 @@ use crate::event_loop::EventLoop;
 use crate::event_loop::socket_notifier::watch::{Interest, Watch};
 use crate::runtime::panics;
 
-/// What all handles of a notifier share.
+/// The state of a notifier: its descriptor, its interest, and its signals.
 pub(super) struct State<D: AsFd> {
     pub(super) interest: Rc<Interest>,
     pub(super) readable: Signal<()>,
     pub(super) writable: Signal<()>,
     watch: Rc<Watch>,
     task: Cell<Option<Task<()>>>,
-    /// The last: it is watched no more when it is closed.
+    /// The last field: it is watched no more when it is closed.
     pub(super) descriptor: D,
 }
 
 impl<D: AsFd + 'static> State<D> {
-    /// Watches for what can be read.
+    /// Makes the state of a notifier that is enabled for reading.
     pub(super) fn new(descriptor: D) -> io::Result<Rc<Self>> {
         let watch = Watch::of(descriptor.as_fd().as_raw_fd())?;
         let interest = Rc::new(Interest::default());
@@ -39,33 +39,33 @@ impl<D: AsFd + 'static> State<D> {
             task: Cell::default(),
             descriptor,
         });
-        let task = EventLoop::current().spawn(notify_for_ever(Rc::downgrade(&state), interest));
+        let task = EventLoop::current().spawn(run_notifier(Rc::downgrade(&state), interest));
         state.task.set(Some(task));
         Ok(state)
     }
 
-    /// Emits what has happened, as far as it is wanted.
+    /// Emits the signals that are enabled.
     fn notify(&self, is_readable: bool, is_writable: bool) {
-        // Watched anew first: what the slots leave to be read is an event again.
-        self.watch.watch_anew();
+        // Watched again first: input that the slots leave is an event again.
+        self.watch.update();
         if is_readable && self.interest.reads.get() {
             panics::catch("a slot of a socket notifier", || self.readable.emit(&()));
         }
         if is_writable && self.interest.writes.get() {
             panics::catch("a slot of a socket notifier", || self.writable.emit(&()));
         }
-        // What came in a loop inside a slot, the slot may have dealt with.
-        if self.interest.forget() {
-            self.watch.watch_anew();
+        // Input that arrived in a loop inside a slot may have been read by the slot.
+        if self.interest.clear() {
+            self.watch.update();
         }
     }
 }
 
 impl<D: AsFd> State<D> {
-    /// Watches for what is wanted by now.
+    /// Watches for what is enabled now.
     pub(super) fn interest_changed(&self) {
-        self.interest.forget();
-        self.watch.watch_anew();
+        self.interest.clear();
+        self.watch.update();
     }
 }
 
@@ -75,8 +75,8 @@ impl<D: AsFd> Drop for State<D> {
     }
 }
 
-/// Waits for events and tells the notifier, as long as there is one.
-async fn notify_for_ever<D: AsFd + 'static>(notifier: Weak<State<D>>, interest: Rc<Interest>) {
+/// Waits for events and emits the notifier's signals, as long as it exists.
+async fn run_notifier<D: AsFd + 'static>(notifier: Weak<State<D>>, interest: Rc<Interest>) {
     loop {
         let (is_readable, is_writable) = poll_fn(|cx| interest.poll(cx)).await;
         let Some(notifier) = notifier.upgrade() else { return };

@@ -1,4 +1,4 @@
-//! What watches a descriptor for all its notifiers: the system watches each of them once.
+//! The registration of a descriptor, which its notifiers share: the system watches it once.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -26,14 +26,14 @@ pub(super) struct Watch {
     task: Cell<Option<Task<()>>>,
 }
 
-/// What one notifier wants to be told, and what there is to tell.
+/// What one notifier is enabled for, and the readiness that it has not emitted yet.
 #[derive(Default)]
 pub(super) struct Interest {
     pub(super) reads: Cell<bool>,
     pub(super) writes: Cell<bool>,
     is_readable: Cell<bool>,
     is_writable: Cell<bool>,
-    /// Of the notifier's own task: one whose slot runs a loop does not hold up the others.
+    /// The waker of the notifier's own task: a loop in its slot does not hold up the others.
     waker: Cell<Option<Waker>>,
 }
 
@@ -54,16 +54,16 @@ impl Watch {
             task: Cell::default(),
         });
         let source = Arc::clone(watch.registration.source());
-        let task = EventLoop::current().spawn(hand_on_for_ever(Rc::downgrade(&watch), source));
+        let task = EventLoop::current().spawn(run_watch(Rc::downgrade(&watch), source));
         watch.task.set(Some(task));
-        // At the thread's very end no other notifier will ask for it.
+        // At the thread's very end no other notifier will share it.
         let _ = WATCHES.try_with(|watches| {
             watches.borrow_mut().insert(descriptor, Rc::downgrade(&watch));
         });
         Ok(watch)
     }
 
-    /// Adds a notifier, unless the system refuses to watch for what it wants.
+    /// Adds a notifier, unless the system refuses to watch for its interest.
     pub(super) fn add(&self, interest: &Rc<Interest>) -> io::Result<()> {
         self.interests.borrow_mut().push(Rc::clone(interest));
         let outcome = self.watch();
@@ -73,14 +73,14 @@ impl Watch {
         outcome
     }
 
-    /// Takes a notifier away; the others are told as before.
+    /// Removes a notifier; the others stay.
     pub(super) fn remove(&self, interest: &Rc<Interest>) {
         self.interests.borrow_mut().retain(|other| !Rc::ptr_eq(other, interest));
-        self.watch_anew();
+        self.update();
     }
 
-    /// Watches for what is wanted now; the next poll tells it even if it is no news.
-    pub(super) fn watch_anew(&self) {
+    /// Watches for what is enabled now; the next poll reports it even if it is not new.
+    pub(super) fn update(&self) {
         if let Err(error) = self.watch() {
             error!("cannot watch a descriptor any more: {error}");
         }
@@ -98,7 +98,7 @@ impl Watch {
         };
         if self.is_registered.get() {
             match registry.reregister(&mut descriptor, token, wanted) {
-                // It was closed too early, and its number stands for another by now.
+                // It was closed too early, and its number is that of another one now.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 outcome => return outcome,
             }
@@ -108,7 +108,7 @@ impl Watch {
         outcome
     }
 
-    /// Returns what any notifier wants.
+    /// Returns what any notifier is enabled for.
     fn wanted(&self) -> Option<mio::Interest> {
         let interests = self.interests.borrow();
         let reads = interests.iter().any(|interest| interest.reads.get());
@@ -121,16 +121,16 @@ impl Watch {
         }
     }
 
-    fn hand_on(&self, is_readable: bool, is_writable: bool) {
+    fn forward(&self, is_readable: bool, is_writable: bool) {
         for interest in self.interests.borrow().iter() {
-            interest.note(is_readable, is_writable);
+            interest.add(is_readable, is_writable);
         }
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.watch_anew();
+        self.update();
         let _ = WATCHES.try_with(|watches| {
             let mut watches = watches.borrow_mut();
             if watches.get(&self.descriptor).is_some_and(|watch| watch.strong_count() == 0) {
@@ -141,7 +141,7 @@ impl Drop for Watch {
 }
 
 impl Interest {
-    /// Waits until there is something to tell, and returns whether it is about reading, and writing.
+    /// Waits for readiness, and returns whether it is for reading, and for writing.
     pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<(bool, bool)> {
         match (self.is_readable.take(), self.is_writable.take()) {
             (false, false) => {
@@ -152,13 +152,13 @@ impl Interest {
         }
     }
 
-    /// Forgets what there is to tell; returns whether there was anything.
-    pub(super) fn forget(&self) -> bool {
+    /// Clears the readiness; returns whether there was any.
+    pub(super) fn clear(&self) -> bool {
         let was_readable = self.is_readable.take();
         self.is_writable.take() || was_readable
     }
 
-    fn note(&self, is_readable: bool, is_writable: bool) {
+    fn add(&self, is_readable: bool, is_writable: bool) {
         let (reads, writes) = (is_readable && self.reads.get(), is_writable && self.writes.get());
         if reads || writes {
             self.is_readable.set(reads || self.is_readable.get());
@@ -170,8 +170,8 @@ impl Interest {
     }
 }
 
-/// Waits for events and hands them on to the notifiers, as long as there are some.
-async fn hand_on_for_ever(watch: Weak<Watch>, source: Arc<Source>) {
+/// Waits for events and forwards them to the notifiers, as long as there are any.
+async fn run_watch(watch: Weak<Watch>, source: Arc<Source>) {
     loop {
         let (is_readable, is_writable) = poll_fn(|cx| {
             source.set_waker(cx.waker());
@@ -184,7 +184,7 @@ async fn hand_on_for_ever(watch: Weak<Watch>, source: Arc<Source>) {
         source.clear_readable();
         source.clear_writable();
         let Some(watch) = watch.upgrade() else { return };
-        watch.hand_on(is_readable, is_writable);
+        watch.forward(is_readable, is_writable);
     }
 }
 

@@ -1,28 +1,24 @@
 //! Timers, as objects with a signal.
 
 use std::fmt;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use slotwork_signals::host::{Origin, watched_call};
 use slotwork_signals::{Handle, Receiver, SignalRef, WeakReceiver};
 
 use crate::event_loop::EventLoop;
+use crate::event_loop::timer::state::State;
 use crate::runtime::clock;
 use crate::runtime::timers::{Expiry, after};
 
 mod state;
-mod weak;
-
-use state::State;
-
-pub use weak::WeakTimer;
 
 /// Emits a signal again and again, or once, when an interval has passed.
 ///
 /// A cheap handle: clones are the same timer. It belongs to the thread that made it, and expires
 /// while that thread's [`EventLoop`] runs; dropping the last handle stops it. It never expires
-/// early. One that is late, because the loop was busy, expires once and goes on in step with its
+/// early. A timer that is late, because the loop was busy, expires once and stays in step with its
 /// start, so that it does not drift.
 ///
 /// # Qt
@@ -52,7 +48,7 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// Makes a timer that is not active, with an interval of 0 and for more than a single shot.
+    /// Makes a timer that is not active, repeats, and has an interval of 0.
     #[must_use]
     pub fn new() -> Self {
         Self { state: State::new(EventLoop::current().timers()) }
@@ -109,16 +105,16 @@ impl Timer {
         event_loop.timers().insert(deadline, Expiry::Call(Box::new(call)));
     }
 
-    /// Sets the interval and starts; an active timer starts anew.
+    /// Sets the interval and starts; an active timer starts again.
     ///
-    /// With 0 it expires in each turn of the loop, as soon as what was ready has been done.
+    /// With 0 it expires in each turn of the loop, after all that was ready has run.
     #[doc(alias = "startTimer")]
     pub fn start(&self, interval: Duration) {
         self.state.interval.set(interval);
         self.state.start();
     }
 
-    /// Starts with the interval it has; an active timer starts anew.
+    /// Starts with the current interval; an active timer starts again.
     ///
     /// # Qt
     ///
@@ -127,13 +123,13 @@ impl Timer {
         self.state.start();
     }
 
-    /// Stops the timer, if it is active: it does not expire any more.
+    /// Stops the timer, if it is active.
     #[doc(alias = "killTimer")]
     pub fn stop(&self) {
         self.state.stop();
     }
 
-    /// Sets the interval; an active timer starts anew with it.
+    /// Sets the interval; an active timer starts again with it.
     #[doc(alias = "setInterval")]
     pub fn set_interval(&self, interval: Duration) {
         self.state.interval.set(interval);
@@ -157,7 +153,9 @@ impl Timer {
         self.state.interval.get()
     }
 
-    /// Returns how long it is until the timer expires, 0 when it is late; `None` when not active.
+    /// Returns the time until the timer expires; `None` when it is not active.
+    ///
+    /// 0 when it is late.
     #[doc(alias = "remainingTime")]
     #[doc(alias = "remainingTimeAsDuration")]
     #[must_use]
@@ -165,7 +163,7 @@ impl Timer {
         self.state.remaining_time()
     }
 
-    /// Returns whether the timer runs.
+    /// Returns whether the timer is active.
     #[doc(alias = "isActive")]
     #[must_use]
     pub fn is_active(&self) -> bool {
@@ -182,7 +180,7 @@ impl Timer {
     /// Emitted when the timer expires.
     ///
     /// A slot may stop, restart or drop the timer. While a slot runs a loop of its own, its timer
-    /// does not expire again, unless the slot has started it anew.
+    /// does not expire again, unless the slot has started it again.
     #[doc(alias = "callOnTimeout")]
     #[must_use]
     pub fn timeout(&self) -> SignalRef<'_, Self, ()> {
@@ -200,7 +198,7 @@ impl Handle for Timer {
     type Weak = WeakTimer;
 
     fn downgrade(&self) -> WeakTimer {
-        WeakTimer::new(Rc::downgrade(&self.state))
+        WeakTimer { state: Rc::downgrade(&self.state) }
     }
 
     fn upgrade(weak: &WeakTimer) -> Option<Self> {
@@ -215,5 +213,19 @@ impl fmt::Debug for Timer {
             .field("interval", &self.interval())
             .field("remaining_time", &remaining)
             .finish_non_exhaustive()
+    }
+}
+
+/// A handle that does not keep its [`Timer`] alive.
+#[derive(Clone, Debug)]
+pub struct WeakTimer {
+    state: Weak<State>,
+}
+
+impl WeakTimer {
+    /// Returns the timer, unless it is gone.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Timer> {
+        Some(Timer { state: self.state.upgrade()? })
     }
 }

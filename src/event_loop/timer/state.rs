@@ -1,4 +1,4 @@
-//! What the handles of a timer share: when it expires, and its signal.
+//! The state of a timer, which its handles share.
 
 use std::cell::Cell;
 use std::fmt;
@@ -10,15 +10,15 @@ use slotwork_signals::Signal;
 use crate::runtime::clock;
 use crate::runtime::timers::{Expire, Expiry, Key, Timers, after};
 
-/// What all handles of a timer share.
+/// The state of a timer: its interval, its next deadline, and its signal.
 pub(super) struct State {
     timers: Rc<Timers>,
     this: Weak<Self>,
     pub(super) interval: Cell<Duration>,
     pub(super) is_single_shot: Cell<bool>,
-    /// When it expires next, while it is active.
+    /// The next deadline, while the timer is active.
     next: Cell<Option<Instant>>,
-    /// Its place among the thread's deadlines: none while it is inactive or its slots run.
+    /// The key among the thread's deadlines: none while it is inactive or its slots run.
     key: Cell<Option<Key>>,
     pub(super) timeout: Signal<()>,
 }
@@ -36,7 +36,7 @@ impl State {
         })
     }
 
-    /// Starts anew: it expires after its interval, counted from now.
+    /// Starts the timer, which expires after its interval, counted from now.
     pub(super) fn start(&self) {
         self.stop();
         self.next.set(Some(after(clock::now(), self.interval.get())));
@@ -58,7 +58,7 @@ impl State {
         Some(self.next.get()?.saturating_duration_since(clock::now()))
     }
 
-    /// Takes the place among the deadlines, unless it has one or needs none.
+    /// Adds the next deadline to the thread's, unless it is there or the timer is inactive.
     fn set_deadline(&self) {
         if let (Some(next), None) = (self.next.get(), self.key.get()) {
             let expiry = Expiry::Timer(Weak::<Self>::clone(&self.this));
@@ -73,8 +73,8 @@ impl Expire for State {
         let Some(due) = self.next.get() else { return };
         let is_over = self.is_single_shot.get();
         self.next.set((!is_over).then(|| next_on_grid(due, self.interval.get(), clock::now())));
-        // Only when the slots have run, or panicked: in a loop inside one of them it is silent.
-        let _goes_on = GoesOn(&self);
+        // Set after the slots, even if one panics: in a loop inside a slot the timer is silent.
+        let _deadline = SetDeadline(&self);
         self.timeout.emit(&());
     }
 }
@@ -87,21 +87,22 @@ impl Drop for State {
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State").field("next", &self.next.get()).finish_non_exhaustive()
+        f.debug_struct("TimerState").field("next", &self.next.get()).finish_non_exhaustive()
     }
 }
 
-/// Lets a timer go on when its slots have run.
-struct GoesOn<'a>(&'a State);
+/// Sets a timer's next deadline when it is dropped, after the slots.
+struct SetDeadline<'a>(&'a State);
 
-impl Drop for GoesOn<'_> {
+impl Drop for SetDeadline<'_> {
     fn drop(&mut self) {
         self.0.set_deadline();
     }
 }
 
-/// Returns the first instant after `now` that is a whole number of intervals after `due`: a timer
-/// that was late is not late for ever, and one that was very late does not make up for it.
+/// Returns the first instant after `now` that is a whole number of intervals after `due`.
+///
+/// A late timer returns to its steps, and skips those that it has missed.
 fn next_on_grid(due: Instant, interval: Duration, now: Instant) -> Instant {
     let next = after(due, interval);
     if next > now || interval.is_zero() {
@@ -120,7 +121,7 @@ mod tests {
     use super::*;
     use crate::testing::clock::StoppedClock;
 
-    /// A timer goes by the same clock as the deadlines of connections.
+    /// Timers use the same clock as the deadlines of connections.
     #[test]
     fn timers_go_by_the_clock() {
         let mut clock = StoppedClock::new();
@@ -139,9 +140,9 @@ mod tests {
         assert_eq!(count.load(Ordering::Relaxed), 3);
     }
 
-    /// Due every 10 ms from 0 on: what follows when it is seen late.
+    /// The next deadline of a timer that is due every 10 ms and expires late.
     #[test]
-    fn what_is_late_goes_on_in_step() {
+    fn a_late_timer_stays_in_step() {
         let interval = Duration::from_millis(10);
         let due = Instant::now();
 
