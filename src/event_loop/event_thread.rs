@@ -162,7 +162,7 @@ impl EventThread {
 }
 
 impl Drop for EventThread {
-    /// Ends the thread and waits for it; in the thread itself there is nothing to wait for.
+    /// Ends the thread and waits for it; in the thread itself it does not wait.
     fn drop(&mut self) {
         if self.thread.is_some() {
             self.quit();

@@ -1,4 +1,4 @@
-//! Running the loop until it is to end: with a code, by a signal of the program, or with a future.
+//! Running the loop until `exit`, or until a future completes.
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -14,12 +14,12 @@ use crate::event_loop::thread_loop::{Run, run_all};
 use crate::runtime::panics;
 
 impl EventLoop {
-    /// Runs the loop until [`exit`](Self::exit) or [`quit`](Self::quit) and returns the code.
+    /// Runs the loop until [`exit`](Self::exit) and returns its code.
     ///
     /// May be called again afterwards. A loop inside a slot, which ends by itself, is a
-    /// [`NestedLoop`](crate::NestedLoop). Between a call of `exit` and the end of what it ends, no
-    /// other run begins: the code is -1 at once, as it is inside too many loops
-    /// ([`set_max_nesting`](Self::set_max_nesting)) and when the thread's loop has ended.
+    /// [`NestedLoop`](crate::NestedLoop). Between a call of `exit` or [`quit`](Self::quit) and the
+    /// end of what it ends, no other run begins: the code is -1 at once, as it is inside too many
+    /// loops ([`set_max_nesting`](Self::set_max_nesting)) and when the thread's loop has ended.
     ///
     /// Calls and queued slots that were queued before the end was noticed are still run.
     ///
@@ -31,7 +31,7 @@ impl EventLoop {
         self.exec_after(|| ()).1
     }
 
-    /// Makes a call and then runs the loop as [`exec`](Self::exec) does, unless the call ended it.
+    /// Makes a call, and then runs the loop as `exec` does, unless the call ended it.
     pub(crate) fn exec_after<T>(&self, call: impl FnOnce() -> T) -> (T, i32) {
         let exit = Rc::default();
         let running = self.enter(&exit);
@@ -40,10 +40,10 @@ impl EventLoop {
         (outcome, code.unwrap_or(REFUSED))
     }
 
-    /// Ends every running [`exec`](Self::exec) of this thread with `code`, after what runs now.
+    /// Ends every running [`exec`](Self::exec) of this thread with `code`.
     ///
-    /// When called several times before they end, the last code counts. Does nothing when the loop
-    /// does not run.
+    /// They end after the call that runs now. When called several times before they end, the last
+    /// code counts. Does nothing when the loop does not run.
     ///
     /// # Qt
     ///
@@ -82,12 +82,12 @@ impl EventLoop {
         self.run(future).unwrap_or_else(|| too_deep())
     }
 
-    /// Sets how many loops may run inside each other, in slots of this thread; the default is 100.
+    /// Sets how many loops may run inside each other, in slots of this thread.
     ///
-    /// The outermost loop does not count. A slot of a socket that runs a loop is called again
-    /// inside that loop, for the next message of another client: without a limit, clients decide
-    /// how much stack the thread needs. Beyond the limit a loop is refused, which is logged:
-    /// [`exec`](Self::exec) and [`NestedLoop::exec`](crate::NestedLoop::exec) return -1,
+    /// The default is 100. The outermost loop does not count. A slot of a socket that runs a loop
+    /// is called again inside that loop, for the next message of another client: without a limit,
+    /// clients decide how much stack the thread needs. Beyond the limit a loop is refused, which is
+    /// logged: [`exec`](Self::exec) and [`NestedLoop::exec`](crate::NestedLoop::exec) return -1,
     /// [`process_events`](Self::process_events) and [`wait`](Self::wait) do nothing, a
     /// [`SignalSpy`](slotwork_signals::SignalSpy) that waits returns an error, and
     /// [`run_until`](Self::run_until) panics.
@@ -109,7 +109,7 @@ impl EventLoop {
         signals::max_nesting()
     }
 
-    /// Emitted when the last running [`exec`](Self::exec) of this thread is about to return.
+    /// Emitted when the last [`exec`](Self::exec) of this thread is about to return.
     ///
     /// Messages that its slots send are still written. They should not wait for anything: the loop
     /// ends.
@@ -124,7 +124,7 @@ impl EventLoop {
         SignalRef::new(self, &self.state.about_to_quit)
     }
 
-    /// Runs the loop until `future` completes; `None` when too many loops run inside each other.
+    /// Runs the loop until `future` completes; `None` when the run is refused.
     fn run<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let mut run = Run::begin(&self.state)?;
         let mut future = pin!(future);
@@ -148,7 +148,7 @@ impl EventLoop {
         self.state.shared.notify();
     }
 
-    /// Adds a run to those of the thread, unless they are to end, or the loop has ended.
+    /// Adds a run to those of the thread, unless they are to end or the loop ended.
     pub(super) fn enter(&self, exit: &Rc<Exit>) -> Option<Running<'_>> {
         if self.state.shared.has_ended() {
             return None;
@@ -156,7 +156,7 @@ impl EventLoop {
         self.state.exits.enter(exit)
     }
 
-    /// Completes with the code when `exit` was called; emits `about_to_quit` in the last run.
+    /// Completes with the code of `exit`; emits `about_to_quit` in the last run.
     pub(super) async fn exited(&self, running: &Running<'_>) -> i32 {
         running.code().await;
         // What was queued before the call of `exit` was noticed is still delivered.

@@ -1,4 +1,4 @@
-//! The event loop: one per thread, which runs tasks, posted calls, queued slots and timers.
+//! The event loop of a thread: tasks, posted calls, queued slots and timers.
 //!
 //! A turn runs all that is ready once, then polls the reactor: without waiting when something became
 //! ready meanwhile, else until the next deadline. All of it happens on the loop's own thread, but for
@@ -129,7 +129,7 @@ impl EventLoop {
         self.state.panics.policy.get()
     }
 
-    /// Sets how many bytes of memory the sockets of this loop may hold together.
+    /// Sets the memory budget of all sockets of this loop, in bytes.
     ///
     /// The default is 256 MiB; `None` sets no limit. It counts unsent output, and input that is not
     /// complete or not delivered, not what the kernel holds. A message for many sockets counts
@@ -157,7 +157,7 @@ impl EventLoop {
         self.state.reactor.budget().set_limit(bytes);
     }
 
-    /// Returns how many bytes of memory the sockets of this loop may hold; `None` is no limit.
+    /// Returns the memory budget of the sockets in bytes; `None` is no limit.
     #[must_use]
     pub fn memory_budget(&self) -> Option<usize> {
         self.state.reactor.budget().limit()

@@ -55,8 +55,7 @@ impl NestedLoop {
         Self::default()
     }
 
-    /// Runs the thread's loop until [`exit`](Self::exit) or [`quit`](Self::quit), and returns the
-    /// code.
+    /// Runs the thread's loop until [`exit`](Self::exit), and returns its code.
     ///
     /// Returns -1 at once when it runs already, when the thread's loop is ending, or when too many
     /// loops run inside each other ([`EventLoop::set_max_nesting`]).
@@ -69,10 +68,10 @@ impl NestedLoop {
         EventLoop::current().exec_nested(&self.exit)
     }
 
-    /// Ends [`exec`](Self::exec) with `code`, after what runs now and the loops inside it.
+    /// Ends [`exec`](Self::exec) with `code`.
     ///
-    /// When called several times before it ends, the last code counts. Does nothing when it does
-    /// not run.
+    /// It ends after the call that runs now and the loops inside it. When called several times
+    /// before it ends, the last code counts. Does nothing when it does not run.
     pub fn exit(&self, code: i32) {
         if self.is_running() {
             EventLoop::current().exit_nested(&self.exit, code);

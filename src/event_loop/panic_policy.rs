@@ -8,10 +8,11 @@ use slotwork_signals::Signal;
 
 use crate::runtime::panics;
 
-/// The policy for a panic in a posted call, a timer's slot, a queued slot or a task.
+/// The policy for panics in the calls that an event loop makes.
 ///
-/// The default is [`Report`](Self::Report). With either policy the call that panics ends alone:
-/// other calls and sockets continue, and the loop may be run again.
+/// Those are posted calls, slots of timers, queued slots and tasks. The default is
+/// [`Report`](Self::Report). With either policy the call that panics ends alone: other calls and
+/// sockets continue, and the loop may be run again.
 ///
 /// # Qt
 ///
@@ -19,10 +20,10 @@ use crate::runtime::panics;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PanicPolicy {
-    /// It is logged as an error and reported by `EventLoop::panicked`; the loop continues.
+    /// It is logged as an error and reported by `EventLoop::panicked`.
     #[default]
     Report,
-    /// It is logged and reported as well, and then leaves `exec`, or whatever runs the loop.
+    /// It is logged, reported, and leaves `exec` or whatever runs the loop.
     Propagate,
 }
 
@@ -64,7 +65,7 @@ impl PanicReports {
         Self { policy: Cell::default(), panicked: Signal::new() }
     }
 
-    /// Reports the panics of this turn; returns the payload of the one that propagates, if any.
+    /// Reports the panics of this turn; returns the payload that propagates, if any.
     pub(super) fn report(&self) -> Option<Box<dyn Any + Send>> {
         let mut propagated = None;
         for caught in panics::take() {

@@ -1,4 +1,4 @@
-//! Running the loop for a while: inside a program's own loop, or for a certain time.
+//! Running the loop for a limited time, or inside a program's own loop.
 
 use std::future::pending;
 #[cfg(unix)]

@@ -16,7 +16,7 @@ use crate::event_loop::EventLoop;
 use crate::types::error::Error;
 
 impl EventLoop {
-    /// Calls [`quit`](Self::quit) at the first SIGINT (Ctrl-C) or SIGTERM that the program gets.
+    /// Calls [`quit`](Self::quit) at the program's first SIGINT (Ctrl-C) or SIGTERM.
     ///
     /// Then [`about_to_quit`](Self::about_to_quit) is emitted, `exec` returns, and the program can
     /// end in good order. A second signal ends it at once, as without this call. When several loops

@@ -15,7 +15,7 @@ use crate::event_loop::sleep::Sleep;
 /// The part of a loop that other threads use. As a waker it ends the loop's sleep.
 pub(super) struct Shared {
     thread: ThreadId,
-    /// Posted calls run among the queued slots, in the order in which a thread posts and emits.
+    /// Holds posted calls among the queued slots, in each thread's order.
     queue: ThreadQueue,
     has_ended: AtomicBool,
     pub(super) sleep: Sleep,

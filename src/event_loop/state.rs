@@ -16,7 +16,7 @@ use crate::runtime::panics;
 use crate::runtime::reactor::Reactor;
 use crate::runtime::timers::Timers;
 
-/// The state of a loop without its tasks: an `EventLoop` in a task would keep itself alive.
+/// The state of a loop without its tasks, which may hold an `EventLoop`.
 pub(super) struct State {
     pub(super) reactor: Rc<Reactor>,
     pub(super) timers: Rc<Timers>,

@@ -1,4 +1,4 @@
-//! The tasks of a loop, whose panics do not leave them.
+//! The tasks of a loop, with their panics caught.
 
 use std::future;
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -63,7 +63,7 @@ pub(crate) async fn next_turn() {
     .await;
 }
 
-/// The future of a task, whose drop cannot panic.
+/// The future of a task, with the panics of its drop caught.
 ///
 /// The executor aborts the process when what a task holds panics while it is dropped.
 struct Guarded<F> {

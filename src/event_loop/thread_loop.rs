@@ -1,4 +1,4 @@
-//! The loop of each thread: made at first use, run in turns, and ended with the thread.
+//! The loop of each thread: made at first use, run in turns, ended with it.
 
 use std::cell::RefCell;
 use std::future::pending;
@@ -41,7 +41,7 @@ pub(super) fn executor() -> Rc<LocalExecutor<'static>> {
     with_thread_loop(|thread_loop| Rc::clone(&thread_loop.executor))
 }
 
-/// Ends this thread's loop while all thread-local values still exist, so that its slots can run.
+/// Ends this thread's loop while its thread-local values exist: slots can run.
 pub(super) fn end() {
     let ended = THREAD_LOOP.try_with(|current| current.borrow_mut().take());
     drop(ended);
@@ -157,9 +157,9 @@ impl<'a> Run<'a> {
         Some(Self { state, runner, waker, is_nested, _running: running })
     }
 
-    /// Runs all that is ready: queued slots and posted calls, timers, `future` and tasks.
+    /// Runs all that is ready: the queue, timers, `future` and tasks, in this order.
     ///
-    /// When the future completes, the tasks behind it are left.
+    /// When the future completes, the tasks are left.
     pub(super) fn turn<T>(&mut self, future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
         self.turn_with(host::BATCH, future)
     }

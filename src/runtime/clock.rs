@@ -1,6 +1,6 @@
-//! The clock of all deadlines: the system's monotonic one, which tests stop and move.
+//! The clock of all deadlines, which is monotonic, and which tests stop and move.
 //!
-//! A file of its own, because every floor reads the time here and nowhere else.
+//! A file of its own, because every floor reads the time here.
 
 #[cfg(any(test, fuzzing))]
 use std::cell::Cell;

@@ -74,7 +74,7 @@ impl Charge {
         self.size
     }
 
-    /// Sets the size that the connection holds, in bytes, and returns whether it may hold it.
+    /// Sets the connection's size in bytes; returns whether it may hold that.
     ///
     /// It may not when the sum exceeds the limit and no other connection holds more. Those that
     /// hold more are condemned. Their memory is released when their tasks run; while the sum

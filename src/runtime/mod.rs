@@ -1,4 +1,6 @@
-//! The machinery of one thread: readiness, deadlines, turns, caught panics, memory budget.
+//! The machinery of one thread.
+//!
+//! Readiness of sockets, deadlines, turns, caught panics, and the memory budget.
 
 pub(crate) mod clock;
 pub(crate) mod memory_budget;

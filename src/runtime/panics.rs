@@ -1,7 +1,8 @@
-//! Panics in calls of the program's code: each ends its own call and is kept for the loop.
+//! Panics in calls of the program's code.
 //!
-//! Slots, tasks and posted calls are called inside [`catch`]. The thread's loop takes the panics at
-//! the end of its turn, reports them, and resumes them if the program asked for that.
+//! Each ends its own call and is kept for the loop. Slots, tasks and posted calls are called inside
+//! [`catch`]. The thread's loop takes the panics at the end of its turn, reports them, and resumes
+//! them if the program asked for that.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -18,12 +19,14 @@ pub(crate) struct Caught {
     pub(crate) payload: Box<dyn Any + Send>,
 }
 
-/// Calls `call` and returns whether it did not panic; a panic is logged and kept for the loop.
+/// Makes a call and returns whether it did not panic.
+///
+/// A panic is logged and kept for the loop.
 pub(crate) fn catch(place: &'static str, call: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| keep(place, payload)).is_ok()
 }
 
-/// Calls `call`; a panic in it is only logged.
+/// Makes a call; a panic in it is only logged.
 ///
 /// For slots that receive panics, which would report their own ones for ever.
 pub(crate) fn catch_and_log(place: &'static str, call: impl FnOnce()) {

@@ -1,6 +1,7 @@
-//! What threads share, from one place, so that models can put their own in its stead.
+//! The mutex and the atomics that threads share.
 //!
-//! `tests/models` compiles the modules that use the atomics anew with a `sync` of its own.
+//! A file of its own: `tests/models` compiles modules with a `sync` of its own in place of this
+//! one.
 
 use std::sync::PoisonError;
 

@@ -26,7 +26,7 @@ pub(crate) fn begin(turn: Arc<dyn Turn>) -> InTurn {
     InTurn(())
 }
 
-/// Suspends all turns of this thread, because a loop is about to run in them, or runs.
+/// Suspends all turns of this thread, for a loop that runs inside them.
 pub(crate) fn suspend_all() {
     let turns = TURNS.try_with(|turns| turns.borrow().clone()).unwrap_or_default();
     for turn in turns {

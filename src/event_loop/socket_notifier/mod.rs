@@ -13,13 +13,14 @@ use crate::types::error::Error;
 mod state;
 mod watch;
 
-/// Emits signals when a descriptor can be read or written, for foreign libraries on the loop.
+/// Emits signals when a descriptor can be read or written.
 ///
-/// A cheap handle: clones are the same notifier. It belongs to the thread that made it and emits
-/// while that thread's [`EventLoop`](crate::EventLoop) runs; dropping the last handle ends it. It
-/// owns the descriptor, which is anything that has one: a socket, a pipe, an `OwnedFd`, an `Rc` of
-/// those, or a `BorrowedFd<'static>` for one that a library keeps. It is level-triggered, as Qt's
-/// is: it emits in each turn as long as the descriptor is readable (or writable). Unix only.
+/// With it foreign libraries run on the loop. A cheap handle: clones are the same notifier. It
+/// belongs to the thread that made it and emits while that thread's [`EventLoop`](crate::EventLoop)
+/// runs; dropping the last handle ends it. It owns the descriptor, which is anything that has one:
+/// a socket, a pipe, an `OwnedFd`, an `Rc` of those, or a `BorrowedFd<'static>` for one that a
+/// library keeps. It is level-triggered, as Qt's is: it emits in each turn as long as the
+/// descriptor is readable (or writable). Unix only.
 ///
 /// A descriptor may have several notifiers, such as one for reading and one for writing; each emits
 /// what is enabled on it, and the end of one does not disturb the others. When two of them are
@@ -72,7 +73,9 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
         Ok(Self { state })
     }
 
-    /// Sets whether `readable` is emitted: for input, an end or an error; enabled by default.
+    /// Sets whether `readable` is emitted: for input, an end or an error.
+    ///
+    /// Enabled by default.
     ///
     /// # Qt
     ///

@@ -1,4 +1,4 @@
-//! The registration of a descriptor, which its notifiers share: the system watches it once.
+//! The registration of a descriptor, which its notifiers share.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use smol::Task;
 use crate::event_loop::EventLoop;
 use crate::runtime::reactor::{Reactor, Registration, Source};
 
-/// The registration of a descriptor, which the notifiers of this thread share.
+/// The registration of a descriptor with the system, which watches it once.
 pub(super) struct Watch {
     descriptor: RawFd,
     reactor: Rc<Reactor>,
@@ -33,7 +33,7 @@ pub(super) struct Interest {
     pub(super) writes: Cell<bool>,
     is_readable: Cell<bool>,
     is_writable: Cell<bool>,
-    /// The waker of the notifier's own task: a loop in its slot does not hold up the others.
+    /// The waker of the notifier's own task: a loop in its slot blocks no others.
     waker: Cell<Option<Waker>>,
 }
 

@@ -18,7 +18,7 @@ pub(super) struct State {
     pub(super) is_single_shot: Cell<bool>,
     /// The next deadline, while the timer is active.
     next: Cell<Option<Instant>>,
-    /// The key among the thread's deadlines: none while it is inactive or its slots run.
+    /// The key of its deadline: none while it is inactive or its slots run.
     key: Cell<Option<Key>>,
     pub(super) timeout: Signal<()>,
 }
@@ -58,7 +58,7 @@ impl State {
         Some(self.next.get()?.saturating_duration_since(clock::now()))
     }
 
-    /// Adds the next deadline to the thread's, unless it is there or the timer is inactive.
+    /// Sets the deadline in the thread, unless it is set or the timer is inactive.
     fn set_deadline(&self) {
         if let (Some(next), None) = (self.next.get(), self.key.get()) {
             let expiry = Expiry::Timer(Weak::<Self>::clone(&self.this));
@@ -100,7 +100,7 @@ impl Drop for SetDeadline<'_> {
     }
 }
 
-/// Returns the first instant after `now` that is a whole number of intervals after `due`.
+/// Returns the first instant after `now` at whole intervals after `due`.
 ///
 /// A late timer returns to its steps, and skips those that it has missed.
 fn next_on_grid(due: Instant, interval: Duration, now: Instant) -> Instant {

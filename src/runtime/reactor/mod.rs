@@ -88,7 +88,7 @@ impl Reactor {
         Ok(registration)
     }
 
-    /// Makes a registration whose owner adds the source to the registry, and removes it.
+    /// Makes a registration; its owner adds the source to the registry.
     pub(crate) fn reserve(&self) -> io::Result<Registration> {
         self.sweep();
         let key = self.sources.borrow().vacant_key();
@@ -103,7 +103,7 @@ impl Reactor {
         &self.shared.budget
     }
 
-    /// Returns mio's registry, whose descriptor other loops can poll.
+    /// Returns mio's registry; other loops can poll its descriptor.
     #[cfg(unix)]
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
@@ -132,7 +132,7 @@ impl Reactor {
         Some(timeout.map_or(left, |timeout| timeout.min(left)))
     }
 
-    /// Wakes the tasks of the last [`wait`](Self::wait)'s events, then those of `wake_later`.
+    /// Wakes the tasks of the last wait's events, then those of [`wake_later`].
     pub(crate) fn wake_tasks(&self) {
         let sources = self.sources.borrow();
         for event in self.events.borrow().iter() {
@@ -153,7 +153,7 @@ impl Reactor {
         !self.later.borrow().is_empty()
     }
 
-    /// Removes the sources whose registration was dropped.
+    /// Removes the sources of dropped registrations.
     fn sweep(&self) {
         if self.shared.has_released.swap(false, Ordering::Acquire) {
             let mut keys = self.shared.released_keys.lock();
@@ -184,7 +184,7 @@ pub(crate) fn wake_later(waker: &Waker) {
     }
 }
 
-/// Lets this thread's loop call `free` after a second in which this was not called again.
+/// Lets this thread's loop call `free` a second after the last call of this.
 ///
 /// For buffers that are kept for the next message: they are freed when there is none.
 pub(crate) fn free_when_unused(free: fn()) {
@@ -193,7 +193,7 @@ pub(crate) fn free_when_unused(free: fn()) {
     }
 }
 
-/// The time of the last use of what is kept for a while, and the call that frees it.
+/// The last use of what is kept for a while, and the call that frees it.
 #[derive(Clone, Copy)]
 struct Unused {
     used_at: Instant,

@@ -1,4 +1,4 @@
-//! One descriptor that a reactor watches: its readiness, its waker and its registration.
+//! A watched descriptor: its readiness, its waker and its registration.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -21,7 +21,7 @@ pub(crate) struct Source {
 /// What a reactor and its sources share.
 #[derive(Default)]
 pub(super) struct SharedState {
-    /// Whether there are keys of dropped registrations, which the reactor's own thread frees.
+    /// Whether there are keys to free, which the reactor's own thread does.
     pub(super) has_released: AtomicBool,
     pub(super) released_keys: Mutex<Vec<u32>>,
     pub(super) budget: Arc<Budget>,
@@ -110,7 +110,9 @@ impl Source {
         self.is(WRITABLE)
     }
 
-    /// Returns whether the peer ended its sending direction: only a read of 0 bytes drains it.
+    /// Returns whether the peer ended its sending direction.
+    ///
+    /// Only a read of 0 bytes drains it.
     pub(crate) fn is_read_closed(&self) -> bool {
         self.is(READ_CLOSED)
     }
@@ -151,7 +153,9 @@ impl Source {
         self.readiness.fetch_or(WRITABLE, Ordering::AcqRel);
     }
 
-    /// Clears the write readiness, when the kernel takes no more; on the loop's thread only.
+    /// Clears the write readiness, when the kernel takes no more.
+    ///
+    /// On the loop's thread only.
     pub(crate) fn clear_writable(&self) {
         self.readiness.fetch_and(!WRITABLE, Ordering::AcqRel);
     }
@@ -197,8 +201,10 @@ const WRITABLE: u8 = 2;
 const READ_CLOSED: u8 = 4;
 /// Not a readiness: the connection is to release memory.
 const CONDEMNED: u8 = 16;
-/// Set where mio uses epoll or kqueue, in their edge-triggered mode. Its other selectors report a
-/// socket again only after a call has failed with `WouldBlock` (see "Portability" of `mio::Poll`).
+/// Set where mio uses epoll or kqueue, in their edge-triggered mode.
+///
+/// Its other selectors report a socket again only after a call has failed with `WouldBlock` (see
+/// "Portability" of `mio::Poll`).
 const AFTER_SHORT: u8 = if cfg!(any(
     target_os = "android",
     target_os = "illumos",
