@@ -221,6 +221,7 @@ impl<'a> Run<'a> {
         }
     }
 
+    #[inline]
     fn with_runner(&mut self, run: impl FnOnce(&mut Runner, &Waker)) {
         let mut runner = self.runner.take().unwrap_or_else(take_runner);
         run(&mut runner, &self.waker);
