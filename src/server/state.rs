@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use slotwork_signals::{Connection, Signal};
@@ -16,6 +16,7 @@ use crate::net::stream::Listener;
 use crate::net::tls::{ServerSide, TlsConfig};
 use crate::protocol::handshake::request_head::HeadLimits;
 use crate::runtime::panics;
+use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::server::origins::cors_authenticator::CorsAuthenticator;
 use crate::server::origins::origin_policy::OriginPolicy;
 use crate::server::verifier::verdict::VerificationRequest;
@@ -142,7 +143,7 @@ impl Inner {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Changes the settings for sockets of new clients.

@@ -1,12 +1,13 @@
 //! The program's mask generator, and the keys that it has made for the next frames.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, ThreadId};
 
 use crate::protocol::frames::mask::MaskingKey;
 use crate::protocol::random;
 use crate::runtime::panics;
+use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::types::mask_generator::MaskGenerator;
 
 /// A mask generator, and the keys that it has made for the next frames.
@@ -72,5 +73,5 @@ fn next_key(generator: &mut dyn MaskGenerator) -> MaskingKey {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

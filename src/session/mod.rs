@@ -6,12 +6,12 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use crate::net::stream::Stream;
 #[cfg(feature = "tls")]
 use crate::net::tls::TlsSession;
+use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::session::state::{Phase, State};
 use crate::types::close_code::CloseCode;
 use crate::types::role::Role;
@@ -183,7 +183,7 @@ impl Session {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

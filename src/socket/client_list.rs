@@ -1,11 +1,13 @@
 //! The list of a server's open sockets.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use slab::Slab;
+
+use crate::runtime::sync::{Mutex, MutexGuard};
 
 /// The sockets that were taken from a server and have not disconnected.
 ///
@@ -135,7 +137,7 @@ impl<S> ClientList<S> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Registry<S>> {
-        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+        self.registry.lock()
     }
 }
 

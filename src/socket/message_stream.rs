@@ -5,13 +5,14 @@ use std::fmt;
 use std::future::poll_fn;
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use futures_sink::Sink;
 use slotwork_signals::{Connection, ScopedConnection};
 use smol::stream::Stream;
 
+use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::socket::WebSocket;
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
@@ -269,7 +270,7 @@ impl Inbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, InboxState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -5,7 +5,6 @@
 //! directly have no guard and cost nothing.
 
 use std::any::Any;
-use std::sync::PoisonError;
 
 use log::warn;
 use slotwork_signals::{DeliveryGuard, Handle, SharedSender};
@@ -151,7 +150,7 @@ impl WebSocket {
         let session = &self.inner.session;
         let settings = session.settings();
         let queue = &self.inner.lazy().receive_queue;
-        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = queue.lock();
         change(&mut queue);
         let is_over = queue.is_over(&settings, 1);
         let (begins, ends) = (!queue.holds && is_over, queue.holds && !queue.is_over(&settings, 2));

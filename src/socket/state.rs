@@ -5,13 +5,14 @@
 use std::any::Any;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use slotwork_signals::Signal;
 
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
+use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::session::Session;
 use crate::socket::client::state::ClientEnd;
 use crate::socket::client_list::Membership;
@@ -217,11 +218,11 @@ impl Inner {
 
 impl Lazy {
     pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.notes.lock()
     }
 
     pub(crate) fn data(&self) -> MutexGuard<'_, UserDataSet> {
-        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+        self.data.lock()
     }
 }
 

@@ -3,8 +3,8 @@
 use std::io;
 use std::mem;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::protocol::frames::frame_header::LONGEST_CONTROL_PAYLOAD;
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
 use crate::protocol::prepared_message::PreparedMessage;
 use crate::runtime::reactor::Reactor;
+use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::session::{ConnectionTask, Observer, OutputLevel, Session};
 use crate::testing::Count;
 use crate::testing::clock::StoppedClock;
@@ -227,7 +228,7 @@ impl Recorder {
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+        self.record.lock()
     }
 
     fn note(&self, report: &Report) {

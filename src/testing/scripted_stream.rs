@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::mem;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::{Interest, Registry, Token, event};
@@ -17,6 +17,7 @@ use mio::{Interest, Registry, Token, event};
 use crate::net::stream::Stream;
 use crate::net::stream::tcp_stream::TcpStream;
 use crate::runtime::reactor::{Reactor, Source};
+use crate::runtime::sync::{Mutex, MutexGuard};
 
 /// A stream to a [`ScriptedPeer`].
 pub(crate) type ScriptedStream = TcpStream<ScriptedIo>;
@@ -185,13 +186,13 @@ impl ScriptedPeer {
     }
 
     fn wire(&self) -> MutexGuard<'_, Wire> {
-        self.wire.lock().unwrap_or_else(PoisonError::into_inner)
+        self.wire.lock()
     }
 }
 
 impl ScriptedIo {
     fn wire(&self) -> MutexGuard<'_, Wire> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

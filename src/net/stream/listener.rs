@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 #[cfg(unix)]
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use mio::net;
@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use crate::net::stream::options::{self, SEND_BUFFER};
 use crate::net::stream::tcp_stream::TcpStream;
 use crate::runtime::reactor::{Reactor, Registration, Source};
+use crate::runtime::sync::Mutex;
 use crate::types::host_address::HostAddress;
 
 /// A listening socket, which any thread can close.
@@ -65,13 +66,13 @@ impl Listener {
     /// Returns the descriptor; `None` when it is closed.
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> Option<RawFd> {
-        let io = self.io.lock().unwrap_or_else(PoisonError::into_inner);
+        let io = self.io.lock();
         io.as_ref().map(AsRawFd::as_raw_fd)
     }
 
     /// Closes the socket, which frees the port at once, and wakes the accepting task.
     pub(crate) fn close(&self) {
-        let listener = self.io.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let listener = self.io.lock().take();
         drop(listener);
         self.wake();
     }
@@ -85,7 +86,7 @@ impl Listener {
 
     /// Registers the socket with the reactor of this thread; `None` when it is closed.
     pub(crate) fn watch(self: &Arc<Self>) -> io::Result<Option<Incoming>> {
-        let mut io = self.io.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut io = self.io.lock();
         let Some(listener) = io.as_mut() else { return Ok(None) };
         let registration = Reactor::current()?.register(listener)?;
         drop(io);
@@ -105,7 +106,7 @@ impl Incoming {
     /// Waits until the listener is closed.
     pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.registration.source().set_waker(cx.waker());
-        let io = self.listener.io.lock().unwrap_or_else(PoisonError::into_inner);
+        let io = self.listener.io.lock();
         if io.is_none() { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -115,7 +116,7 @@ impl Incoming {
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<(TcpStream, SocketAddr)>>> {
         self.registration.source().set_waker(cx.waker());
-        let io = self.listener.io.lock().unwrap_or_else(PoisonError::into_inner);
+        let io = self.listener.io.lock();
         let Some(listener) = io.as_ref() else { return Poll::Ready(None) };
         match listener.accept() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

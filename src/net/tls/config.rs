@@ -1,7 +1,7 @@
 //! The TLS configuration of servers and clients.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::Resumption;
 use rustls::server::NoServerSessionStorage;
@@ -15,6 +15,7 @@ use crate::net::tls::verify::server_verifier::ServerVerifier;
 use crate::net::tls::verify::trust_anchors::TrustAnchors;
 use crate::net::tls::verify::validity::PeerValidity;
 use crate::net::tls::{cryptography, pem, provider};
+use crate::runtime::sync::Mutex;
 use crate::types::error::Error;
 use crate::types::tls_certificate::TlsCertificate;
 
@@ -237,7 +238,7 @@ impl TlsConfig {
 
     /// Returns the part that clients share; makes it on first use.
     fn shared(&self) -> Result<SharedClient, Error> {
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = self.shared.lock();
         if let Some(shared) = &*shared {
             return Ok(shared.clone());
         }
@@ -259,7 +260,7 @@ impl TlsConfig {
 
     /// Returns whether the system's trust store has to be read first, which blocks.
     pub(crate) fn takes_time(&self) -> bool {
-        let is_made = || self.shared.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let is_made = || self.shared.lock().is_some();
         self.client.is_none() && self.trusts_system && !is_made()
     }
 

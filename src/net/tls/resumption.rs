@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use rustls::NamedGroup;
 use rustls::client::{
@@ -19,6 +19,7 @@ use rustls::server::ProducesTickets;
 
 use crate::net::tls::handshake_context;
 use crate::net::tls::verify::validity::{PeerValidity, Validity};
+use crate::runtime::sync::{Mutex, MutexGuard};
 
 /// Tickets of a server, which contain the validity of the client's certificates.
 #[derive(Debug)]
@@ -185,7 +186,7 @@ impl fmt::Debug for ClientSessions {
 }
 
 fn lock<T>(list: &Mutex<SessionList<T>>) -> MutexGuard<'_, SessionList<T>> {
-    list.lock().unwrap_or_else(PoisonError::into_inner)
+    list.lock()
 }
 
 /// rustls' default limits, in all and for one server.

@@ -1,7 +1,6 @@
 //! The client's part of a socket's state: settings for `open`, and data of the connection.
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use crate::net::tls::{TlsConfig, TlsSession};
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::request_head::HeadLimits;
 use crate::protocol::handshake::response::HandshakeResponse;
+use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::types::network_proxy::NetworkProxy;
 #[cfg(feature = "tls")]
 use crate::types::tls_error::TlsError;
@@ -76,7 +76,7 @@ impl ClientEnd {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, ClientState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Wakes the task that connects.

@@ -1,9 +1,10 @@
 //! The time in which certificates are valid.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
+
+use crate::runtime::sync::Mutex;
 
 /// A period of time, in seconds since 1970; both ends are included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +58,11 @@ pub(crate) struct PeerValidity(Mutex<Option<Validity>>);
 
 impl PeerValidity {
     pub(crate) fn get(&self) -> Option<Validity> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 
     pub(crate) fn set(&self, validity: Validity) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(validity);
+        *self.0.lock() = Some(validity);
     }
 }
 
