@@ -1,8 +1,8 @@
 //! Signals and slots, an event loop and WebSocket servers, as Qt programs know them.
 //!
-//! A [`WebSocketServer`] and its [`WebSocket`]s live on the [`EventLoop`] of a thread and tell what
-//! happens by [`signals`]. Slots are closures or methods; they get the sender as an argument, need
-//! not be `Send`, and hold nothing alive.
+//! A [`WebSocketServer`] and its [`WebSocket`]s live on the [`EventLoop`] of a thread and emit
+//! [`signals`]. Slots are closures or methods; they get the sender as an argument, need not be
+//! `Send`, and keep nothing alive.
 //!
 //! ```
 //! use slotwork::{Error, EventLoop, HostAddress, SslMode, WebSocketServer};
@@ -114,7 +114,6 @@ pub use socket::WebSocket;
 pub use socket::client::client_request::ClientRequest;
 #[doc(alias = "QAuthenticator")]
 pub use types::authenticator::Authenticator;
-pub use types::binary_frame::BinaryFrame;
 #[doc(alias = "QWebSocketProtocol::CloseCode")]
 #[doc(alias = "QWebSocketProtocol")]
 pub use types::close_code::CloseCode;
@@ -126,24 +125,25 @@ pub use types::error::Error;
 pub use types::host_address::HostAddress;
 #[doc(alias = "QMaskGenerator")]
 pub use types::mask_generator::MaskGenerator;
+pub use types::message::BinaryFrame;
 pub use types::message::Message;
+pub use types::message::Pong;
+pub use types::message::TextFrame;
 #[doc(alias = "QNetworkProxy")]
 pub use types::network_proxy::NetworkProxy;
-pub use types::output_policy::OutputPolicy;
-pub use types::pong::Pong;
+pub use types::output::OutputPolicy;
+pub use types::output::SendStatus;
 pub use types::role::Role;
-pub use types::send_status::SendStatus;
 #[doc(alias = "QAbstractSocket::SocketState")]
 #[doc(alias = "QAbstractSocket")]
 pub use types::socket_state::SocketState;
 #[doc(alias = "QWebSocketServer::SslMode")]
 pub use types::ssl_mode::SslMode;
-pub use types::text_frame::TextFrame;
 #[doc(alias = "QSslCertificate")]
-pub use types::tls_certificate::TlsCertificate;
+pub use types::tls::TlsCertificate;
 #[doc(alias = "QSslError")]
 #[doc(alias = "SslError")]
-pub use types::tls_error::TlsError;
+pub use types::tls::TlsError;
 #[doc(alias = "QWebSocketProtocol::Version")]
 pub use types::version::Version;
 

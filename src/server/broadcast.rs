@@ -5,7 +5,7 @@
 use crate::protocol::prepared_message::PreparedMessage;
 use crate::server::WebSocketServer;
 use crate::socket::WebSocket;
-use crate::types::send_status::SendStatus;
+use crate::types::output::SendStatus;
 
 /// Clients.
 impl WebSocketServer {

@@ -3,7 +3,7 @@
 //! The machinery is in `session/output/`; each socket can change its own (`socket/output.rs`).
 
 use crate::server::WebSocketServer;
-use crate::types::output_policy::OutputPolicy;
+use crate::types::output::OutputPolicy;
 
 /// Back-pressure.
 impl WebSocketServer {

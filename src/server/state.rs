@@ -26,7 +26,7 @@ use crate::types::error::Error;
 use crate::types::host_address::HostAddress;
 use crate::types::ssl_mode::SslMode;
 #[cfg(feature = "tls")]
-use crate::types::tls_error::TlsError;
+use crate::types::tls::TlsError;
 
 /// The shared part of all handles of a server.
 pub(crate) struct Inner {

@@ -19,7 +19,7 @@ use crate::server::opening::{Deadline, Opening, REFUSAL_TIMEOUT, report};
 use crate::server::state::{Inner, State, Tls};
 use crate::types::error::Error;
 use crate::types::ssl_mode::SslMode;
-use crate::types::tls_error::TlsError;
+use crate::types::tls::TlsError;
 
 /// TLS.
 impl WebSocketServer {

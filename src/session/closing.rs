@@ -10,7 +10,7 @@ use crate::session::state::{Failure, Phase, State};
 use crate::session::{Session, wake_all};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
-use crate::types::send_status::SendStatus;
+use crate::types::output::SendStatus;
 
 impl Session {
     /// Begins the closing handshake; does nothing when it has begun already.

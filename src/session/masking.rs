@@ -1,10 +1,10 @@
 //! Masking: keys for the frames of a client, made while the session is not locked.
 
 use std::mem;
-use std::sync::MutexGuard;
 
 use crate::protocol::frames::mask::MaskingKey;
 use crate::protocol::random;
+use crate::runtime::sync::MutexGuard;
 use crate::session::Session;
 use crate::session::mask_keys::MaskKeys;
 use crate::session::state::{Phase, State};

@@ -7,7 +7,7 @@ use crate::session::held_memory::{COUNTED_AHEAD, HeldMemory, MIN_COUNTED};
 use crate::session::output::policy::batch_size;
 use crate::session::state::{Failure, State};
 use crate::types::error::Error;
-use crate::types::output_policy::OutputPolicy;
+use crate::types::output::OutputPolicy;
 
 impl Session {
     /// Counts input that is not delivered yet; returns whether the budget allows it.

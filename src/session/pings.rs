@@ -4,8 +4,7 @@ use crate::net::stream::Stream;
 use crate::protocol::frames::frame::Frame;
 use crate::session::Session;
 use crate::session::state::{Extra, Phase, State};
-use crate::types::output_policy::OutputPolicy;
-use crate::types::send_status::SendStatus;
+use crate::types::output::{OutputPolicy, SendStatus};
 
 impl Session {
     /// Queues a ping.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::net::stream::options::SEND_BUFFER;
 use crate::protocol::frames::limits::Limits;
-use crate::types::output_policy::OutputPolicy;
+use crate::types::output::OutputPolicy;
 
 /// The settings that a program may change.
 #[derive(Clone, Copy)]

@@ -17,7 +17,7 @@ use crate::socket::WebSocket;
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
 use crate::types::message::Message;
-use crate::types::send_status::SendStatus;
+use crate::types::output::SendStatus;
 use crate::types::socket_state::SocketState;
 
 /// A socket as a `Stream` and a `Sink` of messages.

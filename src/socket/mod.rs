@@ -16,7 +16,7 @@ use crate::protocol::prepared_message::PreparedMessage;
 use crate::socket::state::Inner;
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
-use crate::types::send_status::SendStatus;
+use crate::types::output::SendStatus;
 use crate::types::socket_state::SocketState;
 use crate::types::version::Version;
 

@@ -1,7 +1,7 @@
 //! Back-pressure of output: limit and policy, high-water mark, send buffer.
 
 use crate::socket::WebSocket;
-use crate::types::output_policy::OutputPolicy;
+use crate::types::output::OutputPolicy;
 
 /// Output and back-pressure.
 impl WebSocket {

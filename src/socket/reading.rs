@@ -12,10 +12,8 @@ use slotwork_signals::{DeliveryGuard, Handle, SharedSender};
 use crate::session::Settings;
 use crate::socket::WebSocket;
 use crate::socket::state::ReceiveQueue;
-use crate::types::binary_frame::BinaryFrame;
 use crate::types::close_code::CloseCode;
-use crate::types::pong::Pong;
-use crate::types::text_frame::TextFrame;
+use crate::types::message::{BinaryFrame, Pong, TextFrame};
 
 /// The progress of a call.
 #[derive(Clone, Copy)]

@@ -12,13 +12,11 @@ use crate::session::{KEEPALIVE_PAYLOAD, Observer, OutputLevel, Session};
 use crate::socket::WebSocket;
 use crate::socket::state::{End, Inner, LazySignals};
 use crate::types::authenticator::Authenticator;
-use crate::types::binary_frame::BinaryFrame;
 use crate::types::error::Error;
-use crate::types::pong::Pong;
+use crate::types::message::{BinaryFrame, Pong, TextFrame};
 use crate::types::socket_state::SocketState;
-use crate::types::text_frame::TextFrame;
 #[cfg(feature = "tls")]
-use crate::types::tls_error::TlsError;
+use crate::types::tls::TlsError;
 
 /// Signals.
 impl WebSocket {

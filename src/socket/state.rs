@@ -17,14 +17,12 @@ use crate::session::Session;
 use crate::socket::client::state::ClientEnd;
 use crate::socket::client_list::Membership;
 use crate::types::authenticator::Authenticator;
-use crate::types::binary_frame::BinaryFrame;
 use crate::types::error::Error;
-use crate::types::pong::Pong;
+use crate::types::message::{BinaryFrame, Pong, TextFrame};
 use crate::types::socket_state::SocketState;
 use crate::types::ssl_mode::SslMode;
-use crate::types::text_frame::TextFrame;
 #[cfg(feature = "tls")]
-use crate::types::tls_error::TlsError;
+use crate::types::tls::TlsError;
 
 /// The shared state of all handles of a socket, and the observer of its session.
 pub(crate) struct Inner {

@@ -20,8 +20,8 @@ use crate::testing::clock::StoppedClock;
 use crate::testing::scripted_stream::{ScriptedPeer, scripted_stream};
 use crate::types::error::Error;
 use crate::types::mask_generator::MaskGenerator;
+use crate::types::output::SendStatus;
 use crate::types::role::Role;
-use crate::types::send_status::SendStatus;
 use crate::types::socket_state::SocketState;
 
 /// A connection with a scripted peer, kernel and clock.

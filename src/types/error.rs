@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::types::close_code::CloseCode;
 use crate::types::host_address::HostAddress;
-use crate::types::tls_error::TlsError;
+use crate::types::tls::TlsError;
 
 /// The error of a server, a socket, an event loop or a thread.
 ///

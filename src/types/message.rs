@@ -1,6 +1,8 @@
-//! A message that owns its text or bytes.
+//! Received messages, frames and pongs as values.
 
-/// A message that owns its text or bytes, for a [`MessageStream`](crate::MessageStream).
+use std::time::Duration;
+
+/// A message that owns its payload, for a [`MessageStream`](crate::MessageStream).
 ///
 /// # Qt
 ///
@@ -22,6 +24,54 @@ pub enum Message {
     Text(String),
     /// Bytes.
     Binary(Vec<u8>),
+}
+
+/// A frame of a text message, as [`text_frame_received`] reports it.
+///
+/// A character that is split between two frames is reported whole with the second one.
+///
+/// # Qt
+///
+/// The arguments of `QWebSocket::textFrameReceived()`.
+///
+/// [`text_frame_received`]: crate::WebSocket::text_frame_received
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TextFrame {
+    /// The payload.
+    pub text: String,
+    /// Whether it is the last frame of its message.
+    pub is_last_frame: bool,
+}
+
+/// A frame of a binary message, as [`binary_frame_received`] reports it.
+///
+/// # Qt
+///
+/// The arguments of `QWebSocket::binaryFrameReceived()`.
+///
+/// [`binary_frame_received`]: crate::WebSocket::binary_frame_received
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BinaryFrame {
+    /// The payload.
+    pub bytes: Vec<u8>,
+    /// Whether it is the last frame of its message.
+    pub is_last_frame: bool,
+}
+
+/// A received pong (RFC 6455 §5.5.3).
+///
+/// # Qt
+///
+/// The arguments of `QWebSocket::pong()`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pong {
+    /// The time since the last ping; `None` when none was sent.
+    pub elapsed: Option<Duration>,
+    /// The payload, which repeats that of the ping.
+    pub payload: Vec<u8>,
 }
 
 impl Message {

@@ -14,7 +14,7 @@ use crate::net::stream::tls_stream::TlsStream;
 use crate::net::tls::config::{ClientSide, ServerSide};
 use crate::net::tls::error_conversion::tls_error;
 use crate::net::tls::handshake_context::{TlsErrorHandler, in_handshake, set_cipher_suite};
-use crate::types::tls_error::TlsError;
+use crate::types::tls::TlsError;
 
 /// The reason of a failed TLS handshake.
 pub(crate) enum TlsFailure {

@@ -17,7 +17,7 @@ use crate::net::tls::verify::validity::PeerValidity;
 use crate::net::tls::{cryptography, pem, provider};
 use crate::runtime::sync::Mutex;
 use crate::types::error::Error;
-use crate::types::tls_certificate::TlsCertificate;
+use crate::types::tls::TlsCertificate;
 
 /// The TLS configuration of a server or client: identities, trust anchors, version.
 ///

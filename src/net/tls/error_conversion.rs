@@ -5,8 +5,7 @@ use std::io;
 use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 use webpki::EndEntityCert;
 
-use crate::types::tls_certificate::TlsCertificate;
-use crate::types::tls_error::TlsError;
+use crate::types::tls::{TlsCertificate, TlsError};
 
 /// Returns the reason of a failed handshake.
 pub(crate) fn tls_error(error: &rustls::Error) -> TlsError {

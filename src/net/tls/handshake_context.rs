@@ -14,8 +14,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::net::tls::tls_session::TlsSession;
 use crate::net::tls::verify::validity::{PeerValidity, Validity};
-use crate::types::tls_certificate::TlsCertificate;
-use crate::types::tls_error::TlsError;
+use crate::types::tls::{TlsCertificate, TlsError};
 
 /// Receives the errors of a certificate; returns whether they may be ignored.
 ///

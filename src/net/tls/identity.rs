@@ -12,7 +12,7 @@ use rustls::{InconsistentKeys, SignatureScheme};
 
 use crate::net::tls::{pem, provider};
 use crate::types::error::Error;
-use crate::types::tls_certificate::TlsCertificate;
+use crate::types::tls::TlsCertificate;
 
 /// A certificate and its private key, with which an endpoint authenticates itself.
 ///

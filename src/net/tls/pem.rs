@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use webpki::anchor_from_trusted_cert as anchor;
 
 use crate::types::error::Error;
-use crate::types::tls_certificate::TlsCertificate;
+use crate::types::tls::TlsCertificate;
 
 /// Certificates in PEM.
 impl TlsCertificate {

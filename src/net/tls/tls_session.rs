@@ -2,7 +2,7 @@
 
 use rustls::{CipherSuite, Connection, HandshakeKind, ProtocolVersion};
 
-use crate::types::tls_certificate::TlsCertificate;
+use crate::types::tls::TlsCertificate;
 
 /// A version of TLS.
 ///

@@ -7,7 +7,7 @@ use crate::session::output::backlog::Backlog;
 use crate::session::output::queue::OutputQueue;
 use crate::session::settings::{OUTPUT_LIMIT, OutputSettings};
 use crate::session::state::State;
-use crate::types::output_policy::OutputPolicy;
+use crate::types::output::OutputPolicy;
 
 /// The decision about a message that is to be sent.
 pub(crate) enum Admission {

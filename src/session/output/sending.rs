@@ -1,17 +1,18 @@
 //! Sending: messages go into the output queue, or to the kernel at once.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use crate::protocol::frames::fragmentation::Frames;
 use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::opcode::MessageKind;
 use crate::protocol::prepared_message::PreparedMessage;
+use crate::runtime::sync::MutexGuard;
 use crate::session::Session;
 use crate::session::output::policy::Admission;
 use crate::session::state::{Failure, Phase, State};
 use crate::types::error::Error;
+use crate::types::output::SendStatus;
 use crate::types::role::Role;
-use crate::types::send_status::SendStatus;
 
 impl Session {
     /// Queues a message, to be written at the end of the loop's turn.

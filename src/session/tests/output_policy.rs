@@ -12,9 +12,8 @@ use crate::testing::connection::{Report, ScriptedConnection};
 use crate::testing::decoding::{Received, decode_reads};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
-use crate::types::output_policy::OutputPolicy;
+use crate::types::output::{OutputPolicy, SendStatus};
 use crate::types::role::Role;
-use crate::types::send_status::SendStatus;
 
 /// Returns a connection with a kernel that takes nothing yet.
 fn connection(policy: OutputPolicy, limit: usize) -> io::Result<ScriptedConnection> {

@@ -13,7 +13,7 @@ use crate::protocol::handshake::response::HandshakeResponse;
 use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::types::network_proxy::NetworkProxy;
 #[cfg(feature = "tls")]
-use crate::types::tls_error::TlsError;
+use crate::types::tls::TlsError;
 
 /// The data of a socket that opens connections.
 pub(crate) struct ClientEnd {

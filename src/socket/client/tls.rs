@@ -13,7 +13,7 @@ use crate::socket::client::slots::consult_slots;
 use crate::socket::client::state::ClientEnd;
 use crate::socket::state::{Inner, LazySignals};
 use crate::types::error::Error;
-use crate::types::tls_error::TlsError;
+use crate::types::tls::TlsError;
 
 /// TLS.
 impl WebSocket {

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 
-use crate::types::output_policy::OutputPolicy;
+use crate::types::output::OutputPolicy;
 use crate::types::role::Role;
 
 /// The events of a connection, and the actions of its program.

@@ -15,8 +15,7 @@ use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage as KeyUs
 use x509_cert::name::Name;
 
 use crate::net::tls::verify::validity::Validity;
-use crate::types::tls_certificate::TlsCertificate;
-use crate::types::tls_error::TlsError;
+use crate::types::tls::{TlsCertificate, TlsError};
 
 /// A certificate, with its fields if they can be read.
 #[derive(Clone, Debug)]

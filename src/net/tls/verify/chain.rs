@@ -8,7 +8,7 @@ use crate::net::tls::error_conversion::certificate_error;
 use crate::net::tls::verify::certificate_fields::{ParsedCertificate, Purpose};
 use crate::net::tls::verify::trust_anchors::TrustAnchors;
 use crate::net::tls::verify::validity::Validity;
-use crate::types::tls_error::TlsError;
+use crate::types::tls::TlsError;
 
 /// The certificates of a peer, and the trust anchors for them.
 pub(crate) struct Chain<'a> {

@@ -12,8 +12,7 @@ use crate::net::tls::verify::certificate_fields::Purpose;
 use crate::net::tls::verify::chain::{Chain, Findings};
 use crate::net::tls::verify::trust_anchors::TrustAnchors;
 use crate::net::tls::verify::weak_key;
-use crate::types::tls_certificate::TlsCertificate;
-use crate::types::tls_error::TlsError;
+use crate::types::tls::{TlsCertificate, TlsError};
 
 /// Verifies servers as rustls does, but continues after errors that may be ignored.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use x509_cert::Version;
 use crate::net::tls::pem;
 use crate::net::tls::verify::certificate_fields::{CertificateFields, ParsedCertificate, Purpose};
 use crate::types::error::Error;
-use crate::types::tls_certificate::TlsCertificate;
+use crate::types::tls::TlsCertificate;
 
 /// Authorities, and certificates of peers that are trusted themselves.
 #[derive(Clone, Debug)]
