@@ -87,10 +87,12 @@ fn documentation_begins_with_a_short_line() -> Result<()> {
         for Source { path, .. } in sources(folder)? {
             let text = fs::read_to_string(&path)?;
             ensure!(text.starts_with("//! "), "{} has no documentation", path.display());
+            let text = text.split("mod tests {").next().unwrap_or_default();
             let mut was_documentation = false;
             for (number, line) in text.lines().map(str::trim_start).enumerate() {
                 let is_documentation = line.starts_with("///") || line.starts_with("//!");
-                let is_short = was_documentation || line.chars().count() <= "/// ".len() + 80;
+                let is_short =
+                    was_documentation || without_link_targets(line).chars().count() <= 84;
                 let place = format!("{}:{}", path.display(), number + 1);
                 ensure!(!is_documentation || is_short, "{place}: over 80 characters");
                 was_documentation = is_documentation;
@@ -98,6 +100,13 @@ fn documentation_begins_with_a_short_line() -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn without_link_targets(line: &str) -> String {
+    let mut parts = line.split("](");
+    let first = parts.next().unwrap_or_default();
+    let behind = parts.filter_map(|part| part.split_once(')').map(|(_, behind)| behind));
+    [first].into_iter().chain(behind).collect()
 }
 
 /// The check finds the circles that there are.

@@ -1,4 +1,4 @@
-//! The signals of a socket: how slots are connected to them, and when they are emitted.
+//! The signals of a socket: their accessors, and when they are emitted.
 //!
 //! They are stored in `state`. A new signal has a field there, and here an accessor and a line in
 //! `finish`.

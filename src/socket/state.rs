@@ -1,4 +1,4 @@
-//! The state that the handles of a socket share: session, signals, facts about the connection.
+//! The state that the handles of a socket share: session, signals, peer.
 //!
 //! It holds data and imports no file that acts on it: those import this one.
 

@@ -106,7 +106,7 @@ pub enum Error {
         /// The error of the operating system.
         source: Arc<io::Error>,
     },
-    /// The peer ended the TCP connection without a close frame (RFC 6455 §7.1.5: 1006).
+    /// The peer ended the TCP connection without a close frame (1006).
     #[error("the peer closed the connection without a closing handshake")]
     RemoteHostClosed,
     /// The TCP connection failed.

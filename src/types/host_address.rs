@@ -46,7 +46,7 @@ pub enum HostAddress {
 }
 
 impl HostAddress {
-    /// Returns the address to bind; [`Any`](Self::Any) is `::`, to be bound for both families.
+    /// Returns the address to bind; [`Any`](Self::Any) is `::`, for both families.
     pub(crate) const fn ip(self) -> IpAddr {
         match self {
             Self::Any | Self::AnyIPv6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),

@@ -1,4 +1,4 @@
-//! Certificates, and the reasons why a TLS handshake fails; also in builds without TLS.
+//! Certificates and TLS errors, also in builds without TLS.
 
 use std::fmt;
 use std::sync::Arc;

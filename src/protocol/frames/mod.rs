@@ -1,4 +1,4 @@
-//! Frames and messages of the WebSocket protocol, without any I/O (RFC 6455 §5–§8).
+//! Frames and messages of the WebSocket protocol, without I/O (RFC 6455 §5–§8).
 //!
 //! Bytes go in and events come out ([`decoder`]), messages go in and bytes come out ([`frame`],
 //! [`fragmentation`], [`close_frame`]). Nothing here knows sockets, tasks or signals. Each rule

@@ -1,4 +1,4 @@
-//! Authentication of a client: credentials for servers and proxies, known ones or from slots.
+//! Authentication of a client: credentials for servers and proxies.
 
 use slotwork_signals::Signal;
 

@@ -1,4 +1,4 @@
-//! The client's part of a socket's state: settings for `open`, and data of the connection.
+//! The client's part of a socket's state: settings and data of the connection.
 
 use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};

@@ -116,7 +116,7 @@ impl CertificateFields {
         self.path_length.is_none_or(|length| count <= length.into())
     }
 
-    /// Returns whether the extended key usage allows this purpose (RFC 5280 §4.2.1.12).
+    /// Returns whether the extended key usage allows this purpose (§4.2.1.12).
     pub(crate) fn allows_purpose(&self, purpose: Purpose) -> bool {
         let wanted = [purpose.id(), ANY_EXTENDED_KEY_USAGE];
         self.purposes.as_ref().is_none_or(|purposes| purposes.iter().any(|it| wanted.contains(it)))
