@@ -2,7 +2,7 @@
 
 mod accept;
 mod broadcast;
-mod capacity;
+mod client_limits;
 mod handover;
 mod keepalive;
 mod listening;

@@ -20,7 +20,7 @@ use support::{
     tls_peer::{TlsPeer, check_good_tls_client},
 };
 
-use crate::server::capacity::check_the_last_place;
+use crate::server::client_limits::check_the_last_place;
 
 /// A number that a verifier attaches.
 struct Number(u32);

@@ -1,6 +1,7 @@
 //! `WebSocket`, the object with signals: its slots, its threads, its streams.
 
 mod client;
+mod data;
 mod message_stream;
 mod panics;
 mod queued_slots;
@@ -10,4 +11,3 @@ mod reentrancy;
 mod slots;
 mod threads;
 mod upgraded;
-mod user_data;

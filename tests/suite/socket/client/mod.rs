@@ -2,9 +2,9 @@
 
 mod answers;
 mod auth;
+mod client_request;
 mod interim_answers;
 mod messages;
 mod open;
 mod reopening;
-mod request;
 mod url;
