@@ -39,7 +39,7 @@ impl Authority {
         Self::special(|_| ())
     }
 
-    /// Makes a self-signed authority whose certificate `change` adapts.
+    /// Makes a self-signed authority; `change` adapts its certificate.
     pub fn special(change: impl FnOnce(&mut CertificateParams)) -> Result<Self> {
         let mut params = authority_params()?;
         change(&mut params);
@@ -56,7 +56,7 @@ impl Authority {
         Ok((Self { issuer: CertifiedIssuer::self_signed(params, key)? }, certificate))
     }
 
-    /// Makes an intermediate authority, signed by this one, whose certificate `change` adapts.
+    /// Makes an intermediate authority, signed by this one; `change` adapts its certificate.
     pub fn authority(&self, change: impl FnOnce(&mut CertificateParams)) -> Result<Self> {
         let mut params = authority_params()?;
         change(&mut params);
@@ -99,7 +99,7 @@ impl Authority {
         TlsConfig::new().ca_certificates([self.certificate()])
     }
 
-    /// Makes a configuration for a server whose key is too short. Its signatures are not valid: a
+    /// Makes a configuration for a server with a short key. Its signatures are not valid: a
     /// client refuses the key before it checks one.
     pub fn weak_server_config(&self) -> Result<TlsConfig> {
         let params = params(&["127.0.0.1"])?;
@@ -241,7 +241,7 @@ impl PublicKeyData for WeakKey {
     }
 }
 
-/// A key whose signatures are not valid.
+/// A key with signatures that are not valid.
 #[derive(Debug)]
 struct Forger;
 
