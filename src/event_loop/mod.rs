@@ -53,7 +53,7 @@ pub(crate) use tasks::next_turn;
 /// A slot, a call or a task that computes or waits blocks its thread; an async slot or a task does
 /// so between two `.await`s. Debug builds log each slot, posted or deferred call, single shot and
 /// poll of an async slot or task that takes longer than 50 ms, with the line in which it was
-/// connected, posted or spawned. Such work belongs into another thread, from which its result comes
+/// connected, posted or spawned. Such work belongs in another thread, from which its result comes
 /// back: `smol::unblock` runs a call on a thread for blocking calls, and
 /// [`EventThread`](crate::EventThread) is a thread for objects that do nothing else.
 ///

@@ -21,8 +21,8 @@ use crate::event_loop::exits::Exit;
 /// [`SignalSpy`](slotwork_signals::SignalSpy).
 ///
 /// [`EventLoop::exit`] ends it too; its own [`exit`](Self::exit) ends nothing else. Where a future
-/// holds the result, use [`EventLoop::run_until`]. Each message of a client that starts a loop
-/// takes stack until the loops inside its own have ended: see [`EventLoop::set_max_nesting`].
+/// holds the result, use [`EventLoop::run_until`]. Each loop takes stack until the loops inside it
+/// have ended: see [`EventLoop::set_max_nesting`].
 ///
 /// # Qt
 ///

@@ -192,7 +192,7 @@ mod tests {
 
     use super::*;
     use crate::testing::Count;
-    use crate::testing::clock::StoppedClock;
+    use crate::testing::stopped_clock::StoppedClock;
 
     #[test]
     fn a_deadline_that_has_passed_wakes_once_and_a_later_one_waits() {

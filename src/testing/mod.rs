@@ -1,6 +1,5 @@
 //! Scripted streams, a stopped clock and fuzzing, for unit tests and fuzz targets.
 
-pub(crate) mod clock;
 pub(crate) mod connection;
 #[cfg_attr(not(test), expect(dead_code, reason = "the fuzz targets need a part of it"))]
 pub(crate) mod decoding;
@@ -9,6 +8,7 @@ pub mod fuzzing;
 pub(crate) mod requests;
 #[cfg_attr(not(test), expect(dead_code, reason = "the fuzz targets need a part of it"))]
 pub(crate) mod scripted_stream;
+pub(crate) mod stopped_clock;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -119,7 +119,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::testing::clock::StoppedClock;
+    use crate::testing::stopped_clock::StoppedClock;
 
     /// Timers use the same clock as the deadlines of connections.
     #[test]
