@@ -1,7 +1,7 @@
 //! The memory budget that the connections of one loop share.
 //!
 //! Big buffers are counted when they grow, shrink or stay behind, never each message, so holders
-//! are few. Over the limit the holder of the most memory is condemned: its task releases the memory
+//! are few. Over the limit the holder of the most memory is evicted: its task frees the memory
 //! when it runs.
 
 use std::collections::BTreeMap;
@@ -19,10 +19,10 @@ struct State {
     /// In bytes, for all connections.
     limit: usize,
     used: usize,
-    /// The holders that are not condemned, by the size they hold.
+    /// The holders that are not evicted, by the size they hold.
     holders: BTreeMap<(usize, u64), Arc<dyn Holder>>,
-    /// The sizes of the condemned, which are to release their memory, and their sum.
-    condemned: BTreeMap<u64, usize>,
+    /// The sizes of the evicted, which are to free their memory, and their sum.
+    evicted: BTreeMap<u64, usize>,
     to_be_freed: usize,
     next_id: u64,
 }
@@ -30,7 +30,7 @@ struct State {
 /// A connection that holds memory.
 pub(crate) trait Holder: Send + Sync {
     /// Wakes the connection's task to release its memory.
-    fn condemn(&self);
+    fn evict(&self);
 }
 
 /// The memory of one connection; dropping it counts the memory as freed.
@@ -77,20 +77,20 @@ impl Charge {
     /// Sets the connection's size in bytes; returns whether it may hold that.
     ///
     /// It may not when the sum exceeds the limit and no other connection holds more. Those that
-    /// hold more are condemned. Their memory is released when their tasks run; while the sum
+    /// hold more are evicted. Their memory is freed when their tasks run; while the sum
     /// exceeds twice the limit because of that, no connection may grow.
     pub(crate) fn set(&mut self, size: usize) -> bool {
         let mut state = self.budget.lock();
         let before = mem::replace(&mut self.size, size);
         state.used = state.used - before + size;
-        if let Some(condemned) = state.condemned.get_mut(&self.id) {
-            *condemned = size;
+        if let Some(evicted) = state.evicted.get_mut(&self.id) {
+            *evicted = size;
             state.to_be_freed = state.to_be_freed - before + size;
             return size <= before;
         }
         state.holders.remove(&(before, self.id));
         state.holders.insert((size, self.id), Arc::clone(&self.holder));
-        let mut condemned = Vec::new();
+        let mut evicted = Vec::new();
         let mut may_hold = state.used / 2 <= state.limit;
         while state.used - state.to_be_freed > state.limit {
             let Some(last) = state.holders.last_entry() else { break };
@@ -99,31 +99,31 @@ impl Charge {
                 may_hold = false;
                 break;
             }
-            condemned.push(last.remove());
-            state.condemned.insert(id, held);
+            evicted.push(last.remove());
+            state.evicted.insert(id, held);
             state.to_be_freed += held;
         }
         drop(state);
-        for holder in condemned {
-            holder.condemn();
+        for holder in evicted {
+            holder.evict();
         }
         may_hold || size <= before
     }
 
-    /// Condemns the connection, as another one that needs the memory would.
-    pub(crate) fn condemn(&self) {
+    /// Evicts the connection, as another one that needs the memory would.
+    pub(crate) fn evict(&self) {
         let mut state = self.budget.lock();
         if state.holders.remove(&(self.size, self.id)).is_some() {
-            state.condemned.insert(self.id, self.size);
+            state.evicted.insert(self.id, self.size);
             state.to_be_freed += self.size;
         }
         drop(state);
-        self.holder.condemn();
+        self.holder.evict();
     }
 
     /// Returns whether the connection is to release its memory.
-    pub(crate) fn is_condemned(&self) -> bool {
-        self.budget.lock().condemned.contains_key(&self.id)
+    pub(crate) fn is_evicted(&self) -> bool {
+        self.budget.lock().evicted.contains_key(&self.id)
     }
 }
 
@@ -131,7 +131,7 @@ impl Drop for Charge {
     fn drop(&mut self) {
         let mut state = self.budget.lock();
         state.used -= self.size;
-        if state.condemned.remove(&self.id).is_some() {
+        if state.evicted.remove(&self.id).is_some() {
             state.to_be_freed -= self.size;
         }
         let holder = state.holders.remove(&(self.size, self.id));
@@ -146,7 +146,7 @@ impl Default for Budget {
             limit: DEFAULT_LIMIT,
             used: 0,
             holders: BTreeMap::new(),
-            condemned: BTreeMap::new(),
+            evicted: BTreeMap::new(),
             to_be_freed: 0,
             next_id: 0,
         };
@@ -163,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts how often it was condemned.
+    /// Counts how often it was evicted.
     #[derive(Default)]
     struct Count(AtomicUsize);
 
@@ -174,7 +174,7 @@ mod tests {
     }
 
     impl Holder for Count {
-        fn condemn(&self) {
+        fn evict(&self) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
     }
@@ -191,14 +191,14 @@ mod tests {
     }
 
     #[test]
-    fn the_one_that_holds_most_is_condemned_once() {
+    fn the_one_that_holds_most_is_evicted_once() {
         let budget = budget(100);
         let ((mut big, big_count), (mut small, small_count)) = (holder(&budget), holder(&budget));
-        assert!(big.set(60) && small.set(40) && !big.is_condemned());
+        assert!(big.set(60) && small.set(40) && !big.is_evicted());
 
         assert!(small.set(41) && small.set(42));
 
-        assert!(big.is_condemned() && !small.is_condemned());
+        assert!(big.is_evicted() && !small.is_evicted());
         assert_eq!((big_count.get(), small_count.get()), (1, 0));
         assert!(!big.set(61) && big.set(10));
         drop(big);
@@ -214,13 +214,13 @@ mod tests {
         assert!(!big.set(61));
         assert!(big.set(60));
 
-        assert!(!big.is_condemned() && count.get() == 0);
+        assert!(!big.is_evicted() && count.get() == 0);
         drop(small);
         assert!(big.set(100));
     }
 
     #[test]
-    fn the_condemned_do_not_let_the_others_hold_more_than_twice_the_limit() {
+    fn evicted_connections_do_not_let_the_others_hold_more_than_twice_the_limit() {
         let budget = budget(100);
         let (mut holders, mut held) = (Vec::new(), 0);
         for _ in 0..100 {
@@ -234,7 +234,7 @@ mod tests {
         assert!((70..=202).contains(&held), "{held}");
         drop(holders);
         assert_eq!(budget.lock().used, 0);
-        assert!(budget.lock().holders.is_empty() && budget.lock().condemned.is_empty());
+        assert!(budget.lock().holders.is_empty() && budget.lock().evicted.is_empty());
     }
 
     #[test]

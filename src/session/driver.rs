@@ -207,7 +207,7 @@ impl<O: Observer> Driver<O> {
         if let Some(limits) = limits {
             self.decoder.set_limits(limits);
         }
-        if self.held.is_condemned() {
+        if self.held.is_evicted() {
             self.drop_input();
         }
         failure

@@ -31,15 +31,15 @@ impl HeldMemory {
     }
 
     /// Has the connection free the buffers.
-    pub(super) fn condemn(&self) {
+    pub(super) fn evict(&self) {
         if let Some(charge) = &self.0 {
-            charge.condemn();
+            charge.evict();
         }
     }
 
     /// Returns whether the connection is to free the buffers.
-    pub(super) fn is_condemned(&self) -> bool {
-        self.0.as_ref().is_some_and(|charge| charge.is_condemned())
+    pub(super) fn is_evicted(&self) -> bool {
+        self.0.as_ref().is_some_and(|charge| charge.is_evicted())
     }
 }
 

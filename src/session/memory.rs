@@ -56,17 +56,17 @@ impl State {
     /// When that is too much, the next turn frees it.
     pub(super) fn count_leftover(&mut self) {
         if !self.queue.is_empty() && !self.count_output() {
-            self.queue.condemn();
+            self.queue.evict();
         }
     }
 
-    /// Frees output that is condemned.
+    /// Frees output that is marked for eviction.
     ///
     /// That is the backlog, where the policy drops messages and that is enough, or else the
     /// connection, with the failure that is returned.
     pub(super) fn free_output(&mut self) -> Option<Failure> {
         let source = Arc::clone(self.stream.as_ref()?.source());
-        if !source.take_condemned() || !self.queue.is_condemned() {
+        if !source.take_eviction() || !self.queue.is_evicted() {
             return None;
         }
         let output = self.output_settings();
@@ -75,7 +75,7 @@ impl State {
             self.drop_all();
         }
         if drops && self.queue.len() <= batch_size(output.limit) {
-            // Not condemned any more.
+            // Not evicted any more.
             self.queue.hold(0, &source);
             return None;
         }

@@ -75,8 +75,8 @@ impl Session {
         let state = &mut *self.lock();
         state.is_woken = false;
         state.cork = Cork::On;
-        let is_condemned = state.stream.as_ref().is_some_and(|it| it.source().is_condemned());
-        let has_changes = is_condemned || state.extra.as_deref().is_some_and(Extra::has_changes);
+        let is_evicted = state.stream.as_ref().is_some_and(|it| it.source().is_evicted());
+        let has_changes = is_evicted || state.extra.as_deref().is_some_and(Extra::has_changes);
         let may_read =
             wants_input && state.is_reading_started && !has_changes && state.is_readable();
         TurnStart {

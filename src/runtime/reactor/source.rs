@@ -123,13 +123,13 @@ impl Source {
     }
 
     /// Returns whether the connection is to release memory.
-    pub(crate) fn is_condemned(&self) -> bool {
-        self.is(CONDEMNED)
+    pub(crate) fn is_evicted(&self) -> bool {
+        self.is(EVICTED)
     }
 
     /// Clears the request to release memory; returns whether there was one.
-    pub(crate) fn take_condemned(&self) -> bool {
-        self.readiness.fetch_and(!CONDEMNED, Ordering::AcqRel) & CONDEMNED != 0
+    pub(crate) fn take_eviction(&self) -> bool {
+        self.readiness.fetch_and(!EVICTED, Ordering::AcqRel) & EVICTED != 0
     }
 
     /// Returns whether an event follows a short read or write.
@@ -162,8 +162,8 @@ impl Source {
 }
 
 impl Holder for Source {
-    fn condemn(&self) {
-        self.set_ready(CONDEMNED);
+    fn evict(&self) {
+        self.set_ready(EVICTED);
     }
 }
 
@@ -200,7 +200,7 @@ const READABLE: u8 = 1;
 const WRITABLE: u8 = 2;
 const READ_CLOSED: u8 = 4;
 /// Not a readiness: the connection is to release memory.
-const CONDEMNED: u8 = 16;
+const EVICTED: u8 = 16;
 /// Set where mio uses epoll or kqueue, in their edge-triggered mode.
 ///
 /// Its other selectors report a socket again only after a call has failed with `WouldBlock` (see

@@ -54,14 +54,14 @@ impl OutputQueue {
     }
 
     /// Has the connection free the output.
-    pub(crate) fn condemn(&self) {
+    pub(crate) fn evict(&self) {
         if let Some(contents) = &self.0 {
-            contents.held.condemn();
+            contents.held.evict();
         }
     }
 
-    pub(crate) fn is_condemned(&self) -> bool {
-        self.0.as_ref().is_some_and(|contents| contents.held.is_condemned())
+    pub(crate) fn is_evicted(&self) -> bool {
+        self.0.as_ref().is_some_and(|contents| contents.held.is_evicted())
     }
 
     /// Returns the memory of the queue in bytes; shared messages count in parts.
