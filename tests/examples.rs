@@ -10,7 +10,7 @@ use support::raw_peer::{RawPeer, TEXT, check_good_client, masked, request, reque
 
 /// Qt: the `echoserver` example, with `--debug`.
 #[test]
-fn echoserver_echoes_and_tells_what_happens() -> Result<()> {
+fn echoserver_echoes_and_prints_what_happens() -> Result<()> {
     let mut server = Example::start(&["--port", "0", "--debug"])?;
     let port = server.port()?;
 
@@ -99,7 +99,7 @@ fn echoserver_is_silent_without_debug() -> Result<()> {
 
 /// A busy port ends it with an error; Qt's example reports nothing and runs.
 #[test]
-fn echoserver_tells_when_its_port_is_busy() -> Result<()> {
+fn echoserver_reports_when_its_port_is_busy() -> Result<()> {
     let busy = TcpListener::bind(("0.0.0.0", 0))?;
     let port = busy.local_addr()?.port().to_string();
 
@@ -156,7 +156,7 @@ fn echoclient_talks_to_echoserver() -> Result<()> {
 
 /// A refused connection and a wrong port are reported; Qt's example ends without a message.
 #[test]
-fn echoclient_tells_what_goes_wrong() -> Result<()> {
+fn echoclient_reports_what_goes_wrong() -> Result<()> {
     let free = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port().to_string();
 
     for (port, told) in [(&*free, "cannot connect to"), ("0", "0 is not in 1..=65535")] {

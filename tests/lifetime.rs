@@ -70,7 +70,7 @@ fn handshakes_that_failed_leave_no_descriptor() -> Result<()> {
 
 /// Qt: SRV-20: silent peers are cut at the deadline, and delay no other until then.
 #[test]
-fn five_hundred_silent_peers_disturb_nobody_and_are_gone_after_the_deadline() -> Result<()> {
+fn five_hundred_silent_peers_disturb_no_others_and_are_gone_after_the_deadline() -> Result<()> {
     alone(|| {
         allow_many_descriptors()?;
         let server = echo_server()?;
@@ -105,7 +105,7 @@ fn five_hundred_silent_peers_disturb_nobody_and_are_gone_after_the_deadline() ->
 
 /// Qt: SRV-17, SRV-30 and SRV-31, where sockets that were taken die with the server.
 #[test]
-fn a_dropped_server_ends_what_nobody_took_and_nothing_else() -> Result<()> {
+fn a_dropped_server_ends_what_was_not_taken_and_nothing_else() -> Result<()> {
     alone(|| {
         let descriptors = Descriptors::count()?;
         let server = listening_server()?;

@@ -16,7 +16,7 @@ use support::secure_client::check_that_the_named_are_trusted;
 
 /// Qt: `QSslConfiguration::systemCaCertificates()`, which is empty then.
 #[test]
-fn without_certificates_of_the_system_nobody_is_trusted_and_the_log_says_so() -> Result<()> {
+fn without_certificates_of_the_system_no_server_is_trusted_and_the_log_says_so() -> Result<()> {
     let folder = temp_dir().join(format!("slotwork-{}-roots", id()));
     fs::create_dir_all(&folder)?;
     let broken = folder.join("broken.pem");
@@ -41,7 +41,7 @@ fn without_certificates_of_the_system_nobody_is_trusted_and_the_log_says_so() ->
 /// Runs the test below in a process with its trust store at `place`, and returns its log.
 fn log_of(variable: &str, place: &Path) -> Result<String> {
     let output = Command::new(current_exe()?)
-        .args(["--exact", "--ignored", "--nocapture", "a_client_trusts_only_whom_it_is_told_to"])
+        .args(["--exact", "--ignored", "--nocapture", "a_client_trusts_only_what_is_configured"])
         .env_remove("SSL_CERT_FILE")
         .env_remove("SSL_CERT_DIR")
         .env(variable, place)
@@ -56,7 +56,7 @@ fn log_of(variable: &str, place: &Path) -> Result<String> {
 /// CLIENT-08: without system roots every certificate is refused, but for those that are named.
 #[test]
 #[ignore = "started by the other one, with an environment of its own"]
-fn a_client_trusts_only_whom_it_is_told_to() -> Result<()> {
+fn a_client_trusts_only_what_is_configured() -> Result<()> {
     env_logger::init();
     check_that_the_named_are_trusted()
 }

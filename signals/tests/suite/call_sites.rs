@@ -145,7 +145,7 @@ fn methods_are_slots() {
 
 /// Neither the sender nor the receiver is kept alive by its connections.
 #[test]
-fn connections_keep_nobody_alive() {
+fn connections_keep_no_object_alive() {
     let (server, echo) = (Server::new(), Rc::new(EchoServer::default()));
     echo.serve(&server);
     let socket = server.accept();

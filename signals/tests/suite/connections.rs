@@ -12,7 +12,7 @@ use crate::support::Record;
 
 /// `QObject::disconnect(connection)` is true for the first call only.
 #[test]
-fn disconnect_tells_whether_it_was_connected() {
+fn disconnect_returns_whether_it_was_connected() {
     let signal = Signal::<i32>::new();
     let connection = signal.connect(|_| {});
 

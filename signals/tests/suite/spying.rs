@@ -155,7 +155,7 @@ fn slots_run_while_a_spy_waits() -> Result<(), SpyTimeout> {
 
 /// The error has the number of the missing emissions.
 #[test]
-fn wait_for_tells_what_it_has_seen() {
+fn wait_for_reports_what_it_has_seen() {
     let signal = Signal::<i32>::new();
     let spy = SignalSpy::new(&signal);
     signal.emit(&1);

@@ -82,7 +82,7 @@ fn opening_against_the_end_of_the_thread_is_reported() -> Result<()> {
 
 /// Qt: `listen()`, `handleConnection()`; beyond that `listen_on`, and `shutdown` with its `closed`.
 #[test]
-fn a_server_whose_thread_has_ended_serves_nobody() -> Result<()> {
+fn a_server_whose_thread_has_ended_serves_no_client() -> Result<()> {
     let server = in_ended_thread(|| WebSocketServer::new("", SslMode::NonSecure))?;
     let (errors, ends) = (SignalSpy::new(&server.server_error()), SignalSpy::new(&server.closed()));
     let listener = TcpListener::bind("127.0.0.1:0")?;

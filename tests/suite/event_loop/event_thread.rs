@@ -135,7 +135,7 @@ fn everything_in_a_thread_ends_in_order() -> Result<()> {
 /// Promised: sockets emit `disconnected` when their loop ends, before its timers are gone, to slots
 /// of the thread itself and of others; so do a client that still connects, and streams.
 #[test]
-fn sockets_are_told_when_their_thread_ends() -> Result<()> {
+fn sockets_emit_when_their_thread_ends() -> Result<()> {
     let (say, said) = mpsc::channel();
     let (say_port, port) = mpsc::channel();
     let nobody = RawServer::listen()?;
@@ -233,7 +233,7 @@ fn a_client_that_comes_back_does_not_keep_its_thread() -> Result<()> {
 
 /// The same for a thread that runs its loop itself: slots of other threads are called.
 #[test]
-fn sockets_are_told_when_a_plain_thread_ends() -> Result<()> {
+fn sockets_emit_when_a_plain_thread_ends() -> Result<()> {
     let (server_thread, ends) = mpsc::channel();
     let thread = thread::spawn(move || -> Result<()> {
         let server = listening_server()?;

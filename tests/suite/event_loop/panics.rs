@@ -26,7 +26,7 @@ const CALLS: [(&str, fn()); 3] = [
 
 /// Pushpin: a panic during dispatch. It is reported with its place and message; the loop continues.
 #[test]
-fn each_panic_is_told_and_ends_its_own_call_alone() -> Result<()> {
+fn each_panic_is_reported_and_ends_its_own_call_alone() -> Result<()> {
     let mut told = in_thread(|event_loop| {
         let told = Rc::new(RefCell::new(Vec::new()));
         event_loop.panicked().connect_to(&told, |told, event_loop, panic| {

@@ -67,7 +67,7 @@ fn it_speaks_only_of_what_is_enabled() -> Result<()> {
 
 /// Room to write is emitted when the kernel's buffer was full, once the peer has read.
 #[test]
-fn it_tells_of_room_to_write() -> Result<()> {
+fn it_reports_room_to_write() -> Result<()> {
     let (mut peer, stream) = UnixStream::pair()?;
     stream.set_nonblocking(true)?;
     let notifier = SocketNotifier::new(stream)?;
@@ -217,7 +217,7 @@ fn two_notifiers_share_a_descriptor() -> Result<()> {
 /// Two notifiers of one kind on a descriptor are both emitted, as by Qt's dispatcher on `GLib`; one
 /// that is disabled, dropped or in a loop of its own does not stop the other.
 #[test]
-fn two_notifiers_of_one_kind_are_both_told() -> Result<()> {
+fn two_notifiers_of_one_kind_both_emit() -> Result<()> {
     let (mut peer, stream) = UnixStream::pair()?;
     let stream = Rc::new(stream);
     let first = SocketNotifier::new(Rc::clone(&stream))?;

@@ -253,7 +253,7 @@ fn single_shots_of_zero_keep_their_place_among_queued_calls() -> Result<()> {
 
 /// A timer far in the future wakes no loop, and many of them delay no other.
 #[test]
-fn many_timers_disturb_nobody() -> Result<()> {
+fn many_timers_disturb_no_others() -> Result<()> {
     let far: Vec<_> = (0..10_000)
         .map(|number| {
             let timer = Timer::new();

@@ -196,7 +196,7 @@ fn a_client_connects_through_a_socks_proxy() -> Result<()> {
 
 /// RFC 1928 §3, §6; RFC 1929 §2.
 #[test]
-fn what_a_socks_proxy_refuses_is_told() -> Result<()> {
+fn what_a_socks_proxy_refuses_is_reported() -> Result<()> {
     let table: [(&[Step], &str); 9] = [
         (&[(HELLO, &[0, 0x5B])], "it is no SOCKS proxy of version 5"),
         (&[(HELLO, &[5, 0xFF])], "it asks for an authentication that is not supported"),

@@ -42,7 +42,7 @@ fn a_broken_frame_is_answered_with_1002() -> Result<()> {
 
 /// Qt: RCV-19: the close frame has the violation as its reason, in our words.
 #[test]
-fn a_violation_is_told_to_the_peer_in_words() -> Result<()> {
+fn a_violation_is_explained_to_the_peer_in_words() -> Result<()> {
     let table = [
         (masked(0x70 | TEXT, b""), "reserved bits are set, but no extension was agreed"),
         (masked(3, b""), "the opcode is reserved"),
@@ -168,7 +168,7 @@ fn a_message_of_too_many_fragments_is_answered_with_1008() -> Result<()> {
 
 /// Qt: RCV-20: a violation is not an error: it has a close code, and the signals of a closing.
 #[test]
-fn a_violation_is_told_by_the_close_code() -> Result<()> {
+fn a_violation_is_reported_by_the_close_code() -> Result<()> {
     let (server, recorder) = recorded_server(|_socket, _text| {})?;
     let port = server.server_port();
 
@@ -289,7 +289,7 @@ fn output_for_a_peer_that_never_reads_is_limited() -> Result<()> {
 
 /// Peers that break off: a reset in the middle of a message, of an answer, of many at once.
 #[test]
-fn peers_that_break_off_harm_nobody() -> Result<()> {
+fn peers_that_break_off_harm_no_others() -> Result<()> {
     let server = echo_server()?;
     let port = server.server_port();
 

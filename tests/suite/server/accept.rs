@@ -203,7 +203,7 @@ fn the_last_error_can_be_read_in_the_slot_and_later() -> Result<()> {
 
 /// Qt: SRV-16. What is wrong with a request comes before the lack of room.
 #[test]
-fn with_no_pending_connections_allowed_everybody_is_refused() -> Result<()> {
+fn with_no_pending_connections_allowed_every_client_is_refused() -> Result<()> {
     let server = echo_server()?;
     server.set_max_pending_connections(0);
     let recorder = Recorder::default();

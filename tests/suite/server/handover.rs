@@ -148,7 +148,7 @@ fn the_deadline_counts_from_when_it_was_handed_over() -> Result<()> {
 
 /// Qt: SRV-23, SRV-30; one that waits or shakes hands ends with the server, listening or not.
 #[test]
-fn closing_or_dropping_the_server_ends_those_that_nobody_took() -> Result<()> {
+fn closing_or_dropping_the_server_ends_those_that_were_not_taken() -> Result<()> {
     for drops in [false, true] {
         let server = WebSocketServer::new("", SslMode::NonSecure);
         let foreign = Foreign::new()?;

@@ -45,7 +45,7 @@ fn a_slot_decides_which_origins_may_connect() -> Result<()> {
 
 /// Qt: SRV-28 (the order), SRV-15 (not emitted where there is no room), SRV-11.
 #[test]
-fn it_is_asked_before_the_answer_and_only_for_those_who_could_be_admitted() -> Result<()> {
+fn it_is_asked_before_the_answer_and_only_for_those_that_could_be_admitted() -> Result<()> {
     let server = echo_server()?;
     let recorder = Recorder::default();
     let asked = recorder.clone();
@@ -120,7 +120,7 @@ fn a_refusal_that_comes_too_late_is_logged() -> Result<()> {
 
 /// A panic in the slot that decides refuses the client.
 #[test]
-fn a_slot_that_panics_admits_nobody() -> Result<()> {
+fn a_slot_that_panics_admits_no_client() -> Result<()> {
     let server = echo_server()?;
     let recorder = Recorder::default();
     recorder.watch_server(&server);
@@ -324,7 +324,7 @@ fn a_slot_overrules_the_policy() -> Result<()> {
 
 /// A server that admits all pages for lack of a policy logs that once; a policy silences it.
 #[test]
-fn the_first_browser_is_logged_when_nobody_decides() -> Result<()> {
+fn the_first_browser_is_logged_when_there_is_no_policy() -> Result<()> {
     let with_slot = |server: &WebSocketServer| {
         server.origin_authentication_required().connect(|_server, _cors| {});
     };

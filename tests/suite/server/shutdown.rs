@@ -11,7 +11,7 @@ use support::{DEADLINE, echo_server, listening_server, recorded_server, serve, w
 
 /// LOOP-05: 1001 to all, then `closed`, once, when all have answered.
 #[test]
-fn shutdown_says_goodbye_to_everybody() -> Result<()> {
+fn shutdown_sends_1001_to_all_clients() -> Result<()> {
     let (server, recorder) = recorded_server(|_socket, _text| {})?;
     recorder.watch_server(&server);
     let closed = SignalSpy::new(&server.closed());

@@ -167,7 +167,7 @@ fn it_has_the_time_of_the_handshake_and_no_more() -> Result<()> {
 
 /// A panic, a failure and an impossible answer refuse that client, and no other.
 #[test]
-fn whatever_goes_wrong_in_it_admits_nobody() -> Result<()> {
+fn whatever_goes_wrong_in_it_admits_no_client() -> Result<()> {
     let server = echo_server()?;
     let recorder = Recorder::default();
     recorder.watch_server(&server);
@@ -212,7 +212,7 @@ fn whatever_goes_wrong_in_it_admits_nobody() -> Result<()> {
 
 /// Closing or dropping the server ends the clients that wait; SRV-30.
 #[test]
-fn closing_the_server_ends_those_who_wait() -> Result<()> {
+fn closing_the_server_ends_those_that_wait() -> Result<()> {
     let server = echo_server()?;
     let port = server.server_port();
     let (asked, is_asked) = mpsc::channel();

@@ -146,7 +146,7 @@ fn a_stream_goes_to_another_thread() -> Result<()> {
 
 /// Back-pressure: a stream that is not read holds the peer back, in little memory; nothing is lost.
 #[test]
-fn a_stream_that_nobody_reads_holds_its_peer_back() -> Result<()> {
+fn a_stream_that_is_not_read_holds_its_peer_back() -> Result<()> {
     let (socket, peer) = connection()?;
     let mut messages = socket.message_stream();
     let sent = serve(move || {
@@ -204,7 +204,7 @@ fn a_paused_socket_stays_paused_when_its_stream_is_read() -> Result<()> {
 
 /// Dropping a stream that holds the peer back lets the socket continue, for its slots.
 #[test]
-fn a_dropped_stream_holds_nobody_back() -> Result<()> {
+fn a_dropped_stream_holds_no_peer_back() -> Result<()> {
     let (socket, mut peer) = connection()?;
     let messages = socket.message_stream();
     let signal = socket.text_message_received();

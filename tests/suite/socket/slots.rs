@@ -61,7 +61,7 @@ impl Chat {
 
 /// Users: 21 of 40 servers keep such a list, 19 remove from it inside `disconnected`.
 #[test]
-fn a_chat_forwards_to_those_who_are_there() -> Result<()> {
+fn a_chat_forwards_to_those_that_are_there() -> Result<()> {
     let server = listening_server()?;
     let port = server.server_port();
     let chat = Rc::new(Chat::default());

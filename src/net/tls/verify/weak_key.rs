@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn the_modulus_tells_the_length() {
+    fn the_modulus_has_the_length() {
         for (modulus, bits) in [
             ([&[0][..], &[0x80; 128]].concat(), 1024),
             ([&[0][..], &[0x80; 256]].concat(), 2048),

@@ -191,7 +191,7 @@ fn waits_for_the_rest_of_a_frame() {
 
 /// Qt: RCV-07; a fragment alone is the beginning of a message.
 #[test]
-fn tells_whether_a_message_is_unfinished() -> Result<(), Violation> {
+fn reports_whether_a_message_is_unfinished() -> Result<(), Violation> {
     let mut feed = Feed::new(Role::Server, Limits::default());
     assert!(feed.decoder.is_between_messages());
 

@@ -39,7 +39,7 @@ fn upgrade_and_connection_are_lists_in_one_line_or_several() {
 
 /// RFC 9110 §15.5.22: a health probe, a browser, or an upgrade to something else. Qt: HSR-10.
 #[test]
-fn whoever_does_not_want_websocket_is_told_to_upgrade() {
+fn a_request_for_something_else_is_answered_with_upgrade() {
     let probe = "GET / HTTP/1.1\r\nHost: foo.com\r\nUser-Agent: probe/1\r\nAccept: */*\r\n\r\n";
 
     for head in [

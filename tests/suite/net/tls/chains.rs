@@ -212,7 +212,7 @@ fn a_certificate_that_ends_before_it_begins_is_refused() -> Result<()> {
 
 /// RFC 5280 §6.1.4: a certificate that is not an authority's signs nothing, whatever is ignored.
 #[test]
-fn who_is_no_authority_signs_nobody() -> Result<()> {
+fn a_certificate_of_no_authority_signs_nothing() -> Result<()> {
     let chain = Chain::new(|params| params.is_ca = rcgen::IsCa::ExplicitNoCa, |_| ())?;
     let certificate = || chain.certificate();
     let ignored = vec![

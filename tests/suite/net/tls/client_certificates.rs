@@ -57,7 +57,7 @@ fn source(error: Option<&Error>) -> Result<TlsError> {
 /// RFC 8446 §2: with TLS 1.3 a client has finished before its certificate is checked. Both ends
 /// report the error, with the certificate.
 #[test]
-fn both_ends_tell_why_a_client_is_refused() -> Result<()> {
+fn both_ends_report_why_a_client_is_refused() -> Result<()> {
     let (authority, stranger) = (Authority::new()?, Authority::new()?);
     let unknown = stranger.sign(&["a client"], |_| ())?;
     let untrusted = TlsError::UntrustedCertificate(unknown.certificate()?);

@@ -102,7 +102,7 @@ fn exactly_the_named_errors_are_ignored() -> Result<()> {
 
 /// Qt: SRV-18, `ignoreSslErrors()` inside a slot of `sslErrors`.
 #[test]
-fn a_slot_can_ignore_what_it_is_told() -> Result<()> {
+fn a_slot_can_ignore_what_is_reported() -> Result<()> {
     let pem = Pem::self_signed(&["somewhere.example"])?;
     let server = secure_echo_server(pem.config()?)?;
     let socket = WebSocket::new();
@@ -206,7 +206,7 @@ fn without_a_configuration_the_system_decides() -> Result<()> {
 
 /// A server at the wrong port.
 #[test]
-fn who_does_not_speak_tls_is_no_secure_server() -> Result<()> {
+fn a_server_without_tls_is_refused() -> Result<()> {
     let plain = echo_server()?;
     let (socket, recorder) = (WebSocket::new(), Recorder::default());
     recorder.watch(&socket);

@@ -95,7 +95,7 @@ fn the_same_names_do_not_make_the_same_certificate() -> Result<()> {
 
 /// Errors in a certificate can be ignored; a signature by another authority cannot.
 #[test]
-fn nobody_else_signs_what_is_ignored() -> Result<()> {
+fn no_other_key_signs_what_is_ignored() -> Result<()> {
     let (authority, stranger) = (Authority::new()?, Authority::new()?);
     let pem = stranger.sign(&["elsewhere.example"], expired)?;
     let server = secure_echo_server(pem.config()?)?;
@@ -108,7 +108,7 @@ fn nobody_else_signs_what_is_ignored() -> Result<()> {
 
 /// A certificate that cannot be read is reported like other errors, with the certificate.
 #[test]
-fn a_certificate_that_cannot_be_read_is_told() -> Result<()> {
+fn a_certificate_that_cannot_be_read_is_reported() -> Result<()> {
     let (broken, pem) = (TlsCertificate::from_der([0x30, 0]), Pem::self_signed(&["127.0.0.1"])?);
     let server = secure_echo_server(showing(&broken, &pem, &rustls::version::TLS13)?)?;
 

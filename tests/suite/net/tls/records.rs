@@ -50,7 +50,7 @@ fn empty_records_between_others_are_skipped() -> Result<()> {
 
 /// RFC 8446 §5.1: a peer that sends only empty records is an attack on the loop, and is cut off.
 #[test]
-fn who_sends_only_empty_records_is_cut_off() -> Result<()> {
+fn a_peer_that_sends_only_empty_records_is_cut_off() -> Result<()> {
     for version in rustls::ALL_VERSIONS {
         serve_tls(move |port, trusted| {
             let mut peer = open_records(port, trusted, version)?;
@@ -68,7 +68,7 @@ fn who_sends_only_empty_records_is_cut_off() -> Result<()> {
 
 /// RFC 5246 §7.4.1.1 and §7.2.2: the first wish to renegotiate is refused with a warning.
 #[test]
-fn nobody_renegotiates() -> Result<()> {
+fn renegotiation_is_refused() -> Result<()> {
     serve_tls(|port, trusted| {
         let mut peer = open_records(port, trusted, &rustls::version::TLS12)?;
         let greeting = client_hello([3, 3], OF_TLS_1_2)?.split_off(5);

@@ -12,7 +12,7 @@ use support::{secure_echo_server, wait_until};
 
 /// RFC 5280 §4.2.1.9: a trust anchor that is not the certificate of an authority signs no other.
 #[test]
-fn who_is_trusted_by_itself_signs_nobody() -> Result<()> {
+fn a_certificate_trusted_by_itself_signs_nothing() -> Result<()> {
     let hosts = ["127.0.0.1"];
     let names = CertificateParams::new(hosts.map(String::from))?.subject_alt_names;
     let known = Authority::new()?.authority(|params| {

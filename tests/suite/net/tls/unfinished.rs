@@ -24,7 +24,7 @@ enum Place {
 
 /// Qt: SRV-20, SRV-21: one deadline for all of it.
 #[test]
-fn who_stops_in_the_middle_is_given_up() -> Result<()> {
+fn a_peer_that_stops_in_the_middle_is_disconnected() -> Result<()> {
     use Place::{
         BeforeTheGreeting, BehindTheHandshake, InTheGreeting, InTheHandshake, InTheRequest,
     };
@@ -73,7 +73,7 @@ fn stop_at(place: Place, port: u16, trusted: &TlsCertificate) -> Result<()> {
 
 /// A health probe that only connects is not an error.
 #[test]
-fn who_says_nothing_and_goes_is_not_reported() -> Result<()> {
+fn a_peer_that_sends_nothing_and_goes_is_not_reported() -> Result<()> {
     let authority = Authority::new()?;
     let (server, recorder) = recorded_secure_server(authority.server_config()?)?;
     let (port, trusted) = (server.server_port(), authority.certificate());
@@ -106,7 +106,7 @@ fn stall(port: u16, trusted: &TlsCertificate, count: usize) -> Result<Vec<RawPee
 
 /// OPEN-01, with 500 clients at once.
 #[test]
-fn many_that_stall_disturb_nobody() -> Result<()> {
+fn many_that_stall_disturb_no_others() -> Result<()> {
     let authority = Authority::new()?;
     let (server, recorder) = recorded_secure_server(authority.server_config()?)?;
     server.set_handshake_timeout(None);

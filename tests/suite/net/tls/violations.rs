@@ -11,7 +11,7 @@ use support::{recorded_secure_server, serve, serve_tls};
 
 /// Qt: SRV-35, where such clients are closed without a word.
 #[test]
-fn who_does_not_speak_tls_gets_an_alert() -> Result<()> {
+fn a_peer_without_tls_gets_an_alert() -> Result<()> {
     let not_tls = "the TLS handshake with PEER failed: the peer does not speak TLS: 1015";
     let too_old = "the TLS handshake with PEER failed: no common TLS version: 1015";
     let ssl_2 = [&[0x80, 46, 1, 0, 2, 0, 21, 0, 0, 0, 16][..], &[1; 37]].concat();
@@ -54,7 +54,7 @@ fn who_does_not_speak_tls_gets_an_alert() -> Result<()> {
 
 /// RFC 8446 §4.4.2.4.
 #[test]
-fn who_has_no_certificate_where_one_is_required_is_refused() -> Result<()> {
+fn a_peer_without_certificate_where_one_is_required_is_refused() -> Result<()> {
     let authority = Authority::new()?;
     let config = authority.server_config()?.ca_certificates([authority.certificate()]);
     let (server, recorder) =
@@ -79,7 +79,7 @@ fn who_has_no_certificate_where_one_is_required_is_refused() -> Result<()> {
 
 /// RFC 7301 §3.2: a browser's `h2` and `http/1.1` end in HTTP/1.1; `h2` alone cannot be served.
 #[test]
-fn who_speaks_only_http_2_gets_an_alert() -> Result<()> {
+fn a_peer_that_speaks_only_http_2_gets_an_alert() -> Result<()> {
     let authority = Authority::new()?;
     for (offered, agreed) in [
         (&[][..], Ok(None)),
@@ -116,7 +116,7 @@ fn who_speaks_only_http_2_gets_an_alert() -> Result<()> {
 
 /// RFC 8446 §4.6.3: keys may be changed at any time, but not without end.
 #[test]
-fn who_only_changes_keys_is_cut_off() -> Result<()> {
+fn a_peer_that_only_changes_keys_is_cut_off() -> Result<()> {
     serve_tls(|port, trusted| {
         let mut peer = TlsPeer::begin_with(port, trusted)?;
         peer.shake_hands()?;

@@ -12,7 +12,7 @@ use support::{DEADLINE, echo_server, serve};
 /// A client that ends in the middle, with FIN or with a reset, is reported; one that never sent a
 /// byte, as port scans and health probes do, is not.
 #[test]
-fn connections_that_break_off_disturb_nobody() -> Result<()> {
+fn connections_that_break_off_disturb_no_others() -> Result<()> {
     let server = echo_server()?;
     let recorder = Recorder::default();
     recorder.watch_server(&server);
@@ -40,7 +40,7 @@ fn connections_that_break_off_disturb_nobody() -> Result<()> {
 
 /// A refused client that continues to send, as fast as it can, delays no other.
 #[test]
-fn a_refused_peer_that_floods_delays_nobody() -> Result<()> {
+fn a_refused_peer_that_floods_delays_no_others() -> Result<()> {
     let server = echo_server()?;
     let port = server.server_port();
 

@@ -60,7 +60,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 /// Qt: CLI-03.
 #[test]
-fn a_port_where_nobody_listens_is_an_error() -> Result<()> {
+fn a_port_where_nothing_listens_is_an_error() -> Result<()> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
 
     let (failed, ()) = fail_to_open(&format!("ws://127.0.0.1:{port}/"), LONG, || Ok(()))?;
@@ -77,7 +77,7 @@ fn a_port_where_nobody_listens_is_an_error() -> Result<()> {
 
 /// Qt: CLI-07. RFC 6761 §6.4: no host has the name `invalid`.
 #[test]
-fn a_host_that_nobody_knows_is_an_error() -> Result<()> {
+fn a_host_that_is_unknown_is_an_error() -> Result<()> {
     let (failed, ()) = fail_to_open("ws://nobody.invalid/", LONG, || Ok(()))?;
 
     ensure!(matches!(&failed.error, Error::HostNotFound { host, .. } if host == "nobody.invalid"));
@@ -110,7 +110,7 @@ fn a_url_that_is_none_is_refused_at_once() {
 
 /// Qt: `errorOccurred`, `error()` and `errorString()` of a refused `open`: one rule with `listen`.
 #[test]
-fn a_refused_open_is_told_by_error_and_by_the_signal() -> Result<()> {
+fn a_refused_open_is_reported_by_error_and_by_the_signal() -> Result<()> {
     let request = || ClientRequest::new("ws://127.0.0.1:1/");
     let requests = [
         ClientRequest::new("nonsense"),
@@ -298,7 +298,7 @@ fn the_limits_of_an_answer_can_be_set() -> Result<()> {
 
 /// The same with an accept key that is right.
 #[test]
-fn an_answer_with_something_nobody_asked_for_is_an_error() -> Result<()> {
+fn an_answer_with_something_not_requested_is_an_error() -> Result<()> {
     for (part, replacement) in [
         ("Upgrade: websocket\r\n", ""),
         ("Upgrade: websocket", "Upgrade: h2c"),

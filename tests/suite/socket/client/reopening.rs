@@ -108,7 +108,7 @@ fn a_socket_is_not_opened_twice() -> Result<()> {
 
 /// The same for a socket that cannot connect: it may be opened again from `disconnected` on.
 #[test]
-fn a_socket_is_not_opened_again_before_its_failure_is_told() -> Result<()> {
+fn a_socket_is_not_opened_again_before_its_failure_is_reported() -> Result<()> {
     let server = RawServer::listen()?;
     let (socket, url) = (WebSocket::new(), server.url());
     let recorder = Recorder::default();
