@@ -1,4 +1,4 @@
-//! Signals and slots, an event loop and WebSockets, as Qt programs know them.
+//! Signals, slots, an event loop and `WebSocket`s, as Qt programs know them.
 //!
 //! A [`WebSocketServer`] and its [`WebSocket`]s live on the [`EventLoop`] of a thread and emit
 //! [`signals`]. Slots are closures or methods; they get the sender as an argument, need not be

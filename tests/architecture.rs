@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 type Arrows = BTreeMap<String, BTreeSet<String>>;
 
@@ -260,7 +260,8 @@ fn collect_sources(root: &Path, folder: &Path, sources: &mut Vec<Source>) -> Res
         let text = code_of(&fs::read_to_string(&path)?);
         sources.push(Source { module, path, text });
     }
-    if sources.is_empty() { bail!("no source in {}", folder.display()) } else { Ok(()) }
+    ensure!(!sources.is_empty(), "no source in {}", folder.display());
+    Ok(())
 }
 
 /// Returns a file's text without comments, unit tests and re-exports.

@@ -45,16 +45,21 @@ impl WebSocketServer {
     ///
     /// # Examples
     ///
-    /// ```
+    /// Serves until Ctrl-C or SIGTERM; then clients are sent 1001, and have 3 s to answer.
+    ///
+    /// ```no_run
     /// use std::time::Duration;
     ///
     /// use slotwork::{EventLoop, HostAddress, SslMode, WebSocketServer};
     ///
     /// # fn main() -> Result<(), slotwork::Error> {
     /// let server = WebSocketServer::new("Chat", SslMode::NonSecure);
-    /// server.listen(HostAddress::LocalHost, 0)?;
-    ///
     /// server.closed().connect(|_server, ()| EventLoop::current().quit());
+    /// server.listen(HostAddress::Any, 1234)?;
+    ///
+    /// # #[cfg(unix)]
+    /// EventLoop::current().quit_on_signals()?;
+    /// EventLoop::current().exec();
     /// server.shutdown(Duration::from_secs(3));
     /// EventLoop::current().exec();
     /// # Ok(())

@@ -51,6 +51,29 @@ impl WebSocket {
     /// taken counts, with frame headers. When no output waits, a message of any size is accepted,
     /// and so is the newest one with a policy that drops older ones: unsent output may exceed the
     /// limit by one message.
+    ///
+    /// # Examples
+    ///
+    /// A ticker; slow clients miss old prices:
+    ///
+    /// ```
+    /// use slotwork::{OutputPolicy, SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Ticker", SslMode::NonSecure);
+    /// server.new_connection().connect(|server, ()| {
+    ///     while let Some(socket) = server.next_pending_connection() {
+    ///         socket.set_output_policy(OutputPolicy::DropOldest);
+    ///         socket.set_output_limit(256 * 1024);
+    ///         socket.set_high_water_mark(64 * 1024);
+    ///         socket.high_water_reached().connect(|socket, ()| {
+    ///             log::warn!("{socket:?} is behind by {} bytes", socket.bytes_to_write());
+    ///         });
+    ///         socket.output_drained().connect(|socket, ()| {
+    ///             log::info!("{socket:?} has dropped {} messages", socket.dropped_messages());
+    ///         });
+    ///     }
+    /// });
+    /// ```
     pub fn set_output_limit(&self, bytes: usize) {
         self.inner.session.change_settings(|settings| settings.output.limit = bytes);
     }

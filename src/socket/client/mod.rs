@@ -138,6 +138,31 @@ impl WebSocket {
     /// # Qt
     ///
     /// `QWebSocket::setProxy()`; `None` is `QNetworkProxy::NoProxy`.
+    ///
+    /// # Examples
+    ///
+    /// An HTTP proxy that requires authentication. The slot supplies the credentials when the proxy
+    /// refuses those of [`NetworkProxy::credentials`](crate::NetworkProxy::credentials), or when there are none:
+    ///
+    /// ```
+    /// use slotwork::{NetworkProxy, WebSocket};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// # let ask_user = |_realm: &str| (String::from("Aladdin"), String::from("open sesame"));
+    /// let socket = WebSocket::new();
+    /// socket.set_proxy(Some(NetworkProxy::http("proxy.example", 8080)));
+    /// socket.proxy_authentication_required().connect(move |_socket, authenticator| {
+    ///     let (user, password) = ask_user(authenticator.realm());
+    ///     authenticator.set_user(user);
+    ///     authenticator.set_password(password);
+    /// });
+    /// socket.error_occurred().connect(|_socket, error| eprintln!("{error}"));
+    /// # if false {
+    /// socket.open("wss://chat.example/room")?;
+    /// # }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "setProxy")]
     pub fn set_proxy(&self, proxy: Option<NetworkProxy>) {
         if let Some(end) = self.inner.client_end() {
