@@ -1,7 +1,7 @@
 //! Deferred calls: those of a loop's own thread, which need not be `Send`.
 //!
-//! Each waits in the loop's state, behind a posted call that makes the first of them. So they keep
-//! their places among the calls that other threads post.
+//! Each waits in the loop's state, and a posted call makes the first of them. So they keep their
+//! places among the calls that other threads post.
 
 use slotwork_signals::host::{Origin, watched_call};
 use slotwork_signals::{Receiver, WeakReceiver};

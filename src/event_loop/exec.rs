@@ -172,7 +172,7 @@ impl EventLoop {
 #[cold]
 #[expect(clippy::panic, reason = "documented: there is no output without the future's end")]
 fn too_deep() -> ! {
-    panic!("too many loops run inside each other in slots of this thread")
+    panic!("the nesting limit of loops in slots of this thread is reached")
 }
 
 /// The code of a run that is refused; Qt's.

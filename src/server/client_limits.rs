@@ -196,11 +196,12 @@ impl Inner {
 
     /// Refuses a connection over the limit of handshakes; over TLS without an answer.
     pub(crate) fn refuse_overflow(&self, mut opening: Opening, refusal: Refusal) {
+        // Counted before slots run, which may run a loop that refuses others.
+        let answering = Arc::clone(&self.lock().overflow_answers);
         self.emit(|server| server.report(&refusal_error(opening.peer, &refusal)));
         if self.mode == SslMode::Secure {
             return;
         }
-        let answering = Arc::clone(&self.lock().overflow_answers);
         if Arc::strong_count(&answering) > MAX_OVERFLOW_ANSWERS {
             return opening.refuse_at_once(&refusal);
         }

@@ -61,7 +61,9 @@ impl Inner {
 
 /// Checks the clients at intervals until there are none, or keepalive is off.
 async fn check_clients(clients: Weak<Clients>) {
-    while let Some(interval) = clients.upgrade().and_then(|clients| clients.go_on_watching()) {
+    while let Some(interval) =
+        clients.upgrade().and_then(|clients| clients.next_keepalive_interval())
+    {
         let check_interval = interval / u32::from(PING_AFTER);
         let elapsed = async {
             Sleep::new(check_interval).await;

@@ -1,8 +1,9 @@
 //! The WebSocket server, an object with signals.
 //!
-//! The files in the order of a client's way: `accept.rs` (`listen`), `opening.rs` (opening
-//! handshake, with `tls.rs`, `origins/`, `verifier/`, `subprotocols.rs`), `pending.rs`,
-//! `keepalive.rs` and `broadcast.rs`, `shutdown.rs`. All share `state.rs`.
+//! The files in the order in which a connection passes them: `accept.rs` (`listen`) or
+//! `handover.rs`, `opening.rs` (opening handshake, with `client_limits.rs`, `tls.rs`, `origins/`,
+//! `verifier/`, `subprotocols.rs`), `pending.rs`, `keepalive.rs` and `broadcast.rs`, `shutdown.rs`.
+//! `settings.rs` and `output.rs` have the defaults of its sockets. All share `state.rs`.
 
 use std::fmt;
 use std::sync::{Arc, Weak};

@@ -1,7 +1,8 @@
 //! Opening handshakes of a server: from a TCP connection to a pending socket.
 //!
-//! The steps of a client, in order: input arrives, TLS (`tls.rs`), the request is read, limits
-//! (`client_limits.rs`), origin (`origins/`), verifier (`verifier/`), answer, pending socket.
+//! The steps in order: the limit of handshakes (`client_limits.rs`), input arrives, TLS (`tls.rs`),
+//! the request is read, the limit of connections, origin (`origins/`), verifier (`verifier/`), the
+//! limit again, subprotocol (`subprotocols.rs`), answer, pending socket.
 
 use std::future::poll_fn;
 use std::mem;
@@ -71,7 +72,8 @@ impl Inner {
         state.next_handshake += 1;
         let server = Arc::downgrade(self);
         let task = EventLoop::current().spawn(async move {
-            // Until input arrives, nothing but this is allocated.
+            // Until input arrives, only this future and the deadline are allocated. If that has
+            // passed, the next step reports it.
             deadline.limit(poll_fn(|cx| opening.poll_input(cx))).await;
             #[cfg(feature = "tls")]
             let opening = Box::pin(opening.start_tls(tls, &mut deadline)).await;

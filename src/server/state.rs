@@ -1,6 +1,6 @@
 //! The state that all handles of a server share, and its signals.
 //!
-//! Data alone: the files of the features act on it, and none of them is imported here.
+//! Data alone: the files of the features act on it. It imports only the types of their values.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;

@@ -76,7 +76,8 @@ impl Session {
 
     /// Ends the connection and returns its stream.
     ///
-    /// Without a closing handshake the code is 1006. When it `lingers`, the kernel gets as much as it takes of the rest of a closing handshake.
+    /// Without a closing handshake the code is 1006. When it `lingers`, the kernel gets as much as it
+    /// takes of the rest of a closing handshake.
     pub(super) fn end(
         &self,
         is_clean: bool,
@@ -145,3 +146,6 @@ impl State {
         is_known || self.queue.has_messages() || self.backlog_len() > 0
     }
 }
+
+/// The reason of a close frame after the panic of a slot, with 1011.
+pub(crate) const SLOT_PANICKED: &str = "a slot panicked";

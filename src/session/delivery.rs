@@ -8,6 +8,7 @@ use crate::protocol::frames::event::Event;
 use crate::protocol::frames::limits::Limits;
 use crate::runtime::panics;
 use crate::session::buffers::{SharedPool, note_use, put_buffer, shared_pool, take_buffer};
+use crate::session::closing::SLOT_PANICKED;
 use crate::session::driver::{Driver, Input, Stage, Undelivered};
 use crate::session::held_memory::{HeldMemory, MIN_COUNTED};
 use crate::session::observer::Observer;
@@ -106,7 +107,7 @@ impl<O: Observer> Driver<O> {
             }
         });
         if !is_ok {
-            self.refuse(CloseCode::BAD_OPERATION, "a slot panicked");
+            self.refuse(CloseCode::BAD_OPERATION, SLOT_PANICKED);
         }
         let mut pool = pool.borrow_mut();
         self.decoder.recycle(&mut pool);

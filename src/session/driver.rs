@@ -15,6 +15,7 @@ use crate::protocol::frames::limits::Limits;
 use crate::runtime::panics;
 use crate::runtime::reactor::wake_later;
 use crate::runtime::turns;
+use crate::session::closing::SLOT_PANICKED;
 use crate::session::held_memory::HeldMemory;
 use crate::session::linger::Linger;
 use crate::session::observer::Observer;
@@ -309,7 +310,7 @@ impl<O: Observer> Driver<O> {
     /// Calls the observer; a panic in it closes the connection.
     pub(super) fn report(&self, report: impl FnOnce(&O)) {
         if !panics::catch("a slot of a socket", || report(&self.observer)) {
-            self.observer.session().close(CloseCode::BAD_OPERATION, "a slot panicked");
+            self.observer.session().close(CloseCode::BAD_OPERATION, SLOT_PANICKED);
         }
     }
 }

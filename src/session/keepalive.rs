@@ -14,8 +14,8 @@ impl Session {
     ///
     /// Input is a sign of life, and so is output that the kernel takes after it had no room. After
     /// [`PING_AFTER`](crate::session::PING_AFTER) calls in a row without one the peer is pinged (RFC
-    /// 6455 §5.5.2), and after as many more, counted from when the ping left, the connection ends;
-    /// later when the peer has to read much in front of the ping.
+    /// 6455 §5.5.2). Then it has the same time again, from when the ping left, or more if much output
+    /// is in front of the ping; without a sign of life the connection ends.
     pub(crate) fn check_alive(&self, interval: Duration) {
         let mut state = self.lock_to_push(State::control_frames);
         // Unread input may have the sign of life; a closing handshake has a deadline of its own.

@@ -40,6 +40,7 @@ mod tests;
 mod timeouts;
 mod turn;
 
+pub(crate) use closing::SLOT_PANICKED;
 pub(crate) use idle::PING_AFTER;
 pub(crate) use keepalive::KEEPALIVE_PAYLOAD;
 pub(crate) use observer::Observer;
@@ -50,7 +51,7 @@ pub(crate) use task::ConnectionTask;
 /// A connection, as its handles and its driver share it.
 pub(crate) struct Session {
     state: Mutex<State>,
-    /// Set together with [`Phase::Ended`], to be read for each message without a lock.
+    /// False from `open` to [`Phase::Ended`]; read for each message without a lock.
     has_ended: AtomicBool,
     /// The reasons for which nothing is read, as `reading` defines them.
     pauses: AtomicU32,

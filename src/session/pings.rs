@@ -26,7 +26,7 @@ impl Session {
         SendStatus::Queued
     }
 
-    /// Answers a ping; of those of a blocked peer, the latest (RFC 6455 §5.5.3).
+    /// Answers a ping; while no output is taken, only the latest (RFC 6455 §5.5.3).
     pub(super) fn answer_ping(&self, payload: &[u8]) {
         let mut state = self.lock_to_push(State::control_frames);
         if state.phase != Phase::Open {
@@ -35,7 +35,7 @@ impl Session {
         if state.is_blocked() {
             state.extra().pending_pong = Some(payload.into());
         } else if state.queue.len() > LONG_QUEUE {
-            // Behind so much the peer could take its pong for lost.
+            // A pong behind that much output could come too late.
             state.take_pending_pong();
             let key = state.next_key();
             state.queue.push_urgent(&Frame::pong(payload), key);

@@ -41,7 +41,7 @@ struct Stall {
 struct CloseWait {
     timeout: Duration,
     last_sign: Instant,
-    latest: Instant,
+    begin: Instant,
 }
 
 /// The signs of life of the peer in a turn.
@@ -149,10 +149,13 @@ impl Deadlines {
 
     /// Sets the deadline for the peer's close frame: ours is written.
     pub(super) fn set_close_deadline(&mut self, activity: PeerActivity, timeouts: Timeouts) {
-        let Some(timeout) = timeouts.closing else { return };
+        let Some(timeout) = timeouts.closing else {
+            self.closing = None;
+            return;
+        };
         let now = clock::now();
-        let latest = after(now, timeout.max(LONGEST_CLOSING));
-        let closing = self.closing.get_or_insert(CloseWait { timeout, last_sign: now, latest });
+        let closing = self.closing.get_or_insert(CloseWait { timeout, last_sign: now, begin: now });
+        closing.timeout = timeout;
         if activity.input {
             closing.last_sign = now;
         }
@@ -198,7 +201,7 @@ impl Deadlines {
         if let Some(closing) = &self.closing
             && now >= closing.end()
         {
-            return Some(if now >= closing.latest { Expired::Limit } else { Expired::CloseFrame });
+            return Some(if now >= closing.limit() { Expired::Limit } else { Expired::CloseFrame });
         }
         let is_over = has_passed(self.drained_by) || self.closing_budget == 0;
         is_over.then_some(Expired::Limit)
@@ -238,11 +241,18 @@ impl Stall {
 
 impl CloseWait {
     fn end(&self) -> Instant {
-        after(self.last_sign, self.timeout).min(self.latest)
+        after(self.last_sign, self.timeout).min(self.limit())
+    }
+
+    /// Returns the end of the closing, whatever the peer sends.
+    fn limit(&self) -> Instant {
+        after(self.begin, self.timeout.max(LONGEST_CLOSING))
     }
 }
 
 /// The maximum time of a closing handshake, from when our close frame was written.
+///
+/// It is the closing timeout if that is longer.
 const LONGEST_CLOSING: Duration = Duration::from_secs(60);
 /// The maximum input while a connection closes, in bytes.
 ///

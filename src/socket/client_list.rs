@@ -100,16 +100,17 @@ impl<S> ClientList<S> {
 
     /// Waits until the interval has changed.
     pub(crate) fn poll_other_interval(&self, interval: Duration, cx: &Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
         let mut registry = self.lock();
-        if registry.keepalive_interval != Some(interval) {
-            return Poll::Ready(());
-        }
-        registry.keepalive_task = Some(cx.waker().clone());
-        Poll::Pending
+        let has_changed = registry.keepalive_interval != Some(interval);
+        let unused = if has_changed { Some(waker) } else { registry.keepalive_task.replace(waker) };
+        drop(registry);
+        drop(unused);
+        if has_changed { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Returns the interval to the keepalive task; `None` ends the task.
-    pub(crate) fn go_on_watching(&self) -> Option<Duration> {
+    /// Returns the interval for the keepalive task, which ends with `None`.
+    pub(crate) fn next_keepalive_interval(&self) -> Option<Duration> {
         let mut registry = self.lock();
         let interval = registry.keepalive_interval.filter(|_| !registry.sockets.is_empty());
         registry.has_keepalive_task = interval.is_some();

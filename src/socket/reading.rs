@@ -9,7 +9,7 @@ use std::any::Any;
 use log::warn;
 use slotwork_signals::{DeliveryGuard, Handle, SharedSender};
 
-use crate::session::Settings;
+use crate::session::{SLOT_PANICKED, Settings};
 use crate::socket::WebSocket;
 use crate::socket::state::ReceiveQueue;
 use crate::types::close_code::CloseCode;
@@ -152,7 +152,7 @@ impl WebSocket {
         change(&mut queue);
         let is_over = queue.is_over(&settings, 1);
         let (begins, ends) = (!queue.holds && is_over, queue.holds && !queue.is_over(&settings, 2));
-        queue.holds = queue.holds != (begins || ends);
+        queue.holds = begins || (queue.holds && !ends);
         if begins {
             // While it is locked, so that reading is not resumed before.
             session.hold_reading();
@@ -200,7 +200,7 @@ impl DeliveryGuard for Delivery {
     }
 
     fn panicked(&mut self) {
-        self.socket.close(CloseCode::BAD_OPERATION, "a slot panicked");
+        self.socket.close(CloseCode::BAD_OPERATION, SLOT_PANICKED);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 
-use crate::net::proxy::{Failure, write_all};
+use crate::net::proxy::Failure;
 use crate::net::stream::Stream;
 use crate::protocol::handshake::basic_auth;
 use crate::protocol::handshake::request_head::HeadLimits;
@@ -28,7 +28,7 @@ pub(crate) async fn connect(
     limits: HeadLimits,
 ) -> Result<(), HttpFailure> {
     let request = request(host, port, credentials);
-    let written = write_all(stream, request.as_bytes()).await;
+    let written = stream.write_all(request.as_bytes()).await;
     written.map_err(|error| HttpFailure::Other(error.into()))?;
 
     let answer = read_answer(stream, limits).await.map_err(HttpFailure::Other)?;

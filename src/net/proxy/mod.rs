@@ -26,14 +26,6 @@ impl From<io::Error> for Failure {
     }
 }
 
-async fn write_all(stream: &mut Stream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let written = poll_fn(|cx| stream.poll_write(cx, bytes)).await?;
-        bytes = bytes.get(written..).unwrap_or_default();
-    }
-    Ok(())
-}
-
 /// Reads exactly this many bytes: those behind are not the proxy's.
 async fn read_exact<const N: usize>(stream: &mut Stream) -> io::Result<[u8; N]> {
     let mut bytes = [0; N];

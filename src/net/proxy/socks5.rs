@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::net::proxy::{Failure, read_exact, write_all};
+use crate::net::proxy::{Failure, read_exact};
 use crate::net::stream::Stream;
 use crate::types::authenticator::Credentials;
 
@@ -15,7 +15,7 @@ pub(crate) async fn connect(
     port: u16,
     log_in: impl FnOnce() -> Option<Credentials>,
 ) -> Result<(), Failure> {
-    write_all(stream, &[VERSION, 2, NO_AUTHENTICATION, USER_AND_PASSWORD]).await?;
+    stream.write_all(&[VERSION, 2, NO_AUTHENTICATION, USER_AND_PASSWORD]).await?;
     match read_exact(stream).await? {
         [VERSION, NO_AUTHENTICATION] => {}
         [VERSION, USER_AND_PASSWORD] => authenticate(stream, log_in()).await?,
@@ -24,7 +24,7 @@ pub(crate) async fn connect(
     }
 
     let request = request(host, port).ok_or_else(|| Failure::Refused(TOO_LONG.into()))?;
-    write_all(stream, &request).await?;
+    stream.write_all(&request).await?;
     let [version, reply, _, address_type] = read_exact(stream).await?;
     if version != VERSION {
         return refused("its answer is not of version 5");
@@ -51,7 +51,7 @@ async fn authenticate(
         }
         request.extend(text.as_bytes());
     }
-    write_all(stream, &request).await?;
+    stream.write_all(&request).await?;
     match read_exact(stream).await? {
         [LOGIN_VERSION, 0] => Ok(()),
         [LOGIN_VERSION, _] => refused("it does not accept the user name and password"),

@@ -3,6 +3,7 @@
 //! Reads and writes never block. A stream knows whether the kernel may have input or accept output,
 //! which saves system calls, and wakes one task when that changes.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -236,6 +237,15 @@ impl Stream {
                 Poll::Pending
             }
         }
+    }
+
+    /// Writes all bytes, and waits while there is no room for them.
+    pub(crate) async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let written = poll_fn(|cx| self.poll_write(cx, bytes)).await?;
+            bytes = bytes.get(written..).unwrap_or_default();
+        }
+        Ok(())
     }
 
     /// Waits until the kernel accepts output, and writes.

@@ -14,7 +14,6 @@ use async_tungstenite::tungstenite::handshake::server::{Request, Response};
 use async_tungstenite::tungstenite::protocol::WebSocketConfig;
 use http::HeaderValue;
 use http::header::{HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SERVER};
-use smol::io::AsyncWriteExt;
 
 use crate::net::stream::Stream;
 use crate::net::stream::adapter::Adapter;
@@ -96,7 +95,7 @@ pub(crate) async fn upgrade(
     // RFC 9110 §7.8 and §10.1.1: in this order.
     let mut expectations = request.raw_values("Expect").flat_map(grammar::list_members);
     if expectations.any(|expected| expected.eq_ignore_ascii_case(b"100-continue")) {
-        write_all(stream, CONTINUE).await.map_err(Failure::Broken)?;
+        stream.write_all(CONTINUE).await.map_err(Failure::Broken)?;
     }
     let head = request.canonical_head();
     // async-tungstenite reads the checked head and nothing more.
@@ -136,13 +135,9 @@ pub(crate) async fn upgrade(
 /// Answers a request that was refused and ends the connection.
 pub(crate) async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
     let response = refusal.response(server_name);
-    if write_all(stream, &response).await.is_ok() {
+    if stream.write_all(&response).await.is_ok() {
         end(stream).await;
     }
-}
-
-async fn write_all(stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
-    Adapter { stream, source: b"".as_slice() }.write_all(bytes).await
 }
 
 /// Ends a connection after the answer.

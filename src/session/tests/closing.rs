@@ -58,6 +58,42 @@ fn a_slow_reader_has_10_s_from_when_the_close_frame_was_written() -> io::Result<
     Ok(())
 }
 
+/// `set_closing_timeout` holds for a closing handshake under way: shorter, none, and set again.
+#[test]
+fn the_closing_timeout_can_change_during_the_closing_handshake() -> io::Result<()> {
+    let closing = || -> io::Result<_> {
+        let mut connection = echoing()?;
+        connection.peer.make_room(MIB);
+        connection.session().close(CloseCode::NORMAL, "");
+        connection.settle();
+        connection.advance(5 * SECOND);
+        connection.settle();
+        Ok(connection)
+    };
+
+    let mut shorter = closing()?;
+    shorter.session().change_timeouts(|timeouts| timeouts.closing = Some(6 * SECOND));
+    shorter.settle();
+    assert!(!shorter.has_ended());
+    shorter.advance(SECOND);
+    shorter.settle();
+    assert!(shorter.has_ended());
+    drop(shorter);
+
+    let mut none = closing()?;
+    none.session().change_timeouts(|timeouts| timeouts.closing = None);
+    none.settle();
+    none.advance(100 * SECOND);
+    none.settle();
+    assert!(!none.has_ended());
+    none.session().change_timeouts(|timeouts| timeouts.closing = Some(2 * SECOND));
+    none.settle();
+    none.advance(2 * SECOND);
+    none.settle();
+    assert!(none.has_ended());
+    Ok(())
+}
+
 /// MSG-11: a peer that keeps TCP open after its close frame is cut off after 2 s.
 #[test]
 fn the_connection_ends_2_s_after_the_closing_handshake() -> io::Result<()> {

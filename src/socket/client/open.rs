@@ -11,11 +11,11 @@ use crate::net::upgrade::client::{Opened, Opening};
 use crate::protocol::handshake::url::without_secrets;
 use crate::runtime::panics;
 use crate::runtime::timers::Sleep;
-use crate::session::{ConnectionTask, Observer};
+use crate::session::{ConnectionTask, Observer, SLOT_PANICKED};
 use crate::socket::WebSocket;
 use crate::socket::client::client_request::ClientRequest;
 use crate::socket::client::connect::connect;
-use crate::socket::client::slots::{PANICKED, call_slots, is_wanted, report_open_error};
+use crate::socket::client::slots::{call_slots, is_wanted, report_open_error};
 use crate::socket::client::state::ClientEnd;
 use crate::socket::state::Inner;
 use crate::types::close_code::CloseCode;
@@ -212,7 +212,7 @@ fn begin_session(inner: &Arc<Inner>, end: &ClientEnd, stream: Stream, opened: Op
 /// The error is not emitted after `close` or `abort`.
 fn end_attempt(inner: &Arc<Inner>, error: Option<Error>) {
     let (code, reason) = match error {
-        Some(Error::SlotPanicked) => (CloseCode::BAD_OPERATION, PANICKED),
+        Some(Error::SlotPanicked) => (CloseCode::BAD_OPERATION, SLOT_PANICKED),
         _ => (CloseCode::ABNORMAL_DISCONNECTION, ""),
     };
     let was_wanted = inner.session.stop_connecting(code, reason);

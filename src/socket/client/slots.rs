@@ -5,6 +5,7 @@
 use std::mem;
 
 use crate::runtime::panics;
+use crate::session::SLOT_PANICKED;
 use crate::socket::state::Inner;
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
@@ -21,7 +22,7 @@ pub(crate) fn call_slots(inner: &Inner, emit: impl FnOnce(&Inner)) {
             end.lock().has_panicked = true;
             end.wake();
         }
-        None => _ = inner.session.close(CloseCode::BAD_OPERATION, PANICKED),
+        None => _ = inner.session.close(CloseCode::BAD_OPERATION, SLOT_PANICKED),
     }
 }
 
@@ -53,6 +54,3 @@ pub(crate) fn report_open_error(inner: &Inner, error: &Error) {
         inner.lazy().notes().is_reporting = false;
     }
 }
-
-/// The close reason after a panic in a slot.
-pub(crate) const PANICKED: &str = "a slot panicked";

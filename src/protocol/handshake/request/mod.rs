@@ -26,6 +26,8 @@ use crate::protocol::handshake::url::without_query;
 pub struct HandshakeRequest {
     /// The head as it was sent, without [`USUAL`] lines and the empty one.
     ///
+    /// UTF-8 in its target is percent-encoded.
+    ///
     /// Each open connection keeps one, so it is one allocation of the exact size, and headers are
     /// looked up in the text. Clones share it.
     head: Arc<[u8]>,

@@ -2,8 +2,7 @@
 //!
 //! Each byte is looked at when it arrives and each line when it is complete, so the cost is linear
 //! however the bytes are cut into packets, and a request is refused at the first byte that no valid
-//! head could have there. That is also why no general HTTP parser stands behind it: there would be
-//! nothing left for it to find.
+//! head could have there. A general HTTP parser is not used: all its checks are made here.
 
 use std::mem;
 
@@ -193,7 +192,7 @@ impl HeadReader {
         let line = self.head.get(self.line_start..).unwrap_or_default();
         let line = line.strip_suffix(b"\r\n").unwrap_or_default();
         match self.request_line {
-            // RFC 9112 §2.2: at least one empty line before the request line is ignored.
+            // RFC 9112 §2.2: one empty line before the request line is ignored.
             None if line.is_empty() && !self.had_empty_line => {
                 self.had_empty_line = true;
                 self.head.clear();
@@ -206,9 +205,11 @@ impl HeadReader {
                     self.request_line = Some(RequestLine::parse(line)?);
                 } else {
                     let line = url::encode_non_ascii(line);
+                    if line.len() + "\r\n".len() > self.limits.head {
+                        return Err(Refusal::RequestLineTooLong);
+                    }
                     self.request_line = Some(RequestLine::parse(&line)?);
-                    // A power of two, as it grows otherwise: its double would be over the limit.
-                    self.head = Vec::with_capacity((line.len() + 2).next_power_of_two());
+                    self.head = Vec::with_capacity(line.len() + 2);
                     self.head.extend_from_slice(line.as_bytes());
                     self.head.extend_from_slice(b"\r\n");
                 }

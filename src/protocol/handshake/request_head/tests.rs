@@ -1,5 +1,6 @@
 //! How lines are read, what they may contain, and where the limits are.
 
+use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request_head::{HeadLimits, HeadReader, MAX_REQUEST_LINE};
 
 use crate::testing::requests::{HEAD, head_and, head_with, outcome, refusal, request};
@@ -170,7 +171,12 @@ fn utf_8_in_the_target_is_encoded() {
     let most = (LIMITS.request_line - "GET / HTTP/1.1".len()) / 2;
     let longest = request(&head(&format!("/{}", "\u{e9}".repeat(most))));
     assert_eq!(longest.resource_name().len(), 1 + 6 * most);
-    // Encoded, its length would exceed 16 bits.
+    // Encoded, it would exceed the limit for the head, or 16 bits.
+    let limits = HeadLimits { head: 6 * most, ..LIMITS };
+    let mut reader = HeadReader::new(limits);
+    let too_long = head(&format!("/{}", "\u{e9}".repeat(most)));
+    assert_eq!(reader.read(too_long.as_bytes()).unwrap_err(), Refusal::RequestLineTooLong);
+    assert!(reader.buffer_size() <= limits.head);
     let limits = HeadLimits { request_line: MAX_REQUEST_LINE, head: 1 << 20, ..LIMITS };
     let endless = head(&format!("/{}", "\u{e9}".repeat(16_000)));
     let refusal = read_with(limits, &mut [endless.as_bytes()].into_iter()).unwrap_err();
