@@ -201,6 +201,7 @@ impl Opening {
         subprotocol: Option<ChosenSubprotocol>,
         data: Option<UserData>,
     ) {
+        let settings = server.lock().socket_settings;
         let (socket, driver) = WebSocket::accepted(Accepted {
             stream: self.stream,
             request,
@@ -209,7 +210,7 @@ impl Opening {
             mode: server.mode,
             peer: self.peer,
             clients: Arc::clone(&server.clients),
-            settings: server.lock().socket_settings,
+            settings,
         });
         if let Some(data) = data {
             socket.attach(data);
