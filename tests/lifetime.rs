@@ -109,7 +109,7 @@ fn a_dropped_server_ends_what_was_not_taken_and_nothing_else() -> Result<()> {
     alone(|| {
         let descriptors = Descriptors::count()?;
         let server = listening_server()?;
-        server.new_connection().connect_once(|server, ()| {
+        server.new_connection().once().connect(|server, ()| {
             echo(&server.next_pending_connection().unwrap());
         });
         let port = server.server_port();
@@ -181,7 +181,7 @@ fn a_thread_that_ends_leaves_nothing() -> Result<()> {
         let (sockets, taken_sockets) = mpsc::channel();
         let thread = thread::spawn(move || -> Result<()> {
             let server = listening_server()?;
-            server.new_connection().connect_once(move |server, ()| {
+            server.new_connection().once().connect(move |server, ()| {
                 let socket = server.next_pending_connection().unwrap();
                 echo(&socket);
                 hold(&socket, witness);

@@ -27,7 +27,7 @@ fn a_slot_that_takes_long_is_named_with_its_line() -> Result<()> {
     outer.connect(|()| {});
     outer.connect(|()| wait_in_a_loop());
     let queued_slow = line!() + 1;
-    queued.connect_queued(|()| compute());
+    queued.queued().connect(|()| compute());
 
     outer.emit(&());
     queued.emit(&());

@@ -123,7 +123,7 @@ impl Bench {
         let signal = Signal::<u64>::new();
         let sum = Rc::new(Cell::new(0_u64));
         let slot = Rc::clone(&sum);
-        signal.connect_queued(move |value| slot.set(slot.get().wrapping_add(*value)));
+        signal.queued().connect(move |value| slot.set(slot.get().wrapping_add(*value)));
         self.row_of("queued, same thread", 200, 100, || {
             (0..100).for_each(|value| signal.emit(&value));
             process_events();

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         }
         "queued" => {
             let slot = Rc::clone(&sum);
-            signal.connect_queued(move |value| add(&slot, value));
+            signal.queued().connect(move |value| add(&slot, value));
             for value in 0..RUNS {
                 black_box(&signal).emit(&value);
                 process_events();

@@ -77,9 +77,9 @@
 //!
 //! # Qt
 //!
-//! `connect` is `QObject::connect` with `Qt::AutoConnection`; `connect_queued`, `connect_direct`
-//! and `connect_once` are the other connection types. There is no blocking queued connection: await
-//! [`Signal::next`] instead. [`SignalSpy`] is `QSignalSpy`.
+//! `connect` is `QObject::connect` with `Qt::AutoConnection`; `queued()`, `direct()` and `once()`
+//! are the other connection types ([`kinds`] has all forms in a table). There is no blocking queued
+//! connection: await [`Signal::next`] instead. [`SignalSpy`] is `QSignalSpy`.
 
 #![allow(
     clippy::must_use_candidate,
@@ -133,6 +133,8 @@ pub use receiver::weak::WeakReceiver;
 pub use signal::Signal;
 #[doc(alias = "QSignalBlocker")]
 pub use signal::blocker::SignalBlocker;
+#[doc(alias = "ConnectionType")]
+pub use signal::kinds;
 #[doc(alias = "sender")]
 #[doc(alias = "QObject")]
 #[doc(alias = "qobject_cast")]

@@ -86,7 +86,7 @@ fn signal_gives_back_what_its_slots_took() {
     let seen = measure(|| {
         let signal = Signal::<i32>::new();
         drop(signal.connect(|_| {}));
-        drop(signal.connect_direct(|_| {}));
+        drop(signal.direct().connect(|_| {}));
     });
 
     assert!(seen.count_total > 0, "the counter should count: {seen:?}");

@@ -15,7 +15,7 @@ use crate::event_loop::exits::Exit;
 /// its messages, its pongs and its end are delivered when the slot has returned, in order. So such
 /// a loop must not wait for its own socket, or it never ends; debug builds log a warning when the
 /// socket receives something. A slot that is connected with
-/// [`connect_queued`](slotwork_signals::SignalRef) may wait for any socket, and so may an async
+/// [`queued()`](slotwork_signals::SignalRef::queued) may wait for any socket, and so may an async
 /// slot, which needs no loop. The same holds for all that runs a loop: [`EventLoop::exec`],
 /// [`EventLoop::run_until`], [`EventLoop::process_events`], [`EventLoop::wait`] and
 /// [`SignalSpy`](slotwork_signals::SignalSpy).

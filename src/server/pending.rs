@@ -57,6 +57,6 @@ impl Inner {
 fn start_reading_later(socket: &WebSocket) {
     let taken = Signal::<()>::new();
     let socket = socket.clone();
-    taken.connect_queued(move |()| socket.start_reading());
+    taken.queued().connect(move |()| socket.start_reading());
     taken.emit(&());
 }

@@ -195,11 +195,13 @@ impl Inbox {
         let connections = [
             socket
                 .text_message_received()
-                .connect_direct(move |socket, text| texts.put(socket, text.into())),
+                .direct()
+                .connect(move |socket, text| texts.put(socket, text.into())),
             socket
                 .binary_message_received()
-                .connect_direct(move |socket, message| bytes.put(socket, message.into())),
-            socket.disconnected().connect_direct(move |socket, ()| end.close(socket)),
+                .direct()
+                .connect(move |socket, message| bytes.put(socket, message.into())),
+            socket.disconnected().direct().connect(move |socket, ()| end.close(socket)),
         ];
         (inbox, connections.map(Connection::scoped))
     }

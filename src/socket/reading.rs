@@ -85,7 +85,7 @@ impl WebSocket {
 
     /// Sets the limit of the queue for slots, in bytes; the default is 128 KiB.
     ///
-    /// Calls of slots in other threads, of `connect_queued` and of `connect_async` wait in queues;
+    /// Calls of slots in other threads, of `queued()` and of `connect_async` wait in queues;
     /// slots that are called directly have none. Over the limit the socket reads no more until half
     /// of it is left: TCP holds the peer back, and other sockets are served meanwhile. Each call
     /// counts with the size of its message and 4 KiB more, until its slot begins to run: by default

@@ -107,7 +107,7 @@ impl WebSocket {
     /// While a slot runs, the socket receives nothing: a loop inside the slot
     /// ([`NestedLoop`](crate::NestedLoop), [`EventLoop::run_until`](crate::EventLoop::run_until))
     /// serves the other sockets, and must not wait for this one. An async slot may, and so may one
-    /// that is connected with `connect_queued`. The same holds for all signals of a socket.
+    /// that is connected with `queued()`. The same holds for all signals of a socket.
     #[doc(alias = "textMessageReceived")]
     #[must_use]
     pub fn text_message_received(&self) -> SignalRef<'_, Self, str> {

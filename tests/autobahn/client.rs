@@ -38,7 +38,7 @@ fn count_cases(server: &str) -> Result<u32> {
 
 /// Opens a connection and waits for its end.
 fn run(socket: &WebSocket, url: &str) -> Result<()> {
-    let _quit = socket.disconnected().connect_once(|_socket, ()| EventLoop::current().quit());
+    let _quit = socket.disconnected().once().connect(|_socket, ()| EventLoop::current().quit());
     socket.open(url)?;
     EventLoop::current().exec();
     Ok(())

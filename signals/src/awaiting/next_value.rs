@@ -55,7 +55,7 @@ where
     #[track_caller]
     pub fn next(&self) -> Next<T::Owned> {
         let (writer, reader) = buffer(Keep::First);
-        let connection = self.connect_direct(move |value| writer.put(|| value.to_owned()));
+        let connection = self.direct().connect(move |value| writer.put(|| value.to_owned()));
         Next { reader, connection: Some(connection.scoped()) }
     }
 }

@@ -144,7 +144,7 @@ where
     #[track_caller]
     fn stream_keeping(&self, keep: Keep) -> SignalStream<T::Owned> {
         let (writer, reader) = buffer(keep);
-        let connection = self.connect_direct(move |value| writer.put(|| value.to_owned()));
+        let connection = self.direct().connect(move |value| writer.put(|| value.to_owned()));
         SignalStream { reader, connection: connection.scoped() }
     }
 }

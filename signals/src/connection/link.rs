@@ -26,7 +26,7 @@ pub(crate) struct Link {
 }
 
 /// How a slot is called (`Qt::ConnectionType`).
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectionType {
     /// At once on the slot's own thread, through its queue from others.
     Auto,

@@ -5,11 +5,15 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::panic::Location;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::queue::delivery_guard::{SharedSender, await_guarded};
+use crate::receiver::weak::WeakReceiver;
 use crate::sync::{AtomicBool, Ordering, thread_local};
 use crate::thread::mailbox::{Mailbox, Post};
 use crate::thread::slow_slots::{Origin, watched};
@@ -33,13 +37,73 @@ struct LocalFuture {
 }
 
 /// Runs `future` in this thread's queue; drops it when the thread is ending.
-pub(crate) fn spawn(origin: Origin, future: impl Future<Output = ()> + 'static) {
+fn spawn(origin: Origin, future: impl Future<Output = ()> + 'static) {
     let future = LocalFuture { future: Some(Box::pin(future)), origin };
     let Some(mailbox) = thread_state::mailbox() else { return };
     let number = NEXT_TASK.fetch_add(1, Ordering::Relaxed);
     store(number, future);
     let (is_awake, is_due) = (AtomicBool::new(false), AtomicBool::new(false));
     Arc::new(Task { number, mailbox, is_awake, is_due }).wake();
+}
+
+/// Makes a slot of an async one: each call begins a run of it.
+///
+/// `sender` makes the guards of the runs.
+#[track_caller]
+pub(crate) fn repeated<W, T>(
+    slot: impl AsyncFn(W::Strong, T::Owned) + 'static,
+    sender: Option<SharedSender>,
+) -> impl Fn(&Rc<W>, &T)
+where
+    W: WeakReceiver,
+    T: ?Sized + ToOwned + 'static,
+{
+    let (slot, origin) = (Rc::new(slot), Origin::new(Location::caller()));
+    move |receiver, value| {
+        let slot = Rc::clone(&slot);
+        let run = async move |receiver, value| slot(receiver, value).await;
+        begin(origin, receiver, value, sender.as_ref(), run);
+    }
+}
+
+/// Makes a slot of an async one that runs once.
+#[track_caller]
+pub(crate) fn once<W, T>(
+    slot: impl AsyncFnOnce(W::Strong, T::Owned) + 'static,
+    sender: Option<SharedSender>,
+) -> impl FnOnce(&Rc<W>, &T)
+where
+    W: WeakReceiver,
+    T: ?Sized + ToOwned + 'static,
+{
+    let origin = Origin::new(Location::caller());
+    move |receiver, value| begin(origin, receiver, value, sender.as_ref(), slot)
+}
+
+/// Queues a run of `slot`, which keeps the sender alive but not the receiver.
+fn begin<W, T>(
+    origin: Origin,
+    receiver: &Rc<W>,
+    value: &T,
+    sender: Option<&SharedSender>,
+    slot: impl AsyncFnOnce(W::Strong, T::Owned) + 'static,
+) where
+    W: WeakReceiver,
+    T: ?Sized + ToOwned + 'static,
+{
+    let (receiver, kept, value) = (Rc::clone(receiver), receiver.sender(), value.to_owned());
+    let guard = sender.and_then(|sender| sender.guard(&value));
+    let run = async move {
+        let _kept = kept;
+        // Dropped meanwhile: the run does not begin.
+        if let Some(receiver) = receiver.upgrade() {
+            slot(receiver, value).await;
+        }
+    };
+    match guard {
+        Some(guard) => spawn(origin, await_guarded(guard, run)),
+        None => spawn(origin, run),
+    }
 }
 
 /// A post that polls a future.

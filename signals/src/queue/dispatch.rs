@@ -70,7 +70,7 @@ pub fn process_events() -> usize {
 ///
 /// let (sender, receiver) = channel::bounded(1);
 /// let progress = Signal::<u32>::new();
-/// progress.connect_queued(move |percent| _ = sender.try_send(*percent));
+/// progress.queued().connect(move |percent| _ = sender.try_send(*percent));
 ///
 /// progress.emit(&100);
 /// assert_eq!(smol::block_on(executor.run(receiver.recv())), Ok(100));

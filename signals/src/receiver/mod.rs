@@ -1,9 +1,10 @@
 //! Receivers: the objects that slots work on, held weakly by their connections.
 
 use std::any::Any;
+use std::rc::Rc;
 
 use crate::receiver::handle::Handle;
-use crate::receiver::weak::{WeakHandle, WeakReceiver, WeakSender};
+use crate::receiver::weak::{DeferredWeak, WeakHandle, WeakReceiver, WeakSender};
 
 pub(crate) mod handle;
 pub(crate) mod weak;
@@ -83,6 +84,18 @@ impl<S: Handle> Receiver for Sender<'_, S> {
 
     fn downgrade(self) -> WeakSender<S> {
         WeakSender::new(self.0)
+    }
+}
+
+/// The receiver of an async slot: it is upgraded when a run begins, not at the emission.
+pub(crate) struct Deferred<R>(pub(crate) R);
+
+impl<R: Receiver> Receiver for Deferred<R> {
+    type Strong = Rc<R::Weak>;
+    type Weak = DeferredWeak<R::Weak>;
+
+    fn downgrade(self) -> DeferredWeak<R::Weak> {
+        DeferredWeak::new(self.0.downgrade())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::rc::Rc;
 
 use crate::receiver::handle::Handle;
 
@@ -73,6 +74,27 @@ impl<S: Handle> WeakReceiver for WeakSender<S> {
 
     fn sender(&self) -> Option<Box<dyn Any>> {
         Some(Box::new(self.upgrade()?))
+    }
+}
+
+/// The weak form of the receiver of an async slot, which its runs share.
+pub(crate) struct DeferredWeak<W>(Rc<W>);
+
+impl<W> DeferredWeak<W> {
+    pub(crate) fn new(weak: W) -> Self {
+        Self(Rc::new(weak))
+    }
+}
+
+impl<W: WeakReceiver> WeakReceiver for DeferredWeak<W> {
+    type Strong = Rc<W>;
+
+    fn upgrade(&self) -> Option<Rc<W>> {
+        self.0.upgrade().map(|_strong| Rc::clone(&self.0))
+    }
+
+    fn sender(&self) -> Option<Box<dyn Any>> {
+        self.0.sender()
     }
 }
 

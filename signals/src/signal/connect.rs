@@ -1,81 +1,15 @@
-//! The ways to connect a slot to a signal.
+//! The ways to connect a slot to a signal, as `Qt::AutoConnection`.
 
 use std::panic::Location;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::connection::Connection;
 use crate::connection::link::ConnectionType;
 use crate::queue::async_slots;
-use crate::receiver::Receiver;
+use crate::receiver::{Deferred, Receiver};
 use crate::signal::Signal;
 use crate::signal::delivery;
 use crate::slots::call::{self, Once, Repeated};
-use crate::thread::slow_slots::Origin;
-
-impl<T: ?Sized + 'static> Signal<T> {
-    /// Connects a slot that is called only by emissions of this thread.
-    ///
-    /// It has no bounds on `T`: values need neither be copied nor sent.
-    ///
-    /// # Qt
-    ///
-    /// `Qt::DirectConnection` between objects of one thread.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::cell::RefCell;
-    ///
-    /// use slotwork_signals::Signal;
-    ///
-    /// let collecting = Signal::<RefCell<Vec<i32>>>::new();
-    /// collecting.connect_local(|numbers| numbers.borrow_mut().push(3));
-    ///
-    /// let numbers = RefCell::default();
-    /// collecting.emit(&numbers);
-    /// assert_eq!(numbers.into_inner(), [3]);
-    /// ```
-    #[doc(alias = "DirectConnection")]
-    #[track_caller]
-    pub fn connect_local(&self, slot: impl Fn(&T) + 'static) -> Connection {
-        let call = Repeated::new((), move |(): &(), value: &T| slot(value));
-        self.attach(ConnectionType::Local, None, call, Location::caller())
-    }
-
-    /// Connects a slot that runs on the emitting thread, whichever that is.
-    ///
-    /// It runs after the slots of that thread.
-    ///
-    /// # Qt
-    ///
-    /// `Qt::DirectConnection` to an object of another thread.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use std::sync::atomic::{AtomicU32, Ordering};
-    /// use std::thread;
-    ///
-    /// use slotwork_signals::Signal;
-    ///
-    /// let (progress, shown) = (Signal::<u32>::new(), Arc::new(AtomicU32::new(0)));
-    /// let slot = Arc::clone(&shown);
-    /// progress.connect_direct(move |percent| slot.store(*percent, Ordering::Relaxed));
-    ///
-    /// thread::scope(|scope| {
-    ///     scope.spawn(|| progress.emit(&50));
-    /// });
-    /// assert_eq!(shown.load(Ordering::Relaxed), 50);
-    /// ```
-    #[doc(alias = "DirectConnection")]
-    #[track_caller]
-    pub fn connect_direct(&self, slot: impl Fn(&T) + Send + Sync + 'static) -> Connection {
-        let call = Repeated::new((), move |(): &(), value: &T| slot(value));
-        self.attach_direct(Arc::new(call), Location::caller())
-    }
-}
 
 impl<T> Signal<T>
 where
@@ -128,8 +62,7 @@ where
     ///
     /// ```
     /// use std::cell::Cell;
-    /// use std::rc::Rc;
-    ///
+    ///     ///
     /// use slotwork_signals::Signal;
     ///
     /// struct Counter(Cell<i32>);
@@ -154,32 +87,7 @@ where
         receiver: R,
         slot: impl Fn(&R::Strong, &T) + 'static,
     ) -> Connection {
-        let call = Repeated::new(receiver, slot);
-        self.attach(ConnectionType::Auto, Some(delivery::post), call, Location::caller())
-    }
-
-    /// Connects a slot that is called once: it is disconnected before it runs.
-    ///
-    /// # Qt
-    ///
-    /// `Qt::SingleShotConnection`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork_signals::Signal;
-    ///
-    /// let connected = Signal::<()>::new();
-    /// let greeting = String::from("hello");
-    /// connected.connect_once(move |()| drop(greeting));
-    ///
-    /// connected.emit(&());
-    /// assert_eq!(connected.slot_count(), 0);
-    /// ```
-    #[doc(alias = "SingleShotConnection")]
-    #[track_caller]
-    pub fn connect_once(&self, slot: impl FnOnce(&T) + 'static) -> Connection {
-        self.attach_once((), move |(): &(), value| slot(value))
+        self.attach_repeated(ConnectionType::Auto, receiver, slot)
     }
 
     /// Connects a slot that changes its captures (`FnMut`).
@@ -210,31 +118,47 @@ where
     #[doc(alias = "QObject::connect")]
     #[track_caller]
     pub fn connect_mut(&self, mut slot: impl FnMut(&T) + 'static) -> Connection {
-        self.connect_to((), call::exclusive(move |(): &(), value: &T| slot(value)))
+        self.connect_mut_to((), move |(), value| slot(value))
     }
 
-    /// Connects a slot that always runs from the queue, after the emission.
+    /// Connects a slot that works on `receiver` and changes its captures (`FnMut`).
+    ///
+    /// See [`connect_to`](Self::connect_to) for the receiver.
     ///
     /// # Qt
     ///
-    /// `Qt::QueuedConnection`. After [`Connection::disconnect`] pending calls are dropped; Qt
-    /// delivers them.
+    /// `QObject::connect` with a receiver and a `mutable` lambda, which Qt calls recursively.
+    ///
+    /// # Panics
+    ///
+    /// A recursive emission, from inside the slot, panics when it would call the slot again.
     ///
     /// # Examples
     ///
     /// ```
-    /// use slotwork_signals::{Signal, process_events};
+    /// use std::cell::RefCell;
+    ///     ///
+    /// use slotwork_signals::Signal;
     ///
-    /// let changed = Signal::<i32>::new();
-    /// changed.connect_queued(|value| println!("was {value} a moment ago"));
+    /// let lines = Rc::new(RefCell::new(Vec::new()));
+    /// let text_received = Signal::<str>::new();
+    /// let mut number = 0;
+    /// text_received.connect_mut_to(&lines, move |lines, text| {
+    ///     number += 1;
+    ///     lines.borrow_mut().push(format!("{number}: {text}"));
+    /// });
     ///
-    /// changed.emit(&1);
-    /// assert_eq!(process_events(), 1);
+    /// text_received.emit("hello");
+    /// assert_eq!(*lines.borrow(), ["1: hello"]);
     /// ```
-    #[doc(alias = "QueuedConnection")]
+    #[doc(alias = "QObject::connect")]
     #[track_caller]
-    pub fn connect_queued(&self, slot: impl Fn(&T) + 'static) -> Connection {
-        self.attach_queued((), move |(): &(), value| slot(value))
+    pub fn connect_mut_to<R: Receiver>(
+        &self,
+        receiver: R,
+        slot: impl FnMut(&R::Strong, &T) + 'static,
+    ) -> Connection {
+        self.connect_to(receiver, call::exclusive(slot))
     }
 
     /// Connects an async slot, which runs in this thread's queue.
@@ -265,11 +189,52 @@ where
     /// ```
     #[track_caller]
     pub fn connect_async(&self, slot: impl AsyncFn(T::Owned) + 'static) -> Connection {
-        let (slot, origin) = (Rc::new(slot), Origin::new(Location::caller()));
-        self.connect(move |value| {
-            let (slot, value) = (Rc::clone(&slot), value.to_owned());
-            async_slots::spawn(origin, async move { slot(value).await });
-        })
+        self.connect_async_to((), async move |(), value| slot(value).await)
+    }
+
+    /// Connects an async slot that works on `receiver`.
+    ///
+    /// The slot gets handles of its own: to the receiver, which lives until the run is done, and a
+    /// copy of the value. The connection holds the receiver weakly, and so does a run that has not
+    /// begun: when the receiver is dropped before, the slot is not called. See
+    /// [`connect_async`](Self::connect_async).
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart; programs chain further signals and slots.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    ///     ///
+    /// use slotwork_signals::{Signal, process_events};
+    /// use smol::future;
+    ///
+    /// #[derive(Default)]
+    /// struct Log(RefCell<Vec<String>>);
+    ///
+    /// impl Log {
+    ///     async fn append(self: Rc<Self>, line: String) {
+    ///         future::yield_now().await;
+    ///         self.0.borrow_mut().push(line);
+    ///     }
+    /// }
+    ///
+    /// let (text_received, log) = (Signal::<str>::new(), Rc::new(Log::default()));
+    /// text_received.connect_async_to(&log, Log::append);
+    ///
+    /// text_received.emit("hello");
+    /// while process_events() > 0 {}
+    /// assert_eq!(*log.0.borrow(), ["hello"]);
+    /// ```
+    #[track_caller]
+    pub fn connect_async_to<R: Receiver>(
+        &self,
+        receiver: R,
+        slot: impl AsyncFn(R::Strong, T::Owned) + 'static,
+    ) -> Connection {
+        self.connect_to(Deferred(receiver), async_slots::repeated(slot, None))
     }
 
     /// Connects another signal, which is emitted with the same values.
@@ -302,25 +267,27 @@ where
         self.connect_to(other, |other, value| other.emit(value))
     }
 
-    /// Connects a slot that is called once.
+    /// Connects a slot of the kind `kind`.
     #[track_caller]
-    pub(crate) fn attach_once<R: Receiver>(
+    pub(crate) fn attach_repeated<R: Receiver>(
         &self,
-        receiver: R,
-        slot: impl FnOnce(&R::Strong, &T) + 'static,
-    ) -> Connection {
-        let call = Once::new(receiver, slot);
-        self.attach(ConnectionType::Auto, Some(delivery::post), call, Location::caller())
-    }
-
-    /// Connects a slot that always runs from the queue.
-    #[track_caller]
-    pub(crate) fn attach_queued<R: Receiver>(
-        &self,
+        kind: ConnectionType,
         receiver: R,
         slot: impl Fn(&R::Strong, &T) + 'static,
     ) -> Connection {
         let call = Repeated::new(receiver, slot);
-        self.attach(ConnectionType::Queued, Some(delivery::post), call, Location::caller())
+        self.attach(kind, Some(delivery::post), call, Location::caller())
+    }
+
+    /// Connects a slot of the kind `kind` that is called once.
+    #[track_caller]
+    pub(crate) fn attach_once<R: Receiver>(
+        &self,
+        kind: ConnectionType,
+        receiver: R,
+        slot: impl FnOnce(&R::Strong, &T) + 'static,
+    ) -> Connection {
+        let call = Once::new(receiver, slot);
+        self.attach(kind, Some(delivery::post), call, Location::caller())
     }
 }

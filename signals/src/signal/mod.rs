@@ -16,6 +16,7 @@ pub(crate) mod blocker;
 pub(crate) mod connect;
 pub(crate) mod delivery;
 pub(crate) mod emission;
+pub mod kinds;
 pub(crate) mod signal_ref;
 pub(crate) mod slot_group;
 
@@ -24,7 +25,7 @@ pub(crate) mod slot_group;
 /// Slots live in the thread that connected them. An emission on that thread calls them directly,
 /// an emission on another thread posts a copy of the value to them (see the [crate](crate) page).
 /// A signal may be shared with other threads if `T` is `Send`. Values that are not `Clone` can have
-/// slots with [`connect_local`](Self::connect_local).
+/// slots with [`local`](Self::local).
 ///
 /// A signal without slots takes 16 bytes and no allocation.
 ///
@@ -77,7 +78,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// Calls the slots with `value`.
     ///
     /// Slots of this thread run before it returns, in the order of their connection, followed by
-    /// those of [`connect_direct`](Self::connect_direct). Slots of other threads, and queued ones,
+    /// those of [`direct`](Self::direct). Slots of other threads, and queued ones,
     /// get a copy of the value through their threads' queues, in the order of the emissions.
     ///
     /// # Panics
@@ -136,7 +137,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     ///
     /// A concurrent emission of another thread is delivered or not, depending on the order of the
     /// two. A slot connected before its thread has made its pending calls is disconnected with the
-    /// others; later ones stay. Slots of [`connect_direct`](Self::connect_direct) have no queue and
+    /// others; later ones stay. Slots of [`direct`](Self::direct) have no queue and
     /// end at once.
     ///
     /// # Qt
@@ -149,7 +150,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// use slotwork_signals::{Signal, process_events};
     ///
     /// let closed = Signal::<()>::new();
-    /// closed.connect_queued(|()| println!("closed"));
+    /// closed.queued().connect(|()| println!("closed"));
     ///
     /// closed.emit(&());
     /// closed.finish(&());

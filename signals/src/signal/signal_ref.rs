@@ -1,19 +1,14 @@
 //! Signals of objects: `SignalRef`, which can connect slots but not emit.
 
 use std::fmt;
-use std::panic::Location;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::connection::Connection;
-use crate::connection::link::ConnectionType;
 use crate::queue::async_slots;
-use crate::queue::delivery_guard::await_guarded;
+use crate::queue::delivery_guard::SharedSender;
 use crate::receiver::handle::Handle;
-use crate::receiver::{Receiver, Sender};
+use crate::receiver::{Deferred, Receiver, Sender};
 use crate::signal::Signal;
-use crate::slots::call::{self, Repeated};
-use crate::thread::slow_slots::Origin;
 
 /// A signal of an object, as the object exposes it: everything but `emit`.
 ///
@@ -77,35 +72,6 @@ impl<'a, S, T: ?Sized> SignalRef<'a, S, T> {
 }
 
 impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
-    /// Connects a slot that is called only by emissions of this thread.
-    ///
-    /// It has no bounds on `T`, as [`Signal::connect_local`].
-    ///
-    /// # Qt
-    ///
-    /// `Qt::DirectConnection` between objects of one thread.
-    #[doc(alias = "DirectConnection")]
-    #[track_caller]
-    pub fn connect_local(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
-        let call = Repeated::new(Sender(self.sender), slot);
-        self.signal.attach(ConnectionType::Local, None, call, Location::caller())
-    }
-
-    /// Connects a slot that runs on the emitting thread, as [`Signal::connect_direct`].
-    ///
-    /// # Qt
-    ///
-    /// `Qt::DirectConnection`.
-    #[doc(alias = "DirectConnection")]
-    #[track_caller]
-    pub fn connect_direct(self, slot: impl Fn(&S, &T) + Send + Sync + 'static) -> Connection
-    where
-        S::Weak: Send + Sync,
-    {
-        let call = Arc::new(Repeated::new(self.sender, slot));
-        self.signal.attach_direct(call, Location::caller())
-    }
-
     /// Returns the number of connected slots, as [`Signal::slot_count`].
     ///
     /// # Qt
@@ -139,7 +105,7 @@ where
         // Compiler errors show the next line when a receiver is passed.
         slot: impl Fn(&S, &T) + 'static, // with a receiver: `connect_to(&receiver, slot)`
     ) -> Connection {
-        self.shared().connect_to(Sender(self.sender), slot)
+        self.shared().connect_to(self.sender(), slot)
     }
 
     /// Connects a slot that works on `receiver`.
@@ -189,20 +155,9 @@ where
         receiver: R,
         slot: impl Fn(&R::Strong, &S, &T) + 'static,
     ) -> Connection {
-        let both = (receiver, Sender(self.sender));
+        let both = (receiver, self.sender());
         self.shared()
             .connect_to(both, move |(receiver, sender), value| slot(receiver, sender, value))
-    }
-
-    /// Connects a slot that is called once, as [`Signal::connect_once`].
-    ///
-    /// # Qt
-    ///
-    /// `Qt::SingleShotConnection`.
-    #[doc(alias = "SingleShotConnection")]
-    #[track_caller]
-    pub fn connect_once(self, slot: impl FnOnce(&S, &T) + 'static) -> Connection {
-        self.shared().attach_once(Sender(self.sender), slot)
     }
 
     /// Connects a slot that changes its captures, as [`Signal::connect_mut`].
@@ -217,19 +172,30 @@ where
     #[doc(alias = "QObject::connect")]
     #[track_caller]
     pub fn connect_mut(self, slot: impl FnMut(&S, &T) + 'static) -> Connection {
-        self.shared().connect_to(Sender(self.sender), call::exclusive(slot))
+        self.shared().connect_mut_to(self.sender(), slot)
     }
 
-    /// Connects a slot that always runs from the queue, as [`Signal::connect_queued`].
+    /// Connects a slot that works on `receiver` and changes its captures.
+    ///
+    /// See [`Signal::connect_mut_to`].
     ///
     /// # Qt
     ///
-    /// `Qt::QueuedConnection`.
-    #[doc(alias = "QueuedConnection")]
+    /// `QObject::connect` with a receiver and a `mutable` lambda, which Qt calls recursively.
+    ///
+    /// # Panics
+    ///
+    /// A recursive emission, from inside the slot, panics when it would call the slot again.
+    #[doc(alias = "QObject::connect")]
     #[track_caller]
-    pub fn connect_queued(self, slot: impl Fn(&S, &T) + 'static) -> Connection {
-        self.signal.set_sender(|| self.sender.shared());
-        self.signal.attach_queued(Sender(self.sender), slot)
+    pub fn connect_mut_to<R: Receiver>(
+        self,
+        receiver: R,
+        mut slot: impl FnMut(&R::Strong, &S, &T) + 'static,
+    ) -> Connection {
+        let both = (receiver, self.sender());
+        self.shared()
+            .connect_mut_to(both, move |(receiver, sender), value| slot(receiver, sender, value))
     }
 
     /// Connects an async slot, as [`Signal::connect_async`].
@@ -242,18 +208,63 @@ where
     /// Qt has no counterpart; programs chain further signals and slots.
     #[track_caller]
     pub fn connect_async(self, slot: impl AsyncFn(S, T::Owned) + 'static) -> Connection {
-        let (slot, origin) = (Rc::new(slot), Origin::new(Location::caller()));
-        let shared = self.sender.shared();
-        self.connect(move |sender, value| {
-            let Some(sender) = S::upgrade(&sender.downgrade()) else { return };
-            let (slot, value) = (Rc::clone(&slot), value.to_owned());
-            let guard = shared.as_ref().and_then(|shared| shared.guard(&value));
-            let run = async move { slot(sender, value).await };
-            match guard {
-                Some(guard) => async_slots::spawn(origin, await_guarded(guard, run)),
-                None => async_slots::spawn(origin, run),
-            }
-        })
+        let slot = async_slots::repeated(slot, self.shared_sender());
+        self.shared().connect_to(Deferred(self.sender()), slot)
+    }
+
+    /// Connects an async slot that works on `receiver`.
+    ///
+    /// The slot gets handles to the receiver and the sender, and a copy of the value. A run keeps
+    /// the sender alive from the emission on, the receiver from its begin on, both until it is done;
+    /// it does not begin when the receiver was dropped before. See [`Signal::connect_async_to`].
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart; programs chain further signals and slots.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::cell::Cell;
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork_signals::{Signal, SignalRef, process_events};
+    /// use smol::future;
+    /// # #[derive(Default)]
+    /// # struct Button { clicked: Signal<()> }
+    /// # impl Button {
+    /// #     fn clicked(self: &Rc<Self>) -> SignalRef<'_, Rc<Self>, ()> {
+    /// #         SignalRef::new(self, &self.clicked)
+    /// #     }
+    /// # }
+    /// # #[derive(Default)]
+    /// # struct Window { clicks: Cell<u32> }
+    ///
+    /// impl Window {
+    ///     fn watch(self: &Rc<Self>, button: &Rc<Button>) {
+    ///         button.clicked().connect_async_to(self, Self::on_clicked);
+    ///     }
+    ///
+    ///     async fn on_clicked(self: Rc<Self>, _button: Rc<Button>, (): ()) {
+    ///         future::yield_now().await;
+    ///         self.clicks.set(self.clicks.get() + 1);
+    ///     }
+    /// }
+    /// # let (window, button) = (Rc::new(Window::default()), Rc::new(Button::default()));
+    /// # window.watch(&button);
+    /// # button.clicked.emit(&());
+    /// # while process_events() > 0 {}
+    /// # assert_eq!(window.clicks.get(), 1);
+    /// ```
+    #[track_caller]
+    pub fn connect_async_to<R: Receiver>(
+        self,
+        receiver: R,
+        slot: impl AsyncFn(R::Strong, S, T::Owned) + 'static,
+    ) -> Connection {
+        let slot = async move |(receiver, sender), value| slot(receiver, sender, value).await;
+        let slot = async_slots::repeated(slot, self.shared_sender());
+        self.shared().connect_to(Deferred((receiver, self.sender())), slot)
     }
 
     /// Connects another signal, as [`Signal::forward_to`].
@@ -272,8 +283,23 @@ where
 }
 
 impl<'a, S: Handle, T: ?Sized + 'static> SignalRef<'a, S, T> {
-    /// Returns the signal, set up so that queued calls keep the sender alive.
-    fn shared(self) -> &'a Signal<T> {
+    /// Returns the sender, as the receiver of its own slots.
+    pub(crate) const fn sender(self) -> Sender<'a, S> {
+        Sender(self.sender)
+    }
+
+    pub(crate) fn shared_sender(self) -> Option<SharedSender> {
+        self.sender.shared()
+    }
+
+    /// Returns the signal, set up so that queued calls of this thread keep the sender alive too.
+    pub(crate) fn queueing(self) -> &'a Signal<T> {
+        self.signal.set_sender(|| self.sender.shared());
+        self.signal
+    }
+
+    /// Returns the signal, set up so that calls queued by other threads keep the sender alive.
+    pub(crate) fn shared(self) -> &'a Signal<T> {
         if !self.sender.is_emitted_here() {
             self.signal.set_sender(|| self.sender.shared());
         }

@@ -106,6 +106,6 @@ pub(crate) fn exclusive<S, T: ?Sized>(slot: impl FnMut(&S, &T)) -> impl Fn(&S, &
 fn refuse_recursion(location: &Location<'_>) -> ! {
     panic!(
         "the slot connected with connect_mut at {location} was called again while it was running; \
-         use connect with a Cell or RefCell, or connect_queued"
+         use connect with a Cell or RefCell, or queued()"
     )
 }

@@ -34,7 +34,7 @@ use crate::sync::thread_local;
 /// assert_eq!(max_nesting(), 1);
 ///
 /// let changed = Signal::<i32>::new();
-/// changed.connect_queued(|value| println!("{value}: {} inside", process_events()));
+/// changed.queued().connect(|value| println!("{value}: {} inside", process_events()));
 /// (1..=3).for_each(|value| changed.emit(&value));
 /// // The slot of 1 runs those of 2 and 3, in which no further loop may run.
 /// assert_eq!(process_events(), 1);

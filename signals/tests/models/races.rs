@@ -255,7 +255,7 @@ fn direct_connect_against_the_end_of_the_last() {
     model(|| {
         let signal = Arc::new(Signal::<()>::new());
         signal.connect(|()| {});
-        signal.connect_direct(|()| {}).disconnect();
+        signal.direct().connect(|()| {}).disconnect();
         let other = Arc::clone(&signal);
         let emitter = thread::spawn(move || other.emit(&()));
 
@@ -263,7 +263,7 @@ fn direct_connect_against_the_end_of_the_last() {
         thread::yield_now();
         let has_run = Arc::new(AtomicBool::new(false));
         let slot = Arc::clone(&has_run);
-        signal.connect_direct(move |()| slot.store(true, Ordering::Relaxed));
+        signal.direct().connect(move |()| slot.store(true, Ordering::Relaxed));
         thread::yield_now();
         signal.emit(&());
         assert!(has_run.load(Ordering::Relaxed));
@@ -298,12 +298,12 @@ fn next_against_the_end_of_the_last_direct_slot() {
 fn disconnect_all_against_direct_connect() {
     model(|| {
         let (signal, slot) = (Arc::new(Signal::<()>::new()), Arc::new(()));
-        signal.connect_direct(|()| {});
+        signal.direct().connect(|()| {});
         let clearing = Arc::clone(&signal);
         let clearing = thread::spawn(move || clearing.disconnect_all());
 
         let kept = Arc::clone(&slot);
-        let connection = signal.connect_direct(move |()| assert!(Arc::strong_count(&kept) > 1));
+        let connection = signal.direct().connect(move |()| assert!(Arc::strong_count(&kept) > 1));
         clearing.join().unwrap();
         let connected = usize::from(connection.is_connected());
         assert_eq!(signal.slot_count(), connected);

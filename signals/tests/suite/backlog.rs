@@ -33,7 +33,7 @@ fn backlog_is_reported() {
     log::set_logger(&WARNINGS).unwrap();
     log::set_max_level(LevelFilter::Warn);
     let signal = Signal::<()>::new();
-    signal.connect_queued(|()| {});
+    signal.queued().connect(|()| {});
 
     (0..100_001).for_each(|_| signal.emit(&()));
     assert_eq!(WARNINGS.0.lock().unwrap().len(), 1);

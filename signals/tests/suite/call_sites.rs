@@ -177,10 +177,10 @@ fn closures_may_ignore_the_sender() {
 fn every_kind_of_connection_gets_the_sender() {
     let socket = Socket(Arc::default());
     let signal = socket.text_message_received();
-    signal.connect_local(Socket::send_text_message);
-    signal.connect_direct(Socket::send_text_message);
-    signal.connect_once(Socket::send_text_message);
-    signal.connect_queued(Socket::send_text_message);
+    signal.local().connect(Socket::send_text_message);
+    signal.direct().connect(Socket::send_text_message);
+    signal.once().connect(Socket::send_text_message);
+    signal.queued().connect(Socket::send_text_message);
     let mut count = 0;
     signal.connect_mut(move |socket, _| {
         count += 1;

@@ -44,7 +44,7 @@ fn slots_are_dropped_at_once() {
     let kept = signal.connect(move |_| two.add(()));
     let shared = Arc::new(());
     let direct = Arc::clone(&shared);
-    let direct = signal.connect_direct(move |_| assert_eq!(*direct, ()));
+    let direct = signal.direct().connect(move |_| assert_eq!(*direct, ()));
     assert_eq!((record.handles(), Arc::strong_count(&shared)), (3, 2));
 
     connection.disconnect();
@@ -80,8 +80,8 @@ fn disconnect_all_ends_every_slot() {
         let slot = record.clone();
         signal.connect(move |_| slot.add(()));
         let slot = record.clone();
-        signal.connect_queued(move |_| slot.add(()));
-        signal.connect_direct(|_| {});
+        signal.queued().connect(move |_| slot.add(()));
+        signal.direct().connect(|_| {});
     }
     assert_eq!(signal.slot_count(), 6);
     signal.emit(&1);
@@ -182,7 +182,7 @@ fn many_slots_are_disconnected_in_any_order() {
 #[test]
 fn debug_shows_the_place_of_the_connection() {
     let signal = Signal::<i32>::new();
-    let connection = signal.connect_once(|_| {});
+    let connection = signal.once().connect(|_| {});
 
     assert!(format!("{connection:?}").contains("connections.rs"), "{connection:?}");
 }
@@ -215,13 +215,13 @@ fn disconnect_all_leaves_what_is_connected_meanwhile() {
     impl Drop for Reconnects {
         fn drop(&mut self) {
             self.0.connect(|_| {});
-            self.0.connect_direct(|_| {});
+            self.0.direct().connect(|_| {});
         }
     }
     let signal = Rc::new(Signal::<i32>::new());
     let guard = Reconnects(Rc::clone(&signal));
     signal.connect(move |_| assert!(!guard.0.is_blocked()));
-    signal.connect_direct(|_| {});
+    signal.direct().connect(|_| {});
 
     signal.disconnect_all();
 
@@ -248,7 +248,7 @@ fn scope_ends_its_connections() {
     let (one, two) = (Signal::<i32>::new(), Signal::<str>::new());
     let mut scope = Scope::new();
     scope.add(one.connect(|_| {}));
-    scope.extend([two.connect(|_| {}), two.connect_once(|_| {})]);
+    scope.extend([two.connect(|_| {}), two.once().connect(|_| {})]);
 
     scope.clear();
     assert_eq!(one.slot_count() + two.slot_count(), 0);
@@ -263,7 +263,7 @@ fn scope_ends_its_connections() {
 fn scope_forgets_ended_connections() {
     let (signal, scope) = (Signal::<i32>::new(), Scope::new());
     for _ in 0..1000 {
-        scope.add(signal.connect_once(|_| {}));
+        scope.add(signal.once().connect(|_| {}));
         signal.emit(&1);
     }
 

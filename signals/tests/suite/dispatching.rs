@@ -83,7 +83,7 @@ fn dispatch_may_be_nested() {
     let signal = Rc::new(Signal::<i32>::new());
     let (sender, receiver) = smol::channel::unbounded();
     let values = receiver.clone();
-    signal.connect_queued(move |value| {
+    signal.queued().connect(move |value| {
         sender.try_send(*value).unwrap();
         if *value == 0 {
             let inner = smol::LocalExecutor::new();
@@ -107,7 +107,7 @@ fn dispatch_may_be_nested() {
 fn dispatch_may_be_there_twice() {
     let signal = Signal::<i32>::new();
     let (sender, receiver) = smol::channel::unbounded();
-    signal.connect_queued(move |value| _ = sender.try_send(*value));
+    signal.queued().connect(move |value| _ = sender.try_send(*value));
     let executor = smol::LocalExecutor::new();
     executor.spawn(dispatch()).detach();
     let second = executor.spawn(dispatch());
@@ -125,7 +125,7 @@ fn dispatch_may_be_there_twice() {
 fn dispatch_leaves_room_for_other_tasks() {
     let signal = Rc::new(Signal::<()>::new());
     let again = Rc::clone(&signal);
-    signal.connect_queued(move |()| again.emit(&()));
+    signal.queued().connect(move |()| again.emit(&()));
     let executor = smol::LocalExecutor::new();
     executor.spawn(dispatch()).detach();
     signal.emit(&());
@@ -166,7 +166,7 @@ fn dispatch_runs_a_long_queue_in_parts() {
 fn dispatch_goes_on_after_a_panic() {
     let (signal, record) = (Signal::<i32>::new(), Record::new());
     let slot = record.clone();
-    signal.connect_queued(move |value| {
+    signal.queued().connect(move |value| {
         assert_ne!(*value, 1, "the slot's own panic");
         slot.add(*value);
     });

@@ -83,11 +83,11 @@ fn every_kind_of_slot_gives_up_its_sender() {
         let kept = || Rc::clone(token);
         let (one, two, three, four) = (kept(), kept(), kept(), kept());
         node.changed().connect(move |_, _| _ = Rc::strong_count(&one));
-        node.changed().connect_once(move |_, _| drop(two));
+        node.changed().once().connect(move |_, _| drop(two));
         node.changed().connect_mut(move |_, _| _ = Rc::strong_count(&three));
-        node.changed().connect_queued(move |_, _| _ = Rc::strong_count(&four));
+        node.changed().queued().connect(move |_, _| _ = Rc::strong_count(&four));
         let five = kept();
-        node.changed().connect_local(move |_, _| _ = Rc::strong_count(&five));
+        node.changed().local().connect(move |_, _| _ = Rc::strong_count(&five));
         let six = kept();
         node.changed().connect_async(async move |_, _| _ = Rc::strong_count(&six));
         node.changed.emit(&1);
@@ -101,7 +101,7 @@ fn every_kind_of_slot_gives_up_its_sender() {
 fn queued_call_holds_its_sender_only() {
     let (sender, receiver) = (Rc::new(Signal::<i32>::new()), Rc::new(()));
     SignalRef::new(&sender, &sender).connect_to(&receiver, |_, _, _| {});
-    SignalRef::new(&sender, &sender).connect_queued(|_, _| {});
+    SignalRef::new(&sender, &sender).queued().connect(|_, _| {});
 
     sender.emit(&1);
     assert_eq!((Rc::strong_count(&sender), Rc::strong_count(&receiver)), (2, 1));
@@ -161,7 +161,7 @@ fn stream_that_is_given_up_leaves_nothing() {
     let (signal, value) = (Signal::<Arc<()>>::new(), Arc::new(()));
     let streams = [signal.stream(), signal.stream_latest(2), signal.stream_earliest(2)];
     let (next, spy) = (signal.next(), SignalSpy::new(&signal));
-    signal.connect_queued(|_| {});
+    signal.queued().connect(|_| {});
     (0..3).for_each(|_| signal.emit(&value));
     assert!(Arc::strong_count(&value) > 8);
 
@@ -217,8 +217,8 @@ fn thread_that_ends_leaves_nothing() {
         let kept = [(); 4].map(|()| Arc::clone(&kept));
         let [one, two, three, four] = kept;
         there.connect(move |_| _ = Arc::strong_count(&one));
-        there.connect_queued(move |_| _ = Arc::strong_count(&two));
-        there.connect_once(move |_| drop(three));
+        there.queued().connect(move |_| _ = Arc::strong_count(&two));
+        there.once().connect(move |_| drop(three));
         there.connect_async(async move |_| {
             std::future::pending::<()>().await;
             drop(Arc::clone(&four));

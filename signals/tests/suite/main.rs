@@ -7,6 +7,7 @@ mod call_sites;
 mod connections;
 mod dispatching;
 mod hosting;
+mod kinds;
 mod leaks;
 mod model;
 mod nesting;

@@ -147,7 +147,7 @@ impl World for Signals {
         };
         let alive = Alive::new(&self.alive, slot);
         let connection = if once {
-            self.signal.connect_once(move |()| {
+            self.signal.once().connect(move |()| {
                 called();
                 drop(alive);
             })

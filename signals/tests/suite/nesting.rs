@@ -31,9 +31,9 @@ fn slots_that_run_the_queue_do_not_use_up_the_stack() {
     for (name, way) in ways {
         let run = move || {
             let (signal, count) = (Signal::<()>::new(), Rc::new(Cell::new(0)));
-            signal.connect_queued(move |()| _ = catch_unwind(AssertUnwindSafe(way)));
+            signal.queued().connect(move |()| _ = catch_unwind(AssertUnwindSafe(way)));
             let counter = Rc::clone(&count);
-            signal.connect_queued(move |()| counter.set(counter.get() + 1));
+            signal.queued().connect(move |()| counter.set(counter.get() + 1));
             (0..10_000).for_each(|_| signal.emit(&()));
             process_events();
             while process_events() > 0 {}
@@ -51,7 +51,7 @@ fn loops_inside_too_many_others_are_refused() {
         set_max_nesting(1);
         let (signal, counts) = (Signal::<i32>::new(), Rc::new(Cell::new(Vec::new())));
         let noted = Rc::clone(&counts);
-        signal.connect_queued(move |value| {
+        signal.queued().connect(move |value| {
             let count = process_events();
             let mut all = noted.take();
             all.push((*value, count));
@@ -73,7 +73,7 @@ fn a_spy_inside_too_many_loops_returns_an_error() {
         set_max_nesting(0);
         let (signal, outcome) = (Signal::<()>::new(), Rc::new(Cell::new(None)));
         let noted = Rc::clone(&outcome);
-        signal.connect_queued(move |()| {
+        signal.queued().connect(move |()| {
             let spy = SignalSpy::new(&Signal::<()>::new());
             noted.set(spy.wait_for_within(1, Duration::MAX).err());
         });

@@ -24,7 +24,7 @@ fn a_queued_call_reaches_its_slot_with_a_sender_that_is_gone_otherwise() {
     let (job, receiver) = (Rc::new(Job::default()), Rc::new("receiver"));
     let (queued, to_receiver) = (record.clone(), record.clone());
     let done = SignalRef::new(&job, &job.done);
-    done.connect_queued(move |_job, text| queued.add(format!("queued {text}")));
+    done.queued().connect(move |_job, text| queued.add(format!("queued {text}")));
     // A slot of another signal lends its own sender on.
     done.connect_to(&receiver, move |receiver, _job, text| {
         to_receiver.add(format!("{receiver} {text}"));
@@ -49,8 +49,8 @@ fn emissions_of_another_thread_keep_their_sender_until_they_are_delivered() {
     let [auto, queued, once, change, to_receiver] = [0; 5].map(|_| record.clone());
     let done = SignalRef::new(&job, &job.done);
     done.connect(move |_, text| auto.add(format!("auto {text}")));
-    done.connect_queued(move |_, text| queued.add(format!("queued {text}")));
-    done.connect_once(move |_, text| once.add(format!("once {text}")));
+    done.queued().connect(move |_, text| queued.add(format!("queued {text}")));
+    done.once().connect(move |_, text| once.add(format!("once {text}")));
     done.connect_mut(move |_, text| change.add(format!("mut {text}")));
     done.connect_to(&receiver, move |receiver, _, text| {
         to_receiver.add(format!("{receiver} {text}"));
@@ -99,7 +99,7 @@ fn a_queued_call_without_a_slot_frees_its_sender() {
     let (job, receiver) = (Rc::new(Job::default()), Rc::new(()));
     let (first, second) = (record.clone(), record.clone());
     let done = SignalRef::new(&job, &job.done);
-    let connection = done.connect_queued(move |_job, text| first.add(text.clone()));
+    let connection = done.queued().connect(move |_job, text| first.add(text.clone()));
     job.done.connect_to(&receiver, move |_, text| second.add(text.clone()));
 
     job.done.emit(&"result".to_owned());
@@ -152,9 +152,9 @@ fn the_drop_of_a_sender_runs_outside_the_queue() {
     }
     let record = Record::new();
     let (slot, other) = (record.clone(), Rc::new(Signal::<i32>::new()));
-    other.connect_queued(move |value| slot.add(*value));
+    other.queued().connect(move |value| slot.add(*value));
     let (sender, signal) = (Rc::new(Last(Rc::clone(&other))), Signal::<i32>::new());
-    SignalRef::new(&sender, &signal).connect_queued(|_, _| {});
+    SignalRef::new(&sender, &signal).queued().connect(|_, _| {});
 
     signal.emit(&1);
     drop(sender);
@@ -171,7 +171,7 @@ fn a_connection_ends_at_once_with_its_receiver_or_sender() {
     let shared = Arc::new(());
     let (slot, signal) = (record.clone(), Signal::<i32>::new());
     let to_receiver = signal.connect_to(&receiver, move |_, value| slot.add(*value));
-    let direct = SignalRef::new(&shared, &signal).connect_direct(|_, _| {});
+    let direct = SignalRef::new(&shared, &signal).direct().connect(|_, _| {});
     let of_job = SignalRef::new(&job, &job.done).connect_to(&receiver, |_, _, _| {});
     assert!(to_receiver.is_connected() && direct.is_connected() && of_job.is_connected());
 
@@ -272,14 +272,14 @@ fn a_guard_follows_a_queued_call_from_the_emission_to_its_end() {
     assert_eq!(sender.take(), ["direct slot"]);
     direct.disconnect();
 
-    let queued = sender.value().connect_queued(|sender, _| sender.0.add("slot"));
+    let queued = sender.value().queued().connect(|sender, _| sender.0.add("slot"));
     sender.0.value.emit("2");
     assert_eq!(sender.take(), ["queued \"2\""]);
     process_events();
     assert_eq!(sender.take(), ["begin", "slot", "over"]);
     queued.disconnect();
 
-    sender.value().connect_queued(|_, _| std::panic::resume_unwind(Box::new("on purpose")));
+    sender.value().queued().connect(|_, _| std::panic::resume_unwind(Box::new("on purpose")));
     sender.0.value.emit("3");
     assert!(catch_unwind(AssertUnwindSafe(process_events)).is_err());
     assert_eq!(sender.take(), ["queued \"3\"", "begin", "panicked", "over"]);
@@ -320,7 +320,7 @@ fn a_sender_of_an_executor_lives_until_its_call_has_run() {
     let record = Record::new();
     let job = Rc::new(Job::default());
     let slot = record.clone();
-    SignalRef::new(&job, &job.done).connect_queued(move |_job, text| slot.add(text.clone()));
+    SignalRef::new(&job, &job.done).queued().connect(move |_job, text| slot.add(text.clone()));
     let weak: rc::Weak<Job> = Rc::downgrade(&job);
 
     job.done.emit(&"result".to_owned());

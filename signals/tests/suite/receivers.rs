@@ -88,7 +88,7 @@ fn later_queued_slots_run_though_a_slot_drops_the_sender() {
     let (sender, owner) = (Rc::new(()), Rc::new(RefCell::new(None)));
     for name in ["first", "second"] {
         let (slot, owner) = (record.clone(), Rc::clone(&owner));
-        SignalRef::new(&sender, &signal).connect_queued(move |_, _| {
+        SignalRef::new(&sender, &signal).queued().connect(move |_, _| {
             owner.take();
             slot.add(name);
         });

@@ -55,7 +55,7 @@ fn waker_may_emit_its_own_signal() {
         let (mut stream, emitted) = (signal.stream(), Arc::clone(&signal));
         let waker = waker(
             Some(Box::new(move || {
-                emitted.connect_direct(|_| {}).disconnect();
+                emitted.direct().connect(|_| {}).disconnect();
                 emitted.emit(&2);
             })),
             None,

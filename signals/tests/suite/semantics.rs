@@ -52,13 +52,13 @@ fn slot_connected_by_the_copy_of_a_value_waits_for_the_next() {
         fn clone(&self) -> Self {
             let (called, queued) = (Arc::clone(&self.1), Arc::clone(&self.1));
             self.0.connect(move |_| _ = called.fetch_add(1, Ordering::Relaxed));
-            self.0.connect_queued(move |_| _ = queued.fetch_add(10, Ordering::Relaxed));
+            self.0.queued().connect(move |_| _ = queued.fetch_add(10, Ordering::Relaxed));
             Self(Arc::clone(&self.0), Arc::clone(&self.1))
         }
     }
     let (signal, calls) = (Arc::new(Signal::new()), Arc::new(AtomicU32::new(0)));
     let value = Connecting(Arc::clone(&signal), Arc::clone(&calls));
-    signal.connect_queued(|_| {});
+    signal.queued().connect(|_| {});
 
     signal.emit(&value);
     process_events();
@@ -187,7 +187,7 @@ fn slot_connected_twice_runs_twice() {
 fn single_shot_slot_is_not_entered_again() {
     let (signal, record) = (Rc::new(Signal::<i32>::new()), Record::new());
     let (slot, again) = (record.clone(), Rc::clone(&signal));
-    signal.connect_once(move |value| {
+    signal.once().connect(move |value| {
         slot.add(("single", *value));
         again.emit(&2);
     });
@@ -204,9 +204,9 @@ fn single_shot_slot_is_not_entered_again() {
 fn queued_calls_are_first_in_first_out() {
     let (one, two, record) = (Signal::<i32>::new(), Signal::<str>::new(), Record::new());
     let slot = record.clone();
-    one.connect_queued(move |value| slot.add(value.to_string()));
+    one.queued().connect(move |value| slot.add(value.to_string()));
     let slot = record.clone();
-    two.connect_queued(move |text| slot.add(text.to_owned()));
+    two.queued().connect(move |text| slot.add(text.to_owned()));
 
     one.emit(&1);
     two.emit("two");
@@ -222,7 +222,7 @@ fn queued_calls_are_first_in_first_out() {
 fn direct_slots_run_before_queued_ones() {
     let (signal, record) = (Signal::<i32>::new(), Record::new());
     let slot = record.clone();
-    signal.connect_queued(move |_| slot.add("queued"));
+    signal.queued().connect(move |_| slot.add("queued"));
     let slot = record.clone();
     signal.connect(move |_| slot.add("direct"));
 
@@ -237,7 +237,7 @@ fn direct_slots_run_before_queued_ones() {
 fn queued_call_is_dropped_by_disconnect() {
     let (signal, record) = (Signal::<i32>::new(), Record::new());
     let slot = record.clone();
-    let connection = signal.connect_queued(move |value| slot.add(*value));
+    let connection = signal.queued().connect(move |value| slot.add(*value));
 
     signal.emit(&1);
     connection.disconnect();
@@ -268,7 +268,7 @@ fn queued_call_is_dropped_with_its_receiver() {
 fn queued_call_outlives_its_signal() {
     let (signal, record) = (Signal::<i32>::new(), Record::new());
     let slot = record.clone();
-    let connection = signal.connect_queued(move |value| slot.add(*value));
+    let connection = signal.queued().connect(move |value| slot.add(*value));
 
     signal.emit(&1);
     drop(signal);
@@ -284,7 +284,7 @@ fn queued_call_outlives_its_signal() {
 fn blocking_loses_emissions_but_not_queued_calls() {
     let (signal, record) = (Signal::<i32>::new(), Record::new());
     let slot = record.clone();
-    signal.connect_queued(move |value| slot.add(*value));
+    signal.queued().connect(move |value| slot.add(*value));
 
     signal.emit(&1);
     let outer = signal.block();
@@ -321,7 +321,7 @@ fn panic_in_a_slot_leaves_the_signal_usable() {
 fn panic_in_a_queued_call_keeps_the_later_ones() {
     let (signal, record) = (Signal::<i32>::new(), Record::new());
     let slot = record.clone();
-    signal.connect_queued(move |value| {
+    signal.queued().connect(move |value| {
         assert_ne!(*value, 1, "the slot's own panic");
         slot.add(*value);
     });
@@ -340,7 +340,7 @@ fn panic_in_a_queued_call_keeps_the_later_ones() {
 fn process_events_may_be_called_in_a_queued_slot() {
     let (signal, record) = (Signal::<i32>::new(), Record::new());
     let slot = record.clone();
-    signal.connect_queued(move |value| {
+    signal.queued().connect(move |value| {
         slot.add(*value);
         if *value == 1 {
             assert_eq!(process_events(), 2);
@@ -359,7 +359,7 @@ fn process_events_may_be_called_in_a_queued_slot() {
 fn process_events_leaves_what_is_queued_meanwhile() {
     let signal = Rc::new(Signal::<i32>::new());
     let again = Rc::clone(&signal);
-    signal.connect_queued(move |value| again.emit(value));
+    signal.queued().connect(move |value| again.emit(value));
 
     signal.emit(&1);
 

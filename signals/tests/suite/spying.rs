@@ -140,7 +140,7 @@ fn wait_for_sleeps_until_an_emission_elsewhere() -> Result<(), SpyTimeout> {
 #[test]
 fn slots_run_while_a_spy_waits() -> Result<(), SpyTimeout> {
     let (question, answer) = (Rc::new(Signal::<i32>::new()), Rc::new(Signal::<i32>::new()));
-    question.connect_queued({
+    question.queued().connect({
         let answer = Rc::clone(&answer);
         move |value| answer.emit(&(value + 1))
     });

@@ -10,7 +10,7 @@ use slotwork_signals::{Signal, ThreadQueue, process_events};
 fn calls_and_slots_keep_the_order_of_their_sender() {
     let (signal, noted) = (Arc::new(Signal::<u32>::new()), Arc::new(Mutex::new(Vec::new())));
     let slot = Arc::clone(&noted);
-    signal.connect_queued(move |value| slot.lock().unwrap().push(*value));
+    signal.queued().connect(move |value| slot.lock().unwrap().push(*value));
     let send = |from: u32| {
         let (signal, noted) = (Arc::clone(&signal), Arc::clone(&noted));
         let queue = ThreadQueue::current();

@@ -52,7 +52,7 @@ fn finish_disconnects_behind_queued_calls() {
 fn direct_slot_runs_on_the_emitting_thread() {
     let (signal, threads) = (Signal::<()>::new(), Arc::new(Mutex::new(Vec::new())));
     let slot = Arc::clone(&threads);
-    signal.connect_direct(move |()| slot.lock().unwrap().push(thread::current().id()));
+    signal.direct().connect(move |()| slot.lock().unwrap().push(thread::current().id()));
 
     let other = thread::scope(|scope| {
         let emitter = scope.spawn(|| {
@@ -109,12 +109,12 @@ fn slot_connected_before_delivery_is_not_called() {
     assert_eq!(record.take(), [("before", 1)]);
 }
 
-/// `connect_local` is not reached from other threads, and asks nothing of the value.
+/// A slot of `local()` is not reached from other threads, and asks nothing of the value.
 #[test]
 fn local_slot_is_reached_from_its_thread_only() {
     let (signal, record) = (Signal::<Mutex<i32>>::new(), Record::new());
     let slot = record.clone();
-    signal.connect_local(move |value| slot.add(*value.lock().unwrap()));
+    signal.local().connect(move |value| slot.add(*value.lock().unwrap()));
 
     thread::scope(|scope| {
         scope.spawn(|| signal.emit(&Mutex::new(1)));
@@ -130,7 +130,7 @@ fn local_slot_is_reached_from_its_thread_only() {
 fn value_may_stay_in_its_thread() {
     let (signal, record) = (Signal::<Rc<i32>>::new(), Record::new());
     let slot = record.clone();
-    signal.connect_local(move |value| slot.add(Rc::clone(value)));
+    signal.local().connect(move |value| slot.add(Rc::clone(value)));
 
     signal.emit(&Rc::new(3));
 
@@ -196,7 +196,7 @@ fn disconnect_all_elsewhere_takes_effect_at_once() {
     let (signal, record) = (Signal::<i32>::new(), Record::new());
     let slot = record.clone();
     let connection = signal.connect(move |value| slot.add(*value));
-    signal.connect_queued(|_| {});
+    signal.queued().connect(|_| {});
 
     thread::scope(|scope| {
         scope.spawn(|| signal.disconnect_all());
@@ -259,7 +259,7 @@ fn slots_may_use_signals_at_thread_exit() {
         fn drop(&mut self) {
             self.0.emit(&1);
             self.0.connect(|_| {});
-            self.0.connect_queued(|_| {}).disconnect();
+            self.0.queued().connect(|_| {}).disconnect();
             Signal::<i32>::new().connect(|_| {});
             process_events();
         }
@@ -274,7 +274,9 @@ fn slots_may_use_signals_at_thread_exit() {
         let chatty = Chatty(Arc::clone(&there));
         there.connect(move |_| assert_eq!(Arc::strong_count(&chatty.0), 0, "never called"));
         let chatty = Chatty(Arc::clone(&there));
-        there.connect_queued(move |_| assert_eq!(Arc::strong_count(&chatty.0), 0, "never called"));
+        there
+            .queued()
+            .connect(move |_| assert_eq!(Arc::strong_count(&chatty.0), 0, "never called"));
         KEPT.with_borrow_mut(|kept| kept.push(Chatty(there)));
     });
 
@@ -290,7 +292,7 @@ fn signal_may_be_used_first_at_thread_exit() {
         fn drop(&mut self) {
             std::mem::forget(self.0.block());
             let calls = Arc::clone(&self.2);
-            self.1.connect_direct(move |_| _ = calls.fetch_add(1, Ordering::Relaxed));
+            self.1.direct().connect(move |_| _ = calls.fetch_add(1, Ordering::Relaxed));
         }
     }
     thread_local! {

@@ -128,7 +128,7 @@ mod tests {
         let timer = State::new(Timers::current());
         let count = Arc::new(AtomicU32::new(0));
         let counter = Arc::clone(&count);
-        timer.timeout.connect_direct(move |()| _ = counter.fetch_add(1, Ordering::Relaxed));
+        timer.timeout.direct().connect(move |()| _ = counter.fetch_add(1, Ordering::Relaxed));
         timer.interval.set(Duration::from_secs(3600));
         timer.start();
 

@@ -24,7 +24,7 @@ fn queued_calls_of_all_kinds_run_in_the_order_of_their_making() -> Result<()> {
             let noted = Arc::clone(&noted);
             move || noted.lock().unwrap().push(number)
         };
-        queued.connect_queued({
+        queued.queued().connect({
             let noted = Arc::clone(&noted);
             move |number| noted.lock().unwrap().push(*number)
         });
@@ -91,7 +91,7 @@ fn a_loop_inside_keeps_the_order() -> Result<()> {
     let log = in_thread(|event_loop| {
         let (log, queued) = (Rc::new(RefCell::new(Vec::new())), Signal::<u32>::new());
         let slot = Rc::clone(&log);
-        queued.connect_queued(move |number| {
+        queued.queued().connect(move |number| {
             if *number == 1 {
                 let nested = Rc::new(NestedLoop::new());
                 EventLoop::current().defer_to(&nested, |nested| nested.quit());
@@ -128,7 +128,7 @@ fn what_is_queued_before_the_end_is_delivered() -> Result<()> {
             NOTED.take();
             end(|| {
                 let queued = Signal::<u32>::new();
-                queued.connect_queued(|number| note(*number));
+                queued.queued().connect(|number| note(*number));
                 queued.emit(&1);
                 EventLoop::current().defer_to((), |()| note(2));
                 queued.emit(&3);
@@ -153,7 +153,7 @@ fn calls_without_end_leave_room_for_sockets() -> Result<()> {
     let port = server.server_port();
     let ping = Rc::new(Signal::<()>::new());
     let next = Rc::downgrade(&ping);
-    ping.connect_queued(move |()| next.upgrade().into_iter().for_each(|ping| ping.emit(&())));
+    ping.queued().connect(move |()| next.upgrade().into_iter().for_each(|ping| ping.emit(&())));
     ping.emit(&());
     again();
 

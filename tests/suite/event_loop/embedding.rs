@@ -95,7 +95,7 @@ fn process_events_for_runs_until_nothing_is_ready() -> Result<()> {
         // Ready from turn to turn: a chain of calls, a queued slot, a task.
         let left = Rc::new(Cell::new(50));
         let signal = Signal::<()>::new();
-        signal.connect_queued({
+        signal.queued().connect({
             let left = Rc::clone(&left);
             move |()| EventLoop::current().defer_to(&left, count_down)
         });
@@ -131,7 +131,7 @@ fn whatever_is_ready_can_be_seen_from_outside() -> Result<()> {
 
     let failed = in_thread(move |event_loop| {
         let signal = Signal::<()>::new();
-        signal.connect_queued(|()| {});
+        signal.queued().connect(|()| {});
         // Twice each: the descriptor must not stay as it was.
         table.repeat(2).into_iter().find_map(|(name, act)| {
             event_loop.process_events_for(DEADLINE);

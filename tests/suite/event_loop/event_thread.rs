@@ -197,7 +197,7 @@ fn a_client_that_comes_back_does_not_keep_its_thread() -> Result<()> {
         let setup = move || {
             let socket = WebSocket::new();
             let (address, direct) = (url.clone(), say.clone());
-            socket.disconnected().connect_direct(move |socket, ()| {
+            socket.disconnected().direct().connect(move |socket, ()| {
                 _ = direct.send(socket.open(address.as_str()).is_ok());
             });
             socket.disconnected().connect(move |_socket, ()| _ = say.send(true));

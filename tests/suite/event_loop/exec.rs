@@ -85,7 +85,7 @@ fn a_nested_loop_ends_alone() -> Result<()> {
         event_loop.spawn(async { nest() }).detach();
         let in_task = event_loop.exec();
 
-        let connection = signal.connect_queued(|()| nest());
+        let connection = signal.queued().connect(|()| nest());
         signal.emit(&());
         let in_queued_slot = event_loop.exec();
         connection.disconnect();
@@ -388,7 +388,7 @@ fn a_busy_task_leaves_room_for_the_others() -> Result<()> {
 fn a_panic_does_not_end_the_loop() -> Result<()> {
     let code = in_thread(|event_loop| {
         let signal = Signal::<()>::new();
-        signal.connect_queued(|()| panic_in_slot());
+        signal.queued().connect(|()| panic_in_slot());
         signal.emit(&());
         event_loop.handle().post(|| panic_in_slot());
         event_loop.spawn(async { panic_in_slot() }).detach();

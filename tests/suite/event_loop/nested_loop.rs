@@ -234,7 +234,7 @@ fn queued_and_async_slots_may_wait_for_their_own_socket() -> Result<()> {
     let server = listening_server()?;
     server.new_connection().connect(|server, ()| {
         let Some(socket) = server.next_pending_connection() else { return };
-        socket.text_message_received().connect_queued(|socket, text| {
+        socket.text_message_received().queued().connect(|socket, text| {
             if text == "queued" {
                 let pong = socket.pong().next();
                 socket.ping("");

@@ -27,7 +27,7 @@ fn any_number_of_clients_may_begin_loops_in_slots() -> Result<()> {
             nested.exec();
         }),
         ("exec", |leave| {
-            leave.connect_once(|()| EventLoop::current().quit());
+            leave.once().connect(|()| EventLoop::current().quit());
             EventLoop::current().exec();
         }),
         ("run_until", |leave| _ = EventLoop::current().run_until(leave.next())),

@@ -36,7 +36,7 @@ fn captures_of_a_client_may_panic_at_its_end() -> Result<()> {
         client.connected().connect(move |_, ()| _ = &connected);
         client.text_message_received().connect(move |_, _| _ = &texts);
         client.disconnected().connect(move |_, ()| _ = &ends);
-        client.state_changed().connect_queued(move |_, _| _ = &direct);
+        client.state_changed().queued().connect(move |_, _| _ = &direct);
     }
     client.set_data(SharedBomb(Bomb(Arc::clone(&ended))));
     client.connected().connect(|client, ()| _ = client.close(1000, ""));
@@ -105,7 +105,7 @@ fn captures_may_panic_at_the_end_of_their_thread() -> Result<()> {
                     [(); 8].map(|()| bomb());
                 signal.connect(move |_| _ = &slot);
                 let own = Signal::<()>::new();
-                own.connect_queued(move |()| _ = &queued);
+                own.queued().connect(move |()| _ = &queued);
                 own.connect_async({
                     let waiting = RefCell::new(Some(waiting));
                     move |()| {
@@ -156,7 +156,7 @@ fn captures_may_panic_while_a_panic_unwinds() -> Result<()> {
     for _ in 0..2 {
         let (bomb, direct) = (Bomb(Arc::clone(&ended)), Bomb(Arc::clone(&ended)));
         inner.connect(move |()| _ = &bomb);
-        inner.connect_direct(move |()| _ = &direct);
+        inner.direct().connect(move |()| _ = &direct);
     }
     let keep = RefCell::new(Some(inner));
     signal.connect(move |()| {

@@ -18,7 +18,7 @@ const CALLS: [(&str, fn()); 3] = [
     ("a posted call", || EventLoop::current().handle().post(complain)),
     ("a queued slot", || {
         let signal = Signal::<()>::new();
-        signal.connect_queued(|()| complain());
+        signal.queued().connect(|()| complain());
         signal.emit(&());
     }),
     ("a task", || EventLoop::current().spawn(async { complain() }).detach()),
@@ -99,7 +99,7 @@ fn calls_behind_a_panic_that_leaves_exec_are_made() -> Result<()> {
 #[test]
 fn a_panic_in_the_slot_that_hears_of_panics_ends_there() -> Result<()> {
     let code = in_thread(|event_loop| {
-        event_loop.panicked().connect_once(|event_loop, _panic| {
+        event_loop.panicked().once().connect(|event_loop, _panic| {
             event_loop.spawn(async { EventLoop::current().exit(4) }).detach();
             complain();
         });

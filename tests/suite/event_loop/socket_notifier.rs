@@ -148,7 +148,7 @@ fn the_end_can_be_read() -> Result<()> {
 fn it_goes_on_after_a_panic_in_its_slot() -> Result<()> {
     let (mut peer, stream) = UnixStream::pair()?;
     let notifier = SocketNotifier::new(stream)?;
-    notifier.readable().connect_once(|_notifier, ()| panic_in_slot());
+    notifier.readable().once().connect(|_notifier, ()| panic_in_slot());
     let panics = SignalSpy::new(&EventLoop::current().panicked());
     let spy = SignalSpy::new(&notifier.readable());
 
@@ -236,7 +236,7 @@ fn two_notifiers_of_one_kind_both_emit() -> Result<()> {
 
     let told = Rc::new(Cell::new(0));
     let slot = Rc::clone(&told);
-    first.readable().connect_once(move |_first, ()| {
+    first.readable().once().connect(move |_first, ()| {
         let before = seconds.count();
         seconds.wait_for(before + 3).unwrap();
         slot.set(seconds.count() - before);

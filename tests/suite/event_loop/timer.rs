@@ -187,7 +187,7 @@ fn timers_that_are_due_together_expire_in_order() -> Result<()> {
 #[test]
 fn a_timer_goes_on_after_a_panic_in_its_slot() -> Result<()> {
     let timer = Timer::new();
-    timer.timeout().connect_once(|_timer, ()| panic_in_slot());
+    timer.timeout().once().connect(|_timer, ()| panic_in_slot());
     let panics = SignalSpy::new(&EventLoop::current().panicked());
     let spy = SignalSpy::new(&timer.timeout());
     timer.start(SHORT);

@@ -231,7 +231,7 @@ fn close_ends_pending_sockets_and_leaves_those_that_were_taken() -> Result<()> {
     let port = server.server_port();
     let recorder = Recorder::default();
     let taken_lines = recorder.clone();
-    server.new_connection().connect_once(move |server, ()| {
+    server.new_connection().once().connect(move |server, ()| {
         let taken = server.next_pending_connection().unwrap();
         taken_lines.watch(&taken);
         echo(&taken);

@@ -109,7 +109,10 @@ fn the_last_slot_has_the_last_word() -> Result<()> {
 fn a_refusal_that_comes_too_late_is_logged() -> Result<()> {
     let server = echo_server()?;
     let port = server.server_port();
-    server.origin_authentication_required().connect_queued(|_server, cors| cors.set_allowed(false));
+    server
+        .origin_authentication_required()
+        .queued()
+        .connect(|_server, cors| cors.set_allowed(false));
 
     let warnings = warnings_of(|| serve(move || check_good_client(port)))?;
 

@@ -84,7 +84,7 @@ fn a_slot_of_closed_may_listen_again() -> Result<()> {
     let server = echo_server()?;
     let port = server.server_port();
     let recorder = Recorder::default();
-    server.closed().connect_once(move |server, ()| {
+    server.closed().once().connect(move |server, ()| {
         server.listen(HostAddress::LocalHost, port).unwrap();
         server.close();
         server.listen(HostAddress::LocalHost, port).unwrap();

@@ -132,7 +132,7 @@ fn what_is_sent_before_the_loop_ends_is_written() -> Result<()> {
                 match place {
                     "slot" => _ = signal.connect(|socket, _text| say_last_words(socket)),
                     "queued slot" => {
-                        _ = signal.connect_queued(|socket, _text| say_last_words(socket));
+                        _ = signal.queued().connect(|socket, _text| say_last_words(socket));
                     }
                     "posted call" => {
                         _ = signal.connect(|socket, _text| {

@@ -44,7 +44,7 @@ fn a_panic_closes_its_connection_and_no_other() -> Result<()> {
 fn a_panic_in_a_slot_that_was_queued_closes_its_connection_and_no_other() -> Result<()> {
     let table: [(&str, Connect); 7] = [
         ("queued", |socket| {
-            socket.text_message_received().connect_queued(|_, text| panic_at(text));
+            socket.text_message_received().queued().connect(|_, text| panic_at(text));
         }),
         ("async", |socket| {
             socket.text_message_received().connect_async(async |_, text| panic_at(&text));
@@ -61,7 +61,7 @@ fn a_panic_in_a_slot_that_was_queued_closes_its_connection_and_no_other() -> Res
         }),
         ("once in a thread", |socket| {
             in_worker(socket, |socket| {
-                socket.text_message_received().connect_once(|_, _| panic_in_slot());
+                socket.text_message_received().once().connect(|_, _| panic_in_slot());
             });
         }),
         ("async in a thread", |socket| {
@@ -69,7 +69,7 @@ fn a_panic_in_a_slot_that_was_queued_closes_its_connection_and_no_other() -> Res
                 socket.text_message_received().connect_async(async |_, text| panic_at(&text));
             });
         }),
-        ("pong", |socket| _ = socket.pong().connect_queued(|_, _| panic_in_slot())),
+        ("pong", |socket| _ = socket.pong().queued().connect(|_, _| panic_in_slot())),
     ];
 
     for (kind, connect) in table {

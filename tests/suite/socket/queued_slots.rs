@@ -21,9 +21,12 @@ fn queued_slots_hear_the_last_message_and_the_end() -> Result<()> {
     server.new_connection().connect(move |server, ()| {
         while let Some(socket) = server.next_pending_connection() {
             let recorder = lines.clone();
-            socket.text_message_received().connect_queued(move |_socket, text| recorder.add(text));
+            socket
+                .text_message_received()
+                .queued()
+                .connect(move |_socket, text| recorder.add(text));
             let recorder = lines.clone();
-            socket.disconnected().connect_queued(move |_socket, ()| recorder.add("disconnected"));
+            socket.disconnected().queued().connect(move |_socket, ()| recorder.add("disconnected"));
         }
     });
 

@@ -30,7 +30,8 @@ fn counting_server(
             let count = Arc::clone(&count);
             socket
                 .text_message_received()
-                .connect_direct(move |_socket, _text| _ = count.fetch_add(1, Ordering::Relaxed));
+                .direct()
+                .connect(move |_socket, _text| _ = count.fetch_add(1, Ordering::Relaxed));
             connect(&socket);
         }
     });
@@ -155,12 +156,12 @@ fn a_queued_slot_waits_for_its_own_socket_whatever_the_limit() -> Result<()> {
     let (server, _) = counting_server(move |socket| {
         socket.set_receive_queue_limit(0);
         let count = Rc::clone(&count);
-        socket.text_message_received().connect_queued(move |socket, text| {
+        socket.text_message_received().queued().connect(move |socket, text| {
             count.set(count.get() + 1);
             if text == "0" {
                 let nested = Rc::new(NestedLoop::new());
                 let next = Rc::clone(&nested);
-                socket.text_message_received().connect_once(move |_socket, _text| next.quit());
+                socket.text_message_received().once().connect(move |_socket, _text| next.quit());
                 nested.exec();
             }
         });
@@ -269,8 +270,8 @@ fn queued_calls_of_timers_and_servers_outlive_the_last_handle() -> Result<()> {
     let (ticks, ends) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let (timer, server) = (Timer::new(), listening_server()?);
     let (count_tick, count_end) = (Rc::clone(&ticks), Rc::clone(&ends));
-    timer.timeout().connect_queued(move |_timer, ()| count_tick.set(count_tick.get() + 1));
-    server.closed().connect_queued(move |_server, ()| count_end.set(count_end.get() + 1));
+    timer.timeout().queued().connect(move |_timer, ()| count_tick.set(count_tick.get() + 1));
+    server.closed().queued().connect(move |_server, ()| count_end.set(count_end.get() + 1));
     let (last_timer, last_server) = (Rc::new(Cell::new(None)), Rc::new(Cell::new(None)));
     let (of_timer, of_server) = (Rc::clone(&last_timer), Rc::clone(&last_server));
     timer.timeout().connect(move |_timer, ()| drop(of_timer.take()));

@@ -6,5 +6,5 @@ use slotwork_signals::{Signal, SignalRef};
 
 fn main() {
     let (sender, signal) = (Arc::new(()), Signal::<i32>::new());
-    SignalRef::new(&sender, &signal).connect_direct(|_, _| {});
+    SignalRef::new(&sender, &signal).direct().connect(|_, _| {});
 }

@@ -8,8 +8,8 @@ use slotwork_signals::{Signal, SignalRef};
 fn main() {
     let (count, signal) = (Rc::new(5), Signal::<i32>::new());
     let slot = Rc::clone(&count);
-    signal.connect_direct(move |value| assert!(*value < *slot));
+    signal.direct().connect(move |value| assert!(*value < *slot));
 
     let sender = Arc::new(());
-    SignalRef::new(&sender, &signal).connect_direct(move |_, value| assert!(*value < *count));
+    SignalRef::new(&sender, &signal).direct().connect(move |_, value| assert!(*value < *count));
 }

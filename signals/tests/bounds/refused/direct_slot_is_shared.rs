@@ -6,5 +6,5 @@ use slotwork_signals::Signal;
 
 fn main() {
     let count = Cell::new(5);
-    Signal::<i32>::new().connect_direct(move |value| count.set(*value));
+    Signal::<i32>::new().direct().connect(move |value| count.set(*value));
 }

@@ -9,9 +9,9 @@ fn main() {
     let (signal, receiver) = (Signal::<Rc<i32>>::new(), Arc::new(()));
     signal.connect(|_| {});
     signal.connect_to(&receiver, |_, _| {});
-    signal.connect_once(|_| {});
+    signal.once().connect(|_| {});
     signal.connect_mut(|_| {});
-    signal.connect_queued(|_| {});
+    signal.queued().connect(|_| {});
     signal.connect_async(async |_| {});
     signal.forward_to(&Arc::new(Signal::new()));
 }

@@ -10,9 +10,9 @@ fn main() {
     let changed = SignalRef::new(&sender, &signal);
     changed.connect(|_, _| {});
     changed.connect_to(&sender, |_, _, _| {});
-    changed.connect_once(|_, _| {});
+    changed.once().connect(|_, _| {});
     changed.connect_mut(|_, _| {});
-    changed.connect_queued(|_, _| {});
+    changed.queued().connect(|_, _| {});
     changed.connect_async(async |_, _| {});
     changed.forward_to(&Arc::new(Signal::new()));
 }
