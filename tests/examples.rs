@@ -1,18 +1,19 @@
 //! The examples do what their Qt counterparts do, also beside clients that misbehave.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Command, Output};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
+use support::example::{Example, program};
 use support::raw_peer::{RawPeer, TEXT, check_good_client, masked, request, request_with};
 
 /// Qt: the `echoserver` example, with `--debug`.
 #[test]
 fn echoserver_echoes_and_prints_what_happens() -> Result<()> {
-    let mut server = Example::start(&["--port", "0", "--debug"])?;
-    let port = server.port()?;
+    let mut server = Example::run(&mut command(&["--port", "0", "--debug"]))?;
+    let port = server.port_behind(LISTENING)?;
 
     RawPeer::connect(port)?.send("GARBAGE\r\n\r\n")?;
     RawPeer::open(port)?.send(masked(TEXT, &[0xFF]))?;
@@ -47,7 +48,7 @@ fn a_server_that_is_interrupted_closes_its_connections() -> Result<()> {
             let mut server = Example::run(program(name).args(arguments))?;
             let mut peer = RawPeer::open(server.port_behind(words)?)?;
 
-            server.send(signal)?;
+            server.send_signal(signal)?;
 
             ensure!(peer.read_frame()?.close_code()? == 1001, "{name}");
             peer.close_back()?;
@@ -77,7 +78,7 @@ fn an_sslechoserver_that_is_interrupted_closes_its_connections() -> Result<()> {
     socket.open(format!("wss://localhost:{port}"))?;
     connected.wait_for(1)?;
 
-    server.send(rustix::process::Signal::TERM)?;
+    server.send_signal(rustix::process::Signal::TERM)?;
 
     disconnected.wait_for(1)?;
     ensure!(socket.close_code() == Some(CloseCode::GOING_AWAY), "{:?}", socket.close_code());
@@ -88,9 +89,9 @@ fn an_sslechoserver_that_is_interrupted_closes_its_connections() -> Result<()> {
 /// Without `--debug` it prints nothing but its address.
 #[test]
 fn echoserver_is_silent_without_debug() -> Result<()> {
-    let mut server = Example::start(&["-p0"])?;
+    let mut server = Example::run(&mut command(&["-p0"]))?;
 
-    check_good_client(server.port()?)?;
+    check_good_client(server.port_behind(LISTENING)?)?;
 
     let lines = server.stop()?;
     ensure!(lines.is_empty(), "{lines}");
@@ -116,7 +117,7 @@ fn echoserver_reports_when_its_port_is_busy() -> Result<()> {
 #[test]
 fn porting_echoes_and_counts() -> Result<()> {
     let mut server = Example::run(program("porting").arg("0"))?;
-    let port = server.port()?;
+    let port = server.port_behind(LISTENING)?;
 
     RawPeer::connect(port)?.send("GARBAGE\r\n\r\n")?;
     RawPeer::open(port)?.send(masked(TEXT, &[0xFF]))?;
@@ -133,8 +134,8 @@ fn porting_echoes_and_counts() -> Result<()> {
 /// Qt: the `echoclient` example, with `--debug`, which ends by itself.
 #[test]
 fn echoclient_talks_to_echoserver() -> Result<()> {
-    let mut server = Example::start(&["--port", "0", "--debug"])?;
-    let port = server.port()?.to_string();
+    let mut server = Example::run(&mut command(&["--port", "0", "--debug"]))?;
+    let port = server.port_behind(LISTENING)?.to_string();
 
     let options = ["--debug", "-n", "127.0.0.1", "-p", &port];
     let Output { status, stdout, stderr } = program("echoclient").args(options).output()?;
@@ -347,59 +348,6 @@ fn code_of(text: &str) -> Vec<&str> {
     text.lines().map(str::trim).filter(is_code).collect()
 }
 
-/// An example that runs; it is stopped when the test ends.
-struct Example {
-    process: Child,
-    stdout: BufReader<ChildStdout>,
-}
-
-impl Example {
-    fn start(arguments: &[&str]) -> Result<Self> {
-        Self::run(&mut command(arguments))
-    }
-
-    fn run(command: &mut Command) -> Result<Self> {
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        let stdout = process.stdout.take().context("no stdout")?;
-        Ok(Self { process, stdout: BufReader::new(stdout) })
-    }
-
-    /// Reads the line with its port.
-    fn port(&mut self) -> Result<u16> {
-        self.port_behind(LISTENING)
-    }
-
-    fn port_behind(&mut self, words: &str) -> Result<u16> {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line)?;
-        let port = line.trim().strip_prefix(words);
-        Ok(port.with_context(|| format!("it said {line:?}"))?.parse()?)
-    }
-
-    #[cfg(unix)]
-    fn send(&self, signal: rustix::process::Signal) -> Result<()> {
-        let process = rustix::process::Pid::from_child(&self.process);
-        Ok(rustix::process::kill_process(process, signal)?)
-    }
-
-    /// Stops it and returns what it wrote to stderr.
-    fn stop(mut self) -> Result<String> {
-        let mut stderr = self.process.stderr.take().context("no stderr")?;
-        self.process.kill()?;
-        let mut lines = String::new();
-        stderr.read_to_string(&mut lines)?;
-        Ok(lines)
-    }
-}
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        // It fails only when the process has ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 /// What `echoserver` and `porting` say in front of their port.
 const LISTENING: &str = "listening on ws://127.0.0.1:";
 
@@ -411,12 +359,4 @@ fn command(arguments: &[&str]) -> Command {
     let mut command = program("echoserver");
     command.args(arguments);
     command
-}
-
-/// An example, which cargo builds together with the tests.
-fn program(name: &str) -> Command {
-    let mut path = std::env::current_exe().unwrap_or_default();
-    path.pop();
-    path.pop();
-    Command::new(path.join("examples").join(name))
 }

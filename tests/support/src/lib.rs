@@ -12,6 +12,7 @@
 
 #[cfg(feature = "tls")]
 pub mod certificates;
+pub mod example;
 pub mod logged;
 pub mod logins;
 pub mod raw_peer;
