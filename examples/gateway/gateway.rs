@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,11 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use log::{info, warn};
-use slotwork::signals::Signal;
+use slotwork::signals::{Signal, SignalStream};
 use slotwork::{
     CloseCode, EventLoop, OpeningHandshake, OriginPolicy, PreparedMessage, SslMode, Timer, Verdict,
     WebSocket, WebSocketServer,
 };
+use smol::Task;
 
 use crate::device::{Command, Device, Outcome};
 use crate::journal::Journal;
@@ -90,23 +90,10 @@ impl Gateway {
         &self.server
     }
 
-    /// Writes readings into the journal, one after the other, until the gateway is dropped.
-    pub(crate) fn record(&self) -> impl Future<Output = ()> + use<> {
-        let mut readings = self.reading_received.stream_latest(MAX_UNRECORDED);
-        let journal = Arc::clone(&self.journal);
-        async move {
-            let mut missed = 0;
-            while let Some(reading) = readings.next().await {
-                let journal = Arc::clone(&journal);
-                if let Err(error) = smol::unblock(move || journal.append(&reading)).await {
-                    warn!("a reading is lost: {error}");
-                }
-                if readings.missed() > missed {
-                    missed = readings.missed();
-                    warn!("the journal is too slow: {missed} readings are lost");
-                }
-            }
-        }
+    /// Starts to write readings into the journal; the task ends when the gateway is dropped.
+    pub(crate) fn start_recording(&self) -> Task<()> {
+        let readings = self.reading_received.stream_latest(MAX_UNRECORDED);
+        EventLoop::current().spawn(record(readings, Arc::clone(&self.journal)))
     }
 
     fn on_new_connection(self: &Rc<Self>, server: &WebSocketServer, (): &()) {
@@ -190,19 +177,17 @@ impl Gateway {
     }
 
     fn send_command(&self, page: &WebSocket, name: &str, text: String) {
-        let command = Command { text, page: page.clone() };
         let device = self.devices.borrow().get(name).cloned();
-        match device {
-            Some(device) => device.send_command(command, self.answer_timeout),
-            None => {
-                _ = page.send_text_message(to_json(&ToPage::Outcome {
-                    device: name,
-                    command: &command.text,
-                    succeeded: false,
-                    text: "the device is offline",
-                }))
-            }
-        }
+        let Some(device) = device else {
+            page.send_text_message(to_json(&ToPage::Outcome {
+                device: name,
+                command: &text,
+                succeeded: false,
+                text: "the device is offline",
+            }));
+            return;
+        };
+        device.send_command(Command { text, page: page.clone() }, self.answer_timeout);
     }
 
     fn update(&self, name: &str, change: impl FnOnce(&mut DeviceState)) {
@@ -249,12 +234,26 @@ fn verify(handshake: &OpeningHandshake) -> Verdict {
     }
 }
 
+/// Writes in another thread, one reading after the other.
+async fn record(mut readings: SignalStream<Reading>, journal: Arc<Journal>) {
+    let mut missed = 0;
+    while let Some(reading) = readings.next().await {
+        let journal = Arc::clone(&journal);
+        if let Err(error) = smol::unblock(move || journal.append(&reading)).await {
+            warn!("a reading is lost: {error}");
+        }
+        if readings.missed() > missed {
+            missed = readings.missed();
+            warn!("the journal is too slow: {missed} readings are lost");
+        }
+    }
+}
+
 /// Reads the journal in another thread; the page's next message is read behind it.
 async fn send_history(journal: Arc<Journal>, page: WebSocket, device: String) {
     page.pause_reading();
     let name = device.clone();
-    let readings: io::Result<_> = smol::unblock(move || journal.history(&name)).await;
-    match readings {
+    match smol::unblock(move || journal.history(&name)).await {
         Ok(readings) => {
             let history = ToPage::History { device: &device, readings };
             page.send_text_message(to_json(&history));

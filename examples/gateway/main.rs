@@ -59,7 +59,7 @@ fn main() -> Result<()> {
         Duration::from_secs(options.answer_timeout),
         Duration::from_secs(options.silence),
     )?;
-    let recording = EventLoop::current().spawn(gateway.record());
+    let recording = gateway.start_recording();
     let listener = Async::<TcpListener>::bind((options.address, options.port));
     let listener = listener.with_context(|| format!("cannot listen on port {}", options.port))?;
     let address = listener.get_ref().local_addr()?;
