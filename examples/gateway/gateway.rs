@@ -117,7 +117,7 @@ impl Gateway {
         device.silent().connect_to(self, |gateway, device, ()| {
             gateway.update(device.name(), |state| state.presence = Presence::Silent);
         });
-        device.command_finished().connect_to(self, Self::on_command_finished);
+        device.command_finished().connect(send_outcome);
         device.disconnected().connect_to(self, Self::on_disconnected);
 
         // The former one is dropped here, so that its `disconnected` removes nothing.
@@ -144,17 +144,6 @@ impl Gateway {
             state.values.clone_from(&values);
         });
         self.reading_received.emit(&Reading { device, time, values });
-    }
-
-    fn on_command_finished(self: &Rc<Self>, device: &Rc<Device>, outcome: &Outcome) {
-        let Outcome { command: Command { text, page }, answer } = outcome;
-        let (Ok(result) | Err(result)) = answer;
-        page.send_text_message(to_json(&ToPage::Outcome {
-            device: device.name(),
-            command: text,
-            succeeded: answer.is_ok(),
-            text: result,
-        }));
     }
 
     fn on_disconnected(self: &Rc<Self>, device: &Rc<Device>, (): &()) {
@@ -232,6 +221,17 @@ fn verify(handshake: &OpeningHandshake) -> Verdict {
         Some(_) => Verdict::refuse(400, "a name has 1 to 32 letters, digits and hyphens\n"),
         None => Verdict::refuse(404, "devices connect to /devices/NAME\n"),
     }
+}
+
+/// Answers the page that sent the command.
+fn send_outcome(device: &Rc<Device>, Outcome { command, answer }: &Outcome) {
+    let (Ok(text) | Err(text)) = answer;
+    command.page.send_text_message(to_json(&ToPage::Outcome {
+        device: device.name(),
+        command: &command.text,
+        succeeded: answer.is_ok(),
+        text,
+    }));
 }
 
 /// Writes in another thread, one reading after the other.

@@ -1,4 +1,4 @@
-//! The port: requests for an upgrade go to the server of WebSockets, others get the page.
+//! The port: requests for an upgrade go to the `WebSocketServer`, others get the page.
 
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;

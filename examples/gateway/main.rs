@@ -1,7 +1,7 @@
 //! A gateway for devices, as a case study: docs/porting.md describes it as the port of a Qt program.
 //!
-//! Devices report measured values over WebSockets and take commands, both as JSON. A page on the
-//! same port shows the devices and sends the commands. A file keeps the values.
+//! Devices report measured values over a `WebSocket` each and take commands, both as JSON. A page on
+//! the same port shows the devices and sends the commands. A file keeps the values.
 //!
 //! Run `cargo run --example gateway -- --simulate 3`, then open the address that it prints in a
 //! browser.
