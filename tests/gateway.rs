@@ -3,11 +3,13 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::ChildStderr;
+use std::sync::mpsc;
+use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use support::DEADLINE;
 use support::example::{Example, program};
 use support::raw_peer::{BINARY, Frame, RawPeer, TEXT, masked, request, request_with};
 
@@ -190,18 +192,14 @@ fn a_page_that_reads_nothing_is_closed_alone() -> Result<()> {
     let values: Value = (0..16).map(|number| (format!("{number:032}"), json!(number))).collect();
     let line = json!({ "device": "lamp", "time": 1, "values": values }).to_string() + "\n";
     fs::write(gateway.folder.join("values.jsonl"), line.repeat(100))?;
-    let mut log = gateway.restart_with_log()?;
+    let log = gateway.restart_with_log()?;
     let (mut slow, mut page) = (gateway.page()?, gateway.page()?);
     let history = json!({ "type": "history", "device": "lamp" });
 
     // Each answer is 70 KB; the system takes some MB of them.
     let requests = masked(TEXT, history.to_string().as_bytes()).repeat(300);
     slow.peer.send(requests)?;
-    let mut line = String::new();
-    while !line.contains("bytes of output wait") {
-        line.clear();
-        ensure!(log.read_line(&mut line)? > 0, "it ended");
-    }
+    while !log.recv_timeout(DEADLINE)?.contains("bytes of output wait for the peer") {}
 
     page.send(&history)?;
     page.receive_type("history")?;
@@ -355,10 +353,16 @@ impl Gateway {
         Ok(())
     }
 
-    /// Returns what the program logs.
-    fn restart_with_log(&mut self) -> Result<BufReader<ChildStderr>> {
+    /// Returns the lines that the program logs.
+    fn restart_with_log(&mut self) -> Result<mpsc::Receiver<String>> {
         (self.example, self.port) = run(&self.folder, &[], "gateway=info")?;
-        Ok(BufReader::new(self.example.process.stderr.take().context("no stderr")?))
+        let log = self.example.process.stderr.take().context("no stderr")?;
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            let mut log = BufReader::new(log).lines().map_while(Result::ok);
+            log.try_for_each(|line| sender.send(line))
+        });
+        Ok(lines)
     }
 
     /// Ends the program, in order where there are signals.
