@@ -82,6 +82,21 @@ impl EventLoop {
         self.run(future).unwrap_or_else(|| too_deep())
     }
 
+    /// Emitted when the last [`exec`](Self::exec) of this thread is about to return.
+    ///
+    /// Messages that its slots send are still written. They should not wait for anything: the loop
+    /// ends.
+    ///
+    /// # Qt
+    ///
+    /// `QCoreApplication::aboutToQuit`, and `QThread::finished` in other threads.
+    #[doc(alias = "aboutToQuit")]
+    #[doc(alias = "finished")]
+    #[must_use]
+    pub fn about_to_quit(&self) -> SignalRef<'_, Self, ()> {
+        SignalRef::new(self, &self.state.about_to_quit)
+    }
+
     /// Sets how many loops may run inside each other, in slots of this thread.
     ///
     /// The default is 100. The outermost loop does not count. A slot of a socket that runs a loop
@@ -107,21 +122,6 @@ impl EventLoop {
     #[must_use]
     pub fn max_nesting(&self) -> usize {
         signals::max_nesting()
-    }
-
-    /// Emitted when the last [`exec`](Self::exec) of this thread is about to return.
-    ///
-    /// Messages that its slots send are still written. They should not wait for anything: the loop
-    /// ends.
-    ///
-    /// # Qt
-    ///
-    /// `QCoreApplication::aboutToQuit`, and `QThread::finished` in other threads.
-    #[doc(alias = "aboutToQuit")]
-    #[doc(alias = "finished")]
-    #[must_use]
-    pub fn about_to_quit(&self) -> SignalRef<'_, Self, ()> {
-        SignalRef::new(self, &self.state.about_to_quit)
     }
 
     /// Runs the loop until `future` completes; `None` when the run is refused.

@@ -14,16 +14,22 @@ use slotwork_signals::{Handle, SignalRef};
 use crate::event_loop::state::State;
 use crate::runtime::timers::Timers;
 
-mod deferred;
-pub(crate) mod event_thread;
+// In this order the methods are on the page of `EventLoop`; those of this file are its last.
+mod thread_loop;
+
 mod exec;
+mod tasks;
+
+mod deferred;
+mod process_events;
+
+pub(crate) mod event_thread;
 #[cfg(unix)]
 mod exec_async;
 mod exits;
 mod handle;
 mod nested_loop;
 mod panic_policy;
-mod process_events;
 #[cfg(unix)]
 mod quit_on_signals;
 mod runner;
@@ -32,8 +38,6 @@ mod sleep;
 #[cfg(unix)]
 pub(crate) mod socket_notifier;
 mod state;
-mod tasks;
-mod thread_loop;
 pub(crate) mod timer;
 
 pub use handle::LoopHandle;
@@ -100,22 +104,6 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
-    /// Returns the event loop of this thread.
-    ///
-    /// At the thread's very end, in values that are dropped with it, this is a loop that will not
-    /// run.
-    ///
-    /// # Panics
-    ///
-    /// When the operating system refuses the descriptors that a new loop needs.
-    #[doc(alias = "currentThread")]
-    #[doc(alias = "eventDispatcher")]
-    #[doc(alias = "instance")]
-    #[must_use]
-    pub fn current() -> Self {
-        Self { state: thread_loop::state() }
-    }
-
     /// Sets the policy for panics in the calls that the loop makes.
     ///
     /// The default is [`PanicPolicy::Report`].
@@ -191,11 +179,6 @@ impl EventLoop {
     #[must_use]
     pub fn panicked(&self) -> SignalRef<'_, Self, CaughtPanic> {
         SignalRef::new(self, &self.state.panics.panicked)
-    }
-
-    /// Ends this thread's loop before the thread does.
-    pub(crate) fn end_current() {
-        thread_loop::end();
     }
 
     /// Returns the deadlines of this loop.

@@ -14,6 +14,7 @@ use slotwork_signals as signals;
 use slotwork_signals::host::{self, RunningLoop};
 use smol::LocalExecutor;
 
+use crate::event_loop::EventLoop;
 use crate::event_loop::runner::Runner;
 use crate::event_loop::state::State;
 use crate::runtime::panics;
@@ -25,6 +26,29 @@ struct ThreadLoop {
     executor: Rc<LocalExecutor<'static>>,
     /// Taken while the loop runs.
     runner: Option<Runner>,
+}
+
+impl EventLoop {
+    /// Returns the event loop of this thread.
+    ///
+    /// At the thread's very end, in values that are dropped with it, this is a loop that will not
+    /// run.
+    ///
+    /// # Panics
+    ///
+    /// When the operating system refuses the descriptors that a new loop needs.
+    #[doc(alias = "currentThread")]
+    #[doc(alias = "eventDispatcher")]
+    #[doc(alias = "instance")]
+    #[must_use]
+    pub fn current() -> Self {
+        Self { state: state() }
+    }
+
+    /// Ends this thread's loop before the thread does.
+    pub(crate) fn end_current() {
+        end();
+    }
 }
 
 /// Returns the state of this thread's loop.

@@ -1,32 +1,38 @@
 //! The WebSocket server, an object with signals.
 //!
-//! The files in the order in which a connection passes them: `accept.rs` (`listen`) or
-//! `handover.rs`, `opening.rs` (opening handshake, with `client_limits.rs`, `tls.rs`, `origins/`,
+//! The files in the order in which a connection passes them: `listen.rs` and
+//! `accept.rs`, or `handover.rs`, `opening.rs` (opening handshake, with `client_limits.rs`, `tls.rs`, `origins/`,
 //! `verifier/`, `subprotocols.rs`), `pending.rs`, `keepalive.rs` and `broadcast.rs`, `shutdown.rs`.
-//! `settings.rs` and `output.rs` have the defaults of its sockets. All share `state.rs`.
+//! `signals.rs` has the signals, `settings.rs` and `output.rs` the defaults of its sockets. All share `state.rs`.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use slotwork_signals::{Handle, SharedSender, SignalRef};
+use slotwork_signals::{Handle, SharedSender};
 
-use crate::event_loop::EventLoop;
 use crate::server::state::Inner;
 use crate::types::error::Error;
 use crate::types::ssl_mode::SslMode;
 use crate::types::version::Version;
 
-mod accept;
+// In this order the methods are on the page of `WebSocketServer`; those of this file are its last.
+mod listen;
+
+mod signals;
+
+mod pending;
+
 mod broadcast;
+mod shutdown;
+
+mod accept;
 mod client_limits;
 mod handover;
 mod keepalive;
 mod opening;
 mod origins;
 mod output;
-mod pending;
 mod settings;
-mod shutdown;
 mod state;
 mod subprotocols;
 #[cfg(feature = "tls")]
@@ -89,19 +95,6 @@ pub struct WeakWebSocketServer {
 }
 
 impl WebSocketServer {
-    /// Makes a server that does not listen yet, on the event loop of this thread.
-    ///
-    /// The name is the `Server` header of the handshake; an empty one sends no such header.
-    /// Characters that are not valid in a header are removed, see
-    /// [`set_server_name`](Self::set_server_name).
-    #[must_use]
-    pub fn new(server_name: impl Into<String>, secure_mode: SslMode) -> Self {
-        let mut name: String = server_name.into();
-        name.retain(is_header_character);
-        let inner = Arc::new(Inner::new(name, secure_mode, EventLoop::current().handle()));
-        Self { inner }
-    }
-
     /// Sets the `Server` header of handshakes from now on.
     ///
     /// # Errors
@@ -154,34 +147,6 @@ impl WebSocketServer {
     #[must_use]
     pub fn error_string(&self) -> String {
         self.error().map(|error| error.with_causes()).unwrap_or_default()
-    }
-
-    /// Emitted for each connection after its opening handshake; it is then pending.
-    #[doc(alias = "newConnection")]
-    #[must_use]
-    pub fn new_connection(&self) -> SignalRef<'_, Self, ()> {
-        SignalRef::new(self, &self.inner.new_connection)
-    }
-
-    /// Emitted when the server could not listen, and for each client that was refused.
-    ///
-    /// A refused client never ends the server or delays the others.
-    #[doc(alias = "serverError")]
-    #[must_use]
-    pub fn server_error(&self) -> SignalRef<'_, Self, Error> {
-        SignalRef::new(self, &self.inner.server_error)
-    }
-
-    /// Emitted after [`close`](Self::close) of a server that listened.
-    ///
-    /// Also emitted after each [`shutdown`](Self::shutdown), when the last client has disconnected.
-    ///
-    /// # Qt
-    ///
-    /// `QWebSocketServer::closed()`, which also follows a `close` of a server that did not listen.
-    #[must_use]
-    pub fn closed(&self) -> SignalRef<'_, Self, ()> {
-        SignalRef::new(self, &self.inner.closed)
     }
 }
 

@@ -73,6 +73,26 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
         Ok(Self { state })
     }
 
+    /// Emitted in each turn in which there is input, an end or an error to be read.
+    ///
+    /// A slot may disable or drop the notifier. While a slot runs a loop of its own, the notifier
+    /// is silent.
+    #[doc(alias = "activated")]
+    #[doc(alias = "readyRead")]
+    #[doc(alias = "QUdpSocket")]
+    #[doc(alias = "QTcpSocket")]
+    #[must_use]
+    pub fn readable(&self) -> SignalRef<'_, Self, ()> {
+        SignalRef::new(self, &self.state.readable)
+    }
+
+    /// Emitted in each turn in which there is room to write, or an error, once enabled.
+    #[doc(alias = "activated")]
+    #[must_use]
+    pub fn writable(&self) -> SignalRef<'_, Self, ()> {
+        SignalRef::new(self, &self.state.writable)
+    }
+
     /// Sets whether `readable` is emitted: for input, an end or an error.
     ///
     /// Enabled by default.
@@ -120,26 +140,6 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
     #[must_use]
     pub fn socket(&self) -> &D {
         &self.state.descriptor
-    }
-
-    /// Emitted in each turn in which there is input, an end or an error to be read.
-    ///
-    /// A slot may disable or drop the notifier. While a slot runs a loop of its own, the notifier
-    /// is silent.
-    #[doc(alias = "activated")]
-    #[doc(alias = "readyRead")]
-    #[doc(alias = "QUdpSocket")]
-    #[doc(alias = "QTcpSocket")]
-    #[must_use]
-    pub fn readable(&self) -> SignalRef<'_, Self, ()> {
-        SignalRef::new(self, &self.state.readable)
-    }
-
-    /// Emitted in each turn in which there is room to write, or an error, once enabled.
-    #[doc(alias = "activated")]
-    #[must_use]
-    pub fn writable(&self) -> SignalRef<'_, Self, ()> {
-        SignalRef::new(self, &self.state.writable)
     }
 }
 

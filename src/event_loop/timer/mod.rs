@@ -105,6 +105,16 @@ impl Timer {
         event_loop.timers().insert(deadline, Expiry::Call(Box::new(call)));
     }
 
+    /// Emitted when the timer expires.
+    ///
+    /// A slot may stop, restart or drop the timer. While a slot runs a loop of its own, its timer
+    /// does not expire again, unless the slot has started it again.
+    #[doc(alias = "callOnTimeout")]
+    #[must_use]
+    pub fn timeout(&self) -> SignalRef<'_, Self, ()> {
+        SignalRef::new(self, &self.state.timeout)
+    }
+
     /// Sets the interval and starts; an active timer starts again.
     ///
     /// With 0 it expires in each turn of the loop, after all that was ready has run.
@@ -175,16 +185,6 @@ impl Timer {
     #[must_use]
     pub fn is_single_shot(&self) -> bool {
         self.state.is_single_shot.get()
-    }
-
-    /// Emitted when the timer expires.
-    ///
-    /// A slot may stop, restart or drop the timer. While a slot runs a loop of its own, its timer
-    /// does not expire again, unless the slot has started it again.
-    #[doc(alias = "callOnTimeout")]
-    #[must_use]
-    pub fn timeout(&self) -> SignalRef<'_, Self, ()> {
-        SignalRef::new(self, &self.state.timeout)
     }
 }
 

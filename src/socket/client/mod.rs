@@ -1,68 +1,27 @@
-//! Clients: sockets that open connections, and their settings.
+//! Settings of clients: sockets that open connections.
 //!
-//! The walk of `open`: `client_request` checks, `open` runs the attempt, `connect` connects.
+//! Files in the order of `open`: `client_request` checks, `socket::open` runs the attempt,
+//! `connect` connects.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event_loop::EventLoop;
 use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::response::HandshakeResponse;
-use crate::session::Session;
 use crate::socket::WebSocket;
-use crate::socket::client::state::ClientEnd;
-use crate::socket::client_list::Membership;
-use crate::socket::state::{End, Inner};
 use crate::types::error::Error;
 use crate::types::mask_generator::MaskGenerator;
 use crate::types::network_proxy::NetworkProxy;
-use crate::types::role::Role;
 
 mod auth;
 pub(crate) mod client_request;
-mod connect;
-mod open;
-mod slots;
+pub(crate) mod connect;
+pub(crate) mod slots;
 pub(crate) mod state;
 #[cfg(feature = "tls")]
 mod tls;
 
 /// Clients.
 impl WebSocket {
-    /// Makes a socket without a connection, for a client.
-    ///
-    /// It lives on the event loop of this thread, which emits its signals.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// use slotwork::{Error, EventLoop, WebSocket};
-    ///
-    /// # fn main() -> Result<(), Error> {
-    /// let socket = WebSocket::new();
-    /// socket.connected().connect(|socket, ()| {
-    ///     socket.send_text_message("Hello, world!");
-    /// });
-    /// socket.text_message_received().connect(|socket, text| {
-    ///     println!("{text}");
-    ///     socket.close(1000, "");
-    /// });
-    /// socket.error_occurred().connect(|_socket, error| eprintln!("{error}"));
-    /// socket.disconnected().connect(|_socket, ()| EventLoop::current().quit());
-    ///
-    /// socket.open("ws://localhost:1234")?;
-    /// EventLoop::current().exec();
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn new() -> Self {
-        let end = ClientEnd::new(EventLoop::current().handle());
-        let session = Session::unconnected(Role::Client);
-        let end = End::Client(Box::new(end));
-        Self { inner: Arc::new(Inner::new(session, end, Membership::new(None))) }
-    }
-
     /// Sets the `Origin` header, from the next `open` on; the default is none.
     ///
     /// # Qt

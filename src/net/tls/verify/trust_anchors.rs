@@ -88,7 +88,9 @@ impl Authority {
     fn new((anchor, certificate): (TrustAnchor<'static>, &TlsCertificate)) -> Option<Self> {
         let fields = CertificateFields::read(certificate);
         if fields.as_ref().is_none_or(|fields| fields.version != Version::V3) {
-            warn!("a trusted certificate is unreadable or not of version 3, so it is not an authority's");
+            warn!(
+                "a trusted certificate is unreadable or not of version 3, so it is not an authority's"
+            );
         }
         let fields = fields.filter(|fields| fields.is_authority)?;
         Some(Self { anchor, certificate: certificate.clone(), fields })

@@ -1,4 +1,4 @@
-//! Opens a connection: `open`, the task that connects, and its outcome.
+//! Makes clients and opens their connections: `open`, its task and outcome.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -11,19 +11,55 @@ use crate::net::upgrade::client::{Opened, Opening};
 use crate::protocol::handshake::url::without_secrets;
 use crate::runtime::panics;
 use crate::runtime::timers::Sleep;
-use crate::session::{ConnectionTask, Observer, SLOT_PANICKED};
+use crate::session::{ConnectionTask, Observer, SLOT_PANICKED, Session};
 use crate::socket::WebSocket;
 use crate::socket::client::client_request::ClientRequest;
 use crate::socket::client::connect::connect;
 use crate::socket::client::slots::{call_slots, is_wanted, report_open_error};
 use crate::socket::client::state::ClientEnd;
-use crate::socket::state::Inner;
+use crate::socket::client_list::Membership;
+use crate::socket::state::{End, Inner};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
+use crate::types::role::Role;
 use crate::types::socket_state::SocketState;
 
 /// Opening.
 impl WebSocket {
+    /// Makes a socket without a connection, for a client.
+    ///
+    /// It lives on the event loop of this thread, which emits its signals.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use slotwork::{Error, EventLoop, WebSocket};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// let socket = WebSocket::new();
+    /// socket.connected().connect(|socket, ()| {
+    ///     socket.send_text_message("Hello, world!");
+    /// });
+    /// socket.text_message_received().connect(|socket, text| {
+    ///     println!("{text}");
+    ///     socket.close(1000, "");
+    /// });
+    /// socket.error_occurred().connect(|_socket, error| eprintln!("{error}"));
+    /// socket.disconnected().connect(|_socket, ()| EventLoop::current().quit());
+    ///
+    /// socket.open("ws://localhost:1234")?;
+    /// EventLoop::current().exec();
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        let end = ClientEnd::new(EventLoop::current().handle());
+        let session = Session::unconnected(Role::Client);
+        let end = End::Client(Box::new(end));
+        Self { inner: Arc::new(Inner::new(session, end, Membership::new(None))) }
+    }
+
     /// Begins to open a connection to a `ws` or `wss` URL; returns at once.
     ///
     /// The state is [`Connecting`](crate::SocketState::Connecting) until

@@ -1,0 +1,103 @@
+//! Makes servers, and listens for connections.
+
+use std::sync::Arc;
+
+use crate::event_loop::EventLoop;
+use crate::net::stream::Listener;
+use crate::server::WebSocketServer;
+use crate::server::is_header_character;
+use crate::server::state::Inner;
+use crate::types::error::Error;
+use crate::types::host_address::HostAddress;
+use crate::types::ssl_mode::SslMode;
+
+/// Listening.
+impl WebSocketServer {
+    /// Makes a server that does not listen yet, on the event loop of this thread.
+    ///
+    /// The name is the `Server` header of the handshake; an empty one sends no such header.
+    /// Characters that are not valid in a header are removed, see
+    /// [`set_server_name`](Self::set_server_name).
+    #[must_use]
+    pub fn new(server_name: impl Into<String>, secure_mode: SslMode) -> Self {
+        let mut name: String = server_name.into();
+        name.retain(is_header_character);
+        let inner = Arc::new(Inner::new(name, secure_mode, EventLoop::current().handle()));
+        Self { inner }
+    }
+
+    /// Listens for connections, at once; they are accepted once the event loop runs.
+    ///
+    /// With port 0 the system chooses one, which [`server_port`](Self::server_port) returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Listen`] when the address cannot be bound, [`Error::AlreadyListening`] when the
+    /// server listens, which it continues to do, [`Error::EventLoopEnded`] when the thread on which
+    /// it was created has ended, and with [`SslMode::Secure`] [`Error::InvalidTlsConfig`] before a
+    /// certificate is set, or [`Error::SecureModeNotSupported`] without TLS.
+    /// [`server_error`](Self::server_error) is emitted as well, before this returns; its slots in
+    /// other threads follow.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketServer::listen()`, with `bool` and `errorString()` in one result.
+    pub fn listen(&self, address: impl Into<HostAddress>, port: u16) -> Result<(), Error> {
+        let address = address.into();
+        self.inner.listen(|| match Listener::bind(address, port) {
+            Ok(listener) => Ok((listener, address)),
+            Err(source) => Err(Error::Listen { address, port, source: Arc::new(source) }),
+        })
+    }
+
+    /// Accepts no more connections until [`resume_accepting`](Self::resume_accepting).
+    ///
+    /// The server continues to listen: connections wait in the system's queue. Opening handshakes
+    /// under way are finished. The next [`listen`](Self::listen) accepts again.
+    #[doc(alias = "pauseAccepting")]
+    pub fn pause_accepting(&self) {
+        self.inner.lock().is_paused = true;
+    }
+
+    /// Accepts connections again, beginning with those that wait.
+    #[doc(alias = "resumeAccepting")]
+    pub fn resume_accepting(&self) {
+        let mut state = self.inner.lock();
+        state.is_paused = false;
+        if let Some(listening) = &state.listening {
+            listening.listener.wake();
+        }
+    }
+
+    /// Returns whether the server listens, also while accepting is paused.
+    #[doc(alias = "isListening")]
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        self.inner.lock().listening.is_some()
+    }
+
+    /// Returns the address given to `listen`; `None` when not listening.
+    #[doc(alias = "serverAddress")]
+    #[must_use]
+    pub fn server_address(&self) -> Option<HostAddress> {
+        self.inner.lock().listening.as_ref().map(|listening| listening.address)
+    }
+
+    /// Returns the port on which the server listens; 0 when it does not.
+    #[doc(alias = "serverPort")]
+    #[must_use]
+    pub fn server_port(&self) -> u16 {
+        let state = self.inner.lock();
+        state.listening.as_ref().map_or(0, |listening| listening.listener.local_address().port())
+    }
+
+    /// Returns the URL that clients open; empty when the server does not listen.
+    ///
+    /// [`HostAddress::Any`] is shown as 127.0.0.1, as in Qt.
+    #[doc(alias = "serverUrl")]
+    #[must_use]
+    pub fn server_url(&self) -> String {
+        let state = self.inner.lock();
+        state.listening.as_ref().map(|listening| listening.url(self.inner.mode)).unwrap_or_default()
+    }
+}

@@ -1,0 +1,105 @@
+//! Sends messages, pings and close frames.
+
+use crate::protocol::frames::opcode::MessageKind;
+use crate::protocol::prepared_message::PreparedMessage;
+use crate::socket::WebSocket;
+use crate::types::close_code::CloseCode;
+use crate::types::output::SendStatus;
+
+/// Sending and closing.
+impl WebSocket {
+    /// Sends a text message.
+    ///
+    /// It is written at the end of the loop's turn, together with whatever else is sent in it. When
+    /// no output waits, a message of 16 KiB or more is handed to the kernel by the call itself.
+    /// While the peer does not read, output waits in memory; more than 16 MiB of it closes the
+    /// socket, or drops messages ([`set_output_policy`](Self::set_output_policy)). When no output
+    /// waits, a message of any size is accepted. The status may be ignored.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::sendTextMessage()`, which returns the number of bytes.
+    #[doc(alias = "sendTextMessage")]
+    pub fn send_text_message(&self, message: impl AsRef<str>) -> SendStatus {
+        self.inner.session.send(MessageKind::Text, message.as_ref().as_bytes())
+    }
+
+    /// Sends a binary message.
+    ///
+    /// Otherwise as [`send_text_message`](Self::send_text_message).
+    #[doc(alias = "sendBinaryMessage")]
+    pub fn send_binary_message(&self, message: impl AsRef<[u8]>) -> SendStatus {
+        self.inner.session.send(MessageKind::Binary, message.as_ref())
+    }
+
+    /// Sends a message that was encoded once for several sockets.
+    ///
+    /// Otherwise as [`send_text_message`](Self::send_text_message).
+    #[expect(clippy::must_use_candidate, reason = "the status may be ignored")]
+    pub fn send_prepared(&self, message: &PreparedMessage) -> SendStatus {
+        self.inner.session.send_prepared(message)
+    }
+
+    /// Sends a ping (RFC 6455 §5.5.2).
+    ///
+    /// The peer's answer is emitted as [`pong`](Self::pong). The payload may be empty; it is cut at
+    /// 125 bytes, as in Qt. Pings are sent only while the socket is
+    /// [`Connected`](crate::SocketState::Connected).
+    pub fn ping(&self, payload: impl AsRef<[u8]>) -> SendStatus {
+        self.inner.set_ping_time();
+        self.inner.session.ping(payload.as_ref())
+    }
+
+    /// Begins the closing handshake (RFC 6455 §7.1.2).
+    ///
+    /// Output that waits is still sent; from now on the state is [`Closing`](crate::SocketState::Closing)
+    /// and nothing more can be sent, while messages in front of the peer's close frame are still
+    /// delivered. [`disconnected`](Self::disconnected) follows when the peer's close frame has
+    /// arrived, or when the peer has been idle for the [`closing_timeout`](Self::closing_timeout);
+    /// in both cases the peer can read what was sent. A reason longer than 123 bytes is cut at a
+    /// character; an empty one is left out.
+    ///
+    /// The code is a [`CloseCode`] or a number. With one that must not be sent
+    /// ([`CloseCode::is_allowed_on_wire`]) the socket stays open. When it is closing or closed
+    /// already, nothing happens. The status reports both, and may be ignored.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::close()`, which sends any code and, since 6.9.3, stays `Connected` meanwhile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{CloseCode, WebSocket};
+    ///
+    /// fn say_goodbye(socket: &WebSocket) {
+    ///     socket.send_text_message("bye");
+    ///     socket.close(CloseCode::NORMAL, "");
+    /// }
+    /// ```
+    pub fn close(&self, code: impl Into<CloseCode>, reason: impl AsRef<str>) -> SendStatus {
+        let code = code.into();
+        if code.is_allowed_on_wire() {
+            if self.stop_connecting() {
+                return SendStatus::NotConnected;
+            }
+            self.inner.session.close(code, reason.as_ref())
+        } else {
+            SendStatus::InvalidCloseCode(code)
+        }
+    }
+
+    /// Ends the connection at once, without a closing handshake; unsent output is lost.
+    ///
+    /// After [`close`](Self::close), unsent output and the close frame are handed to the operating
+    /// system as far as it takes them, and the peer can read that.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::abort()`; the signals follow from the event loop, not inside the call.
+    pub fn abort(&self) {
+        if !self.stop_connecting() {
+            self.inner.session.abort();
+        }
+    }
+}
