@@ -26,12 +26,34 @@
 //! }
 //! ```
 //!
+//! # Where to find what
+//!
+//! | | |
+//! |---|---|
+//! | signals, slots, receivers, threads: the rules on one page | [`guides::signals_slots_threads`] |
+//! | connecting, kinds of connections, own signals, [`SignalSpy`](signals::SignalSpy) for tests | [`signals`] |
+//! | a server and its clients | [`WebSocketServer`], [`WebSocket`] |
+//! | a client | [`WebSocket::new`], [`WebSocket::open`] |
+//! | the loop, timers, deferred calls, tasks | [`EventLoop`], [`Timer`], [`EventLoop::defer_to`], [`EventLoop::spawn`] |
+//! | worker threads | [`EventThread`], [`LoopHandle`] |
+//! | TLS | [`TlsConfig`], [`TlsIdentity`] |
+//! | admission: origins of web pages, authentication | [`OriginPolicy`], [`WebSocketServer::set_verifier`] |
+//! | slow clients, limits | [`OutputPolicy`], [`WebSocketServer::set_max_connections`], [`EventLoop::set_memory_budget`] |
+//! | what goes wrong | [`Error`], [`CloseCode`], [`guides::promises`] |
+//! | porting from Qt, and what else a Qt program uses | [`guides::porting`], [`guides::qt_map`] |
+//!
 //! # From Qt
 //!
 //! Names are Qt's in Rust's spelling, and each item can be found in the search by its Qt name:
-//! `nextPendingConnection` is [`WebSocketServer::next_pending_connection`].
+//! `nextPendingConnection` is [`WebSocketServer::next_pending_connection`]. What Slotwork leaves to
+//! other crates, such as `QSettings` and `qDebug`, leads to [`guides::porting`].
+//!
+//! # Features
+//!
+//! `tls` (default): `wss`, with rustls and *ring*. `tls-aws-lc-rs`: the same with aws-lc-rs.
 
 mod event_loop;
+pub mod guides;
 mod net;
 mod protocol;
 mod runtime;
@@ -47,12 +69,6 @@ mod types;
 pub use event_loop::CaughtPanic;
 #[doc(alias = "QCoreApplication")]
 #[doc(alias = "qApp")]
-#[doc(alias = "QLoggingCategory")]
-#[doc(alias = "qDebug")]
-#[doc(alias = "qInfo")]
-#[doc(alias = "qWarning")]
-#[doc(alias = "qCritical")]
-#[doc(alias = "QSettings")]
 pub use event_loop::EventLoop;
 #[doc(alias = "QMetaObject")]
 pub use event_loop::LoopHandle;
@@ -156,7 +172,3 @@ pub mod signals {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-#[cfg(doctest)]
-#[doc = include_str!("../docs/porting.md")]
-struct PortingGuide;

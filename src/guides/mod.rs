@@ -1,0 +1,74 @@
+//! Guides: signals, slots and threads; porting from Qt; Qt's names and ours.
+//!
+//! * [`signals_slots_threads`]: how objects call each other, and on which thread;
+//! * [`porting`]: Qt's idioms with our code, what else a Qt program uses (TCP, UDP, HTTP, processes,
+//!   files, databases, logging, tokio, GUI loops), the compiler's messages, and the differences in
+//!   behaviour;
+//! * [`qt_map`]: a row for each member of Qt's classes, also for those that are left out;
+//! * [`qt_behaviours`]: what Qt does in detail, and what Slotwork does in the same case;
+//! * [`promises`]: what goes wrong on networks, and what Slotwork promises for it.
+//!
+//! [`EventLoop`](crate::EventLoop) has the rules for work that takes long and for other async
+//! libraries, [`signals`](crate::signals) the guarantees of signals and the kinds of connections.
+
+pub mod signals_slots_threads;
+
+/// Porting a Qt program from C++, idiom by idiom.
+///
+/// [qt-map.md]: crate::guides::qt_map
+/// [qt-behaviours.md]: crate::guides::qt_behaviours
+#[doc = include_str!("../../docs/porting.md")]
+#[doc(alias = "QLoggingCategory")]
+#[doc(alias = "qDebug")]
+#[doc(alias = "qInfo")]
+#[doc(alias = "qWarning")]
+#[doc(alias = "qCritical")]
+#[doc(alias = "qCDebug")]
+#[doc(alias = "QSettings")]
+#[doc(alias = "QString")]
+#[doc(alias = "QByteArray")]
+#[doc(alias = "QJsonDocument")]
+#[doc(alias = "QJsonObject")]
+#[doc(alias = "QCommandLineParser")]
+#[doc(alias = "QStandardPaths")]
+#[doc(alias = "QTcpServer")]
+#[doc(alias = "QTcpSocket")]
+#[doc(alias = "QUdpSocket")]
+#[doc(alias = "QLocalServer")]
+#[doc(alias = "QLocalSocket")]
+#[doc(alias = "QProcess")]
+#[doc(alias = "QNetworkAccessManager")]
+#[doc(alias = "QNetworkReply")]
+#[doc(alias = "QSqlDatabase")]
+#[doc(alias = "QSqlQuery")]
+#[doc(alias = "QFileSystemWatcher")]
+#[doc(alias = "QElapsedTimer")]
+#[doc(alias = "QDeadlineTimer")]
+#[doc(alias = "QDateTime")]
+#[doc(alias = "QCryptographicHash")]
+#[doc(alias = "QRandomGenerator")]
+#[doc(alias = "QApplication")]
+#[doc(alias = "tokio")]
+pub mod porting {}
+
+/// Qt's members and ours: a row for each, also for those that are left out.
+///
+/// [porting.md]: crate::guides::porting
+/// [requests]: crate::guides::porting#requests-that-one-of-both-refuses
+/// [time]: crate::guides::porting#time
+/// [udp]: crate::guides::porting#udp
+/// [what else]: crate::guides::porting#what-else-a-qt-program-uses
+/// [qt-behaviours.md]: crate::guides::qt_behaviours
+#[doc = include_str!("../../docs/qt-map.md")]
+pub mod qt_map {}
+
+/// Behaviours of Qt in detail, by id, and what Slotwork does in the same case.
+///
+/// [qt-map.md]: crate::guides::qt_map
+/// [porting.md]: crate::guides::porting
+#[doc = include_str!("../../docs/qt-behaviours.md")]
+pub mod qt_behaviours {}
+
+/// Failures and attacks, and what Slotwork promises for each.
+#[doc = include_str!("../../docs/promises.md")]
+pub mod promises {}
