@@ -78,6 +78,26 @@ impl EventThread {
     ///
     /// `QThread::start()` and `QObject::moveToThread()`. The setup is what a slot of
     /// `QThread::started` does, or `run()` before `exec()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use slotwork::signals::Signal;
+    /// use slotwork::EventThread;
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let operate = Arc::new(Signal::<str>::new());
+    /// let operating = Arc::clone(&operate);
+    /// let _thread = EventThread::spawn("worker", move || {
+    ///     operating.connect(|job| println!("working on {job}"));
+    /// })?;
+    ///
+    /// operate.emit("a picture");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "started")]
     #[doc(alias = "start")]
     #[doc(alias = "moveToThread")]
@@ -125,11 +145,45 @@ impl EventThread {
     ///
     /// [`Error::ThreadPanicked`] when a panic ended the thread, and [`Error::ThreadJoinsItself`]
     /// when the thread would wait for itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{EventLoop, EventThread};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let thread = EventThread::spawn("worker", || ())?;
+    /// thread.handle().post(|| EventLoop::current().exit(3));
+    ///
+    /// assert_eq!(thread.wait()?, 3);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn wait(mut self) -> Result<i32, Error> {
         self.join()
     }
 
     /// Returns the handle of the thread's loop, for all threads.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// use slotwork::{EventLoop, EventThread};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let worker = EventThread::spawn("worker", || ())?;
+    /// let back = EventLoop::current().handle();
+    ///
+    /// worker.handle().post(move || {
+    ///     assert_eq!(thread::current().name(), Some("worker"));
+    ///     back.post(|| EventLoop::current().quit());
+    /// });
+    /// EventLoop::current().exec();
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn handle(&self) -> LoopHandle {
         self.event_loop.clone()

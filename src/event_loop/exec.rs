@@ -26,6 +26,24 @@ impl EventLoop {
     /// # Qt
     ///
     /// `QCoreApplication::exec()` and `QThread::exec()`.
+    ///
+    /// # Examples
+    ///
+    /// The end of a `main`, as in Qt:
+    ///
+    /// ```no_run
+    /// use std::process;
+    ///
+    /// use slotwork::{EventLoop, HostAddress, SslMode, WebSocketServer};
+    ///
+    /// fn main() -> Result<(), slotwork::Error> {
+    ///     let server = WebSocketServer::new("Echo Server", SslMode::NonSecure);
+    ///     server.listen(HostAddress::LocalHost, 1234)?;
+    ///
+    ///     let code = EventLoop::current().exec();
+    ///     process::exit(code);
+    /// }
+    /// ```
     #[expect(clippy::must_use_candidate, reason = "many programs have no use for the code")]
     pub fn exec(&self) -> i32 {
         self.exec_after(|| ()).1
@@ -50,6 +68,24 @@ impl EventLoop {
     /// `QCoreApplication::exit()` and `QThread::exit()`. As with the former, a call before `exec`
     /// has no effect; as with the latter, one in the setup of an
     /// [`EventThread`](crate::EventThread) ends the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{EventLoop, WebSocket};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let socket = WebSocket::new();
+    /// socket.disconnected().connect(|socket, ()| {
+    ///     let code = if socket.error().is_some() { 1 } else { 0 };
+    ///     EventLoop::current().exit(code);
+    /// });
+    ///
+    /// socket.open("ws://127.0.0.1:9")?;
+    /// assert_eq!(EventLoop::current().exec(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn exit(&self, code: i32) {
         if self.state.exits.exit_all(code) {
             self.state.shared.notify();
@@ -61,6 +97,18 @@ impl EventLoop {
     /// # Qt
     ///
     /// `QCoreApplication::quit()` and `QThread::quit()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{EventLoop, Timer};
+    ///
+    /// Timer::single_shot(Duration::from_millis(1), || EventLoop::current().quit());
+    ///
+    /// assert_eq!(EventLoop::current().exec(), 0);
+    /// ```
     #[doc(alias = "QEventLoopLocker")]
     #[doc(alias = "setQuitLockEnabled")]
     #[doc(alias = "isQuitLockEnabled")]
@@ -78,6 +126,26 @@ impl EventLoop {
     ///
     /// When too many loops run inside each other ([`set_max_nesting`](Self::set_max_nesting)). In a
     /// slot of a socket this ends the connection, as any panic does.
+    ///
+    /// # Examples
+    ///
+    /// Waits for one emission of a signal:
+    ///
+    /// ```
+    /// use slotwork::{EventLoop, HostAddress, SslMode, WebSocket, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// server.listen(HostAddress::LocalHost, 0)?;
+    /// let socket = WebSocket::new();
+    /// let connected = socket.connected().next();
+    /// socket.open(server.server_url())?;
+    ///
+    /// let is_connected = EventLoop::current().run_until(connected).is_some();
+    /// assert!(is_connected && socket.is_valid());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn run_until<T>(&self, future: impl Future<Output = T>) -> T {
         self.run(future).unwrap_or_else(|| too_deep())
     }
@@ -90,6 +158,17 @@ impl EventLoop {
     /// # Qt
     ///
     /// `QCoreApplication::aboutToQuit`, and `QThread::finished` in other threads.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::EventLoop;
+    ///
+    /// let event_loop = EventLoop::current();
+    /// event_loop.about_to_quit().connect(|_event_loop, ()| println!("settings are saved"));
+    /// # event_loop.handle().quit();
+    /// event_loop.exec();
+    /// ```
     #[doc(alias = "aboutToQuit")]
     #[doc(alias = "finished")]
     #[must_use]
@@ -114,6 +193,23 @@ impl EventLoop {
     /// # Qt
     ///
     /// Qt has no counterpart: nested loops end a program when its stack is used up.
+    ///
+    /// # Examples
+    ///
+    /// A thread in which up to 1000 slots wait in loops of their own:
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// use slotwork::EventLoop;
+    ///
+    /// let thread = thread::Builder::new().stack_size(16 * 1024 * 1024).spawn(|| {
+    ///     EventLoop::current().set_max_nesting(1000);
+    ///     // ...
+    /// })?;
+    /// # thread.join().unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_max_nesting(&self, limit: usize) {
         signals::set_max_nesting(limit);
     }

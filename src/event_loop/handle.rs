@@ -45,6 +45,24 @@ impl LoopHandle {
     /// same thread emits before and after. A call posted from inside a posted call runs in a later
     /// turn. A call that panics ends alone and is logged. When the thread has ended, the call is
     /// dropped, and a warning logged.
+    ///
+    /// # Examples
+    ///
+    /// The result of a thread, processed by the loop:
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// use slotwork::EventLoop;
+    ///
+    /// let handle = EventLoop::current().handle();
+    /// thread::spawn(move || {
+    ///     let sum: i32 = (1..=10).sum();
+    ///     handle.post(move || EventLoop::current().exit(sum));
+    /// });
+    ///
+    /// assert_eq!(EventLoop::current().exec(), 55);
+    /// ```
     #[doc(alias = "invokeMethod")]
     #[doc(alias = "postEvent")]
     #[doc(alias = "event")]
@@ -68,6 +86,22 @@ impl LoopHandle {
     /// Ends the loop's innermost `exec` with code 0: a posted [`EventLoop::quit`].
     ///
     /// When the loop does not run yet, its next `exec` ends at once.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::{io, thread};
+    ///
+    /// use slotwork::EventLoop;
+    ///
+    /// let handle = EventLoop::current().handle();
+    /// thread::spawn(move || {
+    ///     // Until Enter is pressed.
+    ///     _ = io::stdin().read_line(&mut String::new());
+    ///     handle.quit();
+    /// });
+    /// EventLoop::current().exec();
+    /// ```
     pub fn quit(&self) {
         // A loop that has ended needs no call.
         self.post_if_running(|| EventLoop::current().quit());

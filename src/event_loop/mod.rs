@@ -107,6 +107,17 @@ impl EventLoop {
     /// Sets the policy for panics in the calls that the loop makes.
     ///
     /// The default is [`PanicPolicy::Report`].
+    ///
+    /// # Examples
+    ///
+    /// For tests and for programs that restart:
+    ///
+    /// ```
+    /// use slotwork::{EventLoop, PanicPolicy};
+    ///
+    /// // A panic in a slot leaves `exec`, and so ends the program.
+    /// EventLoop::current().set_panic_policy(PanicPolicy::Propagate);
+    /// ```
     pub fn set_panic_policy(&self, policy: PanicPolicy) {
         self.state.panics.policy.set(policy);
     }
@@ -152,6 +163,22 @@ impl EventLoop {
     }
 
     /// Returns the handle of this loop, for all threads.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use slotwork::{EventLoop, LoopHandle};
+    ///
+    /// /// A library that calls back in threads of its own.
+    /// fn on_result(gui: &LoopHandle, result: Arc<str>) {
+    ///     gui.post(move || println!("on the thread of the loop: {result}"));
+    /// }
+    ///
+    /// on_result(&EventLoop::current().handle(), "done".into());
+    /// EventLoop::current().process_events();
+    /// ```
     #[must_use]
     pub fn handle(&self) -> LoopHandle {
         LoopHandle::new(Arc::clone(&self.state.shared))

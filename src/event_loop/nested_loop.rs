@@ -59,6 +59,24 @@ impl NestedLoop {
     ///
     /// Returns -1 at once when it runs already, when the thread's loop is ending, or when too many
     /// loops run inside each other ([`EventLoop::set_max_nesting`]).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{NestedLoop, Timer, WebSocket};
+    ///
+    /// /// Waits for the pong for 5 s at the most; not in a slot of this socket.
+    /// fn is_alive(socket: &WebSocket) -> bool {
+    ///     let nested = Rc::new(NestedLoop::new());
+    ///     socket.pong().connect_to(&nested, |nested, _socket, _pong| nested.exit(1));
+    ///     Timer::single_shot_to(Duration::from_secs(5), &nested, |nested| nested.exit(0));
+    ///     socket.ping("");
+    ///     nested.exec() == 1
+    /// }
+    /// ```
     #[expect(clippy::must_use_candidate, reason = "many programs have no use for the code")]
     pub fn exec(&self) -> i32 {
         if self.is_running() {

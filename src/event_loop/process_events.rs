@@ -20,6 +20,20 @@ impl EventLoop {
     /// # Qt
     ///
     /// `QCoreApplication::processEvents()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::EventLoop;
+    ///
+    /// # let is_running = || false;
+    /// # let draw = || ();
+    /// // A program with a loop of its own, such as a game.
+    /// while is_running() {
+    ///     EventLoop::current().process_events();
+    ///     draw();
+    /// }
+    /// ```
     #[doc(alias = "processEvents")]
     pub fn process_events(&self) {
         self.process_events_for(Duration::ZERO);
@@ -98,6 +112,20 @@ impl EventLoop {
     ///
     /// 0 when one is late. Another loop, which polls the descriptor of this one, must not sleep
     /// longer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{EventLoop, Timer};
+    ///
+    /// let timer = Timer::new();
+    /// timer.start(Duration::from_millis(20));
+    ///
+    /// let longest_sleep = EventLoop::current().time_to_next_timer();
+    /// assert!(longest_sleep.is_some_and(|time| time <= Duration::from_millis(20)));
+    /// ```
     #[doc(alias = "remainingTime")]
     #[must_use]
     pub fn time_to_next_timer(&self) -> Option<Duration> {

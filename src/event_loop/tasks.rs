@@ -19,6 +19,21 @@ impl EventLoop {
     ///
     /// The task ends when the returned handle is dropped; `detach` lets it run on. A panic in it is
     /// reported by [`panicked`](Self::panicked), and a task that awaits the handle panics too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{EventLoop, WebSocketServer};
+    ///
+    /// fn broadcast_motd(server: &WebSocketServer) {
+    ///     let server = server.clone();
+    ///     EventLoop::current().spawn(async move {
+    ///         // In another thread, because it blocks.
+    ///         let text = smol::unblock(|| std::fs::read_to_string("/etc/motd")).await;
+    ///         server.broadcast_text(text.unwrap_or_default());
+    ///     }).detach();
+    /// }
+    /// ```
     #[doc(alias = "QTcpSocket")]
     #[doc(alias = "QLocalServer")]
     #[doc(alias = "QLocalSocket")]

@@ -37,6 +37,21 @@ impl EventLoop {
     /// # Panics
     ///
     /// When the operating system refuses the descriptors that a new loop needs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// use slotwork::EventLoop;
+    ///
+    /// let handle = EventLoop::current().handle();
+    /// assert!(handle.is_current());
+    ///
+    /// // Another thread has another loop.
+    /// let other = thread::spawn(|| EventLoop::current().handle());
+    /// assert!(!other.join().unwrap().is_current());
+    /// ```
     #[doc(alias = "currentThread")]
     #[doc(alias = "eventDispatcher")]
     #[doc(alias = "instance")]

@@ -39,6 +39,23 @@ pub struct PreparedMessage {
 
 impl PreparedMessage {
     /// Encodes a text message.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{PreparedMessage, WebSocketServer};
+    ///
+    /// /// Sends to the clients that have subscribed.
+    /// fn publish(server: &WebSocketServer, news: &str) {
+    ///     # struct Subscription;
+    ///     let message = PreparedMessage::text(news);
+    ///     for client in server.clients() {
+    ///         if client.data::<Subscription>().is_some() {
+    ///             client.send_prepared(&message);
+    ///         }
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn text(message: impl AsRef<str>) -> Self {
         Self::new(MessageKind::Text, message.as_ref().as_bytes())

@@ -67,6 +67,33 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
     ///
     /// [`Error::SocketNotifier`] when the system cannot watch the descriptor, such as that of a
     /// file, or one that this thread watches for something other than a notifier.
+    ///
+    /// # Examples
+    ///
+    /// A UDP socket, as `QUdpSocket` with `readyRead`:
+    ///
+    /// ```
+    /// use std::net::UdpSocket;
+    ///
+    /// use slotwork::{EventLoop, SocketNotifier};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let socket = UdpSocket::bind("127.0.0.1:0")?;
+    /// socket.set_nonblocking(true)?;
+    /// # UdpSocket::bind("127.0.0.1:0")?.send_to(&[7], socket.local_addr()?)?;
+    ///
+    /// let notifier = SocketNotifier::new(socket)?;
+    /// notifier.readable().connect(|notifier, ()| {
+    ///     let mut datagram = [0; 1500];
+    ///     if let Ok((length, sender)) = notifier.socket().recv_from(&mut datagram) {
+    ///         println!("{length} bytes from {sender}");
+    /// #       EventLoop::current().quit();
+    ///     }
+    /// });
+    /// EventLoop::current().exec();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(descriptor: D) -> Result<Self, Error> {
         let state = State::new(descriptor);
         let state = state.map_err(|source| Error::SocketNotifier { source: Arc::new(source) })?;
@@ -115,6 +142,27 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
     /// # Qt
     ///
     /// `QSocketNotifier::setEnabled()` of one with type `Write`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use std::io::Write;
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// use slotwork::SocketNotifier;
+    ///
+    /// /// Writes what is left as soon as there is room.
+    /// fn write_rest(notifier: &SocketNotifier<UnixStream>, rest: Vec<u8>) {
+    ///     let rest = RefCell::new(rest);
+    ///     notifier.writable().connect(move |notifier, ()| {
+    ///         let written = notifier.socket().write(&rest.borrow()).unwrap_or_default();
+    ///         rest.borrow_mut().drain(..written);
+    ///         notifier.set_writable_enabled(!rest.borrow().is_empty());
+    ///     });
+    ///     notifier.set_writable_enabled(true);
+    /// }
+    /// ```
     #[doc(alias = "setEnabled")]
     pub fn set_writable_enabled(&self, is_enabled: bool) {
         if self.state.interest.writes.replace(is_enabled) != is_enabled {

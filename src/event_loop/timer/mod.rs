@@ -49,6 +49,23 @@ pub struct Timer {
 
 impl Timer {
     /// Makes a timer that is not active, repeats, and has an interval of 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{Timer, WebSocketServer};
+    ///
+    /// fn tick(server: &WebSocketServer) -> Timer {
+    ///     let timer = Timer::new();
+    ///     timer.timeout().connect_to(server, |server, _timer, ()| {
+    ///         server.broadcast_text("tick");
+    ///     });
+    ///     timer.start(Duration::from_millis(500));
+    ///     timer
+    /// }
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self { state: State::new(EventLoop::current().timers()) }
@@ -84,6 +101,24 @@ impl Timer {
     /// # Qt
     ///
     /// `QTimer::singleShot()` with a context object, or a receiver and its member.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{Timer, WebSocket};
+    ///
+    /// /// Disconnects a client that has not logged in within 10 s.
+    /// fn expect_login(socket: &WebSocket) {
+    ///     # struct Login;
+    ///     Timer::single_shot_to(Duration::from_secs(10), socket, |socket| {
+    ///         if socket.data::<Login>().is_none() {
+    ///             socket.close(1008, "no login");
+    ///         }
+    ///     });
+    /// }
+    /// ```
     #[doc(alias = "singleShot")]
     #[track_caller]
     pub fn single_shot_to<R: Receiver>(
@@ -109,6 +144,30 @@ impl Timer {
     ///
     /// A slot may stop, restart or drop the timer. While a slot runs a loop of its own, its timer
     /// does not expire again, unless the slot has started it again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{Timer, WebSocketServer};
+    ///
+    /// struct Feed {
+    ///     server: WebSocketServer,
+    /// }
+    ///
+    /// impl Feed {
+    ///     fn on_timeout(self: &Rc<Self>, _timer: &Timer, (): &()) {
+    ///         self.server.broadcast_text("tick");
+    ///     }
+    /// }
+    ///
+    /// fn start(feed: &Rc<Feed>, timer: &Timer) {
+    ///     timer.timeout().connect_to(feed, Feed::on_timeout);
+    ///     timer.start(Duration::from_millis(500));
+    /// }
+    /// ```
     #[doc(alias = "callOnTimeout")]
     #[must_use]
     pub fn timeout(&self) -> SignalRef<'_, Self, ()> {
@@ -118,6 +177,26 @@ impl Timer {
     /// Sets the interval and starts; an active timer starts again.
     ///
     /// With 0 it expires in each turn of the loop, after all that was ready has run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{EventLoop, Timer};
+    ///
+    /// let (timer, count) = (Timer::new(), Cell::new(0));
+    /// timer.timeout().connect(move |timer, ()| {
+    ///     count.set(count.get() + 1);
+    ///     if count.get() == 3 {
+    ///         timer.stop();
+    ///         EventLoop::current().quit();
+    ///     }
+    /// });
+    /// timer.start(Duration::from_millis(1));
+    /// EventLoop::current().exec();
+    /// ```
     #[doc(alias = "startTimer")]
     pub fn start(&self, interval: Duration) {
         self.state.interval.set(interval);
@@ -129,11 +208,43 @@ impl Timer {
     /// # Qt
     ///
     /// `QTimer::start()` without an argument.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{Timer, WebSocket};
+    ///
+    /// /// Disconnects a client that sends nothing for a minute.
+    /// fn watch(socket: &WebSocket) {
+    ///     let idle = Timer::new();
+    ///     idle.set_single_shot(true);
+    ///     idle.timeout().connect_to(socket, |socket, _timer, ()| {
+    ///         socket.close(1000, "idle");
+    ///     });
+    ///     idle.start(Duration::from_secs(60));
+    ///     socket.text_message_received().connect(move |_socket, _text| idle.restart());
+    /// }
+    /// ```
     pub fn restart(&self) {
         self.state.start();
     }
 
     /// Stops the timer, if it is active.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::Timer;
+    ///
+    /// let timer = Timer::new();
+    /// timer.start(Duration::from_secs(1));
+    /// timer.stop();
+    /// assert!(!timer.is_active() && timer.remaining_time().is_none());
+    /// ```
     #[doc(alias = "killTimer")]
     pub fn stop(&self) {
         self.state.stop();

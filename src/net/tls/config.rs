@@ -77,6 +77,14 @@ struct SharedClient {
 
 impl TlsConfig {
     /// Makes the default configuration.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{TlsConfig, TlsProtocol};
+    ///
+    /// let config = TlsConfig::new().minimum_protocol(TlsProtocol::V1_3);
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -121,6 +129,21 @@ impl TlsConfig {
     ///
     /// A server with several sends the first that is valid for the host name of the client's SNI
     /// (RFC 6066 §3), or else the first. A client sends one to servers that request it.
+    ///
+    /// # Examples
+    ///
+    /// A server with two names:
+    ///
+    /// ```no_run
+    /// use slotwork::{TlsConfig, TlsIdentity};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let config = TlsConfig::new()
+    ///     .add_identity(TlsIdentity::from_pem_files("example.org.cert", "example.org.key")?)
+    ///     .add_identity(TlsIdentity::from_pem_files("example.com.cert", "example.com.key")?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "setLocalCertificateChain")]
     #[doc(alias = "setPrivateKey")]
     #[must_use]
@@ -140,6 +163,22 @@ impl TlsConfig {
     /// Of the authorities in the system's trust store, only name, key and name constraints count:
     /// removing expired ones is up to the system. Revocation is not checked, neither with CRLs nor
     /// with OCSP.
+    ///
+    /// # Examples
+    ///
+    /// A client that trusts the authority of a company alone:
+    ///
+    /// ```no_run
+    /// use slotwork::{TlsCertificate, TlsConfig, WebSocket};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let company = TlsCertificate::from_pem_file("company-ca.pem")?;
+    /// let socket = WebSocket::new();
+    /// socket.set_tls_config(TlsConfig::new().ca_certificates(company));
+    /// socket.open("wss://intranet.example/")?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "setCaCertificates")]
     #[must_use]
     pub fn ca_certificates(
@@ -152,6 +191,18 @@ impl TlsConfig {
     }
 
     /// Adds trust anchors to the system's trust store, or to those that were set.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use slotwork::{TlsCertificate, TlsConfig};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let company = TlsCertificate::from_pem_file("company-ca.pem")?;
+    /// let config = TlsConfig::new().add_ca_certificates(company);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "addCaCertificates")]
     #[doc(alias = "addCaCertificate")]
     #[must_use]
@@ -169,6 +220,22 @@ impl TlsConfig {
     /// [`ca_certificates`](Self::ca_certificates); the system's trust store is not used. When a
     /// certificate of its chain has expired, a client cannot resume its session: it has to send its
     /// certificate again, and is rejected with an alert.
+    ///
+    /// # Examples
+    ///
+    /// A server for clients with certificates of one authority:
+    ///
+    /// ```no_run
+    /// use slotwork::{PeerVerifyMode, TlsCertificate, TlsConfig, TlsIdentity};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let config = TlsConfig::new()
+    ///     .add_identity(TlsIdentity::from_pem_files("server.cert", "server.key")?)
+    ///     .ca_certificates(TlsCertificate::from_pem_file("clients-ca.pem")?)
+    ///     .peer_verify_mode(PeerVerifyMode::Required);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "setPeerVerifyMode")]
     #[must_use]
     pub fn peer_verify_mode(mut self, mode: PeerVerifyMode) -> Self {

@@ -52,6 +52,18 @@ impl TlsIdentity {
     ///
     /// [`Error::InvalidTlsConfig`], which names the file: it cannot be read, has no such section, is
     /// malformed, or the key does not match the first certificate.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::TlsIdentity;
+    ///
+    /// match TlsIdentity::from_pem_files("no-such.cert", "no-such.key") {
+    ///     Ok(identity) => println!("{} certificates", identity.certificates().len()),
+    ///     // It names the file.
+    ///     Err(error) => eprintln!("{error}"),
+    /// }
+    /// ```
     #[doc(alias = "setLocalCertificate")]
     #[doc(alias = "setLocalCertificateChain")]
     #[doc(alias = "setPrivateKey")]

@@ -32,6 +32,19 @@ impl TlsCertificate {
     /// # Qt
     ///
     /// `QSslCertificate::fromPath()`, which does not report files that it cannot use.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use slotwork::TlsCertificate;
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// for certificate in TlsCertificate::from_pem_file("ca-bundle.pem")? {
+    ///     println!("{certificate:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "fromPath")]
     pub fn from_pem_file(path: impl AsRef<Path>) -> Result<Vec<Self>, Error> {
         let (pem, name) = read(path.as_ref(), "the certificate file")?;

@@ -92,6 +92,18 @@ impl TlsSession {
     }
 
     /// Returns the peer's certificate, if it has sent one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{OpeningHandshake, TlsCertificate};
+    ///
+    /// /// Returns whether a client has one of these certificates; to be called in a verifier.
+    /// fn is_known(handshake: &OpeningHandshake, known: &[TlsCertificate]) -> bool {
+    ///     let certificate = handshake.tls_session().and_then(|session| session.peer_certificate());
+    ///     certificate.is_some_and(|certificate| known.contains(certificate))
+    /// }
+    /// ```
     #[doc(alias = "peerCertificate")]
     #[must_use]
     pub fn peer_certificate(&self) -> Option<&TlsCertificate> {

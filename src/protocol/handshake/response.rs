@@ -20,6 +20,19 @@ pub struct HandshakeResponse {
 
 impl HandshakeResponse {
     /// Returns the HTTP status: 101 when the connection was opened.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// let socket = WebSocket::new();
+    /// socket.disconnected().connect(|socket, ()| {
+    ///     if let Some(response) = socket.handshake_response().filter(|response| response.status() != 101) {
+    ///         eprintln!("refused with {}: {:?}", response.status(), response.header("Retry-After"));
+    ///     }
+    /// });
+    /// ```
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status

@@ -105,6 +105,19 @@ impl WebSocket {
     /// # Qt
     ///
     /// `QWebSocket::sslConfiguration()`, which Qt's programs read in slots of `sslErrors` too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// let socket = WebSocket::new();
+    /// socket.connected().connect(|socket, ()| {
+    ///     if let Some(session) = socket.tls_session() {
+    ///         println!("{session:?}");
+    ///     }
+    /// });
+    /// ```
     #[must_use]
     pub fn tls_session(&self) -> Option<TlsSession> {
         let in_handshake = || {

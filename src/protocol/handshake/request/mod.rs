@@ -67,6 +67,18 @@ impl HandshakeRequest {
     /// # Qt
     ///
     /// `QWebSocket::resourceName()`, which on the server's side returns the whole URL.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::HandshakeRequest;
+    ///
+    /// /// Returns the room of `/chat?room=1`.
+    /// fn room(request: &HandshakeRequest) -> Option<&str> {
+    ///     let (_path, query) = request.resource_name().split_once('?')?;
+    ///     query.split('&').find_map(|field| field.strip_prefix("room="))
+    /// }
+    /// ```
     #[doc(alias = "resourceName")]
     #[must_use]
     pub fn resource_name(&self) -> &str {
@@ -115,6 +127,21 @@ impl HandshakeRequest {
     /// Returns the subprotocols that the client offers, the one it likes best first.
     ///
     /// They are tokens, and all different (RFC 6455 §4.1).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{HandshakeRequest, Verdict};
+    ///
+    /// /// Refuses clients that do not offer the subprotocol; to be called in a verifier.
+    /// fn verify(request: &HandshakeRequest) -> Verdict {
+    ///     if request.subprotocols().any(|name| name == "chat.v2") {
+    ///         Verdict::accept()
+    ///     } else {
+    ///         Verdict::refuse(400, "this server speaks chat.v2\n")
+    ///     }
+    /// }
+    /// ```
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
         self.raw_values("Sec-WebSocket-Protocol").flat_map(grammar::list_members).map(ascii)
     }
@@ -122,6 +149,18 @@ impl HandshakeRequest {
     /// Returns the value of the first header of this name (case-insensitive).
     ///
     /// Bytes that are not UTF-8 are replaced with U+FFFD; see [`raw_header`](Self::raw_header).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::HandshakeRequest;
+    ///
+    /// /// Returns the token of `Authorization: Bearer <token>`.
+    /// fn token(request: &HandshakeRequest) -> Option<String> {
+    ///     let authorization = request.header("Authorization")?;
+    ///     authorization.strip_prefix("Bearer ").map(str::to_owned)
+    /// }
+    /// ```
     #[must_use]
     pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         self.raw_header(name).map(String::from_utf8_lossy)
@@ -134,6 +173,17 @@ impl HandshakeRequest {
     /// # Qt
     ///
     /// `QNetworkRequest::rawHeader()`, which returns an empty value for a header that is missing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// fn has_session(socket: &WebSocket) -> bool {
+    ///     let request = socket.request();
+    ///     request.raw_header("Cookie").is_some_and(|cookies| cookies.starts_with(b"session="))
+    /// }
+    /// ```
     #[doc(alias = "rawHeader")]
     #[must_use]
     pub fn raw_header(&self, name: &str) -> Option<&[u8]> {
