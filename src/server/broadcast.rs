@@ -18,6 +18,22 @@ impl WebSocketServer {
     ///
     /// Qt has no counterpart: its programs keep a list, and remove each socket in a slot of
     /// `disconnected()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{CloseCode, WebSocketServer};
+    ///
+    /// struct Banned;
+    ///
+    /// fn disconnect_banned(server: &WebSocketServer) {
+    ///     for client in server.clients() {
+    ///         if client.data::<Banned>().is_some() {
+    ///             client.close(CloseCode::POLICY_VIOLATED, "banned");
+    ///         }
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn clients(&self) -> Vec<WebSocket> {
         self.inner.clients.sockets()
@@ -27,6 +43,22 @@ impl WebSocketServer {
     ///
     /// Returns for how many clients it was queued. It is encoded once. For a message to some of
     /// them see [`PreparedMessage`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Chat Server", SslMode::NonSecure);
+    /// server.new_connection().connect(|server, ()| {
+    ///     while let Some(socket) = server.next_pending_connection() {
+    ///         server.broadcast_text(format!("{} clients", server.clients().len()));
+    ///         socket.text_message_received().connect_to(server, |server, _sender, text| {
+    ///             server.broadcast_text(text);
+    ///         });
+    ///     }
+    /// });
+    /// ```
     pub fn broadcast_text(&self, message: impl AsRef<str>) -> usize {
         self.broadcast(&PreparedMessage::text(message))
     }

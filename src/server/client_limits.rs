@@ -41,6 +41,20 @@ impl WebSocketServer {
     /// # Qt
     ///
     /// Qt has no counterpart: `setMaxPendingConnections()` limits pending connections only.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{Error, SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// server.set_max_connections(Some(1000));
+    /// server.server_error().connect(|_server, error| {
+    ///     if let Error::TooManyConnections { .. } = error {
+    ///         eprintln!("the server is full: {error}");
+    ///     }
+    /// });
+    /// ```
     #[doc(alias = "maxConnections")]
     pub fn set_max_connections(&self, limit: Option<usize>) {
         self.inner.lock().max_connections = limit;
@@ -83,6 +97,18 @@ impl WebSocketServer {
     /// # Qt
     ///
     /// `QWebSocketServer::setHandshakeTimeout()`, where a negative number sets no limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// // The verifier asks a service that takes up to 20 s.
+    /// server.set_handshake_timeout(Some(Duration::from_secs(30)));
+    /// ```
     #[doc(alias = "setHandshakeTimeout")]
     pub fn set_handshake_timeout(&self, timeout: Option<Duration>) {
         self.inner.lock().handshake_timeout = timeout;
@@ -132,6 +158,17 @@ impl WebSocketServer {
     /// # Qt
     ///
     /// Qt has no counterpart: the limit is 8 KiB.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// // Large cookies.
+    /// server.set_max_header_line_size(60 * 1024);
+    /// server.set_max_header_size(80 * 1024);
+    /// ```
     pub fn set_max_header_line_size(&self, size: usize) {
         self.inner.lock().head_limits.header_line = size;
     }

@@ -37,6 +37,18 @@ impl WebSocketServer {
     /// Qt has no counterpart: its programs send pings from a `QTimer`, or never notice.
     ///
     /// [`Error::KeepaliveTimeout`]: crate::Error::KeepaliveTimeout
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// // A proxy in front of the server closes connections that are idle for 10 s.
+    /// server.set_keepalive_interval(Some(Duration::from_secs(5)));
+    /// ```
     pub fn set_keepalive_interval(&self, interval: Option<Duration>) {
         let interval = interval.map(|interval| interval.max(SHORTEST_KEEPALIVE_INTERVAL));
         if self.inner.clients.set_keepalive_interval(interval) {

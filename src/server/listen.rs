@@ -18,6 +18,15 @@ impl WebSocketServer {
     /// The name is the `Server` header of the handshake; an empty one sends no such header.
     /// Characters that are not valid in a header are removed, see
     /// [`set_server_name`](Self::set_server_name).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Chat Server", SslMode::NonSecure);
+    /// assert!(!server.is_listening());
+    /// ```
     #[must_use]
     pub fn new(server_name: impl Into<String>, secure_mode: SslMode) -> Self {
         let mut name: String = server_name.into();
@@ -42,6 +51,22 @@ impl WebSocketServer {
     /// # Qt
     ///
     /// `QWebSocketServer::listen()`, with `bool` and `errorString()` in one result.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{Error, HostAddress, SslMode, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// let server = WebSocketServer::new("Chat Server", SslMode::NonSecure);
+    /// server.listen(HostAddress::LocalHost, 0)?;
+    ///
+    /// let other = WebSocketServer::new("Other Server", SslMode::NonSecure);
+    /// let occupied = other.listen(HostAddress::LocalHost, server.server_port());
+    /// assert!(matches!(occupied, Err(Error::Listen { .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn listen(&self, address: impl Into<HostAddress>, port: u16) -> Result<(), Error> {
         let address = address.into();
         self.inner.listen(|| match Listener::bind(address, port) {
@@ -84,6 +109,21 @@ impl WebSocketServer {
     }
 
     /// Returns the port on which the server listens; 0 when it does not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{HostAddress, SslMode, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// assert_eq!(server.server_port(), 0);
+    ///
+    /// server.listen(HostAddress::LocalHost, 0)?;
+    /// assert_ne!(server.server_port(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "serverPort")]
     #[must_use]
     pub fn server_port(&self) -> u16 {
@@ -94,6 +134,24 @@ impl WebSocketServer {
     /// Returns the URL that clients open; empty when the server does not listen.
     ///
     /// [`HostAddress::Any`] is shown as 127.0.0.1, as in Qt.
+    ///
+    /// # Examples
+    ///
+    /// A client in the same program, such as in a test:
+    ///
+    /// ```
+    /// use slotwork::{HostAddress, SslMode, WebSocket, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// server.listen(HostAddress::Any, 0)?;
+    /// assert_eq!(server.server_url(), format!("ws://127.0.0.1:{}", server.server_port()));
+    ///
+    /// let client = WebSocket::new();
+    /// client.open(server.server_url())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "serverUrl")]
     #[must_use]
     pub fn server_url(&self) -> String {

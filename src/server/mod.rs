@@ -143,6 +143,18 @@ impl WebSocketServer {
     }
 
     /// Returns the text of the last error; empty when there was none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{HostAddress, SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// if server.listen(HostAddress::LocalHost, 1234).is_err() {
+    ///     // Such as "cannot listen on 127.0.0.1:1234: Address already in use".
+    ///     eprintln!("{}", server.error_string());
+    /// }
+    /// ```
     #[doc(alias = "errorString")]
     #[must_use]
     pub fn error_string(&self) -> String {

@@ -18,6 +18,22 @@ impl WebSocketServer {
     ///
     /// `QWebSocketServer::nextPendingConnection()`, which loses what arrives before the slots are
     /// connected.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Echo Server", SslMode::NonSecure);
+    /// server.new_connection().connect(|server, ()| {
+    ///     while let Some(socket) = server.next_pending_connection() {
+    ///         socket.text_message_received().connect(|socket, text| {
+    ///             socket.send_text_message(text);
+    ///         });
+    ///         socket.send_text_message("welcome");
+    ///     }
+    /// });
+    /// ```
     #[doc(alias = "nextPendingConnection")]
     #[must_use = "a socket that was taken stays open until it is closed"]
     pub fn next_pending_connection(&self) -> Option<WebSocket> {
@@ -31,6 +47,27 @@ impl WebSocketServer {
     }
 
     /// Returns whether a connection is pending.
+    ///
+    /// # Examples
+    ///
+    /// In a test:
+    ///
+    /// ```
+    /// use slotwork::signals::SignalSpy;
+    /// use slotwork::{HostAddress, SslMode, WebSocket, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = WebSocketServer::new("Test Server", SslMode::NonSecure);
+    /// server.listen(HostAddress::LocalHost, 0)?;
+    /// let connections = SignalSpy::new(&server.new_connection());
+    /// let client = WebSocket::new();
+    /// client.open(server.server_url())?;
+    ///
+    /// connections.wait_for(1)?;
+    /// assert!(server.has_pending_connections());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "hasPendingConnections")]
     #[must_use]
     pub fn has_pending_connections(&self) -> bool {

@@ -24,6 +24,18 @@ impl WebSocketServer {
     ///
     /// The default is 10 s. See
     /// [`WebSocket::set_closing_timeout`](crate::WebSocket::set_closing_timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// // As in Qt.
+    /// server.set_closing_timeout(Some(Duration::from_secs(3)));
+    /// ```
     pub fn set_closing_timeout(&self, timeout: Option<Duration>) {
         self.inner.change_socket_settings(|settings| settings.timeouts.closing = timeout);
     }
@@ -55,6 +67,16 @@ impl WebSocketServer {
     /// Sets the maximum size of an incoming message of new clients, in bytes.
     ///
     /// As [`set_max_allowed_incoming_frame_size`](Self::set_max_allowed_incoming_frame_size).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Chat Server", SslMode::NonSecure);
+    /// // Larger messages close their connections with 1009.
+    /// server.set_max_allowed_incoming_message_size(4 * 1024);
+    /// ```
     pub fn set_max_allowed_incoming_message_size(&self, bytes: usize) {
         self.inner.change_socket_settings(|settings| settings.limits.max_message_size = bytes);
     }

@@ -10,6 +10,31 @@ use crate::types::error::Error;
 /// Signals.
 impl WebSocketServer {
     /// Emitted for each connection after its opening handshake; it is then pending.
+    ///
+    /// # Examples
+    ///
+    /// A slot that is a method; `server.new_connection().connect_to(&chat, Chat::on_new_connection)`
+    /// connects it:
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork::{WebSocket, WebSocketServer};
+    ///
+    /// struct Chat;
+    ///
+    /// impl Chat {
+    ///     fn on_new_connection(self: &Rc<Self>, server: &WebSocketServer, (): &()) {
+    ///         while let Some(socket) = server.next_pending_connection() {
+    ///             socket.text_message_received().connect_to(self, Self::on_text);
+    ///         }
+    ///     }
+    ///
+    ///     fn on_text(self: &Rc<Self>, sender: &WebSocket, text: &str) {
+    ///         println!("{sender:?}: {text}");
+    ///     }
+    /// }
+    /// ```
     #[doc(alias = "newConnection")]
     #[must_use]
     pub fn new_connection(&self) -> SignalRef<'_, Self, ()> {
@@ -19,6 +44,19 @@ impl WebSocketServer {
     /// Emitted when the server could not listen, and for each client that was refused.
     ///
     /// A refused client never ends the server or delays the others.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{Error, SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// server.server_error().connect(|_server, error| match error {
+    ///     // Health checks.
+    ///     Error::HandshakeRefused { status: 426, .. } => {}
+    ///     _ => eprintln!("refused: {error}"),
+    /// });
+    /// ```
     #[doc(alias = "serverError")]
     #[must_use]
     pub fn server_error(&self) -> SignalRef<'_, Self, Error> {
@@ -32,6 +70,23 @@ impl WebSocketServer {
     /// # Qt
     ///
     /// `QWebSocketServer::closed()`, which also follows a `close` of a server that did not listen.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{EventLoop, HostAddress, SslMode, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// server.closed().connect(|_server, ()| EventLoop::current().quit());
+    /// server.listen(HostAddress::LocalHost, 0)?;
+    ///
+    /// server.close();
+    /// EventLoop::current().exec();
+    /// assert!(!server.is_listening());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn closed(&self) -> SignalRef<'_, Self, ()> {
         SignalRef::new(self, &self.inner.closed)

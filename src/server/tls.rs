@@ -79,6 +79,19 @@ impl WebSocketServer {
     /// `QWebSocketServer::sslErrors()` and `sslErrorsOccurred()`. No error can be ignored here:
     /// valid certificates are those of [`TlsConfig::ca_certificates`], and those that authorities
     /// among them sign.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Server", SslMode::Secure);
+    /// server.tls_errors().connect(|_server, errors| {
+    ///     for error in errors {
+    ///         eprintln!("invalid certificate of a client: {error}");
+    ///     }
+    /// });
+    /// ```
     #[doc(alias = "sslErrors")]
     #[doc(alias = "sslErrorsOccurred")]
     #[doc(alias = "handshakeInterruptedOnError")]

@@ -111,6 +111,19 @@ impl WebSocket {
     /// # Qt
     ///
     /// `QObject::property()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{WebSocket, WebSocketServer};
+    ///
+    /// struct Name(String);
+    ///
+    /// fn broadcast_with_name(server: &WebSocketServer, sender: &WebSocket, text: &str) {
+    ///     let Some(name) = sender.data::<Name>() else { return };
+    ///     server.broadcast_text(format!("{}: {text}", name.0));
+    /// }
+    /// ```
     #[doc(alias = "property")]
     #[must_use]
     pub fn data<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {

@@ -78,6 +78,32 @@ impl WebSocket {
     /// # Qt
     ///
     /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// A client that awaits the first message:
+    ///
+    /// ```
+    /// use slotwork::{EventLoop, HostAddress, Message, SslMode, WebSocket, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// # let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// # server.new_connection().connect(|server, ()| {
+    /// #     while let Some(socket) = server.next_pending_connection() {
+    /// #         socket.send_text_message("welcome");
+    /// #     }
+    /// # });
+    /// # server.listen(HostAddress::LocalHost, 0)?;
+    /// # let url = server.server_url();
+    /// let socket = WebSocket::new();
+    /// let mut messages = socket.message_stream();
+    /// socket.open(url)?;
+    ///
+    /// let first = EventLoop::current().run_until(messages.next());
+    /// assert_eq!(first, Some(Message::Text("welcome".into())));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn message_stream(&self) -> MessageStream {
         let (inbox, connections) = Inbox::connect(self);
@@ -100,6 +126,22 @@ impl MessageStream {
     /// Returns the next message; `None` after the last one of a disconnected socket.
     ///
     /// It is cancel-safe: dropping the future loses no message.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{EventLoop, WebSocket};
+    ///
+    /// fn log(socket: &WebSocket) {
+    ///     let mut messages = socket.message_stream();
+    ///     EventLoop::current().spawn(async move {
+    ///         while let Some(message) = messages.next().await {
+    ///             println!("{message:?}");
+    ///         }
+    ///         println!("ended with {:?}", messages.socket().close_code());
+    ///     }).detach();
+    /// }
+    /// ```
     pub async fn next(&mut self) -> Option<Message> {
         poll_fn(|cx| self.inbox.poll_take(&self.socket, cx)).await
     }
@@ -112,6 +154,21 @@ impl MessageStream {
     ///
     /// [`Error::NotConnected`] when the socket is not open, and
     /// [`Error::OutputLimit`] as with [`WebSocket::send_text_message`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{CloseCode, Error, WebSocket};
+    ///
+    /// /// Sends as fast as the peer reads.
+    /// async fn send_numbers(socket: &WebSocket) -> Result<(), Error> {
+    ///     let mut messages = socket.message_stream();
+    ///     for number in 0..1_000_000 {
+    ///         messages.send(number.to_string()).await?;
+    ///     }
+    ///     socket.close(CloseCode::NORMAL, "").into_result()
+    /// }
+    /// ```
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         poll_fn(|cx| self.socket.inner.session.poll_room(cx)).await?;
         self.put(message.into())

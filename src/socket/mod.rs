@@ -99,6 +99,19 @@ impl WebSocket {
     }
 
     /// Returns the text of the last error; empty when there was none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// let socket = WebSocket::new();
+    /// socket.disconnected().connect(|socket, ()| match socket.error() {
+    ///     // Such as "cannot connect to 127.0.0.1:9: Connection refused".
+    ///     Some(_) => eprintln!("{}", socket.error_string()),
+    ///     None => println!("closed: {:?}", socket.close_code()),
+    /// });
+    /// ```
     #[doc(alias = "errorString")]
     #[must_use]
     pub fn error_string(&self) -> String {
@@ -113,6 +126,18 @@ impl WebSocket {
     ///
     /// `QWebSocket::peerAddress()`, which shows IPv4 peers of a dual-stack server as
     /// `::ffff:a.b.c.d`; here it is the IPv4 address.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// fn on_disconnected(socket: &WebSocket, (): &()) {
+    ///     if let Some(address) = socket.peer_address() {
+    ///         println!("{address}, port {} has disconnected", socket.peer_port());
+    ///     }
+    /// }
+    /// ```
     #[doc(alias = "peerAddress")]
     #[must_use]
     pub fn peer_address(&self) -> Option<IpAddr> {
@@ -147,6 +172,24 @@ impl WebSocket {
     /// # Qt
     ///
     /// `QWebSocket::resourceName()`, which is the whole URL on the server's side.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{CloseCode, SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// server.new_connection().connect(|server, ()| {
+    ///     while let Some(socket) = server.next_pending_connection() {
+    ///         match socket.resource_name().as_str() {
+    ///             "/echo" => _ = socket.text_message_received().connect(|socket, text| {
+    ///                 socket.send_text_message(text);
+    ///             }),
+    ///             _ => _ = socket.close(CloseCode::POLICY_VIOLATED, "no such service"),
+    ///         }
+    ///     }
+    /// });
+    /// ```
     #[doc(alias = "resourceName")]
     #[must_use]
     pub fn resource_name(&self) -> String {
@@ -183,6 +226,18 @@ impl WebSocket {
     }
 
     /// Returns the request of the opening handshake, with its headers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// fn language(socket: &WebSocket) -> String {
+    ///     let request = socket.request();
+    ///     let language = request.header("Accept-Language");
+    ///     language.map_or_else(|| "en".into(), |language| language.into_owned())
+    /// }
+    /// ```
     #[doc(alias = "handshakeOptions")]
     #[must_use]
     pub fn request(&self) -> HandshakeRequest {
@@ -213,6 +268,20 @@ impl WebSocket {
     ///
     /// `QWebSocket::closeCode()`, which is 1000 in the place of `None`, 1005 and 1006. The codes of
     /// either side, and ours after a violation, are the same there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{CloseCode, WebSocket};
+    ///
+    /// fn on_disconnected(socket: &WebSocket, (): &()) {
+    ///     match socket.close_code() {
+    ///         Some(CloseCode::NORMAL | CloseCode::GOING_AWAY) => println!("the peer has left"),
+    ///         Some(CloseCode::ABNORMAL_DISCONNECTION) => println!("the connection was lost"),
+    ///         code => println!("closed: {code:?} {}", socket.close_reason()),
+    ///     }
+    /// }
+    /// ```
     #[doc(alias = "closeCode")]
     #[must_use]
     pub fn close_code(&self) -> Option<CloseCode> {

@@ -101,6 +101,19 @@ impl WebSocket {
     ///
     /// As `open`, reported in the same way, and [`Error::InvalidHeaderName`],
     /// [`Error::InvalidHeaderValue`], [`Error::InvalidSubprotocol`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{ClientRequest, Error, WebSocket};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// let socket = WebSocket::new();
+    /// let request = ClientRequest::new("ws://127.0.0.1:1234/").header("Authorization", "Bearer 1234");
+    /// socket.open_request(request)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "open")]
     pub fn open_request(&self, request: ClientRequest) -> Result<(), Error> {
         let result = self.begin_to_open(request);

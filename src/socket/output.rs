@@ -24,6 +24,19 @@ impl WebSocket {
     ///
     /// `QWebSocket::bytesToWrite()`, which counts a big message until the loop runs, also when the
     /// kernel has room; see [`send_text_message`](Self::send_text_message).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// /// Skips frames of a video for clients that are behind.
+    /// fn send_frame(socket: &WebSocket, frame: &[u8]) {
+    ///     if socket.bytes_to_write() < 1024 * 1024 {
+    ///         socket.send_binary_message(frame);
+    ///     }
+    /// }
+    /// ```
     #[doc(alias = "bytesToWrite")]
     #[must_use]
     pub fn bytes_to_write(&self) -> usize {
@@ -35,6 +48,18 @@ impl WebSocket {
     /// # Qt
     ///
     /// Qt has no counterpart: its output has no limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{OutputPolicy, WebSocket};
+    ///
+    /// /// The latest price counts, not the ones before.
+    /// fn send_prices(socket: &WebSocket) {
+    ///     socket.set_output_policy(OutputPolicy::KeepLatest);
+    ///     socket.set_output_limit(64 * 1024);
+    /// }
+    /// ```
     pub fn set_output_policy(&self, policy: OutputPolicy) {
         self.inner.session.change_settings(|settings| settings.output.policy = policy);
     }

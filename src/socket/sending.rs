@@ -19,6 +19,18 @@ impl WebSocket {
     /// # Qt
     ///
     /// `QWebSocket::sendTextMessage()`, which returns the number of bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SendStatus, WebSocket};
+    ///
+    /// fn answer(socket: &WebSocket, text: &str) {
+    ///     if socket.send_text_message(format!("you said {text}")) != SendStatus::Queued {
+    ///         eprintln!("{socket:?} has missed an answer");
+    ///     }
+    /// }
+    /// ```
     #[doc(alias = "sendTextMessage")]
     pub fn send_text_message(&self, message: impl AsRef<str>) -> SendStatus {
         self.inner.session.send(MessageKind::Text, message.as_ref().as_bytes())
@@ -27,6 +39,19 @@ impl WebSocket {
     /// Sends a binary message.
     ///
     /// Otherwise as [`send_text_message`](Self::send_text_message).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// fn send_position(socket: &WebSocket, x: u32, y: u32) {
+    ///     let mut message = Vec::new();
+    ///     message.extend(x.to_be_bytes());
+    ///     message.extend(y.to_be_bytes());
+    ///     socket.send_binary_message(message);
+    /// }
+    /// ```
     #[doc(alias = "sendBinaryMessage")]
     pub fn send_binary_message(&self, message: impl AsRef<[u8]>) -> SendStatus {
         self.inner.session.send(MessageKind::Binary, message.as_ref())
@@ -35,6 +60,19 @@ impl WebSocket {
     /// Sends a message that was encoded once for several sockets.
     ///
     /// Otherwise as [`send_text_message`](Self::send_text_message).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{PreparedMessage, WebSocket};
+    ///
+    /// fn send_to_room(room: &[WebSocket], text: &str) {
+    ///     let message = PreparedMessage::text(text);
+    ///     for member in room {
+    ///         member.send_prepared(&message);
+    ///     }
+    /// }
+    /// ```
     #[expect(clippy::must_use_candidate, reason = "the status may be ignored")]
     pub fn send_prepared(&self, message: &PreparedMessage) -> SendStatus {
         self.inner.session.send_prepared(message)
@@ -45,6 +83,21 @@ impl WebSocket {
     /// The peer's answer is emitted as [`pong`](Self::pong). The payload may be empty; it is cut at
     /// 125 bytes, as in Qt. Pings are sent only while the socket is
     /// [`Connected`](crate::SocketState::Connected).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// fn measure(socket: &WebSocket) {
+    ///     socket.pong().connect(|socket, pong| {
+    ///         if let Some(elapsed) = pong.elapsed {
+    ///             println!("{socket:?}: {elapsed:?}");
+    ///         }
+    ///     });
+    ///     socket.ping("");
+    /// }
+    /// ```
     pub fn ping(&self, payload: impl AsRef<[u8]>) -> SendStatus {
         self.inner.set_ping_time();
         self.inner.session.ping(payload.as_ref())
@@ -97,6 +150,17 @@ impl WebSocket {
     /// # Qt
     ///
     /// `QWebSocket::abort()`; the signals follow from the event loop, not inside the call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// fn reject(socket: &WebSocket) {
+    ///     socket.disconnected().connect(|socket, ()| println!("gone: {:?}", socket.peer_address()));
+    ///     socket.abort();
+    /// }
+    /// ```
     pub fn abort(&self) {
         if !self.stop_connecting() {
             self.inner.session.abort();

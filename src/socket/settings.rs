@@ -37,6 +37,22 @@ impl WebSocket {
     /// # Qt
     ///
     /// `QWebSocket::setMaxAllowedIncomingMessageSize()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// server.new_connection().connect(|server, ()| {
+    ///     while let Some(socket) = server.next_pending_connection() {
+    ///         let is_upload = socket.resource_name() == "/upload";
+    ///         let limit = if is_upload { 256 * 1024 * 1024 } else { 4 * 1024 };
+    ///         socket.set_max_allowed_incoming_message_size(limit);
+    ///         socket.set_max_allowed_incoming_frame_size(limit);
+    ///     }
+    /// });
+    /// ```
     #[doc(alias = "setMaxAllowedIncomingMessageSize")]
     pub fn set_max_allowed_incoming_message_size(&self, bytes: usize) {
         self.inner.session.change_settings(|settings| settings.limits.max_message_size = bytes);
@@ -87,6 +103,19 @@ impl WebSocket {
     /// # Qt
     ///
     /// Qt has no counterpart: its output has no timeout.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::WebSocket;
+    ///
+    /// /// A device that sleeps for minutes while its connection stays open.
+    /// fn allow_sleep(device: &WebSocket) {
+    ///     device.set_write_timeout(Some(Duration::from_secs(600)));
+    /// }
+    /// ```
     pub fn set_write_timeout(&self, timeout: Option<Duration>) {
         self.inner.session.change_timeouts(|timeouts| timeouts.write = timeout);
     }

@@ -21,6 +21,26 @@ use crate::types::tls::TlsError;
 /// Signals.
 impl WebSocket {
     /// Emitted when a client's connection is open; messages follow.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{EventLoop, HostAddress, SslMode, WebSocket, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// # let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// # server.listen(HostAddress::LocalHost, 0)?;
+    /// # let url = server.server_url();
+    /// let socket = WebSocket::new();
+    /// socket.connected().connect(|socket, ()| {
+    ///     socket.send_text_message("hello");
+    /// #   EventLoop::current().quit();
+    /// });
+    /// socket.open(url)?;
+    /// # EventLoop::current().exec();
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn connected(&self) -> SignalRef<'_, Self, ()> {
         SignalRef::new(self, &self.inner.lazy_signals().connected)
@@ -108,6 +128,30 @@ impl WebSocket {
     /// ([`NestedLoop`](crate::NestedLoop), [`EventLoop::run_until`](crate::EventLoop::run_until))
     /// serves the other sockets, and must not wait for this one. An async slot may, and so may one
     /// that is connected with `queued()`. The same holds for all signals of a socket.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork::WebSocket;
+    ///
+    /// #[derive(Default)]
+    /// struct Log {
+    ///     lines: RefCell<Vec<String>>,
+    /// }
+    ///
+    /// impl Log {
+    ///     fn append(self: &Rc<Self>, socket: &WebSocket, text: &str) {
+    ///         self.lines.borrow_mut().push(format!("{socket:?}: {text}"));
+    ///     }
+    /// }
+    ///
+    /// fn record(socket: &WebSocket, log: &Rc<Log>) {
+    ///     socket.text_message_received().connect_to(log, Log::append);
+    /// }
+    /// ```
     #[doc(alias = "textMessageReceived")]
     #[must_use]
     pub fn text_message_received(&self) -> SignalRef<'_, Self, str> {
@@ -115,6 +159,19 @@ impl WebSocket {
     }
 
     /// Emitted for each complete binary message, which is borrowed during the call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// fn serve(socket: &WebSocket) {
+    ///     socket.binary_message_received().connect(|socket, bytes| {
+    ///         let sum: u64 = bytes.iter().copied().map(u64::from).sum();
+    ///         socket.send_binary_message(sum.to_be_bytes());
+    ///     });
+    /// }
+    /// ```
     #[doc(alias = "binaryMessageReceived")]
     #[must_use]
     pub fn binary_message_received(&self) -> SignalRef<'_, Self, [u8]> {
@@ -141,6 +198,23 @@ impl WebSocket {
     }
 
     /// Emitted for each pong, also for an unsolicited one (RFC 6455 §5.5.3).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{EventLoop, WebSocket};
+    ///
+    /// /// A task that waits for the answer to a ping.
+    /// fn greet_when_alive(socket: &WebSocket) {
+    ///     let (socket, pong) = (socket.clone(), socket.pong().next());
+    ///     socket.ping("");
+    ///     EventLoop::current().spawn(async move {
+    ///         if let Some(pong) = pong.await {
+    ///             socket.send_text_message(format!("{:?}", pong.elapsed));
+    ///         }
+    ///     }).detach();
+    /// }
+    /// ```
     #[must_use]
     pub fn pong(&self) -> SignalRef<'_, Self, Pong> {
         SignalRef::new(self, &self.inner.lazy_signals().pong)
@@ -229,6 +303,19 @@ impl WebSocket {
     }
 
     /// Emitted when the state has changed, with the new state.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SocketState, WebSocket};
+    ///
+    /// let socket = WebSocket::new();
+    /// socket.state_changed().connect(|_socket, state| match state {
+    ///     SocketState::Connecting => println!("connecting"),
+    ///     SocketState::Connected => println!("online"),
+    ///     _ => println!("offline"),
+    /// });
+    /// ```
     #[doc(alias = "stateChanged")]
     #[must_use]
     pub fn state_changed(&self) -> SignalRef<'_, Self, SocketState> {
@@ -239,6 +326,19 @@ impl WebSocket {
     ///
     /// [`disconnected`](Self::disconnected) follows. A protocol violation by the peer is not a
     /// failure: the connection is closed, with the cause as [`close_code`](Self::close_code).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{Error, WebSocket};
+    ///
+    /// let socket = WebSocket::new();
+    /// socket.error_occurred().connect(|_socket, error| match error {
+    ///     Error::Connect { host, .. } => eprintln!("{host} cannot be reached"),
+    ///     Error::ConnectTimeout(_) => eprintln!("the server does not answer"),
+    ///     _ => eprintln!("{error}"),
+    /// });
+    /// ```
     #[doc(alias = "errorOccurred")]
     #[must_use]
     pub fn error_occurred(&self) -> SignalRef<'_, Self, Error> {
@@ -251,6 +351,25 @@ impl WebSocket {
     /// client's socket keeps them: it may be opened again. It is emitted also when a client could
     /// not connect, and when the thread of the socket's loop ends: to slots of other threads, and
     /// of the thread itself if it is an [`EventThread`](crate::EventThread).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{Timer, WebSocket};
+    ///
+    /// /// Connects again, 5 s after the end of a connection or a failure.
+    /// fn stay_connected(socket: &WebSocket, url: &'static str) {
+    ///     socket.disconnected().connect(move |socket, ()| {
+    ///         Timer::single_shot_to(Duration::from_secs(5), socket, move |socket| {
+    ///             if let Err(error) = socket.open(url) {
+    ///                 eprintln!("{error}");
+    ///             }
+    ///         });
+    ///     });
+    /// }
+    /// ```
     #[must_use]
     pub fn disconnected(&self) -> SignalRef<'_, Self, ()> {
         SignalRef::new(self, &self.inner.disconnected)

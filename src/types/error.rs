@@ -259,6 +259,20 @@ impl Error {
     ///
     /// `QWebSocketServer::error()` and the argument of `serverError()`: 1006 where the server could
     /// not listen or had too many pending connections, 1002 for a bad request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{CloseCode, SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// server.server_error().connect(|_server, error| {
+    ///     // Qt's `closeCode` of `serverError`.
+    ///     if error.close_code() == CloseCode::POLICY_VIOLATED {
+    ///         eprintln!("not allowed: {error}");
+    ///     }
+    /// });
+    /// ```
     #[doc(alias = "error")]
     #[must_use]
     pub fn close_code(&self) -> CloseCode {

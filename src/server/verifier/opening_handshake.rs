@@ -32,12 +32,45 @@ impl OpeningHandshake {
     }
 
     /// Returns the request: the resource name, and all headers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SslMode, Verdict, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Chat", SslMode::NonSecure);
+    /// server.set_verifier(async |_server, handshake| {
+    ///     match handshake.request().resource_name() {
+    ///         "/chat" => Verdict::accept(),
+    ///         path => Verdict::refuse(404, format!("there is no {path}\n")),
+    ///     }
+    /// });
+    /// ```
     #[must_use]
     pub const fn request(&self) -> &HandshakeRequest {
         &self.request
     }
 
     /// Returns the address of the peer; that of the proxy if there is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::{IpAddr, Ipv4Addr};
+    ///
+    /// use slotwork::OpeningHandshake;
+    ///
+    /// const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+    ///
+    /// /// Returns the client's address, as the proxy reports it.
+    /// fn client_address(handshake: &OpeningHandshake) -> Option<IpAddr> {
+    ///     if handshake.peer_address() != PROXY {
+    ///         return Some(handshake.peer_address());
+    ///     }
+    ///     let forwarded = handshake.request().header("X-Forwarded-For")?;
+    ///     forwarded.rsplit(',').next()?.trim().parse().ok()
+    /// }
+    /// ```
     #[must_use]
     pub const fn peer_address(&self) -> IpAddr {
         self.peer.ip()

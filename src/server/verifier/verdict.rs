@@ -75,6 +75,26 @@ impl Verdict {
     /// Accepts the client, with `data` for its socket.
     ///
     /// [`WebSocket::data`](crate::WebSocket::data) returns the data.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SslMode, Verdict, WebSocketServer};
+    ///
+    /// struct User {
+    ///     name: String,
+    /// }
+    ///
+    /// let server = WebSocketServer::new("Chat", SslMode::NonSecure);
+    /// server.set_verifier(async |_server, _handshake| Verdict::accept_with(User { name: "Ada".into() }));
+    /// server.new_connection().connect(|server, ()| {
+    ///     while let Some(socket) = server.next_pending_connection() {
+    ///         if let Some(user) = socket.data::<User>() {
+    ///             server.broadcast_text(format!("{} is here", user.name));
+    ///         }
+    ///     }
+    /// });
+    /// ```
     pub fn accept_with<T: Any + Send + Sync>(data: T) -> Self {
         Self::new(Decision::Accept(Some(UserData::new(data))))
     }
@@ -83,6 +103,21 @@ impl Verdict {
     ///
     /// The body is plain text, unless a `Content-Type` [`header`](Self::header) is added; it may be
     /// empty. Browsers show neither to the page.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{Error, SslMode, Verdict, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Chat", SslMode::NonSecure);
+    /// server.set_verifier(async |_server, handshake| {
+    ///     if handshake.peer_address().is_loopback() {
+    ///         Verdict::accept()
+    ///     } else {
+    ///         Verdict::refuse(403, "for local programs alone\n")
+    ///     }
+    /// });
+    /// ```
     pub fn refuse(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self::new(Decision::Refuse { status, body: body.into() })
     }
@@ -91,6 +126,14 @@ impl Verdict {
     ///
     /// An invalid name or value, or a header that the handshake itself sets, is an error of the
     /// program: it is logged, and the client is refused with 500. So is an invalid status.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::Verdict;
+    ///
+    /// let verdict = Verdict::refuse(302, "").header("Location", "https://example.org/login");
+    /// ```
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self

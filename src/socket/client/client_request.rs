@@ -52,6 +52,16 @@ impl ClientRequest {
     /// # Qt
     ///
     /// `QNetworkRequest::setRawHeader()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::ClientRequest;
+    ///
+    /// let request = ClientRequest::new("wss://example.org/chat")
+    ///     .header("Cookie", "session=1234")
+    ///     .header("User-Agent", "chat/1.0");
+    /// ```
     #[doc(alias = "setRawHeader")]
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -65,6 +75,25 @@ impl ClientRequest {
     ///
     /// `QWebSocketHandshakeOptions::setSubprotocols()`. Qt leaves out invalid names with a warning;
     /// here the request is refused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{ClientRequest, WebSocket};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let socket = WebSocket::new();
+    /// socket.connected().connect(|socket, ()| match socket.subprotocol().as_deref() {
+    ///     Some("chat.v2") => println!("the new one"),
+    ///     _ => println!("the old one, or none"),
+    /// });
+    /// # if false {
+    /// let request = ClientRequest::new("ws://example.org/chat").subprotocols(["chat.v2", "chat.v1"]);
+    /// socket.open_request(request)?;
+    /// # }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "setSubprotocols")]
     #[must_use]
     pub fn subprotocols(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {

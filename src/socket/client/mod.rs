@@ -31,6 +31,19 @@ impl WebSocket {
     /// # Errors
     ///
     /// [`Error::InvalidHeaderValue`] when it is not a valid value of a header.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let socket = WebSocket::new();
+    /// socket.set_origin("https://example.org")?;
+    /// assert_eq!(socket.origin().as_deref(), Some("https://example.org"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_origin(&self, origin: impl Into<String>) -> Result<(), Error> {
         let origin = origin.into();
         if !grammar::is_printable(origin.as_bytes()) {
@@ -50,6 +63,22 @@ impl WebSocket {
     /// # Qt
     ///
     /// Qt has no counterpart: a client waits for a silent server without a timeout.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{Error, WebSocket};
+    ///
+    /// let socket = WebSocket::new();
+    /// socket.set_connect_timeout(Some(Duration::from_secs(3)));
+    /// socket.error_occurred().connect(|_socket, error| {
+    ///     if let Error::ConnectTimeout(timeout) = error {
+    ///         eprintln!("no answer within {timeout:?}");
+    ///     }
+    /// });
+    /// ```
     pub fn set_connect_timeout(&self, timeout: Option<Duration>) {
         if let Some(end) = self.inner.client_end() {
             end.lock().connect_timeout = timeout;
