@@ -132,6 +132,22 @@ impl EventThread {
     }
 
     /// Ends the thread's loop with code 0, behind the calls that were posted before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{EventLoop, EventThread};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let thread = EventThread::spawn("worker", || {
+    ///     EventLoop::current().about_to_quit().connect(|_event_loop, ()| println!("saving"));
+    /// })?;
+    ///
+    /// thread.quit();
+    /// assert_eq!(thread.wait()?, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "exit")]
     pub fn quit(&self) {
         self.event_loop.quit();

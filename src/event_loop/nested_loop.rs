@@ -97,6 +97,21 @@ impl NestedLoop {
     }
 
     /// Ends [`exec`](Self::exec) with code 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{NestedLoop, Timer};
+    ///
+    /// let nested = Rc::new(NestedLoop::new());
+    /// Timer::single_shot_to(Duration::from_millis(1), &nested, |nested| nested.quit());
+    ///
+    /// assert_eq!(nested.exec(), 0);
+    /// assert!(!nested.is_running());
+    /// ```
     pub fn quit(&self) {
         self.exit(0);
     }

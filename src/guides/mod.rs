@@ -11,6 +11,11 @@
 //! [`EventLoop`](crate::EventLoop) has the rules for work that takes long and for other async
 //! libraries, [`signals`](crate::signals) the guarantees of signals and the kinds of connections.
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "the files of `docs` have the names of programs and packages as they are written"
+)]
+
 pub mod signals_slots_threads;
 
 /// Porting a Qt program from C++, idiom by idiom.

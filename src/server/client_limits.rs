@@ -78,6 +78,16 @@ impl WebSocketServer {
     /// # Qt
     ///
     /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// // Each handshake asks a database that serves 100 clients at a time.
+    /// server.set_max_handshakes(Some(100));
+    /// ```
     #[doc(alias = "maxHandshakes")]
     pub fn set_max_handshakes(&self, limit: Option<usize>) {
         self.inner.lock().max_handshakes = limit;

@@ -54,6 +54,16 @@ impl WebSocketServer {
     ///
     /// The default is 512 KiB. It applies to clients that connect from now on; `None` is the
     /// system's default. See [`WebSocket::set_send_buffer`](crate::WebSocket::set_send_buffer).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Ticker", SslMode::NonSecure);
+    /// // Old prices are of no use: few of them wait in the kernel.
+    /// server.set_send_buffer(Some(16 * 1024));
+    /// ```
     pub fn set_send_buffer(&self, bytes: Option<usize>) {
         self.inner.change_socket_settings(|settings| settings.send_buffer = bytes);
     }

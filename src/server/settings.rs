@@ -91,6 +91,16 @@ impl WebSocketServer {
     ///
     /// The queue holds messages for slots that are not called at once. The default is 128 KiB. See
     /// [`WebSocket::set_receive_queue_limit`](crate::WebSocket::set_receive_queue_limit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Renderer", SslMode::NonSecure);
+    /// // A worker thread takes long for each message: one at a time waits for it.
+    /// server.set_receive_queue_limit(0);
+    /// ```
     pub fn set_receive_queue_limit(&self, bytes: usize) {
         self.inner.change_socket_settings(|settings| settings.receive_queue_limit = bytes);
     }

@@ -22,6 +22,23 @@ impl WebSocketServer {
     /// Opening handshakes under way end, and pending sockets are closed with 1001. Sockets that
     /// were taken stay open. [`closed`](Self::closed) follows from the event loop. Does nothing
     /// when the server does not listen.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{HostAddress, SslMode, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// server.listen(HostAddress::LocalHost, 0)?;
+    /// let port = server.server_port();
+    ///
+    /// // The port is free at once.
+    /// server.close();
+    /// server.listen(HostAddress::LocalHost, port)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn close(&self) {
         if self.inner.stop() {
             self.inner.emit_closed();

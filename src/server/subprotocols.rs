@@ -49,7 +49,7 @@ impl WebSocketServer {
         Ok(())
     }
 
-    /// Returns the supported subprotocols.
+    /// Returns the supported subprotocols; empty by default.
     #[doc(alias = "supportedSubprotocols")]
     #[must_use]
     pub fn supported_subprotocols(&self) -> Vec<String> {

@@ -131,7 +131,7 @@ impl WebSocket {
         data.0.downcast().ok()
     }
 
-    /// Removes the attached value of this type, and returns it.
+    /// Removes the attached value of this type, and returns it; `None` without one.
     pub fn take_data<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         let data = self.inner.with_data(UserDataSet::take::<T>)?;
         data.0.downcast().ok()

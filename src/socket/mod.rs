@@ -298,6 +298,26 @@ impl WebSocket {
 
 impl WeakWebSocket {
     /// Returns the socket, unless it was dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    /// use slotwork::signals::Handle;
+    ///
+    /// struct Partner(slotwork::WeakWebSocket);
+    ///
+    /// /// Two sockets that know each other, without keeping each other in memory.
+    /// fn pair(a: &WebSocket, b: &WebSocket) {
+    ///     a.set_data(Partner(b.downgrade()));
+    ///     b.set_data(Partner(a.downgrade()));
+    ///     a.text_message_received().connect(|a, text| {
+    ///         if let Some(b) = a.data::<Partner>().and_then(|partner| partner.0.upgrade()) {
+    ///             b.send_text_message(text);
+    ///         }
+    ///     });
+    /// }
+    /// ```
     #[must_use]
     pub fn upgrade(&self) -> Option<WebSocket> {
         Some(WebSocket { inner: self.inner.upgrade()? })

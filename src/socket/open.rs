@@ -89,6 +89,24 @@ impl WebSocket {
     /// `AlreadyOpen` does not change the connection. Any other error is also returned by
     /// [`error`](Self::error), and emitted by [`error_occurred`](Self::error_occurred) before this
     /// returns; slots in other threads run later. `disconnected` does not follow.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{EventLoop, WebSocket};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let socket = WebSocket::new();
+    /// socket.connected().connect(|_socket, ()| println!("connected"));
+    /// socket.error_occurred().connect(|_socket, error| eprintln!("{error}"));
+    /// socket.disconnected().connect(|_socket, ()| EventLoop::current().quit());
+    ///
+    /// socket.open("ws://127.0.0.1:1234/chat")?;
+    /// # socket.abort();
+    /// EventLoop::current().exec();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn open(&self, url: impl Into<String>) -> Result<(), Error> {
         self.open_request(ClientRequest::new(url))
     }

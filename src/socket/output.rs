@@ -128,6 +128,8 @@ impl WebSocket {
     }
 
     /// Returns the high-water mark for unsent output, in bytes.
+    ///
+    /// See [`set_high_water_mark`](Self::set_high_water_mark).
     #[must_use]
     pub fn high_water_mark(&self) -> usize {
         self.inner.session.settings().output.high_water_mark

@@ -70,6 +70,23 @@ impl WebSocket {
     }
 
     /// Reads from the peer again, from the loop's next turn on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{Timer, WebSocket};
+    ///
+    /// /// Takes ten messages a second.
+    /// fn slow_down(socket: &WebSocket) {
+    ///     socket.text_message_received().connect(|socket, _text| {
+    ///         socket.pause_reading();
+    ///         let delay = Duration::from_millis(100);
+    ///         Timer::single_shot_to(delay, socket, WebSocket::resume_reading);
+    ///     });
+    /// }
+    /// ```
     #[doc(alias = "resume")]
     pub fn resume_reading(&self) {
         self.inner.session.pause_reading(false);

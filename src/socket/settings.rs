@@ -137,6 +137,20 @@ impl WebSocket {
     /// # Qt
     ///
     /// Qt has no counterpart: its closing handshake has a timeout only since 6.9.3, of 3 s.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{CloseCode, WebSocket};
+    ///
+    /// /// The peer has 1 s to answer.
+    /// fn close_soon(socket: &WebSocket) {
+    ///     socket.set_closing_timeout(Some(Duration::from_secs(1)));
+    ///     socket.close(CloseCode::NORMAL, "");
+    /// }
+    /// ```
     pub fn set_closing_timeout(&self, timeout: Option<Duration>) {
         self.inner.session.change_timeouts(|timeouts| timeouts.closing = timeout);
     }

@@ -104,6 +104,20 @@ impl WebSocket {
     /// # Qt
     ///
     /// `QWebSocket::sslErrors()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{TlsCertificate, TlsError, WebSocket};
+    ///
+    /// /// Accepts a server whose known certificate has expired.
+    /// fn accept_expired(socket: &WebSocket, known: TlsCertificate) {
+    ///     socket.tls_errors().connect(move |socket, errors| {
+    ///         println!("{errors:?}");
+    ///         socket.ignore_tls_errors([TlsError::CertificateExpired(known.clone())]);
+    ///     });
+    /// }
+    /// ```
     #[doc(alias = "sslErrors")]
     #[doc(alias = "handshakeInterruptedOnError")]
     #[cfg(feature = "tls")]

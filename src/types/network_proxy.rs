@@ -36,14 +36,14 @@ pub(crate) enum ProxyKind {
 }
 
 impl NetworkProxy {
-    /// An HTTP proxy, used by `CONNECT` (RFC 9110 §9.3.6).
+    /// Makes an HTTP proxy, used by `CONNECT` (RFC 9110 §9.3.6).
     #[doc(alias = "HttpProxy")]
     #[must_use]
     pub fn http(host: impl Into<String>, port: u16) -> Self {
         Self { kind: ProxyKind::Http, host: host.into(), port, credentials: None }
     }
 
-    /// A SOCKS proxy of version 5 (RFC 1928).
+    /// Makes a SOCKS proxy of version 5 (RFC 1928).
     #[doc(alias = "Socks5Proxy")]
     #[must_use]
     pub fn socks5(host: impl Into<String>, port: u16) -> Self {

@@ -57,6 +57,17 @@ impl SendStatus {
     ///
     /// [`Error::NotConnected`], [`Error::OutputLimit`], [`Error::MemoryBudget`],
     /// [`Error::MessageDropped`] or [`Error::InvalidCloseCode`]: nothing is sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{Error, WebSocket};
+    ///
+    /// fn log_in(socket: &WebSocket, name: &str, password: &str) -> Result<(), Error> {
+    ///     socket.send_text_message(name).into_result()?;
+    ///     socket.send_text_message(password).into_result()
+    /// }
+    /// ```
     pub const fn into_result(self) -> Result<(), Error> {
         match self {
             Self::Queued => Ok(()),

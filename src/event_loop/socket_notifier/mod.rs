@@ -104,6 +104,26 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
     ///
     /// A slot may disable or drop the notifier. While a slot runs a loop of its own, the notifier
     /// is silent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// use slotwork::SocketNotifier;
+    ///
+    /// fn log_input(notifier: &SocketNotifier<UnixStream>) {
+    ///     notifier.readable().connect(|notifier, ()| {
+    ///         let mut buffer = [0; 4096];
+    ///         match notifier.socket().read(&mut buffer) {
+    ///             // The peer has ended: without this the slot is called in each turn.
+    ///             Ok(0) | Err(_) => notifier.set_readable_enabled(false),
+    ///             Ok(length) => println!("{length} bytes"),
+    ///         }
+    ///     });
+    /// }
+    /// ```
     #[doc(alias = "activated")]
     #[doc(alias = "readyRead")]
     #[doc(alias = "QUdpSocket")]
@@ -185,6 +205,20 @@ impl<D: AsFd + 'static> SocketNotifier<D> {
     }
 
     /// Returns the descriptor.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::UdpSocket;
+    ///
+    /// use slotwork::SocketNotifier;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let notifier = SocketNotifier::new(UdpSocket::bind("127.0.0.1:0")?)?;
+    /// println!("listening on {}", notifier.socket().local_addr()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn socket(&self) -> &D {
         &self.state.descriptor

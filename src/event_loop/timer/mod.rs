@@ -261,13 +261,13 @@ impl Timer {
 
     /// Sets whether the timer stops by itself, just before it emits `timeout`.
     ///
-    /// The default is that it does not.
+    /// The default is that it does not: it repeats.
     #[doc(alias = "setSingleShot")]
     pub fn set_single_shot(&self, is_single_shot: bool) {
         self.state.is_single_shot.set(is_single_shot);
     }
 
-    /// Returns the interval.
+    /// Returns the interval; 0 by default.
     #[doc(alias = "intervalAsDuration")]
     #[must_use]
     pub fn interval(&self) -> Duration {
@@ -285,6 +285,21 @@ impl Timer {
     }
 
     /// Returns whether the timer is active.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::Timer;
+    ///
+    /// /// Saves half a minute after the first change, however many follow.
+    /// fn on_changed(save: &Timer) {
+    ///     if !save.is_active() {
+    ///         save.start(Duration::from_secs(30));
+    ///     }
+    /// }
+    /// ```
     #[doc(alias = "isActive")]
     #[must_use]
     pub fn is_active(&self) -> bool {

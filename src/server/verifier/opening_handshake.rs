@@ -83,6 +83,20 @@ impl OpeningHandshake {
     }
 
     /// Returns the TLS session with the client's certificate; `None` without TLS.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{OpeningHandshake, Verdict};
+    ///
+    /// /// Accepts clients with a certificate, which is then data of the socket.
+    /// fn verify(handshake: &OpeningHandshake) -> Verdict {
+    ///     match handshake.tls_session().and_then(|session| session.peer_certificate()) {
+    ///         Some(certificate) => Verdict::accept_with(certificate.clone()),
+    ///         None => Verdict::refuse(401, "a certificate is required\n"),
+    ///     }
+    /// }
+    /// ```
     #[cfg(feature = "tls")]
     #[must_use]
     pub const fn tls_session(&self) -> Option<&TlsSession> {

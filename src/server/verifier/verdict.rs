@@ -68,6 +68,19 @@ pub(crate) struct VerificationRequest {
 
 impl Verdict {
     /// Accepts the client: the connection is opened.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{HandshakeRequest, Verdict};
+    ///
+    /// fn verify(request: &HandshakeRequest) -> Verdict {
+    ///     match request.header("X-Api-Key").as_deref() {
+    ///         Some("1234") => Verdict::accept(),
+    ///         _ => Verdict::refuse(401, "an API key is required\n"),
+    ///     }
+    /// }
+    /// ```
     pub fn accept() -> Self {
         Self::new(Decision::Accept(None))
     }
@@ -107,7 +120,7 @@ impl Verdict {
     /// # Examples
     ///
     /// ```
-    /// use slotwork::{Error, SslMode, Verdict, WebSocketServer};
+    /// use slotwork::{SslMode, Verdict, WebSocketServer};
     ///
     /// let server = WebSocketServer::new("Chat", SslMode::NonSecure);
     /// server.set_verifier(async |_server, handshake| {

@@ -42,6 +42,17 @@ pub struct ClientRequest {
 
 impl ClientRequest {
     /// Makes a request for a `ws` or `wss` URL.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::ClientRequest;
+    ///
+    /// // The room is a part of the query.
+    /// let room = "42";
+    /// let request = ClientRequest::new(format!("wss://example.org/chat?room={room}"));
+    /// assert_eq!(request.url(), "wss://example.org/chat?room=42");
+    /// ```
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), ..Self::default() }

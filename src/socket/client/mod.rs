@@ -158,7 +158,7 @@ impl WebSocket {
         }
     }
 
-    /// Returns the proxy.
+    /// Returns the proxy; `None` without one, and for a socket that a server accepted.
     #[must_use]
     pub fn proxy(&self) -> Option<NetworkProxy> {
         self.inner.client_end().and_then(|end| end.lock().proxy.clone())
