@@ -77,6 +77,10 @@ pub use event_loop::NestedLoop;
 pub use event_loop::PanicPolicy;
 #[doc(alias = "QThread")]
 pub use event_loop::event_thread::EventThread;
+#[doc(alias = "QPointer")]
+pub use event_loop::event_thread::WeakEventThread;
+#[doc(alias = "QThread")]
+pub use event_loop::event_thread::builder::EventThreadBuilder;
 #[cfg(unix)]
 #[doc(alias = "QSocketNotifier")]
 pub use event_loop::socket_notifier::SocketNotifier;

@@ -114,6 +114,30 @@ impl LoopHandle {
         self.shared.is_current()
     }
 
+    /// Requests that long work in the loop's thread ends early.
+    ///
+    /// The work asks [`EventLoop::is_interruption_requested`] between its steps, or this handle from
+    /// any thread, such as one of `smol::unblock`. A request is not taken back.
+    ///
+    /// # Qt
+    ///
+    /// `QThread::requestInterruption()`.
+    #[doc(alias = "requestInterruption")]
+    pub fn request_interruption(&self) {
+        self.shared.request_interruption();
+    }
+
+    /// Returns whether [`request_interruption`](Self::request_interruption) was called.
+    ///
+    /// # Qt
+    ///
+    /// `QThread::isInterruptionRequested()`.
+    #[doc(alias = "isInterruptionRequested")]
+    #[must_use]
+    pub fn is_interruption_requested(&self) -> bool {
+        self.shared.is_interruption_requested()
+    }
+
     /// Returns whether the loop has ended: it runs no more calls or tasks.
     pub(crate) fn has_ended(&self) -> bool {
         self.shared.has_ended()

@@ -37,6 +37,7 @@ mod shared;
 mod sleep;
 #[cfg(unix)]
 pub(crate) mod socket_notifier;
+mod spawn_to;
 mod state;
 pub(crate) mod timer;
 
@@ -182,6 +183,21 @@ impl EventLoop {
     #[must_use]
     pub fn handle(&self) -> LoopHandle {
         LoopHandle::new(Arc::clone(&self.state.shared))
+    }
+
+    /// Returns whether long work in this thread is requested to end early.
+    ///
+    /// Requested by [`EventThread::request_interruption`](crate::EventThread), the drop of an
+    /// `EventThread`, or [`LoopHandle::request_interruption`]. Work that takes long asks between its
+    /// steps.
+    ///
+    /// # Qt
+    ///
+    /// `QThread::currentThread()->isInterruptionRequested()`.
+    #[doc(alias = "isInterruptionRequested")]
+    #[must_use]
+    pub fn is_interruption_requested(&self) -> bool {
+        self.state.shared.is_interruption_requested()
     }
 
     /// Emitted at the end of a turn for each panic that was caught in it.

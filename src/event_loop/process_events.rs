@@ -12,14 +12,16 @@ use crate::event_loop::thread_loop::{Run, run_while};
 use crate::runtime::timers::after;
 
 impl EventLoop {
-    /// Runs what is ready now, without waiting, and returns.
+    /// Runs what is ready now, without waiting, and returns whether anything was.
     ///
-    /// For programs with a loop of their own. In a slot inside too many loops it does nothing
-    /// ([`set_max_nesting`](Self::set_max_nesting)).
+    /// That is a queued slot or call, a timer that expired, or a task, such as that of a socket that
+    /// received something. For programs with a loop of their own. In a slot inside too many loops it
+    /// does nothing ([`set_max_nesting`](Self::set_max_nesting)).
     ///
     /// # Qt
     ///
-    /// `QCoreApplication::processEvents()`.
+    /// `QEventLoop::processEvents()`, and `QCoreApplication::processEvents()`, which returns
+    /// nothing.
     ///
     /// # Examples
     ///
@@ -35,8 +37,9 @@ impl EventLoop {
     /// }
     /// ```
     #[doc(alias = "processEvents")]
-    pub fn process_events(&self) {
-        self.process_events_for(Duration::ZERO);
+    #[expect(clippy::must_use_candidate, reason = "many programs have no use for it")]
+    pub fn process_events(&self) -> bool {
+        self.run_ready(Duration::ZERO)
     }
 
     /// Runs what is ready, without waiting, until nothing is or `max_time` has passed.
@@ -46,7 +49,8 @@ impl EventLoop {
     ///
     /// # Qt
     ///
-    /// `QCoreApplication::processEvents()` with a maximum time, which does not wait either.
+    /// `QCoreApplication::processEvents()` with a maximum time, which does not wait either. It
+    /// returns nothing, as that does.
     ///
     /// # Examples
     ///
@@ -64,17 +68,7 @@ impl EventLoop {
     /// ```
     #[doc(alias = "processEvents")]
     pub fn process_events_for(&self, max_time: Duration) {
-        let begin = Instant::now();
-        let Some(mut run) = Run::begin(&self.state) else { return };
-        run.wait(Some(Duration::ZERO));
-        let _: Poll<()> = run.turn_with(u64::MAX, pin!(pending()));
-        while begin.elapsed() < max_time {
-            run.wait(Some(Duration::ZERO));
-            if !run.has_more() {
-                return;
-            }
-            let _: Poll<()> = run.turn(pin!(pending()));
-        }
+        self.run_ready(max_time);
     }
 
     /// Runs the loop for `time`, and sleeps while nothing is ready.
@@ -105,7 +99,50 @@ impl EventLoop {
     #[doc(alias = "qWait")]
     #[doc(alias = "QTest::qWait")]
     pub fn wait(&self, time: Duration) {
-        run_while(&self.state, after(Instant::now(), time), &|| false);
+        run_while(&self.state, after(Instant::now(), time), Duration::MAX, &|| false);
+    }
+
+    /// Runs the loop until `condition` holds, for `timeout` at most; returns whether it holds.
+    ///
+    /// The condition is checked in each turn of the loop, and 10 ms after the last check at the
+    /// latest, so it may depend on other threads or the time. With a timeout of 0 the loop runs
+    /// once. Nothing else ends it earlier, not even [`exit`](Self::exit). In a slot it holds up the
+    /// slot's own socket, as [`NestedLoop`](crate::NestedLoop) does; inside too many loops it returns
+    /// at once ([`set_max_nesting`](Self::set_max_nesting)).
+    ///
+    /// # Qt
+    ///
+    /// `QTest::qWaitFor()`, and `QTRY_VERIFY` with `assert!`. For the emissions of a signal there is
+    /// [`SignalSpy::wait_for`](slotwork_signals::SignalSpy::wait_for).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::{EventLoop, HostAddress, SslMode, WebSocket, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// server.listen(HostAddress::LocalHost, 0)?;
+    /// let socket = WebSocket::new();
+    /// socket.open(server.server_url())?;
+    ///
+    /// let timeout = Duration::from_secs(5);
+    /// assert!(EventLoop::current().wait_until(|| socket.is_valid(), timeout));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "qWaitFor")]
+    #[doc(alias = "QTest::qWaitFor")]
+    #[doc(alias = "QTRY_VERIFY")]
+    #[doc(alias = "QTRY_VERIFY_WITH_TIMEOUT")]
+    #[doc(alias = "QTRY_COMPARE")]
+    #[must_use]
+    pub fn wait_until(&self, condition: impl Fn() -> bool, timeout: Duration) -> bool {
+        let deadline = after(Instant::now(), timeout);
+        run_while(&self.state, deadline, CHECK_INTERVAL, &condition);
+        condition()
     }
 
     /// Returns the time until the next timer expires; `None` without timers.
@@ -131,6 +168,22 @@ impl EventLoop {
     pub fn time_to_next_timer(&self) -> Option<Duration> {
         self.state.timers.time_to_next()
     }
+
+    /// Runs what is ready, for some time; returns whether anything was.
+    fn run_ready(&self, max_time: Duration) -> bool {
+        let begin = Instant::now();
+        let Some(mut run) = Run::begin(&self.state) else { return false };
+        run.wait(Some(Duration::ZERO));
+        let _: Poll<()> = run.turn_with(u64::MAX, pin!(pending()));
+        while begin.elapsed() < max_time {
+            run.wait(Some(Duration::ZERO));
+            if !run.has_more() {
+                break;
+            }
+            let _: Poll<()> = run.turn(pin!(pending()));
+        }
+        run.has_run()
+    }
 }
 
 /// The descriptor that is readable when `process_events` has something to run.
@@ -145,3 +198,6 @@ impl AsFd for EventLoop {
         self.state.reactor.registry().as_fd()
     }
 }
+
+/// The longest time between two checks of a condition; that of `QTest::qWaitFor()`.
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);

@@ -30,23 +30,32 @@ impl Runner {
     }
 
     /// Runs at most `limit` of the calls in the queue; further ones notify the loop.
-    pub(super) fn run_queue(&mut self, waker: &Waker, limit: u64) {
-        if !panics::catch("a queued slot", || self.queue.run(waker, limit)) {
+    ///
+    /// Returns whether there were any.
+    pub(super) fn run_queue(&mut self, waker: &Waker, limit: u64) -> bool {
+        let mut has_run = true;
+        if !panics::catch("a queued slot", || has_run = self.queue.run(waker, limit) > 0) {
             // The slots behind it are still to be run.
             waker.wake_by_ref();
         }
+        has_run
     }
 
     /// Runs the tasks that are ready; those that become ready later notify the loop.
-    pub(super) fn run_tasks(&mut self, waker: &Waker) {
+    ///
+    /// Returns whether there were any.
+    pub(super) fn run_tasks(&mut self, waker: &Waker) -> bool {
+        let mut has_run = false;
         // One by one: the executor's own run, which waits for the next task, moves each of them
         // through a second queue.
         for _ in 0..TASKS_PER_TURN {
             if !self.executor.try_tick() {
                 break;
             }
+            has_run = true;
         }
         let _: Poll<_> = self.tasks.as_mut().poll(&mut Context::from_waker(waker));
+        has_run
     }
 }
 

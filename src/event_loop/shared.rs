@@ -18,6 +18,7 @@ pub(super) struct Shared {
     /// Holds posted calls among the queued slots, in each thread's order.
     queue: ThreadQueue,
     has_ended: AtomicBool,
+    is_interruption_requested: AtomicBool,
     pub(super) sleep: Sleep,
     waker: Arc<mio::Waker>,
 }
@@ -28,6 +29,7 @@ impl Shared {
             thread: thread::current().id(),
             queue: ThreadQueue::current(),
             has_ended: AtomicBool::new(false),
+            is_interruption_requested: AtomicBool::new(false),
             sleep: Sleep::new(),
             waker,
         }
@@ -49,6 +51,14 @@ impl Shared {
     /// Returns whether the loop has ended, or is about to.
     pub(super) fn has_ended(&self) -> bool {
         self.has_ended.load(Ordering::Acquire) || self.queue.has_ended()
+    }
+
+    pub(super) fn request_interruption(&self) {
+        self.is_interruption_requested.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_interruption_requested(&self) -> bool {
+        self.is_interruption_requested.load(Ordering::Acquire)
     }
 
     /// Ends the loop's current sleep, or its next one, at once.

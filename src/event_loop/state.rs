@@ -12,6 +12,7 @@ use slotwork_signals::host;
 use crate::event_loop::exits::Exits;
 use crate::event_loop::panic_policy::PanicReports;
 use crate::event_loop::shared::Shared;
+use crate::event_loop::spawn_to::ReceiverTasks;
 use crate::runtime::panics;
 use crate::runtime::reactor::Reactor;
 use crate::runtime::timers::Timers;
@@ -26,6 +27,8 @@ pub(super) struct State {
     pub(super) about_to_quit: Signal<()>,
     /// The calls of `EventLoop::defer_to`.
     pub(super) deferred: RefCell<VecDeque<Box<dyn FnOnce()>>>,
+    /// The tasks of `EventLoop::spawn_to`.
+    pub(super) receiver_tasks: ReceiverTasks,
     pub(super) is_running: Cell<bool>,
 }
 
@@ -41,6 +44,7 @@ impl State {
             panics: PanicReports::new(),
             about_to_quit: Signal::new(),
             deferred: RefCell::default(),
+            receiver_tasks: ReceiverTasks::default(),
             is_running: Cell::new(false),
         })
     }
@@ -55,6 +59,7 @@ impl State {
         for call in self.deferred.take() {
             panics::catch_and_log("the end of a deferred call", || drop(call));
         }
+        self.receiver_tasks.clear();
         drop_tasks();
         self.timers.close();
         panics::catch_and_log("the end of a slot", || {

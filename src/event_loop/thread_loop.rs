@@ -157,11 +157,16 @@ fn with_thread_loop<T>(use_loop: impl Fn(&mut ThreadLoop) -> T) -> T {
 ///
 /// Not while the loop is borrowed: the waiter that this replaces is the program's.
 fn run_while_spies_wait() {
-    signals::set_waiter(|deadline, is_done| run_while(&state(), deadline, is_done));
+    signals::set_waiter(|deadline, is_done| run_while(&state(), deadline, Duration::MAX, is_done));
 }
 
-/// Runs a loop until `is_done` or the deadline.
-pub(super) fn run_while(state: &State, deadline: Instant, is_done: &dyn Fn() -> bool) {
+/// Runs a loop until `is_done`, which is checked after each `interval`, or the deadline.
+pub(super) fn run_while(
+    state: &State,
+    deadline: Instant,
+    interval: Duration,
+    is_done: &dyn Fn() -> bool,
+) {
     let Some(mut run) = Run::begin(state) else { return };
     while !is_done() {
         let _: Poll<()> = run.turn(pin!(pending()));
@@ -170,7 +175,7 @@ pub(super) fn run_while(state: &State, deadline: Instant, is_done: &dyn Fn() -> 
             return;
         }
         let next = state.timers.time_to_next().unwrap_or(left);
-        run.wait(Some(next.min(left)));
+        run.wait(Some(next.min(left).min(interval)));
     }
 }
 
@@ -181,6 +186,8 @@ pub(super) struct Run<'a> {
     runner: Option<Runner>,
     waker: Waker,
     is_nested: bool,
+    /// Whether anything was ready so far.
+    has_run: bool,
     _running: RunningLoop,
 }
 
@@ -193,7 +200,7 @@ impl<'a> Run<'a> {
         state.shared.sleep.wake_up();
         let waker = Waker::from(Arc::clone(&state.shared));
         let runner = Some(take_runner());
-        Some(Self { state, runner, waker, is_nested, _running: running })
+        Some(Self { state, runner, waker, is_nested, has_run: false, _running: running })
     }
 
     /// Runs all that is ready: the queue, timers, `future` and tasks, in this order.
@@ -211,11 +218,12 @@ impl<'a> Run<'a> {
     ) -> Poll<T> {
         self.state.shared.sleep.clear_notified();
         self.with_runner(|runner, waker| runner.run_queue(waker, limit));
-        self.state.timers.fire();
+        self.has_run |= self.state.timers.fire();
         let outcome = future.poll(&mut Context::from_waker(&self.waker));
         if outcome.is_pending() {
             self.with_runner(Runner::run_tasks);
         }
+        self.state.receiver_tasks.sweep();
         if let Some(payload) = self.state.panics.report() {
             resume_unwind(payload);
         }
@@ -237,6 +245,11 @@ impl<'a> Run<'a> {
             // The suspended tasks cannot run, although the kernel may take output again.
             turns::suspend_all();
         }
+    }
+
+    /// Returns whether any call was made, timer expired, or task ran.
+    pub(super) fn has_run(&self) -> bool {
+        self.has_run
     }
 
     /// Returns whether something is ready without waiting for events.
@@ -261,9 +274,9 @@ impl<'a> Run<'a> {
     }
 
     #[inline]
-    fn with_runner(&mut self, run: impl FnOnce(&mut Runner, &Waker)) {
+    fn with_runner(&mut self, run: impl FnOnce(&mut Runner, &Waker) -> bool) {
         let mut runner = self.runner.take().unwrap_or_else(take_runner);
-        run(&mut runner, &self.waker);
+        self.has_run |= run(&mut runner, &self.waker);
         self.runner = Some(runner);
     }
 }

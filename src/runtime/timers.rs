@@ -52,15 +52,17 @@ impl Timers {
         Some(next.saturating_duration_since(clock::now()))
     }
 
-    /// Expires the deadlines that have passed, in their order.
+    /// Expires the deadlines that have passed, in their order; returns whether there were any.
     ///
     /// Deadlines that are set meanwhile wait for the next turn, even if they are due at once.
-    pub(crate) fn fire(&self) {
+    pub(crate) fn fire(&self) -> bool {
+        let mut has_expired = false;
         if self.deadlines.borrow().is_empty() {
-            return;
+            return has_expired;
         }
         let (now, end) = (clock::now(), self.next_number.get());
         while let Some(expiry) = self.pop_expired(now, end) {
+            has_expired = true;
             match expiry {
                 Expiry::Wake(waker) => waker.wake(),
                 Expiry::Timer(timer) => {
@@ -71,6 +73,7 @@ impl Timers {
                 Expiry::Call(call) => _ = panics::catch("a timer's slot", call),
             }
         }
+        has_expired
     }
 
     /// Adds a deadline and returns the key that removes it.

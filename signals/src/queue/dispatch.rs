@@ -112,16 +112,17 @@ impl Dispatch {
         }
     }
 
-    /// Runs at most `limit` queued calls; wakes `waker` if there are more.
+    /// Runs at most `limit` queued calls, returns their number; wakes `waker` if there are more.
     #[doc(hidden)]
-    pub fn run(&mut self, waker: &Waker, limit: u64) {
+    pub fn run(&mut self, waker: &Waker, limit: u64) -> usize {
         // Registered before the queue is checked, so that no post is missed.
         self.listen(waker);
-        thread_state::run_posts(limit);
+        let count = thread_state::run_posts(limit);
         if thread_state::has_posts() {
             // Other tasks of the executor run before the next posts.
             waker.wake_by_ref();
         }
+        count
     }
 }
 

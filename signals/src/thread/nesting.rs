@@ -56,6 +56,13 @@ pub fn max_nesting() -> usize {
     LIMIT.try_with(Cell::get).unwrap_or(DEFAULT_LIMIT)
 }
 
+/// Sets the stack for the loops in slots of the calling thread, for one with a small stack.
+///
+/// In bytes; the limit of [`set_max_nesting`] stays. `None` is no further limit.
+pub fn limit_nesting_stack(bytes: Option<usize>) {
+    let _ = STACK.try_with(|current| current.set(bytes.unwrap_or(usize::MAX)));
+}
+
 /// A loop that counts as running in this thread until this is dropped.
 #[derive(Debug)]
 #[must_use = "the loop counts as ended when this is dropped"]
@@ -100,7 +107,9 @@ pub(crate) fn may_begin() -> bool {
 fn has_room(count: usize, outermost: usize) -> bool {
     let limit = max_nesting();
     let stack = outermost.abs_diff(stack_address());
-    let has_room = count <= limit && stack / STACK_PER_LOOP < limit.max(DEFAULT_LIMIT);
+    let is_in_stack = stack < STACK.try_with(Cell::get).unwrap_or(usize::MAX);
+    let has_room =
+        count <= limit && is_in_stack && stack / STACK_PER_LOOP < limit.max(DEFAULT_LIMIT);
     if !has_room {
         let inside = count - 1;
         log::warn!(
@@ -127,6 +136,7 @@ struct Running {
 thread_local! {
     static RUNNING: Cell<Running> = const { Cell::new(Running { count: 0, outermost: 0 }) };
     static LIMIT: Cell<usize> = const { Cell::new(DEFAULT_LIMIT) };
+    static STACK: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
 const DEFAULT_LIMIT: usize = 100;

@@ -1,21 +1,27 @@
 //! Threads with an event loop.
 
-use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, mpsc};
-use std::thread::{Builder, JoinHandle};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use log::error;
+use slotwork_signals::{Handle, SharedSender, SignalRef};
 
-use crate::event_loop::{EventLoop, LoopHandle};
-use crate::runtime::panics::message_of;
+use crate::event_loop::LoopHandle;
+use crate::event_loop::event_thread::control::{Control, Outcome};
 use crate::types::error::Error;
+
+pub(crate) mod builder;
+mod control;
 
 /// A thread that runs an event loop, for objects that work in it.
 ///
 /// What its setup makes lives in the thread, and so do the slots that the setup connects: signals
-/// of other threads reach them through the thread's queue. Dropping the handle ends the thread and
-/// waits for it.
+/// of other threads reach them through the thread's queue.
+///
+/// Dropping it requests the interruption of long work, ends the loop, and waits for the thread. That
+/// is up to the program's own `EventThread`; the one that slots of [`finished`](Self::finished) get,
+/// and that [`WeakEventThread::upgrade`] returns, ends nothing.
 ///
 /// # Qt
 ///
@@ -54,84 +60,22 @@ use crate::types::error::Error;
 /// # }
 /// ```
 pub struct EventThread {
-    name: String,
-    event_loop: LoopHandle,
-    thread: Option<JoinHandle<i32>>,
+    control: Arc<Control>,
+    /// Whether its drop ends the thread.
+    is_owner: bool,
 }
 
 impl EventThread {
-    /// Starts a thread, runs `setup` in it, and then its event loop.
-    ///
-    /// Returns when the setup has returned, so that its slots are connected. The setup belongs to
-    /// the run of the loop: after [`EventLoop::exit`] or [`EventLoop::quit`] in it, also in a slot
-    /// that it calls, the thread ends with that code when the setup returns. What the setup
-    /// returns, such as a worker object, is kept in the thread and dropped when its loop has ended,
-    /// before the loop's tasks and timers are. Sockets that are still open then emit
-    /// [`disconnected`](crate::WebSocket::disconnected), without a closing handshake.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::ThreadStart`] when the system refuses a thread, and [`Error::ThreadPanicked`] when
-    /// the setup panics.
-    ///
-    /// # Qt
-    ///
-    /// `QThread::start()` and `QObject::moveToThread()`. The setup is what a slot of
-    /// `QThread::started` does, or `run()` before `exec()`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    ///
-    /// use slotwork::signals::Signal;
-    /// use slotwork::EventThread;
-    ///
-    /// # fn main() -> Result<(), slotwork::Error> {
-    /// let operate = Arc::new(Signal::<str>::new());
-    /// let operating = Arc::clone(&operate);
-    /// let _thread = EventThread::spawn("worker", move || {
-    ///     operating.connect(|job| println!("working on {job}"));
-    /// })?;
-    ///
-    /// operate.emit("a picture");
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[doc(alias = "started")]
-    #[doc(alias = "start")]
-    #[doc(alias = "moveToThread")]
-    pub fn spawn<W: 'static>(
-        name: impl Into<String>,
-        setup: impl FnOnce() -> W + Send + 'static,
-    ) -> Result<Self, Error> {
-        let mut name: String = name.into();
-        // The system's thread names end at a NUL.
-        name.retain(|character| character != '\0');
-        let (sender, started) = mpsc::channel();
-        let run = move || {
-            let event_loop = EventLoop::current();
-            let (worker, code) = event_loop.exec_after(|| {
-                let worker = setup();
-                // The receiver waits for it.
-                let _ = sender.send(event_loop.handle());
-                worker
-            });
-            drop(worker);
-            EventLoop::end_current();
-            code
-        };
-        let thread = Builder::new().name(name.clone()).spawn(run).map_err(|source| {
-            Error::ThreadStart { name: name.clone(), source: Arc::new(source) }
-        })?;
-        match started.recv() {
-            Ok(event_loop) => Ok(Self { name, event_loop, thread: Some(thread) }),
-            // The setup panicked.
-            Err(_) => Err(panicked(name, thread.join().err())),
-        }
+    /// Makes the owner of a thread that is about to start.
+    fn new(control: Arc<Control>) -> Self {
+        Self { control, is_owner: true }
     }
 
     /// Ends the thread's loop with code 0, behind the calls that were posted before.
+    ///
+    /// # Qt
+    ///
+    /// `QThread::quit()`.
     ///
     /// # Examples
     ///
@@ -150,17 +94,19 @@ impl EventThread {
     /// ```
     #[doc(alias = "exit")]
     pub fn quit(&self) {
-        self.event_loop.quit();
+        if let Some(event_loop) = self.control.event_loop.get() {
+            event_loop.quit();
+        }
     }
 
-    /// Waits until the thread has ended and returns the code of its loop.
+    /// Requests that long work in the thread ends early.
     ///
-    /// It does not end the thread: [`quit`](Self::quit) does.
+    /// The work asks [`EventLoop::is_interruption_requested`](crate::EventLoop) between its steps.
+    /// The loop does not end: [`quit`](Self::quit) ends it.
     ///
-    /// # Errors
+    /// # Qt
     ///
-    /// [`Error::ThreadPanicked`] when a panic ended the thread, and [`Error::ThreadJoinsItself`]
-    /// when the thread would wait for itself.
+    /// `QThread::requestInterruption()`.
     ///
     /// # Examples
     ///
@@ -169,14 +115,98 @@ impl EventThread {
     ///
     /// # fn main() -> Result<(), slotwork::Error> {
     /// let thread = EventThread::spawn("worker", || ())?;
-    /// thread.handle().post(|| EventLoop::current().exit(3));
+    /// thread.handle().post(|| {
+    ///     while !EventLoop::current().is_interruption_requested() {
+    ///         // ... one step of the work ...
+    ///     }
+    /// });
     ///
-    /// assert_eq!(thread.wait()?, 3);
+    /// thread.request_interruption();
+    /// thread.quit();
+    /// assert_eq!(thread.wait()?, 0);
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "requestInterruption")]
+    pub fn request_interruption(&self) {
+        if let Some(event_loop) = self.control.event_loop.get() {
+            event_loop.request_interruption();
+        }
+    }
+
+    /// Returns whether [`request_interruption`](Self::request_interruption) was called.
+    ///
+    /// # Qt
+    ///
+    /// `QThread::isInterruptionRequested()`, which is false again when the thread has finished.
+    #[doc(alias = "isInterruptionRequested")]
+    #[must_use]
+    pub fn is_interruption_requested(&self) -> bool {
+        self.control.event_loop.get().is_some_and(LoopHandle::is_interruption_requested)
+    }
+
+    /// Waits until the thread has ended and returns the code of its loop.
+    ///
+    /// It does not end the thread: [`quit`](Self::quit) does. Blocks the calling thread, whose loop
+    /// does not run meanwhile; a slot of [`finished`](Self::finished) need not wait.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ThreadPanicked`] when a panic ended the thread, and [`Error::ThreadJoinsItself`]
+    /// when the thread would wait for itself.
+    ///
+    /// # Qt
+    ///
+    /// `QThread::wait()`.
     pub fn wait(mut self) -> Result<i32, Error> {
-        self.join()
+        self.is_owner = false;
+        self.check_other_thread()?;
+        self.code_of(self.control.join())
+    }
+
+    /// Waits as [`wait`](Self::wait) does, for `timeout` at most.
+    ///
+    /// The thread comes back as the error when it has not ended by then. It still runs, and dropping
+    /// it waits without a timeout. 0 does not wait. Blocks the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// The outer error is the thread itself, the inner ones are those of [`wait`](Self::wait).
+    ///
+    /// # Qt
+    ///
+    /// `QThread::wait(deadline)`, which returned `false` for the outer error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use slotwork::EventThread;
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let thread = EventThread::spawn("worker", || ())?;
+    /// thread.quit();
+    /// match thread.wait_timeout(Duration::from_secs(5)) {
+    ///     Ok(code) => assert_eq!(code?, 0),
+    ///     Err(thread) => println!("{} is still busy", thread.name()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "QThread::wait")]
+    pub fn wait_timeout(mut self, timeout: Duration) -> Result<Result<i32, Error>, Self> {
+        if let Err(error) = self.check_other_thread() {
+            self.is_owner = false;
+            return Ok(Err(error));
+        }
+        match self.control.join_within(timeout) {
+            Some(outcome) => {
+                self.is_owner = false;
+                Ok(self.code_of(outcome))
+            }
+            None => Err(self),
+        }
     }
 
     /// Returns the handle of the thread's loop, for all threads.
@@ -201,46 +231,141 @@ impl EventThread {
     /// # }
     /// ```
     #[must_use]
+    #[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "`spawn` has set it")]
     pub fn handle(&self) -> LoopHandle {
-        self.event_loop.clone()
+        self.control.event_loop.get().expect("a thread that has started").clone()
     }
 
     /// Returns the name of the thread.
-    #[doc(alias = "setObjectName")]
     #[doc(alias = "objectName")]
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.control.name
     }
 
     /// Returns whether the thread has not ended yet.
+    ///
+    /// # Qt
+    ///
+    /// `QThread::isRunning()`, and the opposite of `isFinished()`.
     #[doc(alias = "isRunning")]
     #[doc(alias = "isFinished")]
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+        !self.control.has_ended()
     }
 
-    fn join(&mut self) -> Result<i32, Error> {
-        let Some(thread) = self.thread.take() else { return Ok(0) };
-        let name = std::mem::take(&mut self.name);
-        if self.event_loop.is_current() {
-            return Err(Error::ThreadJoinsItself { name });
+    /// Emitted when the thread has ended, and everything in it is dropped.
+    ///
+    /// In a slot of it, [`wait`](Self::wait) returns the code at once. A panic that ended the thread
+    /// is an end too. The slots run in the threads that connected them; a thread for blocking calls,
+    /// of `smol::unblock`, emits the signal, and runs its direct slots. A slot is not called when it
+    /// is connected after the thread's end: where the thread may end by itself, connect to
+    /// [`EventThreadBuilder::finished`](crate::EventThreadBuilder::finished). Afterwards the slots
+    /// are disconnected.
+    ///
+    /// The [`EventThread`] that slots get is not the program's own: dropping it ends nothing.
+    ///
+    /// # Qt
+    ///
+    /// `QThread::finished`, which is emitted in the thread shortly before its end. What the setup
+    /// returned needs no `deleteLater`. Slots of the thread itself have
+    /// [`EventLoop::about_to_quit`](crate::EventLoop::about_to_quit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::{Cell, RefCell};
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork::{Error, EventLoop, EventThread};
+    ///
+    /// #[derive(Default)]
+    /// struct Controller {
+    ///     worker_thread: RefCell<Option<EventThread>>,
+    ///     code: Cell<Option<i32>>,
+    /// }
+    ///
+    /// impl Controller {
+    ///     fn start(self: &Rc<Self>) -> Result<(), Error> {
+    ///         let builder = EventThread::builder("worker");
+    ///         builder.finished().connect_to(self, Self::on_finished);
+    ///         self.worker_thread.replace(Some(builder.spawn(|| EventLoop::current().exit(7))?));
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn on_finished(self: &Rc<Self>, _thread: &EventThread, (): &()) {
+    ///         let thread = self.worker_thread.take();
+    ///         self.code.set(thread.and_then(|thread| thread.wait().ok()));
+    ///         EventLoop::current().quit();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// let controller = Rc::new(Controller::default());
+    /// controller.start()?;
+    /// EventLoop::current().exec();
+    /// assert_eq!(controller.code.get(), Some(7));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn finished(&self) -> SignalRef<'_, Self, ()> {
+        SignalRef::new(self, &self.control.finished)
+    }
+
+    fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
+    fn check_other_thread(&self) -> Result<(), Error> {
+        if self.control.event_loop.get().is_some_and(LoopHandle::is_current) {
+            return Err(Error::ThreadJoinsItself { name: self.control.name.clone() });
         }
-        thread.join().map_err(|payload| panicked(name, Some(payload)))
+        Ok(())
+    }
+
+    /// Joins a thread with a setup that panicked.
+    fn join_panicked(&self) -> Error {
+        let message = self.control.join().err().unwrap_or_else(|| "it has ended".to_owned());
+        Error::ThreadPanicked { name: self.control.name.clone(), message }
+    }
+
+    fn code_of(&self, outcome: Outcome) -> Result<i32, Error> {
+        outcome
+            .map_err(|message| Error::ThreadPanicked { name: self.control.name.clone(), message })
     }
 }
 
 impl Drop for EventThread {
     /// Ends the thread and waits for it; in the thread itself it does not wait.
     fn drop(&mut self) {
-        if self.thread.is_some() {
-            self.quit();
-            match self.join() {
-                Ok(_) | Err(Error::ThreadJoinsItself { .. }) => {}
-                Err(error) => error!("{error}"),
-            }
+        if !self.is_owner || self.control.event_loop.get().is_none() {
+            return;
         }
+        self.request_interruption();
+        self.quit();
+        if self.check_other_thread().is_ok()
+            && let Err(error) = self.code_of(self.control.join())
+        {
+            error!("{error}");
+        }
+    }
+}
+
+impl Handle for EventThread {
+    type Weak = WeakEventThread;
+
+    fn downgrade(&self) -> WeakEventThread {
+        WeakEventThread { control: Arc::downgrade(&self.control) }
+    }
+
+    fn upgrade(weak: &WeakEventThread) -> Option<Self> {
+        weak.upgrade()
+    }
+
+    fn shared(&self) -> Option<SharedSender> {
+        Some(SharedSender::new(self))
     }
 }
 
@@ -248,13 +373,35 @@ impl fmt::Debug for EventThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_running = self.is_running();
         f.debug_struct("EventThread")
-            .field("name", &self.name)
+            .field("name", &self.name())
             .field("is_running", &is_running)
             .finish_non_exhaustive()
     }
 }
 
-fn panicked(name: String, payload: Option<Box<dyn Any + Send>>) -> Error {
-    let payload = payload.unwrap_or_else(|| Box::new("it has ended"));
-    Error::ThreadPanicked { name, message: message_of(&*payload) }
+/// A handle that does not keep its [`EventThread`] running.
+///
+/// # Qt
+///
+/// `QPointer` to a `QThread`.
+#[derive(Clone)]
+pub struct WeakEventThread {
+    control: Weak<Control>,
+}
+
+impl WeakEventThread {
+    /// Returns the thread, unless it has ended and its handles are dropped.
+    ///
+    /// Dropping what this returns ends nothing: the thread belongs to the program's own
+    /// [`EventThread`].
+    #[must_use]
+    pub fn upgrade(&self) -> Option<EventThread> {
+        Some(EventThread { control: self.control.upgrade()?, is_owner: false })
+    }
+}
+
+impl fmt::Debug for WeakEventThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakEventThread").finish_non_exhaustive()
+    }
 }

@@ -218,7 +218,7 @@ fn a_nested_run_swallows_no_wakeup() -> Result<()> {
     let outputs = in_thread(|event_loop| {
         let nest: [fn(); 2] = [
             || EventLoop::current().run_until(yield_twice(())),
-            || EventLoop::current().process_events(),
+            || _ = EventLoop::current().process_events(),
         ];
         nest.map(|nest| {
             let (sender, receiver) = channel::bounded(1);

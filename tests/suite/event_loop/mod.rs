@@ -12,4 +12,7 @@ mod nesting;
 mod panicking_drops;
 mod panics;
 mod socket_notifier;
+mod spawn_to;
+mod thread_end;
 mod timer;
+mod waiting;

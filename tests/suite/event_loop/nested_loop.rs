@@ -51,7 +51,7 @@ fn a_socket_is_not_reentered_while_others_are_served() -> Result<()> {
 fn async_code_that_runs_a_loop_is_woken_by_what_comes_in_it() -> Result<()> {
     type Way = fn(&SignalSpy<i32>);
     let ways: [(&str, Way); 4] = [
-        ("processEvents", |_| EventLoop::current().process_events()),
+        ("processEvents", |_| _ = EventLoop::current().process_events()),
         ("queue", |_| _ = signals::process_events()),
         ("QEventLoop", |_| {
             let nested = Rc::new(NestedLoop::new());

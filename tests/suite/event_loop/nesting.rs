@@ -32,7 +32,7 @@ fn any_number_of_clients_may_begin_loops_in_slots() -> Result<()> {
         }),
         ("run_until", |leave| _ = EventLoop::current().run_until(leave.next())),
         ("SignalSpy", |leave| _ = SignalSpy::new(leave).wait_for_within(1, DEADLINE)),
-        ("process_events", |_| EventLoop::current().process_events()),
+        ("process_events", |_| _ = EventLoop::current().process_events()),
         ("process_events_for", |_| EventLoop::current().process_events_for(DEADLINE)),
         ("wait", |_| EventLoop::current().wait(Duration::from_millis(1))),
     ];

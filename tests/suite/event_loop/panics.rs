@@ -121,7 +121,7 @@ fn a_slot_that_hears_of_panics_does_not_hear_of_its_own() -> Result<()> {
             complain();
         });
         event_loop.handle().post(complain);
-        (0..10).for_each(|_| event_loop.process_events());
+        (0..10).for_each(|_| _ = event_loop.process_events());
         calls.get()
     })?;
 

@@ -194,7 +194,7 @@ fn a_paused_socket_stays_paused_when_its_stream_is_read() -> Result<()> {
     for _ in 0..64 {
         ensure!(run_until(messages.next())? == Some("x".into()));
     }
-    (0..20).for_each(|_| EventLoop::current().process_events());
+    (0..20).for_each(|_| _ = EventLoop::current().process_events());
     ensure!(poll_once(&mut messages).is_pending());
     socket.resume_reading();
 
@@ -215,7 +215,7 @@ fn a_dropped_stream_holds_no_peer_back() -> Result<()> {
     });
     peer.send(masked_texts(&["x"; 100]))?;
     peer.send(masked_texts(&["last"]))?;
-    (0..20).for_each(|_| EventLoop::current().process_events());
+    (0..20).for_each(|_| _ = EventLoop::current().process_events());
     ensure!(socket.state() == SocketState::Connected);
 
     drop(messages);
