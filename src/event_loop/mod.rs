@@ -32,12 +32,12 @@ mod nested_loop;
 mod panic_policy;
 #[cfg(unix)]
 mod quit_on_signals;
+mod receiver_tasks;
 mod runner;
 mod shared;
 mod sleep;
 #[cfg(unix)]
 pub(crate) mod socket_notifier;
-mod spawn_to;
 mod state;
 pub(crate) mod timer;
 

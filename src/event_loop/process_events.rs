@@ -102,9 +102,9 @@ impl EventLoop {
         run_while(&self.state, after(Instant::now(), time), Duration::MAX, &|| false);
     }
 
-    /// Runs the loop until `condition` holds, for `timeout` at most; returns whether it holds.
+    /// Runs the loop until `condition` holds, for `timeout` at most.
     ///
-    /// The condition is checked in each turn of the loop, and 10 ms after the last check at the
+    /// Returns whether it holds. The condition is checked in each turn of the loop, and 10 ms after the last check at the
     /// latest, so it may depend on other threads or the time. With a timeout of 0 the loop runs
     /// once. Nothing else ends it earlier, not even [`exit`](Self::exit). In a slot it holds up the
     /// slot's own socket, as [`NestedLoop`](crate::NestedLoop) does; inside too many loops it returns
@@ -182,7 +182,7 @@ impl EventLoop {
             }
             let _: Poll<()> = run.turn(pin!(pending()));
         }
-        run.has_run()
+        run.made_progress()
     }
 }
 

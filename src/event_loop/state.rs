@@ -11,8 +11,8 @@ use slotwork_signals::host;
 
 use crate::event_loop::exits::Exits;
 use crate::event_loop::panic_policy::PanicReports;
+use crate::event_loop::receiver_tasks::ReceiverTasks;
 use crate::event_loop::shared::Shared;
-use crate::event_loop::spawn_to::ReceiverTasks;
 use crate::runtime::panics;
 use crate::runtime::reactor::Reactor;
 use crate::runtime::timers::Timers;

@@ -2,14 +2,17 @@
 
 use std::future;
 use std::panic::{AssertUnwindSafe, resume_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use slotwork_signals::host::{Origin, watched_call};
+use slotwork_signals::{Receiver, WeakReceiver};
 use smol::Task;
 use smol::future::FutureExt;
 
 use crate::event_loop::EventLoop;
+use crate::event_loop::receiver_tasks::ReceiverTask;
 use crate::event_loop::thread_loop;
 use crate::runtime::panics;
 use crate::runtime::reactor::wake_later;
@@ -42,7 +45,6 @@ impl EventLoop {
     #[doc(alias = "QNetworkReply")]
     #[doc(alias = "QSqlDatabase")]
     #[doc(alias = "QtConcurrent")]
-    #[doc(alias = "QFutureWatcher")]
     #[doc(alias = "QSqlQuery")]
     #[track_caller]
     pub fn spawn<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Task<T> {
@@ -54,6 +56,76 @@ impl EventLoop {
             })
         });
         thread_loop::executor().spawn(Guarded::new(future, Origin::here()))
+    }
+
+    /// Starts a task and calls `slot` with its output, unless `receiver` is gone.
+    ///
+    /// The receiver is held weakly and lent to the slot; `()` is a receiver that never goes away.
+    /// When it is dropped, the future is dropped in one of the loop's next turns, and the slot is
+    /// not called. So a method can wait for something without a clone of its object. What the future
+    /// itself captures it keeps, as any future does. A panic in either is reported by
+    /// [`panicked`](Self::panicked).
+    ///
+    /// # Qt
+    ///
+    /// `QFutureWatcher::setFuture()` with a slot of `finished`, and `QFuture::then(context, …)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    ///
+    /// use slotwork::EventLoop;
+    ///
+    /// #[derive(Default)]
+    /// struct Window {
+    ///     lines: Cell<usize>,
+    /// }
+    ///
+    /// impl Window {
+    ///     fn load(self: &Rc<Self>) {
+    ///         let text = smol::unblock(|| String::from("one\ntwo"));
+    ///         EventLoop::current().spawn_to(self, text, Self::on_loaded);
+    ///     }
+    ///
+    ///     fn on_loaded(self: &Rc<Self>, text: String) {
+    ///         self.lines.set(text.lines().count());
+    ///         EventLoop::current().quit();
+    ///     }
+    /// }
+    ///
+    /// let window = Rc::new(Window::default());
+    /// window.load();
+    /// EventLoop::current().exec();
+    /// assert_eq!(window.lines.get(), 2);
+    /// ```
+    #[doc(alias = "QFutureWatcher")]
+    #[doc(alias = "setFuture")]
+    #[doc(alias = "QtConcurrent")]
+    #[track_caller]
+    pub fn spawn_to<R: Receiver, T: 'static>(
+        &self,
+        receiver: R,
+        future: impl Future<Output = T> + 'static,
+        slot: impl FnOnce(&R::Strong, T) + 'static,
+    ) {
+        let receiver = Rc::new(receiver.downgrade());
+        let watched = Rc::clone(&receiver);
+        let task = self.spawn(async move {
+            let mut pinned = pin!(future);
+            let output = future::poll_fn(|cx| match receiver.upgrade() {
+                Some(_) => pinned.as_mut().poll(cx).map(Some),
+                None => Poll::Ready(None),
+            });
+            if let Some(output) = output.await
+                && let Some(receiver) = receiver.upgrade()
+            {
+                slot(&receiver, output);
+            }
+        });
+        let has_receiver = Box::new(move || watched.upgrade().is_some());
+        self.state.receiver_tasks.add(ReceiverTask { task, has_receiver });
     }
 
     /// Starts a task that catches the panics of the program's code itself.

@@ -187,7 +187,7 @@ pub(super) struct Run<'a> {
     waker: Waker,
     is_nested: bool,
     /// Whether anything was ready so far.
-    has_run: bool,
+    made_progress: bool,
     _running: RunningLoop,
 }
 
@@ -200,7 +200,7 @@ impl<'a> Run<'a> {
         state.shared.sleep.wake_up();
         let waker = Waker::from(Arc::clone(&state.shared));
         let runner = Some(take_runner());
-        Some(Self { state, runner, waker, is_nested, has_run: false, _running: running })
+        Some(Self { state, runner, waker, is_nested, made_progress: false, _running: running })
     }
 
     /// Runs all that is ready: the queue, timers, `future` and tasks, in this order.
@@ -218,7 +218,7 @@ impl<'a> Run<'a> {
     ) -> Poll<T> {
         self.state.shared.sleep.clear_notified();
         self.with_runner(|runner, waker| runner.run_queue(waker, limit));
-        self.has_run |= self.state.timers.fire();
+        self.made_progress |= self.state.timers.fire();
         let outcome = future.poll(&mut Context::from_waker(&self.waker));
         if outcome.is_pending() {
             self.with_runner(Runner::run_tasks);
@@ -248,8 +248,8 @@ impl<'a> Run<'a> {
     }
 
     /// Returns whether any call was made, timer expired, or task ran.
-    pub(super) fn has_run(&self) -> bool {
-        self.has_run
+    pub(super) fn made_progress(&self) -> bool {
+        self.made_progress
     }
 
     /// Returns whether something is ready without waiting for events.
@@ -276,7 +276,7 @@ impl<'a> Run<'a> {
     #[inline]
     fn with_runner(&mut self, run: impl FnOnce(&mut Runner, &Waker) -> bool) {
         let mut runner = self.runner.take().unwrap_or_else(take_runner);
-        self.has_run |= run(&mut runner, &self.waker);
+        self.made_progress |= run(&mut runner, &self.waker);
         self.runner = Some(runner);
     }
 }

@@ -15,7 +15,7 @@ use support::{DEADLINE, in_thread, listening_server, panic_in_slot, serve};
 /// Answers each message with what a thread for blocking calls makes of it.
 #[derive(Default)]
 struct Desk {
-    answers: Cell<u32>,
+    answers: RefCell<Vec<String>>,
 }
 
 impl Desk {
@@ -26,8 +26,8 @@ impl Desk {
     }
 
     fn on_shouted((desk, socket): &(Rc<Self>, WebSocket), text: String) {
-        desk.answers.set(desk.answers.get() + 1);
         socket.send_text_message(&text);
+        desk.answers.borrow_mut().push(text);
     }
 }
 
@@ -50,7 +50,7 @@ fn a_method_gets_what_another_one_waited_for() -> Result<()> {
         peer.expect_texts(&["AGAIN"])
     })?;
 
-    ensure!(desk.answers.get() == 2);
+    ensure!(desk.answers.take() == ["HELLO", "AGAIN"]);
     Ok(())
 }
 

@@ -72,10 +72,10 @@ fn finished_is_emitted_when_a_join_cannot_block() -> Result<()> {
     thread_local!(static SLOW: RefCell<Option<Slow>> = const { RefCell::new(None) });
 
     let (go_on, wait) = mpsc::channel();
-    let (note, notes) = mpsc::channel();
-    let noted = note.clone();
-    let thread = EventThread::spawn("slow", move || SLOW.set(Some(Slow(wait, noted))))?;
-    thread.finished().connect_direct(move |_thread, ()| _ = note.send("finished"));
+    let (say, notes) = mpsc::channel();
+    let tell = say.clone();
+    let thread = EventThread::spawn("slow", move || SLOW.set(Some(Slow(wait, tell))))?;
+    thread.finished().connect_direct(move |_thread, ()| _ = say.send("finished"));
     let finished = SignalSpy::new(&thread.finished());
 
     thread.quit();
@@ -94,7 +94,8 @@ fn finished_is_emitted_when_a_join_cannot_block() -> Result<()> {
 /// more: waited for, dropped, dropped in itself, after a panic.
 #[test]
 fn finished_is_emitted_however_the_thread_ends() -> Result<()> {
-    let ways: [(&str, fn(EventThread) -> Result<()>); 5] = [
+    type Way = (&'static str, fn(EventThread) -> Result<()>);
+    let ways: [Way; 5] = [
         ("quit", |thread| {
             thread.quit();
             // The handle is kept, but not used.
@@ -291,7 +292,8 @@ fn a_setup_that_may_fail_may_succeed_or_panic() -> Result<()> {
 /// requests it too.
 #[test]
 fn long_work_can_be_interrupted() -> Result<()> {
-    let ways: [(&str, fn(EventThread) -> Result<i32, Error>); 3] = [
+    type Way = (&'static str, fn(EventThread) -> Result<i32, Error>);
+    let ways: [Way; 3] = [
         ("by the thread", |thread| {
             thread.request_interruption();
             let is_requested = thread.is_interruption_requested();
@@ -335,8 +337,8 @@ fn long_work_can_be_interrupted() -> Result<()> {
 #[test]
 fn a_thread_has_the_stack_that_it_was_given() -> Result<()> {
     fn fill(left: usize) -> usize {
-        let bytes = std::hint::black_box([1_u8; 64 * 1024]);
-        if left == 0 { bytes.len() } else { fill(left - 1) + usize::from(bytes[left % 64]) - 1 }
+        let bytes = std::hint::black_box([1_u8; 16 * 1024]);
+        if left == 0 { bytes.len() } else { fill(left - 1) + usize::from(bytes[left]) - 1 }
     }
     fn nest() -> i32 {
         let _bytes = std::hint::black_box([1_u8; 16 * 1024]);
@@ -348,7 +350,7 @@ fn a_thread_has_the_stack_that_it_was_given() -> Result<()> {
     }
 
     let big = EventThread::builder("big").stack_size(16 * 1024 * 1024);
-    let thread = big.spawn(|| EventLoop::current().exit(i32::from(fill(100) != 64 * 1024)))?;
+    let thread = big.spawn(|| EventLoop::current().exit(i32::from(fill(400) != 16 * 1024)))?;
     ensure!(thread.wait()? == 0);
 
     let small = EventThread::builder("small").stack_size(512 * 1024);

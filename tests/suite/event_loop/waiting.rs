@@ -32,13 +32,13 @@ fn wait_until_runs_the_loop_until_its_condition_holds() -> Result<()> {
 fn wait_until_sees_what_other_threads_do() -> Result<()> {
     let is_set = in_thread(|event_loop| {
         let flag = Arc::new(AtomicBool::new(false));
-        let (begin, begun) = mpsc::channel::<()>();
+        let (allow, allowed) = mpsc::channel::<()>();
         let setting = Arc::clone(&flag);
         let thread = thread::spawn(move || {
-            let _ = begun.recv();
+            let _ = allowed.recv();
             setting.store(true, Ordering::Release);
         });
-        Timer::single_shot(Duration::ZERO, move || _ = begin.send(()));
+        Timer::single_shot(Duration::ZERO, move || _ = allow.send(()));
         let is_set = event_loop.wait_until(|| flag.load(Ordering::Acquire), DEADLINE);
         thread.join().is_ok() && is_set
     })?;
