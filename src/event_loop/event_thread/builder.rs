@@ -1,4 +1,4 @@
-//! Starting event threads: their settings, the slots that are connected before, the setup.
+//! Starting event threads: settings, slots that are connected before, the setup.
 
 use std::fmt;
 use std::sync::{Arc, mpsc};
@@ -189,10 +189,11 @@ impl EventThreadBuilder {
         if let Some(bytes) = stack_size {
             builder = builder.stack_size(bytes);
         }
-        control.start(|| builder.spawn(run)).map_err(|source| Error::ThreadStart {
+        let started = builder.spawn(run).map_err(|source| Error::ThreadStart {
             name: control.name.clone(),
             source: Arc::new(source),
         })?;
+        control.set_thread(started);
         match receiver.recv() {
             Ok(Ok(())) => Ok(thread),
             Ok(Err(error)) => {

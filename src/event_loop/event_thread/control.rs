@@ -23,8 +23,8 @@ pub(super) struct Control {
     pub(super) started: Signal<()>,
     pub(super) finished: Signal<()>,
     end: Mutex<End>,
-    /// Notified when the outcome is known.
-    joined: Condvar,
+    /// Notified when the join handle is stored, and when the outcome is known.
+    changed: Condvar,
 }
 
 /// The progress of a thread's end.
@@ -53,17 +53,14 @@ impl Control {
             started: Signal::new(),
             finished: Signal::new(),
             end: Mutex::default(),
-            joined: Condvar::new(),
+            changed: Condvar::new(),
         }
     }
 
-    /// Starts the thread; its end waits until the join handle is stored.
-    pub(super) fn start<E>(
-        &self,
-        spawn: impl FnOnce() -> Result<JoinHandle<i32>, E>,
-    ) -> Result<(), E> {
-        self.end.lock().thread = Some(spawn()?);
-        Ok(())
+    /// Stores the join handle of the thread, which may have ended already.
+    pub(super) fn set_thread(&self, thread: JoinHandle<i32>) {
+        self.end.lock().thread = Some(thread);
+        self.changed.notify_all();
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -73,26 +70,22 @@ impl Control {
     /// Waits until the thread has ended, and everything in it is dropped.
     pub(super) fn join(&self) -> Outcome {
         let mut end = self.end.lock();
-        if let Some(thread) = end.thread.take() {
-            drop(end);
-            let outcome = thread.join().map_err(|payload| {
-                let message = panics::message_of(&*payload);
-                panics::discard(payload);
-                message
-            });
-            self.end.lock().outcome = Some(outcome.clone());
-            self.joined.notify_all();
-            return outcome;
-        }
         loop {
             if let Some(outcome) = &end.outcome {
                 return outcome.clone();
             }
-            end = self.joined.wait(end).unwrap_or_else(PoisonError::into_inner);
+            if let Some(thread) = end.thread.take() {
+                drop(end);
+                let outcome = outcome_of(thread);
+                self.end.lock().outcome = Some(outcome.clone());
+                self.changed.notify_all();
+                return outcome;
+            }
+            end = self.changed.wait(end).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Waits as `join` does, for `time` at most; `None` when the thread has not ended by then.
+    /// Waits as `join` does, for `time` at most; `None` when the time is over.
     pub(super) fn join_within(self: &Arc<Self>, time: Duration) -> Option<Outcome> {
         let deadline = after(Instant::now(), time);
         let mut end = self.end.lock();
@@ -109,7 +102,7 @@ impl Control {
             if left.is_zero() {
                 return None;
             }
-            let woken = self.joined.wait_timeout(end, left);
+            let woken = self.changed.wait_timeout(end, left);
             end = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -140,6 +133,14 @@ impl Control {
             self.started.finish(self);
         });
     }
+}
+
+fn outcome_of(thread: JoinHandle<i32>) -> Outcome {
+    thread.join().map_err(|payload| {
+        let message = panics::message_of(&*payload);
+        panics::discard(payload);
+        message
+    })
 }
 
 /// The end of a thread: held by the thread, and dropped after all else in it.
