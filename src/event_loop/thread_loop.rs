@@ -160,7 +160,7 @@ fn run_while_spies_wait() {
     signals::set_waiter(|deadline, is_done| run_while(&state(), deadline, Duration::MAX, is_done));
 }
 
-/// Runs a loop until `is_done`, which is checked after each `interval`, or the deadline.
+/// Runs a loop until `is_done`, checked after each `interval`, or the deadline.
 pub(super) fn run_while(
     state: &State,
     deadline: Instant,
