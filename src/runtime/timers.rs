@@ -52,9 +52,9 @@ impl Timers {
         Some(next.saturating_duration_since(clock::now()))
     }
 
-    /// Expires the deadlines that have passed, in their order; returns whether there were any.
+    /// Expires the deadlines that have passed, in their order.
     ///
-    /// Deadlines that are set meanwhile wait for the next turn, even if they are due at once.
+    /// Returns whether there were any. Deadlines that are set meanwhile wait for the next turn, even if they are due at once.
     pub(crate) fn fire(&self) -> bool {
         let mut has_expired = false;
         if self.deadlines.borrow().is_empty() {

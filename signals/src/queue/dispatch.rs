@@ -112,7 +112,9 @@ impl Dispatch {
         }
     }
 
-    /// Runs at most `limit` queued calls, returns their number; wakes `waker` if there are more.
+    /// Runs at most `limit` queued calls; wakes `waker` if there are more.
+    ///
+    /// Returns the number of the calls.
     #[doc(hidden)]
     pub fn run(&mut self, waker: &Waker, limit: u64) -> usize {
         // Registered before the queue is checked, so that no post is missed.

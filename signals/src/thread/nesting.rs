@@ -56,9 +56,9 @@ pub fn max_nesting() -> usize {
     LIMIT.try_with(Cell::get).unwrap_or(DEFAULT_LIMIT)
 }
 
-/// Sets the stack for the loops in slots of the calling thread, for one with a small stack.
+/// Sets the maximum stack of the loops in slots of the calling thread, in bytes.
 ///
-/// In bytes; the limit of [`set_max_nesting`] stays. `None` is no further limit.
+/// For a thread with a small stack. The limit of [`set_max_nesting`] stays. `None` is no further limit.
 pub fn limit_nesting_stack(bytes: Option<usize>) {
     let _ = STACK.try_with(|current| current.set(bytes.unwrap_or(usize::MAX)));
 }

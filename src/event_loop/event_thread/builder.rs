@@ -95,12 +95,14 @@ impl EventThread {
     /// # Examples
     ///
     /// ```
-    /// use slotwork::{Error, EventThread, HostAddress, SslMode, WebSocketServer};
+    /// use std::net::Ipv4Addr;
+    ///
+    /// use slotwork::{Error, EventThread, SslMode, WebSocketServer};
     ///
     /// let thread = EventThread::try_spawn("server", || -> Result<_, Error> {
     ///     let server = WebSocketServer::new("Server", SslMode::NonSecure);
     ///     // An address of documentation, which no machine has (RFC 5737).
-    ///     server.listen("192.0.2.1".parse::<HostAddress>()?, 80)?;
+    ///     server.listen(Ipv4Addr::new(192, 0, 2, 1).into(), 80)?;
     ///     Ok(server)
     /// });
     /// assert!(matches!(thread, Err(Error::Listen { .. })));
@@ -137,6 +139,7 @@ impl EventThreadBuilder {
     ///
     /// `QThread::setStackSize()`, where 0 is the default.
     #[doc(alias = "setStackSize")]
+    #[doc(alias = "stackSize")]
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self

@@ -194,6 +194,7 @@ impl EventThread {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "wait")]
     #[doc(alias = "QThread::wait")]
     pub fn wait_timeout(mut self, timeout: Duration) -> Result<Result<i32, Error>, Self> {
         if let Err(error) = self.check_other_thread() {
