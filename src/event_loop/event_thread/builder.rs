@@ -102,7 +102,7 @@ impl EventThread {
     /// let thread = EventThread::try_spawn("server", || -> Result<_, Error> {
     ///     let server = WebSocketServer::new("Server", SslMode::NonSecure);
     ///     // An address of documentation, which no machine has (RFC 5737).
-    ///     server.listen(Ipv4Addr::new(192, 0, 2, 1).into(), 80)?;
+    ///     server.listen(Ipv4Addr::new(192, 0, 2, 1), 80)?;
     ///     Ok(server)
     /// });
     /// assert!(matches!(thread, Err(Error::Listen { .. })));
