@@ -75,7 +75,7 @@ fn finished_is_emitted_when_a_join_cannot_block() -> Result<()> {
     let (say, notes) = mpsc::channel();
     let tell = say.clone();
     let thread = EventThread::spawn("slow", move || SLOW.set(Some(Slow(wait, tell))))?;
-    thread.finished().connect_direct(move |_thread, ()| _ = say.send("finished"));
+    thread.finished().direct().connect(move |_thread, ()| _ = say.send("finished"));
     let finished = SignalSpy::new(&thread.finished());
 
     thread.quit();
@@ -183,10 +183,10 @@ fn slots_of_finished_may_do_anything() -> Result<()> {
 fn slots_that_panic_or_hold_their_thread_harm_nothing() -> Result<()> {
     let held = Arc::new(Mutex::new(None));
     let builder = EventThread::builder("held");
-    builder.started().connect_direct(|_thread, ()| panic_in_slot());
-    builder.finished().connect_direct(|_thread, ()| panic_in_slot());
+    builder.started().direct().connect(|_thread, ()| panic_in_slot());
+    builder.finished().direct().connect(|_thread, ()| panic_in_slot());
     let capture = Arc::clone(&held);
-    builder.finished().connect_direct(move |_thread, ()| _ = capture.lock().is_ok());
+    builder.finished().direct().connect(move |_thread, ()| _ = capture.lock().is_ok());
     let finished = SignalSpy::new(&builder.finished());
     let thread = builder.spawn(|| ())?;
     thread.quit();
@@ -371,7 +371,7 @@ fn only_the_owner_ends_its_thread() -> Result<()> {
     let builder = EventThread::builder("owned");
     let started = builder.started().next();
     let (say, said) = mpsc::channel();
-    builder.started().connect_direct(move |thread, ()| {
+    builder.started().direct().connect(move |thread, ()| {
         let _ = say.send(slotwork::signals::Handle::downgrade(thread));
     });
     let thread = builder.spawn(|| ())?;
