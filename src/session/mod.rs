@@ -77,18 +77,24 @@ impl Session {
 
     /// Begins to connect, unless there is a connection.
     ///
-    /// The state of the last connection is dropped, but for the settings.
-    pub(crate) fn begin_connecting(&self) -> bool {
+    /// The state of the last connection is dropped, but for the settings. Returns the wakers of
+    /// the tasks that still wait for its end, to be woken without a lock.
+    pub(crate) fn begin_connecting(&self) -> Option<Vec<Waker>> {
         let mut state = self.lock();
-        let may_connect = state.phase == Phase::Ended;
-        if may_connect {
-            // Tasks that still wait for the end of the last connection poll again.
+        (state.phase == Phase::Ended).then(|| {
             let wakers = state.take_wakers();
             state.begin_connecting();
-            drop(state);
-            wakers.into_iter().for_each(Waker::wake);
-        }
-        may_connect
+            wakers
+        })
+    }
+
+    /// Has tasks wait for room in the next connection, or no longer.
+    ///
+    /// Returns their wakers, to be woken without a lock.
+    pub(crate) fn set_has_successor(&self, has_successor: bool) -> Vec<Waker> {
+        let mut state = self.lock();
+        state.extra().has_successor = has_successor;
+        state.take_wakers()
     }
 
     /// Takes over a connection after its opening handshake.

@@ -64,6 +64,8 @@ pub(super) struct Extra {
     pub(super) dropped_messages: u64,
     /// A keepalive ping waits: the kernel holds less unsent output than usual.
     pub(super) has_unsent_ping: bool,
+    /// Another connection is opened after the end of this one.
+    pub(super) has_successor: bool,
 }
 
 /// The reason for an end without a closing handshake.
@@ -185,6 +187,10 @@ impl State {
     pub(super) fn close(&self) -> Option<(CloseCode, &str)> {
         let (code, reason) = self.extra.as_ref()?.close.as_ref()?;
         Some((*code, reason))
+    }
+
+    pub(super) fn has_successor(&self) -> bool {
+        self.extra.as_deref().is_some_and(|extra| extra.has_successor)
     }
 
     /// Returns the error with which messages were dropped at the end, if any were.

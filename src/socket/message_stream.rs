@@ -14,7 +14,7 @@ use smol::stream::Stream;
 
 use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::socket::WebSocket;
-use crate::types::close_code::CloseCode;
+use crate::socket::client::state::ClientEnd;
 use crate::types::error::Error;
 use crate::types::message::Message;
 use crate::types::output::SendStatus;
@@ -73,7 +73,8 @@ impl WebSocket {
     ///
     /// Call it where slots would be connected: no message is lost when that is before the loop's
     /// next turn. For a client that may be before [`open`](Self::open); the stream ends when the
-    /// socket disconnects, and opening again needs another one.
+    /// socket disconnects, and opening again needs another one. While an `open` waits for the end
+    /// of the last connection, the stream is that of the next one.
     ///
     /// # Qt
     ///
@@ -106,7 +107,8 @@ impl WebSocket {
     /// ```
     #[must_use]
     pub fn message_stream(&self) -> MessageStream {
-        let (inbox, connections) = Inbox::connect(self);
+        let next = self.inner.client_end().and_then(ClientEnd::next_connection);
+        let (inbox, connections) = Inbox::connect(self, next);
         let stream = MessageStream { socket: self.clone(), inbox, _connections: connections };
         let has_ended = self.state() == SocketState::Unconnected;
         if has_ended && self.inner.client_end().is_none() {
@@ -212,7 +214,15 @@ impl Sink<Message> for MessageStream {
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.socket.close(CloseCode::NORMAL, "");
+        match self.socket.state() {
+            // The next connection has begun, which is not this stream's.
+            SocketState::Connecting | SocketState::Connected if self.inbox.is_over() => {
+                return Poll::Ready(Ok(()));
+            }
+            SocketState::Connecting | SocketState::Connected => _ = self.socket.close_normally(),
+            // An `open` that waits for the end is left alone.
+            SocketState::Closing | SocketState::Unconnected => {}
+        }
         self.socket.inner.session.poll_ended(cx)
     }
 }
@@ -241,13 +251,15 @@ struct InboxState {
     holds: bool,
     /// No more messages: the socket has disconnected, or the stream was dropped.
     is_over: bool,
+    /// How many connections end before the one whose messages are awaited, if it is not open yet.
+    next: Option<u64>,
     reader: Option<Waker>,
 }
 
 impl Inbox {
     /// Connects an inbox to the socket's signals.
-    fn connect(socket: &WebSocket) -> (Arc<Self>, [ScopedConnection; 3]) {
-        let inbox = Arc::new(Self::default());
+    fn connect(socket: &WebSocket, next: Option<u64>) -> (Arc<Self>, [ScopedConnection; 3]) {
+        let inbox = Arc::new(Self(Mutex::new(InboxState { next, ..InboxState::default() })));
         let (texts, bytes, end) = (Arc::clone(&inbox), Arc::clone(&inbox), Arc::clone(&inbox));
         let connections = [
             socket
@@ -258,7 +270,7 @@ impl Inbox {
                 .binary_message_received()
                 .direct()
                 .connect(move |socket, message| bytes.put(socket, message.into())),
-            socket.disconnected().direct().connect(move |socket, ()| end.close(socket)),
+            socket.disconnected().direct().connect(move |socket, ()| end.note_end(socket)),
         ];
         (inbox, connections.map(Connection::scoped))
     }
@@ -293,6 +305,16 @@ impl Inbox {
         drop(former);
     }
 
+    /// Ends the inbox with its connection.
+    fn note_end(&self, socket: &WebSocket) {
+        let next = self.lock().next;
+        let end = socket.inner.client_end();
+        let is_of_next = |end: &ClientEnd| end.is_busy() && next >= Some(end.ended_connections());
+        if !end.is_some_and(is_of_next) {
+            self.close(socket);
+        }
+    }
+
     /// Ends the inbox, and resumes reading if it was stopped.
     fn close(&self, socket: &WebSocket) {
         if self.end() {
@@ -313,7 +335,7 @@ impl Inbox {
 
     fn put(&self, socket: &WebSocket, message: Message) {
         let mut state = self.lock();
-        if state.is_over {
+        if state.is_over || state.awaits_next(socket) {
             return;
         }
         state.length += message.as_bytes().len();
@@ -328,12 +350,23 @@ impl Inbox {
         reader.into_iter().for_each(Waker::wake);
     }
 
+    fn is_over(&self) -> bool {
+        self.lock().is_over
+    }
+
     fn lock(&self) -> MutexGuard<'_, InboxState> {
         self.0.lock()
     }
 }
 
 impl InboxState {
+    /// Returns whether the last connection has not ended yet, which is not this inbox's.
+    fn awaits_next(&mut self, socket: &WebSocket) -> bool {
+        let end = socket.inner.client_end();
+        self.next = self.next.filter(|next| end.is_some_and(|end| end.ended_connections() < *next));
+        self.next.is_some()
+    }
+
     fn is_awaited_by(&self, waker: &Waker) -> bool {
         self.reader.as_ref().is_some_and(|reader| reader.will_wake(waker))
     }

@@ -93,6 +93,8 @@ impl WebSocket {
     }
 
     /// Returns the last error since the socket was opened; `None` without one.
+    ///
+    /// It stays after `disconnected`, and is cleared when the next attempt to connect begins.
     #[must_use]
     pub fn error(&self) -> Option<Error> {
         self.inner.error()

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Waker;
 
 use smol::future::FutureExt;
 
@@ -10,13 +11,14 @@ use crate::net::stream::Stream;
 use crate::net::upgrade::client::{Opened, Opening};
 use crate::protocol::handshake::url::without_secrets;
 use crate::runtime::panics;
+use crate::runtime::sync::MutexGuard;
 use crate::runtime::timers::Sleep;
 use crate::session::{ConnectionTask, Observer, SLOT_PANICKED, Session};
 use crate::socket::WebSocket;
 use crate::socket::client::client_request::ClientRequest;
 use crate::socket::client::connect::connect;
 use crate::socket::client::slots::{call_slots, is_wanted, report_open_error};
-use crate::socket::client::state::ClientEnd;
+use crate::socket::client::state::{CheckedRequest, ClientEnd, ClientState};
 use crate::socket::client_list::Membership;
 use crate::socket::state::{End, Inner};
 use crate::types::close_code::CloseCode;
@@ -74,21 +76,34 @@ impl WebSocket {
     /// `xn--bcher-kva.example`), or an IPv6 address with a zone, an interface's name or number
     /// (RFC 6874: `ws://[fe80::1%25eth0]/`). The zone is not sent.
     ///
+    /// # Opening again
+    ///
+    /// After [`close`](Self::close), [`abort`](Self::abort) or a failure this may be called at
+    /// once. The attempt begins when `disconnected` of the last connection has been emitted;
+    /// until then [`state`](Self::state), [`error`](Self::error),
+    /// [`close_code`](Self::close_code) and the addresses are those of that connection, whose
+    /// messages are still delivered. `close` and `abort` drop an `open` that waits, and so does the
+    /// end of the thread; another `open` replaces it, also one in a slot of `disconnected`. No
+    /// signal reports that. A peer that does not answer `close` delays the attempt by up to the
+    /// [`closing_timeout`](Self::closing_timeout); `abort` waits for no peer.
+    ///
     /// # Qt
     ///
-    /// `QWebSocket::open()`. There a second call silently drops the connection; here it is an
-    /// error.
+    /// `QWebSocket::open()`. There a call while the socket is connecting or connected silently
+    /// drops the connection; here it is an error. `m_socket.abort(); m_socket.open(url);` is the
+    /// same here.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidUrl`], [`Error::UnsupportedScheme`], [`Error::AlreadyOpen`] before
-    /// `disconnected`, and without the feature `tls` [`Error::SecureModeNotSupported`] for a `wss`
-    /// URL, and [`Error::EventLoopEnded`] when the thread on which the socket was made has ended.
-    /// For a socket that a server accepted it is always `AlreadyOpen`.
+    /// [`Error::InvalidUrl`], [`Error::UnsupportedScheme`], [`Error::AlreadyOpen`] while the socket
+    /// is connecting or connected, without the feature `tls` [`Error::SecureModeNotSupported`] for
+    /// a `wss` URL, and [`Error::EventLoopEnded`] when the thread on which the socket was made has
+    /// ended. For a socket that a server accepted it is always `AlreadyOpen`.
     ///
     /// `AlreadyOpen` does not change the connection. Any other error is also returned by
     /// [`error`](Self::error), and emitted by [`error_occurred`](Self::error_occurred) before this
-    /// returns; slots in other threads run later. `disconnected` does not follow.
+    /// returns; slots in other threads run later. `disconnected` does not follow, and an `open` that
+    /// waits is kept.
     ///
     /// # Examples
     ///
@@ -106,6 +121,17 @@ impl WebSocket {
     /// EventLoop::current().exec();
     /// # Ok(())
     /// # }
+    /// ```
+    ///
+    /// A client that changes to another server, whatever the state of its socket:
+    ///
+    /// ```
+    /// use slotwork::{Error, WebSocket};
+    ///
+    /// fn change_server(socket: &WebSocket, url: &str) -> Result<(), Error> {
+    ///     socket.abort();
+    ///     socket.open(url)
+    /// }
     /// ```
     pub fn open(&self, url: impl Into<String>) -> Result<(), Error> {
         self.open_request(ClientRequest::new(url))
@@ -148,32 +174,27 @@ impl WebSocket {
             return Err(Error::EventLoopEnded);
         }
         let mut state = end.lock();
-        let shown = without_secrets(request.url());
-        let opening = request.checked(state.origin.clone(), state.answer_limits)?;
-        if opening.url.is_secure && cfg!(not(feature = "tls")) {
-            return Err(Error::SecureModeNotSupported);
+        let request = check(request, &state)?;
+        if !state.is_busy {
+            return begin_attempt(&self.inner, end, state, request);
         }
-        let Some(request) = opening.handshake_request() else {
-            return Err(Error::InvalidUrl(shown));
-        };
-        if state.is_busy || !self.inner.session.begin_connecting() {
-            return Err(Error::AlreadyOpen);
+        match self.inner.session.state() {
+            SocketState::Connecting | SocketState::Connected => return Err(Error::AlreadyOpen),
+            SocketState::Closing | SocketState::Unconnected => {}
         }
-        state.is_busy = true;
-        state.request = request;
-        state.peer_name = opening.url.name();
-        state.is_secure = opening.url.is_secure;
-        (state.response, state.subprotocol, state.peer) = (None, None, None);
+        state.waiting = Some(Box::new(request));
+        let wakers = self.inner.session.set_has_successor(true);
         drop(state);
-        self.inner.clear_error();
-        if start(&self.inner, end, opening) { Ok(()) } else { Err(Error::EventLoopEnded) }
+        wakers.into_iter().for_each(Waker::wake);
+        Ok(())
     }
 
     /// Stops an attempt to connect; returns whether there was one.
     ///
-    /// The signals follow from the event loop.
+    /// An `open` that waits is dropped. The signals follow from the event loop.
     pub(crate) fn stop_connecting(&self) -> bool {
         let Some(end) = self.inner.client_end() else { return false };
+        drop_waiting(&self.inner, end.lock());
         let session = &self.inner.session;
         let was_connecting = session.stop_connecting(CloseCode::ABNORMAL_DISCONNECTION, "");
         if was_connecting {
@@ -198,6 +219,62 @@ struct Attempt {
     inner: Arc<Inner>,
     /// The outcome is known: from here on the socket may be opened again.
     is_decided: bool,
+}
+
+/// Begins the attempt for which `open` has waited until `disconnected` was emitted, if any.
+///
+/// It is dropped when the loop has ended, and by an `open` in a slot of `disconnected`.
+pub(crate) fn begin_waiting(inner: &Arc<Inner>, end: &ClientEnd) {
+    let mut state = end.lock();
+    if state.is_busy {
+        return;
+    }
+    if end.event_loop.has_ended() {
+        return drop_waiting(inner, state);
+    }
+    if let Some(request) = state.waiting.take() {
+        // An error means that the loop has ended meanwhile.
+        let _ = begin_attempt(inner, end, state, *request);
+    }
+}
+
+fn drop_waiting(inner: &Inner, mut state: MutexGuard<'_, ClientState>) {
+    if state.waiting.take().is_some() {
+        let wakers = inner.session.set_has_successor(false);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+fn check(request: ClientRequest, state: &ClientState) -> Result<CheckedRequest, Error> {
+    let shown = without_secrets(request.url());
+    let opening = request.checked(state.origin.clone(), state.answer_limits)?;
+    if opening.url.is_secure && cfg!(not(feature = "tls")) {
+        return Err(Error::SecureModeNotSupported);
+    }
+    let request = opening.handshake_request().ok_or(Error::InvalidUrl(shown))?;
+    Ok(CheckedRequest { opening, request })
+}
+
+/// Begins the attempt of a socket without a connection; an `open` that waits is dropped.
+fn begin_attempt(
+    inner: &Arc<Inner>,
+    end: &ClientEnd,
+    mut state: MutexGuard<'_, ClientState>,
+    request: CheckedRequest,
+) -> Result<(), Error> {
+    let wakers = inner.session.begin_connecting().ok_or(Error::AlreadyOpen)?;
+    let CheckedRequest { opening, request } = request;
+    state.waiting = None;
+    state.is_busy = true;
+    state.request = request;
+    state.peer_name = opening.url.name();
+    state.is_secure = opening.url.is_secure;
+    (state.response, state.subprotocol, state.peer) = (None, None, None);
+    drop(state);
+    wakers.into_iter().for_each(Waker::wake);
+    inner.clear_error();
+    if start(inner, end, opening) { Ok(()) } else { Err(Error::EventLoopEnded) }
 }
 
 /// Starts the attempt on the socket's loop; false when that has ended.
@@ -250,9 +327,10 @@ impl Drop for Attempt {
         if end.event_loop.is_current() {
             return end_attempt(inner, None);
         }
-        if inner.session.stop_connecting(CloseCode::ABNORMAL_DISCONNECTION, "") {
-            end.lock().is_busy = false;
-        }
+        inner.session.stop_connecting(CloseCode::ABNORMAL_DISCONNECTION, "");
+        let mut state = end.lock();
+        state.is_busy = false;
+        drop_waiting(inner, state);
     }
 }
 

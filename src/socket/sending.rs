@@ -114,7 +114,9 @@ impl WebSocket {
     ///
     /// The code is a [`CloseCode`] or a number. With one that must not be sent
     /// ([`CloseCode::is_allowed_on_wire`]) the socket stays open. When it is closing or closed
-    /// already, nothing happens. The status reports both, and may be ignored.
+    /// already, nothing happens, but that a client's [`open`](Self::open) that waits for the end is
+    /// dropped. The status reports both, and may be ignored. [`close_normally`](Self::close_normally)
+    /// has the defaults of Qt.
     ///
     /// # Qt
     ///
@@ -125,9 +127,8 @@ impl WebSocket {
     /// ```
     /// use slotwork::{CloseCode, WebSocket};
     ///
-    /// fn say_goodbye(socket: &WebSocket) {
-    ///     socket.send_text_message("bye");
-    ///     socket.close(CloseCode::NORMAL, "");
+    /// fn reject(socket: &WebSocket) {
+    ///     socket.close(CloseCode::POLICY_VIOLATED, "unknown room");
     /// }
     /// ```
     pub fn close(&self, code: impl Into<CloseCode>, reason: impl AsRef<str>) -> SendStatus {
@@ -142,10 +143,35 @@ impl WebSocket {
         }
     }
 
+    /// Begins the closing handshake with [`CloseCode::NORMAL`] and no reason.
+    ///
+    /// Otherwise as [`close`](Self::close).
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::close()` without arguments.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// fn say_goodbye(socket: &WebSocket) {
+    ///     socket.send_text_message("bye");
+    ///     socket.close_normally();
+    /// }
+    /// ```
+    #[doc(alias = "close")]
+    #[expect(clippy::must_use_candidate, reason = "the status may be ignored")]
+    pub fn close_normally(&self) -> SendStatus {
+        self.close(CloseCode::NORMAL, "")
+    }
+
     /// Ends the connection at once, without a closing handshake; unsent output is lost.
     ///
     /// After [`close`](Self::close), unsent output and the close frame are handed to the operating
-    /// system as far as it takes them, and the peer can read that.
+    /// system as far as it takes them, and the peer can read that. A client may call
+    /// [`open`](Self::open) next; an `open` that waits already is dropped.
     ///
     /// # Qt
     ///

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use slotwork_signals::SignalRef;
 
 use crate::protocol::frames::event::Data;
+use crate::runtime::panics;
 use crate::session::{KEEPALIVE_PAYLOAD, Observer, OutputLevel, Session};
 use crate::socket::WebSocket;
+use crate::socket::open::begin_waiting;
 use crate::socket::state::{End, Inner, LazySignals};
 use crate::types::authenticator::Authenticator;
 use crate::types::error::Error;
@@ -453,15 +455,18 @@ impl Observer for Inner {
 
     fn ended(this: &Arc<Self>) {
         this.membership.leave();
-        // A client keeps its slots: it can be opened again.
-        let _ending = match &this.end {
-            End::Server(_) => Some(Ending(Arc::clone(this))),
-            End::Client(end) => {
-                end.lock().is_busy = false;
-                None
+        match &this.end {
+            End::Server(_) => {
+                let _ending = Ending(Arc::clone(this));
+                this.disconnected.emit(&());
             }
-        };
-        this.disconnected.emit(&());
+            // A client keeps its slots: it can be opened again.
+            End::Client(end) => {
+                end.note_end();
+                panics::catch("a slot of a socket", || this.disconnected.emit(&()));
+                begin_waiting(this, end);
+            }
+        }
     }
 }
 

@@ -152,7 +152,10 @@ pub enum Error {
     /// The scheme of the URL is neither `ws` nor `wss`.
     #[error("{0:?} is neither ws nor wss")]
     UnsupportedScheme(String),
-    /// The socket is connected or connecting, and continues.
+    /// The socket is connected or connecting, and remains so.
+    ///
+    /// [`close`](crate::WebSocket::close) or [`abort`](crate::WebSocket::abort) come before another
+    /// `open`.
     #[error("the socket is open already")]
     AlreadyOpen,
     /// The host has no address.

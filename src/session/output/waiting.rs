@@ -21,6 +21,7 @@ impl Session {
     pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
         self.poll_until(cx, |state| match state.phase {
             Phase::Connecting => None,
+            Phase::Closing | Phase::Ended if state.has_successor() => None,
             Phase::Open if state.output_len() > state.output_settings().high_water_mark => None,
             Phase::Open => Some(Ok(())),
             Phase::Closing | Phase::Ended => Some(Err(Error::NotConnected)),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::event_loop::LoopHandle;
 #[cfg(feature = "tls")]
 use crate::net::tls::{TlsConfig, TlsSession};
+use crate::net::upgrade::client::Opening;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::request_head::HeadLimits;
 use crate::protocol::handshake::response::HandshakeResponse;
@@ -27,8 +28,10 @@ pub(crate) struct ClientState {
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) answer_limits: HeadLimits,
     pub(crate) proxy: Option<NetworkProxy>,
-    /// The socket is connecting, or has a connection.
+    /// The socket is connecting, or has a connection, of which the end was not reported.
     pub(crate) is_busy: bool,
+    /// Counts the connections, and the attempts, of which the end was reported.
+    pub(crate) ended: u64,
     /// A slot has panicked while connecting, which ends the attempt.
     pub(crate) has_panicked: bool,
     pub(crate) request: HandshakeRequest,
@@ -39,8 +42,16 @@ pub(crate) struct ClientState {
     pub(crate) response: Option<HandshakeResponse>,
     pub(crate) subprotocol: Option<String>,
     pub(crate) peer: Option<SocketAddr>,
+    /// The `open` that waits for the end of the last connection to be reported.
+    pub(crate) waiting: Option<Box<CheckedRequest>>,
     /// The waker of the task that connects.
     connecting: Option<Waker>,
+}
+
+/// A checked request, and the opening handshake that is made of it.
+pub(crate) struct CheckedRequest {
+    pub(crate) opening: Opening,
+    pub(crate) request: HandshakeRequest,
 }
 
 /// The TLS settings of a client.
@@ -61,6 +72,7 @@ impl ClientEnd {
             answer_limits: HeadLimits::default(),
             proxy: None,
             is_busy: false,
+            ended: 0,
             has_panicked: false,
             request: HandshakeRequest::default(),
             peer_name: String::new(),
@@ -70,6 +82,7 @@ impl ClientEnd {
             response: None,
             subprotocol: None,
             peer: None,
+            waiting: None,
             connecting: None,
         };
         Self { event_loop, state: Mutex::new(state) }
@@ -77,6 +90,30 @@ impl ClientEnd {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, ClientState> {
         self.state.lock()
+    }
+
+    /// Notes that the end of the connection, or of the attempt, is now reported.
+    pub(crate) fn note_end(&self) {
+        let mut state = self.lock();
+        state.is_busy = false;
+        state.ended += 1;
+    }
+
+    /// Returns how many connections and attempts have ended.
+    pub(crate) fn ended_connections(&self) -> u64 {
+        self.lock().ended
+    }
+
+    /// Returns how many will have ended before the one for which `open` waits, if it does.
+    pub(crate) fn next_connection(&self) -> Option<u64> {
+        let state = self.lock();
+        state.waiting.is_some().then_some(state.ended + 1)
+    }
+
+    /// Returns whether the socket has a connection, or is to have one.
+    pub(crate) fn is_busy(&self) -> bool {
+        let state = self.lock();
+        state.is_busy || state.waiting.is_some()
     }
 
     /// Wakes the task that connects.

@@ -71,8 +71,10 @@ impl WebSocket {
     ///
     /// # Qt
     ///
-    /// `QWebSocket::ignoreSslErrors(const QList<QSslError> &)`. There is no way to ignore
-    /// everything. Rather than to ignore that a certificate is self-signed, trust it, with
+    /// `QWebSocket::ignoreSslErrors(const QList<QSslError> &)`. For `ignoreSslErrors()` without
+    /// arguments, in a slot of `sslErrors`, the second example below ignores the errors that are
+    /// reported; those that are not `is_ignorable`, such as a bad signature, end the handshake all the
+    /// same. Rather than to ignore that a certificate is self-signed, trust it, with
     /// [`TlsConfig::ca_certificates`].
     ///
     /// # Examples
@@ -87,6 +89,16 @@ impl WebSocket {
     ///         TlsError::HostNameMismatch(device),
     ///     ]);
     /// }
+    /// ```
+    ///
+    /// Qt's `ignoreSslErrors()` in a slot of `sslErrors`, for tests alone, because any impostor
+    /// passes:
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// let socket = WebSocket::new();
+    /// socket.tls_errors().connect(|socket, errors| socket.ignore_tls_errors(errors.to_vec()));
     /// ```
     #[doc(alias = "ignoreSslErrors")]
     pub fn ignore_tls_errors(&self, errors: impl IntoIterator<Item = TlsError>) {

@@ -8,3 +8,4 @@ mod messages;
 mod open;
 mod reopening;
 mod url;
+mod waiting_open;

@@ -1,0 +1,447 @@
+//! `open` after `close`, `abort` or a failure: it waits until the end was reported.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use futures_sink::Sink;
+use slotwork::signals::SignalSpy;
+use slotwork::{
+    CloseCode, Error, EventLoop, EventThread, Message, MessageStream, SendStatus, SocketState,
+    WebSocket,
+};
+
+use support::raw_peer::{Frame, TEXT};
+use support::raw_server::{RawClient, RawServer, unmasked};
+use support::recorder::Recorder;
+use support::{DEADLINE, in_thread, panic_in_slot, recorded_client, run_until, serve, wait_until};
+
+const OPENED: [&str; 3] = ["Connecting", "Connected", "connected"];
+const ABORTED: [&str; 3] = ["about to close", "Unconnected", "disconnected Some(1006) "];
+const CLOSED: [&str; 4] = ["about to close", "Closing", "Unconnected", "disconnected Some(1000) "];
+
+/// Opens a connection to a raw server, which it returns with the client's side.
+fn open(socket: &WebSocket, recorder: &Recorder) -> Result<(RawServer, RawClient)> {
+    let server = RawServer::listen()?;
+    socket.open(server.url())?;
+    let opened = serve(move || Ok((server.open()?, server)))?;
+    recorder.wait_for(&OPENED)?;
+    Ok((opened.1, opened.0))
+}
+
+/// Qt: CLI-22; `m_socket.abort(); m_socket.open(url);`. What can be read in between is the last
+/// connection's.
+#[test]
+fn open_after_abort_begins_at_the_end_of_the_last_connection() -> Result<()> {
+    let next = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    let (first, mut client) = open(&socket, &recorder)?;
+    let ends = recorder.clone();
+    socket.disconnected().connect(move |socket, ()| {
+        ends.add(format!("{:?} {}", socket.state(), socket.request_url()));
+    });
+
+    socket.abort();
+    socket.open(next.url())?;
+
+    assert_eq!((socket.state(), socket.error().is_none()), (SocketState::Unconnected, true));
+    assert_eq!(socket.request_url(), first.url());
+    assert_eq!(socket.send_text_message("lost"), SendStatus::NotConnected);
+    let mut again = serve(move || {
+        client.peer.read_to_end()?;
+        next.open()
+    })?;
+    let end = format!("Unconnected {}", first.url());
+    recorder.wait_for(&[&OPENED[..], &ABORTED, &[&end], &OPENED].concat())?;
+    assert_eq!(socket.close_code(), None);
+    socket.send_text_message("hello");
+    serve(move || again.expect(&Frame::text("hello")))
+}
+
+/// What the peer sends in front of its close frame is still delivered.
+#[test]
+fn open_after_close_waits_for_the_closing_handshake() -> Result<()> {
+    let next = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    let (_first, mut client) = open(&socket, &recorder)?;
+
+    socket.close_normally();
+    socket.open(next.url())?;
+
+    assert_eq!(socket.state(), SocketState::Closing);
+    assert_eq!(socket.close_code(), Some(CloseCode::NORMAL));
+    let next = serve(move || {
+        client.expect(&Frame::close(1000, ""))?;
+        next.expect_no_client()?;
+        client.peer.send(unmasked(TEXT, b"late"))?;
+        client.peer.send(unmasked(8, &1000_u16.to_be_bytes()))?;
+        drop(client);
+        next.open()
+    })?;
+    let closing = [&CLOSED[..2], &["text late"], &CLOSED[2..]].concat();
+    recorder.wait_for(&[&OPENED[..], &closing, &OPENED].concat())?;
+    drop(next);
+    Ok(())
+}
+
+/// A peer that does not answer `close` delays the next connection by the closing timeout, one after
+/// the other.
+#[test]
+fn open_waits_for_a_closing_handshake_that_times_out() -> Result<()> {
+    let server = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    socket.set_closing_timeout(Some(Duration::from_millis(20)));
+    let url = server.url();
+    socket.connected().connect(move |socket, ()| {
+        socket.close_normally();
+        assert!(socket.open(url.as_str()).is_ok());
+    });
+
+    socket.open(server.url())?;
+    serve(move || (0..5).map(|_| server.open()).collect::<Result<Vec<_>>>())?;
+
+    recorder.wait_for_disconnected(4)?;
+    let life = [&OPENED[..], &CLOSED[..3], &["disconnected Some(1006) "]].concat();
+    let lines = recorder.lines();
+    let start: Vec<_> = lines.iter().map(String::as_str).take(4 * life.len()).collect();
+    assert_eq!(start, life.repeat(4));
+    Ok(())
+}
+
+/// Also while the attempt is under way: `abort` ends it, and the next `open` waits for that.
+#[test]
+fn open_after_abort_replaces_an_attempt() -> Result<()> {
+    let (silent, server) = (RawServer::listen()?, RawServer::listen()?);
+    let (socket, recorder) = recorded_client();
+    socket.open(silent.url())?;
+    let silent = serve(move || Ok((silent.read_request()?, silent)))?;
+
+    for end in [WebSocket::abort, |socket: &WebSocket| _ = socket.close_normally()] {
+        end(&socket);
+        socket.open(silent.1.url())?;
+    }
+    socket.abort();
+    socket.open(server.url())?;
+    let client = serve(move || server.open())?;
+
+    let attempt = ["Connecting", "Unconnected", "disconnected Some(1006) "];
+    recorder.wait_for(&[&attempt[..], &OPENED].concat())?;
+    assert!(socket.error().is_none());
+    drop(client);
+    Ok(())
+}
+
+/// A failure is reported in full before the attempt of its slot begins.
+#[test]
+fn a_slot_of_error_occurred_opens_the_socket_again() -> Result<()> {
+    let server = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    let (url, results) = (server.url(), recorder.clone());
+    socket.error_occurred().connect(move |socket, _error| {
+        results.add(format!("{:?} {:?}", socket.open(url.as_str()), socket.state()));
+    });
+    let errors = recorder.clone();
+    socket.state_changed().connect(move |socket, state| {
+        errors.add(format!("{state:?} with {:?}", socket.error().is_some()));
+    });
+
+    socket.open(server.url())?;
+    let client = serve(move || {
+        drop(server.accept()?);
+        server.open()
+    })?;
+
+    let failure = "error: the peer closed the connection without a closing handshake";
+    recorder.wait_for(&[
+        "Connecting",
+        "Connecting with false",
+        failure,
+        "Ok(()) Unconnected",
+        "Unconnected",
+        "Unconnected with true",
+        "disconnected Some(1006) ",
+        "Connecting",
+        "Connecting with false",
+        "Connected",
+        "Connected with false",
+        "connected",
+    ])?;
+    drop(client);
+    Ok(())
+}
+
+/// The last call wins, also when it is one of a slot of `disconnected`; one with an error changes
+/// nothing.
+#[test]
+fn an_open_that_waits_is_replaced_by_the_next() -> Result<()> {
+    let (unwanted, wanted) = (RawServer::listen()?, RawServer::listen()?);
+    for is_in_slot in [false, true] {
+        let (socket, recorder) = recorded_client();
+        let (_first, _client) = open(&socket, &recorder)?;
+        let url = wanted.url();
+
+        socket.abort();
+        socket.open(unwanted.url())?;
+        if is_in_slot {
+            socket.disconnected().connect(move |socket, ()| {
+                assert!(socket.open(url.as_str()).is_ok());
+                assert!(matches!(socket.open(url.as_str()), Err(Error::AlreadyOpen)));
+            });
+        } else {
+            socket.open(url)?;
+        }
+        assert!(matches!(socket.open("http://a/"), Err(Error::UnsupportedScheme(_))));
+
+        recorder.wait_for(
+            &[&OPENED[..], &["error: \"http://a/\" is neither ws nor wss"], &ABORTED].concat(),
+        )?;
+        assert_eq!(socket.request_url(), wanted.url());
+        assert_eq!((socket.state(), socket.error().is_none()), (SocketState::Connecting, true));
+        socket.abort();
+        recorder.wait_for_disconnected(2)?;
+    }
+    unwanted.expect_no_client()
+}
+
+/// `close` and `abort` drop it, without a signal, in slots too; a refused close code does not.
+#[test]
+fn close_and_abort_drop_an_open_that_waits() -> Result<()> {
+    let unwanted = RawServer::listen()?;
+    let ends: [fn(&WebSocket); 2] =
+        [WebSocket::abort, |socket| _ = socket.close(CloseCode::GOING_AWAY, "")];
+    for end in ends {
+        for is_in_slot in [false, true] {
+            let (socket, recorder) = recorded_client();
+            let (_first, _client) = open(&socket, &recorder)?;
+
+            socket.abort();
+            socket.open(unwanted.url())?;
+            if is_in_slot {
+                socket.disconnected().connect(move |socket, ()| end(socket));
+            } else {
+                end(&socket);
+            }
+
+            recorder.wait_for_disconnected(1)?;
+            assert_eq!(socket.state(), SocketState::Unconnected);
+            assert_eq!(socket.close_code(), Some(CloseCode::ABNORMAL_DISCONNECTION));
+            recorder.check(&[&OPENED[..], &ABORTED].concat())?;
+        }
+    }
+    let (socket, recorder) = recorded_client();
+    let (_first, _client) = open(&socket, &recorder)?;
+    socket.abort();
+    socket.open(unwanted.url())?;
+    let code = CloseCode::ABNORMAL_DISCONNECTION;
+    assert_eq!(socket.close(code, ""), SendStatus::InvalidCloseCode(code));
+    recorder.wait_for_disconnected(1)?;
+    assert_eq!(socket.state(), SocketState::Connecting);
+    Ok(())
+}
+
+/// Slots that panic or run a loop do not hold the attempt back.
+#[test]
+fn slots_of_disconnected_do_not_keep_an_open_from_beginning() -> Result<()> {
+    let slots: [fn(&WebSocket); 2] =
+        [|_socket| panic_in_slot(), |_socket| _ = EventLoop::current().process_events()];
+    for slot in slots {
+        let next = RawServer::listen()?;
+        let (socket, recorder) = recorded_client();
+        let (_first, _client) = open(&socket, &recorder)?;
+        socket.disconnected().connect(move |socket, ()| slot(socket));
+
+        socket.abort();
+        socket.open(next.url())?;
+        let client = serve(move || next.open())?;
+
+        recorder.wait_for(&[&OPENED[..], &ABORTED, &OPENED].concat())?;
+        drop(client);
+    }
+    Ok(())
+}
+
+/// Any thread may call both; the connection continues on the socket's own.
+#[test]
+fn another_thread_aborts_and_opens() -> Result<()> {
+    let server = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    let (_first, _client) = open(&socket, &recorder)?;
+    let (elsewhere, url) = (socket.clone(), server.url());
+
+    let client = serve(move || {
+        for _ in 0..1000 {
+            elsewhere.abort();
+            elsewhere.open(url.as_str())?;
+        }
+        loop {
+            // Attempts that were aborted end before their request.
+            if let Ok(client) = server.open() {
+                break Ok(client);
+            }
+        }
+    })?;
+
+    wait_until(|| socket.is_valid())?;
+    let lines = recorder.lines();
+    let ends = lines.iter().filter(|line| line.starts_with("disconnected")).count();
+    let attempts = lines.iter().filter(|line| *line == "Connecting").count();
+    assert_eq!(ends + 1, attempts, "{lines:?}");
+    drop(client);
+    Ok(())
+}
+
+/// The end of the thread drops an `open` that waits: `disconnected` is the last signal.
+#[test]
+fn an_open_that_waits_ends_with_its_thread() -> Result<()> {
+    let (server, unwanted) = (RawServer::listen()?, RawServer::listen()?);
+    let (thread, url) = (EventThread::spawn("ending", || ())?, server.url());
+    let (give, given) = mpsc::channel();
+    thread.handle().post(move || {
+        let socket = WebSocket::new();
+        assert!(socket.open(url).is_ok());
+        give.send(socket).unwrap();
+    });
+    let socket = given.recv_timeout(DEADLINE)?;
+    let client = serve(move || server.open())?;
+    let (connected, ends) = (socket.clone(), SignalSpy::new(&socket.disconnected()));
+    wait_until(|| connected.is_valid())?;
+    let changes = SignalSpy::new(&socket.state_changed());
+
+    let (again, url) = (socket.clone(), unwanted.url());
+    thread.handle().post(move || {
+        again.abort();
+        again.open(url).unwrap();
+        EventLoop::current().quit();
+    });
+    thread.wait()?;
+
+    ends.wait_for(1)?;
+    ensure!(changes.take() == [(SocketState::Unconnected)], "a new attempt");
+    ensure!(socket.state() == SocketState::Unconnected && socket.error().is_none());
+    ensure!(matches!(socket.open("ws://127.0.0.1:9/"), Err(Error::EventLoopEnded)));
+    drop(client);
+    unwanted.expect_no_client()
+}
+
+/// Programs without slots: stream and sink are those of the next connection.
+#[test]
+fn a_message_stream_awaits_the_next_connection() -> Result<()> {
+    let next = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    let (_first, mut client) = open(&socket, &recorder)?;
+    let mut last = socket.message_stream();
+
+    socket.close_normally();
+    socket.open(next.url())?;
+    let mut messages = socket.message_stream();
+    let exchange = async {
+        messages.send("hello").await?;
+        let last = [last.next().await, last.next().await];
+        let answer = messages.next().await.context("no answer")?;
+        Ok::<_, anyhow::Error>((last, [Some(answer), messages.next().await]))
+    };
+    let server = std::thread::spawn(move || {
+        client.peer.send(unmasked(TEXT, b"late"))?;
+        client.close(1000, "")?;
+        let mut client = next.open()?;
+        client.expect(&Frame::text("hello"))?;
+        client.peer.send(unmasked(TEXT, b"new"))?;
+        client.close(1000, "")
+    });
+    let (old, new) = run_until(exchange)??;
+
+    server.join().map_err(|_| anyhow::anyhow!("the server panicked"))??;
+    assert_eq!(old, [Some(Message::Text("late".into())), None]);
+    assert_eq!(new, [Some(Message::Text("new".into())), None]);
+    Ok(())
+}
+
+/// Closing the sink of a connection that has ended leaves the next one alone; without a next one
+/// its stream ends, too.
+#[test]
+fn the_streams_of_two_connections_do_not_disturb_each_other() -> Result<()> {
+    let next = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    let (_first, _client) = open(&socket, &recorder)?;
+    let mut last = socket.message_stream();
+    socket.abort();
+    socket.open(next.url())?;
+    let mut dropped = socket.message_stream();
+
+    run_until(close(&mut last))??;
+    socket.abort();
+    ensure!(run_until(dropped.next())?.is_none());
+    ensure!(run_until(dropped.send("lost"))?.is_err());
+    recorder.check(&[&OPENED[..], &ABORTED].concat())?;
+
+    socket.open(next.url())?;
+    let client = serve(move || next.open())?;
+    wait_until(|| socket.is_valid())?;
+    run_until(close(&mut last))??;
+    ensure!(socket.is_valid());
+    drop(client);
+    Ok(())
+}
+
+async fn close(stream: &mut MessageStream) -> Result<(), Error> {
+    poll_fn(|cx| Pin::new(&mut *stream).poll_close(cx)).await
+}
+
+/// A thousand connections of one socket leave nothing behind.
+#[test]
+fn a_socket_is_opened_again_and_again() -> Result<()> {
+    let server = support::echo_server()?;
+    let (url, socket) = (server.server_url(), WebSocket::new());
+    let count = Rc::new(Cell::new(0));
+    let address = url.clone();
+    socket.connected().connect_to(&count, move |count, socket, ()| {
+        count.set(count.get() + 1);
+        if count.get() % 2 == 0 {
+            socket.abort();
+        } else {
+            socket.close_normally();
+        }
+        if count.get() < 1000 {
+            assert!(socket.open(address.as_str()).is_ok());
+        }
+    });
+    let ends = SignalSpy::new(&socket.disconnected());
+
+    socket.open(url)?;
+    run_until(async {
+        while ends.count() < 1000 {
+            smol::future::yield_now().await;
+        }
+    })?;
+
+    wait_until(|| server.clients().is_empty())?;
+    assert_eq!((count.get(), ends.count()), (1000, 1000));
+    assert_eq!(socket.state(), SocketState::Unconnected);
+    Ok(())
+}
+
+/// The same with a port at which no server listens.
+#[test]
+fn a_refused_socket_is_opened_again_and_again() -> Result<()> {
+    let url = RawServer::listen()?.url();
+    let (socket, count) = (WebSocket::new(), Rc::new(Cell::new(0)));
+    let address = url.clone();
+    socket.error_occurred().connect_to(&count, move |count, socket, _error| {
+        count.set(count.get() + 1);
+        if count.get() < 1000 {
+            assert!(socket.open(address.as_str()).is_ok());
+        }
+    });
+    let ends = SignalSpy::new(&socket.disconnected());
+
+    socket.open(url)?;
+    wait_until(|| ends.count() >= 1000)?;
+
+    assert_eq!((count.get(), ends.count()), (1000, 1000));
+    assert!(matches!(socket.error(), Some(Error::Connect { .. })));
+    Ok(())
+}
