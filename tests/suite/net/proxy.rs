@@ -336,3 +336,56 @@ fn a_silent_proxy_is_given_up() -> Result<()> {
     }
     Ok(())
 }
+
+/// Qt: `abort(); open(url)`: each connection has a tunnel of its own.
+#[test]
+fn a_client_opens_again_through_its_proxy() -> Result<()> {
+    const URL: &str = "ws://server.example:81/chat";
+    let server = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    socket.set_proxy(Some(NetworkProxy::http("127.0.0.1", server.port)));
+    socket.connected().connect(|socket, ()| {
+        socket.abort();
+        assert!(socket.open(URL).is_ok());
+    });
+
+    socket.open(URL)?;
+    serve(move || {
+        for _ in 0..100 {
+            let RawClient { mut peer, .. } = server.read_request()?;
+            peer.send("HTTP/1.1 200 OK\r\n\r\n")?;
+            let request = peer.read_head()?;
+            let mut client = RawClient { peer, request };
+            client.accept("")?;
+            client.peer.read_to_end()?;
+        }
+        Ok(())
+    })?;
+
+    recorder.wait_for_disconnected(100)
+}
+
+/// A slot may give the proxy up: the next connection is direct.
+#[test]
+fn a_slot_opens_again_without_the_proxy() -> Result<()> {
+    let (proxy, server) = (RawServer::listen()?, RawServer::listen()?);
+    let (socket, recorder) = recorded_client();
+    socket.set_proxy(Some(NetworkProxy::http("127.0.0.1", proxy.port)));
+    let url = server.url();
+    socket.proxy_authentication_required().connect(move |socket, _authenticator| {
+        socket.set_proxy(None);
+        socket.abort();
+        assert!(socket.open(url.as_str()).is_ok());
+    });
+
+    socket.open("ws://server.example:81/chat")?;
+    let client = serve(move || {
+        http_tunnel(&proxy, None)?;
+        server.open()
+    })?;
+
+    let attempt = ["Connecting", "Unconnected", "disconnected Some(1006) "];
+    recorder.wait_for(&[&attempt[..], &["Connecting", "Connected", "connected"]].concat())?;
+    drop(client);
+    Ok(())
+}

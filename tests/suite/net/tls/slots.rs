@@ -1,6 +1,6 @@
 //! Slots that run while a client does its TLS handshake: what they see, and how they stop it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use anyhow::{Context, Result, ensure};
@@ -9,11 +9,11 @@ use slotwork::{
     CloseCode, Error, SocketState, TlsError, TlsProtocol, TlsSession, WebSocket, WebSocketServer,
 };
 
-use support::certificates::Pem;
+use support::certificates::{Authority, Pem};
 use support::recorder::Recorder;
 use support::relay::bytewise;
 use support::secure_client::{check_open, open};
-use support::{panic_in_slot, secure_echo_server, wait_until};
+use support::{panic_in_slot, recorded_client, secure_echo_server, wait_until};
 
 type Act = fn(&WebSocket);
 type Connect = fn(&WebSocket, Act);
@@ -103,6 +103,60 @@ fn a_socket_connects_again_after_a_panic_in_a_slot() -> Result<()> {
 
     check_open(&socket)?;
     assert_eq!(ends.count(), 0);
+    Ok(())
+}
+
+/// Qt: `abort(); open(url)` in a slot of `sslErrors`; the server that was refused gets no request.
+#[test]
+fn a_slot_of_tls_errors_opens_another_server() -> Result<()> {
+    let (authority, stranger) = (Authority::new()?, Pem::self_signed(&["127.0.0.1"])?);
+    let refused = secure_echo_server(stranger.config()?)?;
+    let trusted = secure_echo_server(authority.server_config()?)?;
+    let connections = SignalSpy::new(&refused.new_connection());
+    let (socket, recorder) = recorded_client();
+    let url = format!("wss://localhost:{}", trusted.server_port());
+    socket.set_tls_config(authority.client_config());
+    socket.tls_errors().connect(move |socket, _errors| {
+        socket.abort();
+        assert!(socket.open(url.as_str()).is_ok());
+    });
+
+    socket.open(format!("wss://127.0.0.1:{}", refused.server_port()))?;
+
+    let attempt = ["Connecting", "Unconnected", "disconnected Some(1006) "];
+    recorder.wait_for(&[&attempt[..], &["Connecting", "Connected", "connected"]].concat())?;
+    check_open(&socket)?;
+    assert_eq!(connections.count(), 0);
+    Ok(())
+}
+
+/// The same in each slot of `connected`, many times, with `close` and with `abort`.
+#[test]
+fn a_socket_is_opened_again_and_again_over_tls() -> Result<()> {
+    let authority = Authority::new()?;
+    let server = secure_echo_server(authority.server_config()?)?;
+    let (socket, count) = (WebSocket::new(), Rc::new(Cell::new(0)));
+    let url = format!("wss://localhost:{}", server.server_port());
+    let ends = SignalSpy::new(&socket.disconnected());
+    socket.set_tls_config(authority.client_config());
+    let address = url.clone();
+    socket.connected().connect_to(&count, move |count, socket, ()| {
+        count.set(count.get() + 1);
+        if count.get() % 2 == 0 {
+            socket.abort()
+        } else {
+            _ = socket.close_normally()
+        }
+        if count.get() < 200 {
+            assert!(socket.open(address.as_str()).is_ok());
+        }
+    });
+
+    socket.open(url)?;
+    wait_until(|| ends.count() >= 200)?;
+
+    assert_eq!((count.get(), ends.count()), (200, 200));
+    ensure!(socket.error().is_none(), "{:?}", socket.error());
     Ok(())
 }
 
