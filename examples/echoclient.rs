@@ -7,7 +7,7 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use clap::{Parser, value_parser};
 use log::{LevelFilter, debug};
-use slotwork::{CloseCode, EventLoop, WebSocket};
+use slotwork::{EventLoop, WebSocket};
 
 /// Slotwork example: echoclient
 #[derive(Parser)]
@@ -37,7 +37,7 @@ fn main() -> Result<()> {
     });
     socket.text_message_received().connect(|socket, text| {
         debug!("Message received: {text:?}");
-        socket.close(CloseCode::NORMAL, "");
+        socket.close_normally();
     });
     socket.disconnected().connect(|_socket, ()| EventLoop::current().quit());
 

@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result};
 use clap::{Parser, value_parser};
-use slotwork::{CloseCode, EventLoop, TlsCertificate, TlsConfig, WebSocket};
+use slotwork::{EventLoop, TlsCertificate, TlsConfig, WebSocket};
 
 /// Slotwork example: sslechoclient
 #[derive(Parser)]
@@ -30,7 +30,7 @@ fn main() -> Result<()> {
     });
     socket.text_message_received().connect(|socket, text| {
         println!("Message received: {text:?}");
-        socket.close(CloseCode::NORMAL, "");
+        socket.close_normally();
     });
     socket.tls_errors().connect(|_socket, errors| {
         let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();

@@ -218,7 +218,25 @@ impl WebSocket {
     /// Returns the client's origin (RFC 6454); `None` without an `Origin` header.
     ///
     /// Browsers always send a true one; other programs may send anything. For a client it is the
-    /// last value of [`set_origin`](Self::set_origin), for the next `open`.
+    /// last value of [`set_origin`](Self::set_origin), before `open` too.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocket::origin()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let socket = WebSocket::new();
+    /// socket.set_origin("https://chat.example")?;
+    ///
+    /// assert_eq!(socket.origin().as_deref(), Some("https://chat.example"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn origin(&self) -> Option<String> {
         match self.inner.client_end() {

@@ -44,7 +44,7 @@ impl WebSocket {
     /// });
     /// socket.text_message_received().connect(|socket, text| {
     ///     println!("{text}");
-    ///     socket.close(1000, "");
+    ///     socket.close_normally();
     /// });
     /// socket.error_occurred().connect(|_socket, error| eprintln!("{error}"));
     /// socket.disconnected().connect(|_socket, ()| EventLoop::current().quit());

@@ -281,7 +281,7 @@ impl WebSocket {
     /// use std::io::Read;
     /// use std::rc::Rc;
     ///
-    /// use slotwork::{CloseCode, WebSocket};
+    /// use slotwork::WebSocket;
     ///
     /// fn send_file(socket: &WebSocket, file: File) {
     ///     let file = Rc::new(file);
@@ -294,7 +294,7 @@ impl WebSocket {
     ///     let mut piece = vec![0; 64 * 1024];
     ///     while socket.is_valid() && socket.bytes_to_write() <= socket.high_water_mark() {
     ///         match file.read(&mut piece) {
-    ///             Ok(0) => _ = socket.close(CloseCode::NORMAL, ""),
+    ///             Ok(0) => _ = socket.close_normally(),
     ///             Ok(length) => _ = socket.send_binary_message(&piece[..length]),
     ///             Err(_) => socket.abort(),
     ///         }
@@ -364,7 +364,8 @@ impl WebSocket {
     /// Emitted once, after the last message, when the connection has ended.
     ///
     /// It is the last signal of a server's socket, and ends all its connections to slots. A
-    /// client's socket keeps them: it may be opened again. It is emitted also when a client could
+    /// client's socket keeps them: it may be opened again, and an [`open`](Self::open) that waits
+    /// begins when the slots have returned. It is emitted also when a client could
     /// not connect, and when the thread of the socket's loop ends: to slots of other threads, and
     /// of the thread itself if it is an [`EventThread`](crate::EventThread).
     ///

@@ -24,6 +24,8 @@ mod tls;
 impl WebSocket {
     /// Sets the `Origin` header, from the next `open` on; the default is none.
     ///
+    /// An empty one is none. [`origin`](Self::origin) returns it.
+    ///
     /// # Qt
     ///
     /// The argument of `QWebSocket`'s constructor.
