@@ -37,6 +37,11 @@ impl Session {
         self.fail(Failure::Aborted { is_closing });
     }
 
+    /// Returns whether the connection has ended without the loss of messages; the error otherwise.
+    pub(crate) fn outcome(&self) -> Result<(), Error> {
+        self.lock().loss().map_or(Ok(()), Err)
+    }
+
     /// Returns the close code, once one is known.
     pub(crate) fn close_code(&self) -> Option<CloseCode> {
         self.lock().close().map(|(code, _)| code)

@@ -72,9 +72,9 @@ impl WebSocket {
     /// Returns a stream and sink of the messages from now on.
     ///
     /// Call it where slots would be connected: no message is lost when that is before the loop's
-    /// next turn. For a client that may be before [`open`](Self::open); the stream ends when the
-    /// socket disconnects, and opening again needs another one. While an `open` waits for the end
-    /// of the last connection, the stream is that of the next one.
+    /// next turn. For a client that may be before [`open`](Self::open); stream and sink end when
+    /// the socket disconnects, and opening again needs another one. While an `open` waits for the
+    /// end of the last connection, they are those of the next one.
     ///
     /// # Qt
     ///
@@ -172,11 +172,23 @@ impl MessageStream {
     /// }
     /// ```
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        poll_fn(|cx| self.socket.inner.session.poll_room(cx)).await?;
+        poll_fn(|cx| self.poll_room(cx)).await?;
         self.put(message.into())
     }
 
+    fn poll_room(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        self.check_connection()?;
+        self.socket.inner.session.poll_room(cx)
+    }
+
+    /// Fails when the connection has ended: the socket may have another one by then.
+    fn check_connection(&self) -> Result<(), Error> {
+        let has_ended = self.inbox.lock().outcome.is_some();
+        if has_ended { Err(Error::NotConnected) } else { Ok(()) }
+    }
+
     fn put(&self, message: Message) -> Result<(), Error> {
+        self.check_connection()?;
         let status = match message {
             Message::Text(text) => self.socket.send_text_message(text),
             Message::Binary(bytes) => self.socket.send_binary_message(bytes),
@@ -202,7 +214,7 @@ impl Sink<Message> for MessageStream {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.socket.inner.session.poll_room(cx)
+        self.poll_room(cx)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
@@ -210,15 +222,15 @@ impl Sink<Message> for MessageStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.check_connection()?;
         self.socket.inner.session.poll_written(cx)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if let Some(outcome) = self.inbox.lock().outcome.clone() {
+            return Poll::Ready(outcome);
+        }
         match self.socket.state() {
-            // The next connection has begun, which is not this stream's.
-            SocketState::Connecting | SocketState::Connected if self.inbox.is_over() => {
-                return Poll::Ready(Ok(()));
-            }
             SocketState::Connecting | SocketState::Connected => _ = self.socket.close_normally(),
             // An `open` that waits for the end is left alone.
             SocketState::Closing | SocketState::Unconnected => {}
@@ -251,6 +263,8 @@ struct InboxState {
     holds: bool,
     /// No more messages: the socket has disconnected, or the stream was dropped.
     is_over: bool,
+    /// Set when the connection has ended: the error with which messages were dropped, if any were.
+    outcome: Option<Result<(), Error>>,
     /// How many connections end before the one whose messages are awaited, if it is not open yet.
     next: Option<u64>,
     reader: Option<Waker>,
@@ -311,6 +325,8 @@ impl Inbox {
         let end = socket.inner.client_end();
         let is_of_next = |end: &ClientEnd| end.is_busy() && next >= Some(end.ended_connections());
         if !end.is_some_and(is_of_next) {
+            let outcome = socket.inner.session.outcome();
+            self.lock().outcome = Some(outcome);
             self.close(socket);
         }
     }
@@ -348,10 +364,6 @@ impl Inbox {
         let reader = state.reader.take();
         drop(state);
         reader.into_iter().for_each(Waker::wake);
-    }
-
-    fn is_over(&self) -> bool {
-        self.lock().is_over
     }
 
     fn lock(&self) -> MutexGuard<'_, InboxState> {

@@ -343,9 +343,14 @@ fn begin_session(inner: &Arc<Inner>, end: &ClientEnd, stream: Stream, opened: Op
     if !inner.session.open(stream) {
         return end_attempt(inner, None);
     }
+    let ended = end.ended_connections();
     let driver = ConnectionTask::new(Arc::clone(inner), leftover);
     EventLoop::spawn_guarded(driver);
     call_slots(inner, |inner| inner.state_changed(SocketState::Connected));
+    // In a loop inside a slot it may have ended, and the next connection begun.
+    if end.ended_connections() != ended {
+        return;
+    }
     // Qt: CLI-21; `connected` is emitted before the first message: that is read in a turn of its
     // own, after this, or in a loop inside a slot.
     inner.session.start_reading();

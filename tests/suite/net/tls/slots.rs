@@ -143,9 +143,9 @@ fn a_socket_is_opened_again_and_again_over_tls() -> Result<()> {
     socket.connected().connect_to(&count, move |count, socket, ()| {
         count.set(count.get() + 1);
         if count.get() % 2 == 0 {
-            socket.abort()
+            socket.abort();
         } else {
-            _ = socket.close_normally()
+            socket.close_normally();
         }
         if count.get() < 200 {
             assert!(socket.open(address.as_str()).is_ok());

@@ -245,8 +245,12 @@ fn close_and_abort_drop_an_open_that_waits() -> Result<()> {
 /// Slots that panic or run a loop do not hold the attempt back.
 #[test]
 fn slots_of_disconnected_do_not_keep_an_open_from_beginning() -> Result<()> {
-    let slots: [fn(&WebSocket); 2] =
-        [|_socket| panic_in_slot(), |_socket| _ = EventLoop::current().process_events()];
+    let slots: [fn(&WebSocket); 2] = [
+        |_socket| panic_in_slot(),
+        |_socket| {
+            EventLoop::current().process_events();
+        },
+    ];
     for slot in slots {
         let next = RawServer::listen()?;
         let (socket, recorder) = recorded_client();
@@ -260,6 +264,34 @@ fn slots_of_disconnected_do_not_keep_an_open_from_beginning() -> Result<()> {
         recorder.wait_for(&[&OPENED[..], &ABORTED, &OPENED].concat())?;
         drop(client);
     }
+    Ok(())
+}
+
+/// A loop in a slot in which the connection ends, and the next one begins: each is reported once, and
+/// messages of the next are delivered.
+#[test]
+fn the_next_connection_begins_in_a_loop_in_a_slot() -> Result<()> {
+    let (first, next) = (RawServer::listen()?, RawServer::listen()?);
+    let (socket, recorder) = recorded_client();
+    let (is_first, url) = (Rc::new(Cell::new(true)), next.url());
+    socket.state_changed().connect_to(&is_first, move |is_first, socket, state| {
+        if *state == SocketState::Connected && is_first.replace(false) {
+            socket.abort();
+            assert!(socket.open(url.as_str()).is_ok());
+            EventLoop::current().run_until(socket.connected().next());
+        }
+    });
+
+    socket.open(first.url())?;
+    let clients = serve(move || {
+        let first = first.open()?;
+        let mut next = next.open()?;
+        next.peer.send(unmasked(TEXT, b"hello"))?;
+        Ok((first, next))
+    })?;
+
+    recorder.wait_for(&[&OPENED[..2], &ABORTED, &OPENED, &["text hello"]].concat())?;
+    drop(clients);
     Ok(())
 }
 
@@ -383,6 +415,7 @@ fn the_streams_of_two_connections_do_not_disturb_each_other() -> Result<()> {
         serve(move || Ok((next.open()?, next))).map(|(client, it)| (it, client))?;
     wait_until(|| socket.is_valid())?;
     run_until(close(&mut last))??;
+    ensure!(run_until(last.send("of the last"))?.is_err());
     ensure!(socket.is_valid());
 
     let mut last = socket.message_stream();
