@@ -37,7 +37,7 @@ impl Session {
         self.fail(Failure::Aborted { is_closing });
     }
 
-    /// Returns whether the connection has ended without the loss of messages; the error otherwise.
+    /// Returns the error with which messages were dropped at the end, if any were.
     pub(crate) fn outcome(&self) -> Result<(), Error> {
         self.lock().loss().map_or(Ok(()), Err)
     }

@@ -263,7 +263,7 @@ struct InboxState {
     holds: bool,
     /// No more messages: the socket has disconnected, or the stream was dropped.
     is_over: bool,
-    /// Set when the connection has ended: the error with which messages were dropped, if any were.
+    /// Present when the connection has ended; an error when messages were dropped.
     outcome: Option<Result<(), Error>>,
     /// How many connections end before the one whose messages are awaited, if it is not open yet.
     next: Option<u64>,

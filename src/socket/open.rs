@@ -221,7 +221,7 @@ struct Attempt {
     is_decided: bool,
 }
 
-/// Begins the attempt for which `open` has waited until `disconnected` was emitted, if any.
+/// Begins the attempt that has waited for `disconnected`, if there is one.
 ///
 /// It is dropped when the loop has ended, and by an `open` in a slot of `disconnected`.
 pub(crate) fn begin_waiting(inner: &Arc<Inner>, end: &ClientEnd) {
@@ -256,7 +256,9 @@ fn check(request: ClientRequest, state: &ClientState) -> Result<CheckedRequest, 
     Ok(CheckedRequest { opening, request })
 }
 
-/// Begins the attempt of a socket without a connection; an `open` that waits is dropped.
+/// Begins the attempt of a socket without a connection.
+///
+/// An `open` that waits is dropped.
 fn begin_attempt(
     inner: &Arc<Inner>,
     end: &ClientEnd,
