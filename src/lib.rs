@@ -113,6 +113,7 @@ pub use net::tls::TlsSession;
 #[doc(alias = "QWebSocketHandshakeRequest")]
 pub use protocol::handshake::request::HandshakeRequest;
 pub use protocol::handshake::response::HandshakeResponse;
+pub use protocol::handshake::upgraded_elsewhere::accept_key;
 pub use protocol::prepared_message::PreparedMessage;
 #[doc(alias = "QWebSocketCorsAuthenticator")]
 pub use server::CorsAuthenticator;

@@ -107,7 +107,7 @@ async fn accept_all(server: Weak<Inner>, mut incoming: Incoming, closings: u64) 
         match result {
             Ok((stream, peer)) => {
                 delay = None;
-                server.start_opening(Stream::Tcp(stream), peer, Vec::new(), closings);
+                server.start_opening(Stream::Tcp(stream), peer, Vec::new(), closings, true);
             }
             Err(source) if is_about_one_connection(&source) => {
                 debug!("a connection ended before it was accepted: {source}");

@@ -242,11 +242,16 @@ impl Inner {
     }
 
     /// Refuses a connection over the limit of handshakes; over TLS without an answer.
-    pub(crate) fn refuse_overflow(&self, mut opening: Opening, refusal: Refusal) {
+    pub(crate) fn refuse_overflow(
+        &self,
+        mut opening: Opening,
+        refusal: Refusal,
+        begins_with_tls: bool,
+    ) {
         // Counted before slots run, which may run a loop that refuses others.
         let answering = Arc::clone(&self.lock().overflow_answers);
         self.emit(|server| server.report(&refusal_error(opening.peer, &refusal)));
-        if self.mode == SslMode::Secure {
+        if begins_with_tls && self.mode == SslMode::Secure {
             return;
         }
         if Arc::strong_count(&answering) > MAX_OVERFLOW_ANSWERS {

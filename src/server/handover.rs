@@ -1,12 +1,17 @@
-//! Handover of sockets from other code: accepted connections, and listeners.
+//! Handover of sockets from other code: connections, upgraded or not, and listeners.
 
-use std::net::{TcpListener, TcpStream};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use crate::net::stream::{Adopted, Listener, Stream};
+use smol::io::{AsyncRead, AsyncWrite};
+
+use crate::net::stream::{ForeignStream, Listener, Stream};
+use crate::protocol::handshake::request::HandshakeRequest;
 use crate::server::WebSocketServer;
+use crate::server::state::Inner;
 use crate::types::error::Error;
 use crate::types::host_address::HostAddress;
 
@@ -20,7 +25,8 @@ impl WebSocketServer {
     /// [`new_connection`](Self::new_connection) or [`server_error`](Self::server_error) follows,
     /// and [`close`](Self::close) ends it until its socket is taken. With
     /// [`SslMode::Secure`](crate::SslMode::Secure) it begins with TLS, of which only the
-    /// `ClientHello` may have been read.
+    /// `ClientHello` may have been read; [`handle_stream`](Self::handle_stream) is for connections
+    /// on which other code has done TLS.
     ///
     /// # Errors
     ///
@@ -73,25 +79,158 @@ impl WebSocketServer {
     #[doc(alias = "QHttpServer")]
     pub fn handle_connection(&self, stream: TcpStream, received: &[u8]) -> Result<(), Error> {
         self.inner.check_ready()?;
-        let adopted = Adopted::new(stream);
-        let adopted = adopted.map_err(|source| Error::AcceptFailed { source: Arc::new(source) })?;
-        let (received, closings) = (received.to_vec(), self.inner.lock().closings);
+        let received = received.to_vec();
+        self.inner.take_over(ForeignStream::of_tcp(stream), None, |server, taken| {
+            let Taken { stream, peer, closings } = taken;
+            server.start_opening(stream, peer, received, closings, true);
+        })
+    }
 
-        let server = Arc::downgrade(&self.inner);
-        let is_taken = self.inner.event_loop.run(move || {
-            let Some(server) = server.upgrade() else { return };
-            let peer = adopted.peer_address();
-            match adopted.watch() {
-                Ok(stream) => {
-                    server.start_opening(Stream::Tcp(stream), peer, received, closings);
-                }
-                Err(source) => {
-                    let error = Error::HandshakeBroken { peer, source: Arc::new(source) };
-                    server.emit(|server| server.report(&error));
-                }
-            }
-        });
-        if is_taken { Ok(()) } else { Err(Error::EventLoopEnded) }
+    /// Takes over a connection over any stream, and begins its opening handshake.
+    ///
+    /// For connections that other code has accepted, and on which it may have done TLS: one port
+    /// serves web pages over HTTPS, and `wss`. Otherwise as
+    /// [`handle_connection`](Self::handle_connection): `received` is what was read from the stream,
+    /// the request or a part of it. The server does no TLS of its own, also with
+    /// [`SslMode::Secure`](crate::SslMode::Secure), which then means only that
+    /// [`request_url`](crate::WebSocket::request_url) is `wss`, and needs no certificate.
+    ///
+    /// The traits are those of futures-io, which smol has; a stream of tokio needs an adapter
+    /// (`tokio_util::compat`), and one of hyper `smol_hyper::rt::FuturesIo`. The stream is read,
+    /// written and flushed on the thread of the server's event loop alone; what other threads send
+    /// is queued. It must not call its own socket. A panic in it ends the connection. A `TcpStream` of
+    /// smol becomes a connection as `handle_connection` takes it, whose descriptor the loop polls
+    /// itself.
+    ///
+    /// `peer` is the address of the peer, as a `SocketAddr` or an `Option` of it. Without one, such as
+    /// for a Unix socket, [`peer_address`](crate::WebSocket::peer_address) is `None`, and errors
+    /// show 0.0.0.0:0.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AcceptFailed`] when the connection is known to have ended, and
+    /// [`Error::EventLoopEnded`]. Then the stream is dropped, and no signal is emitted.
+    ///
+    /// # Qt
+    ///
+    /// `QWebSocketServer::handleConnection()` with a `QSslSocket`, from which nothing may have been
+    /// read, but only peeked at.
+    ///
+    /// # Examples
+    ///
+    /// A chat for the programs of this machine, over a Unix socket.
+    ///
+    /// ```no_run
+    /// # #[cfg(unix)]
+    /// # fn main() -> std::io::Result<()> {
+    /// use slotwork::{EventLoop, SslMode, WebSocketServer};
+    /// use smol::net::unix::UnixListener;
+    ///
+    /// let server = WebSocketServer::new("Chat", SslMode::NonSecure);
+    /// let listener = UnixListener::bind("/run/chat.sock")?;
+    /// let accepting = server.clone();
+    /// EventLoop::current()
+    ///     .spawn(async move {
+    ///         while let Ok((stream, _address)) = listener.accept().await {
+    ///             if let Err(error) = accepting.handle_stream(stream, &[], None) {
+    ///                 eprintln!("{error}");
+    ///             }
+    ///         }
+    ///     })
+    ///     .detach();
+    /// EventLoop::current().exec();
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(unix))]
+    /// # fn main() {}
+    /// ```
+    #[doc(alias = "handleConnection")]
+    #[doc(alias = "QSslSocket")]
+    #[doc(alias = "QSslServer")]
+    #[doc(alias = "QLocalServer")]
+    #[doc(alias = "QLocalSocket")]
+    #[doc(alias = "QIODevice")]
+    pub fn handle_stream(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        received: &[u8],
+        peer: impl Into<Option<SocketAddr>>,
+    ) -> Result<(), Error> {
+        let received = received.to_vec();
+        self.inner.take_over(ForeignStream::new(stream), peer.into(), |server, taken| {
+            let Taken { stream, peer, closings } = taken;
+            server.start_opening(stream, peer, received, closings, false);
+        })
+    }
+
+    /// Takes over a connection that another library has upgraded.
+    ///
+    /// That library has read the request and answered it with 101. The socket then belongs to this
+    /// server as one that it has accepted: [`new_connection`](Self::new_connection) is emitted,
+    /// [`clients`](Self::clients), broadcasts, keepalive, settings and limits include it, and it
+    /// has its [`request`](crate::WebSocket::request). The server need not listen.
+    ///
+    /// `leftover` is what was read behind the request; it may be empty. `stream` and `peer` are those of
+    /// [`handle_stream`](Self::handle_stream). The answer needs
+    /// [`HandshakeRequest::accept_key`], and [`subprotocol_for`](Self::subprotocol_for) if the server
+    /// has subprotocols; it must not agree on extensions.
+    ///
+    /// Origins, limits and the verifier apply. As the client has its 101 already, one that is refused
+    /// is closed with 1008, or 1013 over a limit, and the headers of a
+    /// [`Verdict`](crate::Verdict) are not sent. [`server_error`](Self::server_error) reports it as
+    /// usual.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`handle_stream`](Self::handle_stream).
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: `handleConnection()` does the handshake itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{self, Read, Write};
+    /// use std::net::{SocketAddr, TcpStream};
+    ///
+    /// use slotwork::{Error, HandshakeRequest, WebSocketServer};
+    ///
+    /// /// Answers a request that an HTTP library has read, and hands the connection over.
+    /// fn upgrade(
+    ///     server: &WebSocketServer,
+    ///     mut stream: TcpStream,
+    ///     request: &http::Request<()>,
+    ///     peer: SocketAddr,
+    /// ) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let request =
+    ///         HandshakeRequest::from_head(request.method(), request.uri(), request.headers())?;
+    ///     write!(
+    ///         stream,
+    ///         "HTTP/1.1 101 Switching Protocols\r\n\
+    ///          Upgrade: websocket\r\nConnection: Upgrade\r\n\
+    ///          Sec-WebSocket-Accept: {}\r\n\r\n",
+    ///         request.accept_key(),
+    ///     )?;
+    ///     server.adopt_upgraded(smol::net::TcpStream::try_from(stream)?, &[], request, peer)?;
+    ///     Ok(())
+    /// }
+    /// ```
+    #[doc(alias = "adoptUpgraded")]
+    #[doc(alias = "QHttpServer")]
+    #[doc(alias = "QAbstractHttpServer")]
+    pub fn adopt_upgraded(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        leftover: &[u8],
+        request: HandshakeRequest,
+        peer: impl Into<Option<SocketAddr>>,
+    ) -> Result<(), Error> {
+        let leftover = leftover.to_vec();
+        self.inner.take_over(ForeignStream::new(stream), peer.into(), |server, taken| {
+            let Taken { stream, peer, closings } = taken;
+            server.start_adoption(stream, peer, leftover, closings, request);
+        })
     }
 
     /// Listens with a socket that listens already, such as one from systemd.
@@ -148,5 +287,41 @@ impl WebSocketServer {
     #[must_use]
     pub fn socket_descriptor(&self) -> Option<RawFd> {
         self.inner.lock().listening.as_ref()?.listener.descriptor()
+    }
+}
+
+/// A connection that the loop of a server has taken over.
+struct Taken {
+    stream: Stream,
+    peer: SocketAddr,
+    closings: u64,
+}
+
+impl Inner {
+    /// Takes a stream to the server's loop, and starts its handshake there.
+    fn take_over(
+        self: &Arc<Self>,
+        stream: io::Result<ForeignStream>,
+        peer: Option<SocketAddr>,
+        start: impl FnOnce(&Arc<Self>, Taken) + Send + 'static,
+    ) -> Result<(), Error> {
+        if self.event_loop.has_ended() {
+            return Err(Error::EventLoopEnded);
+        }
+        let stream = stream.map_err(|source| Error::AcceptFailed { source: Arc::new(source) })?;
+        let (peer, closings) = (stream.peer_address(peer), self.lock().closings);
+
+        let server = Arc::downgrade(self);
+        let is_taken = self.event_loop.run(move || {
+            let Some(server) = server.upgrade() else { return };
+            match stream.watch() {
+                Ok(stream) => start(&server, Taken { stream, peer, closings }),
+                Err(source) => {
+                    let error = Error::HandshakeBroken { peer, source: Arc::new(source) };
+                    server.emit(|server| server.report(&error));
+                }
+            }
+        });
+        if is_taken { Ok(()) } else { Err(Error::EventLoopEnded) }
     }
 }

@@ -1,4 +1,4 @@
-//! Opening handshakes of a server: from a TCP connection to a pending socket.
+//! Opening handshakes of a server: from a connection to a pending socket.
 //!
 //! The steps in order: the limit of handshakes (`client_limits.rs`), input arrives, TLS (`tls.rs`),
 //! the request is read, the limit of connections, origin (`origins/`), verifier (`verifier/`), the
@@ -47,13 +47,14 @@ impl Inner {
     /// Starts the opening handshake of a connection.
     ///
     /// `received` is input that was read from it before. The server keeps the task, and ends it
-    /// when it is closed.
+    /// when it is closed. A connection that `begins_with_tls` does so if the server uses TLS.
     pub(crate) fn start_opening(
         self: &Arc<Self>,
         stream: Stream,
         peer: SocketAddr,
         received: Vec<u8>,
         closings: u64,
+        begins_with_tls: bool,
     ) {
         let mut state = self.lock();
         if state.closings != closings {
@@ -63,11 +64,11 @@ impl Inner {
         let opening = Opening { server, server_name, closings, peer, stream, received };
         if let Err(refusal) = state.check_handshakes() {
             drop(state);
-            return self.refuse_overflow(opening, refusal);
+            return self.refuse_overflow(opening, refusal, begins_with_tls);
         }
         let mut deadline = Deadline::new(state.handshake_timeout);
         #[cfg(feature = "tls")]
-        let tls = state.tls_server_side();
+        let tls = if begins_with_tls { state.tls_server_side() } else { None };
         let number = state.next_handshake;
         state.next_handshake += 1;
         let server = Arc::downgrade(self);
@@ -83,6 +84,42 @@ impl Inner {
             if let Some(upgrade) = opening.map(|opening| Box::pin(opening.upgrade(&mut deadline))) {
                 upgrade.await;
             }
+            if let Some(server) = server.upgrade() {
+                server.forget_handshake(number);
+            }
+        });
+        state.handshakes.insert(number, task);
+    }
+
+    /// Starts the rest of an opening handshake that another library has answered.
+    ///
+    /// `leftover` is input behind its request.
+    pub(crate) fn start_adoption(
+        self: &Arc<Self>,
+        stream: Stream,
+        peer: SocketAddr,
+        leftover: Vec<u8>,
+        closings: u64,
+        request: HandshakeRequest,
+    ) {
+        let mut state = self.lock();
+        if state.closings != closings {
+            return;
+        }
+        let (server, server_name) = (Arc::downgrade(self), state.name.clone());
+        let mut opening =
+            Opening { server, server_name, closings, peer, stream, received: leftover };
+        if let Err(refusal) = state.check_handshakes() {
+            drop(state);
+            report(&opening.server, &refusal_error(peer, &refusal));
+            return upgrade::server::close_at_once(&mut opening.stream, &refusal);
+        }
+        let mut deadline = Deadline::new(state.handshake_timeout);
+        let number = state.next_handshake;
+        state.next_handshake += 1;
+        let server = Arc::downgrade(self);
+        let task = EventLoop::current().spawn(async move {
+            Box::pin(opening.adopt(request, &mut deadline)).await;
             if let Some(server) = server.upgrade() {
                 server.forget_handshake(number);
             }
@@ -144,6 +181,35 @@ impl Opening {
                 self.refuse_at_once(&Refusal::Timeout);
             }
         }
+    }
+
+    /// Admits a client that another library has answered with 101, or closes the connection.
+    async fn adopt(mut self, request: HandshakeRequest, deadline: &mut Deadline) {
+        let admission = {
+            let ended =
+                poll_fn(|cx| self.stream.poll_ended(cx).map(|end| Err(Failure::Broken(end))));
+            deadline.limit(Box::pin(self.admit(&request).or(ended))).await
+        };
+
+        let peer = self.peer;
+        let (error, refusal) = match admission {
+            Some(Ok((server, Acceptance { data, .. }))) => {
+                let subprotocol = server.choose_subprotocol(&request);
+                return self.make_pending(&server, request, subprotocol, data);
+            }
+            Some(Err(Failure::Refused(refusal))) => (refusal_error(peer, &refusal), refusal),
+            Some(Err(Failure::Broken(source))) => {
+                let error = Error::HandshakeBroken { peer, source: Arc::new(source) };
+                return report(&self.server, &error);
+            }
+            Some(Err(Failure::NoData | Failure::Closed)) => {
+                return debug!("{peer} waited when the server was closed");
+            }
+            None => (deadline.error(peer), Refusal::Timeout),
+        };
+        report(&self.server, &error);
+        let close = upgrade::server::close(&mut self.stream, &refusal);
+        close.or(Sleep::new(REFUSAL_TIMEOUT)).await;
     }
 
     /// Answers a valid request with 101, if the client is admitted.

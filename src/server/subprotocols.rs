@@ -49,6 +49,20 @@ impl WebSocketServer {
         Ok(())
     }
 
+    /// Returns the subprotocol to agree on with a client; `None` without one.
+    ///
+    /// It is the first of [`supported_subprotocols`](Self::supported_subprotocols) that the request
+    /// offers. The answer of another library has to name it in `Sec-WebSocket-Protocol`, before
+    /// [`adopt_upgraded`](Self::adopt_upgraded) takes the connection.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: its server writes the answer itself.
+    #[must_use]
+    pub fn subprotocol_for(&self, request: &HandshakeRequest) -> Option<String> {
+        self.inner.choose_subprotocol(request)?.name(request).map(str::to_owned)
+    }
+
     /// Returns the supported subprotocols; empty by default.
     #[doc(alias = "supportedSubprotocols")]
     #[must_use]

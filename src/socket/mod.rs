@@ -122,7 +122,8 @@ impl WebSocket {
 
     /// Returns the address of the peer, also after the connection has ended.
     ///
-    /// It is `None` only for a socket that was never connected.
+    /// It is `None` only for a socket that was never connected, and for a stream without an address,
+    /// such as a Unix socket.
     ///
     /// # Qt
     ///
@@ -155,7 +156,8 @@ impl WebSocket {
 
     /// Returns the local address of the connection.
     ///
-    /// Otherwise as [`peer_address`](Self::peer_address).
+    /// Otherwise as [`peer_address`](Self::peer_address); it is also `None` for a stream that is not
+    /// TCP.
     #[doc(alias = "localAddress")]
     #[must_use]
     pub fn local_address(&self) -> Option<IpAddr> {

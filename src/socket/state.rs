@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use slotwork_signals::Signal;
 
+use crate::net::stream::UNKNOWN_PEER;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
 use crate::runtime::sync::{Mutex, MutexGuard};
@@ -138,9 +139,11 @@ impl Inner {
     }
 
     /// Returns the address of the peer; a client has one after connecting.
+    ///
+    /// A stream without a descriptor need not have one.
     pub(crate) fn peer(&self) -> Option<Endpoint> {
         match &self.end {
-            End::Server(end) => Some(end.peer),
+            End::Server(end) => Some(end.peer).filter(|peer| peer.is_known()),
             End::Client(end) => end.lock().peer.map(Into::into),
         }
     }
@@ -221,6 +224,13 @@ impl Lazy {
 
     pub(crate) fn data(&self) -> MutexGuard<'_, UserDataSet> {
         self.data.lock()
+    }
+}
+
+impl Endpoint {
+    /// Returns whether it is an address, and does not stand for a peer without one.
+    fn is_known(self) -> bool {
+        SocketAddr::new(self.address, self.port) != UNKNOWN_PEER
     }
 }
 

@@ -1,11 +1,13 @@
 //! Makes sockets of connections that another library has upgraded.
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
+use smol::io::{AsyncRead, AsyncWrite};
+
 use crate::event_loop::EventLoop;
-use crate::net::stream::{Adopted, Stream};
+use crate::net::stream::ForeignStream;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::session::{ConnectionTask, Session};
 use crate::socket::WebSocket;
@@ -27,7 +29,10 @@ impl WebSocket {
     /// again. Extensions must not have been negotiated.
     ///
     /// [`WebSocketServer::handle_connection`](crate::WebSocketServer::handle_connection) is for
-    /// connections before the handshake.
+    /// connections before the handshake,
+    /// [`WebSocketServer::adopt_upgraded`](crate::WebSocketServer::adopt_upgraded) for a socket that
+    /// belongs to a server, and [`from_upgraded_stream`](Self::from_upgraded_stream) for streams
+    /// other than TCP.
     ///
     /// # Qt
     ///
@@ -62,10 +67,68 @@ impl WebSocket {
     /// # }
     /// ```
     pub fn from_upgraded(stream: TcpStream, leftover: &[u8], role: Role) -> Result<Self, Error> {
+        Self::over(ForeignStream::of_tcp(stream), leftover, role, None)
+    }
+
+    /// Makes a socket of any stream over which another library has done the handshake.
+    ///
+    /// Otherwise as [`from_upgraded`](Self::from_upgraded): the stream may be TLS that a program has
+    /// begun, a Unix socket, a pipe; see
+    /// [`handle_stream`](crate::WebSocketServer::handle_stream) for what a stream has to be, and for
+    /// `peer`.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`] when the connection is known to have ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(unix)]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use slotwork::{EventLoop, Role, WebSocket};
+    /// use smol::net::unix::UnixStream;
+    ///
+    /// let (one, other) = UnixStream::pair()?;
+    /// let server = WebSocket::from_upgraded_stream(one, &[], Role::Server, None)?;
+    /// let client = WebSocket::from_upgraded_stream(other, &[], Role::Client, None)?;
+    ///
+    /// server.text_message_received().connect(|_server, text| {
+    ///     assert_eq!(text, "hello");
+    ///     EventLoop::current().quit();
+    /// });
+    /// client.send_text_message("hello");
+    /// EventLoop::current().exec();
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(unix))]
+    /// # fn main() {}
+    /// ```
+    #[doc(alias = "QLocalSocket")]
+    #[doc(alias = "QIODevice")]
+    pub fn from_upgraded_stream(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        leftover: &[u8],
+        role: Role,
+        peer: impl Into<Option<SocketAddr>>,
+    ) -> Result<Self, Error> {
+        Self::over(ForeignStream::new(stream), leftover, role, peer.into())
+    }
+
+    fn over(
+        stream: io::Result<ForeignStream>,
+        leftover: &[u8],
+        role: Role,
+        peer: Option<SocketAddr>,
+    ) -> Result<Self, Error> {
         let broken = |source: io::Error| Error::Connection { source: Arc::new(source) };
-        let adopted = Adopted::new(stream).map_err(broken)?;
-        let peer = adopted.peer_address();
-        let stream = Stream::Tcp(adopted.watch().map_err(broken)?);
+        let stream = stream.map_err(broken)?;
+        let peer = stream.peer_address(peer);
+        let stream = stream.watch().map_err(broken)?;
         let end = ServerEnd {
             request: HandshakeRequest::default(),
             subprotocol: None,

@@ -205,6 +205,14 @@ pub enum Error {
     /// The server's answer to the opening handshake is invalid (RFC 6455 §4.1).
     #[error("invalid answer to the opening handshake: {0}")]
     InvalidAnswer(String),
+    /// The head from another library is not a valid opening handshake (RFC 6455 §4.2.1).
+    #[error("the request is not a valid opening handshake (HTTP status {status}): {reason}")]
+    InvalidRequest {
+        /// The HTTP status for the answer.
+        status: u16,
+        /// The defect of the request.
+        reason: String,
+    },
     /// The header name is invalid, or reserved for the opening handshake.
     #[error("{0:?} is not a valid header name")]
     InvalidHeaderName(String),

@@ -1,4 +1,4 @@
-//! The byte stream of a WebSocket connection: TCP, or TLS over TCP.
+//! The byte stream of a WebSocket connection: TCP, TLS over TCP, or any other.
 //!
 //! Reads and writes never block. A stream knows whether the kernel may have input or accept output,
 //! which saves system calls, and wakes one task when that changes.
@@ -11,6 +11,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 pub(crate) mod adapter;
+mod any_stream;
+mod foreign;
 mod listener;
 pub(crate) mod options;
 pub(crate) mod tcp_stream;
@@ -19,11 +21,13 @@ mod tls_handshake;
 #[cfg(feature = "tls")]
 pub(crate) mod tls_stream;
 
+pub(crate) use foreign::{ForeignStream, UNKNOWN_PEER};
 pub(crate) use listener::{Incoming, Listener};
-pub(crate) use tcp_stream::{Adopted, TcpStream};
+pub(crate) use tcp_stream::TcpStream;
 #[cfg(feature = "tls")]
 pub(crate) use tls_handshake::TlsFailure;
 
+use crate::net::stream::any_stream::AnyStream;
 #[cfg(feature = "tls")]
 use crate::net::stream::tls_stream::TlsStream;
 #[cfg(feature = "tls")]
@@ -37,6 +41,8 @@ pub(crate) enum Stream {
     /// TLS over TCP.
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream>),
+    /// A stream of another library, such as its TLS, or a pipe.
+    Any(Box<AnyStream>),
     /// A script instead of peer and kernel.
     #[cfg(any(test, fuzzing))]
     Scripted(crate::testing::scripted_stream::ScriptedStream),
@@ -49,6 +55,7 @@ macro_rules! for_each_kind {
             Stream::Tcp($inner) => $call,
             #[cfg(feature = "tls")]
             Stream::Tls($inner) => $call,
+            Stream::Any($inner) => $call,
             #[cfg(any(test, fuzzing))]
             Stream::Scripted($inner) => $call,
         }
@@ -67,10 +74,7 @@ impl Stream {
 
     /// Returns whether the last [`try_read`](Self::try_read) received bytes.
     ///
-    /// Its `outcome` is given. A part of a TLS record is not data, but shows that the peer is
-    /// alive.
-    ///
-    /// A part of a TLS record is not data, but shows that the peer is alive.
+    /// Its `outcome` is given. A part of a TLS record is not data, but shows that the peer is alive.
     pub(crate) fn has_received(&self, outcome: &io::Result<usize>) -> bool {
         match self {
             #[cfg(feature = "tls")]
@@ -84,7 +88,8 @@ impl Stream {
     /// The next call has to begin with the rest: with TLS, a part of it is already encrypted.
     ///
     /// For any thread. In other threads than the loop's, the loop's task has to be woken when a
-    /// rest is left: only the loop's thread may clear the readiness, or an event could be lost.
+    /// rest is left: only the loop's thread may clear the readiness, or an event could be lost. A
+    /// stream of another library takes nothing there.
     #[inline]
     pub(crate) fn try_write(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         for_each_kind!(self, stream => stream.try_write(buffers))
@@ -96,27 +101,31 @@ impl Stream {
     #[inline]
     pub(crate) fn try_write_here(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let written = self.try_write(buffers)?;
-        if written < buffers.iter().map(|buffer| buffer.len()).sum() {
+        if written < buffers.iter().map(|buffer| buffer.len()).sum()
+            // It has cleared its readiness before, and its waker may have set it again since.
+            && !matches!(self, Self::Any(_))
+        {
             self.source().clear_writable();
         }
         Ok(written)
     }
 
-    /// Returns the number of bytes that are encrypted but not written yet.
+    /// Returns the number of bytes that are encrypted but not written, or not flushed yet.
     ///
     /// The next write begins with them.
     pub(crate) fn unconfirmed(&self) -> usize {
         match self {
             #[cfg(feature = "tls")]
             Self::Tls(stream) => stream.unconfirmed(),
+            Self::Any(stream) => stream.unconfirmed(),
             _ => 0,
         }
     }
 
     /// Ends the sending direction: the peer reads what was written and then the end.
     ///
-    /// Returns whether that is done: with TLS the kernel may have no room for `close_notify`, and the
-    /// call has to be repeated once it has. Only for the loop's thread.
+    /// Returns whether that is done: with TLS the kernel may have no room for `close_notify`, and a
+    /// stream of another library may be pending. Then the call has to be repeated. Only for the loop's thread.
     pub(crate) fn shutdown_write(&mut self) -> io::Result<bool> {
         for_each_kind!(self, stream => stream.shutdown_write())
     }
@@ -151,6 +160,7 @@ impl Stream {
 
     /// Returns whether the connection has ended and no input is left.
     pub(crate) fn has_ended_unread(&self) -> bool {
+        self.probe();
         self.source().is_read_closed() && for_each_kind!(self, stream => stream.is_at_end())
     }
 
@@ -197,10 +207,18 @@ impl Stream {
     /// Returns which of them; earlier input can still be read.
     pub(crate) fn poll_ended(&self, cx: &Context<'_>) -> Poll<io::Error> {
         self.source().set_waker(cx.waker());
+        self.probe();
         if !self.source().is_read_closed() {
             return Poll::Pending;
         }
         Poll::Ready(for_each_kind!(self, stream => stream.end()))
+    }
+
+    /// Detects the end of a stream without a descriptor, for which no event is reported.
+    fn probe(&self) {
+        if let Self::Any(stream) = self {
+            stream.probe();
+        }
     }
 
     /// Waits for input and reads it; 0 bytes are the end.

@@ -17,10 +17,13 @@ use http::header::{HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SER
 
 use crate::net::stream::Stream;
 use crate::net::stream::adapter::Adapter;
+use crate::protocol::frames::close_frame::ClosePayload;
+use crate::protocol::frames::frame::Frame;
 use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::request_head::{HeadLimits, HeadReader};
+use crate::types::close_code::CloseCode;
 
 /// The reason of a failed handshake.
 pub(crate) enum Failure {
@@ -140,15 +143,45 @@ pub(crate) async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: 
     }
 }
 
+/// Closes a connection that is refused after its 101, and ends it.
+pub(crate) async fn close(stream: &mut Stream, refusal: &Refusal) {
+    if stream.write_all(&close_frame(refusal)).await.is_ok() {
+        end(stream).await;
+    }
+}
+
+/// The same as far as the kernel accepts it now, without waiting for the peer.
+pub(crate) fn close_at_once(stream: &mut Stream, refusal: &Refusal) {
+    // An error means that the peer has gone.
+    let _ = stream.try_write_here(&[IoSlice::new(&close_frame(refusal))]);
+}
+
+/// Returns the close frame for a refusal; where there is no close code, the client may try again.
+fn close_frame(refusal: &Refusal) -> Vec<u8> {
+    let code = Some(refusal.close_code()).filter(|code| code.is_allowed_on_wire());
+    let code = code.unwrap_or(CloseCode::TRY_AGAIN_LATER);
+    let mut frame = Vec::new();
+    Frame::close(&ClosePayload::new(code, &refusal.to_string())).write_to(&mut frame, None);
+    frame
+}
+
 /// Ends a connection after the answer.
 ///
 /// Input is read and discarded until the peer ends too, up to a bound: closing a connection with
 /// unread input would reset it, and the peer might not receive the answer.
 pub(crate) async fn end(stream: &mut Stream) {
-    if stream.shutdown_write().is_ok() {
-        let mut budget = DISCARDED_AFTER_REFUSAL;
-        poll_fn(|cx| stream.poll_discard(cx, &mut budget)).await;
-    }
+    let mut budget = DISCARDED_AFTER_REFUSAL;
+    let mut is_shut_down = false;
+    poll_fn(|cx| {
+        if !is_shut_down {
+            match stream.shutdown_write() {
+                Ok(is_done) => is_shut_down = is_done,
+                Err(_) => return Poll::Ready(true),
+            }
+        }
+        stream.poll_discard(cx, &mut budget)
+    })
+    .await;
 }
 
 /// Answers as far as the kernel accepts it now, without waiting for the peer.

@@ -17,4 +17,5 @@ pub(crate) mod response;
 pub(crate) mod response_body;
 pub(crate) mod response_head;
 pub(crate) mod subprotocol;
+pub(crate) mod upgraded_elsewhere;
 pub(crate) mod url;

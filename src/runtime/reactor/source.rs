@@ -49,13 +49,27 @@ impl Source {
         self.set_ready(ready);
     }
 
-    /// Adds readiness, and wakes the task if any of it is new.
-    fn set_ready(&self, ready: u8) {
+    /// Adds readiness, and wakes the task if any of it is new; returns whether it was.
+    fn set_ready(&self, ready: u8) -> bool {
         // An edge in a direction that is ready already is no news: no task waits for it.
         let before = self.readiness.fetch_or(ready, Ordering::AcqRel);
-        if before | ready != before {
+        let is_news = before | ready != before;
+        if is_news {
             self.wake();
         }
+        is_news
+    }
+
+    /// Reports input of a stream without a descriptor, as an event does; returns whether it is news.
+    ///
+    /// For any thread.
+    pub(crate) fn report_input(&self) -> bool {
+        self.set_ready(READABLE)
+    }
+
+    /// Reports room for output of a stream without a descriptor; otherwise as `report_input`.
+    pub(crate) fn report_room(&self) -> bool {
+        self.set_ready(WRITABLE)
     }
 
     /// Adds readiness as an event does, for scripted streams.
@@ -151,6 +165,16 @@ impl Source {
     /// Sets the write readiness, after something other than an event has made room.
     pub(crate) fn assume_writable(&self) {
         self.readiness.fetch_or(WRITABLE, Ordering::AcqRel);
+    }
+
+    /// Sets the read readiness, when more may be left to read.
+    pub(crate) fn assume_readable(&self) {
+        self.readiness.fetch_or(READABLE, Ordering::AcqRel);
+    }
+
+    /// Notes the end of the input of a stream without a descriptor.
+    pub(crate) fn assume_read_closed(&self) {
+        self.readiness.fetch_or(READABLE | READ_CLOSED, Ordering::AcqRel);
     }
 
     /// Clears the write readiness, when the kernel takes no more.

@@ -53,6 +53,8 @@ impl OpeningHandshake {
 
     /// Returns the address of the peer; that of the proxy if there is one.
     ///
+    /// It is 0.0.0.0, with port 0, for a stream without an address, such as a Unix socket.
+    ///
     /// # Examples
     ///
     /// ```
@@ -83,6 +85,8 @@ impl OpeningHandshake {
     }
 
     /// Returns the TLS session with the client's certificate; `None` without TLS.
+    ///
+    /// It is also `None` when another library has done TLS.
     ///
     /// # Examples
     ///

@@ -1,0 +1,76 @@
+//! Streams that other code has made, before they belong to a loop.
+
+use std::any::Any;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+
+use smol::Async;
+use smol::io::{AsyncRead, AsyncWrite};
+
+use crate::net::stream::Stream;
+use crate::net::stream::any_stream::{AnyStream, Io};
+use crate::net::stream::tcp_stream::Adopted;
+
+/// A stream that other code has made, without a loop.
+pub(crate) struct ForeignStream(Kind);
+
+enum Kind {
+    Tcp(Adopted),
+    Any(Box<dyn Io>),
+}
+
+impl ForeignStream {
+    /// Takes a stream over; an error means that a TCP connection has ended.
+    ///
+    /// A `TcpStream` of smol becomes TCP on the reactor of the loop: no other thread is needed, and
+    /// the options of TCP are available.
+    pub(crate) fn new(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> io::Result<Self> {
+        let mut stream = Some(stream);
+        let any: &mut dyn Any = &mut stream;
+        if let Some(tcp) = any.downcast_mut::<Option<smol::net::TcpStream>>().and_then(Option::take)
+        {
+            return Self::of_tcp(descriptor_of(tcp)?);
+        }
+        let io = stream.map(|io| -> Box<dyn Io> { Box::new(io) });
+        // It was taken only in the branch that has returned.
+        io.map(|io| Self(Kind::Any(io))).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Takes a TCP connection over, unless it has ended.
+    pub(crate) fn of_tcp(stream: TcpStream) -> io::Result<Self> {
+        Ok(Self(Kind::Tcp(Adopted::new(stream)?)))
+    }
+
+    /// Returns the address of the peer: the `given` one, or that of TCP, or [`UNKNOWN_PEER`].
+    pub(crate) fn peer_address(&self, given: Option<SocketAddr>) -> SocketAddr {
+        match (given, &self.0) {
+            (Some(given), _) => SocketAddr::new(given.ip().to_canonical(), given.port()),
+            (None, Kind::Tcp(adopted)) => adopted.peer_address(),
+            (None, Kind::Any(_)) => UNKNOWN_PEER,
+        }
+    }
+
+    /// Takes the stream to the loop of this thread.
+    pub(crate) fn watch(self) -> io::Result<Stream> {
+        Ok(match self.0 {
+            Kind::Tcp(adopted) => Stream::Tcp(adopted.watch()?),
+            Kind::Any(io) => Stream::Any(Box::new(AnyStream::new(io)?)),
+        })
+    }
+}
+
+/// Returns the TCP connection of a stream of smol.
+fn descriptor_of(stream: smol::net::TcpStream) -> io::Result<TcpStream> {
+    let shared: Arc<Async<TcpStream>> = stream.into();
+    match Arc::try_unwrap(shared) {
+        Ok(only) => only.into_inner(),
+        // The program has another handle, which does not use the connection any more.
+        Err(shared) => shared.get_ref().try_clone(),
+    }
+}
+
+/// Stands for the address of a peer that has none; no peer is at it.
+pub(crate) const UNKNOWN_PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
