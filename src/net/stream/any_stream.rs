@@ -297,7 +297,11 @@ impl Polled {
             Err(payload) => {
                 self.has_panicked = true;
                 let message = panics::keep("a stream", payload);
-                Poll::Ready(Err(io::Error::other(format!("the stream panicked: {message}"))))
+                let failure = || io::Error::other(format!("the stream panicked: {message}"));
+                self.end.get_or_insert_with(|| End::Failure(failure()));
+                self.source.assume_read_closed();
+                self.source.wake();
+                Poll::Ready(Err(failure()))
             }
         }
     }

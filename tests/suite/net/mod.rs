@@ -1,5 +1,6 @@
 //! The byte stream below a connection: TLS, and the tunnels of proxies.
 
 mod proxy;
+mod streams;
 #[cfg(feature = "tls")]
 mod tls;

@@ -15,6 +15,7 @@ pub mod certificates;
 pub mod example;
 pub mod logged;
 pub mod logins;
+pub mod pipe;
 pub mod raw_peer;
 pub mod raw_server;
 pub mod recorder;

@@ -185,6 +185,11 @@ impl RawPeer {
 }
 
 impl<S: Read + Write> RawPeer<S> {
+    /// Takes another stream than TCP over, which has to have a deadline.
+    pub fn over(stream: S) -> Self {
+        Self { stream }
+    }
+
     /// Sends a good request and reads its answer.
     pub fn shake_hands(&mut self) -> Result<()> {
         self.send(request())?;
