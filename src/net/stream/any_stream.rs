@@ -228,6 +228,8 @@ impl Polled {
             Ok(count) if count > length => Some(End::Failure(too_much())),
             Ok(count @ 1..) => return Poll::Ready(count),
             Ok(0) => Some(End::Orderly),
+            // TLS without `close_notify`: the session detects incomplete messages by itself.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Some(End::Orderly),
             Err(error) => Some(End::Failure(error)),
         };
         self.source.assume_read_closed();

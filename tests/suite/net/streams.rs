@@ -15,7 +15,9 @@ use slotwork::{
 use smol::io::{AsyncRead, AsyncWrite};
 
 use support::pipe::{Pipe, PipePeer, pipe};
-use support::raw_peer::{self, BINARY, Frame, PING, PONG, RawPeer, TEXT, masked, masked_close, masked_texts};
+use support::raw_peer::{
+    self, BINARY, Frame, PING, PONG, RawPeer, TEXT, masked, masked_close, masked_texts,
+};
 use support::raw_server::unmasked;
 use support::recorder::Recorder;
 use support::{DEADLINE, echo, serve, wait_until};
@@ -129,7 +131,9 @@ fn an_adopted_connection_belongs_to_the_server() -> Result<()> {
 
     wait_until(|| server.clients().len() == 1)?;
     let socket = server.clients().remove(0);
-    ensure!(socket.resource_name() == "/chat?room=1" && socket.subprotocol().as_deref() == Some("v1"));
+    ensure!(
+        socket.resource_name() == "/chat?room=1" && socket.subprotocol().as_deref() == Some("v1")
+    );
     recorder.wait_for(&["from 192.0.2.1:80", "ws://example.org/chat?room=1"])?;
     server.broadcast_text("to all");
     let expected = [unmasked(TEXT, b"leftover"), unmasked(TEXT, b"to all")].concat();
@@ -298,8 +302,14 @@ fn a_pending_close_is_continued() -> Result<()> {
 fn a_stream_that_fails_ends_its_connection() -> Result<()> {
     let fail: [(fn(&PipePeer), &str); 5] = [
         (PipePeer::take_nothing, "the peer closed the connection without a closing handshake"),
-        (|peer| peer.panic_in("write"), "the peer closed the connection without a closing handshake"),
-        (|peer| peer.panic_in("flush"), "the peer closed the connection without a closing handshake"),
+        (
+            |peer| peer.panic_in("write"),
+            "the peer closed the connection without a closing handshake",
+        ),
+        (
+            |peer| peer.panic_in("flush"),
+            "the peer closed the connection without a closing handshake",
+        ),
         (|peer| peer.panic_in("read"), "the connection failed"),
         (PipePeer::end, "the peer closed the connection without a closing handshake"),
     ];
