@@ -98,9 +98,10 @@ impl WebSocketServer {
     /// The traits are those of futures-io, which smol has; a stream of tokio needs an adapter
     /// (`tokio_util::compat`), and one of hyper `smol_hyper::rt::FuturesIo`. The stream is read,
     /// written and flushed on the thread of the server's event loop alone; what other threads send
-    /// is queued. It must not call its own socket. A panic in it ends the connection. A `TcpStream` of
-    /// smol becomes a connection as `handle_connection` takes it, whose descriptor the loop polls
-    /// itself.
+    /// is queued, and lost if they call [`abort`](crate::WebSocket::abort) behind it. The stream must
+    /// not call its own socket. A panic in it ends the connection. A `TcpStream` of smol, or an
+    /// `Async` of one of std, becomes a connection as `handle_connection` takes it, which the loop
+    /// polls itself.
     ///
     /// `peer` is the address of the peer, as a `SocketAddr` or an `Option` of it. Without one, such as
     /// for a Unix socket, [`peer_address`](crate::WebSocket::peer_address) is `None`, and errors

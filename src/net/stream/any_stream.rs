@@ -23,6 +23,9 @@ pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Io for S {}
 
+/// A stream of an unknown type.
+pub(super) type DynIo = dyn Io + 'static;
+
 /// A stream of any type, on the loop of this thread.
 pub(crate) struct AnyStream {
     /// Borrowed only while the stream is polled, which never calls back.
@@ -36,7 +39,7 @@ pub(crate) struct AnyStream {
 /// The stream and what its polls have found.
 struct Polled {
     /// `None` only while it is dropped.
-    io: Option<Box<dyn Io>>,
+    io: Option<Box<DynIo>>,
     source: Arc<Source>,
     input_waker: Waker,
     output_waker: Waker,
@@ -59,7 +62,7 @@ enum End {
 
 impl AnyStream {
     /// Takes a stream over, for the loop of this thread.
-    pub(super) fn new(io: Box<dyn Io>) -> io::Result<Self> {
+    pub(super) fn new(io: Box<DynIo>) -> io::Result<Self> {
         let reactor = Reactor::current()?;
         let registration = reactor.reserve()?;
         let source = Arc::clone(registration.source());
@@ -256,17 +259,17 @@ impl Polled {
     }
 
     fn flush(&mut self) -> io::Result<Poll<()>> {
-        self.poll_output(|io, cx| io.poll_flush(cx))
+        self.poll_output(AsyncWrite::poll_flush)
     }
 
     fn close(&mut self) -> io::Result<Poll<()>> {
-        self.poll_output(|io, cx| io.poll_close(cx))
+        self.poll_output(AsyncWrite::poll_close)
     }
 
     /// Polls for output, and updates the readiness; no more after a failure.
     fn poll_output<T>(
         &mut self,
-        call: impl FnOnce(Pin<&mut dyn Io>, &mut Context<'_>) -> Poll<io::Result<T>>,
+        call: impl FnOnce(Pin<&mut DynIo>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> io::Result<Poll<T>> {
         if self.has_write_failed {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -288,7 +291,7 @@ impl Polled {
     fn poll<T>(
         &mut self,
         waker: &Waker,
-        call: impl FnOnce(Pin<&mut dyn Io>, &mut Context<'_>) -> Poll<io::Result<T>>,
+        call: impl FnOnce(Pin<&mut DynIo>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         let Some(io) = self.io.as_deref_mut().filter(|_| !self.has_panicked) else {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));

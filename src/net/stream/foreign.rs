@@ -9,7 +9,7 @@ use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
 
 use crate::net::stream::Stream;
-use crate::net::stream::any_stream::{AnyStream, Io};
+use crate::net::stream::any_stream::{AnyStream, DynIo};
 use crate::net::stream::tcp_stream::Adopted;
 
 /// A stream that other code has made, without a loop.
@@ -17,24 +17,27 @@ pub(crate) struct ForeignStream(Kind);
 
 enum Kind {
     Tcp(Adopted),
-    Any(Box<dyn Io>),
+    Any(Box<DynIo>),
 }
 
 impl ForeignStream {
     /// Takes a stream over; an error means that a TCP connection has ended.
     ///
-    /// A `TcpStream` of smol becomes TCP on the reactor of the loop: no other thread is needed, and
+    /// A `TcpStream` of smol, or an `Async` of one, becomes TCP on the reactor of the loop: no other thread is needed, and
     /// the options of TCP are available.
     pub(crate) fn new(
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     ) -> io::Result<Self> {
         let mut stream = Some(stream);
         let any: &mut dyn Any = &mut stream;
+        if let Some(tcp) = any.downcast_mut::<Option<Async<TcpStream>>>().and_then(Option::take) {
+            return Self::of_tcp(tcp.into_inner()?);
+        }
         if let Some(tcp) = any.downcast_mut::<Option<smol::net::TcpStream>>().and_then(Option::take)
         {
             return Self::of_tcp(descriptor_of(tcp)?);
         }
-        let io = stream.map(|io| -> Box<dyn Io> { Box::new(io) });
+        let io = stream.map(|io| -> Box<DynIo> { Box::new(io) });
         // It was taken only in the branch that has returned.
         io.map(|io| Self(Kind::Any(io))).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }

@@ -16,7 +16,7 @@ impl HandshakeRequest {
     /// `target` is the request target, such as `/chat?room=1`; names and values of `headers` are
     /// those that were sent. The types of all HTTP libraries fit, in any version: `method()`,
     /// `uri()` and `headers()` of a request of the crate `http`, and so of hyper and axum. The
-    /// version of HTTP has to be 1.1; HTTP/2 asks for WebSockets in another way (RFC 8441).
+    /// version of HTTP has to be 1.1; HTTP/2 has another handshake (RFC 8441).
     ///
     /// # Errors
     ///
@@ -47,7 +47,6 @@ impl HandshakeRequest {
     /// # Ok(())
     /// # }
     /// ```
-    #[doc(alias = "fromHead")]
     pub fn from_head<N: AsRef<str>, V: AsRef<[u8]>>(
         method: impl Display,
         target: impl Display,
@@ -56,7 +55,7 @@ impl HandshakeRequest {
         let mut head = Vec::new();
         let mut add_line = |parts: &[&[u8]]| {
             let start = head.len();
-            parts.iter().for_each(|part| head.extend_from_slice(part));
+            head.extend(parts.iter().flat_map(|part| *part));
             // Such a value would be several lines.
             let is_line = !head.iter().skip(start).any(|byte| matches!(byte, b'\r' | b'\n'));
             head.extend_from_slice(b"\r\n");

@@ -9,5 +9,6 @@ mod listening;
 mod origins;
 mod shutdown;
 mod slots;
+mod streams;
 mod subprotocols;
 mod verifier;

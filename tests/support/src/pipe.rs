@@ -17,6 +17,7 @@ pub struct Pipe(PipePeer);
 pub struct PipePeer(Arc<Mutex<State>>);
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that a test decides")]
 struct State {
     arrived: VecDeque<u8>,
     has_ended: bool,

@@ -190,6 +190,11 @@ impl<S: Read + Write> RawPeer<S> {
         Self { stream }
     }
 
+    /// Returns the stream.
+    pub fn stream_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
     /// Sends a good request and reads its answer.
     pub fn shake_hands(&mut self) -> Result<()> {
         self.send(request())?;
