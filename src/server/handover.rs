@@ -1,4 +1,4 @@
-//! Handover of sockets from other code: connections, upgraded or not, and listeners.
+//! Handover from other code: connections, upgraded or not, and listeners.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};

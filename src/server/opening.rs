@@ -183,7 +183,7 @@ impl Opening {
         }
     }
 
-    /// Admits a client that another library has answered with 101, or closes the connection.
+    /// Admits a client that has its 101 already, or closes the connection.
     async fn adopt(mut self, request: HandshakeRequest, deadline: &mut Deadline) {
         let admission = {
             let ended =

@@ -205,7 +205,7 @@ pub enum Error {
     /// The server's answer to the opening handshake is invalid (RFC 6455 §4.1).
     #[error("invalid answer to the opening handshake: {0}")]
     InvalidAnswer(String),
-    /// The head from another library is not a valid opening handshake (RFC 6455 §4.2.1).
+    /// The head that another library has read is not a valid opening handshake.
     #[error("the request is not a valid opening handshake (HTTP status {status}): {reason}")]
     InvalidRequest {
         /// The HTTP status for the answer.

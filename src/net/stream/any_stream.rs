@@ -1,4 +1,6 @@
-//! A stream of another library, behind a box: TLS that it has begun, a Unix socket, a pipe.
+//! A stream of another library, behind a box.
+//!
+//! It may be TLS that the library has done, a Unix socket, a pipe.
 //!
 //! It is polled on the thread of its loop alone, with two wakers that set the readiness of its
 //! source. The readiness is cleared in front of each poll: a waker may set it while the stream is
@@ -32,7 +34,9 @@ pub(crate) struct AnyStream {
     polled: RefCell<Polled>,
     registration: Registration,
     reactor_waker: Arc<mio::Waker>,
-    /// Whether the last byte was written but not flushed: it is not reported as written.
+    /// Whether the last byte was written but not flushed.
+    ///
+    /// It is not reported as written.
     is_unflushed: bool,
 }
 
@@ -91,7 +95,9 @@ impl AnyStream {
         })
     }
 
-    /// Reads until the stream is pending, or the buffer full; `WouldBlock` without input.
+    /// Reads until the stream is pending or the buffer full.
+    ///
+    /// `WouldBlock` without input.
     pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() || !self.source().is_readable() {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -348,7 +354,9 @@ impl Wake for ReadinessWaker {
     }
 }
 
-/// Returns another error for the two that these traits do not allow, and that have a meaning here.
+/// Returns another error for the two that `AsyncRead` and `AsyncWrite` do not allow.
+///
+/// They have a meaning here.
 fn without_would_block(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => io::Error::other(error),
@@ -356,7 +364,7 @@ fn without_would_block(error: io::Error) -> io::Error {
     }
 }
 
-/// Returns the error of a stream that claims to have moved more bytes than it was given.
+/// Returns the error of a stream that returns more bytes than it was given.
 fn too_much() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the stream returned more bytes than there were")
 }

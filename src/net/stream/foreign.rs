@@ -47,7 +47,7 @@ impl ForeignStream {
         Ok(Self(Kind::Tcp(Adopted::new(stream)?)))
     }
 
-    /// Returns the address of the peer: the `given` one, or that of TCP, or [`UNKNOWN_PEER`].
+    /// Returns the `given` address of the peer, or that of TCP, or [`UNKNOWN_PEER`].
     pub(crate) fn peer_address(&self, given: Option<SocketAddr>) -> SocketAddr {
         match (given, &self.0) {
             (Some(given), _) => SocketAddr::new(given.ip().to_canonical(), given.port()),

@@ -110,9 +110,9 @@ impl Stream {
         Ok(written)
     }
 
-    /// Returns the number of bytes that are encrypted but not written, or not flushed yet.
+    /// Returns the number of bytes that do not count as written yet.
     ///
-    /// The next write begins with them.
+    /// They are encrypted but not written, or not flushed. The next write begins with them.
     pub(crate) fn unconfirmed(&self) -> usize {
         match self {
             #[cfg(feature = "tls")]
@@ -214,7 +214,7 @@ impl Stream {
         Poll::Ready(for_each_kind!(self, stream => stream.end()))
     }
 
-    /// Detects the end of a stream without a descriptor, for which no event is reported.
+    /// Detects the end of a stream for which no event is reported.
     fn probe(&self) {
         if let Self::Any(stream) = self {
             stream.probe();

@@ -156,7 +156,9 @@ pub(crate) fn close_at_once(stream: &mut Stream, refusal: &Refusal) {
     let _ = stream.try_write_here(&[IoSlice::new(&close_frame(refusal))]);
 }
 
-/// Returns the close frame for a refusal; where there is no close code, the client may try again.
+/// Returns the close frame for a refusal.
+///
+/// Where the refusal has no close code, the client may try again.
 fn close_frame(refusal: &Refusal) -> Vec<u8> {
     let code = Some(refusal.close_code()).filter(|code| code.is_allowed_on_wire());
     let code = code.unwrap_or(CloseCode::TRY_AGAIN_LATER);

@@ -1,4 +1,4 @@
-//! Opening handshakes that another library does: its request, and the key for its answer.
+//! Opening handshakes that another library does: the request, the accept key.
 
 use std::fmt::Display;
 
@@ -11,7 +11,9 @@ use crate::types::error::Error;
 
 /// Requests that another library has read.
 impl HandshakeRequest {
-    /// Makes a request of a head that another library has parsed, and checks it (RFC 6455 §4.2.1).
+    /// Makes a request of a head that another library has parsed.
+    ///
+    /// It is checked as the head of a client is (RFC 6455 §4.2.1).
     ///
     /// `target` is the request target, such as `/chat?room=1`; names and values of `headers` are
     /// those that were sent. The types of all HTTP libraries fit, in any version: `method()`,

@@ -60,14 +60,14 @@ impl Source {
         is_news
     }
 
-    /// Reports input of a stream without a descriptor, as an event does; returns whether it is news.
+    /// Reports input of a stream without a descriptor, as an event does.
     ///
-    /// For any thread.
+    /// Returns whether it is news. For any thread.
     pub(crate) fn report_input(&self) -> bool {
         self.set_ready(READABLE)
     }
 
-    /// Reports room for output of a stream without a descriptor; otherwise as `report_input`.
+    /// Reports room for output; otherwise as [`report_input`](Self::report_input).
     pub(crate) fn report_room(&self) -> bool {
         self.set_ready(WRITABLE)
     }

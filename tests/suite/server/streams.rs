@@ -17,7 +17,7 @@ use support::pipe::pipe;
 use support::raw_peer::{self, Frame, PING, RawPeer, TEXT, masked, masked_texts};
 use support::raw_server::unmasked;
 use support::recorder::Recorder;
-use support::{DEADLINE, echo, serve, wait_until};
+use support::{echo, serve, wait_until};
 
 /// RFC 6455 §4.2: all of the opening handshake, messages of all sizes, the closing handshake.
 #[test]
@@ -72,7 +72,7 @@ fn what_was_read_of_a_stream_before_is_not_lost() -> Result<()> {
 #[cfg(unix)]
 fn a_unix_socket_has_no_address() -> Result<()> {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-    theirs.set_read_timeout(Some(DEADLINE))?;
+    theirs.set_read_timeout(Some(support::DEADLINE))?;
     let server = WebSocketServer::new("", SslMode::Secure);
     let recorder = record(&server);
 
