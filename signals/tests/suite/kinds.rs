@@ -1,7 +1,5 @@
 //! Kinds of connections: `queued()`, `once()`, `direct()` and `local()`, each with its verbs.
 
-#![expect(clippy::unwrap_used, reason = "a poisoned lock fails the test")]
-
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
@@ -60,11 +58,14 @@ impl Sender {
 /// A way to connect the log to a signal.
 type Connect<S> = fn(&S, &Rc<Log>) -> Connection;
 
-/// The forms with a receiver, with what each has written after two emissions, and after the queue
-/// has run.
-type Forms<S> = [(&'static str, Connect<S>, &'static [&'static str], &'static [&'static str]); 17];
+/// What a slot has written.
+type Lines = &'static [&'static str];
 
-const SIGNAL: Forms<Signal<str>> = [
+/// A form with a receiver, with what its slot has written after two emissions, and after the queue
+/// has run.
+type Form<S> = (&'static str, Connect<S>, Lines, Lines);
+
+const SIGNAL: [Form<Signal<str>>; 17] = [
     ("to", |signal, log| signal.connect_to(log, Log::append), BOTH, &[]),
     ("mut", |signal, log| signal.connect_mut_to(log, numbered()), NUMBERED, &[]),
     ("async", |signal, log| signal.connect_async_to(log, Log::append_later), &[], BOTH),
@@ -119,7 +120,7 @@ const SIGNAL: Forms<Signal<str>> = [
     ),
 ];
 
-const OBJECT: [(&str, Connect<Arc<Sender>>, &[&str], &[&str]); 12] = [
+const OBJECT: [Form<Arc<Sender>>; 12] = [
     ("to", |sender, log| sender.text().connect_to(log, Log::append_sent), SENT, &[]),
     ("mut", |sender, log| sender.text().connect_mut_to(log, numbered_sent()), NUMBERED, &[]),
     ("async", |sender, log| sender.text().connect_async_to(log, Log::append_sent_later), &[], SENT),
@@ -174,11 +175,11 @@ const OBJECT: [(&str, Connect<Arc<Sender>>, &[&str], &[&str]); 12] = [
     ),
 ];
 
-const BOTH: &[&str] = &["one", "two"];
-const FIRST: &[&str] = &["one"];
-const NUMBERED: &[&str] = &["1: one", "2: two"];
-const SENT: &[&str] = &["sender: one", "sender: two"];
-const SENT_FIRST: &[&str] = &["sender: one"];
+const BOTH: Lines = &["one", "two"];
+const FIRST: Lines = &["one"];
+const NUMBERED: Lines = &["1: one", "2: two"];
+const SENT: Lines = &["sender: one", "sender: two"];
+const SENT_FIRST: Lines = &["sender: one"];
 
 /// A slot that changes its captures.
 fn numbered() -> impl FnMut(&Rc<Log>, &str) {
@@ -377,9 +378,9 @@ fn run_of_an_async_slot_may_drop_its_receiver_and_sender() {
     let (sender, owner) = (Sender::new(), Rc::new(RefCell::new(None)));
     let log = Rc::new(Log::default());
     let ends = (Rc::downgrade(&log), Arc::downgrade(&sender));
-    let owned = Rc::clone(&owner);
+    let held = Rc::clone(&owner);
     sender.text().connect_async_to(&log, async move |log, sender, text| {
-        drop(owned.take());
+        drop(held.take());
         future::yield_now().await;
         log.append_sent(&sender, &text);
     });
@@ -454,10 +455,13 @@ fn queued_mutable_slot_may_emit_again() {
     assert_eq!(log.take(), ["hello", "hello"]);
 }
 
+/// A way to connect a slot that is called from inside itself.
+type ConnectRecursive = fn(&Rc<Signal<()>>, &Rc<()>);
+
 /// A mutable slot that is entered twice panics and names its connect line.
 #[test]
 fn mutable_slots_name_their_connect_line() {
-    let connects: [fn(&Rc<Signal<()>>, &Rc<()>); 3] = [
+    let connects: [ConnectRecursive; 3] = [
         |signal, receiver| {
             let again = Rc::clone(signal);
             signal.connect_mut_to(receiver, move |_, ()| again.emit(&()));

@@ -28,7 +28,7 @@ pub(crate) struct ClientState {
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) answer_limits: HeadLimits,
     pub(crate) proxy: Option<NetworkProxy>,
-    /// The socket is connecting, or has a connection, of which the end was not reported.
+    /// The socket is connecting or connected, or the end was not reported yet.
     pub(crate) is_busy: bool,
     /// Counts the connections, and the attempts, of which the end was reported.
     pub(crate) ended: u64,
