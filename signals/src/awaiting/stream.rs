@@ -2,7 +2,10 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::task::{Context, Poll};
+
+use futures_core::{FusedStream, Stream};
 
 use crate::awaiting::buffer::{Keep, Reader, buffer};
 use crate::connection::scoped::ScopedConnection;
@@ -37,15 +40,14 @@ use crate::signal::signal_ref::SignalRef;
 /// });
 /// ```
 ///
-/// Where a `Stream` is needed:
+/// It is a `Stream` of futures-core, and fused: after its end it stays at its end.
 ///
 /// ```
 /// use slotwork_signals::Signal;
-/// use smol::stream::{self, StreamExt};
+/// use smol::stream::StreamExt;
 ///
 /// let number_received = Signal::<i32>::new();
-/// let mut numbers = number_received.stream();
-/// let squares = stream::poll_fn(move |context| numbers.poll_next(context)).map(|n| n * n);
+/// let squares = number_received.stream().map(|number| number * number);
 ///
 /// (1..=3).for_each(|number| number_received.emit(&number));
 /// drop(number_received);
@@ -54,6 +56,8 @@ use crate::signal::signal_ref::SignalRef;
 pub struct SignalStream<V> {
     reader: Reader<V>,
     connection: ScopedConnection,
+    /// Whether the end of the stream was returned.
+    is_terminated: bool,
 }
 
 impl<T> Signal<T>
@@ -145,7 +149,7 @@ where
     fn stream_keeping(&self, keep: Keep) -> SignalStream<T::Owned> {
         let (writer, reader) = buffer(keep);
         let connection = self.direct().connect(move |value| writer.put(|| value.to_owned()));
-        SignalStream { reader, connection: connection.scoped() }
+        SignalStream { reader, connection: connection.scoped(), is_terminated: false }
     }
 }
 
@@ -198,13 +202,15 @@ impl<V> SignalStream<V> {
         poll_fn(|context| self.poll_next(context)).await
     }
 
-    /// Polls for the next value, to implement or make a `Stream`.
+    /// Polls for the next value, as [`Stream::poll_next`] but without `Pin`.
     ///
     /// # Qt
     ///
     /// Qt has no counterpart.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<V>> {
-        self.reader.poll_take(context)
+        let value = self.reader.poll_take(context);
+        self.is_terminated |= matches!(value, Poll::Ready(None));
+        value
     }
 
     /// Returns the number of values that were dropped because the buffer was full.
@@ -216,6 +222,21 @@ impl<V> SignalStream<V> {
     /// Qt has no counterpart.
     pub fn missed(&self) -> u64 {
         self.reader.missed()
+    }
+}
+
+impl<V> Stream for SignalStream<V> {
+    type Item = V;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<V>> {
+        self.get_mut().poll_next(context)
+    }
+}
+
+/// The stream is terminated once it has returned `None`; all later polls return `None` too.
+impl<V> FusedStream for SignalStream<V> {
+    fn is_terminated(&self) -> bool {
+        self.is_terminated
     }
 }
 

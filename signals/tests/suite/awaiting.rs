@@ -1,13 +1,16 @@
 //! Awaiting emissions: `next` and `stream`.
 
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
+use futures_core::{FusedStream, Stream};
 use slotwork_signals::{Signal, SignalRef};
 use smol::future;
+use smol::stream::StreamExt;
 
 /// `next` counts from the call, not from the first poll.
 #[test]
@@ -196,4 +199,57 @@ fn futures_may_be_sent() {
     let there = thread::spawn(move || smol::block_on(async { (next.await, stream.next().await) }));
 
     assert_eq!(there.join().unwrap(), (Some("hello".to_owned()), Some("hello".to_owned())));
+}
+
+/// futures-core's `Stream`: adaptors of any library take it.
+#[test]
+fn stream_has_the_adaptors_of_streams() {
+    let (numbers, texts) = (Signal::<i32>::new(), Signal::<str>::new());
+    let both = numbers.stream().map(|number| number.to_string()).chain(texts.stream());
+
+    numbers.emit(&1);
+    texts.emit("two");
+    numbers.emit(&3);
+    drop((numbers, texts));
+
+    assert_eq!(smol::block_on(both.collect::<Vec<_>>()), ["1", "3", "two"]);
+}
+
+/// `FusedStream`: the end is final, and terminated only when it was returned, so that a signal that
+/// is dropped elsewhere between a check and a poll ends no `select!` with a panic.
+#[test]
+fn stream_is_fused() {
+    let signal = Signal::<i32>::new();
+    let mut stream = pin!(signal.stream());
+    let mut poll = {
+        let mut context = Context::from_waker(Waker::noop());
+        move |stream: &mut Pin<&mut _>| Stream::poll_next(Pin::as_mut(stream), &mut context)
+    };
+    assert!(poll(&mut stream).is_pending());
+    assert!(!stream.is_terminated());
+
+    signal.emit(&1);
+    drop(signal);
+    assert!(!stream.is_terminated());
+    assert_eq!(poll(&mut stream), Poll::Ready(Some(1)));
+    assert!(!stream.is_terminated());
+
+    for _ in 0..3 {
+        assert_eq!(poll(&mut stream), Poll::Ready(None));
+        assert!(stream.is_terminated());
+    }
+}
+
+/// The stream's own methods, and those of the trait, see the same end.
+#[test]
+fn end_that_next_returns_terminates_the_stream() {
+    let signal = Signal::<i32>::new();
+    let mut streams = [signal.stream(), signal.stream_latest(1), signal.stream_earliest(1)];
+    signal.disconnect_all();
+
+    for stream in &mut streams {
+        assert!(!stream.is_terminated());
+        assert_eq!(smol::block_on(stream.next()), None);
+        assert!(stream.is_terminated());
+    }
 }
