@@ -10,35 +10,42 @@ use anyhow::Result;
 use slotwork::signals::Signal;
 use slotwork::{EventLoop, EventThread};
 
+/// The signals of both threads.
+#[derive(Default)]
+struct Signals {
+    operate: Signal<str>,
+    result_ready: Signal<str>,
+}
+
 struct Worker {
-    result_ready: Arc<Signal<str>>,
+    signals: Arc<Signals>,
 }
 
 impl Worker {
     fn do_work(self: &Rc<Self>, parameter: &str) {
         println!("{} works on {parameter:?}", thread_name());
         // ... here is the expensive or blocking operation ...
-        self.result_ready.emit(&format!("the result of {parameter}"));
+        self.signals.result_ready.emit(&format!("the result of {parameter}"));
     }
 }
 
 struct Controller {
-    operate: Arc<Signal<str>>,
+    signals: Arc<Signals>,
     worker_thread: EventThread,
 }
 
 impl Controller {
     fn new() -> Result<Rc<Self>> {
-        let (operate, result_ready) = (Arc::new(Signal::new()), Arc::new(Signal::new()));
-        let (operating, ready) = (Arc::clone(&operate), Arc::clone(&result_ready));
+        let signals = Arc::new(Signals::default());
+        let shared = Arc::clone(&signals);
         let worker_thread = EventThread::spawn("worker", move || {
-            let worker = Rc::new(Worker { result_ready: ready });
-            operating.connect_to(&worker, Worker::do_work);
+            let worker = Rc::new(Worker { signals: shared });
+            worker.signals.operate.connect_to(&worker, Worker::do_work);
             worker
         })?;
 
-        let controller = Rc::new(Self { operate, worker_thread });
-        result_ready.connect_to(&controller, Self::handle_results);
+        let controller = Rc::new(Self { signals, worker_thread });
+        controller.signals.result_ready.connect_to(&controller, Self::handle_results);
         Ok(controller)
     }
 
@@ -54,7 +61,7 @@ fn thread_name() -> String {
 
 fn main() -> Result<()> {
     let controller = Controller::new()?;
-    controller.operate.emit("parameter");
+    controller.signals.operate.emit("parameter");
     EventLoop::current().exec();
     Ok(())
 }

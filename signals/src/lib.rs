@@ -52,14 +52,77 @@
 //!
 //! # Objects that have signals
 //!
-//! An object exposes its signals as methods that return a [`SignalRef`]. The slots of such a signal
-//! get the sender as their first argument (`QObject::sender()`), which is held weakly too. A queued
-//! call keeps its sender alive until the slot has run.
+//! A signal is a field of its object, in one line. It is connected and emitted where the field is
+//! visible, as Qt's signals are, which are public.
+//!
+//! ```
+//! use std::cell::Cell;
+//! use std::rc::Rc;
+//!
+//! use slotwork_signals::Signal;
+//!
+//! #[derive(Default)]
+//! struct Counter {
+//!     value: Cell<i32>,
+//!     /// Emitted when the value has changed.
+//!     value_changed: Signal<i32>,
+//! }
+//!
+//! impl Counter {
+//!     fn set_value(self: &Rc<Self>, value: &i32) {
+//!         if self.value.replace(*value) != *value {
+//!             self.value_changed.emit(value);
+//!         }
+//!     }
+//! }
+//!
+//! let (a, b) = (Rc::new(Counter::default()), Rc::new(Counter::default()));
+//! a.value_changed.connect_to(&b, Counter::set_value);
+//!
+//! a.set_value(&12);
+//! assert_eq!(b.value.get(), 12);
+//! ```
+//!
+//! An object that alone emits keeps the field private, and has a method that returns a
+//! [`SignalRef`]. The slots of such a signal get the sender as their first argument
+//! (`QObject::sender()`), which is held weakly too. A queued call keeps its sender alive until the
+//! slot has run.
+//!
+//! # Signals of several threads
+//!
+//! Threads share their signals as a struct in one `Arc`. Each thread connects its own slots, and
+//! any of them emits.
+//!
+//! ```
+//! use std::cell::Cell;
+//! use std::rc::Rc;
+//! use std::sync::Arc;
+//! use std::thread;
+//!
+//! use slotwork_signals::{Signal, process_events};
+//!
+//! #[derive(Default)]
+//! struct Download {
+//!     progress: Signal<u32>,
+//!     failed: Signal<str>,
+//! }
+//!
+//! let (download, percent) = (Arc::new(Download::default()), Rc::new(Cell::new(0)));
+//! download.progress.connect_to(&percent, |percent, value| percent.set(*value));
+//! download.failed.connect(|reason| println!("{reason}"));
+//!
+//! let loading = Arc::clone(&download);
+//! let thread = thread::spawn(move || loading.progress.emit(&100));
+//! assert!(thread.join().is_ok());
+//!
+//! process_events();
+//! assert_eq!(percent.get(), 100);
+//! ```
 //!
 //! # Awaiting
 //!
 //! [`Signal::next`] and [`Signal::stream`] make emissions available to async code;
-//! [`Signal::connect_async`] connects an async slot.
+//! [`Signal::connect_async`] and [`connect_async_to`](Signal::connect_async_to) connect async slots.
 //!
 //! # Guarantees
 //!

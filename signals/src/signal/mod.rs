@@ -32,8 +32,8 @@ pub(crate) mod slot_group;
 /// # Qt
 ///
 /// A signal of a `QObject`. It carries one value: `()` for none, a small struct with named fields
-/// for several. Objects expose their signals as [`SignalRef`](crate::SignalRef), so that only
-/// they emit them.
+/// for several. Qt's signals are public, and so may be the field: `pub value_changed: Signal<i32>`.
+/// An object that alone emits exposes it as [`SignalRef`](crate::SignalRef).
 ///
 /// # Examples
 ///

@@ -4,7 +4,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, Weak, mpsc};
+use std::thread;
 
 use slotwork_signals::{Handle, Signal, SignalRef};
 
@@ -191,4 +192,82 @@ fn every_kind_of_connection_gets_the_sender() {
     slotwork_signals::process_events();
 
     assert_eq!(*socket.0.sent.lock().unwrap(), ["a", "a", "1", "a", "a"]);
+}
+
+/// A counter of Qt's documentation: its signal is a field.
+#[derive(Default)]
+struct Counter {
+    value: Cell<i32>,
+    value_changed: Signal<i32>,
+}
+
+impl Counter {
+    fn set_value(self: &Rc<Self>, value: &i32) {
+        if self.value.replace(*value) != *value {
+            self.value_changed.emit(value);
+        }
+    }
+
+    async fn set_later(self: Rc<Self>, value: i32) {
+        smol::future::yield_now().await;
+        self.set_value(&value);
+    }
+}
+
+/// Signals of one's own take a line; methods are their slots, of each kind.
+#[test]
+fn own_signals_are_fields() {
+    let [a, b, queued, once, later] = [(); 5].map(|()| Rc::new(Counter::default()));
+    a.value_changed.connect_to(&b, Counter::set_value);
+    b.value_changed.connect_to(&a, Counter::set_value);
+    a.value_changed.queued().connect_to(&queued, Counter::set_value);
+    a.value_changed.once().connect_to(&once, Counter::set_value);
+    a.value_changed.connect_async_to(&later, Counter::set_later);
+    // The sender, without an accessor.
+    a.value_changed.connect_to((&b, &a), |(b, a), value| {
+        assert_eq!((a.value.get(), b.value.get()), (*value, *value));
+    });
+    let values = |counters: [&Rc<Counter>; 5]| counters.map(|counter| counter.value.get());
+
+    a.set_value(&12);
+    b.set_value(&13);
+    assert_eq!(values([&a, &b, &queued, &once, &later]), [13, 13, 0, 12, 0]);
+    while slotwork_signals::process_events() > 0 {}
+    assert_eq!(values([&a, &b, &queued, &once, &later]), [13, 13, 13, 12, 13]);
+}
+
+/// What two threads have in common: a struct of signals in one `Arc`.
+#[derive(Default)]
+struct Shared {
+    operate: Signal<str>,
+    result_ready: Signal<str>,
+}
+
+/// Each thread connects its own slots, which need not be `Send`, and emits.
+#[test]
+fn threads_share_a_struct_of_signals() {
+    let (shared, results) = (Arc::new(Shared::default()), Rc::new(RefCell::new(Vec::new())));
+    shared.result_ready.connect_to(&results, |results, text| {
+        results.borrow_mut().push(text.to_owned());
+    });
+    let (ready, is_ready) = mpsc::channel();
+
+    let own = Arc::clone(&shared);
+    let worker = thread::spawn(move || {
+        let (count, operated) = (Rc::new(Cell::new(0)), own.operate.next());
+        own.operate.connect_to((&count, &own), |(count, own), text| {
+            count.set(count.get() + 1);
+            own.result_ready.emit(&format!("{text} {}", count.get()));
+        });
+        ready.send(()).unwrap();
+        smol::block_on(operated);
+        while slotwork_signals::process_events() > 0 {}
+    });
+    is_ready.recv().unwrap();
+    shared.operate.emit("result");
+    worker.join().unwrap();
+    slotwork_signals::process_events();
+
+    assert_eq!(*results.borrow(), ["result 1"]);
+    assert_eq!(Arc::strong_count(&shared), 1);
 }
