@@ -265,7 +265,7 @@ struct InboxState {
     is_over: bool,
     /// Present when the connection has ended; an error when messages were dropped.
     outcome: Option<Result<(), Error>>,
-    /// How many connections end before the one whose messages are awaited, if it is not open yet.
+    /// How many connections end before this inbox's, if it is not open yet.
     next: Option<u64>,
     reader: Option<Waker>,
 }
@@ -372,7 +372,7 @@ impl Inbox {
 }
 
 impl InboxState {
-    /// Returns whether the last connection has not ended yet, which is not this inbox's.
+    /// Returns whether an earlier connection has not ended yet.
     fn awaits_next(&mut self, socket: &WebSocket) -> bool {
         let end = socket.inner.client_end();
         self.next = self.next.filter(|next| end.is_some_and(|end| end.ended_connections() < *next));

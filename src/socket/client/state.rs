@@ -28,7 +28,7 @@ pub(crate) struct ClientState {
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) answer_limits: HeadLimits,
     pub(crate) proxy: Option<NetworkProxy>,
-    /// The socket is connecting or connected, or the end was not reported yet.
+    /// There is an attempt or a connection, of which the end was not reported.
     pub(crate) is_busy: bool,
     /// Counts the connections, and the attempts, of which the end was reported.
     pub(crate) ended: u64,
@@ -104,7 +104,7 @@ impl ClientEnd {
         self.lock().ended
     }
 
-    /// Returns how many will have ended before the one for which `open` waits, if it does.
+    /// Returns how many end before the one for which `open` waits, if it does.
     pub(crate) fn next_connection(&self) -> Option<u64> {
         let state = self.lock();
         state.waiting.is_some().then_some(state.ended + 1)

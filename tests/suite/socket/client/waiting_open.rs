@@ -1,6 +1,6 @@
 //! `open` after `close`, `abort` or a failure: it waits until the end was reported.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use futures_sink::Sink;
-use slotwork::signals::SignalSpy;
+use slotwork::signals::{Connection, SignalSpy};
 use slotwork::{
     CloseCode, Error, EventLoop, EventThread, Message, MessageStream, SendStatus, SocketState,
     WebSocket,
@@ -295,7 +295,7 @@ fn the_next_connection_begins_in_a_loop_in_a_slot() -> Result<()> {
     Ok(())
 }
 
-/// Any thread may call both; the connection continues on the socket's own.
+/// CLIENT-09: any thread may call both; the connection continues on the socket's own.
 #[test]
 fn another_thread_aborts_and_opens() -> Result<()> {
     let server = support::echo_server()?;
@@ -317,6 +317,64 @@ fn another_thread_aborts_and_opens() -> Result<()> {
     let ends = lines.iter().filter(|line| line.starts_with("disconnected")).count();
     let attempts = lines.iter().filter(|line| *line == "Connecting").count();
     assert_eq!(ends + 1, attempts, "{lines:?}");
+    Ok(())
+}
+
+/// Slots of another thread receive the end of each connection in front of the next one.
+#[test]
+fn another_thread_sees_the_end_in_front_of_the_next_connection() -> Result<()> {
+    let server = support::echo_server()?;
+    let (socket, url) = (WebSocket::new(), server.server_url());
+    let (watched, (seen, lines)) = (socket.clone(), mpsc::channel());
+    let thread = EventThread::spawn("watcher", move || {
+        let (begins, ends) = (seen.clone(), seen);
+        watched.connected().connect(move |_socket, ()| _ = begins.send(true));
+        watched.disconnected().connect(move |_socket, ()| _ = ends.send(false));
+    })?;
+    let (again, count) = (url.clone(), Rc::new(Cell::new(0)));
+    socket.connected().connect_to(&count, move |count, socket, ()| {
+        count.set(count.get() + 1);
+        socket.abort();
+        if count.get() < 50 {
+            assert!(socket.open(again.as_str()).is_ok());
+        }
+    });
+
+    socket.open(url)?;
+    let lines = serve(move || {
+        let lines = (0..100).map(|_| lines.recv_timeout(DEADLINE));
+        Ok(lines.collect::<Result<Vec<_>, _>>()?)
+    })?;
+
+    drop(thread);
+    assert_eq!(lines, [true, false].repeat(50));
+    Ok(())
+}
+
+/// A slot that disconnects itself and ends its socket, in the emission that begins the next one.
+#[test]
+fn a_slot_of_disconnected_disconnects_itself() -> Result<()> {
+    let server = support::echo_server()?;
+    let (socket, recorder) = recorded_client();
+    let (calls, url) = (Rc::new(Cell::new(0)), server.server_url());
+    let own = Rc::new(RefCell::new(None::<Connection>));
+    let (counted, itself) = (Rc::clone(&calls), Rc::clone(&own));
+    let connection = socket.disconnected().connect(move |socket, ()| {
+        counted.set(counted.get() + 1);
+        assert!(itself.take().is_some_and(|connection| connection.disconnect()));
+        assert!(socket.open(url.as_str()).is_ok());
+        socket.abort();
+        assert!(socket.open(url.as_str()).is_ok());
+    });
+    own.replace(Some(connection));
+
+    socket.open(server.server_url())?;
+    recorder.wait_for(&OPENED)?;
+    socket.abort();
+
+    let attempt = ["Connecting", "Unconnected", "disconnected Some(1006) "];
+    recorder.wait_for(&[&OPENED[..], &ABORTED, &attempt, &OPENED].concat())?;
+    assert_eq!(calls.get(), 1);
     Ok(())
 }
 
@@ -484,5 +542,64 @@ fn a_refused_socket_is_opened_again_and_again() -> Result<()> {
 
     assert_eq!((count.get(), ends.count()), (1000, 1000));
     assert!(matches!(socket.error(), Some(Error::Connect { .. })));
+    Ok(())
+}
+
+/// The same in slots of `disconnected`, which also end attempts that they have begun.
+#[test]
+fn a_slot_of_disconnected_opens_again_and_again() -> Result<()> {
+    let server = support::echo_server()?;
+    let (url, socket) = (server.server_url(), WebSocket::new());
+    let count = Rc::new(Cell::new(0));
+    socket.connected().connect(|socket, ()| socket.abort());
+    let address = url.clone();
+    socket.disconnected().connect_to(&count, move |count, socket, ()| {
+        count.set(count.get() + 1);
+        if count.get() < 1000 {
+            assert!(socket.open(address.as_str()).is_ok());
+        }
+        if count.get() % 3 == 0 {
+            socket.abort();
+            assert!(socket.open(address.as_str()).is_ok());
+        }
+    });
+
+    socket.open(url)?;
+    // The slot's 999th call leaves an `open` that waits for the 1000th end.
+    wait_until(|| count.get() > 1000)?;
+
+    assert_eq!((count.get(), socket.state()), (1001, SocketState::Unconnected));
+    wait_until(|| server.clients().is_empty())
+}
+
+/// `abort` waits for no peer: a server that never answers `close` does not delay the next one. What
+/// was sent in front of `close` arrives all the same.
+#[test]
+fn abort_behind_close_opens_at_once() -> Result<()> {
+    let server = RawServer::listen()?;
+    let socket = WebSocket::new();
+    socket.set_closing_timeout(None);
+    let url = server.url();
+    socket.connected().connect(move |socket, ()| {
+        socket.send_text_message("last");
+        socket.close_normally();
+        assert!(socket.open("ws://127.0.0.1:9/").is_ok());
+        socket.abort();
+        assert!(socket.open(url.as_str()).is_ok());
+    });
+
+    socket.open(server.url())?;
+    let clients = serve(move || {
+        let accept = |_| {
+            let mut client = server.open()?;
+            client.expect(&Frame::text("last"))?;
+            client.expect(&Frame::close(1000, ""))?;
+            Ok(client)
+        };
+        (0..200).map(accept).collect::<Result<Vec<_>>>()
+    })?;
+
+    socket.abort();
+    assert_eq!(clients.len(), 200);
     Ok(())
 }
