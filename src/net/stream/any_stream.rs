@@ -354,7 +354,7 @@ impl Wake for ReadinessWaker {
     }
 }
 
-/// Returns another error for the two that `AsyncRead` and `AsyncWrite` do not allow.
+/// Returns another error for the kinds that the traits do not allow.
 ///
 /// They have a meaning here.
 fn without_would_block(error: io::Error) -> io::Error {
