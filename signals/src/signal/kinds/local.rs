@@ -148,7 +148,9 @@ impl<T: ?Sized + 'static> Local<&Signal<T>> {
 }
 
 impl<T: ?Sized + ToOwned + 'static> Local<&Signal<T>> {
-    /// Connects an async slot, as [`Signal::connect_async`], for values that stay in this thread.
+    /// Connects an async slot, as [`Signal::connect_async`].
+    ///
+    /// The value need not be `Send`: it stays in this thread.
     ///
     /// # Qt
     ///
@@ -158,7 +160,7 @@ impl<T: ?Sized + ToOwned + 'static> Local<&Signal<T>> {
         self.connect_async_to((), async move |(), value| slot(value).await)
     }
 
-    /// Connects an async slot that works on `receiver`, as [`Signal::connect_async_to`].
+    /// Connects an async slot with a receiver, as [`Signal::connect_async_to`].
     ///
     /// # Qt
     ///
@@ -258,7 +260,7 @@ impl<S: Handle, T: ?Sized + ToOwned + 'static> Local<SignalRef<'_, S, T>> {
         self.signal.signal().attach_local(Deferred(self.signal.sender()), slot)
     }
 
-    /// Connects an async slot that works on `receiver`, as [`SignalRef::connect_async_to`].
+    /// Connects an async slot with a receiver, as [`SignalRef::connect_async_to`].
     ///
     /// # Qt
     ///

@@ -130,7 +130,7 @@ where
         self.connect_async_to((), async move |(), value| slot(value).await)
     }
 
-    /// Connects an async slot that works on `receiver`, as [`Signal::connect_async_to`].
+    /// Connects an async slot with a receiver, as [`Signal::connect_async_to`].
     ///
     /// # Qt
     ///
@@ -192,7 +192,7 @@ where
         self.attach(Deferred(self.signal.sender()), slot)
     }
 
-    /// Connects an async slot that works on `receiver`, as [`SignalRef::connect_async_to`].
+    /// Connects an async slot with a receiver, as [`SignalRef::connect_async_to`].
     ///
     /// # Qt
     ///
