@@ -9,7 +9,7 @@ use crate::queue::async_slots;
 use crate::receiver::{Deferred, Receiver};
 use crate::signal::Signal;
 use crate::signal::delivery;
-use crate::slots::call::{self, Once, Repeated};
+use crate::slots::call::{self, Repeated};
 
 impl<T> Signal<T>
 where
@@ -87,7 +87,8 @@ where
         receiver: R,
         slot: impl Fn(&R::Strong, &T) + 'static,
     ) -> Connection {
-        self.attach_repeated(ConnectionType::Auto, receiver, slot)
+        let call = Repeated::new(receiver, slot);
+        self.attach(ConnectionType::Auto, Some(delivery::post), call, Location::caller())
     }
 
     /// Connects a slot that changes its captures (`FnMut`).
@@ -265,29 +266,5 @@ where
         T: Send,
     {
         self.connect_to(other, |other, value| other.emit(value))
-    }
-
-    /// Connects a slot of the kind `kind`.
-    #[track_caller]
-    pub(crate) fn attach_repeated<R: Receiver>(
-        &self,
-        kind: ConnectionType,
-        receiver: R,
-        slot: impl Fn(&R::Strong, &T) + 'static,
-    ) -> Connection {
-        let call = Repeated::new(receiver, slot);
-        self.attach(kind, Some(delivery::post), call, Location::caller())
-    }
-
-    /// Connects a slot of the kind `kind` that is called once.
-    #[track_caller]
-    pub(crate) fn attach_once<R: Receiver>(
-        &self,
-        kind: ConnectionType,
-        receiver: R,
-        slot: impl FnOnce(&R::Strong, &T) + 'static,
-    ) -> Connection {
-        let call = Once::new(receiver, slot);
-        self.attach(kind, Some(delivery::post), call, Location::caller())
     }
 }

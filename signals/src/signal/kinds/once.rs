@@ -1,12 +1,16 @@
 //! Single-shot connections: slots that are called once.
 
+use std::panic::Location;
+
 use crate::connection::Connection;
 use crate::connection::link::ConnectionType;
 use crate::queue::async_slots;
 use crate::receiver::handle::Handle;
 use crate::receiver::{Deferred, Receiver};
 use crate::signal::Signal;
+use crate::signal::delivery;
 use crate::signal::signal_ref::SignalRef;
+use crate::slots::call;
 
 /// Connects slots that are called once; made by [`Signal::once`].
 ///
@@ -51,6 +55,17 @@ where
     pub const fn once(&self) -> Once<&Self> {
         Once::new(self, ConnectionType::Auto)
     }
+
+    #[track_caller]
+    fn attach_once<R: Receiver>(
+        &self,
+        kind: ConnectionType,
+        receiver: R,
+        slot: impl FnOnce(&R::Strong, &T) + 'static,
+    ) -> Connection {
+        let call = call::Once::new(receiver, slot);
+        self.attach(kind, Some(delivery::post), call, Location::caller())
+    }
 }
 
 impl<S, T> SignalRef<'_, S, T>
@@ -58,7 +73,9 @@ where
     S: Handle,
     T: ?Sized + ToOwned<Owned: Send> + 'static,
 {
-    /// Returns the form of this signal whose slots are called once, as [`Signal::once`].
+    /// Returns the form of this signal whose slots are called once.
+    ///
+    /// See [`Signal::once`].
     ///
     /// # Qt
     ///

@@ -1,13 +1,16 @@
 //! Queued connections: slots that always run from their thread's queue.
 
+use std::panic::Location;
+
 use crate::connection::Connection;
 use crate::connection::link::ConnectionType;
 use crate::receiver::Receiver;
 use crate::receiver::handle::Handle;
 use crate::signal::Signal;
+use crate::signal::delivery;
 use crate::signal::kinds::once::Once;
 use crate::signal::signal_ref::SignalRef;
-use crate::slots::call;
+use crate::slots::call::{self, Repeated};
 
 /// Connects slots that always run from the queue; made by [`Signal::queued`].
 ///
@@ -51,6 +54,16 @@ where
     #[doc(alias = "connect_queued")]
     pub const fn queued(&self) -> Queued<&Self> {
         Queued { signal: self }
+    }
+
+    #[track_caller]
+    fn attach_queued<R: Receiver>(
+        &self,
+        receiver: R,
+        slot: impl Fn(&R::Strong, &T) + 'static,
+    ) -> Connection {
+        let call = Repeated::new(receiver, slot);
+        self.attach(ConnectionType::Queued, Some(delivery::post), call, Location::caller())
     }
 }
 
@@ -116,7 +129,7 @@ where
         receiver: R,
         slot: impl Fn(&R::Strong, &T) + 'static,
     ) -> Connection {
-        self.signal.attach_repeated(ConnectionType::Queued, receiver, slot)
+        self.signal.attach_queued(receiver, slot)
     }
 
     /// Connects a slot that changes its captures, as [`Signal::connect_mut`].
@@ -233,6 +246,6 @@ where
         receiver: R,
         slot: impl Fn(&R::Strong, &T) + 'static,
     ) -> Connection {
-        self.signal.queueing().attach_repeated(ConnectionType::Queued, receiver, slot)
+        self.signal.queueing().attach_queued(receiver, slot)
     }
 }
