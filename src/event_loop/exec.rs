@@ -182,9 +182,9 @@ impl EventLoop {
     /// is called again inside that loop, for the next message of another client: without a limit,
     /// clients decide how much stack the thread needs. Beyond the limit a loop is refused, which is
     /// logged: [`exec`](Self::exec) and [`NestedLoop::exec`](crate::NestedLoop::exec) return -1,
-    /// [`process_events`](Self::process_events) and [`wait`](Self::wait) do nothing, a
-    /// [`SignalSpy`](slotwork_signals::SignalSpy) that waits returns an error, and
-    /// [`run_until`](Self::run_until) panics.
+    /// [`process_events`](Self::process_events), [`wait`](Self::wait) and
+    /// [`wait_until`](Self::wait_until) run nothing, a [`SignalSpy`](slotwork_signals::SignalSpy) that
+    /// waits returns an error, and [`run_until`](Self::run_until) panics.
     ///
     /// Slots that need much stack reach the limit earlier: all loops inside the outermost one have
     /// 10 KiB for each that is allowed, at least 1 MB in all. So the default fits into the 2 MiB of

@@ -17,8 +17,8 @@ use crate::event_loop::exits::Exit;
 /// socket receives something. A slot that is connected with
 /// [`queued()`](slotwork_signals::SignalRef::queued) may wait for any socket, and so may an async
 /// slot, which needs no loop. The same holds for all that runs a loop: [`EventLoop::exec`],
-/// [`EventLoop::run_until`], [`EventLoop::process_events`], [`EventLoop::wait`] and
-/// [`SignalSpy`](slotwork_signals::SignalSpy).
+/// [`EventLoop::run_until`], [`EventLoop::process_events`], [`EventLoop::wait`],
+/// [`EventLoop::wait_until`] and [`SignalSpy`](slotwork_signals::SignalSpy).
 ///
 /// [`EventLoop::exit`] ends it too; its own [`exit`](Self::exit) ends nothing else. Where a future
 /// holds the result, use [`EventLoop::run_until`]. Each loop takes stack until the loops inside it
