@@ -233,7 +233,7 @@ impl<V> Stream for SignalStream<V> {
     }
 }
 
-/// The stream is terminated once it has returned `None`; all later polls return `None` too.
+/// The stream is terminated once it has returned `None`, as later polls do.
 impl<V> FusedStream for SignalStream<V> {
     fn is_terminated(&self) -> bool {
         self.is_terminated

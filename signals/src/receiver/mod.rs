@@ -87,7 +87,7 @@ impl<S: Handle> Receiver for Sender<'_, S> {
     }
 }
 
-/// The receiver of an async slot: it is upgraded when a run begins, not at the emission.
+/// The receiver of an async slot: upgraded when a run begins, not at the emission.
 pub(crate) struct Deferred<R>(pub(crate) R);
 
 impl<R: Receiver> Receiver for Deferred<R> {

@@ -292,13 +292,13 @@ impl<'a, S: Handle, T: ?Sized + 'static> SignalRef<'a, S, T> {
         self.sender.shared()
     }
 
-    /// Returns the signal, set up so that queued calls of this thread keep the sender alive too.
+    /// Returns the signal; queued calls of this thread keep the sender alive too.
     pub(crate) fn queueing(self) -> &'a Signal<T> {
         self.signal.set_sender(|| self.sender.shared());
         self.signal
     }
 
-    /// Returns the signal, set up so that calls queued by other threads keep the sender alive.
+    /// Returns the signal; calls queued by other threads keep the sender alive.
     pub(crate) fn shared(self) -> &'a Signal<T> {
         if !self.sender.is_emitted_here() {
             self.signal.set_sender(|| self.sender.shared());

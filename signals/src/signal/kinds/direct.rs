@@ -26,7 +26,7 @@ pub struct Direct<S> {
 }
 
 impl<T: ?Sized + 'static> Signal<T> {
-    /// Returns the form of this signal whose slots run on the emitting thread.
+    /// Returns the direct form of this signal: slots run on the emitting thread.
     ///
     /// Whichever thread that is; they run after the slots of that thread.
     ///
@@ -61,7 +61,7 @@ impl<T: ?Sized + 'static> Signal<T> {
 }
 
 impl<S: Handle<Weak: Send + Sync>, T: ?Sized + 'static> SignalRef<'_, S, T> {
-    /// Returns the form of this signal whose slots run on the emitting thread.
+    /// Returns the direct form of this signal: slots run on the emitting thread.
     ///
     /// The sender's handle is `Send + Sync`, as an `Arc`. See [`Signal::direct`].
     ///

@@ -26,7 +26,7 @@ pub struct Local<S> {
 }
 
 impl<T: ?Sized + 'static> Signal<T> {
-    /// Returns the form of this signal whose slots only emissions of this thread call.
+    /// Returns the local form of this signal: only this thread calls its slots.
     ///
     /// It has no bounds on `T`: values need neither be copied nor sent. Emissions of other threads
     /// do not reach these slots.
@@ -67,7 +67,7 @@ impl<T: ?Sized + 'static> Signal<T> {
 }
 
 impl<S: Handle, T: ?Sized + 'static> SignalRef<'_, S, T> {
-    /// Returns the form of this signal whose slots only emissions of this thread call.
+    /// Returns the local form of this signal: only this thread calls its slots.
     ///
     /// It has no bounds on `T`. See [`Signal::local`].
     ///

@@ -30,7 +30,7 @@ impl<T> Signal<T>
 where
     T: ?Sized + ToOwned<Owned: Send> + 'static,
 {
-    /// Returns the form of this signal whose slots are called once.
+    /// Returns the single-shot form of this signal: slots are called once.
     ///
     /// A slot is disconnected before it runs.
     ///
@@ -73,7 +73,7 @@ where
     S: Handle,
     T: ?Sized + ToOwned<Owned: Send> + 'static,
 {
-    /// Returns the form of this signal whose slots are called once.
+    /// Returns the single-shot form of this signal: slots are called once.
     ///
     /// See [`Signal::once`].
     ///
@@ -88,7 +88,7 @@ where
 }
 
 impl<S> Once<S> {
-    /// Returns the form whose slots are called once, from the queue.
+    /// Returns the queued single-shot form: slots are called once, from the queue.
     ///
     /// # Qt
     ///

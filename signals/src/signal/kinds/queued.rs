@@ -30,7 +30,7 @@ impl<T> Signal<T>
 where
     T: ?Sized + ToOwned<Owned: Send> + 'static,
 {
-    /// Returns the form of this signal whose slots always run from the queue.
+    /// Returns the queued form of this signal: slots always run from the queue.
     ///
     /// The slots run after the emission, in the thread that connected them.
     ///
@@ -72,7 +72,7 @@ where
     S: Handle,
     T: ?Sized + ToOwned<Owned: Send> + 'static,
 {
-    /// Returns the form of this signal whose slots always run from the queue.
+    /// Returns the queued form of this signal: slots always run from the queue.
     ///
     /// A queued call keeps the sender alive until its slot has run. See [`Signal::queued`].
     ///
@@ -87,7 +87,7 @@ where
 }
 
 impl<S> Queued<S> {
-    /// Returns the form whose slots are called once, from the queue.
+    /// Returns the queued single-shot form: slots are called once, from the queue.
     ///
     /// # Qt
     ///
