@@ -233,7 +233,9 @@ impl<V> Stream for SignalStream<V> {
     }
 }
 
-/// The stream is terminated once it has returned `None`, as later polls do.
+/// The stream is terminated once it has returned `None`.
+///
+/// All later polls return `None` too.
 impl<V> FusedStream for SignalStream<V> {
     fn is_terminated(&self) -> bool {
         self.is_terminated

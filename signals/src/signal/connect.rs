@@ -62,7 +62,8 @@ where
     ///
     /// ```
     /// use std::cell::Cell;
-    ///     ///
+    /// use std::rc::Rc;
+    ///
     /// use slotwork_signals::Signal;
     ///
     /// struct Counter(Cell<i32>);
@@ -138,7 +139,8 @@ where
     ///
     /// ```
     /// use std::cell::RefCell;
-    ///     ///
+    /// use std::rc::Rc;
+    ///
     /// use slotwork_signals::Signal;
     ///
     /// let lines = Rc::new(RefCell::new(Vec::new()));
@@ -208,7 +210,8 @@ where
     ///
     /// ```
     /// use std::cell::RefCell;
-    ///     ///
+    /// use std::rc::Rc;
+    ///
     /// use slotwork_signals::{Signal, process_events};
     /// use smol::future;
     ///

@@ -215,8 +215,9 @@ where
     /// Connects an async slot that works on `receiver`.
     ///
     /// The slot gets handles to the receiver and the sender, and a copy of the value. A run keeps
-    /// the sender alive from the emission on, the receiver from its begin on, both until it is done;
-    /// it does not begin when the receiver was dropped before. See [`Signal::connect_async_to`].
+    /// the sender alive from the emission on and the receiver from its begin on, both until it is
+    /// done; it does not begin when the receiver was dropped before. See
+    /// [`Signal::connect_async_to`].
     ///
     /// # Qt
     ///
@@ -288,17 +289,20 @@ impl<'a, S: Handle, T: ?Sized + 'static> SignalRef<'a, S, T> {
         Sender(self.sender)
     }
 
+    /// Returns the sender that makes the guards of queued calls.
     pub(crate) fn shared_sender(self) -> Option<SharedSender> {
         self.sender.shared()
     }
 
-    /// Returns the signal; queued calls of this thread keep the sender alive too.
+    /// Returns the signal, set up so that queued calls keep the sender alive.
+    ///
+    /// Also those of this thread.
     pub(crate) fn queueing(self) -> &'a Signal<T> {
         self.signal.set_sender(|| self.sender.shared());
         self.signal
     }
 
-    /// Returns the signal; calls queued by other threads keep the sender alive.
+    /// Returns the signal, set up so that calls of other threads keep the sender alive.
     pub(crate) fn shared(self) -> &'a Signal<T> {
         if !self.sender.is_emitted_here() {
             self.signal.set_sender(|| self.sender.shared());
