@@ -74,7 +74,8 @@ impl WebSocket {
     /// Call it where slots would be connected: no message is lost when that is before the loop's
     /// next turn. For a client that may be before [`open`](Self::open); stream and sink end when
     /// the socket disconnects, and opening again needs another one. While an `open` waits for the
-    /// end of the last connection, they are those of the next one.
+    /// end of the last connection, they are those of the next one: closing the sink drops the
+    /// `open`, and an `open` that is dropped ends both.
     ///
     /// # Qt
     ///
@@ -232,7 +233,9 @@ impl Sink<Message> for MessageStream {
         }
         match self.socket.state() {
             SocketState::Connecting | SocketState::Connected => _ = self.socket.close_normally(),
-            // An `open` that waits for the end is left alone.
+            // Drops the `open` that waits.
+            _ if self.inbox.is_of_waiting_open(&self.socket) => _ = self.socket.close_normally(),
+            // An `open` that waits is the next connection's.
             SocketState::Closing | SocketState::Unconnected => {}
         }
         self.socket.inner.session.poll_ended(cx)
@@ -298,7 +301,12 @@ impl Inbox {
             state = self.lock();
         }
         let Some(message) = state.messages.pop_front() else {
-            return if state.is_over { Poll::Ready(None) } else { Poll::Pending };
+            if state.is_over {
+                return Poll::Ready(None);
+            }
+            let Some(next) = state.next else { return Poll::Pending };
+            drop(state);
+            return self.poll_dropped_open(next, socket, cx);
         };
         state.length -= message.as_bytes().len();
         let resumes = state.holds && state.has_room();
@@ -308,6 +316,30 @@ impl Inbox {
             socket.inner.session.release_reading();
         }
         Poll::Ready(Some(message))
+    }
+
+    /// Ends the inbox when the `open` that it awaits is dropped and no signal reports that.
+    #[cold]
+    fn poll_dropped_open(
+        &self,
+        next: u64,
+        socket: &WebSocket,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Message>> {
+        // The waker first: a call that drops the `open` after the check finds it.
+        socket.inner.session.watch_successor(cx);
+        if !socket.inner.client_end().is_some_and(|end| end.has_dropped(next)) {
+            return Poll::Pending;
+        }
+        self.end_with_connection(socket);
+        Poll::Ready(None)
+    }
+
+    /// Returns whether the inbox is that of an `open` that waits.
+    fn is_of_waiting_open(&self, socket: &WebSocket) -> bool {
+        let next = self.lock().next;
+        let end = socket.inner.client_end();
+        next.zip(end).is_some_and(|(next, end)| end.awaits(next))
     }
 
     /// Registers the reader's waker.
@@ -325,10 +357,14 @@ impl Inbox {
         let end = socket.inner.client_end();
         let is_of_next = |end: &ClientEnd| end.is_busy() && next >= Some(end.ended_connections());
         if !end.is_some_and(is_of_next) {
-            let outcome = socket.inner.session.outcome();
-            self.lock().outcome = Some(outcome);
-            self.close(socket);
+            self.end_with_connection(socket);
         }
+    }
+
+    fn end_with_connection(&self, socket: &WebSocket) {
+        let outcome = socket.inner.session.outcome();
+        self.lock().outcome = Some(outcome);
+        self.close(socket);
     }
 
     /// Ends the inbox, and resumes reading if it was stopped.

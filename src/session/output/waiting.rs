@@ -29,12 +29,20 @@ impl Session {
     }
 
     /// Waits until the kernel has taken all output.
+    ///
+    /// Waits also for a connection that is being opened.
     pub(crate) fn poll_written(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
         self.poll_until(cx, |state| match state.phase {
             Phase::Connecting => None,
             Phase::Open | Phase::Closing => (state.output_len() == 0).then_some(Ok(())),
+            Phase::Ended if state.has_successor() => None,
             Phase::Ended => Some(Err(Error::NotConnected)),
         })
+    }
+
+    /// Has a waker woken when an `open` that waits begins, is replaced or dropped.
+    pub(crate) fn watch_successor(&self, cx: &Context<'_>) {
+        let _: Poll<()> = self.poll_until(cx, |_state| None);
     }
 
     /// Waits until the connection has ended; fails when messages were dropped with it.

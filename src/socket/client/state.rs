@@ -110,6 +110,21 @@ impl ClientEnd {
         state.waiting.is_some().then_some(state.ended + 1)
     }
 
+    /// Returns whether `open` waits for the end of as many as `next_connection` has returned.
+    pub(crate) fn awaits(&self, next: u64) -> bool {
+        let state = self.lock();
+        let has_begun = state.ended > next || state.ended == next && state.is_busy;
+        state.waiting.is_some() && !has_begun
+    }
+
+    /// Returns whether that `open` was dropped after the end of the last connection was reported.
+    ///
+    /// Then no signal follows.
+    pub(crate) fn has_dropped(&self, next: u64) -> bool {
+        let state = self.lock();
+        state.ended >= next && !state.is_busy && state.waiting.is_none()
+    }
+
     /// Returns whether the socket has a connection, or is to have one.
     pub(crate) fn is_busy(&self) -> bool {
         let state = self.lock();

@@ -486,6 +486,92 @@ fn the_streams_of_two_connections_do_not_disturb_each_other() -> Result<()> {
     Ok(())
 }
 
+/// Also when `abort` drops the `open` behind the stream's slot of `disconnected`: nothing else is
+/// emitted after it.
+#[test]
+fn a_message_stream_ends_with_an_open_that_a_later_slot_drops() -> Result<()> {
+    let unwanted = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    let (_first, _client) = open(&socket, &recorder)?;
+    socket.abort();
+    socket.open(unwanted.url())?;
+    let mut messages = socket.message_stream();
+    socket.disconnected().direct().connect(|socket, ()| socket.abort());
+
+    ensure!(run_until(messages.next())?.is_none());
+    ensure!(run_until(messages.send("lost"))?.is_err());
+    recorder.check(&[&OPENED[..], &ABORTED].concat())?;
+    unwanted.expect_no_client()
+}
+
+/// A value of a thread that opens its socket again at the thread's end, and awaits that.
+struct AwaitsAtTheEnd(WebSocket, String, mpsc::Sender<MessageStream>);
+
+impl Drop for AwaitsAtTheEnd {
+    fn drop(&mut self) {
+        self.0.abort();
+        let _ = self.0.open(self.1.as_str());
+        let _ = self.2.send(self.0.message_stream());
+    }
+}
+
+/// The thread's end drops the `open`, and ends the stream that another thread reads.
+#[test]
+fn a_message_stream_of_an_open_that_waits_ends_with_the_thread() -> Result<()> {
+    let (server, unwanted) = (RawServer::listen()?, RawServer::listen()?);
+    let (url, (give, given)) = (unwanted.url(), mpsc::channel());
+    let (give_stream, given_stream) = mpsc::channel();
+    let thread = EventThread::spawn("ending", move || {
+        let socket = WebSocket::new();
+        let _ = give.send(socket.clone());
+        AwaitsAtTheEnd(socket, url, give_stream)
+    })?;
+    let socket = given.recv_timeout(DEADLINE)?;
+    socket.open(server.url())?;
+    let client = serve(move || server.open())?;
+    wait_until(|| socket.is_valid())?;
+
+    thread.quit();
+    let mut messages = given_stream.recv_timeout(DEADLINE)?;
+
+    ensure!(run_until(messages.next())?.is_none());
+    drop(client);
+    thread.wait()?;
+    unwanted.expect_no_client()
+}
+
+/// The sink of the next connection waits for it to flush; closing it drops the `open`.
+#[test]
+fn the_sink_of_the_next_connection_is_flushed_and_closed_before_it() -> Result<()> {
+    let next = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    let (_first, _client) = open(&socket, &recorder)?;
+    let mut last = socket.message_stream();
+
+    socket.abort();
+    socket.open(next.url())?;
+    let mut messages = socket.message_stream();
+    let client = std::thread::spawn(move || next.open().map(|client| (client, next)));
+    run_until(flush(&mut messages))??;
+    ensure!(run_until(flush(&mut last))?.is_err());
+    ensure!(socket.is_valid());
+
+    let (client, next) = client.join().map_err(|_| anyhow::anyhow!("it panicked"))??;
+    socket.close_normally();
+    socket.open(next.url())?;
+    let mut messages = socket.message_stream();
+    let answer = std::thread::spawn(move || client.close(1000, ""));
+    run_until(close(&mut messages))??;
+    answer.join().map_err(|_| anyhow::anyhow!("it panicked"))??;
+    recorder.wait_for_disconnected(2)?;
+    recorder.check(&[&OPENED[..], &ABORTED, &OPENED, &CLOSED].concat())?;
+    next.expect_no_client()
+}
+
+async fn flush(stream: &mut MessageStream) -> Result<(), Error> {
+    poll_fn(|cx| Pin::new(&mut *stream).poll_flush(cx)).await
+}
+
 async fn close(stream: &mut MessageStream) -> Result<(), Error> {
     poll_fn(|cx| Pin::new(&mut *stream).poll_close(cx)).await
 }
