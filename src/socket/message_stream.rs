@@ -318,7 +318,7 @@ impl Inbox {
         Poll::Ready(Some(message))
     }
 
-    /// Ends the inbox when the `open` that it awaits is dropped and no signal reports that.
+    /// Ends the inbox when the `open` that it awaits was dropped without a signal.
     #[cold]
     fn poll_dropped_open(
         &self,

@@ -110,14 +110,16 @@ impl ClientEnd {
         state.waiting.is_some().then_some(state.ended + 1)
     }
 
-    /// Returns whether `open` waits for the end of as many as `next_connection` has returned.
+    /// Returns whether `open` waits for the connection with this number.
+    ///
+    /// It is one that `next_connection` has returned.
     pub(crate) fn awaits(&self, next: u64) -> bool {
         let state = self.lock();
         let has_begun = state.ended > next || state.ended == next && state.is_busy;
         state.waiting.is_some() && !has_begun
     }
 
-    /// Returns whether that `open` was dropped after the end of the last connection was reported.
+    /// Returns whether that `open` was dropped after the last connection had ended.
     ///
     /// Then no signal follows.
     pub(crate) fn has_dropped(&self, next: u64) -> bool {

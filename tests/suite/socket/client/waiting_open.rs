@@ -520,7 +520,7 @@ impl Drop for AwaitsAtTheEnd {
 fn a_message_stream_of_an_open_that_waits_ends_with_the_thread() -> Result<()> {
     let (server, unwanted) = (RawServer::listen()?, RawServer::listen()?);
     let (url, (give, given)) = (unwanted.url(), mpsc::channel());
-    let (give_stream, given_stream) = mpsc::channel();
+    let (give_stream, streams) = mpsc::channel();
     let thread = EventThread::spawn("ending", move || {
         let socket = WebSocket::new();
         let _ = give.send(socket.clone());
@@ -532,7 +532,7 @@ fn a_message_stream_of_an_open_that_waits_ends_with_the_thread() -> Result<()> {
     wait_until(|| socket.is_valid())?;
 
     thread.quit();
-    let mut messages = given_stream.recv_timeout(DEADLINE)?;
+    let mut messages = streams.recv_timeout(DEADLINE)?;
 
     ensure!(run_until(messages.next())?.is_none());
     drop(client);
