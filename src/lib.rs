@@ -169,6 +169,9 @@ pub use types::tls::TlsError;
 pub use types::version::Version;
 
 /// Signals and slots: the package `slotwork-signals`, which can be used alone.
+///
+/// The examples name that package: with `slotwork` alone, `use slotwork_signals::Signal` is
+/// `use slotwork::signals::Signal`.
 pub mod signals {
     #[doc(inline)]
     pub use slotwork_signals::*;

@@ -60,4 +60,4 @@ fn root() -> &'static Path {
 }
 
 /// Methods of Qt and std that have the name of one of ours.
-const OF_OTHERS: [&str; 3] = ["as_bytes", "number", "url"];
+const OF_OTHERS: [&str; 4] = ["as_bytes", "name", "number", "url"];

@@ -194,6 +194,26 @@ impl EventLoop {
     /// # Qt
     ///
     /// `QThread::currentThread()->isInterruptionRequested()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::EventLoop;
+    ///
+    /// /// Sums in steps, and ends early when the thread is to end.
+    /// fn sum(numbers: &[u64]) -> Option<u64> {
+    ///     let event_loop = EventLoop::current();
+    ///     let mut sum = 0;
+    ///     for step in numbers.chunks(1000) {
+    ///         if event_loop.is_interruption_requested() {
+    ///             return None;
+    ///         }
+    ///         sum += step.iter().sum::<u64>();
+    ///     }
+    ///     Some(sum)
+    /// }
+    /// # assert_eq!(sum(&[1, 2]), Some(3));
+    /// ```
     #[doc(alias = "isInterruptionRequested")]
     #[must_use]
     pub fn is_interruption_requested(&self) -> bool {

@@ -76,8 +76,9 @@
 //!
 //! # Signals of your own
 //!
-//! An object stores a [`Signal`] and returns it with itself as the sender. Change the state first,
-//! end each borrow, and emit last: a slot may call back.
+//! A signal is a field of type [`Signal`], to which slots connect directly. Where slots need the
+//! sender, or the object alone may emit, a method returns the signal with the object, as a
+//! [`SignalRef`]. Change the state first, end each borrow, and emit last: a slot may call back.
 //!
 //! ```
 //! use std::cell::Cell;

@@ -11,7 +11,9 @@ impl WebSocketServer {
     ///
     /// The default is to close. It applies to clients that connect from now on; each socket can
     /// change its own with [`WebSocket::set_output_policy`](crate::WebSocket::set_output_policy). A
-    /// broadcast follows the policy of each client, and a slow one does not delay the others.
+    /// broadcast follows the policy of each client, and a slow one does not delay the others. The
+    /// write timeout applies with each policy: a client that accepts no output at all is kept with
+    /// [`set_write_timeout(None)`](Self::set_write_timeout).
     ///
     /// # Qt
     ///

@@ -48,7 +48,8 @@ impl WebSocketServer {
     /// Closes the server and all its clients in order, within a timeout.
     ///
     /// The server stops listening and closes all its sockets, pending ones too, with
-    /// [`CloseCode::GOING_AWAY`](crate::CloseCode::GOING_AWAY). Connections that have not finished
+    /// [`CloseCode::GOING_AWAY`](crate::CloseCode::GOING_AWAY) and the reason `server shut down`.
+    /// Connections that have not finished
     /// their closing handshakes when `timeout` has elapsed end with 1006. [`closed`](Self::closed)
     /// is emitted when the last one has disconnected, also by a server that has no client or never
     /// listened, where [`close`](Self::close) emits nothing: each call is followed by the signal.

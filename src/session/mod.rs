@@ -59,8 +59,13 @@ pub(crate) struct Session {
 
 impl Session {
     /// Makes the session of a connection after its opening handshake.
-    pub(crate) fn new(role: Role, stream: Stream) -> Self {
+    ///
+    /// Without `settings` they are the defaults.
+    pub(crate) fn new(role: Role, stream: Stream, settings: Option<Settings>) -> Self {
         let session = Self::unconnected(role);
+        if let Some(chosen) = settings {
+            session.change_settings(|settings| *settings = chosen);
+        }
         session.lock().open(stream);
         session.has_ended.store(false, Ordering::Release);
         session

@@ -42,10 +42,7 @@ impl WebSocket {
             mode: accepted.mode,
             peer: accepted.peer.into(),
         };
-        let session = Session::new(Role::Server, accepted.stream);
-        if let Some(chosen) = accepted.settings {
-            session.change_settings(|settings| *settings = chosen);
-        }
+        let session = Session::new(Role::Server, accepted.stream, accepted.settings);
         let membership = Membership::new(Some(accepted.clients));
         let inner = Arc::new(Inner::new(session, End::Server(end), membership));
         let driver = ConnectionTask::new(Arc::clone(&inner), accepted.leftover);

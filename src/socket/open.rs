@@ -83,8 +83,9 @@ impl WebSocket {
     /// until then [`state`](Self::state), [`error`](Self::error),
     /// [`close_code`](Self::close_code) and the addresses are those of that connection, whose
     /// messages are still delivered. `close` and `abort` drop an `open` that waits, and so does the
-    /// end of the thread; another `open` replaces it, also one in a slot of `disconnected`. No
-    /// signal reports that. A peer that does not answer `close` delays the attempt by up to the
+    /// end of the thread; another `open` replaces it. No signal reports that. A slot of
+    /// `disconnected` that reconnects does not replace it: its `open` is refused with
+    /// [`Error::AlreadyOpen`]. A peer that does not answer `close` delays the attempt by up to the
     /// [`closing_timeout`](Self::closing_timeout); `abort` waits for no peer.
     ///
     /// # Qt
@@ -176,6 +177,10 @@ impl WebSocket {
         let mut state = end.lock();
         let request = check(request, &state)?;
         if !state.is_busy {
+            // A slot of `disconnected`, in front of the attempt that waits for it.
+            if state.waiting.is_some() {
+                return Err(Error::AlreadyOpen);
+            }
             return begin_attempt(&self.inner, end, state, request);
         }
         match self.inner.session.state() {

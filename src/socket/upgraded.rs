@@ -135,7 +135,7 @@ impl WebSocket {
             mode: SslMode::NonSecure,
             peer: peer.into(),
         };
-        let session = Session::new(role, stream);
+        let session = Session::new(role, stream, None);
         let inner = Arc::new(Inner::new(session, End::Server(end), Membership::new(None)));
         let driver = ConnectionTask::new(Arc::clone(&inner), leftover.to_vec());
         EventLoop::spawn_guarded(driver);

@@ -81,7 +81,7 @@ impl ScriptedConnection {
     pub(crate) fn new(role: Role, leftover: &[u8], slot: Slot) -> io::Result<Self> {
         let clock = StoppedClock::new();
         let (stream, peer) = scripted_stream()?;
-        let session = Session::new(role, stream);
+        let session = Session::new(role, stream, None);
         if role == Role::Client {
             session.set_mask_generator(Some(Box::new(SameMask)));
         }

@@ -120,6 +120,19 @@ impl EventThread {
     /// # Qt
     ///
     /// The constructor of `QThread`, and `setObjectName()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::EventThread;
+    ///
+    /// # fn main() -> Result<(), slotwork::Error> {
+    /// let builder = EventThread::builder("worker");
+    /// builder.finished().connect(|thread, ()| println!("{} has finished", thread.name()));
+    /// let _thread = builder.spawn(|| ())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "setObjectName")]
     pub fn builder(name: impl Into<String>) -> EventThreadBuilder {
         let control = Arc::new(Control::new(name.into()));

@@ -9,7 +9,8 @@ use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use slotwork::signals::SignalSpy;
 use slotwork::{Error, HostAddress, SocketState, SslMode, WebSocket, WebSocketServer};
 use socket2::{Domain, Socket, Type};
 
@@ -120,6 +121,25 @@ fn check_message(frames: Vec<Frame>) -> Result<Vec<Frame>> {
     ensure!(length > 0 && length.is_multiple_of(MESSAGE), "{length} bytes came");
     ensure!(data.iter().all(|frame| frame.payload.iter().all(|byte| *byte == 7)), "other bytes");
     Ok(others)
+}
+
+/// MSG-19: the server's `set_send_buffer` holds for the kernel's buffer of each new client.
+#[test]
+fn the_send_buffer_of_a_server_is_that_of_its_sockets() -> Result<()> {
+    const LENGTH: usize = 4096 * KIB;
+    let server = listening_server()?;
+    server.set_send_buffer(Some(SMALL_BUFFER));
+    let connections = SignalSpy::new(&server.new_connection());
+    let port = server.server_port();
+    let _peer = serve(move || open_slowly(port))?;
+    connections.wait_for(1)?;
+    let socket = server.next_pending_connection().context("there is no socket")?;
+
+    socket.send_binary_message(vec![7; LENGTH]);
+
+    let in_kernel = LENGTH.saturating_sub(socket.bytes_to_write());
+    ensure!(in_kernel < 256 * KIB, "{in_kernel}");
+    Ok(())
 }
 
 /// RFC 6455 §7.1.1: what was sent before `close` arrives, then the close frame; both ends have the
@@ -299,7 +319,7 @@ fn what_was_sent_can_be_read_after_a_shutdown_has_ended() -> Result<()> {
     let (server, _sockets) = sending_server(SslMode::NonSecure, |server, _| {
         server.shutdown(Duration::from_millis(50));
     });
-    let closed = slotwork::signals::SignalSpy::new(&server.closed());
+    let closed = SignalSpy::new(&server.closed());
     server.listen(HostAddress::LocalHost, 0)?;
     let port = server.server_port();
     let mut peer = serve(move || open_slowly(port))?;
