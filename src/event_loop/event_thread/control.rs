@@ -128,10 +128,7 @@ impl Control {
             panics::catch_and_log("a slot of `finished`", || self.finished.emit(&()));
         }
         // A slot may have captured what keeps this alive.
-        panics::catch_and_log("the end of a slot", || {
-            self.finished.finish(self);
-            self.started.finish(self);
-        });
+        panics::catch_and_log("the end of a slot", || self.finished.finish(self));
     }
 }
 
@@ -151,6 +148,10 @@ impl Drop for Ending {
         let Self(control) = self;
         control.end.lock().has_ended = true;
         let mut is_watched = false;
+        panics::catch_and_log("the end of a slot", || {
+            // A slot may have captured what keeps this alive.
+            control.started.finish(control);
+        });
         panics::catch_and_log("the end of a slot", || {
             is_watched = control.finished.slot_count() > 0;
         });

@@ -198,6 +198,22 @@ fn slots_that_panic_or_hold_their_thread_harm_nothing() -> Result<()> {
     Ok(())
 }
 
+/// A slot of `started` that holds its thread is dropped with the thread's end, also when no slot
+/// awaits that.
+#[test]
+fn a_slot_of_started_may_hold_its_thread() -> Result<()> {
+    let held = Arc::new(Mutex::new(None));
+    let builder = EventThread::builder("held");
+    let capture = Arc::clone(&held);
+    builder.started().direct().connect(move |_thread, ()| _ = capture.lock().is_ok());
+    let thread = builder.spawn(|| ())?;
+    thread.quit();
+    held.lock().map_err(|_| anyhow!("poisoned"))?.replace(thread);
+
+    ensure!(EventLoop::current().wait_until(|| Arc::strong_count(&held) == 1, DEADLINE));
+    Ok(())
+}
+
 /// Qt: `QThread::finished`, awaited; an async slot gets the thread too, and may wait for it.
 #[test]
 fn finished_can_be_awaited() -> Result<()> {
