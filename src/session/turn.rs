@@ -6,6 +6,7 @@ use std::io;
 
 use log::warn;
 
+use crate::net::stream::Stream;
 use crate::protocol::frames::limits::Limits;
 use crate::session::Session;
 use crate::session::buffers::ReadBuffer;
@@ -160,7 +161,8 @@ impl State {
     ///
     /// A loop that waits for this input never ends.
     fn note_held_input(&mut self) {
-        if cfg!(debug_assertions) && self.cork == Cork::Suspended && self.is_readable() {
+        let has_input = || self.stream.as_ref().is_some_and(Stream::has_input);
+        if cfg!(debug_assertions) && self.cork == Cork::Suspended && has_input() {
             self.cork = Cork::Held;
             warn!(
                 "a socket has received more while its slot runs a loop: it waits for the slot's end"

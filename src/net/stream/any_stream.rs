@@ -2,9 +2,10 @@
 //!
 //! It may be TLS that the library has done, a Unix socket, a pipe.
 //!
-//! It is polled on the thread of its loop alone, with two wakers that set the readiness of its
-//! source. The readiness is cleared in front of each poll: a waker may set it while the stream is
-//! polled. A panic in the stream is a failure of the connection.
+//! It is polled on the thread of its loop alone, with a waker that sets the readiness of its source,
+//! of both directions: the stream may keep that of its last call alone, and TLS may write to read. The
+//! readiness is cleared in front of each poll: the waker may set it while the stream is polled. A
+//! panic in the stream is a failure of the connection.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -45,8 +46,7 @@ struct Polled {
     /// `None` only while it is dropped.
     io: Option<Box<DynIo>>,
     source: Arc<Source>,
-    input_waker: Waker,
-    output_waker: Waker,
+    waker: Waker,
     /// A byte that was read to detect the end.
     ahead: Option<u8>,
     /// The end behind the input, once it is known.
@@ -72,14 +72,11 @@ impl AnyStream {
         let source = Arc::clone(registration.source());
         // The first poll stores the waker in the stream.
         source.assume_readable();
-        let waker = |direction| {
-            let (source, reactor_waker) = (Arc::clone(&source), reactor.waker());
-            Waker::from(Arc::new(ReadinessWaker { source, reactor_waker, direction }))
-        };
+        let (waking, reactor_waker) = (Arc::clone(&source), reactor.waker());
+        let waker = ReadinessWaker { source: waking, reactor_waker };
         let polled = Polled {
             io: Some(io),
-            input_waker: waker(Direction::Input),
-            output_waker: waker(Direction::Output),
+            waker: Waker::from(Arc::new(waker)),
             source,
             ahead: None,
             end: None,
@@ -229,8 +226,7 @@ impl Polled {
     fn read(&mut self, buffer: &mut [u8]) -> Poll<usize> {
         self.source.clear_readable();
         let length = buffer.len();
-        let waker = self.input_waker.clone();
-        let poll = self.poll(&waker, |io, cx| io.poll_read(cx, buffer));
+        let poll = self.poll(|io, cx| io.poll_read(cx, buffer));
         let Poll::Ready(outcome) = poll else { return Poll::Pending };
         self.source.assume_readable();
         self.end = match outcome {
@@ -281,8 +277,7 @@ impl Polled {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         self.source.clear_writable();
-        let waker = self.output_waker.clone();
-        let poll = self.poll(&waker, call);
+        let poll = self.poll(call);
         if poll.is_ready() {
             self.source.assume_writable();
         }
@@ -296,13 +291,12 @@ impl Polled {
     /// Polls the stream; a panic is a failure, after which it is not polled any more.
     fn poll<T>(
         &mut self,
-        waker: &Waker,
         call: impl FnOnce(Pin<&mut DynIo>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         let Some(io) = self.io.as_deref_mut().filter(|_| !self.has_panicked) else {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         };
-        let polling = || call(Pin::new(io), &mut Context::from_waker(waker));
+        let polling = || call(Pin::new(io), &mut Context::from_waker(&self.waker));
         match catch_unwind(AssertUnwindSafe(polling)) {
             Ok(poll) => poll.map_err(without_would_block),
             Err(payload) => {
@@ -329,12 +323,6 @@ impl Drop for Polled {
 struct ReadinessWaker {
     source: Arc<Source>,
     reactor_waker: Arc<mio::Waker>,
-    direction: Direction,
-}
-
-enum Direction {
-    Input,
-    Output,
 }
 
 impl Wake for ReadinessWaker {
@@ -343,11 +331,7 @@ impl Wake for ReadinessWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let is_news = match self.direction {
-            Direction::Input => self.source.report_input(),
-            Direction::Output => self.source.report_room(),
-        };
-        if is_news {
+        if self.source.report_wake() {
             // The task may be suspended, with a loop inside its turn, which the reactor wakes.
             let _ = self.reactor_waker.wake();
         }

@@ -179,6 +179,14 @@ impl Stream {
         }
     }
 
+    /// Returns whether there is input, or the end.
+    ///
+    /// The readiness of a stream of another library may mean room for output.
+    pub(crate) fn has_input(&self) -> bool {
+        self.probe();
+        self.is_readable()
+    }
+
     /// Returns the negotiated values of TLS; `None` without TLS.
     #[cfg(feature = "tls")]
     pub(crate) fn tls_session(&self) -> Option<TlsSession> {

@@ -60,16 +60,11 @@ impl Source {
         is_news
     }
 
-    /// Reports input of a stream without a descriptor, as an event does.
+    /// Reports that a stream without a descriptor may have input or room.
     ///
     /// Returns whether it is news. For any thread.
-    pub(crate) fn report_input(&self) -> bool {
-        self.set_ready(READABLE)
-    }
-
-    /// Reports room for output; otherwise as [`report_input`](Self::report_input).
-    pub(crate) fn report_room(&self) -> bool {
-        self.set_ready(WRITABLE)
+    pub(crate) fn report_wake(&self) -> bool {
+        self.set_ready(READABLE | WRITABLE)
     }
 
     /// Adds readiness as an event does, for scripted streams.

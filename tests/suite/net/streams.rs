@@ -115,6 +115,24 @@ fn a_pending_flush_is_continued() -> Result<()> {
     Ok(())
 }
 
+/// Issue: a stream that keeps the waker of its last call alone, as one task needs it: neither input
+/// nor room is lost while both are awaited.
+#[test]
+fn a_stream_with_one_waker_wakes_both_directions() -> Result<()> {
+    let (socket, peer, recorder) = open_socket()?;
+    peer.use_one_waker();
+    peer.set_room(0);
+    socket.send_text_message("hello");
+    EventLoop::current().process_events();
+
+    peer.send(masked(TEXT, b"in"));
+    recorder.wait_for(&["text in"])?;
+    socket.pause_reading();
+    peer.set_room(usize::MAX);
+
+    wait_until(|| peer.written() == unmasked(TEXT, b"hello"))
+}
+
 /// RFC 6455 §7.1.1: the sending direction is closed behind the close frame, when it can be.
 #[test]
 fn a_pending_close_is_continued() -> Result<()> {

@@ -32,6 +32,8 @@ struct State {
     is_dropped: bool,
     /// The call that panics: `read`, `write`, `flush`, `close` or `drop`.
     panics_in: Option<&'static str>,
+    /// Input and room wake the task of the last call alone.
+    has_one_waker: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -50,6 +52,7 @@ pub fn pipe() -> (Pipe, PipePeer) {
         is_closed: false,
         is_dropped: false,
         panics_in: None,
+        has_one_waker: false,
         reader: None,
         writer: None,
     })));
@@ -97,6 +100,11 @@ impl PipePeer {
         self.change_output(|state| state.may_close = may_close);
     }
 
+    /// Keeps one waker for both directions from now on, that of the last call.
+    pub fn use_one_waker(&self) {
+        self.state().has_one_waker = true;
+    }
+
     /// Lets the next call of this name panic, and each one behind it.
     pub fn panic_in(&self, call: &'static str) {
         self.state().panics_in = Some(call);
@@ -127,7 +135,7 @@ impl PipePeer {
         let writer = {
             let mut state = self.state();
             change(&mut state);
-            state.writer.take()
+            state.take_writer()
         };
         writer.into_iter().for_each(Waker::wake);
     }
@@ -140,6 +148,17 @@ impl PipePeer {
         if self.state().panics_in == Some(call) {
             std::panic::resume_unwind(Box::new(format!("the pipe panics in {call}")));
         }
+    }
+}
+
+impl State {
+    fn set_writer(&mut self, cx: &Context<'_>) {
+        let place = if self.has_one_waker { &mut self.reader } else { &mut self.writer };
+        *place = Some(cx.waker().clone());
+    }
+
+    fn take_writer(&mut self) -> Option<Waker> {
+        if self.has_one_waker { self.reader.take() } else { self.writer.take() }
     }
 }
 
@@ -172,7 +191,7 @@ impl AsyncWrite for Pipe {
             return Poll::Ready(Ok(0));
         }
         if state.room == 0 {
-            state.writer = Some(cx.waker().clone());
+            state.set_writer(cx);
             return Poll::Pending;
         }
         let count = bytes.len().min(state.room);
@@ -186,7 +205,7 @@ impl AsyncWrite for Pipe {
         self.0.check_panic("flush");
         let mut state = self.0.state();
         if state.has_unflushed && !state.may_flush {
-            state.writer = Some(cx.waker().clone());
+            state.set_writer(cx);
             return Poll::Pending;
         }
         state.has_unflushed = false;
@@ -197,7 +216,7 @@ impl AsyncWrite for Pipe {
         self.0.check_panic("close");
         let mut state = self.0.state();
         if !state.may_close {
-            state.writer = Some(cx.waker().clone());
+            state.set_writer(cx);
             return Poll::Pending;
         }
         if state.is_closed {
