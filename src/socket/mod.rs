@@ -28,6 +28,7 @@ mod accepted;
 pub(crate) mod client;
 mod client_list;
 mod data;
+mod emission;
 mod message_stream;
 mod output;
 mod reading;

@@ -1,18 +1,10 @@
-//! The signals of a socket: their accessors, and when they are emitted.
+//! The signals of a socket, as slots are connected to them.
 //!
-//! They are stored in `state`. A new signal has a field there, and here an accessor and a line in
-//! `finish`.
-
-use std::sync::Arc;
+//! They are stored in `state`, and emitted in `emission`.
 
 use slotwork_signals::SignalRef;
 
-use crate::protocol::frames::event::Data;
-use crate::runtime::panics;
-use crate::session::{KEEPALIVE_PAYLOAD, Observer, OutputLevel, Session};
 use crate::socket::WebSocket;
-use crate::socket::open::begin_waiting;
-use crate::socket::state::{End, Inner, LazySignals};
 use crate::types::authenticator::Authenticator;
 use crate::types::error::Error;
 use crate::types::message::{BinaryFrame, Pong, TextFrame};
@@ -390,140 +382,5 @@ impl WebSocket {
     #[must_use]
     pub fn disconnected(&self) -> SignalRef<'_, Self, ()> {
         SignalRef::new(self, &self.inner.disconnected)
-    }
-}
-
-/// Emits what the session's task reports.
-impl Observer for Inner {
-    fn session(&self) -> &Session {
-        &self.session
-    }
-
-    fn wants_frames(&self) -> bool {
-        self.lazy.get().is_some_and(|lazy| lazy.signals.wants_frames())
-    }
-
-    fn wants_bytes_written(&self) -> bool {
-        self.lazy.get().is_some_and(|lazy| lazy.signals.bytes_written.slot_count() > 0)
-    }
-
-    fn frame_received(&self, frame: Data<'_>) {
-        self.emit_lazy(|signals| signals.emit_frame(frame, false));
-    }
-
-    fn message_received(&self, message: Data<'_>, last_frame: usize) {
-        self.emit_lazy(|signals| signals.emit_frame(message.since(last_frame), true));
-        match message {
-            Data::Text(text) => self.text_message_received.emit(text),
-            Data::Binary(bytes) => self.binary_message_received.emit(bytes),
-        }
-    }
-
-    fn pong_received(&self, payload: &[u8]) {
-        if payload == KEEPALIVE_PAYLOAD {
-            return;
-        }
-        if let Some(lazy) = self.lazy.get() {
-            let pinged = lazy.notes().pinged;
-            let elapsed = pinged.map(|pinged| pinged.elapsed());
-            lazy.signals.pong.emit(&Pong { elapsed, payload: payload.into() });
-        }
-    }
-
-    fn bytes_written(&self, count: usize) {
-        self.emit_lazy(|signals| signals.bytes_written.emit(&count));
-    }
-
-    fn output_level_changed(&self, level: OutputLevel) {
-        self.emit_lazy(|signals| match level {
-            OutputLevel::High => signals.high_water_reached.emit(&()),
-            OutputLevel::Drained => signals.output_drained.emit(&()),
-        });
-    }
-
-    fn closing(&self) {
-        self.emit_lazy(|signals| signals.about_to_close.emit(&()));
-    }
-
-    fn state_changed(&self, state: SocketState) {
-        self.emit_lazy(|signals| signals.state_changed.emit(&state));
-    }
-
-    fn failed(&self, error: Error) {
-        self.lazy().notes().error = Some(error.clone());
-        self.emit_lazy(|signals| signals.error_occurred.emit(&error));
-    }
-
-    fn ended(this: &Arc<Self>) {
-        this.membership.leave();
-        match &this.end {
-            End::Server(_) => {
-                let _ending = Ending(Arc::clone(this));
-                this.disconnected.emit(&());
-            }
-            // A client keeps its slots: it can be opened again.
-            End::Client(end) => {
-                end.note_end();
-                panics::catch("a slot of a socket", || this.disconnected.emit(&()));
-                begin_waiting(this, end);
-            }
-        }
-    }
-}
-
-impl LazySignals {
-    /// Drops all slots after their queued calls; keeps `owner` until then.
-    fn finish(&self, owner: &Arc<Inner>) {
-        self.connected.finish(owner);
-        self.authentication_required.finish(owner);
-        self.proxy_authentication_required.finish(owner);
-        self.text_frame_received.finish(owner);
-        self.binary_frame_received.finish(owner);
-        self.pong.finish(owner);
-        self.bytes_written.finish(owner);
-        self.high_water_reached.finish(owner);
-        self.output_drained.finish(owner);
-        self.about_to_close.finish(owner);
-        self.state_changed.finish(owner);
-        self.error_occurred.finish(owner);
-        #[cfg(feature = "tls")]
-        {
-            self.tls_errors.finish(owner);
-            self.peer_verify_error.finish(owner);
-        }
-    }
-
-    /// Returns whether any slot receives single frames.
-    fn wants_frames(&self) -> bool {
-        self.text_frame_received.slot_count() + self.binary_frame_received.slot_count() > 0
-    }
-
-    /// Emits a frame; without slots it is not copied.
-    fn emit_frame(&self, frame: Data<'_>, is_last_frame: bool) {
-        match frame {
-            Data::Text(text) if self.text_frame_received.slot_count() > 0 => {
-                self.text_frame_received.emit(&TextFrame { text: text.into(), is_last_frame });
-            }
-            Data::Binary(bytes) if self.binary_frame_received.slot_count() > 0 => {
-                self.binary_frame_received
-                    .emit(&BinaryFrame { bytes: bytes.into(), is_last_frame });
-            }
-            Data::Text(_) | Data::Binary(_) => {}
-        }
-    }
-}
-
-/// Drops the slots of a socket that has ended, also when one of them panics.
-///
-/// Queued calls keep the socket until they have run.
-struct Ending(Arc<Inner>);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        let Self(inner) = self;
-        inner.text_message_received.finish(inner);
-        inner.binary_message_received.finish(inner);
-        inner.emit_lazy(|signals| signals.finish(inner));
-        inner.disconnected.finish(inner);
     }
 }
