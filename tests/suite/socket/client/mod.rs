@@ -9,3 +9,4 @@ mod open;
 mod reopening;
 mod url;
 mod waiting_open;
+mod waiting_stream;

@@ -4,12 +4,13 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use anyhow::Result;
+use slotwork::signals::SignalSpy;
 use slotwork::{Error, SocketState, WebSocket};
 
 use support::raw_peer::TEXT;
 use support::raw_server::{RawServer, unmasked};
 use support::recorder::Recorder;
-use support::{recorded_client, serve};
+use support::{recorded_client, run_until, serve, wait_until};
 
 /// Qt: CLI-22, CLI-23: each signal comes once for each connection, and nothing of the last one is
 /// left.
@@ -132,4 +133,86 @@ fn close_and_abort_end_what_is_connecting() -> Result<()> {
         assert!(socket.error().is_none());
     }
     Ok(())
+}
+
+/// A thousand connections of one socket leave nothing behind.
+#[test]
+fn a_socket_is_opened_again_and_again() -> Result<()> {
+    let server = support::echo_server()?;
+    let (url, socket) = (server.server_url(), WebSocket::new());
+    let count = Rc::new(Cell::new(0));
+    let address = url.clone();
+    socket.connected().connect_to(&count, move |count, socket, ()| {
+        count.set(count.get() + 1);
+        if count.get() % 2 == 0 {
+            socket.abort();
+        } else {
+            socket.close_normally();
+        }
+        if count.get() < 1000 {
+            assert!(socket.open(address.as_str()).is_ok());
+        }
+    });
+    let ends = SignalSpy::new(&socket.disconnected());
+
+    socket.open(url)?;
+    run_until(async {
+        while ends.count() < 1000 {
+            smol::future::yield_now().await;
+        }
+    })?;
+
+    wait_until(|| server.clients().is_empty())?;
+    assert_eq!((count.get(), ends.count()), (1000, 1000));
+    assert_eq!(socket.state(), SocketState::Unconnected);
+    Ok(())
+}
+
+/// The same with a port at which no server listens.
+#[test]
+fn a_refused_socket_is_opened_again_and_again() -> Result<()> {
+    let url = RawServer::listen()?.url();
+    let (socket, count) = (WebSocket::new(), Rc::new(Cell::new(0)));
+    let address = url.clone();
+    socket.error_occurred().connect_to(&count, move |count, socket, _error| {
+        count.set(count.get() + 1);
+        if count.get() < 1000 {
+            assert!(socket.open(address.as_str()).is_ok());
+        }
+    });
+    let ends = SignalSpy::new(&socket.disconnected());
+
+    socket.open(url)?;
+    wait_until(|| ends.count() >= 1000)?;
+
+    assert_eq!((count.get(), ends.count()), (1000, 1000));
+    assert!(matches!(socket.error(), Some(Error::Connect { .. })));
+    Ok(())
+}
+
+/// The same in slots of `disconnected`, which also end attempts that they have begun.
+#[test]
+fn a_slot_of_disconnected_opens_again_and_again() -> Result<()> {
+    let server = support::echo_server()?;
+    let (url, socket) = (server.server_url(), WebSocket::new());
+    let count = Rc::new(Cell::new(0));
+    socket.connected().connect(|socket, ()| socket.abort());
+    let address = url.clone();
+    socket.disconnected().connect_to(&count, move |count, socket, ()| {
+        count.set(count.get() + 1);
+        if count.get() < 1000 {
+            assert!(socket.open(address.as_str()).is_ok());
+        }
+        if count.get() % 3 == 0 {
+            socket.abort();
+            assert!(socket.open(address.as_str()).is_ok());
+        }
+    });
+
+    socket.open(url)?;
+    // The slot's 999th call leaves an `open` that waits for the 1000th end.
+    wait_until(|| count.get() > 1000)?;
+
+    assert_eq!((count.get(), socket.state()), (1001, SocketState::Unconnected));
+    wait_until(|| server.clients().is_empty())
 }

@@ -1,31 +1,26 @@
 //! `open` after `close`, `abort` or a failure: it waits until the end was reported.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use futures_sink::Sink;
+use anyhow::{Result, ensure};
 use slotwork::signals::{Connection, SignalSpy};
-use slotwork::{
-    CloseCode, Error, EventLoop, EventThread, Message, MessageStream, SendStatus, SocketState,
-    WebSocket,
-};
+use slotwork::{CloseCode, Error, EventLoop, EventThread, SendStatus, SocketState, WebSocket};
 
 use support::raw_peer::{Frame, TEXT};
 use support::raw_server::{RawClient, RawServer, unmasked};
 use support::recorder::Recorder;
-use support::{DEADLINE, panic_in_slot, recorded_client, run_until, serve, wait_until};
+use support::{DEADLINE, panic_in_slot, recorded_client, serve, wait_until};
 
-const OPENED: [&str; 3] = ["Connecting", "Connected", "connected"];
-const ABORTED: [&str; 3] = ["about to close", "Unconnected", "disconnected Some(1006) "];
-const CLOSED: [&str; 4] = ["about to close", "Closing", "Unconnected", "disconnected Some(1000) "];
+pub(super) const OPENED: [&str; 3] = ["Connecting", "Connected", "connected"];
+pub(super) const ABORTED: [&str; 3] = ["about to close", "Unconnected", "disconnected Some(1006) "];
+pub(super) const CLOSED: [&str; 4] =
+    ["about to close", "Closing", "Unconnected", "disconnected Some(1000) "];
 
 /// Opens a connection to a raw server, which it returns with the client's side.
-fn open(socket: &WebSocket, recorder: &Recorder) -> Result<(RawServer, RawClient)> {
+pub(super) fn open(socket: &WebSocket, recorder: &Recorder) -> Result<(RawServer, RawClient)> {
     let server = RawServer::listen()?;
     socket.open(server.url())?;
     let opened = serve(move || Ok((server.open()?, server)))?;
@@ -417,247 +412,6 @@ fn an_open_that_waits_ends_with_its_thread() -> Result<()> {
     ensure!(matches!(socket.open("ws://127.0.0.1:9/"), Err(Error::EventLoopEnded)));
     drop(client);
     unwanted.expect_no_client()
-}
-
-/// Programs without slots: stream and sink are those of the next connection.
-#[test]
-fn a_message_stream_awaits_the_next_connection() -> Result<()> {
-    let next = RawServer::listen()?;
-    let (socket, recorder) = recorded_client();
-    let (_first, mut client) = open(&socket, &recorder)?;
-    let mut last = socket.message_stream();
-
-    socket.close_normally();
-    socket.open(next.url())?;
-    let mut messages = socket.message_stream();
-    let exchange = async {
-        messages.send("hello").await?;
-        let last = [last.next().await, last.next().await];
-        let answer = messages.next().await.context("no answer")?;
-        Ok::<_, anyhow::Error>((last, [Some(answer), messages.next().await]))
-    };
-    let server = std::thread::spawn(move || {
-        client.peer.send(unmasked(TEXT, b"late"))?;
-        client.close(1000, "")?;
-        let mut client = next.open()?;
-        client.expect(&Frame::text("hello"))?;
-        client.peer.send(unmasked(TEXT, b"new"))?;
-        client.close(1000, "")
-    });
-    let (old, new) = run_until(exchange)??;
-
-    server.join().map_err(|_| anyhow::anyhow!("the server panicked"))??;
-    assert_eq!(old, [Some(Message::Text("late".into())), None]);
-    assert_eq!(new, [Some(Message::Text("new".into())), None]);
-    Ok(())
-}
-
-/// Closing the sink of a connection that has ended leaves the next one alone; without a next one
-/// its stream ends, too.
-#[test]
-fn the_streams_of_two_connections_do_not_disturb_each_other() -> Result<()> {
-    let next = RawServer::listen()?;
-    let (socket, recorder) = recorded_client();
-    let (_first, _client) = open(&socket, &recorder)?;
-    let mut last = socket.message_stream();
-    socket.abort();
-    socket.open(next.url())?;
-    let mut dropped = socket.message_stream();
-
-    socket.abort();
-
-    ensure!(run_until(dropped.next())?.is_none());
-    ensure!(run_until(dropped.send("lost"))?.is_err());
-    recorder.check(&[&OPENED[..], &ABORTED].concat())?;
-
-    socket.open(next.url())?;
-    let (next, _client) =
-        serve(move || Ok((next.open()?, next))).map(|(client, it)| (it, client))?;
-    wait_until(|| socket.is_valid())?;
-    run_until(close(&mut last))??;
-    ensure!(run_until(last.send("of the last"))?.is_err());
-    ensure!(socket.is_valid());
-
-    let mut last = socket.message_stream();
-    socket.abort();
-    socket.open(next.url())?;
-    run_until(close(&mut last))??;
-    let client = serve(move || next.open())?;
-    wait_until(|| socket.is_valid())?;
-    drop(client);
-    Ok(())
-}
-
-/// Also when `abort` drops the `open` behind the stream's slot of `disconnected`: nothing else is
-/// emitted after it.
-#[test]
-fn a_message_stream_ends_with_an_open_that_a_later_slot_drops() -> Result<()> {
-    let unwanted = RawServer::listen()?;
-    let (socket, recorder) = recorded_client();
-    let (_first, _client) = open(&socket, &recorder)?;
-    socket.abort();
-    socket.open(unwanted.url())?;
-    let mut messages = socket.message_stream();
-    socket.disconnected().direct().connect(|socket, ()| socket.abort());
-
-    ensure!(run_until(messages.next())?.is_none());
-    ensure!(run_until(messages.send("lost"))?.is_err());
-    recorder.check(&[&OPENED[..], &ABORTED].concat())?;
-    unwanted.expect_no_client()
-}
-
-/// A value of a thread that opens its socket again at the thread's end, and awaits that.
-struct AwaitsAtTheEnd(WebSocket, String, mpsc::Sender<MessageStream>);
-
-impl Drop for AwaitsAtTheEnd {
-    fn drop(&mut self) {
-        self.0.abort();
-        let _ = self.0.open(self.1.as_str());
-        let _ = self.2.send(self.0.message_stream());
-    }
-}
-
-/// The thread's end drops the `open`, and ends the stream that another thread reads.
-#[test]
-fn a_message_stream_of_an_open_that_waits_ends_with_the_thread() -> Result<()> {
-    let (server, unwanted) = (RawServer::listen()?, RawServer::listen()?);
-    let (url, (give, given)) = (unwanted.url(), mpsc::channel());
-    let (give_stream, streams) = mpsc::channel();
-    let thread = EventThread::spawn("ending", move || {
-        let socket = WebSocket::new();
-        let _ = give.send(socket.clone());
-        AwaitsAtTheEnd(socket, url, give_stream)
-    })?;
-    let socket = given.recv_timeout(DEADLINE)?;
-    socket.open(server.url())?;
-    let client = serve(move || server.open())?;
-    wait_until(|| socket.is_valid())?;
-
-    thread.quit();
-    let mut messages = streams.recv_timeout(DEADLINE)?;
-
-    ensure!(run_until(messages.next())?.is_none());
-    drop(client);
-    thread.wait()?;
-    unwanted.expect_no_client()
-}
-
-/// The sink of the next connection waits for it to flush; closing it drops the `open`.
-#[test]
-fn the_sink_of_the_next_connection_is_flushed_and_closed_before_it() -> Result<()> {
-    let next = RawServer::listen()?;
-    let (socket, recorder) = recorded_client();
-    let (_first, _client) = open(&socket, &recorder)?;
-    let mut last = socket.message_stream();
-
-    socket.abort();
-    socket.open(next.url())?;
-    let mut messages = socket.message_stream();
-    let client = std::thread::spawn(move || next.open().map(|client| (client, next)));
-    run_until(flush(&mut messages))??;
-    ensure!(run_until(flush(&mut last))?.is_err());
-    ensure!(socket.is_valid());
-
-    let (client, next) = client.join().map_err(|_| anyhow::anyhow!("it panicked"))??;
-    socket.close_normally();
-    socket.open(next.url())?;
-    let mut messages = socket.message_stream();
-    let answer = std::thread::spawn(move || client.close(1000, ""));
-    run_until(close(&mut messages))??;
-    answer.join().map_err(|_| anyhow::anyhow!("it panicked"))??;
-    recorder.wait_for_disconnected(2)?;
-    recorder.check(&[&OPENED[..], &ABORTED, &OPENED, &CLOSED].concat())?;
-    next.expect_no_client()
-}
-
-async fn flush(stream: &mut MessageStream) -> Result<(), Error> {
-    poll_fn(|cx| Pin::new(&mut *stream).poll_flush(cx)).await
-}
-
-async fn close(stream: &mut MessageStream) -> Result<(), Error> {
-    poll_fn(|cx| Pin::new(&mut *stream).poll_close(cx)).await
-}
-
-/// A thousand connections of one socket leave nothing behind.
-#[test]
-fn a_socket_is_opened_again_and_again() -> Result<()> {
-    let server = support::echo_server()?;
-    let (url, socket) = (server.server_url(), WebSocket::new());
-    let count = Rc::new(Cell::new(0));
-    let address = url.clone();
-    socket.connected().connect_to(&count, move |count, socket, ()| {
-        count.set(count.get() + 1);
-        if count.get() % 2 == 0 {
-            socket.abort();
-        } else {
-            socket.close_normally();
-        }
-        if count.get() < 1000 {
-            assert!(socket.open(address.as_str()).is_ok());
-        }
-    });
-    let ends = SignalSpy::new(&socket.disconnected());
-
-    socket.open(url)?;
-    run_until(async {
-        while ends.count() < 1000 {
-            smol::future::yield_now().await;
-        }
-    })?;
-
-    wait_until(|| server.clients().is_empty())?;
-    assert_eq!((count.get(), ends.count()), (1000, 1000));
-    assert_eq!(socket.state(), SocketState::Unconnected);
-    Ok(())
-}
-
-/// The same with a port at which no server listens.
-#[test]
-fn a_refused_socket_is_opened_again_and_again() -> Result<()> {
-    let url = RawServer::listen()?.url();
-    let (socket, count) = (WebSocket::new(), Rc::new(Cell::new(0)));
-    let address = url.clone();
-    socket.error_occurred().connect_to(&count, move |count, socket, _error| {
-        count.set(count.get() + 1);
-        if count.get() < 1000 {
-            assert!(socket.open(address.as_str()).is_ok());
-        }
-    });
-    let ends = SignalSpy::new(&socket.disconnected());
-
-    socket.open(url)?;
-    wait_until(|| ends.count() >= 1000)?;
-
-    assert_eq!((count.get(), ends.count()), (1000, 1000));
-    assert!(matches!(socket.error(), Some(Error::Connect { .. })));
-    Ok(())
-}
-
-/// The same in slots of `disconnected`, which also end attempts that they have begun.
-#[test]
-fn a_slot_of_disconnected_opens_again_and_again() -> Result<()> {
-    let server = support::echo_server()?;
-    let (url, socket) = (server.server_url(), WebSocket::new());
-    let count = Rc::new(Cell::new(0));
-    socket.connected().connect(|socket, ()| socket.abort());
-    let address = url.clone();
-    socket.disconnected().connect_to(&count, move |count, socket, ()| {
-        count.set(count.get() + 1);
-        if count.get() < 1000 {
-            assert!(socket.open(address.as_str()).is_ok());
-        }
-        if count.get() % 3 == 0 {
-            socket.abort();
-            assert!(socket.open(address.as_str()).is_ok());
-        }
-    });
-
-    socket.open(url)?;
-    // The slot's 999th call leaves an `open` that waits for the 1000th end.
-    wait_until(|| count.get() > 1000)?;
-
-    assert_eq!((count.get(), socket.state()), (1001, SocketState::Unconnected));
-    wait_until(|| server.clients().is_empty())
 }
 
 /// `abort` waits for no peer: a server that never answers `close` does not delay the next one. What
