@@ -179,7 +179,8 @@ impl MessageStream {
 
     fn poll_room(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
         self.check_connection()?;
-        self.socket.inner.session.poll_room(cx)
+        let is_of_next = self.inbox.is_of_waiting_open(&self.socket);
+        self.socket.inner.session.poll_room(is_of_next, cx)
     }
 
     /// Fails when the connection has ended: the socket may have another one by then.
@@ -224,7 +225,8 @@ impl Sink<Message> for MessageStream {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.check_connection()?;
-        self.socket.inner.session.poll_written(cx)
+        let is_of_next = self.inbox.is_of_waiting_open(&self.socket);
+        self.socket.inner.session.poll_written(is_of_next, cx)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -17,11 +17,16 @@ impl Session {
 
     /// Waits until the output is not over the high-water mark.
     ///
-    /// Waits also for a connection that is being opened.
-    pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+    /// Waits also for a connection that is being opened, and if it `is_of_successor` for the one
+    /// behind the end of this one.
+    pub(crate) fn poll_room(
+        &self,
+        is_of_successor: bool,
+        cx: &Context<'_>,
+    ) -> Poll<Result<(), Error>> {
         self.poll_until(cx, |state| match state.phase {
             Phase::Connecting => None,
-            Phase::Closing | Phase::Ended if state.has_successor() => None,
+            Phase::Closing | Phase::Ended if is_of_successor && state.has_successor() => None,
             Phase::Open if state.output_len() > state.output_settings().high_water_mark => None,
             Phase::Open => Some(Ok(())),
             Phase::Closing | Phase::Ended => Some(Err(Error::NotConnected)),
@@ -30,12 +35,16 @@ impl Session {
 
     /// Waits until the kernel has taken all output.
     ///
-    /// Waits also for a connection that is being opened.
-    pub(crate) fn poll_written(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+    /// Waits also for another connection, as `poll_room`.
+    pub(crate) fn poll_written(
+        &self,
+        is_of_successor: bool,
+        cx: &Context<'_>,
+    ) -> Poll<Result<(), Error>> {
         self.poll_until(cx, |state| match state.phase {
             Phase::Connecting => None,
             Phase::Open | Phase::Closing => (state.output_len() == 0).then_some(Ok(())),
-            Phase::Ended if state.has_successor() => None,
+            Phase::Ended if is_of_successor && state.has_successor() => None,
             Phase::Ended => Some(Err(Error::NotConnected)),
         })
     }

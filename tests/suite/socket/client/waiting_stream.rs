@@ -6,7 +6,7 @@ use std::sync::mpsc;
 
 use anyhow::{Context, Result, ensure};
 use futures_sink::Sink;
-use slotwork::{Error, EventThread, Message, MessageStream, WebSocket};
+use slotwork::{Error, EventThread, Message, MessageStream, SocketState, WebSocket};
 
 use support::raw_peer::{Frame, TEXT};
 use support::raw_server::{RawServer, unmasked};
@@ -163,6 +163,24 @@ fn the_sink_of_the_next_connection_is_flushed_and_closed_before_it() -> Result<(
     recorder.wait_for_disconnected(2)?;
     recorder.check(&[&OPENED[..], &ABORTED, &OPENED, &CLOSED].concat())?;
     next.expect_no_client()
+}
+
+/// The sink of the last connection does not wait for the closing handshake, which may take long.
+#[test]
+fn the_sink_of_a_connection_that_closes_fails_at_once() -> Result<()> {
+    let next = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    let (_first, _client) = open(&socket, &recorder)?;
+    let mut last = socket.message_stream();
+    socket.close_normally();
+    ensure!(matches!(run_until(last.send("before"))?, Err(Error::NotConnected)));
+
+    socket.open(next.url())?;
+
+    ensure!(matches!(run_until(last.send("behind"))?, Err(Error::NotConnected)));
+    ensure!(socket.state() == SocketState::Closing);
+    socket.abort();
+    recorder.wait_for_disconnected(1)
 }
 
 async fn flush(stream: &mut MessageStream) -> Result<(), Error> {
