@@ -2,12 +2,14 @@
 
 use std::io::Cursor;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use slotwork::{
-    CloseCode, Error, EventLoop, OutputPolicy, Role, SslMode, WebSocket, WebSocketServer,
+    CloseCode, Error, EventLoop, EventThread, OutputPolicy, Role, SslMode, WebSocket,
+    WebSocketServer,
 };
 
 use support::pipe::{Pipe, PipePeer, pipe};
@@ -258,6 +260,36 @@ fn a_reader_that_takes_nothing_is_ended() -> Result<()> {
     ensure!(matches!(socket.error(), Some(Error::OutputLimit { .. })), "{:?}", socket.error());
     peer.end();
     wait_until(|| peer.is_dropped())
+}
+
+/// Wake-ups of another thread while the socket's thread ends, and behind that, harm nothing.
+#[test]
+fn a_stream_wakes_a_thread_that_has_ended() -> Result<()> {
+    let (stream, peer) = pipe();
+    let thread = EventThread::spawn("ending", move || {
+        WebSocket::from_upgraded_stream(stream, &[], Role::Server, None)
+    })?;
+    let waking = peer.clone();
+    let (say, said) = mpsc::channel();
+    let waker = thread::spawn(move || {
+        for number in 0.. {
+            waking.send(masked(TEXT, b"x"));
+            waking.set_room(number % 3);
+            if number == 100 {
+                let _ = say.send(());
+            }
+            if waking.is_dropped() {
+                return waking.send(masked(TEXT, b"behind the end"));
+            }
+        }
+    });
+
+    said.recv_timeout(DEADLINE)?;
+    thread.quit();
+    thread.wait()?;
+
+    ensure!(peer.is_dropped());
+    waker.join().map_err(|_| anyhow::anyhow!("the waker panicked"))
 }
 
 /// Qt: a `QEventLoop` inside a slot; output continues meanwhile, also from other threads.

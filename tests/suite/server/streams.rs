@@ -199,6 +199,52 @@ fn a_stream_without_a_request_is_answered_in_time() -> Result<()> {
     wait_until(|| peer.is_dropped())
 }
 
+/// Promised: a broadcast reaches TCP and other streams in order, from each thread; slow ones get it
+/// later.
+#[test]
+fn a_broadcast_reaches_streams_and_tcp_alike() -> Result<()> {
+    let server = support::listening_server()?;
+    server
+        .new_connection()
+        .connect(|server, ()| while server.next_pending_connection().is_some() {});
+    let mut pipes = Vec::new();
+    for _ in 0..3 {
+        let (stream, peer) = pipe();
+        server.handle_stream(stream, raw_peer::request().as_bytes(), None)?;
+        pipes.push(peer);
+    }
+    let port = server.server_port();
+    let tcp = serve(move || RawPeer::open(port))?;
+    wait_until(|| server.clients().len() == 4)?;
+    for pipe in &pipes {
+        pipe.take_written();
+    }
+    pipes[0].set_room(0);
+    pipes[1].set_may_flush(false);
+
+    let texts: Vec<_> =
+        (0..20).map(|number| format!("{number}").repeat(1 + number * 2000)).collect();
+    for pair in texts.chunks(2) {
+        server.broadcast_text(&pair[0]);
+        let (elsewhere, text) = (server.clone(), pair[1].clone());
+        serve(move || Ok(elsewhere.broadcast_text(text)))?;
+        pipes[0].set_room(1000);
+    }
+    pipes[0].set_room(usize::MAX);
+    pipes[1].set_may_flush(true);
+
+    let expected = texts.clone();
+    serve(move || expect_texts(tcp, &expected))?;
+    wait_until(|| server.clients().iter().all(|client| client.bytes_to_write() == 0))?;
+    pipes
+        .into_iter()
+        .try_for_each(|pipe| expect_texts(RawPeer::over(io::Cursor::new(pipe.written())), &texts))
+}
+
+fn expect_texts<S: io::Read + io::Write>(mut peer: RawPeer<S>, texts: &[String]) -> Result<()> {
+    texts.iter().try_for_each(|text| peer.expect(&Frame::text(text)))
+}
+
 /// A server that echoes and does not listen, with a recorder of peers, URLs, errors and ends.
 fn echo_server() -> (WebSocketServer, Recorder) {
     let server = WebSocketServer::new("", SslMode::NonSecure);

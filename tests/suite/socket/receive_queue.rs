@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use slotwork::signals::Handle;
-use slotwork::{EventLoop, EventThread, LoopHandle, NestedLoop, Timer, WebSocket, WebSocketServer};
+use slotwork::{
+    EventLoop, EventThread, LoopHandle, NestedLoop, Role, Timer, WebSocket, WebSocketServer,
+};
 
+use support::pipe::pipe;
 use support::raw_peer::{BINARY, Frame, PING, PONG, RawPeer, TEXT, masked, masked_texts};
 use support::{listening_server, run_until, serve, wait_until};
 
@@ -300,5 +303,43 @@ fn sockets_are_emitted_by_the_thread_of_their_loop() -> Result<()> {
     ensure!(sockets.iter().all(Handle::is_emitted_here));
     let elsewhere = move || sockets.iter().any(Handle::is_emitted_here);
     ensure!(std::thread::spawn(elsewhere).join().is_ok_and(|is_emitted| !is_emitted));
+    Ok(())
+}
+
+/// Calls of which the receiver is gone count no more: the socket reads on.
+#[test]
+fn calls_without_a_receiver_leave_the_queue() -> Result<()> {
+    type Connect = fn(&WebSocket, &Rc<()>);
+    let connects: [Connect; 3] = [
+        |socket, receiver| {
+            socket.text_message_received().queued().connect_to(receiver, |_, _, _| ());
+        },
+        |socket, receiver| {
+            let texts = socket.text_message_received();
+            texts.connect_async_to(receiver, async |_, _, _| std::future::pending().await);
+        },
+        |socket, receiver| {
+            let texts = socket.text_message_received().once();
+            texts.connect_async_to(receiver, async |_, _, _| std::future::pending().await);
+        },
+    ];
+    for connect in connects {
+        let receiver = Rc::new(());
+        let (stream, peer) = pipe();
+        let socket = WebSocket::from_upgraded_stream(stream, &[], Role::Server, None)?;
+        socket.set_receive_queue_limit(0);
+        let count = Rc::new(Cell::new(0));
+        connect(&socket, &receiver);
+        let receiver = Cell::new(Some(receiver));
+        socket.text_message_received().connect_to(&count, move |count, _socket, _text| {
+            // The call of the first message is in the queue.
+            drop(receiver.take());
+            count.set(count.get() + 1);
+        });
+
+        peer.send(masked_texts(&["a", "b", "c", "d"]));
+
+        wait_until(|| count.get() == 4)?;
+    }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use slotwork::signals::{Connection, SignalSpy};
+use slotwork::signals::{Connection, Handle, SignalSpy};
 use slotwork::{CloseCode, Error, EventLoop, EventThread, SendStatus, SocketState, WebSocket};
 
 use support::raw_peer::{Frame, TEXT};
@@ -444,4 +444,22 @@ fn abort_behind_close_opens_at_once() -> Result<()> {
     socket.abort();
     assert_eq!(clients.len(), 200);
     Ok(())
+}
+
+/// The loop keeps the socket: the attempt begins although the last handle was dropped, and the end
+/// of that connection frees it.
+#[test]
+fn an_open_that_waits_needs_no_handle() -> Result<()> {
+    let next = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    let (_first, _client) = open(&socket, &recorder)?;
+    socket.abort();
+    socket.open(next.url())?;
+    let weak = socket.downgrade();
+    drop(socket);
+
+    drop(serve(move || next.open())?);
+
+    recorder.wait_for_disconnected(2)?;
+    wait_until(|| weak.upgrade().is_none())
 }
