@@ -108,8 +108,7 @@ impl WebSocket {
     /// ```
     #[must_use]
     pub fn message_stream(&self) -> MessageStream {
-        let next = self.inner.client_end().and_then(ClientEnd::next_connection);
-        let (inbox, connections) = Inbox::connect(self, next);
+        let (inbox, connections) = Inbox::connect(self);
         let stream = MessageStream { socket: self.clone(), inbox, _connections: connections };
         let has_ended = self.state() == SocketState::Unconnected;
         if has_ended && self.inner.client_end().is_none() {
@@ -185,7 +184,8 @@ impl MessageStream {
 
     /// Fails when the connection has ended: the socket may have another one by then.
     fn check_connection(&self) -> Result<(), Error> {
-        let has_ended = self.inbox.lock().outcome.is_some();
+        let state = self.inbox.lock();
+        let has_ended = state.outcome.is_some() || state.is_behind(&self.socket);
         if has_ended { Err(Error::NotConnected) } else { Ok(()) }
     }
 
@@ -233,7 +233,12 @@ impl Sink<Message> for MessageStream {
         if let Some(outcome) = self.inbox.lock().outcome.clone() {
             return Poll::Ready(outcome);
         }
+        let is_behind = self.inbox.lock().is_behind(&self.socket);
         match self.socket.state() {
+            // The next connection, in a loop inside a slot of `disconnected`.
+            SocketState::Connecting | SocketState::Connected if is_behind => {
+                return Poll::Ready(Ok(()));
+            }
             SocketState::Connecting | SocketState::Connected => _ = self.socket.close_normally(),
             // Drops the `open` that waits.
             _ if self.inbox.is_of_waiting_open(&self.socket) => _ = self.socket.close_normally(),
@@ -270,15 +275,20 @@ struct InboxState {
     is_over: bool,
     /// Present when the connection has ended; an error when messages were dropped.
     outcome: Option<Result<(), Error>>,
-    /// How many connections end before this inbox's, if it is not open yet.
-    next: Option<u64>,
+    /// The number of the client's connection, as [`ClientEnd::connection`] counts.
+    number: Option<u64>,
+    /// An `open` was to open that connection, and it has received nothing yet.
+    is_of_waiting: bool,
     reader: Option<Waker>,
 }
 
 impl Inbox {
     /// Connects an inbox to the socket's signals.
-    fn connect(socket: &WebSocket, next: Option<u64>) -> (Arc<Self>, [ScopedConnection; 3]) {
-        let inbox = Arc::new(Self(Mutex::new(InboxState { next, ..InboxState::default() })));
+    fn connect(socket: &WebSocket) -> (Arc<Self>, [ScopedConnection; 3]) {
+        let (number, is_of_waiting) = socket.inner.client_end().map(ClientEnd::connection).unzip();
+        let is_of_waiting = is_of_waiting.unwrap_or_default();
+        let state = InboxState { number, is_of_waiting, ..InboxState::default() };
+        let inbox = Arc::new(Self(Mutex::new(state)));
         let (texts, bytes, end) = (Arc::clone(&inbox), Arc::clone(&inbox), Arc::clone(&inbox));
         let connections = [
             socket
@@ -306,9 +316,9 @@ impl Inbox {
             if state.is_over {
                 return Poll::Ready(None);
             }
-            let Some(next) = state.next else { return Poll::Pending };
+            let Some(number) = state.awaited() else { return Poll::Pending };
             drop(state);
-            return self.poll_dropped_open(next, socket, cx);
+            return self.poll_dropped_open(number, socket, cx);
         };
         state.length -= message.as_bytes().len();
         let resumes = state.holds && state.has_room();
@@ -324,13 +334,13 @@ impl Inbox {
     #[cold]
     fn poll_dropped_open(
         &self,
-        next: u64,
+        number: u64,
         socket: &WebSocket,
         cx: &Context<'_>,
     ) -> Poll<Option<Message>> {
         // The waker first: a call that drops the `open` after the check finds it.
         socket.inner.session.watch_successor(cx);
-        if !socket.inner.client_end().is_some_and(|end| end.has_dropped(next)) {
+        if !socket.inner.client_end().is_some_and(|end| end.has_dropped(number)) {
             return Poll::Pending;
         }
         self.end_with_connection(socket);
@@ -339,9 +349,9 @@ impl Inbox {
 
     /// Returns whether the inbox is that of an `open` that waits.
     fn is_of_waiting_open(&self, socket: &WebSocket) -> bool {
-        let next = self.lock().next;
+        let number = self.lock().awaited();
         let end = socket.inner.client_end();
-        next.zip(end).is_some_and(|(next, end)| end.awaits(next))
+        number.zip(end).is_some_and(|(number, end)| end.awaits(number))
     }
 
     /// Registers the reader's waker.
@@ -355,9 +365,9 @@ impl Inbox {
 
     /// Ends the inbox with its connection.
     fn note_end(&self, socket: &WebSocket) {
-        let next = self.lock().next;
+        let number = self.lock().number;
         let end = socket.inner.client_end();
-        let is_of_next = |end: &ClientEnd| end.is_busy() && next >= Some(end.ended_connections());
+        let is_of_next = |end: &ClientEnd| end.is_busy() && number >= Some(end.ended_connections());
         if !end.is_some_and(is_of_next) {
             self.end_with_connection(socket);
         }
@@ -389,9 +399,10 @@ impl Inbox {
 
     fn put(&self, socket: &WebSocket, message: Message) {
         let mut state = self.lock();
-        if state.is_over || state.awaits_next(socket) {
+        if state.is_over || InboxState::ended_connections(socket) != state.number {
             return;
         }
+        state.is_of_waiting = false;
         state.length += message.as_bytes().len();
         state.messages.push_back(message);
         if !state.holds && state.is_full() {
@@ -410,11 +421,18 @@ impl Inbox {
 }
 
 impl InboxState {
-    /// Returns whether an earlier connection has not ended yet.
-    fn awaits_next(&mut self, socket: &WebSocket) -> bool {
-        let end = socket.inner.client_end();
-        self.next = self.next.filter(|next| end.is_some_and(|end| end.ended_connections() < *next));
-        self.next.is_some()
+    /// Returns the number of a connection that an `open` awaits, until it receives.
+    fn awaited(&self) -> Option<u64> {
+        self.number.filter(|_| self.is_of_waiting)
+    }
+
+    /// Returns whether the connection has ended, before its slot has noted that.
+    fn is_behind(&self, socket: &WebSocket) -> bool {
+        Self::ended_connections(socket) > self.number
+    }
+
+    fn ended_connections(socket: &WebSocket) -> Option<u64> {
+        socket.inner.client_end().map(ClientEnd::ended_connections)
     }
 
     fn is_awaited_by(&self, waker: &Waker) -> bool {

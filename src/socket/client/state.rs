@@ -104,27 +104,29 @@ impl ClientEnd {
         self.lock().ended
     }
 
-    /// Returns how many end before the one for which `open` waits, if it does.
-    pub(crate) fn next_connection(&self) -> Option<u64> {
+    /// Returns the number of the connection: how many have ended before it.
+    ///
+    /// Without one, and while `open` waits, it is that of the next; also returns whether `open`
+    /// waits.
+    pub(crate) fn connection(&self) -> (u64, bool) {
         let state = self.lock();
-        state.waiting.is_some().then_some(state.ended + 1)
+        let is_waiting = state.waiting.is_some();
+        (state.ended + u64::from(state.is_busy && is_waiting), is_waiting)
     }
 
     /// Returns whether `open` waits for the connection with this number.
-    ///
-    /// It is one that `next_connection` has returned.
-    pub(crate) fn awaits(&self, next: u64) -> bool {
+    pub(crate) fn awaits(&self, number: u64) -> bool {
         let state = self.lock();
-        let has_begun = state.ended > next || state.ended == next && state.is_busy;
+        let has_begun = state.ended > number || state.ended == number && state.is_busy;
         state.waiting.is_some() && !has_begun
     }
 
     /// Returns whether that `open` was dropped after the last connection had ended.
     ///
     /// Then no signal follows.
-    pub(crate) fn has_dropped(&self, next: u64) -> bool {
+    pub(crate) fn has_dropped(&self, number: u64) -> bool {
         let state = self.lock();
-        state.ended >= next && !state.is_busy && state.waiting.is_none()
+        state.ended >= number && !state.is_busy && state.waiting.is_none()
     }
 
     /// Returns whether the socket has a connection, or is to have one.

@@ -1,7 +1,9 @@
 //! Message streams of a socket whose `open` waits: they are those of the next connection.
 
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::mpsc;
 
 use anyhow::{Context, Result, ensure};
@@ -163,6 +165,65 @@ fn the_sink_of_the_next_connection_is_flushed_and_closed_before_it() -> Result<(
     recorder.wait_for_disconnected(2)?;
     recorder.check(&[&OPENED[..], &ABORTED, &OPENED, &CLOSED].concat())?;
     next.expect_no_client()
+}
+
+/// A slot of `disconnected` may make the stream of the `open` that waits.
+#[test]
+fn a_slot_of_disconnected_makes_the_stream_of_the_next_connection() -> Result<()> {
+    let next = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    let (_first, _client) = open(&socket, &recorder)?;
+    let made = Rc::new(Cell::new(None));
+    socket.disconnected().once().connect_to(&made, |made, socket, ()| {
+        made.set(Some(socket.message_stream()));
+    });
+    socket.abort();
+    socket.open(next.url())?;
+
+    let server = std::thread::spawn(move || {
+        let mut client = next.open()?;
+        client.expect(&Frame::text("hello"))?;
+        client.peer.send(unmasked(TEXT, b"new"))?;
+        client.close(1000, "")
+    });
+    recorder.wait_for_disconnected(1)?;
+    let mut messages = made.take().context("no stream")?;
+    run_until(messages.send("hello"))??;
+
+    ensure!(run_until(messages.next())? == Some(Message::Text("new".into())));
+    ensure!(run_until(messages.next())?.is_none());
+    server.join().map_err(|_| anyhow::anyhow!("the server panicked"))?
+}
+
+/// A loop in a slot of `disconnected`, in which the next connection begins: it is not that of the
+/// last one's stream and sink.
+#[test]
+fn the_stream_of_the_last_connection_has_no_part_in_the_next() -> Result<()> {
+    let next = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    let (_first, _client) = open(&socket, &recorder)?;
+    let last = Rc::new(RefCell::new(socket.message_stream()));
+    let (url, lines) = (next.url(), recorder.clone());
+    socket.disconnected().once().connect_to(&last, move |last, socket, ()| {
+        assert!(socket.open(url.as_str()).is_ok());
+        assert!(lines.wait_for(&[&OPENED[..], &ABORTED, &OPENED, &["text new"]].concat()).is_ok());
+        let mut last = last.borrow_mut();
+        assert!(run_until(last.send("of the last")).is_ok_and(|sent| sent.is_err()));
+        assert!(run_until(close(&mut last)).is_ok_and(|closed| closed.is_ok()));
+    });
+    socket.abort();
+
+    let client = serve(move || {
+        let mut client = next.open()?;
+        client.peer.send(unmasked(TEXT, b"new"))?;
+        Ok(client)
+    })?;
+
+    let mut last = last.try_borrow_mut()?;
+    ensure!(run_until(last.next())?.is_none());
+    ensure!(socket.is_valid());
+    drop(client);
+    Ok(())
 }
 
 /// The sink of the last connection does not wait for the closing handshake, which may take long.
