@@ -17,6 +17,7 @@ use smol::LocalExecutor;
 use crate::event_loop::EventLoop;
 use crate::event_loop::runner::Runner;
 use crate::event_loop::state::State;
+use crate::runtime::flush_list;
 use crate::runtime::panics;
 use crate::runtime::turns;
 
@@ -113,7 +114,11 @@ impl ThreadLoop {
     fn new() -> Self {
         let state = State::new().expect("the event loop of this thread cannot be made");
         watch_slots();
-        let mut this = Self { state: Rc::new(state), executor: Rc::default(), runner: None };
+        let executor = Rc::new(LocalExecutor::new());
+        executor.spawn(flush_list::flush_listed()).detach();
+        // Its first run adds nothing but the task that the list wakes.
+        executor.try_tick();
+        let mut this = Self { state: Rc::new(state), executor, runner: None };
         // Calls that are posted before the first run are noticed, too.
         this.runner = Some(this.new_runner());
         this

@@ -3,6 +3,7 @@
 //! Readiness of sockets, deadlines, turns, caught panics, and the memory budget.
 
 pub(crate) mod clock;
+pub(crate) mod flush_list;
 pub(crate) mod memory_budget;
 pub(crate) mod panics;
 pub(crate) mod reactor;

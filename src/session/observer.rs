@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::protocol::frames::event::Data;
+use crate::runtime::flush_list::Flush;
 use crate::runtime::turns::Turn;
 use crate::session::Session;
 use crate::session::output::level::OutputLevel;
@@ -33,6 +34,12 @@ pub(crate) trait Observer: 'static {
     fn failed(&self, error: Error);
     /// The last call: the connection has ended.
     fn ended(this: &Arc<Self>);
+}
+
+impl<O: Observer> Flush for O {
+    fn flush(&self) {
+        self.session().flush_listed(self.wants_bytes_written());
+    }
 }
 
 impl<O: Observer> Turn for O {

@@ -210,6 +210,11 @@ impl Extra {
         self.level.is_some() || self.failure.is_some()
     }
 
+    /// Returns whether all that output needs now is to be written.
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.has_changes() && !self.has_notices() && self.pending_pong.is_none()
+    }
+
     /// Keeps the settings for another connection, and drops the rest.
     fn for_next_connection(self) -> Self {
         let Self { settings, mask_keys, level, .. } = self;

@@ -2,6 +2,7 @@
 
 use crate::protocol::frames::opcode::MessageKind;
 use crate::protocol::prepared_message::PreparedMessage;
+use crate::runtime::flush_list;
 use crate::socket::WebSocket;
 use crate::types::close_code::CloseCode;
 use crate::types::output::SendStatus;
@@ -33,7 +34,7 @@ impl WebSocket {
     /// ```
     #[doc(alias = "sendTextMessage")]
     pub fn send_text_message(&self, message: impl AsRef<str>) -> SendStatus {
-        self.inner.session.send(MessageKind::Text, message.as_ref().as_bytes())
+        self.send(MessageKind::Text, message.as_ref().as_bytes())
     }
 
     /// Sends a binary message.
@@ -54,7 +55,7 @@ impl WebSocket {
     /// ```
     #[doc(alias = "sendBinaryMessage")]
     pub fn send_binary_message(&self, message: impl AsRef<[u8]>) -> SendStatus {
-        self.inner.session.send(MessageKind::Binary, message.as_ref())
+        self.send(MessageKind::Binary, message.as_ref())
     }
 
     /// Sends a message that was encoded once for several sockets.
@@ -75,7 +76,7 @@ impl WebSocket {
     /// ```
     #[expect(clippy::must_use_candidate, reason = "the status may be ignored")]
     pub fn send_prepared(&self, message: &PreparedMessage) -> SendStatus {
-        self.inner.session.send_prepared(message)
+        self.inner.session.send_prepared(message, || flush_list::add(&self.inner))
     }
 
     /// Sends a ping (RFC 6455 §5.5.2).
@@ -191,5 +192,9 @@ impl WebSocket {
         if !self.stop_connecting() {
             self.inner.session.abort();
         }
+    }
+
+    fn send(&self, kind: MessageKind, message: &[u8]) -> SendStatus {
+        self.inner.session.send(kind, message, || flush_list::add(&self.inner))
     }
 }

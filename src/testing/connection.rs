@@ -2,16 +2,18 @@
 
 use std::io;
 use std::mem;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Waker};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::protocol::frames::event::Data;
 use crate::protocol::frames::frame_header::LONGEST_CONTROL_PAYLOAD;
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
 use crate::protocol::prepared_message::PreparedMessage;
+use crate::runtime::flush_list;
 use crate::runtime::reactor::Reactor;
 use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::session::{ConnectionTask, Observer, OutputLevel, Session};
@@ -33,6 +35,10 @@ pub(crate) struct ScriptedConnection {
     clock: StoppedClock,
     reactor: Rc<Reactor>,
     wakes: Arc<Count>,
+    /// The task of the thread's flush list, and how often it was woken.
+    flushes: Pin<Box<dyn Future<Output = ()>>>,
+    flush_wakes: Arc<Count>,
+    turns: usize,
     is_taken: bool,
 }
 
@@ -58,7 +64,9 @@ pub(crate) type Slot = Box<dyn Fn(&Recorder, &Report) + Send + Sync>;
 pub(crate) struct Recorder {
     session: Session,
     slot: Slot,
+    me: Weak<Self>,
     wants_frames: AtomicBool,
+    wants_written: AtomicBool,
     record: Mutex<Record>,
 }
 
@@ -85,9 +93,14 @@ impl ScriptedConnection {
         if role == Role::Client {
             session.set_mask_generator(Some(Box::new(SameMask)));
         }
-        let recorder =
-            Recorder { session, slot, wants_frames: false.into(), record: Mutex::default() };
-        let recorder = Arc::new(recorder);
+        let recorder = Arc::new_cyclic(|me| Recorder {
+            session,
+            slot,
+            me: Weak::clone(me),
+            wants_frames: false.into(),
+            wants_written: true.into(),
+            record: Mutex::default(),
+        });
         let driver = ConnectionTask::new(Arc::clone(&recorder), leftover.to_vec());
         let wakes = Arc::new(Count::default());
         let mut connection = Self {
@@ -97,8 +110,12 @@ impl ScriptedConnection {
             clock,
             reactor: Reactor::current()?,
             wakes,
+            flushes: Box::pin(flush_list::flush_listed()),
+            flush_wakes: Arc::default(),
+            turns: 0,
             is_taken: false,
         };
+        connection.flush_listed();
         connection.poll();
         connection.settle();
         Ok(connection)
@@ -116,6 +133,16 @@ impl ScriptedConnection {
     /// Has frames reported as well.
     pub(crate) fn report_frames(&self) {
         self.recorder.wants_frames.store(true, Ordering::Relaxed);
+    }
+
+    /// Has no written bytes reported, as without a slot.
+    pub(crate) fn ignore_written(&self) {
+        self.recorder.wants_written.store(false, Ordering::Relaxed);
+    }
+
+    /// Returns how many turns the connection has taken.
+    pub(crate) fn turns(&self) -> usize {
+        self.turns
     }
 
     /// Lets the connection read.
@@ -138,6 +165,10 @@ impl ScriptedConnection {
         for _ in 0..MOST_TURNS {
             if self.wakes.take() == 0 {
                 self.reactor.wake_tasks();
+                if self.flush_wakes.take() > 0 {
+                    self.flush_listed();
+                    continue;
+                }
                 if self.wakes.take() == 0 && !self.peer.report_failure() {
                     return self.check_sleep();
                 }
@@ -162,7 +193,13 @@ impl ScriptedConnection {
         self.recorder.record().clone()
     }
 
+    fn flush_listed(&mut self) {
+        let waker = Waker::from(Arc::clone(&self.flush_wakes));
+        let _: Poll<()> = self.flushes.as_mut().poll(&mut Context::from_waker(&waker));
+    }
+
     fn poll(&mut self) {
+        self.turns += 1;
         let waker = Waker::from(Arc::clone(&self.wakes));
         if let Some(driver) = &mut self.driver
             && std::pin::Pin::new(driver).poll(&mut Context::from_waker(&waker)).is_ready()
@@ -200,19 +237,27 @@ impl MaskGenerator for SameMask {
 impl Recorder {
     /// Sends a message, and records it if it was accepted.
     pub(crate) fn send(&self, kind: MessageKind, message: &[u8]) -> SendStatus {
-        self.note_sent(self.session.send(kind, message), kind.into(), message)
+        self.note_sent(self.session.send(kind, message, || self.list()), kind.into(), message)
     }
 
     /// Sends a message that is encoded already, in the same way.
     pub(crate) fn send_prepared(&self, message: &[u8]) -> SendStatus {
         let prepared = PreparedMessage::binary(message);
-        self.note_sent(self.session.send_prepared(&prepared), Opcode::Binary, message)
+        self.note_sent(
+            self.session.send_prepared(&prepared, || self.list()),
+            Opcode::Binary,
+            message,
+        )
     }
 
     /// Sends a ping, in the same way.
     pub(crate) fn ping(&self, payload: &[u8]) -> SendStatus {
         let sent = payload.get(..LONGEST_CONTROL_PAYLOAD).unwrap_or(payload);
         self.note_sent(self.session.ping(payload), Opcode::Ping, sent)
+    }
+
+    fn list(&self) -> bool {
+        self.me.upgrade().is_some_and(|me| flush_list::add(&me))
     }
 
     fn note_sent(&self, status: SendStatus, opcode: Opcode, sent: &[u8]) -> SendStatus {
@@ -247,7 +292,7 @@ impl Observer for Recorder {
     }
 
     fn wants_bytes_written(&self) -> bool {
-        true
+        self.wants_written.load(Ordering::Relaxed)
     }
 
     fn frame_received(&self, frame: Data<'_>) {

@@ -16,7 +16,14 @@ use crate::types::role::Role;
 
 impl Session {
     /// Queues a message, to be written at the end of the loop's turn.
-    pub(crate) fn send(&self, kind: MessageKind, message: &[u8]) -> SendStatus {
+    ///
+    /// `add_to_flush_list` is called outside the connection's own turn; see [`State::wake_or_list`].
+    pub(crate) fn send(
+        &self,
+        kind: MessageKind,
+        message: &[u8],
+        add_to_flush_list: impl FnOnce() -> bool,
+    ) -> SendStatus {
         let mut state = self.lock_to_push(|state| match state.phase {
             Phase::Open => Frames::of(kind, message, state.outgoing_frame_size()).count(),
             Phase::Connecting | Phase::Closing | Phase::Ended => 0,
@@ -26,7 +33,7 @@ impl Session {
         }
         if message.len() < WRITE_AT_ONCE && state.takes_fast_path(message.len()) {
             state.push(&Frame::message(kind, message));
-            state.wake();
+            state.wake_or_list(add_to_flush_list);
             return SendStatus::Queued;
         }
         let frame_size = state.outgoing_frame_size();
@@ -54,18 +61,22 @@ impl Session {
             return self.refuse_output(state, 0);
         }
         state.note_output();
-        state.wake();
+        state.wake_or_list(add_to_flush_list);
         SendStatus::Queued
     }
 
-    /// Queues a message that is encoded already.
-    pub(crate) fn send_prepared(&self, message: &PreparedMessage) -> SendStatus {
+    /// Queues a message that is encoded already, as [`send`](Self::send) does.
+    pub(crate) fn send_prepared(
+        &self,
+        message: &PreparedMessage,
+        add_to_flush_list: impl FnOnce() -> bool,
+    ) -> SendStatus {
         let mut state = self.lock();
         let frame = message.frame();
         let frame_size = state.outgoing_frame_size().get();
         if frame_size < message.payload().len() || state.role == Role::Client {
             drop(state);
-            return self.send(message.kind(), message.payload());
+            return self.send(message.kind(), message.payload(), add_to_flush_list);
         }
         if state.phase != Phase::Open {
             return SendStatus::NotConnected;
@@ -87,7 +98,7 @@ impl Session {
             }
         }
         state.note_output();
-        state.wake();
+        state.wake_or_list(add_to_flush_list);
         SendStatus::Queued
     }
 

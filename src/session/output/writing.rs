@@ -9,7 +9,7 @@ use crate::protocol::frames::frame::Frame;
 use crate::session::Session;
 use crate::session::output::queue::contents::Written;
 use crate::session::settings::Settings;
-use crate::session::state::{Cork, Phase, Sending, State};
+use crate::session::state::{Cork, Extra, Phase, Sending, State};
 use crate::types::role::Role;
 
 impl Session {
@@ -23,6 +23,23 @@ impl Session {
     /// Hands to the kernel what it takes now, and returns whether that was anything.
     pub(crate) fn flush(&self) -> bool {
         self.lock().write_early()
+    }
+
+    /// Writes what was sent outside the driver's turns; only on the loop's thread.
+    ///
+    /// The driver continues with everything else: output that the kernel does not take, the end, and
+    /// reports, of the bytes written too if that `is_reported`.
+    pub(crate) fn flush_listed(&self, is_reported: bool) {
+        let mut state = self.lock();
+        // A turn of the driver has written the output, or will.
+        if !state.is_woken || state.cork != Cork::Off {
+            return;
+        }
+        if !state.write_quietly(is_reported)
+            && let Some(stream) = &state.stream
+        {
+            stream.source().wake();
+        }
     }
 }
 
@@ -57,6 +74,27 @@ impl State {
             }
             Cork::Off if was_woken => {}
             Cork::Off => stream.source().wake(),
+        }
+    }
+
+    /// Has the output written at the end of the loop's turn.
+    ///
+    /// Outside the driver's turns the connection is added to the flush list of its thread: writing
+    /// alone needs no turn. In other threads, and without such a list, the driver is woken.
+    #[inline]
+    pub(crate) fn wake_or_list(&mut self, add_to_flush_list: impl FnOnce() -> bool) {
+        if self.cork == Cork::On {
+            self.is_woken = true;
+            return;
+        }
+        let is_listed = self.cork == Cork::Off
+            && !self.is_woken
+            && self.stream.as_ref().is_some_and(|stream| stream.source().is_of_this_thread())
+            && add_to_flush_list();
+        if is_listed {
+            self.is_woken = true;
+        } else {
+            self.wake();
         }
     }
 
@@ -107,6 +145,28 @@ impl State {
             self.queue.push_shared(frame, written);
         }
         self.note_written(written);
+    }
+
+    /// Writes all output, if that is all there is to do: most turns end with it.
+    ///
+    /// Otherwise it returns false, and the driver does the rest in the usual way. Only on the loop's
+    /// thread.
+    #[inline]
+    pub(crate) fn write_quietly(&mut self, is_reported: bool) -> bool {
+        let is_usual = !is_reported
+            && self.phase == Phase::Open
+            && self.sending == Sending::Free
+            && self.extra.as_deref().is_none_or(Extra::is_quiet);
+        if !is_usual {
+            return false;
+        }
+        let written = self.write_output(true);
+        if written.has_failed || !self.queue.is_empty() {
+            self.report_later(written.count);
+            return false;
+        }
+        (self.is_woken, self.unreported) = (false, 0);
+        true
     }
 
     /// Writes what the kernel takes, and returns how many bytes that was.

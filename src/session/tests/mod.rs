@@ -11,6 +11,7 @@ use crate::types::role::Role;
 
 mod closing;
 mod failures;
+mod flush_list;
 mod keepalive;
 mod output_policy;
 mod timeouts;
