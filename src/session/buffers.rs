@@ -88,7 +88,7 @@ thread_local! {
 }
 
 /// The capacity of the small buffer, in bytes: most messages fit.
-const SMALL: usize = 2 * 1024;
+pub(super) const SMALL: usize = 2 * 1024;
 /// What one turn of one connection reads at the most, in bytes.
 ///
 /// A big message comes in few turns, and its first piece entitles it to a pooled buffer of 1 MiB

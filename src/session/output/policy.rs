@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::protocol::frames::fragmentation::Frames;
 use crate::session::output::backlog::Backlog;
 use crate::session::output::queue::OutputQueue;
-use crate::session::settings::{OUTPUT_LIMIT, OutputSettings};
+use crate::session::settings::OutputSettings;
 use crate::session::state::State;
 use crate::types::output::OutputPolicy;
 
@@ -27,9 +27,7 @@ impl State {
     /// The settings are the defaults then, there is no backlog, and there is room for the message.
     #[inline]
     pub(crate) fn takes_fast_path(&self, needed: usize) -> bool {
-        self.extra.is_none()
-            && self.queue.has_room(needed)
-            && self.queue.len().saturating_add(needed) <= OUTPUT_LIMIT
+        self.extra.is_none() && self.queue.is_short(needed)
     }
 
     /// Decides about a message of `needed` bytes, and makes room for it.

@@ -6,7 +6,7 @@ use std::mem;
 
 use crate::net::stream::Stream;
 use crate::protocol::frames::copying::append_bytes;
-use crate::session::buffers::take_buffer;
+use crate::session::buffers::{SMALL, put_buffer, take_buffer};
 use crate::session::held_memory::HeldMemory;
 use crate::session::output::chunk::{Chunk, HEADER_ROOM, MIN_CHUNK, boundary_from};
 
@@ -61,6 +61,19 @@ impl Contents {
         self.chunk.len() - self.written + behind + self.urgent.rest().len()
     }
 
+    /// Returns the length of the only chunk, unless there are others or it is counted.
+    #[inline]
+    pub(super) fn short_len(&self) -> Option<usize> {
+        let is_alone = self.behind.is_none() && self.held.size() == 0;
+        is_alone.then(|| self.chunk.len() + self.urgent.frames.len())
+    }
+
+    /// Returns whether no bytes wait.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.written == self.chunk.len() && self.behind.is_none() && self.urgent.rest().is_empty()
+    }
+
     /// Puts encoded frames at the end, uncopied, but for the first `written` bytes.
     pub(super) fn push_chunk(&mut self, chunk: Chunk, written: usize) {
         if self.written == self.chunk.len() && self.behind.is_none() {
@@ -83,8 +96,11 @@ impl Contents {
         let Chunk::Own(buffer) = &mut self.chunk else {
             return self.append_behind(needed, append);
         };
-        if buffer.capacity() == 0 {
-            *buffer = take_buffer(needed + HEADER_ROOM);
+        if buffer.is_empty() {
+            if buffer.capacity() < needed + HEADER_ROOM {
+                let bigger = take_buffer(needed + HEADER_ROOM);
+                put_buffer(mem::replace(buffer, bigger));
+            }
         } else if self.written > buffer.len() - self.written {
             // More has left than waits: moving the rest costs less than what it frees.
             self.boundary = boundary_from(buffer, self.boundary, self.written) - self.written;
@@ -209,14 +225,24 @@ impl Contents {
     }
 
     /// Drops all frames.
+    ///
+    /// A small buffer is kept.
     #[inline]
     pub(super) fn clear(&mut self) {
-        (self.written, self.boundary) = (0, 0);
+        (self.written, self.boundary, self.controls) = (0, 0, 0);
+        match &mut self.chunk {
+            Chunk::Own(buffer) if buffer.capacity() <= SMALL => buffer.clear(),
+            _ => self.free_buffer(),
+        }
+        if self.behind.is_some() || self.held.size() > 0 || !self.urgent.frames.is_empty() {
+            (self.behind, self.held, self.urgent) = Default::default();
+        }
+    }
+
+    /// Gives the buffer back to the thread.
+    #[cold]
+    pub(super) fn free_buffer(&mut self) {
         mem::take(&mut self.chunk).recycle();
-        self.behind = None;
-        self.urgent = Urgent::default();
-        self.held = HeldMemory::default();
-        self.controls = 0;
     }
 }
 

@@ -1,6 +1,6 @@
 //! The output queue: encoded frames that the kernel has not taken yet.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use crate::net::stream::Stream;
@@ -43,6 +43,17 @@ impl OutputQueue {
         }
     }
 
+    /// Returns whether so little waits that a message of `needed` bytes has room uncounted.
+    #[inline]
+    pub(crate) fn is_short(&self, needed: usize) -> bool {
+        match &self.0 {
+            None => needed <= COUNTED_AHEAD,
+            Some(contents) => {
+                contents.short_len().is_some_and(|it| it.saturating_add(needed) <= COUNTED_AHEAD)
+            }
+        }
+    }
+
     /// Sets the memory of the output, if any; returns whether the budget allows it.
     pub(crate) fn hold(&mut self, size: usize, source: &Arc<Source>) -> bool {
         self.0.as_mut().is_none_or(|contents| contents.held.set(size, source))
@@ -80,6 +91,7 @@ impl OutputQueue {
     }
 
     /// Puts a frame at the end, masked with the key of a client.
+    #[inline]
     pub(crate) fn push(&mut self, frame: &Frame<'_>, key: Option<MaskingKey>) {
         let contents = self.contents();
         contents.controls = if frame.opcode.is_control() {
@@ -152,7 +164,7 @@ impl OutputQueue {
     pub(crate) fn write_to(&mut self, stream: &mut Stream, is_driver: bool) -> Written {
         let Some(contents) = &mut self.0 else { return Written { count: 0, has_failed: false } };
         let written = contents.write_to(stream, is_driver);
-        if contents.len() == 0 {
+        if contents.is_empty() {
             self.clear();
         }
         written
@@ -163,13 +175,11 @@ impl OutputQueue {
     pub(crate) fn clear(&mut self) {
         if let Some(mut contents) = self.0.take() {
             contents.clear();
-            // It is freed at the thread's end, and when there are enough.
-            let _ = SPARE_CONTENTS.try_with(|spare| {
-                let mut spare = spare.borrow_mut();
-                if spare.len() < MAX_SPARE {
-                    spare.push(contents);
-                }
-            });
+            // At the thread's end it is freed.
+            let former = SPARE.try_with(|spare| spare.replace(Some(contents))).ok().flatten();
+            if let Some(former) = former {
+                keep_spare(former);
+            }
         }
     }
 
@@ -182,18 +192,38 @@ impl OutputQueue {
     #[inline]
     fn contents(&mut self) -> &mut Contents {
         self.0.get_or_insert_with(|| {
-            let spare = SPARE_CONTENTS.try_with(|spare| spare.borrow_mut().pop());
-            spare.ok().flatten().unwrap_or_default()
+            SPARE.try_with(Cell::take).ok().flatten().unwrap_or_else(take_spare)
         })
     }
 }
 
+/// Takes spare contents without a buffer, or makes some.
+fn take_spare() -> Box<Contents> {
+    let spare = MORE_SPARE.try_with(|spare| spare.borrow_mut().pop());
+    spare.ok().flatten().unwrap_or_default()
+}
+
+/// Keeps contents without their buffer, unless there are enough.
+fn keep_spare(mut contents: Box<Contents>) {
+    contents.free_buffer();
+    let _ = MORE_SPARE.try_with(|spare| {
+        let mut spare = spare.borrow_mut();
+        if spare.len() < MAX_SPARE {
+            spare.push(contents);
+        }
+    });
+}
+
 thread_local! {
-    /// Spare contents of this thread's queues.
+    /// The contents of the last queue of this thread that was emptied, with their small buffer.
+    ///
+    /// Most queues are filled and emptied in one turn: all of them use these.
+    static SPARE: Cell<Option<Box<Contents>>> = const { Cell::new(None) };
+    /// The contents of others, without a buffer.
     ///
     /// An allocation would cost as much as encoding a small message.
     #[expect(clippy::vec_box, reason = "it is the boxes that are kept")]
-    static SPARE_CONTENTS: RefCell<Vec<Box<Contents>>> = const { RefCell::new(Vec::new()) };
+    static MORE_SPARE: RefCell<Vec<Box<Contents>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Roughly as many as a broadcast writes to in one turn of a loop.
