@@ -125,6 +125,13 @@ impl<O: Observer> Driver<O> {
         self.count_input();
 
         let is_reported = self.observer.wants_bytes_written();
+        let is_quiet = self.deadlines.is_none() && matches!(input, Input::Waiting | Input::More);
+        if is_quiet && self.observer.session().end_quiet_turn(is_reported) {
+            if matches!(input, Input::More) {
+                wake_later(cx.waker());
+            }
+            return Poll::Pending;
+        }
         let output = self.observer.session().write_turn(has_input, is_reported);
         if output.ends_turn(is_reported) {
             return self.conclude(input, &output, expired, None, cx);

@@ -120,6 +120,19 @@ impl Session {
         output
     }
 
+    /// Ends a turn after which all output is written and there is nothing to report.
+    ///
+    /// Otherwise returns false: [`write_turn`](Self::write_turn) continues.
+    #[inline]
+    pub(super) fn end_quiet_turn(&self, is_reported: bool) -> bool {
+        let mut state = self.lock();
+        let has_ended = state.write_quietly(is_reported);
+        if has_ended {
+            state.cork = Cork::Off;
+        }
+        has_ended
+    }
+
     pub(super) fn take_notices(&self) -> Notices {
         let mut state = self.lock();
         Notices { level: state.check_level(), failure: state.take_failure() }
