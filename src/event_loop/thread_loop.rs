@@ -229,7 +229,9 @@ impl<'a> Run<'a> {
             self.with_runner(Runner::run_tasks);
         }
         self.state.receiver_tasks.sweep();
-        if let Some(payload) = self.state.panics.report() {
+        if panics::any()
+            && let Some(payload) = self.state.panics.report()
+        {
             resume_unwind(payload);
         }
         outcome

@@ -50,6 +50,12 @@ pub(crate) fn take() -> Vec<Caught> {
     CAUGHT.try_with(|list| mem::take(&mut *list.borrow_mut())).unwrap_or_default()
 }
 
+/// Returns whether panics of this thread wait to be taken.
+#[inline]
+pub(crate) fn any() -> bool {
+    CAUGHT.try_with(|list| !list.borrow().is_empty()).unwrap_or(false)
+}
+
 fn log(place: &'static str, payload: &(dyn Any + Send)) -> String {
     let message = message_of(payload);
     error!("{place} panicked: {message}");

@@ -105,9 +105,10 @@ impl Dispatch {
     /// Registers `waker` for all further posts.
     #[doc(hidden)]
     pub fn listen(&mut self, waker: &Waker) {
-        let Some(mailbox) = thread_state::mailbox() else { return };
         let is_registered = |listening: &Listening| listening.waker.will_wake(waker);
-        if !self.listening.as_ref().is_some_and(is_registered) {
+        if !self.listening.as_ref().is_some_and(is_registered)
+            && let Some(mailbox) = thread_state::mailbox()
+        {
             self.listening = Some(Listening::new(mailbox, waker));
         }
     }

@@ -141,6 +141,12 @@ impl Reactor {
             }
         }
         drop(sources);
+        if self.has_later() {
+            self.wake_later_tasks();
+        }
+    }
+
+    fn wake_later_tasks(&self) {
         let mut later = self.later.take();
         later.drain(..).for_each(Waker::wake);
         // The allocation is used again; tasks that were added meanwhile stay.
@@ -155,7 +161,8 @@ impl Reactor {
 
     /// Removes the sources of dropped registrations.
     fn sweep(&self) {
-        if self.shared.has_released.swap(false, Ordering::Acquire) {
+        let has_released = &self.shared.has_released;
+        if has_released.load(Ordering::Relaxed) && has_released.swap(false, Ordering::Acquire) {
             let mut keys = self.shared.released_keys.lock();
             let mut sources = self.sources.borrow_mut();
             for key in keys.drain(..) {
