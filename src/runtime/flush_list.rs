@@ -19,12 +19,12 @@ pub(crate) trait Flush {
 /// The list of one thread.
 struct FlushList {
     connections: RefCell<Vec<Arc<dyn Flush>>>,
-    /// The task that flushes; none before its first turn and after its end.
+    /// The task that flushes: none before its first turn, and after its end.
     task: RefCell<Option<Waker>>,
     is_woken: Cell<bool>,
 }
 
-/// Adds a connection of this thread, to be flushed behind the tasks that are ready now.
+/// Adds a connection of this thread, to be flushed behind the ready tasks.
 ///
 /// Returns false, and does nothing, without a task that flushes.
 pub(crate) fn add(connection: &Arc<impl Flush + 'static>) -> bool {

@@ -202,7 +202,7 @@ impl ScriptedConnection {
         self.turns += 1;
         let waker = Waker::from(Arc::clone(&self.wakes));
         if let Some(driver) = &mut self.driver
-            && std::pin::Pin::new(driver).poll(&mut Context::from_waker(&waker)).is_ready()
+            && Pin::new(driver).poll(&mut Context::from_waker(&waker)).is_ready()
         {
             self.driver = None;
         }

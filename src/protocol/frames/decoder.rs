@@ -8,7 +8,7 @@ use crate::protocol::frames::frame_header::{FirstByte, FrameHeader, ReservedBits
 use crate::protocol::frames::limits::Limits;
 use crate::protocol::frames::mask::{MaskingKey, apply_mask};
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
-use crate::protocol::frames::short_message::take_short_message;
+use crate::protocol::frames::short_message::ShortMessage;
 use crate::protocol::frames::unfinished::Unfinished;
 use crate::protocol::frames::utf8;
 use crate::protocol::frames::violation::Violation;
@@ -81,7 +81,20 @@ impl Decoder {
     /// # Errors
     ///
     /// When the peer broke a rule. The connection is then to be failed (RFC 6455 §7.1.7).
+    #[inline]
     pub(crate) fn decode<'a>(
+        &'a mut self,
+        input: &'a mut [u8],
+        pool: &mut BufferPool,
+    ) -> Result<Decoded<'a>, Violation> {
+        match self.find_short_message(input) {
+            Some(message) => self.lend_short_message(message, input),
+            None => self.decode_any(input, pool),
+        }
+    }
+
+    /// Consumes `input` in the general way.
+    fn decode_any<'a>(
         &'a mut self,
         input: &'a mut [u8],
         pool: &mut BufferPool,
@@ -160,9 +173,6 @@ impl Decoder {
         loop {
             match self.stage {
                 Stage::Header => {
-                    if let Some(event) = self.lend_short_message(unread)? {
-                        return Ok(Step::Lent(event));
-                    }
                     let Some(header) = self.read_header(unread)? else {
                         return Ok(Step::NeedsInput);
                     };
@@ -185,20 +195,30 @@ impl Decoder {
         }
     }
 
-    /// Consumes a short message, if nothing about it or before it is unusual.
+    /// Finds a short message, if nothing about it or before it is unusual.
     #[inline]
-    fn lend_short_message<'i>(
-        &self,
-        unread: &mut Unread<'i>,
-    ) -> Result<Option<Event<'i>>, Violation> {
-        if self.unfinished.is_some() || self.limits.is_some() {
-            return Ok(None);
+    fn find_short_message(&self, input: &[u8]) -> Option<ShortMessage> {
+        if self.stage != Stage::Header || self.unfinished.is_some() || self.limits.is_some() {
+            return None;
         }
-        Ok(match take_short_message(unread, self.role) {
-            Some((MessageKind::Text, payload)) => Some(Data::Text(utf8::text(payload)?).into()),
-            Some((MessageKind::Binary, payload)) => Some(Data::Binary(payload).into()),
-            None => None,
-        })
+        ShortMessage::find(input, self.role)
+    }
+
+    /// Consumes a short message.
+    #[inline]
+    fn lend_short_message<'a>(
+        &mut self,
+        message: ShortMessage,
+        input: &'a mut [u8],
+    ) -> Result<Decoded<'a>, Violation> {
+        let payload = message.unmask(input);
+        let data = match message.kind {
+            MessageKind::Text => {
+                Data::Text(utf8::text(payload).inspect_err(|_| self.stage = Stage::Ended)?)
+            }
+            MessageKind::Binary => Data::Binary(payload),
+        };
+        Ok(Decoded { consumed: message.end, event: Some(data.into()) })
     }
 
     /// Consumes a header, or all there is of it.

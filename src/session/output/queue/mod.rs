@@ -43,7 +43,7 @@ impl OutputQueue {
         }
     }
 
-    /// Returns whether so little waits that a message of `needed` bytes has room uncounted.
+    /// Returns whether `needed` bytes more are few, and no output is counted.
     #[inline]
     pub(crate) fn is_short(&self, needed: usize) -> bool {
         match &self.0 {
@@ -215,7 +215,7 @@ fn keep_spare(mut contents: Box<Contents>) {
 }
 
 thread_local! {
-    /// The contents of the last queue of this thread that was emptied, with their small buffer.
+    /// The contents of the queue that was emptied last, with their small buffer.
     ///
     /// Most queues are filled and emptied in one turn: all of them use these.
     static SPARE: Cell<Option<Box<Contents>>> = const { Cell::new(None) };
