@@ -197,10 +197,12 @@ impl<T: ?Sized + 'static> Signal<T> {
         call: C,
         location: &'static Location<'static>,
     ) -> Connection {
-        let Some(group) = self.first().and_then(SlotGroup::of_this_thread) else {
-            return Connection::default();
-        };
-        group.connect(kind, poster, call, location)
+        let Some(first) = self.first() else { return Connection::default() };
+        if first.is_here() {
+            return first.connect(kind, poster, call, location);
+        }
+        let group = first.of_this_thread();
+        group.map(|group| group.connect(kind, poster, call, location)).unwrap_or_default()
     }
 
     /// Sets the sender that queued calls keep alive; `sender` is called if none is set.

@@ -72,11 +72,8 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         Self { address, list, rare: OnceLock::new() }
     }
 
-    /// Returns the group of the calling thread; of the first group.
-    pub(crate) fn of_this_thread(self: &Arc<Self>) -> Option<Arc<Self>> {
-        if self.is_here() {
-            return Some(Arc::clone(self));
-        }
+    /// Returns the group of the calling thread, which is not the first one; of the first group.
+    pub(crate) fn of_this_thread(&self) -> Option<Arc<Self>> {
         let here = thread_state::thread();
         if let Some(found) = self.others().iter().find(|group| group.address.thread() == here) {
             return Some(Arc::clone(found));

@@ -33,23 +33,16 @@ pub(crate) fn thread() -> u64 {
 
 /// Returns the mailbox of the calling thread; `None` when the thread is ending.
 pub(crate) fn mailbox() -> Option<Arc<Mailbox>> {
-    STATE
-        .try_with(|state| {
-            let mailbox = state.mailbox.get_or_init(|| {
-                THREAD.set(NEXT_THREAD.fetch_add(1, Ordering::Relaxed));
-                Arc::new(Mailbox::new(thread()))
-            });
-            Arc::clone(mailbox)
-        })
-        .ok()
+    STATE.try_with(|state| Arc::clone(state.mailbox())).ok()
 }
 
 /// Returns the address of the calling thread for posters of type `P`.
 pub(crate) fn address<P: Send + Sync + 'static>() -> Option<Arc<Address<P>>> {
-    let mailbox = mailbox()?;
     let address = |state: &ThreadState| {
         let mut addresses = state.addresses.borrow_mut();
-        let new = || -> Arc<dyn Any + Send + Sync> { Arc::new(Address::<P>::new(mailbox)) };
+        let new = || -> Arc<dyn Any + Send + Sync> {
+            Arc::new(Address::<P>::new(Arc::clone(state.mailbox())))
+        };
         Arc::clone(addresses.entry(TypeId::of::<P>()).or_insert_with(new))
     };
     STATE.try_with(address).ok()?.downcast().ok()
@@ -194,6 +187,13 @@ impl ThreadState {
             mailbox: OnceCell::new(),
             addresses: RefCell::new(BTreeMap::new()),
         }
+    }
+
+    fn mailbox(&self) -> &Arc<Mailbox> {
+        self.mailbox.get_or_init(|| {
+            THREAD.set(NEXT_THREAD.fetch_add(1, Ordering::Relaxed));
+            Arc::new(Mailbox::new(thread()))
+        })
     }
 }
 
