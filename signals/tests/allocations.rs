@@ -43,7 +43,7 @@ fn signal_with_one_slot_takes_two_small_blocks() {
     // Of these are 8 bytes the slot's weak handle to its sender. In debug builds it also knows
     // where it was connected, for warnings.
     let slot = if cfg!(debug_assertions) { 48 } else { 40 };
-    assert_eq!((seen.count_current, seen.bytes_current), (8 * 2, 8 * (56 + slot)), "{seen:?}");
+    assert_eq!((seen.count_current, seen.bytes_current), (8 * 2, 8 * (40 + slot)), "{seen:?}");
 }
 
 /// The shared state of a connection exists while there are handles to the connection.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::queue::delivery_guard::SharedSender;
-use crate::signal::slot_group::SlotGroup;
+use crate::signal::rare_parts::Others;
+use crate::signal::slot_group::{Rare, SlotGroup};
 use crate::slots::emission_flags::EmissionFlags;
 use crate::slots::list::Slots;
 use crate::slots::slot_state::Target;
@@ -27,14 +28,16 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
     /// Posts to other threads, and calls slots of this thread and direct slots.
     #[inline(never)]
     fn emit_everywhere(self: &Arc<Self>, value: &T) {
-        let others = self.others();
+        let rare = self.rare();
+        let rare = rare.as_deref();
+        let others = rare.map_or_else(Others::default, Rare::others);
         let here = thread_state::thread();
         let groups = || std::iter::once(self).chain(others.iter());
         // Slots connected from here on do not take part in this emission.
-        let direct = self.direct().map(|list| (list, list.entries()));
+        let direct = rare.and_then(Rare::direct).map(|list| (list, list.entries()));
         let own = groups().find(|group| group.address().thread() == here);
         let own = own.and_then(|own| Some((own, own.list().slots()?)));
-        let sender = self.sender();
+        let sender = rare.and_then(Rare::sender);
         let has_queued = own.as_ref().is_some_and(|(own, slots)| own.check_queued(&**slots));
 
         // Posted before a slot runs, so that nested emissions come later in other threads as well.

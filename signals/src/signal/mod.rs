@@ -17,6 +17,7 @@ pub(crate) mod connect;
 pub(crate) mod delivery;
 pub(crate) mod emission;
 pub mod kinds;
+pub(crate) mod rare_parts;
 pub(crate) mod signal_ref;
 pub(crate) mod slot_group;
 

@@ -1,24 +1,22 @@
 //! Slot groups: the slots of one signal in one thread, reachable from all threads.
 
 use std::any::Any;
-use std::ops::Deref;
 use std::panic::Location;
 use std::rc::Rc;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::connection::Connection;
 use crate::connection::link::{Cleanup, ConnectionType, Link, Owner};
 use crate::connection::slot_counter::SlotCounter;
 use crate::queue::delivery_guard::SharedSender;
+use crate::signal::rare_parts::{Others, RareParts};
 use crate::slots::call::Call;
-use crate::slots::direct::DirectList;
 use crate::slots::emission_flags::EmissionFlags;
 use crate::slots::list::{List, Slot, Slots};
 use crate::slots::list_handle::ListHandle;
 use crate::slots::slot::ConnectedSlot;
 use crate::slots::slot_state::{SlotState, Target};
-use crate::sync::{Mutex, MutexGuard, OnceLock};
-use crate::thread::mailbox::{Address, Mailbox, Post};
+use crate::thread::mailbox::{Address, Extension, Mailbox, Post};
 use crate::thread::slow_slots::Origin;
 use crate::thread::thread_state;
 use crate::unwind::{DropLast, drop_each};
@@ -30,18 +28,10 @@ use crate::unwind::{DropLast, drop_each};
 pub(crate) struct SlotGroup<T: ?Sized> {
     address: Arc<Address<Poster<T>>>,
     list: ListHandle,
-    rare: OnceLock<Box<RareParts<T>>>,
 }
 
-/// The parts of a first group that few signals need.
-struct RareParts<T: ?Sized> {
-    others: Mutex<Arc<Groups<T>>>,
-    direct: OnceLock<Arc<DirectList<T>>>,
-    /// The signal's sender, which queued calls keep alive.
-    sender: OnceLock<SharedSender>,
-}
-
-type Groups<T> = Vec<Arc<SlotGroup<T>>>;
+/// The rare parts of a signal, with its groups in further threads.
+pub(crate) type Rare<T> = RareParts<T, SlotGroup<T>>;
 
 /// Makes a post that carries a copy of `value`.
 ///
@@ -52,9 +42,6 @@ pub(crate) type Poster<T> = fn(
     target: Target,
     sender: Option<&SharedSender>,
 ) -> Box<dyn Post>;
-
-/// The groups in further threads at one moment; most signals have none.
-pub(crate) struct Others<T: ?Sized>(Option<Arc<Groups<T>>>);
 
 impl<T: ?Sized + 'static> SlotGroup<T> {
     /// Makes a group for the calling thread; `None` when the thread is ending.
@@ -69,7 +56,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
     }
 
     fn at(address: Arc<Address<Poster<T>>>, list: ListHandle) -> Self {
-        Self { address, list, rare: OnceLock::new() }
+        Self { address, list }
     }
 
     /// Returns the group of the calling thread, which is not the first one; of the first group.
@@ -89,17 +76,16 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         call: Arc<dyn Call<T> + Send + Sync>,
         location: &'static Location<'static>,
     ) -> Connection {
-        let rare = self.rare.get_or_init(Box::default);
-        rare.direct.get_or_init(Arc::default).attach(call, location, self.flags())
+        self.make_rare().direct_list().attach(call, location, self.flags())
     }
 
     /// Sets the sender that queued calls keep alive; of the first group.
     pub(crate) fn set_sender(&self, sender: impl FnOnce() -> Option<SharedSender>) {
-        if self.sender().is_none()
+        if !self.flags().has(EmissionFlags::SENDER)
             && let Some(sender) = sender()
         {
-            // If another thread was faster, it has set the same one.
-            let _: Result<_, _> = self.rare.get_or_init(Box::default).sender.set(sender);
+            self.make_rare().set_sender(sender);
+            self.flags().add(EmissionFlags::SENDER);
         }
     }
 
@@ -144,35 +130,55 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         Connection::new(link)
     }
 
+    /// Returns the groups in further threads; of the first group.
+    fn others(&self) -> Others<Self> {
+        self.rare().map_or_else(Others::default, |rare| rare.others())
+    }
+
+    /// Returns the parts that few signals have; of the first group.
+    pub(crate) fn rare(&self) -> Option<Arc<Rare<T>>> {
+        if !self.flags().has(EmissionFlags::RARE_PARTS) {
+            return None;
+        }
+        self.mailbox().extension(self.list.index())?.into_any().downcast().ok()
+    }
+
+    /// Returns the parts that few signals have, which this makes; of the first group.
+    fn make_rare(&self) -> Arc<Rare<T>> {
+        let new = || -> Arc<dyn Extension> { Arc::new(Rare::<T>::default()) };
+        let extension = self.mailbox().make_extension(self.list.index(), new);
+        self.flags().add(EmissionFlags::RARE_PARTS);
+        // Another type is impossible: the entry is removed before its index is used again.
+        extension.into_any().downcast().unwrap_or_default()
+    }
+
     /// Drops the groups of ended threads; of the first group.
     pub(crate) fn drop_ended_groups(&self) {
         self.edit_others(|_| {});
     }
 
     /// Edits the list of groups and drops those of ended threads; of the first group.
-    fn edit_others(&self, edit: impl FnOnce(&mut Groups<T>)) {
-        let rare = self.rare.get_or_init(Box::default);
-        let mut others = rare.lock_others();
-        let open = others.iter().filter(|group| !group.mailbox().is_closed());
-        let mut groups: Groups<T> = open.map(Arc::clone).collect();
-        edit(&mut groups);
-        if groups.is_empty() {
-            self.flags().remove(EmissionFlags::OTHER_THREADS);
-        } else {
-            self.flags().add(EmissionFlags::OTHER_THREADS);
-        }
-        let before = std::mem::replace(&mut *others, Arc::new(groups));
-        drop(others);
-        drop(before);
+    fn edit_others(&self, edit: impl FnOnce(&mut Vec<Arc<Self>>)) {
+        self.make_rare().edit_others(|groups| {
+            groups.retain(|group| !group.mailbox().is_closed());
+            edit(groups);
+            // Changed under the lock of the list, as the list is.
+            if groups.is_empty() {
+                self.flags().remove(EmissionFlags::OTHER_THREADS);
+            } else {
+                self.flags().add(EmissionFlags::OTHER_THREADS);
+            }
+        });
     }
 
     /// Disconnects all slots of the signal; of the first group.
     pub(crate) fn disconnect_all(self: &Arc<Self>) {
-        let others = self.others();
+        let rare = self.rare();
+        let others = rare.as_ref().map_or_else(Others::default, |rare| rare.others());
         let groups = || std::iter::once(self).chain(others.iter());
         // All are disconnected before any is dropped: slots connected meanwhile stay.
         groups().for_each(|group| group.list.counter().clear());
-        if let Some(direct) = self.direct() {
+        if let Some(direct) = rare.as_ref().and_then(|rare| rare.direct()) {
             direct.drop_all();
         }
         for group in groups() {
@@ -189,7 +195,8 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
     ///
     /// The value that `keep` returns lives until then.
     pub(crate) fn finish(self: &Arc<Self>, keep: &dyn Fn() -> Box<dyn Any + Send>) {
-        let others = self.others();
+        let rare = self.rare();
+        let others = rare.as_ref().map_or_else(Others::default, |rare| rare.others());
         for group in std::iter::once(self).chain(others.iter()) {
             let owner: Arc<dyn Owner> = Arc::<Self>::clone(group);
             if !group.is_here() {
@@ -200,14 +207,15 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
                 owner.clear();
             }
         }
-        if let Some(direct) = self.direct() {
+        if let Some(direct) = rare.as_ref().and_then(|rare| rare.direct()) {
             direct.drop_all();
         }
     }
 
     /// Counts the connected slots of the signal; of the first group.
     pub(crate) fn slot_count(&self) -> usize {
-        let others = self.others();
+        let rare = self.rare();
+        let others = rare.as_ref().map_or_else(Others::default, |rare| rare.others());
         let groups = std::iter::once(self).chain(others.iter().map(|group| &**group));
         let counts = groups.filter(|group| group.is_open()).map(|group| {
             if group.is_here() {
@@ -215,7 +223,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
             }
             group.list.counter().count()
         });
-        let direct = self.direct();
+        let direct = rare.as_ref().and_then(|rare| rare.direct());
         counts.sum::<usize>() + direct.map_or(0, |list| list.counter().count())
     }
 }
@@ -224,6 +232,9 @@ impl<T: ?Sized> SlotGroup<T> {
     /// Drops the slots of a dropped signal behind their queued calls.
     pub(crate) fn close(&self) {
         self.flags().set_signal_dropped();
+        // Before the index, which is the key, is free again.
+        let has_rare = self.flags().has(EmissionFlags::RARE_PARTS);
+        let rare = if has_rare { self.mailbox().remove_extension(self.list.index()) } else { None };
         // Dropped last, as it may panic.
         let mut own = DropLast(None);
         if !self.is_here() {
@@ -233,11 +244,8 @@ impl<T: ?Sized> SlotGroup<T> {
         } else {
             own.0 = thread_state::remove(self.list.index());
         }
-        for group in self.others().iter() {
-            group.close();
-        }
-        if let Some(direct) = self.direct() {
-            direct.drop_all();
+        if let Some(rare) = rare {
+            rare.close();
         }
     }
 
@@ -261,21 +269,6 @@ impl<T: ?Sized> SlotGroup<T> {
 
     pub(crate) fn mailbox(&self) -> &Mailbox {
         self.address.mailbox()
-    }
-
-    /// Returns the groups in further threads; of the first group.
-    pub(crate) fn others(&self) -> Others<T> {
-        Others(self.rare.get().map(|rare| Arc::clone(&rare.lock_others())))
-    }
-
-    /// Returns the slots that run on any thread; of the first group.
-    pub(crate) fn direct(&self) -> Option<&Arc<DirectList<T>>> {
-        self.rare.get()?.direct.get()
-    }
-
-    /// Returns the sender that queued calls keep alive; of the first group.
-    pub(crate) fn sender(&self) -> Option<&SharedSender> {
-        self.rare.get()?.sender.get()
     }
 }
 
@@ -325,22 +318,17 @@ impl<T: ?Sized + 'static> Owner for SlotGroup<T> {
     }
 }
 
-impl<T: ?Sized> RareParts<T> {
-    fn lock_others(&self) -> MutexGuard<'_, Arc<Groups<T>>> {
-        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+impl<T: ?Sized + 'static> Extension for Rare<T> {
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
     }
-}
 
-impl<T: ?Sized> Deref for Others<T> {
-    type Target = [Arc<SlotGroup<T>>];
-
-    fn deref(&self) -> &Self::Target {
-        self.0.as_ref().map_or(&[], |groups| groups)
-    }
-}
-
-impl<T: ?Sized> Default for RareParts<T> {
-    fn default() -> Self {
-        Self { others: Mutex::default(), direct: OnceLock::new(), sender: OnceLock::new() }
+    fn close(&self) {
+        for group in self.others().iter() {
+            group.close();
+        }
+        if let Some(direct) = self.direct() {
+            direct.drop_all();
+        }
     }
 }

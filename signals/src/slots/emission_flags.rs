@@ -17,12 +17,19 @@ impl EmissionFlags {
     /// The signal has slots that run on any thread.
     pub(crate) const DIRECT: u32 = 4;
 
+    /// The signal has rare parts; does not affect the fast path.
+    pub(crate) const RARE_PARTS: u32 = 8;
+    /// The rare parts have the signal's sender; does not affect the fast path.
+    pub(crate) const SENDER: u32 = 16;
+
     /// Other threads may post to the slots; does not affect the fast path.
-    const ACCEPTS_POSTS: u32 = 8;
+    const ACCEPTS_POSTS: u32 = 32;
     /// The signal is dropped.
-    const SIGNAL_DROPPED: u32 = 16;
-    const BLOCKER: u32 = 32;
+    const SIGNAL_DROPPED: u32 = 64;
+    const BLOCKER: u32 = 128;
     const BLOCKERS: u32 = !(Self::BLOCKER - 1);
+    /// The flags that leave emissions on the fast path.
+    const HARMLESS: u32 = Self::ACCEPTS_POSTS | Self::RARE_PARTS | Self::SENDER;
 
     pub(crate) fn new() -> Self {
         Self(AtomicU32::new(0))
@@ -56,10 +63,15 @@ impl EmissionFlags {
         self.add(Self::SIGNAL_DROPPED);
     }
 
+    #[inline]
+    pub(crate) fn has(&self, flag: u32) -> bool {
+        self.0.load(Ordering::Acquire) & flag != 0
+    }
+
     /// Returns whether emissions take the fast path.
     #[inline]
     pub(crate) fn are_clear(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & !Self::ACCEPTS_POSTS == 0
+        self.0.load(Ordering::Relaxed) & !Self::HARMLESS == 0
     }
 
     #[inline]

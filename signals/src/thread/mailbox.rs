@@ -1,6 +1,7 @@
 //! Mailboxes: the part of a thread's queue that other threads access.
 
-use std::collections::VecDeque;
+use std::any::Any;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, PoisonError};
 
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, OnceLock, Ordering};
@@ -14,6 +15,8 @@ pub(crate) struct Mailbox {
     has_posts: AtomicBool,
     is_closed: AtomicBool,
     posts: Mutex<VecDeque<Box<dyn Post>>>,
+    /// Parts of signals of the thread, by the indices of their lists.
+    extensions: Mutex<BTreeMap<u32, Arc<dyn Extension>>>,
     wake_up: WakeUp,
 }
 
@@ -39,6 +42,14 @@ pub(crate) trait Post: Send {
     }
 }
 
+/// A part of a signal that few signals need, kept apart from its group.
+pub(crate) trait Extension: Send + Sync {
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+
+    /// Drops the slots of the part, as the signal is dropped.
+    fn close(&self);
+}
+
 impl Mailbox {
     pub(crate) fn new(thread: u64) -> Self {
         Self {
@@ -47,6 +58,7 @@ impl Mailbox {
             has_posts: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             posts: Mutex::default(),
+            extensions: Mutex::default(),
             wake_up: WakeUp::new(),
         }
     }
@@ -129,6 +141,35 @@ impl Mailbox {
 
     pub(crate) fn wake_up(&self) -> &WakeUp {
         &self.wake_up
+    }
+
+    /// Returns the extension of the list with this index.
+    pub(crate) fn extension(&self, index: u32) -> Option<Arc<dyn Extension>> {
+        self.lock_extensions().get(&index).map(Arc::clone)
+    }
+
+    /// Returns the extension of the list with this index, made by `new` if there is none.
+    pub(crate) fn make_extension(
+        &self,
+        index: u32,
+        new: impl FnOnce() -> Arc<dyn Extension>,
+    ) -> Arc<dyn Extension> {
+        Arc::clone(self.lock_extensions().entry(index).or_insert_with(new))
+    }
+
+    /// Removes the extension of the list with this index; the caller closes it.
+    pub(crate) fn remove_extension(&self, index: u32) -> Option<Arc<dyn Extension>> {
+        let mut extensions = self.lock_extensions();
+        let removed = extensions.remove(&index);
+        if extensions.is_empty() {
+            // An empty map keeps a node.
+            extensions.clear();
+        }
+        removed
+    }
+
+    fn lock_extensions(&self) -> MutexGuard<'_, BTreeMap<u32, Arc<dyn Extension>>> {
+        self.extensions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Box<dyn Post>>> {
