@@ -75,6 +75,7 @@ pub(crate) enum Cleanup {
 }
 
 impl Link {
+    #[inline]
     pub(crate) fn new(
         kind: ConnectionType,
         sequence: u64,
@@ -131,6 +132,7 @@ impl Link {
     }
 
     /// Ends the connection, but keeps the slot; returns whether it was still connected.
+    #[inline]
     pub(crate) fn end(&self) -> bool {
         let state = self.state.fetch_or(ENDED, Ordering::AcqRel);
         if state & ENDED != 0 {
@@ -148,22 +150,27 @@ impl Link {
         self.state.fetch_sub(1, Ordering::AcqRel);
     }
 
+    #[inline]
     pub(crate) fn owner(&self) -> &Arc<dyn Owner> {
         &self.owner
     }
 
+    #[inline]
     pub(crate) fn sequence(&self) -> u64 {
         self.sequence
     }
 
+    #[inline]
     pub(crate) fn location(&self) -> &'static Location<'static> {
         self.location
     }
 
+    #[inline]
     pub(crate) fn generation(&self) -> u32 {
         self.generation
     }
 
+    #[inline]
     pub(crate) fn kind(&self) -> ConnectionType {
         match self.state.load(Ordering::Acquire) {
             state if state & LOCAL != 0 => ConnectionType::Local,
@@ -172,10 +179,12 @@ impl Link {
         }
     }
 
+    #[inline]
     pub(crate) fn is_queued(&self) -> bool {
         self.state.load(Ordering::Relaxed) & QUEUED != 0
     }
 
+    #[inline]
     pub(crate) fn is_local(&self) -> bool {
         self.state.load(Ordering::Relaxed) & LOCAL != 0
     }
@@ -190,6 +199,7 @@ impl Link {
     }
 
     /// Returns whether the slot was disconnected.
+    #[inline]
     pub(crate) fn is_ended(&self) -> bool {
         self.state.load(Ordering::Acquire) & ENDED != 0
             || !self.owner.counter().is_current(self.generation)

@@ -39,6 +39,7 @@ pub struct Connection {
 }
 
 impl Connection {
+    #[inline]
     pub(crate) fn new(link: Arc<Link>) -> Self {
         Self { link: Some(link) }
     }

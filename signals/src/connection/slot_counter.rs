@@ -11,16 +11,19 @@ use crate::sync::{AtomicU64, Ordering};
 pub(crate) struct SlotCounter(AtomicU64);
 
 impl SlotCounter {
+    #[inline]
     pub(crate) fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
     /// Adds a slot and returns its generation.
+    #[inline]
     pub(crate) fn add(&self) -> u32 {
         generation_of(self.0.fetch_add(ONE, Ordering::AcqRel))
     }
 
     /// Subtracts a slot of `generation`, unless that generation has ended.
+    #[inline]
     pub(crate) fn subtract(&self, generation: u32) {
         let less = |word| (generation_of(word) == generation).then(|| word - ONE);
         // Slots of an earlier generation are not counted any more.
@@ -33,6 +36,7 @@ impl SlotCounter {
         let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
     }
 
+    #[inline]
     pub(crate) fn count(&self) -> usize {
         (self.0.load(Ordering::Acquire) >> 32) as usize
     }

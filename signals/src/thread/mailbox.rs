@@ -110,6 +110,7 @@ impl Mailbox {
     }
 
     /// Returns the sequence number of a new connection; called by the thread itself.
+    #[inline]
     pub(crate) fn next_connection(&self) -> u64 {
         let next = self.connections() + 1;
         self.connections.store(next, Ordering::Release);
@@ -130,6 +131,7 @@ impl Mailbox {
         self.connections.load(Ordering::Acquire)
     }
 
+    #[inline]
     pub(crate) fn has_posts(&self) -> bool {
         self.has_posts.load(Ordering::Acquire)
     }
@@ -187,6 +189,7 @@ impl<P> Address<P> {
         Self::new(Arc::new(Mailbox::closed()))
     }
 
+    #[inline]
     pub(crate) fn set_poster(&self, poster: P) {
         self.poster.get_or_init(|| poster);
     }
@@ -196,6 +199,7 @@ impl<P> Address<P> {
         self.thread
     }
 
+    #[inline]
     pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
         &self.mailbox
     }
