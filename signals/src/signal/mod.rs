@@ -10,6 +10,7 @@ use crate::connection::link::ConnectionType;
 use crate::queue::delivery_guard::SharedSender;
 use crate::signal::slot_group::{Poster, SlotGroup};
 use crate::slots::call::Call;
+use crate::slots::emission_flags::EmissionFlags;
 use crate::sync::OnceLock;
 
 pub(crate) mod blocker;
@@ -198,7 +199,7 @@ impl<T: ?Sized + 'static> Signal<T> {
         call: C,
         location: &'static Location<'static>,
     ) -> Connection {
-        let Some(first) = self.first() else { return Connection::default() };
+        let Some(first) = self.first_for(poster.is_some()) else { return Connection::default() };
         if first.is_here() {
             return first.connect(kind, poster, call, location);
         }
@@ -222,11 +223,20 @@ impl<T: ?Sized + 'static> Signal<T> {
         self.first().map(|first| first.connect_direct(call, location)).unwrap_or_default()
     }
 
+    /// Returns the first group, which this makes.
     fn first(&self) -> Option<&Arc<SlotGroup<T>>> {
-        if self.first.get().is_none()
-            && let Err(late) =
-                self.first.set(SlotGroup::new().unwrap_or_else(SlotGroup::of_no_thread))
-        {
+        self.first_for(false)
+    }
+
+    /// Returns the first group, which this makes, for a slot that accepts posts or not.
+    #[inline]
+    fn first_for(&self, accepts_posts: bool) -> Option<&Arc<SlotGroup<T>>> {
+        self.first.get().or_else(|| self.make_first(EmissionFlags::new(accepts_posts)))
+    }
+
+    fn make_first(&self, flags: EmissionFlags) -> Option<&Arc<SlotGroup<T>>> {
+        let group = SlotGroup::new(flags).unwrap_or_else(SlotGroup::of_no_thread);
+        if let Err(late) = self.first.set(group) {
             // Another thread has set its group first.
             late.close();
         }

@@ -17,6 +17,7 @@ use crate::slots::list_handle::ListHandle;
 use crate::slots::slot::ConnectedSlot;
 use crate::slots::slot_state::{SlotState, Target};
 use crate::thread::mailbox::{Address, Extension, Mailbox, Post};
+use crate::thread::slot_table::OwnState;
 use crate::thread::slow_slots::Origin;
 use crate::thread::thread_state;
 use crate::unwind::{DropLast, drop_each};
@@ -45,9 +46,9 @@ pub(crate) type Poster<T> = fn(
 
 impl<T: ?Sized + 'static> SlotGroup<T> {
     /// Makes a group for the calling thread; `None` when the thread is ending.
-    pub(crate) fn new() -> Option<Arc<Self>> {
+    pub(crate) fn new(flags: EmissionFlags) -> Option<Arc<Self>> {
         let address = thread_state::address()?;
-        Some(Arc::new(Self::at(address, ListHandle::new()?)))
+        Some(Arc::new(Self::at(address, ListHandle::new(flags)?)))
     }
 
     /// Makes a group of no thread, as the first group of a signal in an ending thread.
@@ -65,7 +66,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         if let Some(found) = self.others().iter().find(|group| group.address.thread() == here) {
             return Some(Arc::clone(found));
         }
-        let group = Self::new()?;
+        let group = Self::new(EmissionFlags::new(false))?;
         self.edit_others(|others| others.push(Arc::clone(&group)));
         Some(group)
     }
@@ -230,8 +231,11 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
 
 impl<T: ?Sized> SlotGroup<T> {
     /// Drops the slots of a dropped signal behind their queued calls.
-    pub(crate) fn close(&self) {
-        self.flags().set_signal_dropped();
+    pub(crate) fn close(self: &Arc<Self>) {
+        // Without links and queued calls there is nothing left that reads it.
+        if Arc::strong_count(self) > 1 {
+            self.flags().set_signal_dropped();
+        }
         // Before the index, which is the key, is free again.
         let has_rare = self.flags().has(EmissionFlags::RARE_PARTS);
         let rare = if has_rare { self.mailbox().remove_extension(self.list.index()) } else { None };
@@ -296,7 +300,7 @@ impl<T: ?Sized + 'static> Owner for SlotGroup<T> {
 
     fn unshare(&self, link: &Link) {
         if self.is_here() {
-            self.list.edit::<T, _>(|list| list.unshare(link));
+            self.list.unshare(OwnState::of(link));
         }
     }
 

@@ -31,10 +31,13 @@ impl EmissionFlags {
     /// The flags that leave emissions on the fast path.
     const HARMLESS: u32 = Self::ACCEPTS_POSTS | Self::RARE_PARTS | Self::SENDER;
 
-    pub(crate) fn new() -> Self {
-        Self(AtomicU32::new(0))
+    /// Returns flags of a signal without slots; `accepts_posts` as in [`Self::accept_posts`].
+    #[inline]
+    pub(crate) fn new(accepts_posts: bool) -> Self {
+        Self(AtomicU32::new(if accepts_posts { Self::ACCEPTS_POSTS } else { 0 }))
     }
 
+    #[inline]
     pub(crate) fn add(&self, flag: u32) {
         self.0.fetch_or(flag, Ordering::AcqRel);
     }
@@ -52,6 +55,7 @@ impl EmissionFlags {
     }
 
     /// Allows other threads to post to the slots.
+    #[inline]
     pub(crate) fn accept_posts(&self) {
         if !self.accepts_posts() {
             self.add(Self::ACCEPTS_POSTS);
@@ -59,6 +63,7 @@ impl EmissionFlags {
     }
 
     /// Marks the signal as dropped.
+    #[inline]
     pub(crate) fn set_signal_dropped(&self) {
         self.add(Self::SIGNAL_DROPPED);
     }

@@ -4,11 +4,10 @@ use std::any::Any;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
-use crate::connection::link::Link;
 use crate::connection::slot_counter::SlotCounter;
 use crate::slots::list_handle::ListHandle;
 use crate::slots::slot_state::{SlotState, Target};
-use crate::thread::slot_table::{AnySlots, Removal};
+use crate::thread::slot_table::{AnySlots, OwnState, Removal};
 use crate::thread::thread_state;
 use crate::unwind::drop_each;
 
@@ -157,20 +156,6 @@ impl<T: ?Sized + 'static> List<T> {
         }
     }
 
-    /// Replaces the link of a slot by a state, unless an emission holds the slot.
-    pub(crate) fn unshare(&mut self, link: &Link) {
-        let slot = match self {
-            Self::Empty => None,
-            Self::One(slot) => Some(slot),
-            Self::Many(slots) => Rc::get_mut(slots).and_then(|slots| slots.find(link.sequence())),
-        };
-        if let Some(slot) = slot.and_then(Rc::get_mut)
-            && slot.state().sequence() == link.sequence()
-        {
-            *slot.state_mut() = SlotState::unshared(link);
-        }
-    }
-
     /// Returns the list without its type, as the slot table stores it.
     pub(crate) fn into_any(self) -> Option<Rc<dyn AnySlots>> {
         match self {
@@ -272,6 +257,15 @@ impl<T: ?Sized + 'static> AnySlots for SlotVec<T> {
         let removed = list.remove(sequence).map(|slot| -> Rc<dyn AnySlots> { slot });
         Removal { left: list.into_any(), removed }
     }
+
+    fn unshare(mut self: Rc<Self>, state: OwnState) -> Rc<dyn AnySlots> {
+        if let Some(slots) = Rc::get_mut(&mut self)
+            && let Some(slot) = slots.find(state.sequence).and_then(Rc::get_mut)
+        {
+            *slot.state_mut() = SlotState::unshared(state);
+        }
+        self
+    }
 }
 
 impl<T: ?Sized> Clone for SlotVec<T> {
@@ -324,6 +318,10 @@ impl AnySlots for Vacancy {
 
     fn without(self: Rc<Self>, _: u64) -> Removal {
         Removal { left: None, removed: None }
+    }
+
+    fn unshare(self: Rc<Self>, _: OwnState) -> Rc<dyn AnySlots> {
+        self
     }
 }
 

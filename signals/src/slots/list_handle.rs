@@ -3,7 +3,7 @@
 use crate::connection::slot_counter::SlotCounter;
 use crate::slots::emission_flags::EmissionFlags;
 use crate::slots::slot_state::SlotState;
-use crate::thread::slot_table::Removal;
+use crate::thread::slot_table::{OwnState, Removal};
 use crate::thread::thread_state;
 use crate::unwind::drop_each;
 
@@ -18,17 +18,17 @@ pub(crate) struct ListHandle {
 
 impl ListHandle {
     /// Makes an empty list in the calling thread; `None` when the thread is ending.
-    pub(crate) fn new() -> Option<Self> {
-        thread_state::insert().map(Self::at)
+    pub(crate) fn new(flags: EmissionFlags) -> Option<Self> {
+        thread_state::insert().map(|index| Self::at(index, flags))
     }
 
     /// Returns the handle of a list in no thread.
     pub(crate) fn of_no_thread() -> Self {
-        Self::at(u32::MAX)
+        Self::at(u32::MAX, EmissionFlags::new(false))
     }
 
-    fn at(index: u32) -> Self {
-        Self { counter: SlotCounter::new(), index, flags: EmissionFlags::new() }
+    fn at(index: u32, flags: EmissionFlags) -> Self {
+        Self { counter: SlotCounter::new(), index, flags }
     }
 
     /// Ends the connection of a slot of the calling thread, and drops the slot.
@@ -37,6 +37,14 @@ impl ListHandle {
         if slot.end(&self.counter) {
             self.remove(slot.sequence());
         }
+    }
+
+    /// Replaces the link of a slot of the calling thread, unless an emission holds the slot.
+    pub(crate) fn unshare(&self, state: OwnState) {
+        thread_state::edit(self.index, |list| {
+            *list = Some(list.take()?.unshare(state));
+            Some(())
+        });
     }
 
     /// Drops a slot of the calling thread.

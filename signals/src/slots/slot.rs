@@ -8,7 +8,7 @@ use crate::slots::call::Call;
 use crate::slots::list::{List, Slot, Slots, downcast_into};
 use crate::slots::list_handle::ListHandle;
 use crate::slots::slot_state::{SlotState, Target};
-use crate::thread::slot_table::{AnySlots, Removal};
+use crate::thread::slot_table::{AnySlots, OwnState, Removal};
 use crate::thread::slow_slots::{Origin, watched};
 
 /// A slot with its call.
@@ -84,5 +84,14 @@ impl<T: ?Sized + 'static, C: Call<T> + 'static> AnySlots for ConnectedSlot<T, C>
         } else {
             Removal { left: Some(self), removed: None }
         }
+    }
+
+    fn unshare(mut self: Rc<Self>, state: OwnState) -> Rc<dyn AnySlots> {
+        if let Some(slot) = Rc::get_mut(&mut self)
+            && slot.state.sequence() == state.sequence
+        {
+            slot.state = SlotState::unshared(state);
+        }
+        self
     }
 }

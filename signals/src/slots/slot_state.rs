@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::connection::link::{ConnectionType, Link};
 use crate::connection::slot_counter::SlotCounter;
+use crate::thread::slot_table::OwnState;
 
 /// Whether a slot may still run, and how.
 pub(crate) enum SlotState {
@@ -35,6 +36,7 @@ pub(crate) struct Target {
 }
 
 impl SlotState {
+    #[inline]
     pub(crate) fn shared(link: Arc<Link>) -> Self {
         Self::Shared { generation: Cell::new(NO_GENERATION), link }
     }
@@ -49,21 +51,10 @@ impl SlotState {
     }
 
     /// Returns the state that replaces a link.
-    pub(crate) fn unshared(link: &Link) -> Self {
-        let is_ended = link.is_ended();
-        let kind = match link.kind() {
-            ConnectionType::Auto => 0,
-            ConnectionType::Local => LOCAL,
-            ConnectionType::Queued => QUEUED,
-        };
-        let flags = if is_ended { kind | ENDED } else { kind };
-        let is_callable = flags & (ENDED | QUEUED) == 0;
-        let generation = link.generation() | if is_callable { 0 } else { NO_GENERATION };
-        Self::Unshared {
-            flags: Cell::new(flags),
-            generation: Cell::new(generation),
-            sequence: link.sequence(),
-        }
+    #[inline]
+    pub(crate) fn unshared(state: OwnState) -> Self {
+        let OwnState { flags, generation, sequence } = state;
+        Self::Unshared { flags: Cell::new(flags), generation: Cell::new(generation), sequence }
     }
 
     /// Ends the connection, but keeps the slot; returns whether it was still connected.
@@ -124,6 +115,7 @@ impl SlotState {
     }
 
     /// Returns whether this is the place of a removed slot.
+    #[inline]
     pub(crate) fn is_vacant(&self) -> bool {
         matches!(self, Self::Unshared { flags, .. } if flags.get() & VACANT != 0)
     }
@@ -142,6 +134,22 @@ impl SlotState {
             Self::Shared { link, .. } => Some(link),
             Self::Unshared { .. } => None,
         }
+    }
+}
+
+impl OwnState {
+    #[inline]
+    pub(crate) fn of(link: &Link) -> Self {
+        let is_ended = link.is_ended();
+        let kind = match link.kind() {
+            ConnectionType::Auto => 0,
+            ConnectionType::Local => LOCAL,
+            ConnectionType::Queued => QUEUED,
+        };
+        let flags = if is_ended { kind | ENDED } else { kind };
+        let is_callable = flags & (ENDED | QUEUED) == 0;
+        let generation = link.generation() | if is_callable { 0 } else { NO_GENERATION };
+        Self { flags, generation, sequence: link.sequence() }
     }
 }
 

@@ -10,6 +10,17 @@ pub(crate) trait AnySlots {
 
     /// Removes the slot with this sequence number, without running user code.
     fn without(self: Rc<Self>, sequence: u64) -> Removal;
+
+    /// Replaces the link of a slot by a state, unless an emission holds the slot.
+    fn unshare(self: Rc<Self>, state: OwnState) -> Rc<dyn AnySlots>;
+}
+
+/// The state of a slot that only its own thread refers to.
+#[derive(Clone, Copy)]
+pub(crate) struct OwnState {
+    pub(crate) flags: u8,
+    pub(crate) generation: u32,
+    pub(crate) sequence: u64,
 }
 
 /// The result of a removal: the remaining list, and the removed slot.
