@@ -1,7 +1,8 @@
 //! Does one thing often, for `benches/instructions`, which counts what it takes.
 //!
 //! Run `cargo run --release -p slotwork-signals --example instructions emit`; the others are
-//! `emit-to-receiver`, `queued`, `connect` and `nothing`, to be subtracted.
+//! `emit-8` and `emit-64` (slots), `emit-to-receiver`, `queued`, `connect` (with `disconnect`),
+//! `construct` (with a slot and `drop`) and `nothing`, to be subtracted.
 
 use std::cell::Cell;
 use std::hint::black_box;
@@ -14,11 +15,9 @@ fn main() -> ExitCode {
     let what = std::env::args().nth(1).unwrap_or_default();
     let (signal, sum) = (Signal::<u64>::new(), Rc::new(Cell::new(0_u64)));
     match what.as_str() {
-        "emit" => {
-            let slot = Rc::clone(&sum);
-            signal.connect(move |value| add(&slot, value));
-            (0..RUNS).for_each(|value| black_box(&signal).emit(&value));
-        }
+        "emit" => emit(&signal, &sum, 1),
+        "emit-8" => emit(&signal, &sum, 8),
+        "emit-64" => emit(&signal, &sum, 64),
         "emit-to-receiver" => {
             signal.connect_to(&sum, add);
             (0..RUNS).for_each(|value| black_box(&signal).emit(&value));
@@ -36,11 +35,24 @@ fn main() -> ExitCode {
                 black_box(&signal).connect_to(&sum, add).disconnect();
             }
         }
+        "construct" => {
+            for _ in 0..RUNS {
+                black_box(Signal::<u64>::new()).connect_to(&sum, add);
+            }
+        }
         "nothing" => (0..RUNS).for_each(|value| add(black_box(&sum), &value)),
         _ => return ExitCode::FAILURE,
     }
     println!("{}", sum.get());
     ExitCode::SUCCESS
+}
+
+fn emit(signal: &Signal<u64>, sum: &Rc<Cell<u64>>, slots: usize) {
+    for _ in 0..slots {
+        let slot = Rc::clone(sum);
+        signal.connect(move |value| add(&slot, value));
+    }
+    (0..RUNS).for_each(|value| black_box(signal).emit(&value));
 }
 
 fn add(sum: &Rc<Cell<u64>>, value: &u64) {

@@ -58,7 +58,8 @@ static void do_often(const QByteArray &what, quint64 &sum) {
     Sender sender;
     Receiver receiver;
     const auto slot = [&sum](quint64 value) { sum += value; };
-    if (what == "emit")
+    const int slots = what == "emit" ? 1 : what == "emit-8" ? 8 : what == "emit-64" ? 64 : 0;
+    for (int i = 0; i < slots; ++i)
         QObject::connect(&sender, &Sender::changed, slot);
     if (what == "emit-to-receiver")
         QObject::connect(&sender, &Sender::changed, &receiver, &Receiver::add);
@@ -68,7 +69,10 @@ static void do_often(const QByteArray &what, quint64 &sum) {
         if (what == "connect")
             QObject::disconnect(
                 QObject::connect(&sender, &Sender::changed, &receiver, &Receiver::add));
-        else if (what != "nothing")
+        else if (what == "construct") {
+            Sender other;
+            QObject::connect(&other, &Sender::changed, &receiver, &Receiver::add);
+        } else if (what != "nothing")
             Q_EMIT sender.changed(value);
         if (what == "queued")
             QCoreApplication::sendPostedEvents();
