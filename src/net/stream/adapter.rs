@@ -64,15 +64,3 @@ impl<S: Unpin> AsyncWrite for Adapter<'_, S> {
         Poll::Ready(self.stream.shutdown_write().map(drop))
     }
 }
-
-/// Bytes that have already been received, and then the end.
-impl Readable for &[u8] {
-    fn poll_read(
-        &mut self,
-        _: &mut Stream,
-        _: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(io::Read::read(self, buffer))
-    }
-}

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-pub(crate) mod adapter;
+#[cfg(feature = "tls")]
+mod adapter;
 mod any_stream;
 mod foreign;
 mod listener;

@@ -1,25 +1,16 @@
 //! The server's side of an opening handshake over a stream (RFC 6455 §4.2).
 //!
-//! The request is checked by [`HeadReader`]; only a head that passed it is handed to
-//! async-tungstenite, which answers with 101. It never sees a byte behind the head: frames that
-//! came with the request belong to the session.
+//! [`HeadReader`] checks the request, and [`Agreement`] writes the answer with 101. Frames that came
+//! behind the request belong to the session.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::task::{Poll, ready};
 
-use async_tungstenite::accept_hdr_async_with_config;
-use async_tungstenite::tungstenite::handshake::derive_accept_key;
-use async_tungstenite::tungstenite::handshake::server::{Request, Response};
-use async_tungstenite::tungstenite::protocol::WebSocketConfig;
-use http::HeaderValue;
-use http::header::{HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SERVER};
-
 use crate::net::stream::Stream;
-use crate::net::stream::adapter::Adapter;
 use crate::protocol::frames::close_frame::ClosePayload;
 use crate::protocol::frames::frame::Frame;
-use crate::protocol::handshake::grammar;
+use crate::protocol::handshake::agreement::Agreement;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::request_head::{HeadLimits, HeadReader};
@@ -35,15 +26,6 @@ pub(crate) enum Failure {
     NoData,
     /// The server was closed meanwhile, and sends no answers.
     Closed,
-}
-
-/// The optional headers of a server's answer with 101.
-#[derive(Default)]
-pub(crate) struct Agreement<'a> {
-    pub(crate) subprotocol: Option<&'a str>,
-    /// The `Server` header; there is none when it is empty.
-    pub(crate) server_name: &'a str,
-    pub(crate) headers: &'a [(String, String)],
 }
 
 impl From<Refusal> for Failure {
@@ -95,44 +77,7 @@ pub(crate) async fn upgrade(
     request: &HandshakeRequest,
     agreement: &Agreement<'_>,
 ) -> Result<(), Failure> {
-    // RFC 9110 §7.8 and §10.1.1: in this order.
-    let mut expectations = request.raw_values("Expect").flat_map(grammar::list_members);
-    if expectations.any(|expected| expected.eq_ignore_ascii_case(b"100-continue")) {
-        stream.write_all(CONTINUE).await.map_err(Failure::Broken)?;
-    }
-    let head = request.canonical_head();
-    // async-tungstenite reads the checked head and nothing more.
-    let stream = Adapter { stream, source: &*head };
-    #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
-    let add_headers = |_: &Request, mut response: Response| {
-        // RFC 6455 §4.2.2 item 5.4: of the key as it was sent.
-        if request.key() != request.canonical_key()
-            && let Ok(value) = HeaderValue::from_str(&derive_accept_key(request.key().as_bytes()))
-        {
-            response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, value);
-        }
-        let subprotocol = agreement.subprotocol.unwrap_or_default();
-        // HSR-14: an empty Server header breaks Safari.
-        for (name, value) in
-            [(SEC_WEBSOCKET_PROTOCOL, subprotocol), (SERVER, agreement.server_name)]
-        {
-            if !value.is_empty() {
-                add_header(&mut response, name, value);
-            }
-        }
-        for (name, value) in agreement.headers {
-            if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-                add_header(&mut response, name, value);
-            }
-        }
-        Ok(response)
-    };
-    // The session reads the frames: this buffer is not used, and need not be allocated.
-    let config = WebSocketConfig::default().read_buffer_size(0);
-    accept_hdr_async_with_config(stream, add_headers, Some(config))
-        .await
-        .map_err(|error| Failure::Broken(io::Error::other(error)))?;
-    Ok(())
+    stream.write_all(&agreement.response(request)).await.map_err(Failure::Broken)
 }
 
 /// Answers a request that was refused and ends the connection.
@@ -192,14 +137,6 @@ pub(crate) fn answer_at_once(stream: &mut Stream, refusal: &Refusal, server_name
     let _ = stream.try_write_here(&[IoSlice::new(&refusal.response(server_name))]);
 }
 
-/// Adds a header; the value has been checked.
-fn add_header(response: &mut Response, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().append(name, value);
-    }
-}
-
-const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// The size of a read, in bytes; a usual request fits.
 const READ_SIZE: usize = 2048;
 /// The maximum of input that is discarded after a refusal, in bytes.

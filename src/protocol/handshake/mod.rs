@@ -4,6 +4,7 @@
 //! [`request::HandshakeRequest`] or a [`refusal::Refusal`] with its HTTP answer. A client reads
 //! with [`response_head::ResponseReader`], and checks the answer against its request.
 
+pub(crate) mod agreement;
 pub(crate) mod authority;
 pub(crate) mod basic_auth;
 pub(crate) mod grammar;

@@ -232,45 +232,6 @@ impl HandshakeRequest {
         self.ascii_header("Sec-WebSocket-Key").unwrap_or_default()
     }
 
-    /// Returns the key with zeros in the four bits that are not used.
-    ///
-    /// RFC 6455 leaves them to the client; async-tungstenite does not.
-    pub(crate) fn canonical_key(&self) -> String {
-        let (digits, last) = self.key().split_at_checked(21).unwrap_or_default();
-        let last = match last.as_bytes() {
-            [b'A'..=b'P', ..] => 'A',
-            [b'Q'..=b'Z' | b'a'..=b'f', ..] => 'Q',
-            [b'g'..=b'v', ..] => 'g',
-            _ => 'w',
-        };
-        format!("{digits}{last}==")
-    }
-
-    /// Returns an equivalent request with only what an upgrade needs.
-    ///
-    /// It is for async-tungstenite, which does not understand all that is valid here, such as a
-    /// second `Connection` line.
-    pub(crate) fn canonical_head(&self) -> Vec<u8> {
-        let mut target = String::with_capacity(self.resource_name().len());
-        for character in self.resource_name().chars() {
-            match escape(character) {
-                Some(escape) => target.push_str(escape),
-                None => target.push(character),
-            }
-        }
-        let (host, key) = (self.host(), self.canonical_key());
-        format!(
-            "GET {target} HTTP/1.1\r\n\
-             Host: {host}\r\n\
-             Upgrade: websocket\r\n\
-             Connection: Upgrade\r\n\
-             Sec-WebSocket-Key: {key}\r\n\
-             Sec-WebSocket-Version: 13\r\n\
-             \r\n"
-        )
-        .into_bytes()
-    }
-
     /// Returns the value of a header that has been checked to be ASCII.
     fn ascii_header(&self, name: &str) -> Option<&str> {
         self.raw_header(name).map(ascii)
@@ -306,24 +267,6 @@ const USUAL: [(&str, &str); 3] =
 /// Views bytes, which have been checked to be ASCII, as text.
 fn ascii(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
-}
-
-/// Returns the escape of a character that URLs must not contain, but clients send.
-///
-/// These are the visible ASCII characters that RFC 3986 §2 has no use for.
-const fn escape(character: char) -> Option<&'static str> {
-    Some(match character {
-        '"' => "%22",
-        '<' => "%3C",
-        '>' => "%3E",
-        '\\' => "%5C",
-        '^' => "%5E",
-        '`' => "%60",
-        '{' => "%7B",
-        '|' => "%7C",
-        '}' => "%7D",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

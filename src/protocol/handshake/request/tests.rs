@@ -1,10 +1,4 @@
-//! What a program reads from a request, and what async-tungstenite makes of it.
-
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use async_tungstenite::accept_async;
-use smol::io::{AsyncRead, AsyncWrite, Cursor, Result};
+//! What a program reads from a request.
 
 use crate::protocol::handshake::request::HandshakeRequest;
 
@@ -128,83 +122,12 @@ fn a_request_is_three_words_and_the_text_that_is_its_own() {
     assert_eq!(mixed.raw_header("Upgrade"), Some(&b"WebSocket"[..]));
 }
 
-/// RFC 6455 §4.1.
-#[test]
-fn the_canonical_head_has_only_what_an_upgrade_needs() {
-    let request = request(
-        &head_and("Cookie: a=b\r\nconnection: close")
-            .replace("Upgrade: websocket", "UPGRADE: h2c, WebSocket")
-            .replace("GET /chat", "GET ws://bar.net?x=1"),
-    );
-
-    let canonical = HEAD.replace("/chat", "/?x=1").replace("foo.com", "bar.net");
-    assert_eq!(String::from_utf8(request.canonical_head()).unwrap(), canonical);
-}
-
-/// RFC 6455 §1.3; Qt: HSR-14.
-#[test]
-fn the_canonical_head_is_accepted_with_the_right_accept_value() {
-    let two_lines = head_with("Connection: Upgrade", "Connection: a\r\nConnection: upgrade");
-
-    for head in [HEAD.to_owned(), two_lines, head_with("/chat", "http://[::1]:80?")] {
-        let answer = upgrade(&request(&head));
-        assert!(answer.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{answer}");
-        let line = answer.lines().find(|line| line.to_lowercase().starts_with("sec-websocket-a"));
-        let (_, accept) = line.unwrap().split_once(": ").unwrap();
-        assert_eq!(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-    }
-}
-
 /// RFC 3986 §2: clients send more characters than URLs may have.
 #[test]
-fn every_visible_character_in_a_target_can_be_upgraded() {
+fn a_target_may_have_every_visible_character() {
     for character in ('!'..='~').filter(|character| *character != '#') {
         for target in [format!("/{character}"), format!("/?{character}")] {
-            let request = request(&head_with("/chat", &target));
-
-            assert_eq!(request.resource_name(), target);
-            assert!(upgrade(&request).starts_with("HTTP/1.1 101 "), "{target}");
+            assert_eq!(request(&head_with("/chat", &target)).resource_name(), target);
         }
-    }
-}
-
-/// Returns what async-tungstenite answers to the canonical head of a request.
-fn upgrade(request: &HandshakeRequest) -> String {
-    let peer = Peer { sent: Cursor::new(request.canonical_head()), received: Vec::new() };
-    let socket = smol::future::block_on(accept_async(peer));
-    String::from_utf8(socket.unwrap().get_ref().received.clone()).unwrap()
-}
-
-/// A peer in memory that has sent everything and reads everything.
-struct Peer {
-    sent: Cursor<Vec<u8>>,
-    received: Vec<u8>,
-}
-
-impl AsyncRead for Peer {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<Result<usize>> {
-        Pin::new(&mut self.sent).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Peer {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<Result<usize>> {
-        Pin::new(&mut self.received).poll_write(context, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }
