@@ -96,7 +96,8 @@ mod tests {
     #[test]
     fn the_accept_key_is_that_of_the_key_as_it_was_sent() {
         for key in ["dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZR=="] {
-            let answer = response(&Agreement::default(), &head_with("dGhlIHNhbXBsZSBub25jZQ==", key));
+            let answer =
+                response(&Agreement::default(), &head_with("dGhlIHNhbXBsZSBub25jZQ==", key));
             let accept_key = derive_accept_key(key.as_bytes());
 
             assert!(answer.contains(&format!("\r\nSec-WebSocket-Accept: {accept_key}\r\n")));

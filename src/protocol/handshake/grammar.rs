@@ -3,10 +3,25 @@
 /// Returns whether the bytes are a token, as header names and subprotocols are.
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
     // RFC 9110 §5.6.2. Qt's rule for subprotocols is the same set (CLI-10).
-    !bytes.is_empty()
-        && bytes
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+    !bytes.is_empty() && leading_token(bytes) == bytes.len()
+}
+
+/// Returns how many of the first bytes could be a token.
+pub(crate) fn leading_token(bytes: &[u8]) -> usize {
+    let is_token = |byte: &&u8| TOKEN_BYTES.get(usize::from(**byte)).is_some_and(|is_in| *is_in);
+    bytes.iter().take_while(is_token).count()
+}
+
+/// Returns how many of the first bytes are visible ASCII characters and spaces.
+pub(crate) fn leading_text(bytes: &[u8]) -> usize {
+    let is_text = |byte: &u8| matches!(byte, b' '..=b'~');
+    // Without a branch for each byte a block takes a few instructions.
+    let is_all_text =
+        |block: &&[u8; BLOCK]| block.iter().fold(true, |all, byte| all & is_text(byte));
+    let (blocks, _) = bytes.as_chunks();
+    let start = blocks.iter().take_while(is_all_text).count() * BLOCK;
+    let rest = bytes.get(start..).unwrap_or_default();
+    start + rest.iter().take_while(|byte| is_text(byte)).count()
 }
 
 /// Returns whether the bytes are visible ASCII characters, spaces and tabs.
@@ -43,6 +58,27 @@ pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
+/// Whether each byte may be in a token.
+const TOKEN_BYTES: [bool; 256] = {
+    let mut is_token = [false; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        is_token[byte as usize] = byte.is_ascii_alphanumeric() || is_token_symbol(byte);
+        byte += 1;
+    }
+    is_token
+};
+
+const fn is_token_symbol(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+    )
+}
+
+/// The size of the blocks in which bytes are looked at, in bytes.
+const BLOCK: usize = 16;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +93,18 @@ mod tests {
             assert!(!is_token(&[b'a', *separator, b'b']), "{separator:#x}");
         }
         assert!(!is_token(b""));
+    }
+
+    #[test]
+    fn text_ends_before_the_first_other_byte_wherever_that_is() {
+        for length in [0, 1, 15, 16, 17, 31, 32, 33, 100] {
+            let text = vec![b'a'; length];
+            assert_eq!(leading_text(&text), length);
+            for other in b"\t\r\n\0\x1f\x7f\x80\xff" {
+                assert_eq!(leading_text(&[&*text, &[*other], &*text].concat()), length, "{other}");
+            }
+        }
+        assert_eq!(leading_text(b" ~"), 2);
     }
 
     /// RFC 9110 §5.6.1.2 and §5.6.3.

@@ -32,31 +32,47 @@ pub struct HandshakeRequest {
     /// looked up in the text. Clones share it.
     head: Arc<[u8]>,
     request_line: RequestLine,
-    /// Which of the [`USUAL`] lines it had, as bits.
-    usual: u8,
+    usual: UsualHeaders,
+}
+
+/// Which of the [`USUAL`] lines a request had, as bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct UsualHeaders(u8);
+
+impl UsualHeaders {
+    /// Adds a header line, given without CR LF; returns whether it is usual and was not there.
+    ///
+    /// A second one has to be kept, so that duplicates can be counted.
+    pub(crate) fn add(&mut self, line: &[u8]) -> bool {
+        let Some(place) = USUAL.iter().position(|header| is_exactly(line, header)) else {
+            return false;
+        };
+        let before = self.0;
+        self.0 |= 1 << place;
+        self.0 != before
+    }
+
+    fn has(self, place: usize) -> bool {
+        self.0 & (1 << place) != 0
+    }
 }
 
 impl HandshakeRequest {
     /// Wraps a head of well-formed lines with this request line.
-    pub(crate) fn new(mut head: Vec<u8>, mut request_line: RequestLine) -> Self {
+    ///
+    /// It is given without its `usual` headers and the empty line.
+    pub(crate) fn new(
+        mut head: Vec<u8>,
+        mut request_line: RequestLine,
+        usual: UsualHeaders,
+    ) -> Self {
         // RFC 6455 §3: an empty path is "/". Here `resource_name` needs it in the text.
         let path_start = usize::from(request_line.resource_start);
         if head.get(path_start).is_some_and(|byte| *byte != b'/') {
             head.insert(path_start, b'/');
             request_line.resource_end += 1;
         }
-        let mut kept = Vec::with_capacity(head.len());
-        let mut usual = 0;
-        for line in head.split_inclusive(|byte| *byte == b'\n') {
-            let place = USUAL.iter().position(|header| is_exactly(line, header));
-            match place.map(|place| 1 << place) {
-                // A second one is kept, so that duplicates can be counted.
-                Some(bit) if usual & bit == 0 => usual |= bit,
-                _ if line == b"\r\n" => {}
-                _ => kept.extend_from_slice(line),
-            }
-        }
-        Self { head: kept.into(), request_line, usual }
+        Self { head: head.into(), request_line, usual }
     }
 
     /// Returns path and query of the request target, as they were sent: `/chat?room=1`.
@@ -209,7 +225,7 @@ impl HandshakeRequest {
     #[doc(alias = "rawHeaderList")]
     pub fn raw_headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let start = usize::from(self.request_line.resource_end) + RequestLine::VERSION.len();
-        let usual = USUAL.iter().enumerate().filter(|(place, _)| self.usual & (1 << place) != 0);
+        let usual = USUAL.iter().enumerate().filter(|(place, _)| self.usual.has(*place));
         let sent = self
             .head
             .get(start..)
@@ -257,7 +273,7 @@ impl fmt::Debug for HandshakeRequest {
 /// Returns whether a line is this header, written in this very way.
 fn is_exactly(line: &[u8], (name, value): &(&str, &str)) -> bool {
     let rest = line.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b": "));
-    rest.and_then(|rest| rest.strip_prefix(value.as_bytes())).is_some_and(|rest| rest == b"\r\n")
+    rest == Some(value.as_bytes())
 }
 
 /// Headers that nearly every request has, so that connections need no copies.

@@ -2,15 +2,16 @@
 //!
 //! Each byte is looked at when it arrives and each line when it is complete, so the cost is linear
 //! however the bytes are cut into packets, and a request is refused at the first byte that no valid
-//! head could have there. A general HTTP parser is not used: all its checks are made here.
+//! head could have there. Lines of visible ASCII characters within the limits, which nearly all are,
+//! are taken as a whole. A general HTTP parser is not used: all its checks are made here.
 
 use std::mem;
 
 use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::refusal::Refusal;
-use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::request::{HandshakeRequest, UsualHeaders};
 use crate::protocol::handshake::request_line::RequestLine;
-use crate::protocol::handshake::request_rules;
+use crate::protocol::handshake::request_rules::RequestRules;
 use crate::protocol::handshake::url;
 
 /// The maximum sizes of a head and its parts.
@@ -73,6 +74,11 @@ pub(crate) struct HeadReader {
     headers: usize,
     /// Whether an empty line preceded the request line.
     had_empty_line: bool,
+    /// Which of the usual headers have been read, which are not kept.
+    usual: UsualHeaders,
+    /// How many bytes of them were dropped.
+    dropped: usize,
+    rules: RequestRules,
 }
 
 impl HeadReader {
@@ -85,6 +91,9 @@ impl HeadReader {
             request_line: None,
             headers: 0,
             had_empty_line: false,
+            usual: UsualHeaders::default(),
+            dropped: 0,
+            rules: RequestRules::default(),
         }
     }
 
@@ -99,20 +108,77 @@ impl HeadReader {
         &mut self,
         mut bytes: &'b [u8],
     ) -> Result<Option<(HandshakeRequest, &'b [u8])>, Refusal> {
-        while let Some((&byte, rest)) = bytes.split_first() {
-            bytes = rest;
-            self.check(byte)?;
-            if self.head.len() == self.head.capacity() {
-                self.make_room(bytes.len() + 1);
-            }
-            self.head.push(byte);
-            if byte == b'\n'
+        while !bytes.is_empty() {
+            let length = match self.read_text(bytes) {
+                0 => self.read_bytes(bytes)?,
+                length => length,
+            };
+            let rest = bytes.get(length..).unwrap_or_default();
+            if self.head.last() == Some(&b'\n')
                 && let Some(request) = self.end_line()?
             {
                 return Ok(Some((request, rest)));
             }
+            bytes = rest;
         }
         Ok(None)
+    }
+
+    /// Reads the text at the beginning of the bytes, and the line end behind it.
+    ///
+    /// Returns how many bytes that were; 0 when they have to be checked one by one, as most lines
+    /// need not be.
+    fn read_text(&mut self, bytes: &[u8]) -> usize {
+        let text = grammar::leading_text(bytes);
+        let is_line = bytes.get(text..).unwrap_or_default().starts_with(b"\r\n");
+        let length = if is_line { text + "\r\n".len() } else { text };
+        let has_room = self.size() + length <= self.limits.head;
+        if !has_room || self.head.last() == Some(&b'\r') || !self.may_follow(bytes, text) {
+            return 0;
+        }
+        self.append(bytes.get(..length).unwrap_or_default(), bytes.len());
+        length
+    }
+
+    /// Returns whether so much text may follow in the line that is being read.
+    fn may_follow(&self, bytes: &[u8], text: usize) -> bool {
+        let line_length = self.head.len() - self.line_start;
+        if self.request_line.is_none() {
+            return line_length + text <= self.limits.request_line;
+        }
+        let begins_well = || bytes.first() != Some(&b' ') && self.headers < self.limits.headers;
+        line_length + text <= self.limits.header_line
+            && (line_length > 0 || text == 0 || begins_well())
+    }
+
+    /// Reads bytes one by one up to the end of the line; returns how many that were.
+    fn read_bytes(&mut self, bytes: &[u8]) -> Result<usize, Refusal> {
+        for (place, byte) in bytes.iter().enumerate() {
+            self.check(*byte)?;
+            self.append(&[*byte], bytes.len() - place);
+            if *byte == b'\n' {
+                return Ok(place + 1);
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    /// Appends checked bytes, the first of `needed` ones.
+    fn append(&mut self, mut bytes: &[u8], mut needed: usize) {
+        while !bytes.is_empty() {
+            if self.head.len() == self.head.capacity() {
+                self.make_room(needed);
+            }
+            let room = self.head.capacity() - self.head.len();
+            let (part, rest) = bytes.split_at(room.min(bytes.len()));
+            self.head.extend_from_slice(part);
+            (bytes, needed) = (rest, needed - part.len());
+        }
+    }
+
+    /// Returns how many bytes of the head have been read.
+    fn size(&self) -> usize {
+        self.head.len() + self.dropped
     }
 
     /// Reserves memory for some of `needed` bytes, and little more.
@@ -122,7 +188,7 @@ impl HeadReader {
         let length = self.head.len();
         let eighth = (length / 8).next_multiple_of(SMALLEST_STEP);
         let step = needed.clamp(SMALLEST_STEP, BIGGEST_STEP).max(eighth);
-        self.head.reserve_exact(step.min(self.limits.head.saturating_sub(length)));
+        self.head.reserve_exact(step.min(self.limits.head.saturating_sub(self.size())));
     }
 
     /// Returns how many bytes of memory the reader owns.
@@ -133,7 +199,7 @@ impl HeadReader {
 
     /// Checks whether a byte may follow those that have been read.
     fn check(&self, byte: u8) -> Result<(), Refusal> {
-        if self.head.len() >= self.limits.head {
+        if self.size() >= self.limits.head {
             return Err(Refusal::HeadersTooLarge("the head of the request is too long"));
         }
         // RFC 9112 §2.2 lets a server take a bare LF for a line end. Qt waits for the CR until the
@@ -215,13 +281,20 @@ impl HeadReader {
                 }
             }
             Some(request_line) if line.is_empty() => {
-                let request = HandshakeRequest::new(mem::take(&mut self.head), request_line);
-                request_rules::check(&request)?;
+                self.head.truncate(self.line_start);
+                let head = mem::take(&mut self.head);
+                let request = HandshakeRequest::new(head, request_line, self.usual);
+                self.rules.check(&request)?;
                 return Ok(Some(request));
             }
             Some(_) => {
-                check_header_line(line)?;
+                let (name, value) = split_header(line)?;
+                self.rules.note(name, value);
                 self.headers += 1;
+                if self.usual.add(line) {
+                    self.dropped += self.head.len() - self.line_start;
+                    self.head.truncate(self.line_start);
+                }
             }
         }
         self.line_start = self.head.len();
@@ -229,21 +302,26 @@ impl HeadReader {
     }
 }
 
-fn check_header_line(line: &[u8]) -> Result<(), Refusal> {
-    let Some((name, _)) = grammar::split_header(line) else {
-        return Err(Refusal::BadRequest("a header line has no colon"));
+/// Splits a header line into its name and its value.
+fn split_header(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
+    let (name, rest) = line.split_at(grammar::leading_token(line));
+    match rest.strip_prefix(b":") {
+        Some(value) if !name.is_empty() => Ok((name, grammar::trim(value))),
+        _ => Err(malformed_header(line)),
+    }
+}
+
+/// Returns what is wrong with a header line.
+#[cold]
+fn malformed_header(line: &[u8]) -> Refusal {
+    let reason = match grammar::split_header(line) {
+        None => "a header line has no colon",
+        Some((b"", _)) => "a header has no name",
+        // RFC 9112 §5.1: a space here has let requests pass under a proxy's checks.
+        Some(([.., b' ' | b'\t'], _)) => "white space precedes the colon of a header",
+        Some(_) => "the name of a header is not a token",
     };
-    if name.is_empty() {
-        return Err(Refusal::BadRequest("a header has no name"));
-    }
-    // RFC 9112 §5.1: a space here has let requests pass under a proxy's checks.
-    if name.ends_with(b" ") || name.ends_with(b"\t") {
-        return Err(Refusal::BadRequest("white space precedes the colon of a header"));
-    }
-    if !grammar::is_token(name) {
-        return Err(Refusal::BadRequest("the name of a header is not a token"));
-    }
-    Ok(())
+    Refusal::BadRequest(reason)
 }
 
 #[cfg(test)]

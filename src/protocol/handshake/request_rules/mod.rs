@@ -7,74 +7,166 @@ use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 
-/// Checks the headers of a request with well-formed lines.
-///
-/// # Errors
-///
-/// The first broken rule, in the order of this function: rules of HTTP come before those of
-/// WebSocket handshakes.
-pub(crate) fn check(request: &HandshakeRequest) -> Result<(), Refusal> {
-    check_host(request)?;
-    check_body(request)?;
-    check_upgrade(request)?;
-    // Before the key: another version may have other keys.
-    check_version(request)?;
-    check_key(request)?;
-    check_origin(request)?;
-    check_subprotocols(request)?;
-    check_extensions(request)
+/// The parts of the rules that concern single headers, noted as they are read.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about headers of one name")]
+pub(crate) struct RequestRules {
+    host: SingleHeader,
+    version: SingleHeader,
+    key: SingleHeader,
+    origin: SingleHeader,
+    /// There is a `Content-Length` that is not 0.
+    has_length: bool,
+    has_transfer_encoding: bool,
+    upgrades_to_websocket: bool,
+    connection_has_upgrade: bool,
+    has_subprotocols: bool,
+    has_unprintable_extensions: bool,
 }
 
-/// RFC 9112 §3.2: exactly one valid `Host`, also with an absolute target.
-fn check_host(request: &HandshakeRequest) -> Result<(), Refusal> {
-    let host = single(request, "Host", "the request has two Host headers")?
-        .ok_or(Refusal::BadRequest("the request has no Host header"))?;
-    let is_valid = std::str::from_utf8(host).is_ok_and(authority::is_authority);
-    ensure(is_valid, "the Host header is malformed")
+/// A header that must not occur twice.
+#[derive(Debug, Default)]
+enum SingleHeader {
+    #[default]
+    Missing,
+    Once {
+        is_valid: bool,
+    },
+    Doubled,
 }
 
-/// A body would be taken for frames. RFC 9112 §6.3 lets equal lengths be repeated.
-fn check_body(request: &HandshakeRequest) -> Result<(), Refusal> {
-    let is_empty = request
-        .raw_values("Content-Length")
-        .all(|length| !length.is_empty() && length.iter().all(|digit| *digit == b'0'));
-    ensure(is_empty, "the request has a body, or its Content-Length is malformed")?;
-    ensure(
-        !request.has_raw_header("Transfer-Encoding"),
-        "the request has a body: it has a Transfer-Encoding header",
-    )
-}
-
-fn check_upgrade(request: &HandshakeRequest) -> Result<(), Refusal> {
-    // RFC 9110 §15.5.22: 426 is for clients of another protocol, be it plain HTTP (health probes,
-    // browsers) or another upgrade, which is only an offer (curl's h2c).
-    if !has_token(request, "Upgrade", b"websocket") {
-        return Err(Refusal::UpgradeRequired);
+impl RequestRules {
+    /// Notes a header of a well-formed line.
+    pub(crate) fn note(&mut self, name: &[u8], value: &[u8]) {
+        let is = |expected: &str| name.eq_ignore_ascii_case(expected.as_bytes());
+        match name.len() {
+            4 if is("Host") => self.host.note(|| is_host(value)),
+            // Only the form is checked: whether the origin is allowed is up to the program.
+            6 if is("Origin") => self.origin.note(|| grammar::is_printable(value)),
+            7 if is("Upgrade") => self.upgrades_to_websocket |= has_token(value, b"websocket"),
+            10 if is("Connection") => self.connection_has_upgrade |= has_token(value, b"upgrade"),
+            14 if is("Content-Length") => self.has_length |= !is_zero(value),
+            17 if is("Sec-WebSocket-Key") => self.key.note(|| is_key(value)),
+            17 if is("Transfer-Encoding") => self.has_transfer_encoding = true,
+            21 if is("Sec-WebSocket-Version") => self.version.note(|| value == b"13"),
+            22 if is(SUBPROTOCOLS) => self.has_subprotocols = true,
+            24 if is("Sec-WebSocket-Extensions") => {
+                self.has_unprintable_extensions |= !grammar::is_printable(value);
+            }
+            _ => {}
+        }
     }
-    // A malformed request for websocket: 400 (RFC 6455 §4.2.1). The reason shows the operator of a
-    // proxy which of the two headers is missing.
-    ensure(
-        has_token(request, "Connection", b"upgrade"),
-        "the Connection header does not contain upgrade",
-    )
-}
 
-/// RFC 6455 §4.1: the client requests one version, which has to be 13.
-///
-/// §4.2.2 and §4.4: the answer to any other, or none, is 426 with the supported version.
-fn check_version(request: &HandshakeRequest) -> Result<(), Refusal> {
-    if request.raw_values("Sec-WebSocket-Version").eq([b"13"]) {
-        Ok(())
-    } else {
-        Err(Refusal::UnsupportedVersion)
+    /// Checks the headers of a request, which all have been noted.
+    ///
+    /// # Errors
+    ///
+    /// The first broken rule, in the order of this function: rules of HTTP come before those of
+    /// WebSocket handshakes.
+    pub(crate) fn check(&self, request: &HandshakeRequest) -> Result<(), Refusal> {
+        self.check_host()?;
+        self.check_body()?;
+        self.check_upgrade()?;
+        // Before the key: another version may have other keys.
+        self.check_version()?;
+        self.check_key()?;
+        self.check_origin()?;
+        if self.has_subprotocols {
+            check_subprotocols(request)?;
+        }
+        self.check_extensions()
+    }
+
+    /// RFC 9112 §3.2: exactly one valid `Host`, also with an absolute target.
+    fn check_host(&self) -> Result<(), Refusal> {
+        match self.host {
+            SingleHeader::Once { is_valid } => ensure(is_valid, "the Host header is malformed"),
+            SingleHeader::Missing => Err(Refusal::BadRequest("the request has no Host header")),
+            SingleHeader::Doubled => Err(Refusal::BadRequest("the request has two Host headers")),
+        }
+    }
+
+    /// A body would be taken for frames. RFC 9112 §6.3 lets equal lengths be repeated.
+    fn check_body(&self) -> Result<(), Refusal> {
+        ensure(!self.has_length, "the request has a body, or its Content-Length is malformed")?;
+        ensure(
+            !self.has_transfer_encoding,
+            "the request has a body: it has a Transfer-Encoding header",
+        )
+    }
+
+    fn check_upgrade(&self) -> Result<(), Refusal> {
+        // RFC 9110 §15.5.22: 426 is for clients of another protocol, be it plain HTTP (health
+        // probes, browsers) or another upgrade, which is only an offer (curl's h2c).
+        if !self.upgrades_to_websocket {
+            return Err(Refusal::UpgradeRequired);
+        }
+        // A malformed request for websocket: 400 (RFC 6455 §4.2.1). The reason shows the operator
+        // of a proxy which of the two headers is missing.
+        ensure(self.connection_has_upgrade, "the Connection header does not contain upgrade")
+    }
+
+    /// RFC 6455 §4.1: the client requests one version, which has to be 13.
+    ///
+    /// §4.2.2 and §4.4: the answer to any other, or none, is 426 with the supported version.
+    const fn check_version(&self) -> Result<(), Refusal> {
+        match self.version {
+            SingleHeader::Once { is_valid: true } => Ok(()),
+            _ => Err(Refusal::UnsupportedVersion),
+        }
+    }
+
+    fn check_key(&self) -> Result<(), Refusal> {
+        let reason = match self.key {
+            SingleHeader::Once { is_valid: true } => return Ok(()),
+            SingleHeader::Once { is_valid: false } => {
+                "the Sec-WebSocket-Key header is not the base64 text of 16 bytes"
+            }
+            SingleHeader::Missing => "the request has no Sec-WebSocket-Key header",
+            SingleHeader::Doubled => "the request has two Sec-WebSocket-Key headers",
+        };
+        Err(Refusal::BadRequest(reason))
+    }
+
+    fn check_origin(&self) -> Result<(), Refusal> {
+        match self.origin {
+            SingleHeader::Missing => Ok(()),
+            SingleHeader::Once { is_valid } => {
+                ensure(is_valid, "the Origin header is not printable ASCII")
+            }
+            SingleHeader::Doubled => Err(Refusal::BadRequest("the request has two Origin headers")),
+        }
+    }
+
+    /// Extensions are optional, and none is accepted yet (RFC 6455 §9.1); Qt: HSR-17.
+    fn check_extensions(&self) -> Result<(), Refusal> {
+        ensure(
+            !self.has_unprintable_extensions,
+            "the Sec-WebSocket-Extensions header is not printable ASCII",
+        )
     }
 }
 
-fn check_key(request: &HandshakeRequest) -> Result<(), Refusal> {
-    let key =
-        single(request, "Sec-WebSocket-Key", "the request has two Sec-WebSocket-Key headers")?
-            .ok_or(Refusal::BadRequest("the request has no Sec-WebSocket-Key header"))?;
-    ensure(is_key(key), "the Sec-WebSocket-Key header is not the base64 text of 16 bytes")
+impl SingleHeader {
+    fn note(&mut self, is_valid: impl FnOnce() -> bool) {
+        *self = match self {
+            Self::Missing => Self::Once { is_valid: is_valid() },
+            Self::Once { .. } | Self::Doubled => Self::Doubled,
+        };
+    }
+}
+
+fn is_host(value: &[u8]) -> bool {
+    std::str::from_utf8(value).is_ok_and(authority::is_authority)
+}
+
+fn is_zero(length: &[u8]) -> bool {
+    !length.is_empty() && length.iter().all(|digit| *digit == b'0')
+}
+
+/// Returns whether a token is in a list (case-insensitive).
+fn has_token(list: &[u8], token: &[u8]) -> bool {
+    grammar::list_members(list).any(|member| member.eq_ignore_ascii_case(token))
 }
 
 /// Returns whether the bytes are the base64 text of 16 bytes (RFC 4648 §4).
@@ -88,59 +180,25 @@ fn is_key(key: &[u8]) -> bool {
     })
 }
 
-/// Only the form is checked: whether the origin is allowed is up to the program.
-fn check_origin(request: &HandshakeRequest) -> Result<(), Refusal> {
-    let origin = single(request, "Origin", "the request has two Origin headers")?;
-    ensure(origin.is_none_or(grammar::is_printable), "the Origin header is not printable ASCII")
-}
-
 /// RFC 6455 §4.1: one token or more, all different.
 fn check_subprotocols(request: &HandshakeRequest) -> Result<(), Refusal> {
-    const NAME: &str = "Sec-WebSocket-Protocol";
-
     // A set, because thousands of names fit into a head.
     let mut seen = HashSet::new();
-    for subprotocol in request.raw_values(NAME).flat_map(grammar::list_members) {
+    for subprotocol in request.raw_values(SUBPROTOCOLS).flat_map(grammar::list_members) {
         ensure(grammar::is_token(subprotocol), "a name in Sec-WebSocket-Protocol is not a token")?;
         ensure(seen.insert(subprotocol), "Sec-WebSocket-Protocol has the same name twice")?;
     }
     ensure(
-        !seen.is_empty() || !request.has_raw_header(NAME),
+        !seen.is_empty() || !request.has_raw_header(SUBPROTOCOLS),
         "the Sec-WebSocket-Protocol header is empty",
     )
-}
-
-/// Extensions are optional, and none is accepted yet (RFC 6455 §9.1); Qt: HSR-17.
-fn check_extensions(request: &HandshakeRequest) -> Result<(), Refusal> {
-    ensure(
-        request.raw_values("Sec-WebSocket-Extensions").all(grammar::is_printable),
-        "the Sec-WebSocket-Extensions header is not printable ASCII",
-    )
-}
-
-/// Returns the value of a header that must not occur twice.
-fn single<'r>(
-    request: &'r HandshakeRequest,
-    name: &str,
-    doubled: &'static str,
-) -> Result<Option<&'r [u8]>, Refusal> {
-    let mut values = request.raw_values(name);
-    let value = values.next();
-    ensure(values.next().is_none(), doubled)?;
-    Ok(value)
-}
-
-/// Returns whether a token is in a header's lists (case-insensitive).
-fn has_token(request: &HandshakeRequest, name: &str, token: &[u8]) -> bool {
-    request
-        .raw_values(name)
-        .flat_map(grammar::list_members)
-        .any(|member| member.eq_ignore_ascii_case(token))
 }
 
 fn ensure(condition: bool, otherwise: &'static str) -> Result<(), Refusal> {
     if condition { Ok(()) } else { Err(Refusal::BadRequest(otherwise)) }
 }
+
+const SUBPROTOCOLS: &str = "Sec-WebSocket-Protocol";
 
 #[cfg(test)]
 mod tests;
