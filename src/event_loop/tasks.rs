@@ -130,9 +130,8 @@ impl EventLoop {
 
     /// Starts a task that catches the panics of the program's code itself.
     #[track_caller]
-    pub(crate) fn spawn_guarded(future: impl Future<Output = ()> + Unpin + 'static) {
-        let task = Guarded::new(future, Origin::here());
-        thread_loop::executor().spawn(task).detach();
+    pub(crate) fn spawn_guarded(future: impl Future<Output = ()> + Unpin + 'static) -> Task<()> {
+        thread_loop::executor().spawn(Guarded::new(future, Origin::here()))
     }
 }
 

@@ -28,6 +28,7 @@ mod shutdown;
 mod accept;
 mod client_limits;
 mod handover;
+mod handshake_deadline;
 mod keepalive;
 mod opening;
 mod origins;

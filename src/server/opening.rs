@@ -9,7 +9,7 @@ use std::mem;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use log::debug;
@@ -17,15 +17,19 @@ use smol::future::FutureExt;
 
 use crate::event_loop::EventLoop;
 use crate::net::stream::Stream;
+#[cfg(feature = "tls")]
+use crate::net::tls::ServerSide;
 use crate::net::upgrade;
 use crate::net::upgrade::server::Failure;
 use crate::protocol::handshake::agreement::Agreement;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
+use crate::runtime::panics;
 use crate::runtime::timers::Sleep;
+use crate::server::handshake_deadline::Deadline;
 use crate::server::shutdown::close_pending;
-use crate::server::state::Inner;
+use crate::server::state::{Inner, State};
 use crate::server::verifier::opening_handshake::OpeningHandshake;
 use crate::server::verifier::verdict::Acceptance;
 use crate::socket::{Accepted, UserData, WebSocket};
@@ -42,6 +46,15 @@ pub(crate) struct Opening {
     pub(crate) stream: Stream,
     /// Input that was read and not used yet.
     pub(crate) received: Vec<u8>,
+}
+
+/// A client that was answered with 101.
+struct Opened {
+    /// Held until the socket is pending.
+    server: Arc<Inner>,
+    request: HandshakeRequest,
+    subprotocol: Option<ChosenSubprotocol>,
+    data: Option<UserData>,
 }
 
 impl Inner {
@@ -67,29 +80,13 @@ impl Inner {
             drop(state);
             return self.refuse_overflow(opening, refusal, begins_with_tls);
         }
-        let mut deadline = Deadline::new(state.handshake_timeout);
-        #[cfg(feature = "tls")]
-        let tls = if begins_with_tls { state.tls_server_side() } else { None };
-        let number = state.next_handshake;
-        state.next_handshake += 1;
-        let server = Arc::downgrade(self);
-        let task = EventLoop::current().spawn(async move {
-            // Until input arrives, only this future and the deadline are allocated. If that has
-            // passed, the next step reports it.
-            deadline.limit(poll_fn(|cx| opening.poll_input(cx))).await;
+        let waiting = Waiting {
+            opening,
+            deadline: Deadline::new(state.handshake_timeout),
             #[cfg(feature = "tls")]
-            let opening = Box::pin(opening.start_tls(tls, &mut deadline)).await;
-            #[cfg(not(feature = "tls"))]
-            let opening = Some(opening);
-            // Moved as a whole: a value bound by a pattern would take room in the task.
-            if let Some(upgrade) = opening.map(|opening| Box::pin(opening.upgrade(&mut deadline))) {
-                upgrade.await;
-            }
-            if let Some(server) = server.upgrade() {
-                server.forget_handshake(number);
-            }
-        });
-        state.handshakes.insert(number, task);
+            tls: if begins_with_tls { state.tls_server_side() } else { None },
+        };
+        state.spawn_handshake(Arc::downgrade(self), Stage::Waiting(waiting));
     }
 
     /// Starts the rest of an opening handshake that another library has answered.
@@ -115,25 +112,102 @@ impl Inner {
             report(&opening.server, &refusal_error(peer, &refusal));
             return upgrade::server::close_at_once(&mut opening.stream, &refusal);
         }
-        let mut deadline = Deadline::new(state.handshake_timeout);
-        let number = state.next_handshake;
-        state.next_handshake += 1;
-        let server = Arc::downgrade(self);
-        let task = EventLoop::current().spawn(async move {
-            Box::pin(opening.adopt(request, &mut deadline)).await;
-            if let Some(server) = server.upgrade() {
-                server.forget_handshake(number);
-            }
-        });
-        state.handshakes.insert(number, task);
+        let deadline = Deadline::new(state.handshake_timeout);
+        let rest = Stage::Running(Box::pin(opening.adopt(request, deadline)));
+        state.spawn_handshake(Arc::downgrade(self), rest);
     }
 
-    fn forget_handshake(&self, number: u64) {
-        let task = self.lock().handshakes.remove(&number);
+    /// Removes a handshake that has ended, unless closing the server has removed all.
+    fn forget_handshake(&self, number: usize, closings: u64) {
+        let mut state = self.lock();
+        let is_listed = state.closings == closings;
+        let task = if is_listed { state.handshakes.try_remove(number) } else { None };
+        drop(state);
         // It is this very task that runs; dropping its handle would cancel it.
         if let Some(task) = task {
             task.detach();
         }
+    }
+}
+
+impl State {
+    /// Starts the task of an opening handshake; the server keeps it.
+    fn spawn_handshake(&mut self, server: Weak<Inner>, stage: Stage) {
+        let entry = self.handshakes.vacant_entry();
+        let (number, closings) = (entry.key(), self.closings);
+        entry.insert(EventLoop::spawn_guarded(OpeningTask { stage, server, number, closings }));
+    }
+}
+
+/// The task of an opening handshake.
+struct OpeningTask {
+    stage: Stage,
+    server: Weak<Inner>,
+    /// Its place among the handshakes of the server.
+    number: usize,
+    closings: u64,
+}
+
+/// The stage of an opening handshake.
+enum Stage {
+    /// No input has arrived: nothing else is allocated.
+    Waiting(Waiting),
+    Running(Pin<Box<dyn Future<Output = ()>>>),
+    Over,
+}
+
+/// A handshake without input.
+struct Waiting {
+    opening: Opening,
+    deadline: Deadline,
+    #[cfg(feature = "tls")]
+    tls: Option<ServerSide>,
+}
+
+impl Future for OpeningTask {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut progress = Poll::Ready(());
+        // A panic ends this handshake alone.
+        panics::catch("an opening handshake", || progress = self.stage.poll(cx));
+        ready!(progress);
+        self.stage = Stage::Over;
+        if let Some(server) = self.server.upgrade() {
+            server.forget_handshake(self.number, self.closings);
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Stage {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::Waiting(waiting) = self {
+            ready!(waiting.poll(cx));
+            if let Self::Waiting(waiting) = mem::replace(self, Self::Over) {
+                *self = Self::Running(waiting.begin());
+            }
+        }
+        if let Self::Running(rest) = self { rest.as_mut().poll(cx) } else { Poll::Ready(()) }
+    }
+}
+
+impl Waiting {
+    /// Waits for input; if the deadline has passed, the next step reports it.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.opening.poll_input(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        self.deadline.poll(cx)
+    }
+
+    /// Returns the rest of the handshake, with TLS or without: one allocation.
+    fn begin(self) -> Pin<Box<dyn Future<Output = ()>>> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.tls {
+            return Box::pin(self.opening.upgrade_over_tls(tls, self.deadline));
+        }
+        Box::pin(self.opening.upgrade(self.deadline))
     }
 }
 
@@ -144,52 +218,44 @@ impl Opening {
     }
 
     /// Reads the request and answers it: a pending socket, or a refusal, follows.
-    async fn upgrade(mut self, deadline: &mut Deadline) {
-        let Some(server) = self.server.upgrade() else { return };
-        let limits = server.lock().head_limits;
-        drop(server);
-        let received = mem::take(&mut self.received);
-        let head = {
-            let head = pin!(upgrade::server::read_request(&mut self.stream, &received, limits));
-            deadline.limit(head).await
+    pub(crate) async fn upgrade(mut self, mut deadline: Deadline) {
+        let outcome = {
+            let answer = pin!(self.answer());
+            deadline.limit(answer).await
         };
-        let outcome = match head {
-            Some(Ok((request, leftover))) => {
-                self.received = leftover;
-                let accepted = deadline.limit(Box::pin(self.accept(&request))).await;
-                accepted.map(|accepted| accepted.map(|accepted| (request, accepted)))
-            }
-            Some(Err(failure)) => Some(Err(failure)),
-            None => None,
-        };
-
-        let peer = self.peer;
         match outcome {
-            Some(Ok((request, (server, subprotocol, data)))) => {
+            Some(Ok(Opened { server, request, subprotocol, data })) => {
                 self.make_pending(&server, request, subprotocol, data);
             }
-            Some(Err(Failure::Refused(refusal))) => {
-                report(&self.server, &refusal_error(peer, &refusal));
-                self.refuse(&refusal).await;
-            }
-            Some(Err(Failure::Broken(source))) => {
-                report(&self.server, &Error::HandshakeBroken { peer, source: Arc::new(source) });
-            }
-            Some(Err(Failure::NoData)) => debug!("{peer} connected and sent nothing"),
-            Some(Err(Failure::Closed)) => debug!("{peer} waited when the server was closed"),
+            Some(Err(failure)) => Box::pin(self.fail(failure)).await,
             None => {
-                report(&self.server, &deadline.error(peer));
+                report(&self.server, &deadline.error(self.peer));
                 self.refuse_at_once(&Refusal::Timeout);
             }
         }
     }
 
+    /// Reports the failure of a handshake, and answers a request that was refused.
+    async fn fail(&mut self, failure: Failure) {
+        let peer = self.peer;
+        match failure {
+            Failure::Refused(refusal) => {
+                report(&self.server, &refusal_error(peer, &refusal));
+                self.refuse(&refusal).await;
+            }
+            Failure::Broken(source) => {
+                report(&self.server, &Error::HandshakeBroken { peer, source: Arc::new(source) });
+            }
+            Failure::NoData => debug!("{peer} connected and sent nothing"),
+            Failure::Closed => debug!("{peer} waited when the server was closed"),
+        }
+    }
+
     /// Admits a client that has its 101 already, or closes the connection.
-    async fn adopt(mut self, request: HandshakeRequest, deadline: &mut Deadline) {
+    async fn adopt(mut self, request: HandshakeRequest, mut deadline: Deadline) {
         let admission = {
-            let ended =
-                poll_fn(|cx| self.stream.poll_ended(cx).map(|end| Err(Failure::Broken(end))));
-            deadline.limit(Box::pin(self.admit(&request).or(ended))).await
+            let admission = pin!(self.admit(&request));
+            deadline.limit(admission).await
         };
 
         let peer = self.peer;
@@ -213,22 +279,22 @@ impl Opening {
         close.or(Sleep::new(REFUSAL_TIMEOUT)).await;
     }
 
-    /// Answers a valid request with 101, if the client is admitted.
-    async fn accept(
-        &mut self,
-        request: &HandshakeRequest,
-    ) -> Result<(Arc<Inner>, Option<ChosenSubprotocol>, Option<UserData>), Failure> {
-        // The verifier is dropped when the client disconnects.
-        let ended = poll_fn(|cx| self.stream.poll_ended(cx).map(|end| Err(Failure::Broken(end))));
-        let (server, Acceptance { data, headers }) = self.admit(request).or(ended).await?;
-        let subprotocol = server.choose_subprotocol(request);
+    /// Reads the request, and answers it with 101 if the client is admitted.
+    async fn answer(&mut self) -> Result<Opened, Failure> {
+        let limits = self.open_server()?.lock().head_limits;
+        let received = mem::take(&mut self.received);
+        let (request, leftover) =
+            upgrade::server::read_request(&mut self.stream, &received, limits).await?;
+        self.received = leftover;
+        let (server, Acceptance { data, headers }) = self.admit(&request).await?;
+        let subprotocol = server.choose_subprotocol(&request);
         let agreement = Agreement {
-            subprotocol: subprotocol.and_then(|chosen| chosen.name(request)),
+            subprotocol: subprotocol.and_then(|chosen| chosen.name(&request)),
             server_name: &self.server_name,
             headers: &headers,
         };
-        upgrade::server::upgrade(&mut self.stream, request, &agreement).await?;
-        Ok((server, subprotocol, data))
+        upgrade::server::upgrade(&mut self.stream, &request, &agreement).await?;
+        Ok(Opened { server, request, subprotocol, data })
     }
 
     /// Checks the limits and the origin, and asks the verifier.
@@ -239,18 +305,30 @@ impl Opening {
         let server = self.open_server()?;
         server.check_connections()?;
         server.check_origin(request)?;
+        let has_verifier = server.has_verifier();
         drop(server);
+        let acceptance = if has_verifier {
+            Box::pin(self.verify(request)).await?
+        } else {
+            Acceptance::default()
+        };
+        let server = self.open_server()?;
+        // Other clients may have connected meanwhile.
+        server.check_connections()?;
+        Ok((server, acceptance))
+    }
+
+    /// Asks the verifier, which is dropped when the client disconnects.
+    async fn verify(&self, request: &HandshakeRequest) -> Result<Acceptance, Failure> {
         let handshake = OpeningHandshake::new(
             request.clone(),
             self.peer,
             #[cfg(feature = "tls")]
             self.stream.tls_session(),
         );
-        let acceptance = self.open_server()?.verify(handshake).await?;
-        let server = self.open_server()?;
-        // Other clients may have connected meanwhile.
-        server.check_connections()?;
-        Ok((server, acceptance))
+        let verdict = async { Ok(self.open_server()?.verify(handshake).await?) };
+        let ended = poll_fn(|cx| self.stream.poll_ended(cx).map(|end| Err(Failure::Broken(end))));
+        verdict.or(ended).await
     }
 
     /// Returns the server, unless it was closed or dropped meanwhile, by a slot.
@@ -282,7 +360,7 @@ impl Opening {
         if let Some(data) = data {
             socket.attach(data);
         }
-        EventLoop::spawn_guarded(driver);
+        EventLoop::spawn_guarded(driver).detach();
         let mut state = server.lock();
         if state.closings != self.closings {
             // Another thread closed the server after this handshake was answered.
@@ -303,36 +381,6 @@ impl Opening {
     /// Sends as much of a refusal as the kernel takes at once.
     pub(crate) fn refuse_at_once(&mut self, refusal: &Refusal) {
         upgrade::server::answer_at_once(&mut self.stream, refusal, &self.server_name);
-    }
-}
-
-/// The deadline of an opening handshake, from TCP accept to the answer.
-pub(crate) struct Deadline {
-    timeout: Option<Duration>,
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-impl Deadline {
-    fn new(timeout: Option<Duration>) -> Self {
-        Self { timeout, sleep: timeout.map(|timeout| Box::pin(Sleep::new(timeout))) }
-    }
-
-    /// Runs a step of the handshake; `None` when the deadline has passed.
-    ///
-    /// The step is pinned already: a future that is moved from one to another takes room in both.
-    pub(crate) fn limit<T>(
-        &mut self,
-        mut step: impl Future<Output = T> + Unpin,
-    ) -> impl Future<Output = Option<T>> {
-        poll_fn(move |cx| match (Pin::new(&mut step).poll(cx), &mut self.sleep) {
-            (Poll::Ready(outcome), _) => Poll::Ready(Some(outcome)),
-            (Poll::Pending, Some(sleep)) => sleep.as_mut().poll(cx).map(|()| None),
-            (Poll::Pending, None) => Poll::Pending,
-        })
-    }
-
-    pub(crate) fn error(&self, peer: SocketAddr) -> Error {
-        Error::HandshakeTimeout { peer, timeout: self.timeout.unwrap_or_default() }
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! Data alone: the files of the features act on it. It imports only the types of their values.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use slab::Slab;
 use slotwork_signals::{Connection, Signal};
 use smol::Task;
 
@@ -56,8 +57,7 @@ pub(crate) struct State {
     /// Counts closings: a handshake that began before one ends with it.
     pub(crate) closings: u64,
     /// The opening handshakes under way.
-    pub(crate) handshakes: BTreeMap<u64, Task<()>>,
-    pub(crate) next_handshake: u64,
+    pub(crate) handshakes: Slab<Task<()>>,
     pub(crate) handshake_timeout: Option<Duration>,
     pub(crate) head_limits: HeadLimits,
     pub(crate) max_handshakes: Option<usize>,
@@ -107,8 +107,7 @@ impl Inner {
             is_paused: false,
             is_shutting_down: false,
             closings: 0,
-            handshakes: BTreeMap::new(),
-            next_handshake: 0,
+            handshakes: Slab::new(),
             handshake_timeout: Some(DEFAULT_HANDSHAKE_TIMEOUT),
             head_limits: HeadLimits::default(),
             max_handshakes: Some(DEFAULT_MAX_HANDSHAKES),

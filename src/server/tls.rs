@@ -15,7 +15,8 @@ use crate::net::upgrade;
 use crate::runtime::panics;
 use crate::runtime::timers::Sleep;
 use crate::server::WebSocketServer;
-use crate::server::opening::{Deadline, Opening, REFUSAL_TIMEOUT, report};
+use crate::server::handshake_deadline::Deadline;
+use crate::server::opening::{Opening, REFUSAL_TIMEOUT, report};
 use crate::server::state::{Inner, State, Tls};
 use crate::types::error::Error;
 use crate::types::ssl_mode::SslMode;
@@ -141,15 +142,15 @@ impl Inner {
 }
 
 impl Opening {
-    /// Does the TLS handshake if the server uses TLS.
-    ///
-    /// Returns `None` after a failure, which is reported.
-    pub(crate) async fn start_tls(
-        self,
-        tls: Option<ServerSide>,
-        deadline: &mut Deadline,
-    ) -> Option<Self> {
-        let Some(tls) = tls else { return Some(self) };
+    /// Does the TLS handshake, and then the opening handshake.
+    pub(crate) async fn upgrade_over_tls(self, tls: ServerSide, mut deadline: Deadline) {
+        if let Some(opening) = Box::pin(self.start_tls(tls, &mut deadline)).await {
+            opening.upgrade(deadline).await;
+        }
+    }
+
+    /// Does the TLS handshake; returns `None` after a failure, which is reported.
+    async fn start_tls(self, tls: ServerSide, deadline: &mut Deadline) -> Option<Self> {
         let found = Rc::new(RefCell::new(None));
         let check = certificate_check(&self.server, &found);
         let accept = self.stream.accept_tls(&self.received, &tls, check);

@@ -138,7 +138,7 @@ impl WebSocket {
         let session = Session::new(role, stream, None);
         let inner = Arc::new(Inner::new(session, End::Server(end), Membership::new(None)));
         let driver = ConnectionTask::new(Arc::clone(&inner), leftover.to_vec());
-        EventLoop::spawn_guarded(driver);
+        EventLoop::spawn_guarded(driver).detach();
         inner.session.start_reading();
         Ok(Self { inner })
     }
