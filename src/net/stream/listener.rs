@@ -53,8 +53,9 @@ impl Listener {
     }
 
     fn new(listener: TcpListener, local_address: SocketAddr) -> Self {
-        // Accepted connections inherit the limit.
+        // Accepted connections inherit both.
         options::set_unsent_limit(&SockRef::from(&listener), Some(SEND_BUFFER));
+        options::set_inherited_no_delay(&SockRef::from(&listener));
         let io = Mutex::new(Some(net::TcpListener::from_std(listener)));
         Self { io, local_address, source: OnceLock::new() }
     }
@@ -127,7 +128,7 @@ impl Incoming {
             Ok((stream, peer)) => {
                 drop(io);
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                Poll::Ready(Some(TcpStream::new(stream).map(|stream| (stream, peer))))
+                Poll::Ready(Some(TcpStream::accepted(stream).map(|stream| (stream, peer))))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! TCP socket options that limit the output in the kernel, in bytes and in time.
+//! TCP socket options: no delay of output, and its limits in the kernel.
 //!
 //! A peer that reads slowly shows progress when the kernel takes more output. With the send buffer
 //! of Linux, which grows to megabytes, that happens once in tens of seconds; with a limit on the
@@ -32,6 +32,32 @@ pub(crate) fn set_send_buffer(socket: &SockRef<'_>, size: Option<usize>) {
         let _ = socket.set_send_buffer_size(size);
     }
 }
+
+/// Turns off Nagle's algorithm; the session collects the output, not the kernel.
+pub(crate) fn set_no_delay(socket: &SockRef<'_>) {
+    // Some systems refuse the option when the peer has already ended the connection, which the next
+    // read reports.
+    let _ = socket.set_tcp_nodelay(true);
+}
+
+/// Turns off Nagle's algorithm for the connections that a listener accepts.
+///
+/// Only where they are known to inherit the option, which saves a call for each.
+pub(crate) fn set_inherited_no_delay(listener: &SockRef<'_>) {
+    if INHERITS_NO_DELAY {
+        set_no_delay(listener);
+    }
+}
+
+/// Turns off Nagle's algorithm for an accepted connection, unless inherited.
+pub(crate) fn set_accepted_no_delay(socket: &SockRef<'_>) {
+    if !INHERITS_NO_DELAY {
+        set_no_delay(socket);
+    }
+}
+
+/// Whether accepted connections have the `TCP_NODELAY` of their listener.
+const INHERITS_NO_DELAY: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Sets the maximum time until output is acknowledged (RFC 5482).
 ///

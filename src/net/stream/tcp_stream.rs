@@ -21,11 +21,19 @@ pub(crate) struct TcpStream<I = net::TcpStream> {
 }
 
 impl TcpStream {
-    /// Registers an accepted connection with the reactor of this thread.
-    pub(crate) fn new(mut io: net::TcpStream) -> io::Result<Self> {
-        // The output is collected by the session, not by the kernel. Some systems refuse the option
-        // when the peer has already ended the connection, which the next read reports.
-        let _ = io.set_nodelay(true);
+    /// Registers a connection of one of our listeners with the reactor of this thread.
+    pub(crate) fn accepted(io: net::TcpStream) -> io::Result<Self> {
+        options::set_accepted_no_delay(&SockRef::from(&io));
+        Self::register(io)
+    }
+
+    /// Registers a connection with the reactor of this thread.
+    fn new(io: net::TcpStream) -> io::Result<Self> {
+        options::set_no_delay(&SockRef::from(&io));
+        Self::register(io)
+    }
+
+    fn register(mut io: net::TcpStream) -> io::Result<Self> {
         let registration = Reactor::current()?.register(&mut io)?;
         Ok(Self { io, registration })
     }
