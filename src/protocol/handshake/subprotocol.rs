@@ -14,6 +14,9 @@ pub(crate) struct ChosenSubprotocol(NonZeroU16);
 impl ChosenSubprotocol {
     /// Chooses the first of the client's that is supported; `None` when there is none.
     pub(crate) fn choose(request: &HandshakeRequest, supported: &[String]) -> Option<Self> {
+        if supported.is_empty() {
+            return None;
+        }
         let is_supported = |offered: &str| supported.iter().any(|supported| supported == offered);
         let place = request.subprotocols().position(is_supported)?;
         NonZeroU16::new(u16::try_from(place + 1).ok()?).map(Self)

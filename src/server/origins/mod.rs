@@ -94,6 +94,9 @@ impl Inner {
         self.warn_of_open_origins(request);
         let policy = self.lock().origin_policy.clone();
         let is_allowed = policy.is_none_or(|policy| policy.allows(request, self.mode));
+        if self.origin_authentication_required.slot_count() == 0 {
+            return if is_allowed { Ok(()) } else { Err(Refusal::OriginRefused) };
+        }
         let origin = request.origin().unwrap_or_default().to_owned();
         let authenticator = CorsAuthenticator::with_decision(origin, is_allowed);
 
