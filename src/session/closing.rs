@@ -138,7 +138,9 @@ impl State {
         let payload = ClosePayload::new(code, reason);
         self.extra().close = Some((code, payload.reason().into()));
         self.release_all();
-        if let Some(stream) = &self.stream {
+        if let Some(stream) = &self.stream
+            && self.unconfirmed.bytes().saturating_add(self.output_len()) > LOW_UNSENT_LIMIT
+        {
             // The close frame then reaches the kernel shortly before it leaves for the peer.
             stream.set_unsent_limit(Some(LOW_UNSENT_LIMIT));
         }

@@ -63,6 +63,14 @@ impl Unconfirmed {
         self.since_ping = self.since_ping.saturating_add(units);
     }
 
+    /// Returns the maximum of written bytes that are not acknowledged.
+    pub(super) fn bytes(&self) -> usize {
+        match self.units {
+            u16::MAX => usize::MAX,
+            units => usize::from(units) * UNIT,
+        }
+    }
+
     /// Notes that a keepalive ping was sent.
     pub(super) fn ping(&mut self) {
         self.since_ping = 0;
@@ -129,8 +137,10 @@ mod tests {
         assert_eq!(unconfirmed.grace(Duration::from_secs(5)), 14);
         unconfirmed.confirm();
         assert_eq!(unconfirmed.grace(Duration::from_secs(5)), 2);
+        assert_eq!(unconfirmed.bytes(), 160 * 1024);
         unconfirmed.add(usize::MAX);
         assert_eq!(unconfirmed.grace(Duration::ZERO), MAX_GRACE);
+        assert_eq!(unconfirmed.bytes(), usize::MAX);
 
         let mut checks = IdleChecks::default();
         let actions = (0..1000).filter_map(|_| checks.count(|| MAX_GRACE)).nth(1);
