@@ -79,16 +79,11 @@ impl Session {
         }
     }
 
-    /// Ends the connection and returns its stream.
+    /// Ends the connection; [`take_ended`](Self::take_ended) returns its stream.
     ///
     /// Without a closing handshake the code is 1006. When it `lingers`, the kernel gets as much as it
     /// takes of the rest of a closing handshake.
-    pub(super) fn end(
-        &self,
-        is_clean: bool,
-        failure: Option<&Failure>,
-        lingers: bool,
-    ) -> Option<Stream> {
+    pub(super) fn end(&self, is_clean: bool, failure: Option<&Failure>, lingers: bool) {
         let mut state = self.lock();
         if lingers && state.phase == Phase::Closing {
             state.write_rest();
@@ -102,12 +97,23 @@ impl Session {
             // RFC 6455 §7.1.5: no close frame of the peer was received.
             state.extra().close = Some((CloseCode::ABNORMAL_DISCONNECTION, "".into()));
         }
-        let stream = state.stream.take();
-        state.extra().local_address =
-            stream.as_ref().and_then(|stream| stream.local_address().ok());
+        state.extra().ended_stream = state.stream.take();
         self.has_ended.store(true, Ordering::Release);
         wake_all(state);
-        stream.filter(|_| lingers)
+    }
+
+    /// Returns the stream of the connection that has ended.
+    ///
+    /// Its address is kept if the socket `has_handles`, which may ask for it: that is a call of the
+    /// system, and few do.
+    pub(super) fn take_ended(&self, has_handles: bool) -> Option<Stream> {
+        let mut state = self.lock();
+        let extra = state.extra.as_mut()?;
+        let stream = extra.ended_stream.take()?;
+        if has_handles {
+            extra.local_address = stream.local_address().ok();
+        }
+        Some(stream)
     }
 
     /// Returns whether the connection has ended or failed, and all input was read.

@@ -25,6 +25,7 @@ use crate::session::timeouts::{Deadlines, Expired};
 use crate::session::turn::{Changes, Notices, TurnOutput};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
+use crate::types::role::Role;
 use crate::types::socket_state::SocketState;
 
 /// Owns the input of one connection, and keeps its observer alive.
@@ -296,14 +297,31 @@ impl<O: Observer> Driver<O> {
         loses_messages.then_some(Failure::Error(Error::RemoteHostClosed))
     }
 
-    /// Ends the connection.
+    /// Ends the connection, within a turn.
     ///
     /// Its descriptor remains open if the peer may still read what was sent: not when it `is_gone`.
     fn end(&mut self, failure: Option<Failure>, is_gone: bool) -> Poll<LingeringStream> {
+        Poll::Ready(self.end_with(failure, is_gone, REFERENCES_IN_TURN))
+    }
+
+    /// Ends the connection.
+    ///
+    /// The driver and its turn have so many `references` to the observer.
+    fn end_with(
+        &mut self,
+        failure: Option<Failure>,
+        is_gone: bool,
+        references: usize,
+    ) -> LingeringStream {
         let is_clean = self.stage != Stage::Open;
         self.stage = Stage::Ended;
-        let is_dropped = is_gone || matches!(failure, Some(Failure::Aborted { is_closing: false }));
-        let stream = self.observer.session().end(is_clean, failure.as_ref(), !is_dropped);
+        let is_aborted = matches!(failure, Some(Failure::Aborted { is_closing: false }));
+        let lingers = |_: &Stream| !is_gone && !is_aborted;
+        let session = self.observer.session();
+        session.end(is_clean, failure.as_ref(), !is_gone && !is_aborted);
+        // A client may be opened again by its slots, and after an abort the peer waits for the end.
+        let is_closed_first = is_aborted || session.role() == Role::Client;
+        let first = if is_closed_first { session.take_ended(true).filter(lingers) } else { None };
         match failure {
             Some(Failure::Error(error)) => self.report(|observer| observer.failed(error)),
             Some(Failure::Aborted { .. }) if !self.is_announced => self.report(Observer::closing),
@@ -311,7 +329,11 @@ impl<O: Observer> Driver<O> {
         }
         self.report(|observer| observer.state_changed(SocketState::Unconnected));
         self.report(|_| O::ended(&self.observer));
-        Poll::Ready(stream)
+        if is_closed_first {
+            return first;
+        }
+        let has_handles = Arc::strong_count(&self.observer) > references;
+        self.observer.session().take_ended(has_handles).filter(lingers)
     }
 
     /// Calls the observer; a panic in it closes the connection.
@@ -326,7 +348,7 @@ impl<O: Observer> Drop for Driver<O> {
     /// Ends the connection of a task that is dropped at its loop's end.
     fn drop(&mut self) {
         if self.stage != Stage::Ended
-            && let Poll::Ready(Some(stream)) = self.end(None, false)
+            && let Some(stream) = self.end_with(None, false, 1)
         {
             Linger::end_now(stream);
         }
@@ -345,5 +367,7 @@ fn is_lost(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted)
 }
 
+/// The references to the observer within a turn: the driver's and the turn's.
+const REFERENCES_IN_TURN: usize = 2;
 /// The maximum time between the closing handshake and the end of the peer.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);

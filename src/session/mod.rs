@@ -158,7 +158,8 @@ impl Session {
     /// Returns the address of this end, also of a connection that has ended.
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
         let state = self.lock();
-        match &state.stream {
+        let ended = || state.extra.as_ref()?.ended_stream.as_ref();
+        match state.stream.as_ref().or_else(ended) {
             Some(stream) => stream.local_address().ok(),
             None => state.extra.as_ref()?.local_address,
         }

@@ -45,6 +45,10 @@ pub(super) struct Extra {
     pub(super) close: Option<(CloseCode, Box<str>)>,
     /// The address that this end had, once the connection has ended.
     pub(super) local_address: Option<SocketAddr>,
+    /// The stream of a server's connection, while its end is reported.
+    ///
+    /// Its address is looked up only when it is asked for, or when a handle remains.
+    pub(super) ended_stream: Option<Stream>,
     /// The payload of the latest ping, to be answered once the peer takes output again.
     pub(super) pending_pong: Option<Box<[u8]>>,
     /// Set when the connection is to end without a closing handshake.
