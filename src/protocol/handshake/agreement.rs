@@ -22,7 +22,7 @@ impl Agreement<'_> {
     pub(crate) fn response(&self, request: &HandshakeRequest) -> Vec<u8> {
         let mut response = Vec::with_capacity(USUAL_SIZE);
         // RFC 9110 §7.8 and §10.1.1: in this order.
-        if expects_continue(request) {
+        if request.expects_continue() {
             response.extend_from_slice(CONTINUE);
         }
         response.extend_from_slice(SWITCHING);
@@ -42,11 +42,6 @@ impl Agreement<'_> {
         response.extend_from_slice(b"\r\n");
         response
     }
-}
-
-fn expects_continue(request: &HandshakeRequest) -> bool {
-    let mut expectations = request.raw_values("Expect").flat_map(grammar::list_members);
-    expectations.any(|expected| expected.eq_ignore_ascii_case(b"100-continue"))
 }
 
 fn add_header(response: &mut Vec<u8>, name: &str, value: &str) {

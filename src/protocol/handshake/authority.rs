@@ -11,7 +11,8 @@ pub(crate) fn is_authority(authority: &str) -> bool {
         let Some((address, port)) = literal.split_once(']') else { return false };
         (is_ip_literal(address), port)
     } else {
-        let (name, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+        let name_length = authority.bytes().take_while(|byte| *byte != b':').count();
+        let (name, port) = authority.split_at_checked(name_length).unwrap_or_default();
         (is_registered_name(name), port)
     };
     is_host_valid && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
@@ -19,6 +20,9 @@ pub(crate) fn is_authority(authority: &str) -> bool {
 
 /// IPv4 addresses are registered names too, as far as their characters go.
 fn is_registered_name(host: &str) -> bool {
+    if !host.is_empty() && host.bytes().all(is_name_byte) {
+        return true;
+    }
     let mut parts = host.split('%');
     let first = parts.next().unwrap_or_default();
     !host.is_empty() && first.bytes().all(is_name_byte) && parts.all(starts_with_two_hex_digits)
@@ -51,8 +55,9 @@ fn is_port(port: &str) -> bool {
 }
 
 /// RFC 3986 §2.3 and §2.2: `unreserved / sub-delims`.
-pub(crate) fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+pub(crate) const fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'..=b',' | b';' | b'=')
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! Listening: addresses and ports, their errors, and the URL of a server.
 
+use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::rc::Rc;
 
 use anyhow::{Result, anyhow, ensure};
-use slotwork::{CloseCode, Error, HostAddress, SslMode, WebSocketServer};
+use slotwork::{CloseCode, Error, HostAddress, SocketState, SslMode, WebSocketServer};
 
 use support::raw_peer::{RawPeer, check_good_client};
 use support::recorder::Recorder;
-use support::{echo_server, has_ipv6, serve};
+use support::{echo_server, has_ipv6, listening_server, serve};
 
 /// Qt: SRV-06.
 #[test]
@@ -167,6 +169,36 @@ fn any_address_is_reached_by_ipv4_and_ipv6() -> Result<()> {
     if has_ipv6() {
         serve(move || RawPeer::connect_to((Ipv6Addr::LOCALHOST, port))?.shake_hands())?;
         peers.check(&["(127.0.0.1, 127.0.0.1) true", "(::1, ::1) true"])?;
+    }
+    Ok(())
+}
+
+/// Qt: `QWebSocket::localAddress()`, which is null then.
+#[test]
+fn a_socket_has_its_local_address_also_at_its_end_and_after_it() -> Result<()> {
+    for keeps_handle in [false, true] {
+        let server = listening_server()?;
+        let port = server.server_port();
+        let (recorder, kept) = (Recorder::default(), Rc::new(RefCell::new(None)));
+        let (ends, handle) = (recorder.clone(), Rc::clone(&kept));
+        server.new_connection().connect(move |server, ()| {
+            let socket = server.next_pending_connection().unwrap();
+            let ends = ends.clone();
+            socket.disconnected().connect(move |socket, ()| {
+                let is_port = socket.local_port() == port;
+                ends.add(format!("{:?} {is_port}", socket.local_address()));
+            });
+            handle.replace(keeps_handle.then_some(socket));
+        });
+
+        serve(move || RawPeer::open(port))?;
+
+        recorder.wait_for(&["Some(127.0.0.1) true"])?;
+        if let Some(socket) = kept.take() {
+            assert_eq!(socket.state(), SocketState::Unconnected);
+            assert_eq!(socket.local_address(), Some(Ipv4Addr::LOCALHOST.into()));
+            assert_eq!(socket.local_port(), port);
+        }
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ pub struct HandshakeRequest {
     usual: UsualHeaders,
 }
 
-/// Which of the [`USUAL`] lines a request had, as bits.
+/// The [`USUAL`] lines and the [`OccasionalHeader`]s of a request, as bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct UsualHeaders(u8);
 
@@ -52,9 +52,27 @@ impl UsualHeaders {
         self.0 != before
     }
 
-    fn has(self, place: usize) -> bool {
+    /// Notes a header that is kept.
+    pub(crate) const fn note(&mut self, header: OccasionalHeader) {
+        self.0 |= 1 << header as u8;
+    }
+
+    const fn has(self, place: usize) -> bool {
         self.0 & (1 << place) != 0
     }
+
+    const fn has_noted(self, header: OccasionalHeader) -> bool {
+        self.has(header as usize)
+    }
+}
+
+/// A header that each handshake looks up, and that few requests have.
+///
+/// The values are places among the bits, behind those of [`USUAL`].
+#[derive(Clone, Copy)]
+pub(crate) enum OccasionalHeader {
+    Origin = 3,
+    Expect = 4,
 }
 
 impl HandshakeRequest {
@@ -123,7 +141,11 @@ impl HandshakeRequest {
     /// `QWebSocket::origin()`, where a missing origin is an empty one.
     #[must_use]
     pub fn origin(&self) -> Option<&str> {
-        self.ascii_header("Origin")
+        if self.usual.has_noted(OccasionalHeader::Origin) {
+            self.ascii_header("Origin")
+        } else {
+            None
+        }
     }
 
     /// Returns the URL that the client opened, with `wss` when `secure`, else `ws`.
@@ -224,23 +246,38 @@ impl HandshakeRequest {
     /// `QNetworkRequest::rawHeaderList()`.
     #[doc(alias = "rawHeaderList")]
     pub fn raw_headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let start = usize::from(self.request_line.resource_end) + RequestLine::VERSION.len();
-        let usual = USUAL.iter().enumerate().filter(|(place, _)| self.usual.has(*place));
-        let sent = self
-            .head
-            .get(start..)
-            .unwrap_or_default()
-            .split(|byte| *byte == b'\n')
-            .filter_map(|line| grammar::split_header(line.strip_suffix(b"\r")?))
-            .map(|(name, value)| (ascii(name), value));
-        usual.map(|(_, (name, value))| (*name, value.as_bytes())).chain(sent)
+        let sent = self.sent_lines().filter_map(grammar::split_header);
+        let sent = sent.map(|(name, value)| (ascii(name), value));
+        self.usual_headers().map(|(name, value)| (name, value.as_bytes())).chain(sent)
     }
 
     /// Returns the values of all headers of this name (case-insensitive).
     pub(crate) fn raw_values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        self.raw_headers()
-            .filter(move |(found, _)| found.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        let usual = self.usual_headers().filter(move |(found, _)| found.eq_ignore_ascii_case(name));
+        let sent = self.sent_lines().filter_map(move |line| header_value(line, name.as_bytes()));
+        usual.map(|(_, value)| value.as_bytes()).chain(sent)
+    }
+
+    /// Returns whether the client waits for the interim answer 100 (RFC 9110 §10.1.1).
+    pub(crate) fn expects_continue(&self) -> bool {
+        self.usual.has_noted(OccasionalHeader::Expect)
+            && self
+                .raw_values("Expect")
+                .flat_map(grammar::list_members)
+                .any(|expected| expected.eq_ignore_ascii_case(b"100-continue"))
+    }
+
+    /// Returns the usual headers that it has.
+    fn usual_headers(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let usual = USUAL.iter().enumerate().filter(|(place, _)| self.usual.has(*place));
+        usual.map(|(_, header)| *header)
+    }
+
+    /// Returns the header lines that are kept.
+    fn sent_lines(&self) -> impl Iterator<Item = &[u8]> {
+        let start = usize::from(self.request_line.resource_end) + RequestLine::VERSION.len();
+        let lines = self.head.get(start..).unwrap_or_default().split(|byte| *byte == b'\n');
+        lines.filter_map(|line| line.strip_suffix(b"\r"))
     }
 
     /// Returns the key that the server's answer proves to have read (RFC 6455 §4.2.2).
@@ -268,6 +305,13 @@ impl fmt::Debug for HandshakeRequest {
             .field("headers", &self.raw_headers().map(|(name, _)| name).collect::<Vec<_>>())
             .finish()
     }
+}
+
+/// Returns the value of a header line of this name.
+fn header_value<'l>(line: &'l [u8], name: &[u8]) -> Option<&'l [u8]> {
+    let (found, rest) = line.split_at_checked(name.len())?;
+    let value = rest.strip_prefix(b":")?;
+    found.eq_ignore_ascii_case(name).then(|| grammar::trim(value))
 }
 
 /// Returns whether a line is this header, written in this very way.

@@ -283,6 +283,7 @@ impl HeadReader {
             Some(request_line) if line.is_empty() => {
                 self.head.truncate(self.line_start);
                 let head = mem::take(&mut self.head);
+                self.rules.add_noted(&mut self.usual);
                 let request = HandshakeRequest::new(head, request_line, self.usual);
                 self.rules.check(&request)?;
                 return Ok(Some(request));

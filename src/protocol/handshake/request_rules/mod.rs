@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::protocol::handshake::authority;
 use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::refusal::Refusal;
-use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::request::{HandshakeRequest, OccasionalHeader, UsualHeaders};
 
 /// The parts of the rules that concern single headers, noted as they are read.
 #[derive(Debug, Default)]
@@ -21,6 +21,7 @@ pub(crate) struct RequestRules {
     upgrades_to_websocket: bool,
     connection_has_upgrade: bool,
     has_subprotocols: bool,
+    has_expectation: bool,
     has_unprintable_extensions: bool,
 }
 
@@ -43,6 +44,7 @@ impl RequestRules {
             4 if is("Host") => self.host.note(|| is_host(value)),
             // Only the form is checked: whether the origin is allowed is up to the program.
             6 if is("Origin") => self.origin.note(|| grammar::is_printable(value)),
+            6 if is("Expect") => self.has_expectation = true,
             7 if is("Upgrade") => self.upgrades_to_websocket |= has_token(value, b"websocket"),
             10 if is("Connection") => self.connection_has_upgrade |= has_token(value, b"upgrade"),
             14 if is("Content-Length") => self.has_length |= !is_zero(value),
@@ -54,6 +56,16 @@ impl RequestRules {
                 self.has_unprintable_extensions |= !grammar::is_printable(value);
             }
             _ => {}
+        }
+    }
+
+    /// Adds the occasional headers that have been noted.
+    pub(crate) fn add_noted(&self, headers: &mut UsualHeaders) {
+        if !matches!(self.origin, SingleHeader::Missing) {
+            headers.note(OccasionalHeader::Origin);
+        }
+        if self.has_expectation {
+            headers.note(OccasionalHeader::Expect);
         }
     }
 
