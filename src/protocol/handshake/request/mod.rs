@@ -40,16 +40,14 @@ pub struct HandshakeRequest {
 pub(crate) struct UsualHeaders(u8);
 
 impl UsualHeaders {
-    /// Adds a header line, given without CR LF; returns whether it is usual and was not there.
+    /// Adds a line without its CR LF; returns name and value if it is usual.
     ///
     /// A second one has to be kept, so that duplicates can be counted.
-    pub(crate) fn add(&mut self, line: &[u8]) -> bool {
-        let Some(place) = USUAL.iter().position(|header| is_exactly(line, header)) else {
-            return false;
-        };
+    pub(crate) fn add(&mut self, line: &[u8]) -> Option<(&'static str, &'static str)> {
+        let place = USUAL.iter().position(|header| is_exactly(line, header))?;
         let before = self.0;
         self.0 |= 1 << place;
-        self.0 != before
+        if self.0 == before { None } else { USUAL.get(place).copied() }
     }
 
     /// Notes a header that is kept.

@@ -289,12 +289,14 @@ impl HeadReader {
                 return Ok(Some(request));
             }
             Some(_) => {
-                let (name, value) = split_header(line)?;
-                self.rules.note(name, value);
                 self.headers += 1;
-                if self.usual.add(line) {
+                if let Some((name, value)) = self.usual.add(line) {
+                    self.rules.note(name.as_bytes(), value.as_bytes());
                     self.dropped += self.head.len() - self.line_start;
                     self.head.truncate(self.line_start);
+                } else {
+                    let (name, value) = split_header(line)?;
+                    self.rules.note(name, value);
                 }
             }
         }
