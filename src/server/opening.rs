@@ -38,8 +38,6 @@ use crate::types::error::Error;
 /// The opening handshake of one client.
 pub(crate) struct Opening {
     pub(crate) server: Weak<Inner>,
-    /// For the `Server` header of the answer.
-    pub(crate) server_name: String,
     /// The server's `closings` when the connection was accepted.
     pub(crate) closings: u64,
     pub(crate) peer: SocketAddr,
@@ -74,8 +72,7 @@ impl Inner {
         if state.closings != closings {
             return;
         }
-        let (server, server_name) = (Arc::downgrade(self), state.name.clone());
-        let opening = Opening { server, server_name, closings, peer, stream, received };
+        let opening = Opening { server: Arc::downgrade(self), closings, peer, stream, received };
         if let Err(refusal) = state.check_handshakes() {
             drop(state);
             return self.refuse_overflow(opening, refusal, begins_with_tls);
@@ -104,9 +101,8 @@ impl Inner {
         if state.closings != closings {
             return;
         }
-        let (server, server_name) = (Arc::downgrade(self), state.name.clone());
-        let mut opening =
-            Opening { server, server_name, closings, peer, stream, received: leftover };
+        let server = Arc::downgrade(self);
+        let mut opening = Opening { server, closings, peer, stream, received: leftover };
         if let Err(refusal) = state.check_handshakes() {
             drop(state);
             report(&opening.server, &refusal_error(peer, &refusal));
@@ -288,12 +284,16 @@ impl Opening {
         self.received = leftover;
         let (server, Acceptance { data, headers }) = self.admit(&request).await?;
         let subprotocol = server.choose_subprotocol(&request);
-        let agreement = Agreement {
-            subprotocol: subprotocol.and_then(|chosen| chosen.name(&request)),
-            server_name: &self.server_name,
-            headers: &headers,
+        let response = {
+            let state = server.lock();
+            let agreement = Agreement {
+                subprotocol: subprotocol.and_then(|chosen| chosen.name(&request)),
+                server_name: &state.name,
+                headers: &headers,
+            };
+            agreement.response(&request)
         };
-        upgrade::server::upgrade(&mut self.stream, &request, &agreement).await?;
+        self.stream.write_all(&response).await.map_err(Failure::Broken)?;
         Ok(Opened { server, request, subprotocol, data })
     }
 
@@ -374,13 +374,20 @@ impl Opening {
 
     /// Sends a refusal, and waits a limited time until the peer has read it.
     pub(crate) async fn refuse(&mut self, refusal: &Refusal) {
-        let answer = upgrade::server::refuse(&mut self.stream, refusal, &self.server_name);
+        let response = refusal.response(&self.server_name());
+        let answer = upgrade::server::refuse(&mut self.stream, &response);
         answer.or(Sleep::new(REFUSAL_TIMEOUT)).await;
     }
 
     /// Sends as much of a refusal as the kernel takes at once.
     pub(crate) fn refuse_at_once(&mut self, refusal: &Refusal) {
-        upgrade::server::answer_at_once(&mut self.stream, refusal, &self.server_name);
+        let response = refusal.response(&self.server_name());
+        upgrade::server::answer_at_once(&mut self.stream, &response);
+    }
+
+    /// Returns the name for the `Server` header; empty when the server is gone.
+    fn server_name(&self) -> String {
+        self.server.upgrade().map(|server| server.lock().name.clone()).unwrap_or_default()
     }
 }
 

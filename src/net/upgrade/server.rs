@@ -1,7 +1,7 @@
 //! The server's side of an opening handshake over a stream (RFC 6455 §4.2).
 //!
-//! [`HeadReader`] checks the request, and [`Agreement`] writes the answer with 101. Frames that came
-//! behind the request belong to the session.
+//! [`HeadReader`] checks the request; the answers are those of `Agreement` and [`Refusal`]. Frames
+//! that came behind the request belong to the session.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -10,7 +10,6 @@ use std::task::{Poll, ready};
 use crate::net::stream::Stream;
 use crate::protocol::frames::close_frame::ClosePayload;
 use crate::protocol::frames::frame::Frame;
-use crate::protocol::handshake::agreement::Agreement;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::request_head::{HeadLimits, HeadReader};
@@ -71,19 +70,9 @@ pub(crate) async fn read_request(
     }
 }
 
-/// Answers a request that passed all checks with 101, after 100 if it expects that.
-pub(crate) async fn upgrade(
-    stream: &mut Stream,
-    request: &HandshakeRequest,
-    agreement: &Agreement<'_>,
-) -> Result<(), Failure> {
-    stream.write_all(&agreement.response(request)).await.map_err(Failure::Broken)
-}
-
 /// Answers a request that was refused and ends the connection.
-pub(crate) async fn refuse(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
-    let response = refusal.response(server_name);
-    if stream.write_all(&response).await.is_ok() {
+pub(crate) async fn refuse(stream: &mut Stream, response: &[u8]) {
+    if stream.write_all(response).await.is_ok() {
         end(stream).await;
     }
 }
@@ -132,9 +121,9 @@ pub(crate) async fn end(stream: &mut Stream) {
 }
 
 /// Answers as far as the kernel accepts it now, without waiting for the peer.
-pub(crate) fn answer_at_once(stream: &mut Stream, refusal: &Refusal, server_name: &str) {
+pub(crate) fn answer_at_once(stream: &mut Stream, response: &[u8]) {
     // An error means that the peer has gone.
-    let _ = stream.try_write_here(&[IoSlice::new(&refusal.response(server_name))]);
+    let _ = stream.try_write_here(&[IoSlice::new(response)]);
 }
 
 /// The size of a read, in bytes; a usual request fits.

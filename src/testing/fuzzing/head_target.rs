@@ -123,11 +123,11 @@ async fn answer(stream: &mut Stream) -> Answered {
     match upgrade::server::read_request(stream, &[], HeadLimits::default()).await {
         Ok((request, leftover)) => {
             let agreement = Agreement { server_name: "fuzz", ..Default::default() };
-            let upgraded = upgrade::server::upgrade(stream, &request, &agreement).await;
+            let upgraded = stream.write_all(&agreement.response(&request)).await;
             Ok(upgraded.is_ok().then_some((request, leftover)))
         }
         Err(Failure::Refused(refusal)) => {
-            upgrade::server::answer_at_once(stream, &refusal, "fuzz");
+            upgrade::server::answer_at_once(stream, &refusal.response("fuzz"));
             Err(refusal)
         }
         Err(Failure::NoData | Failure::Broken(_) | Failure::Closed) => Ok(None),
