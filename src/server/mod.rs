@@ -31,6 +31,7 @@ mod handover;
 mod handshake_deadline;
 mod keepalive;
 mod opening;
+mod opening_task;
 mod origins;
 mod output;
 mod settings;

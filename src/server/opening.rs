@@ -7,9 +7,9 @@
 use std::future::poll_fn;
 use std::mem;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use log::debug;
@@ -17,19 +17,16 @@ use smol::future::FutureExt;
 
 use crate::event_loop::EventLoop;
 use crate::net::stream::Stream;
-#[cfg(feature = "tls")]
-use crate::net::tls::ServerSide;
 use crate::net::upgrade;
 use crate::net::upgrade::server::Failure;
 use crate::protocol::handshake::agreement::Agreement;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
-use crate::runtime::panics;
 use crate::runtime::timers::Sleep;
 use crate::server::handshake_deadline::Deadline;
 use crate::server::shutdown::close_pending;
-use crate::server::state::{Inner, State};
+use crate::server::state::Inner;
 use crate::server::verifier::opening_handshake::OpeningHandshake;
 use crate::server::verifier::verdict::Acceptance;
 use crate::socket::{Accepted, UserData, WebSocket};
@@ -77,13 +74,7 @@ impl Inner {
             drop(state);
             return self.refuse_overflow(opening, refusal, begins_with_tls);
         }
-        let waiting = Waiting {
-            opening,
-            deadline: Deadline::new(state.handshake_timeout),
-            #[cfg(feature = "tls")]
-            tls: if begins_with_tls { state.tls_server_side() } else { None },
-        };
-        state.spawn_handshake(Arc::downgrade(self), Stage::Waiting(waiting));
+        state.spawn_opening(opening, begins_with_tls);
     }
 
     /// Starts the rest of an opening handshake that another library has answered.
@@ -109,107 +100,13 @@ impl Inner {
             return upgrade::server::close_at_once(&mut opening.stream, &refusal);
         }
         let deadline = Deadline::new(state.handshake_timeout);
-        let rest = Stage::Running(Box::pin(opening.adopt(request, deadline)));
-        state.spawn_handshake(Arc::downgrade(self), rest);
-    }
-
-    /// Removes a handshake that has ended, unless closing the server has removed all.
-    fn forget_handshake(&self, number: usize, closings: u64) {
-        let mut state = self.lock();
-        let is_listed = state.closings == closings;
-        let task = if is_listed { state.handshakes.try_remove(number) } else { None };
-        drop(state);
-        // It is this very task that runs; dropping its handle would cancel it.
-        if let Some(task) = task {
-            task.detach();
-        }
-    }
-}
-
-impl State {
-    /// Starts the task of an opening handshake; the server keeps it.
-    fn spawn_handshake(&mut self, server: Weak<Inner>, stage: Stage) {
-        let entry = self.handshakes.vacant_entry();
-        let (number, closings) = (entry.key(), self.closings);
-        entry.insert(EventLoop::spawn_guarded(OpeningTask { stage, server, number, closings }));
-    }
-}
-
-/// The task of an opening handshake.
-struct OpeningTask {
-    stage: Stage,
-    server: Weak<Inner>,
-    /// Its place among the handshakes of the server.
-    number: usize,
-    closings: u64,
-}
-
-/// The stage of an opening handshake.
-enum Stage {
-    /// No input has arrived: nothing else is allocated.
-    Waiting(Waiting),
-    Running(Pin<Box<dyn Future<Output = ()>>>),
-    Over,
-}
-
-/// A handshake without input.
-struct Waiting {
-    opening: Opening,
-    deadline: Deadline,
-    #[cfg(feature = "tls")]
-    tls: Option<ServerSide>,
-}
-
-impl Future for OpeningTask {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut progress = Poll::Ready(());
-        // A panic ends this handshake alone.
-        panics::catch("an opening handshake", || progress = self.stage.poll(cx));
-        ready!(progress);
-        self.stage = Stage::Over;
-        if let Some(server) = self.server.upgrade() {
-            server.forget_handshake(self.number, self.closings);
-        }
-        Poll::Ready(())
-    }
-}
-
-impl Stage {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Self::Waiting(waiting) = self {
-            ready!(waiting.poll(cx));
-            if let Self::Waiting(waiting) = mem::replace(self, Self::Over) {
-                *self = Self::Running(waiting.begin());
-            }
-        }
-        if let Self::Running(rest) = self { rest.as_mut().poll(cx) } else { Poll::Ready(()) }
-    }
-}
-
-impl Waiting {
-    /// Waits for input; if the deadline has passed, the next step reports it.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.opening.poll_input(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        self.deadline.poll(cx)
-    }
-
-    /// Returns the rest of the handshake, with TLS or without: one allocation.
-    fn begin(self) -> Pin<Box<dyn Future<Output = ()>>> {
-        #[cfg(feature = "tls")]
-        if let Some(tls) = self.tls {
-            return Box::pin(self.opening.upgrade_over_tls(tls, self.deadline));
-        }
-        Box::pin(self.opening.upgrade(self.deadline))
+        state.spawn_adoption(Arc::downgrade(self), opening.adopt(request, deadline));
     }
 }
 
 impl Opening {
     /// Waits until the peer has sent input, or has ended the connection.
-    fn poll_input(&self, cx: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_input(&self, cx: &Context<'_>) -> Poll<()> {
         if self.received.is_empty() { self.stream.poll_readable(cx) } else { Poll::Ready(()) }
     }
 
