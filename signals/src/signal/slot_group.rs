@@ -60,7 +60,7 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         Self { address, list }
     }
 
-    /// Returns the group of the calling thread, which is not the first one; of the first group.
+    /// Returns the group of the calling thread, unless that is this, the first one.
     pub(crate) fn of_this_thread(&self) -> Option<Arc<Self>> {
         let here = thread_state::thread();
         if let Some(found) = self.others().iter().find(|group| group.address.thread() == here) {

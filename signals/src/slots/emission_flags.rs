@@ -31,7 +31,7 @@ impl EmissionFlags {
     /// The flags that leave emissions on the fast path.
     const HARMLESS: u32 = Self::ACCEPTS_POSTS | Self::RARE_PARTS | Self::SENDER;
 
-    /// Returns flags of a signal without slots; `accepts_posts` as in [`Self::accept_posts`].
+    /// Returns the flags of a signal without slots; see [`Self::accept_posts`].
     #[inline]
     pub(crate) fn new(accepts_posts: bool) -> Self {
         Self(AtomicU32::new(if accepts_posts { Self::ACCEPTS_POSTS } else { 0 }))

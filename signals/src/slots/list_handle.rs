@@ -39,7 +39,7 @@ impl ListHandle {
         }
     }
 
-    /// Replaces the link of a slot of the calling thread, unless an emission holds the slot.
+    /// Replaces the link of a slot of this thread, unless an emission holds the slot.
     pub(crate) fn unshare(&self, state: OwnState) {
         thread_state::edit(self.index, |list| {
             *list = Some(list.take()?.unshare(state));

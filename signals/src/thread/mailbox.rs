@@ -150,7 +150,7 @@ impl Mailbox {
         self.lock_extensions().get(&index).map(Arc::clone)
     }
 
-    /// Returns the extension of the list with this index, made by `new` if there is none.
+    /// Returns the extension with this index, made by `new` if there is none.
     pub(crate) fn make_extension(
         &self,
         index: u32,
