@@ -5,14 +5,15 @@
 //! so no server on the same machine can be far ahead of it.
 //!
 //! With `--tls` it does the same through rustls, with the certificate `localhost.cert` of the folder
-//! that it runs in.
+//! that it runs in. With `--broadcast` each message goes to all clients, its sender included.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, ServerConnection};
@@ -23,21 +24,32 @@ struct Client {
 }
 
 fn main() -> Result<()> {
-    let is_secure = std::env::args().nth(1).is_some_and(|argument| argument == "--tls");
-    let config = is_secure.then(tls_config).transpose()?;
+    let has = |option| std::env::args().any(|argument| argument == option);
+    let is_broadcast = has("--broadcast");
+    let config = has("--tls").then(tls_config).transpose()?;
     let mut listener = TcpListener::bind("127.0.0.1:0".parse()?)?;
     println!("listening on ws://{}", listener.local_addr()?);
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    let (mut events, mut clients) = (Events::with_capacity(1024), Vec::new());
+    let (mut events, mut clients) = (Events::with_capacity(1024), Slab::new());
     let mut buffer = vec![0; 64 << 10];
     loop {
         poll.poll(&mut events, None)?;
         for event in &events {
             if event.token() == LISTENER {
                 accept(&poll, &listener, &mut clients, config.as_ref())?;
-            } else if let Some(client) = clients.get_mut(event.token().0) {
-                client.serve(&mut buffer)?;
+                continue;
+            }
+            let Token(key) = event.token();
+            let Some(client) = clients.get_mut(key) else { continue };
+            match client.serve(&mut buffer, is_broadcast) {
+                Ok(0) => {}
+                Ok(length) => {
+                    for (_, client) in &mut clients {
+                        client.write(&buffer[..length])?;
+                    }
+                }
+                Err(_) => drop(clients.remove(key)),
             }
         }
     }
@@ -52,34 +64,42 @@ fn tls_config() -> Result<Arc<ServerConfig>> {
 fn accept(
     poll: &Poll,
     listener: &TcpListener,
-    clients: &mut Vec<Client>,
+    clients: &mut Slab<Client>,
     config: Option<&Arc<ServerConfig>>,
 ) -> Result<()> {
     while let Ok((mut stream, _)) = listener.accept() {
         stream.set_nodelay(true)?;
-        poll.registry().register(&mut stream, Token(clients.len()), Interest::READABLE)?;
+        let place = clients.vacant_entry();
+        poll.registry().register(&mut stream, Token(place.key()), Interest::READABLE)?;
         let tls = config.map(|config| ServerConnection::new(Arc::clone(config))).transpose()?;
-        clients.push(Client { stream, tls });
+        place.insert(Client { stream, tls });
     }
     Ok(())
 }
 
 impl Client {
-    fn serve(&mut self, buffer: &mut [u8]) -> Result<()> {
+    /// Returns the length of the frames that are for all clients, or an error at the end.
+    fn serve(&mut self, buffer: &mut [u8], is_broadcast: bool) -> Result<usize> {
         let length = match self.read(buffer) {
+            Ok(0) => return Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
             Ok(length) => length,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
             Err(error) => return Err(error.into()),
         };
         let received = &mut buffer[..length];
         if received.starts_with(b"GET ") {
             // The key of the load generator is that of the RFC, and this is its answer.
             self.write(ACCEPT)?;
-            return Ok(());
+            return Ok(0);
         }
+        let is_close = received[0] == CLOSE;
         let answer = echo(received).context("not a whole frame")?;
+        if is_broadcast && !is_close {
+            return Ok(answer);
+        }
         self.write(&received[..answer])?;
-        Ok(())
+        ensure!(!is_close, "closed");
+        Ok(0)
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -136,6 +156,8 @@ fn unmask(payload: &mut [u8], key: [u8; 4]) {
     }
 }
 
+/// The first byte of a close frame (RFC 6455 §5.5.1).
+const CLOSE: u8 = 0x88;
 const LISTENER: Token = Token(usize::MAX);
 const ACCEPT: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
