@@ -15,6 +15,7 @@ mod hearing;
 mod room;
 
 use crate::room::{Room, Window};
+use bench_support::profile::Profile;
 use bench_support::server::{self, Program};
 use bench_support::turns::{median, median_ratio, take_turns};
 
@@ -67,7 +68,8 @@ fn main() -> Result<()> {
 /// Ours first, then those of the others that are there.
 fn programs(options: &Options) -> Result<Vec<Program>> {
     let qt = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/compare/qt-chat");
-    let mut programs = vec![Program::new("ours", server::example("simplechat")?, &["--port", "0"])];
+    let ours = server::example("simplechat", Profile::Default)?;
+    let mut programs = vec![Program::new("ours", ours, &["--port", "0"])];
     if qt.exists() {
         programs.push(Program::new(QT, qt, &[]));
     } else {

@@ -27,7 +27,8 @@ struct Progress {
 /// What came of a window.
 #[derive(Default)]
 pub(crate) struct Window {
-    pub(crate) exchanges: u32,
+    /// Exchanges, deliveries or handshakes.
+    pub(crate) count: u32,
     pub(crate) elapsed: Duration,
     pub(crate) server_time: Duration,
     /// From before the first byte was sent until the last was back.
@@ -55,6 +56,11 @@ impl<'a> Load<'a> {
         })
     }
 
+    /// Returns how many clients there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.clients.len()
+    }
+
     /// Changes what the clients send; they must not be in a window.
     pub(crate) const fn set_exchanges(&mut self, exchanges: &'a [Exchange]) {
         self.exchanges = exchanges;
@@ -70,15 +76,12 @@ impl<'a> Load<'a> {
         }
         let mut under_way = self.clients.len();
         while under_way > 0 {
-            self.poll.poll(&mut self.events, Some(PATIENCE))?;
-            ensure!(!self.events.is_empty(), "{under_way} clients get no echo");
-            let ready: Vec<_> = self.events.iter().map(|event| event.token().0).collect();
-            for index in ready {
+            for index in self.ready(under_way)? {
                 if !self.go_on(index)? {
                     continue;
                 }
                 let now = Instant::now();
-                window.exchanges += 1;
+                window.count += 1;
                 window.latencies.push(now - self.client(index)?.1.sent_at);
                 if now - start < length {
                     self.send(index, now)?;
@@ -90,6 +93,21 @@ impl<'a> Load<'a> {
         window.elapsed = start.elapsed();
         window.server_time = server.cpu_time()?.saturating_sub(server_time);
         Ok(window)
+    }
+
+    /// Lets the first client send the next message; all have to get it.
+    pub(crate) fn send_to_all(&mut self) -> Result<()> {
+        self.send(0, Instant::now())?;
+        let sent = self.client(0)?.1.exchange;
+        self.clients.iter_mut().for_each(|(_, progress)| progress.exchange = sent);
+        Ok(())
+    }
+
+    /// Waits for clients that can go on; `waiting` of them have no message yet.
+    pub(crate) fn ready(&mut self, waiting: usize) -> Result<Vec<usize>> {
+        self.poll.poll(&mut self.events, Some(PATIENCE))?;
+        ensure!(!self.events.is_empty(), "{waiting} clients get no message");
+        Ok(self.events.iter().map(|event| event.token().0).collect())
     }
 
     /// Lets the server be for a while.
@@ -109,11 +127,17 @@ impl<'a> Load<'a> {
         client.send(exchanges.get(progress.exchange).context("no exchange")?)
     }
 
-    /// Returns whether all echoes of what the client sent are back.
+    /// Sends what the kernel did not take, and receives.
     fn go_on(&mut self, index: usize) -> Result<bool> {
         let (client, progress) = self.clients.get_mut(index).context("no such client")?;
+        client.go_on_sending(self.exchanges.get(progress.exchange).context("no exchange")?)?;
+        self.receive(index)
+    }
+
+    /// Returns whether the client has received all messages of its exchange.
+    pub(crate) fn receive(&mut self, index: usize) -> Result<bool> {
+        let (client, progress) = self.clients.get_mut(index).context("no such client")?;
         let exchange = self.exchanges.get(progress.exchange).context("no exchange")?;
-        client.go_on_sending(exchange)?;
         client.receive(exchange, &mut self.buffer)
     }
 

@@ -1,28 +1,39 @@
 //! The echo server example compared with other servers, on two cores of one machine.
 //!
-//! `benches/compare` builds the others and runs this; without them, `cargo bench --bench echo` says
-//! what is missing and measures those that are there. Each server is on core 0, this load generator
-//! on core 1. It goes round the servers in short windows, so that what else the machine does hits
-//! all of them alike: only the ratios of one run mean something.
+//! `benches/compare` builds the others and runs this; without them, `cargo bench --bench echo`
+//! lists what is missing and measures those that are there. Each server is on core 0, this load
+//! generator on core 1. It goes round the servers in short windows, so that what else the machine
+//! does hits all of them alike: only the ratios of one run mean something.
+//!
+//! Rates are per second of the server's processor time. A server that uses less than its core was
+//! waiting for the generator, which does not change that rate much; the floor shows how far the
+//! generator is from its limit.
 
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Parser;
 
+mod fan_out;
 mod handshakes;
 mod load;
 mod memory;
 mod rotation;
+mod servers;
 mod table;
 mod workload;
 
 use crate::memory::Weight;
-use crate::workload::WORKLOADS;
+use crate::workload::{Kind, Workload};
+use bench_support::profile::Profile;
 use bench_support::server::{self, Program};
-use bench_support::tls;
 
-/// Measures echo servers side by side.
+/// Measures WebSocket servers side by side.
+///
+/// Another server is measured with --also NAME=PROGRAM. PROGRAM is started with `--port 0`, and has
+/// to print "listening on ws://HOST:PORT" once it listens. It echoes every message, text as text
+/// and binary as binary, up to 1 MiB, and closes a connection as RFC 6455 §7 has it. In the fan-out
+/// it is started with `--port 0 --broadcast`, and sends every message to all clients, the sender
+/// included; with threads, `--port 0 --threads 2`. A program without these modes has to end: it is
+/// left out of their rows, and so is one that does not answer.
 #[derive(Parser)]
 struct Options {
     /// How often each server has its turn in a workload
@@ -37,16 +48,22 @@ struct Options {
     /// Text messages instead of binary ones
     #[arg(long)]
     text: bool,
-    /// Only the workloads with this in their name, "handshakes" and "memory" among them
+    /// Only the workload of this name, or those with this in their name; one of them is "memory"
     #[arg(long)]
     workload: Option<String>,
+    /// Only this profile of our server and of the crates: default or lto
+    #[arg(long)]
+    profile: Option<Profile>,
     /// Leaves out servers with this in their name
     #[arg(long)]
     without: Vec<String>,
-    /// One more server, such as an older build: it has to print "listening on ws://HOST:PORT". It
-    /// speaks TLS when "wss" is in its name
+    /// One more server, such as an older build. It speaks TLS when "wss" is in its name, with the
+    /// certificate localhost.cert and the key localhost.key of the folder that it runs in
     #[arg(long, value_name = "NAME=PROGRAM")]
     also: Vec<String>,
+    /// Prints the names of the workloads and ends
+    #[arg(long)]
+    list: bool,
     /// Cargo passes this to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -54,75 +71,70 @@ struct Options {
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    let programs = programs(&options)?;
+    let chosen = options.workload.as_deref().unwrap_or_default();
+    let workloads = workload::choose(chosen);
+    if options.list {
+        for workload in workloads {
+            println!("{}", workload.name);
+        }
+        println!("{MEMORY}");
+        return Ok(());
+    }
+    let weighs = MEMORY.contains(chosen);
+    let uses = |kind| workloads.iter().any(|workload| workload.kind == kind);
+    let find = |is_used, kind| {
+        if is_used { servers::find(kind, &options) } else { Ok(Vec::new()) }
+    };
+    let echo = find(weighs || uses(Kind::Echo) || uses(Kind::Handshakes), Kind::Echo)?;
+    let fan_out = find(uses(Kind::FanOut), Kind::FanOut)?;
+    let threads = find(uses(Kind::Threads), Kind::Threads)?;
     server::pin_this_process()?;
     server::raise_descriptor_limit()?;
 
-    let chosen = options.workload.as_deref().unwrap_or_default();
-    let workloads: Vec<_> = WORKLOADS.iter().filter(|it| it.name.contains(chosen)).collect();
-    let mut results = Vec::new();
-    for workload in workloads {
-        eprintln!("{}", workload.name);
-        results.push((workload, rotation::run(workload, &programs, &options)?));
+    let (threaded, others): (Vec<&Workload>, _) =
+        workloads.into_iter().partition(|workload| workload.kind == Kind::Threads);
+    if !others.is_empty() {
+        table::print_head_of_rates();
     }
-    table::print_rates(&results);
-    if "handshakes".contains(chosen) {
-        table::print_handshakes(&handshakes::run(&programs, &options)?);
+    for workload in others {
+        let programs = if workload.kind == Kind::FanOut { &fan_out } else { &echo };
+        table::print_rates(workload, &rotation::run(workload, programs, &options)?);
     }
-    if "memory".contains(chosen) {
-        table::print_weights(&weigh(&programs, options.idle)?, options.idle);
+    if !threaded.is_empty() {
+        table::print_head_of_threads();
+    }
+    for workload in threaded {
+        table::print_threads(workload, &rotation::run(workload, &threads, &options)?);
+    }
+    if weighs {
+        table::print_weights(&weigh(&echo, &options)?, options.idle);
     }
     Ok(())
 }
 
-/// Weighs the servers.
-fn weigh(programs: &[Program], idle: usize) -> Result<Vec<Weight>> {
+impl Options {
+    /// Returns the profiles that are measured.
+    fn profiles(&self) -> impl Iterator<Item = Profile> + use<> {
+        let only = self.profile;
+        Profile::ALL.into_iter().filter(move |profile| only.is_none_or(|only| only == *profile))
+    }
+}
+
+/// Weighs the servers; of two builds, the one with LTO.
+fn weigh(programs: &[Program], options: &Options) -> Result<Vec<Weight>> {
     let mut weights = Vec::new();
-    for program in programs.iter().filter(|program| program.takes_all()) {
+    let weighed = options.profile.unwrap_or(Profile::Lto);
+    let is_weighed = |program: &&Program| {
+        program.takes_all() && program.profile.is_none_or(|profile| profile == weighed)
+    };
+    for program in programs.iter().filter(is_weighed) {
         eprintln!("memory of {}", program.name);
         // Handshakes take their time.
-        let idle = if program.certificate.is_some() { idle.min(2000) } else { idle };
-        weights.push(memory::weigh(program, idle)?);
+        let most = if program.certificate.is_some() { 2000 } else { options.idle };
+        weights.push(memory::weigh(program, options.idle.min(most))?);
     }
     Ok(weights)
 }
 
-/// Ours first, then those of the others that are there.
-fn programs(options: &Options) -> Result<Vec<Program>> {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/compare");
-    let certificate = built.join("certificate");
-    tls::make_certificate(&certificate)?;
-    let secure = |program: Program| program.with_certificate(&certificate);
-    let mut programs = vec![
-        Program::new("slotwork", server::example("echoserver")?, &["--port", "0"]),
-        Program::new("QtWebSockets", built.join("qt"), &[]),
-        Program::new("fastwebsockets", built.join("release/fastwebsockets"), &[]),
-        Program::new("tokio-tungstenite", built.join("release/tokio-tungstenite"), &[]),
-    ];
-    let tokio = built.join("release/tokio-tungstenite-tls");
-    programs.extend([
-        secure(Program::new("slotwork", server::example("sslechoserver")?, &["--port", "0"])),
-        secure(Program::new("QtWebSockets", built.join("qt"), &["--tls"])),
-        secure(Program::new("tokio-tungstenite", tokio, &[])),
-    ]);
-    // It shows what the kernel takes, and is too simple for messages that come in several reads.
-    let floor = |arguments| {
-        Program::new("floor", built.join("release/floor"), arguments).with_largest(16 << 10)
-    };
-    programs.extend([floor(&[]), secure(floor(&["--tls"]).with_largest(1 << 10))]);
-    for also in &options.also {
-        let (name, path) = also.split_once('=').context("--also takes NAME=PROGRAM")?;
-        // An older build of the example understands what the example does.
-        let program = Program::new(name, PathBuf::from(path), &["--port", "0"]);
-        programs.push(if name.contains("wss") { secure(program) } else { program });
-    }
-    programs.retain(|program| !options.without.iter().any(|name| program.name.contains(name)));
-    programs.retain(|program| {
-        let is_there = program.path.exists();
-        if !is_there {
-            eprintln!("LEFT OUT: {} is not built; benches/compare does it", program.name);
-        }
-        is_there
-    });
-    Ok(programs)
-}
+/// The name of the last table for `--workload`.
+const MEMORY: &str = "memory";

@@ -77,7 +77,8 @@ impl Client {
     }
 }
 
-fn connect(port: u16) -> Result<net::TcpStream> {
+/// Connects without an opening handshake.
+pub(crate) fn connect(port: u16) -> Result<net::TcpStream> {
     let stream = net::TcpStream::connect(("127.0.0.1", port))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -85,10 +86,22 @@ fn connect(port: u16) -> Result<net::TcpStream> {
 }
 
 fn shake_hands<S: Read + Write>(mut stream: S) -> Result<S> {
+    request(&mut stream)?;
+    await_answer(&mut stream)?;
+    Ok(stream)
+}
+
+/// Sends the request of the opening handshake.
+pub(crate) fn request<S: Write>(stream: &mut S) -> Result<()> {
     stream.write_all(
         b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
           Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
     )?;
+    Ok(())
+}
+
+/// Waits for the answer to it, which has to be a 101.
+pub(crate) fn await_answer<S: Read>(stream: &mut S) -> Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut bytes = [0; 1024];
@@ -97,7 +110,7 @@ fn shake_hands<S: Read + Write>(mut stream: S) -> Result<S> {
         head.extend(bytes.get(..length).unwrap_or_default());
     }
     ensure!(head.starts_with(b"HTTP/1.1 101 "), "{}", head.escape_ascii());
-    Ok(stream)
+    Ok(())
 }
 
 fn unblock(stream: net::TcpStream) -> Result<TcpStream> {

@@ -8,6 +8,8 @@
 
 pub mod client;
 pub mod exchange;
+pub mod profile;
 pub mod server;
 pub mod tls;
 pub mod turns;
+pub mod visit;

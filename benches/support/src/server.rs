@@ -10,28 +10,36 @@ use std::{env, fs, thread};
 use anyhow::{Context, Result, ensure};
 use rustls::ClientConfig;
 
-use crate::client::Client;
+use crate::client::{self, Client};
+use crate::profile::Profile;
 use crate::tls;
+use crate::visit::visit;
 
 /// A server that can be started.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Program {
     /// Its name in the tables.
     pub name: String,
     /// The program.
     pub path: PathBuf,
-    arguments: &'static [&'static str],
+    /// What it is started with.
+    pub arguments: &'static [&'static str],
     /// The largest message that it can take, in bytes.
     pub largest: usize,
     /// The folder of its certificate, if it speaks TLS.
     pub certificate: Option<PathBuf>,
+    /// How cargo built it, if it is a program of cargo that is built in both ways.
+    pub profile: Option<Profile>,
+    /// How many threads it serves with, if it may use several cores.
+    pub threads: Option<usize>,
 }
 
 impl Program {
     /// Makes one that speaks no TLS and takes messages of all sizes.
     pub fn new(name: &str, path: PathBuf, arguments: &'static [&'static str]) -> Self {
         let name = name.to_owned();
-        Self { name, path, arguments, largest: usize::MAX, certificate: None }
+        let largest = usize::MAX;
+        Self { name, path, arguments, largest, certificate: None, profile: None, threads: None }
     }
 
     /// Makes it one that speaks TLS, with the certificate in this folder.
@@ -46,15 +54,28 @@ impl Program {
         Self { largest, ..self }
     }
 
-    /// Returns whether it takes messages of all sizes, and closes; the floor does neither.
+    /// Sets how cargo built it.
+    #[must_use]
+    pub fn with_profile(self, profile: Profile) -> Self {
+        Self { profile: Some(profile), ..self }
+    }
+
+    /// Makes it one that serves with so many threads, and may use a second core.
+    #[must_use]
+    pub fn with_threads(self, threads: usize) -> Self {
+        Self { threads: Some(threads), ..self }
+    }
+
+    /// Returns whether it takes messages of all sizes, which the floor does not.
     pub const fn takes_all(&self) -> bool {
         self.largest == usize::MAX
     }
 
-    /// Starts it on its core, and waits for the line with its port.
+    /// Starts it on its core or cores, and waits for the line with its port.
     pub fn start(&self) -> Result<Server> {
+        let cores = if self.threads.is_some() { two_cores() } else { SERVER_CORE };
         let mut process = Command::new("taskset")
-            .args(["-c", SERVER_CORE])
+            .args(["-c", cores])
             .arg(&self.path)
             .args(self.arguments)
             .current_dir(self.certificate.as_deref().unwrap_or(Path::new(".")))
@@ -69,7 +90,9 @@ impl Program {
         let mut output = BufReader::new(output.context("no output")?);
         output.read_line(&mut line)?;
         let port = line.trim().rsplit([':', ' ']).next().and_then(|port| port.parse().ok());
-        server.port = port.with_context(|| format!("{} says no port: {line:?}", self.name))?;
+        server.port = port.with_context(|| format!("{} reports no port: {line:?}", self.name))?;
+        let threads = server.thread_count()?;
+        ensure!(threads >= self.threads.unwrap_or(1), "{} has {threads} threads", self.name);
         // Its further output must not block it.
         thread::spawn(move || io::copy(&mut output, &mut io::sink()));
         Ok(server)
@@ -97,6 +120,19 @@ impl Server {
             None => Client::open(self.port()),
             Some(config) => Client::open_tls(self.port(), Arc::clone(config)),
         }
+    }
+
+    /// Opens and closes connections, each step for all of them before the next one.
+    pub fn visit(&self, count: usize) -> Result<()> {
+        let connections = (0..count).map(|_| client::connect(self.port()));
+        let Some(config) = &self.tls else { return visit(connections.collect::<Result<_>>()?) };
+        let wrap = |connection: Result<_>| tls::connect(connection?, Arc::clone(config));
+        visit(connections.map(wrap).collect::<Result<_>>()?)
+    }
+
+    /// Returns how many threads it has.
+    fn thread_count(&self) -> Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/task", self.process.id()))?.count())
     }
 
     /// Returns the processor time of all its threads, in the kernel as well.
@@ -129,15 +165,15 @@ impl Drop for Server {
 }
 
 /// Builds one of our examples, which cargo does not build for a benchmark.
-pub fn example(name: &str) -> Result<PathBuf> {
+pub fn example(name: &str, profile: Profile) -> Result<PathBuf> {
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--example", name, "--manifest-path"])
+        .args(["build", "--profile", profile.cargo_name(), "--example", name, "--manifest-path"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"))
         .status()?;
     ensure!(built.success(), "the example {name} does not build");
     let this = env::current_exe()?;
-    let profile = this.ancestors().nth(2).context("this program is in no target folder")?;
-    Ok(profile.join("examples").join(name))
+    let target = this.ancestors().nth(3).context("this program is in no target folder")?;
+    Ok(target.join(profile.cargo_name()).join("examples").join(name))
 }
 
 /// Puts this process, the load generator, on its own core.
@@ -161,6 +197,11 @@ pub fn raise_descriptor_limit() -> Result<()> {
         setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })?;
     }
     Ok(())
+}
+
+/// Returns the cores of a server with threads; without a third core it shares the generator's.
+fn two_cores() -> &'static str {
+    if Path::new("/sys/devices/system/cpu/cpu2").exists() { "0,2" } else { "0,1" }
 }
 
 const SERVER_CORE: &str = "0";
