@@ -20,14 +20,14 @@ impl WebSocketServer {
     /// refused with 503 and reported by [`server_error`](Self::server_error); 0 refuses all.
     #[doc(alias = "setMaxPendingConnections")]
     pub fn set_max_pending_connections(&self, limit: usize) {
-        self.inner.lock().max_pending = limit;
+        self.inner.set(|configuration| &mut configuration.max_pending, limit);
     }
 
     /// Returns the maximum number of pending connections.
     #[doc(alias = "maxPendingConnections")]
     #[must_use]
     pub fn max_pending_connections(&self) -> usize {
-        self.inner.lock().max_pending
+        self.inner.lock().configuration.max_pending
     }
 
     /// Sets the maximum number of open connections of this server.
@@ -57,13 +57,13 @@ impl WebSocketServer {
     /// ```
     #[doc(alias = "maxConnections")]
     pub fn set_max_connections(&self, limit: Option<usize>) {
-        self.inner.lock().max_connections = limit;
+        self.inner.set(|configuration| &mut configuration.max_connections, limit);
     }
 
     /// Returns the maximum number of open connections; `None` is no limit.
     #[must_use]
     pub fn max_connections(&self) -> Option<usize> {
-        self.inner.lock().max_connections
+        self.inner.lock().configuration.max_connections
     }
 
     /// Sets the maximum number of opening handshakes under way.
@@ -90,13 +90,13 @@ impl WebSocketServer {
     /// ```
     #[doc(alias = "maxHandshakes")]
     pub fn set_max_handshakes(&self, limit: Option<usize>) {
-        self.inner.lock().max_handshakes = limit;
+        self.inner.set(|configuration| &mut configuration.max_handshakes, limit);
     }
 
     /// Returns the maximum number of opening handshakes under way; `None` is no limit.
     #[must_use]
     pub fn max_handshakes(&self) -> Option<usize> {
-        self.inner.lock().max_handshakes
+        self.inner.lock().configuration.max_handshakes
     }
 
     /// Sets the timeout of opening handshakes, counted from TCP accept.
@@ -121,7 +121,7 @@ impl WebSocketServer {
     /// ```
     #[doc(alias = "setHandshakeTimeout")]
     pub fn set_handshake_timeout(&self, timeout: Option<Duration>) {
-        self.inner.lock().handshake_timeout = timeout;
+        self.inner.set(|configuration| &mut configuration.handshake_timeout, timeout);
     }
 
     /// Returns the timeout of opening handshakes; `None` is no limit.
@@ -129,7 +129,7 @@ impl WebSocketServer {
     #[doc(alias = "handshakeTimeout")]
     #[must_use]
     pub fn handshake_timeout(&self) -> Option<Duration> {
-        self.inner.lock().handshake_timeout
+        self.inner.lock().configuration.handshake_timeout
     }
 }
 
@@ -150,13 +150,16 @@ impl WebSocketServer {
     ///
     /// Qt has no counterpart: the limit is 8 KiB.
     pub fn set_max_request_line_size(&self, size: usize) {
-        self.inner.lock().head_limits.request_line = size.min(MAX_REQUEST_LINE);
+        self.inner.set(
+            |configuration| &mut configuration.head_limits.request_line,
+            size.min(MAX_REQUEST_LINE),
+        );
     }
 
     /// Returns the maximum size of a request line, in bytes.
     #[must_use]
     pub fn max_request_line_size(&self) -> usize {
-        self.inner.lock().head_limits.request_line
+        self.inner.lock().configuration.head_limits.request_line
     }
 
     /// Sets the maximum size of each header line, in bytes without CR LF.
@@ -180,13 +183,13 @@ impl WebSocketServer {
     /// server.set_max_header_size(80 * 1024);
     /// ```
     pub fn set_max_header_line_size(&self, size: usize) {
-        self.inner.lock().head_limits.header_line = size;
+        self.inner.set(|configuration| &mut configuration.head_limits.header_line, size);
     }
 
     /// Returns the maximum size of each header line, in bytes.
     #[must_use]
     pub fn max_header_line_size(&self) -> usize {
-        self.inner.lock().head_limits.header_line
+        self.inner.lock().configuration.head_limits.header_line
     }
 
     /// Sets the maximum number of headers; the default is 100.
@@ -197,13 +200,13 @@ impl WebSocketServer {
     ///
     /// Qt has no counterpart: the limit is 100.
     pub fn set_max_header_count(&self, count: usize) {
-        self.inner.lock().head_limits.headers = count;
+        self.inner.set(|configuration| &mut configuration.head_limits.headers, count);
     }
 
     /// Returns the maximum number of headers.
     #[must_use]
     pub fn max_header_count(&self) -> usize {
-        self.inner.lock().head_limits.headers
+        self.inner.lock().configuration.head_limits.headers
     }
 
     /// Sets the maximum size of a request's head, in bytes; the default is 32 KiB.
@@ -216,13 +219,13 @@ impl WebSocketServer {
     ///
     /// Qt has no counterpart: the limit is 819204 bytes.
     pub fn set_max_header_size(&self, size: usize) {
-        self.inner.lock().head_limits.head = size;
+        self.inner.set(|configuration| &mut configuration.head_limits.head, size);
     }
 
     /// Returns the maximum size of a request's head, in bytes.
     #[must_use]
     pub fn max_header_size(&self) -> usize {
-        self.inner.lock().head_limits.head
+        self.inner.lock().configuration.head_limits.head
     }
 }
 
@@ -230,10 +233,10 @@ impl Inner {
     /// Fails when the limit of connections, or of pending ones, is reached.
     pub(crate) fn check_connections(&self) -> Result<(), Refusal> {
         let state = self.lock();
-        if state.pending.len() >= state.max_pending {
+        if state.pending.len() >= state.configuration.max_pending {
             return Err(Refusal::TooManyPending);
         }
-        match state.max_connections {
+        match state.configuration.max_connections {
             Some(limit) if self.clients.len() + state.pending.len() >= limit => {
                 Err(Refusal::TooManyConnections { limit })
             }
@@ -268,7 +271,7 @@ impl Inner {
 impl State {
     /// Fails when the limit of opening handshakes is reached.
     pub(crate) fn check_handshakes(&self) -> Result<(), Refusal> {
-        match self.max_handshakes {
+        match self.configuration.max_handshakes {
             Some(limit) if self.handshakes.len() >= limit => {
                 Err(Refusal::TooManyHandshakes { limit })
             }

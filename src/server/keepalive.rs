@@ -51,15 +51,13 @@ impl WebSocketServer {
     /// ```
     pub fn set_keepalive_interval(&self, interval: Option<Duration>) {
         let interval = interval.map(|interval| interval.max(SHORTEST_KEEPALIVE_INTERVAL));
-        if self.inner.clients.set_keepalive_interval(interval) {
-            self.inner.start_keepalive();
-        }
+        self.inner.set(|configuration| &mut configuration.keepalive_interval, interval);
     }
 
     /// Returns how long a client may be idle before it is pinged; `None` is off.
     #[must_use]
     pub fn keepalive_interval(&self) -> Option<Duration> {
-        self.inner.clients.keepalive_interval()
+        self.inner.lock().configuration.keepalive_interval
     }
 }
 

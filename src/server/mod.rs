@@ -3,7 +3,8 @@
 //! The files in the order in which a connection passes them: `listen.rs` and
 //! `accept.rs`, or `handover.rs`, `opening.rs` (opening handshake, with `client_limits.rs`, `tls.rs`, `origins/`,
 //! `verifier/`, `subprotocols.rs`), `pending.rs`, `keepalive.rs` and `broadcast.rs`, `shutdown.rs`.
-//! `signals.rs` has the signals, `settings.rs` and `output.rs` the defaults of its sockets. All share `state.rs`.
+//! `signals.rs` has the signals, `settings.rs` and `output.rs` the defaults of its sockets. All share
+//! `state.rs`; settings are in `configuration/`.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -27,6 +28,7 @@ mod shutdown;
 
 mod accept;
 mod client_limits;
+mod configuration;
 mod handover;
 mod handshake_deadline;
 mod keepalive;
@@ -113,7 +115,7 @@ impl WebSocketServer {
         if !server_name.chars().all(is_header_character) {
             return Err(Error::InvalidHeaderValue(server_name));
         }
-        self.inner.lock().name = server_name;
+        self.inner.set(|configuration| &mut configuration.name, server_name);
         Ok(())
     }
 
@@ -121,7 +123,7 @@ impl WebSocketServer {
     #[doc(alias = "serverName")]
     #[must_use]
     pub fn server_name(&self) -> String {
-        self.inner.lock().name.clone()
+        self.inner.lock().configuration.name.clone()
     }
 
     /// Returns whether the server accepts `wss` or `ws` connections.

@@ -99,7 +99,7 @@ impl Inner {
             report(&opening.server, &refusal_error(peer, &refusal));
             return upgrade::server::close_at_once(&mut opening.stream, &refusal);
         }
-        let deadline = Deadline::new(state.handshake_timeout);
+        let deadline = Deadline::new(state.configuration.handshake_timeout);
         state.spawn_adoption(Arc::downgrade(self), opening.adopt(request, deadline));
     }
 }
@@ -174,7 +174,7 @@ impl Opening {
 
     /// Reads the request, and answers it with 101 if the client is admitted.
     async fn answer(&mut self) -> Result<Opened, Failure> {
-        let limits = self.open_server()?.lock().head_limits;
+        let limits = self.open_server()?.lock().configuration.head_limits;
         let received = mem::take(&mut self.received);
         let (request, leftover) =
             upgrade::server::read_request(&mut self.stream, &received, limits).await?;
@@ -185,7 +185,7 @@ impl Opening {
             let state = server.lock();
             let agreement = Agreement {
                 subprotocol: subprotocol.and_then(|chosen| chosen.name(&request)),
-                server_name: &state.name,
+                server_name: &state.configuration.name,
                 headers: &headers,
             };
             agreement.response(&request)
@@ -243,7 +243,7 @@ impl Opening {
         subprotocol: Option<ChosenSubprotocol>,
         data: Option<UserData>,
     ) {
-        let settings = server.lock().socket_settings;
+        let settings = server.lock().configuration.sockets;
         let (socket, driver) = WebSocket::accepted(Accepted {
             stream: self.stream,
             request,
@@ -284,7 +284,10 @@ impl Opening {
 
     /// Returns the name for the `Server` header; empty when the server is gone.
     fn server_name(&self) -> String {
-        self.server.upgrade().map(|server| server.lock().name.clone()).unwrap_or_default()
+        self.server
+            .upgrade()
+            .map(|server| server.lock().configuration.name.clone())
+            .unwrap_or_default()
     }
 }
 

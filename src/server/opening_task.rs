@@ -25,7 +25,7 @@ impl State {
         let _ = begins_with_tls;
         let waiting = Waiting {
             opening,
-            deadline: Deadline::new(self.handshake_timeout),
+            deadline: Deadline::new(self.configuration.handshake_timeout),
             #[cfg(feature = "tls")]
             tls: if begins_with_tls { self.tls_server_side() } else { None },
         };

@@ -3,6 +3,7 @@
 //! The machinery is in `session/output/`; each socket can change its own (`socket/output.rs`).
 
 use crate::server::WebSocketServer;
+use crate::server::configuration::change::sockets;
 use crate::types::output::OutputPolicy;
 
 /// Back-pressure.
@@ -29,7 +30,7 @@ impl WebSocketServer {
     /// server.set_output_limit(256 * 1024);
     /// ```
     pub fn set_output_policy(&self, policy: OutputPolicy) {
-        self.inner.change_socket_settings(|settings| settings.output.policy = policy);
+        self.inner.set(|configuration| &mut sockets(configuration).output.policy, policy);
     }
 
     /// Returns the output policy for clients that read too slowly.
@@ -43,7 +44,7 @@ impl WebSocketServer {
     /// The default is 16 MiB. It applies to clients that connect from now on. See
     /// [`WebSocket::set_output_limit`](crate::WebSocket::set_output_limit).
     pub fn set_output_limit(&self, bytes: usize) {
-        self.inner.change_socket_settings(|settings| settings.output.limit = bytes);
+        self.inner.set(|configuration| &mut sockets(configuration).output.limit, bytes);
     }
 
     /// Returns the maximum size of a client's unsent output, in bytes.
@@ -67,7 +68,7 @@ impl WebSocketServer {
     /// server.set_send_buffer(Some(16 * 1024));
     /// ```
     pub fn set_send_buffer(&self, bytes: Option<usize>) {
-        self.inner.change_socket_settings(|settings| settings.send_buffer = bytes);
+        self.inner.set(|configuration| &mut sockets(configuration).send_buffer, bytes);
     }
 
     /// Returns the limit of unsent output in the kernel, in bytes.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::server::WebSocketServer;
+use crate::server::configuration::change::sockets;
 
 /// Settings for the sockets of clients that connect from now on.
 impl WebSocketServer {
@@ -11,7 +12,7 @@ impl WebSocketServer {
     /// The default is 30 s. See
     /// [`WebSocket::set_write_timeout`](crate::WebSocket::set_write_timeout).
     pub fn set_write_timeout(&self, timeout: Option<Duration>) {
-        self.inner.change_socket_settings(|settings| settings.timeouts.write = timeout);
+        self.inner.set(|configuration| &mut sockets(configuration).timeouts.write, timeout);
     }
 
     /// Returns the write timeout of new clients; `None` is no timeout.
@@ -37,7 +38,7 @@ impl WebSocketServer {
     /// server.set_closing_timeout(Some(Duration::from_secs(3)));
     /// ```
     pub fn set_closing_timeout(&self, timeout: Option<Duration>) {
-        self.inner.change_socket_settings(|settings| settings.timeouts.closing = timeout);
+        self.inner.set(|configuration| &mut sockets(configuration).timeouts.closing, timeout);
     }
 
     /// Returns the closing timeout of new clients; `None` is no timeout.
@@ -55,7 +56,7 @@ impl WebSocketServer {
     ///
     /// Qt has no counterpart: its programs set each socket in a slot of `newConnection`.
     pub fn set_max_allowed_incoming_frame_size(&self, bytes: usize) {
-        self.inner.change_socket_settings(|settings| settings.limits.max_frame_size = bytes);
+        self.inner.set(|configuration| &mut sockets(configuration).limits.max_frame_size, bytes);
     }
 
     /// Returns the maximum size of an incoming frame, in bytes.
@@ -78,7 +79,7 @@ impl WebSocketServer {
     /// server.set_max_allowed_incoming_message_size(4 * 1024);
     /// ```
     pub fn set_max_allowed_incoming_message_size(&self, bytes: usize) {
-        self.inner.change_socket_settings(|settings| settings.limits.max_message_size = bytes);
+        self.inner.set(|configuration| &mut sockets(configuration).limits.max_message_size, bytes);
     }
 
     /// Returns the maximum size of an incoming message, in bytes.
@@ -102,7 +103,7 @@ impl WebSocketServer {
     /// server.set_receive_queue_limit(0);
     /// ```
     pub fn set_receive_queue_limit(&self, bytes: usize) {
-        self.inner.change_socket_settings(|settings| settings.receive_queue_limit = bytes);
+        self.inner.set(|configuration| &mut sockets(configuration).receive_queue_limit, bytes);
     }
 
     /// Returns the maximum size of the receive queue, in bytes.

@@ -45,7 +45,7 @@ impl WebSocketServer {
         if let Some(wrong) = subprotocols.iter().find(|name| !grammar::is_token(name.as_bytes())) {
             return Err(Error::InvalidSubprotocol(wrong.clone()));
         }
-        self.inner.lock().subprotocols = subprotocols;
+        self.inner.set(|configuration| &mut configuration.subprotocols, subprotocols);
         Ok(())
     }
 
@@ -67,7 +67,7 @@ impl WebSocketServer {
     #[doc(alias = "supportedSubprotocols")]
     #[must_use]
     pub fn supported_subprotocols(&self) -> Vec<String> {
-        self.inner.lock().subprotocols.clone()
+        self.inner.lock().configuration.subprotocols.clone()
     }
 }
 
@@ -77,6 +77,6 @@ impl Inner {
         &self,
         request: &HandshakeRequest,
     ) -> Option<ChosenSubprotocol> {
-        ChosenSubprotocol::choose(request, &self.lock().subprotocols)
+        ChosenSubprotocol::choose(request, &self.lock().configuration.subprotocols)
     }
 }

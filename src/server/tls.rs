@@ -15,9 +15,10 @@ use crate::net::upgrade;
 use crate::runtime::panics;
 use crate::runtime::timers::Sleep;
 use crate::server::WebSocketServer;
+use crate::server::configuration::Tls;
 use crate::server::handshake_deadline::Deadline;
 use crate::server::opening::{Opening, REFUSAL_TIMEOUT, report};
-use crate::server::state::{Inner, State, Tls};
+use crate::server::state::{Inner, State};
 use crate::types::error::Error;
 use crate::types::ssl_mode::SslMode;
 use crate::types::tls::TlsError;
@@ -56,9 +57,8 @@ impl WebSocketServer {
     pub fn set_tls_config(&self, config: TlsConfig) -> Result<(), Error> {
         if self.inner.mode == SslMode::Secure {
             let server_side = config.server_side()?;
-            let former = self.inner.lock().tls.replace(Tls { config, server_side });
-            // Outside the lock: it may drop values of the program.
-            drop(former);
+            let tls = Tls { config, server_side };
+            self.inner.set(|configuration| &mut configuration.tls, Some(tls));
         }
         Ok(())
     }
@@ -67,7 +67,8 @@ impl WebSocketServer {
     #[doc(alias = "sslConfiguration")]
     #[must_use]
     pub fn tls_config(&self) -> Option<TlsConfig> {
-        self.inner.lock().tls.as_ref().map(|tls| tls.config.clone())
+        let state = self.inner.lock();
+        state.configuration.tls.as_ref().map(|tls| tls.config.clone())
     }
 
     /// Emitted when the certificate of a client is not valid, with all errors.
@@ -114,14 +115,14 @@ impl WebSocketServer {
 impl State {
     /// Returns the rustls configuration; `None` without TLS.
     pub(crate) fn tls_server_side(&self) -> Option<ServerSide> {
-        self.tls.as_ref().map(|tls| tls.server_side.clone())
+        self.configuration.tls.as_ref().map(|tls| tls.server_side.clone())
     }
 }
 
 impl Inner {
     /// Fails when no TLS configuration was set.
     pub(crate) fn check_tls(&self) -> Result<(), Error> {
-        if self.lock().tls.is_some() {
+        if self.lock().configuration.tls.is_some() {
             return Ok(());
         }
         Err(Error::InvalidTlsConfig {

@@ -1,5 +1,6 @@
 //! The list of a server's open sockets.
 
+use std::mem;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
@@ -83,19 +84,18 @@ impl<S> ClientList<S> {
         self.lock().sockets.len()
     }
 
-    pub(crate) fn keepalive_interval(&self) -> Option<Duration> {
-        self.lock().keepalive_interval
-    }
-
-    /// Sets the interval; returns whether the keepalive task has to be started.
-    pub(crate) fn set_keepalive_interval(&self, interval: Option<Duration>) -> bool {
+    /// Sets the interval, and returns what has to follow a change, outside of locks.
+    ///
+    /// That is whether the keepalive task has to be started, and its waker while it waits.
+    pub(crate) fn set_keepalive_interval(
+        &self,
+        interval: Option<Duration>,
+    ) -> (bool, Option<Waker>) {
         let mut registry = self.lock();
-        registry.keepalive_interval = interval;
-        let needs_keepalive_task = registry.needs_keepalive_task();
-        let keepalive_task = registry.keepalive_task.take();
-        drop(registry);
-        keepalive_task.into_iter().for_each(Waker::wake);
-        needs_keepalive_task
+        if mem::replace(&mut registry.keepalive_interval, interval) == interval {
+            return (false, None);
+        }
+        (registry.needs_keepalive_task(), registry.keepalive_task.take())
     }
 
     /// Waits until the interval has changed.

@@ -9,6 +9,7 @@ use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::runtime::panics;
 use crate::server::WebSocketServer;
+use crate::server::configuration::Configuration;
 use crate::server::origins::cors_authenticator::CorsAuthenticator;
 use crate::server::origins::origin_policy::OriginPolicy;
 use crate::server::state::{Inner, State};
@@ -48,14 +49,14 @@ impl WebSocketServer {
     /// ```
     pub fn set_origin_policy(&self, policy: OriginPolicy) -> Result<(), Error> {
         policy.check()?;
-        self.inner.lock().origin_policy = Some(policy);
+        self.inner.set(|configuration| &mut configuration.origin_policy, Some(policy));
         Ok(())
     }
 
     /// Returns the origin policy; `None` when it was never set.
     #[must_use]
     pub fn origin_policy(&self) -> Option<OriginPolicy> {
-        self.inner.lock().origin_policy.clone()
+        self.inner.lock().configuration.origin_policy.clone()
     }
 
     /// Emitted for each valid request before it is answered, with its origin.
@@ -92,7 +93,7 @@ impl Inner {
     /// Fails when neither the policy nor a slot allows the origin of a request.
     pub(crate) fn check_origin(&self, request: &HandshakeRequest) -> Result<(), Refusal> {
         self.warn_of_open_origins(request);
-        let policy = self.lock().origin_policy.clone();
+        let policy = self.lock().configuration.origin_policy.clone();
         let is_allowed = policy.is_none_or(|policy| policy.allows(request, self.mode));
         if self.origin_authentication_required.slot_count() == 0 {
             return if is_allowed { Ok(()) } else { Err(Refusal::OriginRefused) };
@@ -119,7 +120,7 @@ impl Inner {
         if mem::replace(&mut state.has_warned_of_origins, true) {
             return;
         }
-        let name = state.name.clone();
+        let name = state.configuration.name.clone();
         drop(state);
         warn!(
             "a page of {origin} connects to {name:?}, and any other page can: \
@@ -131,6 +132,7 @@ impl Inner {
 impl State {
     /// Returns whether the program checks clients, or was warned that it does not.
     fn checks_clients_or_was_warned(&self) -> bool {
-        self.origin_policy.is_some() || self.verifier.is_some() || self.has_warned_of_origins
+        let Configuration { origin_policy, verifier, .. } = &*self.configuration;
+        origin_policy.is_some() || verifier.is_some() || self.has_warned_of_origins
     }
 }

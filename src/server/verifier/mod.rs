@@ -1,6 +1,5 @@
 //! Verifiers: async functions of the program that accept or refuse each client.
 
-use std::mem;
 use std::sync::Arc;
 
 use slotwork_signals::{Connection, SignalRef};
@@ -12,7 +11,7 @@ use crate::runtime::panics;
 use crate::server::WebSocketServer;
 use crate::server::state::Inner;
 use crate::server::verifier::opening_handshake::OpeningHandshake;
-use crate::server::verifier::verdict::{Acceptance, Verdict, VerificationRequest};
+use crate::server::verifier::verdict::{Acceptance, Verdict, VerificationRequest, Verifier};
 
 pub(crate) mod opening_handshake;
 pub(crate) mod verdict;
@@ -107,9 +106,12 @@ impl WebSocketServer {
     }
 
     fn change_verifier(&self, connection: Option<Connection>) {
-        let former = mem::replace(&mut self.inner.lock().verifier, connection);
+        let requested = &self.inner.verification_requested;
+        let verifier =
+            connection.map(|connection| Verifier { connection, requested: Arc::clone(requested) });
+        let former = self.inner.replace(|configuration| &mut configuration.verifier, verifier);
         if let Some(former) = former {
-            former.disconnect();
+            former.connection.disconnect();
         }
     }
 }
@@ -117,7 +119,7 @@ impl WebSocketServer {
 impl Inner {
     /// Returns whether a verifier decides about clients.
     pub(crate) fn has_verifier(&self) -> bool {
-        self.lock().verifier.is_some()
+        self.lock().configuration.verifier.is_some()
     }
 
     /// Calls the verifier and waits for its verdict; the default is to accept.
@@ -125,14 +127,14 @@ impl Inner {
         self: Arc<Self>,
         handshake: OpeningHandshake,
     ) -> Result<Acceptance, Refusal> {
-        if self.lock().verifier.is_none() {
+        let Some(verifier) = self.lock().configuration.verifier.clone() else {
             return Ok(Acceptance::default());
-        }
+        };
         let (answer, verdict) = channel::bounded(1);
         let request = VerificationRequest { handshake, answer };
-        panics::catch("a verifier", || self.verification_requested.emit(&request));
+        panics::catch("a verifier", || verifier.requested.emit(&request));
         // From here on only the verifier keeps the request, and the server.
-        drop((request, self));
+        drop((request, verifier, self));
         match verdict.recv().await {
             Ok(verdict) => verdict.into_acceptance(),
             Err(_) => Err(Refusal::NoDecision),

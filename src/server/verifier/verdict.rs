@@ -2,8 +2,10 @@
 
 use std::any::Any;
 use std::fmt::{self, Display};
+use std::sync::Arc;
 
 use log::error;
+use slotwork_signals::{Connection, Signal};
 use smol::channel::Sender;
 
 use crate::protocol::handshake::grammar;
@@ -64,6 +66,13 @@ pub(crate) struct VerificationRequest {
     pub(crate) handshake: OpeningHandshake,
     /// Closed when the verdict is no longer awaited.
     pub(crate) answer: Sender<Verdict>,
+}
+
+/// A verifier: a slot of the signal that requests its verdicts.
+#[derive(Clone)]
+pub(crate) struct Verifier {
+    pub(crate) connection: Connection,
+    pub(crate) requested: Arc<Signal<VerificationRequest>>,
 }
 
 impl Verdict {

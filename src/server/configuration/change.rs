@@ -1,0 +1,44 @@
+//! The way in which every setting of a server is changed.
+
+use std::mem;
+use std::task::Waker;
+
+use crate::server::configuration::Configuration;
+use crate::server::state::Inner;
+use crate::session::Settings;
+
+/// The place of a setting in the configuration.
+pub(crate) type Field<T> = fn(&mut Configuration) -> &mut T;
+
+impl Inner {
+    /// Changes a setting.
+    pub(crate) fn set<T>(&self, field: Field<T>, value: T) {
+        // Outside the lock: it may be a value of the program.
+        drop(self.replace(field, value));
+    }
+
+    /// Changes a setting, and returns its former value.
+    pub(crate) fn replace<T>(&self, field: Field<T>, value: T) -> T {
+        let mut state = self.lock();
+        let former = mem::replace(field(state.configuration.get_mut()), value);
+        let interval = state.configuration.keepalive_interval;
+        let (needs_keepalive, waiting) = self.clients.set_keepalive_interval(interval);
+        drop(state);
+
+        waiting.into_iter().for_each(Waker::wake);
+        if needs_keepalive {
+            self.start_keepalive();
+        }
+        former
+    }
+
+    /// Returns the settings for sockets of new clients.
+    pub(crate) fn socket_settings(&self) -> Settings {
+        self.lock().configuration.sockets.unwrap_or_default()
+    }
+}
+
+/// Returns the settings for sockets of new clients, to change one of them.
+pub(crate) fn sockets(configuration: &mut Configuration) -> &mut Settings {
+    configuration.sockets.get_or_insert_default()
+}
