@@ -36,6 +36,7 @@
 //! | a client | [`WebSocket::new`], [`WebSocket::open`] |
 //! | the loop, timers, deferred calls, tasks | [`EventLoop`], [`Timer`], [`EventLoop::defer_to`], [`EventLoop::spawn`] |
 //! | worker threads | [`EventThread`], [`LoopHandle`] |
+//! | a server on several threads | [`WebSocketServer::serve_on_threads`] |
 //! | TLS | [`TlsConfig`], [`TlsIdentity`] |
 //! | admission: origins of web pages, authentication | [`OriginPolicy`], [`WebSocketServer::set_verifier`] |
 //! | slow clients, limits | [`OutputPolicy`], [`WebSocketServer::set_max_connections`], [`EventLoop::set_memory_budget`] |
@@ -119,6 +120,7 @@ pub use protocol::prepared_message::PreparedMessage;
 pub use server::CorsAuthenticator;
 pub use server::OpeningHandshake;
 pub use server::OriginPolicy;
+pub use server::ServerThreads;
 pub use server::Verdict;
 #[doc(alias = "QPointer")]
 pub use server::WeakWebSocketServer;

@@ -13,13 +13,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use slotwork::Error;
+use slotwork::signals::SignalSpy;
+use slotwork::{Error, HostAddress, SslMode, WebSocketServer};
 use smol::Timer;
 use smol::future::FutureExt;
 
 use support::raw_peer::RawPeer;
 use support::recorder::Recorder;
-use support::{echo_server, run_until, serve};
+use support::{echo, echo_server, run_until, serve};
 
 /// Qt: SRV-25, where the server never accepts again by itself.
 #[test]
@@ -62,6 +63,44 @@ fn a_server_without_descriptors_waits_and_goes_on_by_itself() -> Result<()> {
         })?);
         recorder.check(&expected(episode, 3))?;
     }
+    drop(kept);
+    check_on_threads()
+}
+
+/// The same with threads: those that have clients lose none, and get the others later.
+fn check_on_threads() -> Result<()> {
+    let server = WebSocketServer::new("On threads", SslMode::NonSecure);
+    let _threads = server.serve_on_threads(2, |part| {
+        part.new_connection().connect(|part, ()| {
+            while let Some(socket) = part.next_pending_connection() {
+                echo(&socket);
+            }
+        });
+    })?;
+    server.listen(HostAddress::LocalHost, 0)?;
+    let errors = SignalSpy::new(&server.accept_error());
+    let port = server.server_port();
+    let mut old = serve(move || Ok([RawPeer::open(port)?, RawPeer::open(port)?]))?;
+
+    server.pause_accepting();
+    let waiting = [RawPeer::connect(port)?, RawPeer::connect(port)?, RawPeer::connect(port)?];
+    let hoard = Hoard::take_all_descriptors()?;
+    server.resume_accepting();
+    errors.wait_for(1)?;
+    old = serve(move || {
+        old.iter_mut().try_for_each(|peer| peer.check_echo("unharmed"))?;
+        Ok(old)
+    })?;
+    drop(hoard);
+    serve(move || {
+        for mut peer in waiting {
+            peer.shake_hands()?;
+            peer.check_echo("at last")?;
+        }
+        old.iter_mut().try_for_each(|peer| peer.check_echo("still there"))
+    })?;
+
+    assert_eq!(errors.count(), 1);
     Ok(())
 }
 

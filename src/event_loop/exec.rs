@@ -220,6 +220,11 @@ impl EventLoop {
         signals::max_nesting()
     }
 
+    /// Returns whether the runs of this thread are to end.
+    pub(crate) fn is_quitting(&self) -> bool {
+        self.state.exits.is_quitting()
+    }
+
     /// Runs the loop until `future` completes; `None` when the run is refused.
     fn run<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let mut run = Run::begin(&self.state)?;

@@ -35,6 +35,10 @@ impl Exits {
         self.is_quitting.get()
     }
 
+    pub(super) fn is_quitting(&self) -> bool {
+        self.is_quitting.get()
+    }
+
     pub(super) fn count(&self) -> usize {
         self.running.borrow().len()
     }

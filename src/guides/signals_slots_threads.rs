@@ -147,6 +147,10 @@
 //! # }
 //! ```
 //!
+//! A server serves its clients on several threads, too:
+//! [`serve_on_threads`](crate::WebSocketServer::serve_on_threads) runs a setup in each, with that
+//! thread's part of the server. The sockets of a part live on its thread, and so do their slots.
+//!
 //! Messages for slots of another thread are queued, up to 128 KiB for each socket
 //! ([`set_receive_queue_limit`](crate::WebSocket::set_receive_queue_limit)); then the socket stops reading,
 //! and TCP holds the peer back. Emissions of your own signals have no such bound. A queued call keeps

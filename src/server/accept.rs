@@ -14,7 +14,7 @@ use log::debug;
 use smol::future::FutureExt;
 
 use crate::event_loop::{EventLoop, next_turn};
-use crate::net::stream::{Incoming, Listener, Stream, TcpStream};
+use crate::net::stream::{AcceptedStream, Incoming, Listener};
 use crate::runtime::timers::Sleep;
 use crate::server::state::{Inner, Listening};
 use crate::types::error::Error;
@@ -39,6 +39,9 @@ impl Inner {
         &self,
         bind: impl FnOnce() -> Result<(Listener, HostAddress), Error>,
     ) -> Result<Arc<Listener>, Error> {
+        if self.whole.is_some() {
+            return Err(Error::PartOfServer);
+        }
         self.check_ready()?;
         let mut state = self.lock();
         if let Some(listening) = &state.listening {
@@ -47,16 +50,14 @@ impl Inner {
         let (listener, address) = bind()?;
         let listener = Arc::new(listener);
         state.listening = Some(Listening { listener: Arc::clone(&listener), address });
-        state.is_paused = false;
+        state.pause.by_program = false;
         state.error = None;
         Ok(listener)
     }
 
     /// Fails when the event loop has ended, or when TLS is required and cannot be used.
     pub(crate) fn check_ready(&self) -> Result<(), Error> {
-        if self.event_loop.has_ended() {
-            return Err(Error::EventLoopEnded);
-        }
+        self.check_loops()?;
         match self.mode {
             SslMode::NonSecure => Ok(()),
             #[cfg(feature = "tls")]
@@ -64,6 +65,21 @@ impl Inner {
             #[cfg(not(feature = "tls"))]
             SslMode::Secure => Err(Error::SecureModeNotSupported),
         }
+    }
+
+    /// Fails when the event loop has ended, or those of all threads.
+    pub(crate) fn check_loops(&self) -> Result<(), Error> {
+        let has_ended = || self.parts().is_some_and(|parts| parts.running().is_empty());
+        if self.event_loop.has_ended() || has_ended() {
+            return Err(Error::EventLoopEnded);
+        }
+        Ok(())
+    }
+
+    /// Returns whether accepting is paused, also while threads start.
+    fn is_paused(&self) -> bool {
+        let state = self.lock();
+        state.pause.by_program || state.pause.by_start
     }
 
     /// Starts the accepting task on the server's event loop, unless that has ended.
@@ -104,11 +120,9 @@ async fn accept_all(server: Weak<Inner>, mut incoming: Incoming, closings: u64) 
     let mut accepted = 0;
     while let Some(result) = next_connection(&server, &mut incoming).await {
         let Some(server) = server.upgrade() else { return };
-        match result {
-            Ok((stream, peer)) => {
-                delay = None;
-                server.start_opening(Stream::Tcp(stream), peer, Vec::new(), closings, true);
-            }
+        let start = |(stream, peer)| server.start_accepted(stream, peer, closings);
+        match result.and_then(start) {
+            Ok(()) => delay = None,
             Err(source) if is_about_one_connection(&source) => {
                 debug!("a connection ended before it was accepted: {source}");
             }
@@ -134,12 +148,12 @@ async fn accept_all(server: Weak<Inner>, mut incoming: Incoming, closings: u64) 
 async fn next_connection(
     server: &Weak<Inner>,
     incoming: &mut Incoming,
-) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+) -> Option<io::Result<(AcceptedStream, SocketAddr)>> {
     poll_fn(|cx| {
         // The end is checked first, so that a paused server notices it too.
         match incoming.poll_closed(cx) {
             Poll::Ready(()) => Poll::Ready(None),
-            Poll::Pending if server.upgrade().is_some_and(|server| server.lock().is_paused) => {
+            Poll::Pending if server.upgrade().is_some_and(|server| server.is_paused()) => {
                 Poll::Pending
             }
             Poll::Pending => incoming.poll_accept(cx),

@@ -5,12 +5,12 @@
 use crate::protocol::prepared_message::PreparedMessage;
 use crate::server::WebSocketServer;
 use crate::socket::WebSocket;
-use crate::types::output::SendStatus;
 
 /// Clients.
 impl WebSocketServer {
     /// Returns the sockets that were taken from this server and have not disconnected.
     ///
+    /// With [`serve_on_threads`](Self::serve_on_threads) those of all threads, and for a part its own.
     /// The order is arbitrary. A socket is no longer among them when its
     /// [`disconnected`](WebSocket::disconnected) is emitted.
     ///
@@ -36,13 +36,18 @@ impl WebSocketServer {
     /// ```
     #[must_use]
     pub fn clients(&self) -> Vec<WebSocket> {
-        self.inner.clients.sockets()
+        self.inner.all_clients()
     }
 
     /// Sends a text message to all [`clients`](Self::clients).
     ///
     /// Returns for how many clients it was queued. It is encoded once. For a message to some of
     /// them see [`PreparedMessage`].
+    ///
+    /// With [`serve_on_threads`](Self::serve_on_threads) it is handed to the clients of all threads,
+    /// by one posted call for each thread, and those of other threads count although their output
+    /// policy may still drop it. Messages that one thread broadcasts reach each client in order;
+    /// those that a slot of another thread sends to a client may overtake them.
     ///
     /// # Examples
     ///
@@ -60,18 +65,13 @@ impl WebSocketServer {
     /// });
     /// ```
     pub fn broadcast_text(&self, message: impl AsRef<str>) -> usize {
-        self.broadcast(&PreparedMessage::text(message))
+        self.inner.broadcast(&PreparedMessage::text(message))
     }
 
     /// Sends a binary message to all [`clients`](Self::clients).
     ///
     /// Otherwise as [`broadcast_text`](Self::broadcast_text).
     pub fn broadcast_binary(&self, message: impl AsRef<[u8]>) -> usize {
-        self.broadcast(&PreparedMessage::binary(message))
-    }
-
-    fn broadcast(&self, message: &PreparedMessage) -> usize {
-        let clients = self.clients();
-        clients.iter().filter(|client| client.send_prepared(message) == SendStatus::Queued).count()
+        self.inner.broadcast(&PreparedMessage::binary(message))
     }
 }

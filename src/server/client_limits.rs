@@ -36,7 +36,9 @@ impl WebSocketServer {
     /// the end of their opening handshake, pending ones included, until they have disconnected.
     /// Further clients are refused with 503 and reported by [`server_error`](Self::server_error)
     /// with [`Error::TooManyConnections`](crate::Error::TooManyConnections). A limit below the
-    /// current number closes no connection.
+    /// current number closes no connection. It holds for all threads of
+    /// [`serve_on_threads`](Self::serve_on_threads) together, as that of handshakes does, while
+    /// pending connections are limited in each.
     ///
     /// # Qt
     ///
@@ -253,7 +255,7 @@ impl Inner {
     ) {
         // Counted before slots run, which may run a loop that refuses others.
         let answering = Arc::clone(&self.lock().overflow_answers);
-        self.emit(|server| server.report(&refusal_error(opening.peer, &refusal)));
+        self.report_handshake(&refusal_error(opening.peer, &refusal));
         if begins_with_tls && self.mode == SslMode::Secure {
             return;
         }

@@ -8,10 +8,13 @@ use std::sync::Arc;
 
 use smol::io::{AsyncRead, AsyncWrite};
 
-use crate::net::stream::{ForeignStream, Listener, Stream};
+use crate::net::stream::{ForeignStream, Listener};
+use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::server::WebSocketServer;
+use crate::server::opening::Taken;
 use crate::server::state::Inner;
+use crate::socket::{Counted, ThreadCount};
 use crate::types::error::Error;
 use crate::types::host_address::HostAddress;
 
@@ -79,11 +82,8 @@ impl WebSocketServer {
     #[doc(alias = "QHttpServer")]
     pub fn handle_connection(&self, stream: TcpStream, received: &[u8]) -> Result<(), Error> {
         self.inner.check_ready()?;
-        let received = received.to_vec();
-        self.inner.take_over(ForeignStream::of_tcp(stream), None, |server, taken| {
-            let Taken { stream, peer, closings } = taken;
-            server.start_opening(stream, peer, received, closings, true);
-        })
+        let start = Start::Opening { received: received.to_vec(), begins_with_tls: true };
+        self.inner.take_over(ForeignStream::of_tcp(stream), None, start)
     }
 
     /// Takes over a connection over any stream, and begins its opening handshake.
@@ -157,11 +157,8 @@ impl WebSocketServer {
         received: &[u8],
         peer: impl Into<Option<SocketAddr>>,
     ) -> Result<(), Error> {
-        let received = received.to_vec();
-        self.inner.take_over(ForeignStream::new(stream), peer.into(), |server, taken| {
-            let Taken { stream, peer, closings } = taken;
-            server.start_opening(stream, peer, received, closings, false);
-        })
+        let start = Start::Opening { received: received.to_vec(), begins_with_tls: false };
+        self.inner.take_over(ForeignStream::new(stream), peer.into(), start)
     }
 
     /// Takes over a connection that another library has upgraded.
@@ -227,11 +224,8 @@ impl WebSocketServer {
         request: HandshakeRequest,
         peer: impl Into<Option<SocketAddr>>,
     ) -> Result<(), Error> {
-        let leftover = leftover.to_vec();
-        self.inner.take_over(ForeignStream::new(stream), peer.into(), |server, taken| {
-            let Taken { stream, peer, closings } = taken;
-            server.start_adoption(stream, peer, leftover, closings, request);
-        })
+        let start = Start::Adoption { leftover: leftover.to_vec(), request };
+        self.inner.take_over(ForeignStream::new(stream), peer.into(), start)
     }
 
     /// Listens with a socket that listens already, such as one from systemd.
@@ -291,11 +285,19 @@ impl WebSocketServer {
     }
 }
 
-/// A connection that the loop of a server has taken over.
-struct Taken {
-    stream: Stream,
-    peer: SocketAddr,
-    closings: u64,
+/// A connection that has no loop yet.
+pub(crate) struct Newcomer {
+    pub(crate) stream: ForeignStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) start: Start,
+}
+
+/// The step with which a connection begins.
+pub(crate) enum Start {
+    /// The opening handshake, whose input may have been read in part.
+    Opening { received: Vec<u8>, begins_with_tls: bool },
+    /// The admission of a client whose request another library has answered.
+    Adoption { leftover: Vec<u8>, request: HandshakeRequest },
 }
 
 impl Inner {
@@ -304,25 +306,48 @@ impl Inner {
         self: &Arc<Self>,
         stream: io::Result<ForeignStream>,
         peer: Option<SocketAddr>,
-        start: impl FnOnce(&Arc<Self>, Taken) + Send + 'static,
+        start: Start,
     ) -> Result<(), Error> {
-        if self.event_loop.has_ended() {
-            return Err(Error::EventLoopEnded);
-        }
+        self.check_loops()?;
         let stream = stream.map_err(|source| Error::AcceptFailed { source: Arc::new(source) })?;
-        let (peer, closings) = (stream.peer_address(peer), self.lock().closings);
+        let newcomer = Newcomer { peer: stream.peer_address(peer), stream, start };
+        let closings = self.lock().closings;
+        if let Some(parts) = self.parts() {
+            self.distribute(parts, newcomer, closings);
+            return Ok(());
+        }
+        let counted = self.clients.count().map(ThreadCount::add);
 
         let server = Arc::downgrade(self);
         let is_taken = self.event_loop.run(move || {
-            let Some(server) = server.upgrade() else { return };
-            match stream.watch() {
-                Ok(stream) => start(&server, Taken { stream, peer, closings }),
-                Err(source) => {
-                    let error = Error::HandshakeBroken { peer, source: Arc::new(source) };
-                    server.emit(|server| server.report(&error));
-                }
+            if let Some(server) = server.upgrade() {
+                server.begin(newcomer, closings, Ok(counted));
             }
         });
         if is_taken { Ok(()) } else { Err(Error::EventLoopEnded) }
+    }
+
+    /// Takes a connection to the loop of this thread, and starts its handshake.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        newcomer: Newcomer,
+        closings: u64,
+        counted: Result<Option<Counted>, Refusal>,
+    ) {
+        let Newcomer { stream, peer, start } = newcomer;
+        let stream = match stream.watch() {
+            Ok(stream) => stream,
+            Err(source) => {
+                let error = Error::HandshakeBroken { peer, source: Arc::new(source) };
+                return self.report_handshake(&error);
+            }
+        };
+        let taken = Taken { stream, peer, closings, counted };
+        match start {
+            Start::Opening { received, begins_with_tls } => {
+                self.start_opening(taken, received, begins_with_tls);
+            }
+            Start::Adoption { leftover, request } => self.start_adoption(taken, leftover, request),
+        }
     }
 }

@@ -43,8 +43,9 @@ impl WebSocketServer {
     ///
     /// [`Error::Listen`] when the address cannot be bound, [`Error::AlreadyListening`] when the
     /// server listens, which it continues to do, [`Error::EventLoopEnded`] when the thread on which
-    /// it was created has ended, and with [`SslMode::Secure`] [`Error::InvalidTlsConfig`] before a
-    /// certificate is set, or [`Error::SecureModeNotSupported`] without TLS.
+    /// it was created has ended, or all of [`serve_on_threads`](Self::serve_on_threads),
+    /// [`Error::PartOfServer`] for a part, and with [`SslMode::Secure`] [`Error::InvalidTlsConfig`]
+    /// before a certificate is set, or [`Error::SecureModeNotSupported`] without TLS.
     /// [`server_error`](Self::server_error) is emitted as well, before this returns; its slots in
     /// other threads follow.
     ///
@@ -81,14 +82,14 @@ impl WebSocketServer {
     /// under way are finished. The next [`listen`](Self::listen) accepts again.
     #[doc(alias = "pauseAccepting")]
     pub fn pause_accepting(&self) {
-        self.inner.lock().is_paused = true;
+        self.inner.lock().pause.by_program = true;
     }
 
     /// Accepts connections again, beginning with those that wait.
     #[doc(alias = "resumeAccepting")]
     pub fn resume_accepting(&self) {
         let mut state = self.inner.lock();
-        state.is_paused = false;
+        state.pause.by_program = false;
         if let Some(listening) = &state.listening {
             listening.listener.wake();
         }

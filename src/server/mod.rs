@@ -39,12 +39,14 @@ mod output;
 mod settings;
 mod state;
 mod subprotocols;
+mod threads;
 #[cfg(feature = "tls")]
 mod tls;
 mod verifier;
 
 pub use origins::cors_authenticator::CorsAuthenticator;
 pub use origins::origin_policy::OriginPolicy;
+pub use threads::server_threads::ServerThreads;
 pub use verifier::opening_handshake::OpeningHandshake;
 pub use verifier::verdict::Verdict;
 

@@ -29,7 +29,7 @@ use crate::server::shutdown::close_pending;
 use crate::server::state::Inner;
 use crate::server::verifier::opening_handshake::OpeningHandshake;
 use crate::server::verifier::verdict::Acceptance;
-use crate::socket::{Accepted, UserData, WebSocket};
+use crate::socket::{Accepted, Counted, UserData, WebSocket};
 use crate::types::error::Error;
 
 /// The opening handshake of one client.
@@ -41,6 +41,25 @@ pub(crate) struct Opening {
     pub(crate) stream: Stream,
     /// Input that was read and not used yet.
     pub(crate) received: Vec<u8>,
+    /// Its part in the counts of a server with threads.
+    pub(crate) counted: Option<Counted>,
+}
+
+/// A connection on this thread's loop, before its handshake.
+pub(crate) struct Taken {
+    pub(crate) stream: Stream,
+    pub(crate) peer: SocketAddr,
+    /// The server's `closings` when the connection was accepted.
+    pub(crate) closings: u64,
+    /// Its part in the counts of a server with threads; an error over the limit.
+    pub(crate) counted: Result<Option<Counted>, Refusal>,
+}
+
+impl Taken {
+    /// A connection of a server without threads.
+    pub(crate) fn uncounted(stream: Stream, peer: SocketAddr, closings: u64) -> Self {
+        Self { stream, peer, closings, counted: Ok(None) }
+    }
 }
 
 /// A client that was answered with 101.
@@ -59,20 +78,29 @@ impl Inner {
     /// when it is closed. A connection that `begins_with_tls` does so if the server uses TLS.
     pub(crate) fn start_opening(
         self: &Arc<Self>,
-        stream: Stream,
-        peer: SocketAddr,
+        taken: Taken,
         received: Vec<u8>,
-        closings: u64,
         begins_with_tls: bool,
     ) {
+        let Taken { stream, peer, closings, counted } = taken;
         let mut state = self.lock();
         if state.closings != closings {
             return;
         }
-        let opening = Opening { server: Arc::downgrade(self), closings, peer, stream, received };
-        if let Err(refusal) = state.check_handshakes() {
-            drop(state);
-            return self.refuse_overflow(opening, refusal, begins_with_tls);
+        let mut opening = Opening {
+            server: Arc::downgrade(self),
+            closings,
+            peer,
+            stream,
+            received,
+            counted: None,
+        };
+        match state.check_handshakes().and(counted) {
+            Ok(counted) => opening.counted = counted,
+            Err(refusal) => {
+                drop(state);
+                return self.refuse_overflow(opening, refusal, begins_with_tls);
+            }
         }
         state.spawn_opening(opening, begins_with_tls);
     }
@@ -82,22 +110,25 @@ impl Inner {
     /// `leftover` is input behind its request.
     pub(crate) fn start_adoption(
         self: &Arc<Self>,
-        stream: Stream,
-        peer: SocketAddr,
+        taken: Taken,
         leftover: Vec<u8>,
-        closings: u64,
         request: HandshakeRequest,
     ) {
+        let Taken { stream, peer, closings, counted } = taken;
         let mut state = self.lock();
         if state.closings != closings {
             return;
         }
         let server = Arc::downgrade(self);
-        let mut opening = Opening { server, closings, peer, stream, received: leftover };
-        if let Err(refusal) = state.check_handshakes() {
-            drop(state);
-            report(&opening.server, &refusal_error(peer, &refusal));
-            return upgrade::server::close_at_once(&mut opening.stream, &refusal);
+        let mut opening =
+            Opening { server, closings, peer, stream, received: leftover, counted: None };
+        match state.check_handshakes().and(counted) {
+            Ok(counted) => opening.counted = counted,
+            Err(refusal) => {
+                drop(state);
+                report(&opening.server, &refusal_error(peer, &refusal));
+                return upgrade::server::close_at_once(&mut opening.stream, &refusal);
+            }
         }
         let deadline = Deadline::new(state.configuration.handshake_timeout);
         state.spawn_adoption(Arc::downgrade(self), opening.adopt(request, deadline));
@@ -201,9 +232,14 @@ impl Opening {
     async fn admit(&self, request: &HandshakeRequest) -> Result<(Arc<Inner>, Acceptance), Failure> {
         let server = self.open_server()?;
         server.check_connections()?;
-        server.check_origin(request)?;
+        server.check_whole(self.counted.as_ref(), Counted::has_room)?;
         let has_verifier = server.has_verifier();
-        drop(server);
+        if let Some(origin) = server.check_origin(request)? {
+            let decision = async { Ok(server.check_origin_in_whole(origin).await?) };
+            Box::pin(self.while_connected(decision)).await?;
+        } else {
+            drop(server);
+        }
         let acceptance = if has_verifier {
             Box::pin(self.verify(request)).await?
         } else {
@@ -212,10 +248,11 @@ impl Opening {
         let server = self.open_server()?;
         // Other clients may have connected meanwhile.
         server.check_connections()?;
+        server.check_whole(self.counted.as_ref(), Counted::reserve)?;
         Ok((server, acceptance))
     }
 
-    /// Asks the verifier, which is dropped when the client disconnects.
+    /// Asks the verifier.
     async fn verify(&self, request: &HandshakeRequest) -> Result<Acceptance, Failure> {
         let handshake = OpeningHandshake::new(
             request.clone(),
@@ -224,8 +261,16 @@ impl Opening {
             self.stream.tls_session(),
         );
         let verdict = async { Ok(self.open_server()?.verify(handshake).await?) };
+        self.while_connected(verdict).await
+    }
+
+    /// Waits for a decision about the client, and drops it when the client disconnects.
+    async fn while_connected<T>(
+        &self,
+        decision: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         let ended = poll_fn(|cx| self.stream.poll_ended(cx).map(|end| Err(Failure::Broken(end))));
-        verdict.or(ended).await
+        decision.or(ended).await
     }
 
     /// Returns the server, unless it was closed or dropped meanwhile, by a slot.
@@ -254,6 +299,9 @@ impl Opening {
             clients: Arc::clone(&server.clients),
             settings,
         });
+        if let Some(counted) = self.counted {
+            counted.into_socket();
+        }
         if let Some(data) = data {
             socket.attach(data);
         }
@@ -294,7 +342,7 @@ impl Opening {
 /// Reports the failure of a handshake by `server_error`, unless the server is gone.
 pub(crate) fn report(server: &Weak<Inner>, error: &Error) {
     if let Some(server) = server.upgrade() {
-        server.emit(|server| server.report(error));
+        server.report_handshake(error);
     }
 }
 

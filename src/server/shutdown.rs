@@ -12,6 +12,7 @@ use crate::event_loop::EventLoop;
 use crate::runtime::timers::Sleep;
 use crate::server::WebSocketServer;
 use crate::server::state::Inner;
+use crate::server::threads::parts::Parts;
 use crate::socket::WebSocket;
 use crate::types::close_code::CloseCode;
 
@@ -20,7 +21,8 @@ impl WebSocketServer {
     /// Stops listening and frees the port at once.
     ///
     /// Opening handshakes under way end, and pending sockets are closed with 1001. Sockets that
-    /// were taken stay open. [`closed`](Self::closed) follows from the event loop. Does nothing
+    /// were taken stay open. With [`serve_on_threads`](Self::serve_on_threads) this concerns all
+    /// threads. [`closed`](Self::closed) follows from the event loop. Does nothing
     /// when the server does not listen.
     ///
     /// # Examples
@@ -49,9 +51,9 @@ impl WebSocketServer {
     ///
     /// The server stops listening and closes all its sockets, pending ones too, with
     /// [`CloseCode::GOING_AWAY`](crate::CloseCode::GOING_AWAY) and the reason `server shut down`.
-    /// Connections that have not finished
-    /// their closing handshakes when `timeout` has elapsed end with 1006. [`closed`](Self::closed)
-    /// is emitted when the last one has disconnected, also by a server that has no client or never
+    /// Connections that have not finished their closing handshakes when `timeout` has elapsed end with
+    /// 1006. With [`serve_on_threads`](Self::serve_on_threads) this concerns all threads, and that of
+    /// a part its own clients. [`closed`](Self::closed) is emitted when the last one has disconnected, also by a server that has no client or never
     /// listened, where [`close`](Self::close) emits nothing: each call is followed by the signal.
     ///
     /// After the timeout, peers can still read output that the operating system has taken by then,
@@ -93,6 +95,9 @@ impl Inner {
     pub(crate) fn stop(&self) -> bool {
         let (was_listening, pending) = self.stop_accepting();
         pending.iter().for_each(close_pending);
+        for server in self.parts.get().map(Parts::servers).into_iter().flatten() {
+            server.stop();
+        }
         was_listening
     }
 
@@ -119,6 +124,29 @@ impl Inner {
         if mem::replace(&mut self.lock().is_shutting_down, true) {
             return;
         }
+        if let Some(parts) = self.parts() {
+            return self.shut_down_parts(parts, timeout);
+        }
+        let server = Arc::clone(self);
+        let is_closing = self.close_clients(timeout, move || {
+            server.lock().is_shutting_down = false;
+            server.emit(|server| server.closed.emit(&()));
+        });
+        if !is_closing {
+            // Its thread has ended, and the connections with it.
+            self.lock().is_shutting_down = false;
+            self.emit_closed();
+        }
+    }
+
+    /// Stops accepting, and closes all clients of this server.
+    ///
+    /// Then `done` is called on its loop. Returns false, and drops `done`, when the loop has ended.
+    pub(crate) fn close_clients(
+        self: &Arc<Self>,
+        timeout: Duration,
+        done: impl FnOnce() + Send + 'static,
+    ) -> bool {
         // Pending sockets cannot be taken any more; their closing handshakes are awaited as well.
         let (_, pending) = self.stop_accepting();
         for socket in pending {
@@ -128,13 +156,13 @@ impl Inner {
             socket.start_reading();
         }
         let server = Arc::clone(self);
-        let close_clients =
-            move || EventLoop::current().spawn(close_clients(server, timeout)).detach();
-        if !self.event_loop.run(close_clients) {
-            // Its thread has ended, and the connections with it.
-            self.lock().is_shutting_down = false;
-            self.emit_closed();
-        }
+        self.event_loop.run(move || {
+            let closing = async move {
+                close_clients(&server, timeout).await;
+                done();
+            };
+            EventLoop::current().spawn(closing).detach();
+        })
     }
 
     /// Emits `closed` from the event loop, or at once when that has ended.
@@ -152,8 +180,8 @@ impl Drop for Inner {
     }
 }
 
-/// Closes all clients, aborts those left at the timeout, and emits `closed`.
-async fn close_clients(server: Arc<Inner>, timeout: Duration) {
+/// Closes all clients, and aborts those left at the timeout.
+async fn close_clients(server: &Inner, timeout: Duration) {
     for socket in server.clients.sockets() {
         socket.close(CloseCode::GOING_AWAY, "server shut down");
     }
@@ -161,8 +189,6 @@ async fn close_clients(server: Arc<Inner>, timeout: Duration) {
     gone.or(Sleep::new(timeout)).await;
     server.clients.sockets().iter().for_each(WebSocket::abort);
     poll_fn(|cx| server.clients.poll_empty(cx)).await;
-    server.lock().is_shutting_down = false;
-    server.emit(|server| server.closed.emit(&()));
 }
 
 /// Closes a pending socket.

@@ -11,6 +11,8 @@ use crate::types::error::Error;
 impl WebSocketServer {
     /// Emitted for each connection after its opening handshake; it is then pending.
     ///
+    /// With [`serve_on_threads`](Self::serve_on_threads) the part of each thread emits it instead.
+    ///
     /// # Examples
     ///
     /// A slot that is a method; `server.new_connection().connect_to(&chat, Chat::on_new_connection)`

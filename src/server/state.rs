@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use slab::Slab;
 use slotwork_signals::Signal;
@@ -16,8 +16,9 @@ use crate::runtime::panics;
 use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::server::configuration::{Configuration, Configured};
 use crate::server::origins::cors_authenticator::CorsAuthenticator;
+use crate::server::threads::parts::Parts;
 use crate::server::verifier::verdict::VerificationRequest;
-use crate::socket::{Clients, WebSocket};
+use crate::socket::{Clients, ThreadCount, WebSocket};
 use crate::types::error::Error;
 use crate::types::host_address::HostAddress;
 use crate::types::ssl_mode::SslMode;
@@ -28,6 +29,10 @@ use crate::types::tls::TlsError;
 pub(crate) struct Inner {
     pub(crate) mode: SslMode,
     pub(crate) event_loop: LoopHandle,
+    /// The server of which this is the part in one thread, if it is one.
+    pub(crate) whole: Option<Weak<Self>>,
+    /// The parts in the server's threads; never set without threads.
+    pub(crate) parts: OnceLock<Parts<Self>>,
     pub(crate) clients: Arc<Clients>,
     state: Mutex<State>,
     pub(crate) origin_authentication_required: Signal<CorsAuthenticator>,
@@ -47,7 +52,7 @@ pub(crate) struct State {
     pub(crate) configuration: Configured,
     pub(crate) error: Option<Error>,
     pub(crate) listening: Option<Listening>,
-    pub(crate) is_paused: bool,
+    pub(crate) pause: Pause,
     pub(crate) is_shutting_down: bool,
     /// Counts closings: a handshake that began before one ends with it.
     pub(crate) closings: u64,
@@ -57,6 +62,14 @@ pub(crate) struct State {
     pub(crate) overflow_answers: Arc<()>,
     pub(crate) has_warned_of_origins: bool,
     pub(crate) pending: VecDeque<WebSocket>,
+}
+
+/// The reasons for which connections wait in the system's queue.
+#[derive(Default)]
+pub(crate) struct Pause {
+    pub(crate) by_program: bool,
+    /// Until all threads are set up.
+    pub(crate) by_start: bool,
 }
 
 /// A listener, and the address given to `listen`.
@@ -74,13 +87,23 @@ impl fmt::Debug for Inner {
 impl Inner {
     /// Makes the state of a server that does not listen yet.
     pub(crate) fn new(name: String, mode: SslMode, event_loop: LoopHandle) -> Self {
-        let configuration = Configuration::new(name);
-        let clients = Arc::new(Clients::new(configuration.keepalive_interval));
+        Self::with(Configuration::new(name), mode, event_loop, None)
+    }
+
+    /// Makes a server with these settings; the part of a whole is counted there.
+    pub(crate) fn with(
+        configuration: Configuration,
+        mode: SslMode,
+        event_loop: LoopHandle,
+        whole: Option<(Weak<Self>, Arc<ThreadCount>)>,
+    ) -> Self {
+        let (whole, count) = whole.unzip();
+        let clients = Arc::new(Clients::new(configuration.keepalive_interval, count));
         let state = State {
             configuration: Configured::new(configuration),
             error: None,
             listening: None,
-            is_paused: false,
+            pause: Pause::default(),
             is_shutting_down: false,
             closings: 0,
             handshakes: Slab::new(),
@@ -91,6 +114,8 @@ impl Inner {
         Self {
             mode,
             event_loop,
+            whole,
+            parts: OnceLock::new(),
             clients,
             state: Mutex::new(state),
             origin_authentication_required: Signal::new(),

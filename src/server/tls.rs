@@ -131,7 +131,7 @@ impl Inner {
         })
     }
 
-    /// Emits the errors of a client's certificate.
+    /// Emits the errors of a client's certificate, also by the whole of a part.
     fn emit_tls_errors(&self, errors: &[TlsError]) {
         panics::catch("a slot of `peer_verify_error`", || {
             for error in errors {
@@ -139,6 +139,9 @@ impl Inner {
             }
         });
         panics::catch("a slot of `tls_errors`", || self.tls_errors.emit(errors));
+        if let Some(whole) = self.whole() {
+            whole.emit_tls_errors(errors);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use slab::Slab;
 
 use crate::runtime::sync::{Mutex, MutexGuard};
+use crate::socket::connection_count::ThreadCount;
 
 /// The sockets that were taken from a server and have not disconnected.
 ///
@@ -17,13 +18,15 @@ use crate::runtime::sync::{Mutex, MutexGuard};
 #[derive(Debug)]
 pub(crate) struct ClientList<S> {
     registry: Mutex<Registry<S>>,
+    /// Counts the sockets, taken or not, of a server with threads.
+    count: Option<Arc<ThreadCount>>,
 }
 
 #[derive(Debug)]
 struct Registry<S> {
     sockets: Slab<Weak<S>>,
-    /// The task that waits until the list is empty.
-    waiting: Option<Waker>,
+    /// The tasks that wait until the list is empty.
+    waiting: Vec<Waker>,
     keepalive_interval: Option<Duration>,
     /// The keepalive task runs.
     has_keepalive_task: bool,
@@ -39,15 +42,18 @@ pub(crate) struct Membership<S> {
 }
 
 impl<S> ClientList<S> {
-    pub(crate) fn new(keepalive_interval: Option<Duration>) -> Self {
+    pub(crate) fn new(
+        keepalive_interval: Option<Duration>,
+        count: Option<Arc<ThreadCount>>,
+    ) -> Self {
         let registry = Registry {
             sockets: Slab::new(),
-            waiting: None,
+            waiting: Vec::new(),
             keepalive_interval,
             has_keepalive_task: false,
             keepalive_task: None,
         };
-        Self { registry: Mutex::new(registry) }
+        Self { registry: Mutex::new(registry), count }
     }
 
     /// Adds a socket; returns whether the keepalive task has to be started.
@@ -58,6 +64,11 @@ impl<S> ClientList<S> {
             registry.sockets.try_remove(place);
         }
         registry.needs_keepalive_task()
+    }
+
+    /// Returns the counts of a part of a server with threads.
+    pub(crate) fn count(&self) -> Option<&Arc<ThreadCount>> {
+        self.count.as_ref()
     }
 
     /// Returns the sockets, in no particular order.
@@ -122,7 +133,14 @@ impl<S> ClientList<S> {
         let waker = cx.waker().clone();
         let mut registry = self.lock();
         let is_empty = registry.sockets.is_empty();
-        let unused = if is_empty { Some(waker) } else { registry.waiting.replace(waker) };
+        // Two tasks at the most: a shutdown of the server, and one of the whole or its threads.
+        let is_known = registry.waiting.iter().any(|waiting| waiting.will_wake(&waker));
+        let unused = if is_empty || is_known {
+            Some(waker)
+        } else {
+            registry.waiting.push(waker);
+            None
+        };
         drop(registry);
         drop(unused);
         if is_empty { Poll::Ready(()) } else { Poll::Pending }
@@ -131,7 +149,8 @@ impl<S> ClientList<S> {
     fn remove(&self, place: u32) {
         let mut registry = self.lock();
         let removed = registry.sockets.try_remove(place as usize);
-        let waiting = if registry.sockets.is_empty() { registry.waiting.take() } else { None };
+        let is_empty = registry.sockets.is_empty();
+        let waiting = if is_empty { mem::take(&mut registry.waiting) } else { Vec::new() };
         drop(registry);
         drop(removed);
         waiting.into_iter().for_each(Waker::wake);
@@ -168,9 +187,11 @@ impl<S> Membership<S> {
     /// Removes the socket for good.
     pub(crate) fn leave(&self) {
         let place = self.place.swap(LEFT, Ordering::AcqRel);
-        if place < LEFT
-            && let Some(clients) = &self.clients
-        {
+        let Some(clients) = self.clients.as_ref().filter(|_| place != LEFT) else { return };
+        if let Some(count) = &clients.count {
+            count.remove_socket();
+        }
+        if place < LEFT {
             clients.remove(place);
         }
     }

@@ -27,6 +27,7 @@ mod sending;
 mod accepted;
 pub(crate) mod client;
 mod client_list;
+mod connection_count;
 mod data;
 mod emission;
 mod message_stream;
@@ -37,6 +38,7 @@ mod state;
 mod upgraded;
 
 pub(crate) use accepted::{Accepted, Clients};
+pub(crate) use connection_count::{Counted, ServerCount, ThreadCount};
 pub use message_stream::MessageStream;
 pub(crate) use state::UserData;
 

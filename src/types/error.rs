@@ -37,6 +37,12 @@ pub enum Error {
     /// The event loop's thread has ended: no work can begin on it.
     #[error("the thread of the event loop has ended")]
     EventLoopEnded,
+    /// The server has threads already, or had some.
+    #[error("the server serves on threads already")]
+    AlreadyThreaded,
+    /// The server is the part of another one, which listens.
+    #[error("the server is a part of another one, which listens")]
+    PartOfServer,
     /// `wss` needs the feature `tls`, which is off in this build.
     #[error("wss is not supported: the feature `tls` is off")]
     SecureModeNotSupported,

@@ -315,6 +315,11 @@ impl EventThread {
         SignalRef::new(self, &self.control.finished)
     }
 
+    /// Lets the thread run on without an owner.
+    pub(crate) fn release(mut self) {
+        self.is_owner = false;
+    }
+
     fn control(&self) -> &Arc<Control> {
         &self.control
     }

@@ -10,6 +10,7 @@ use smol::io::{AsyncRead, AsyncWrite};
 
 use crate::net::stream::Stream;
 use crate::net::stream::any_stream::{AnyStream, DynIo};
+use crate::net::stream::listener::AcceptedStream;
 use crate::net::stream::tcp_stream::Adopted;
 
 /// A stream that other code has made, without a loop.
@@ -17,6 +18,8 @@ pub(crate) struct ForeignStream(Kind);
 
 enum Kind {
     Tcp(Adopted),
+    /// It has the options of its listener.
+    Accepted(AcceptedStream),
     Any(Box<DynIo>),
 }
 
@@ -47,12 +50,17 @@ impl ForeignStream {
         Ok(Self(Kind::Tcp(Adopted::new(stream)?)))
     }
 
+    /// Takes a connection over that a server has accepted for another loop.
+    pub(crate) const fn accepted(stream: AcceptedStream) -> Self {
+        Self(Kind::Accepted(stream))
+    }
+
     /// Returns the `given` address of the peer, or that of TCP, or [`UNKNOWN_PEER`].
     pub(crate) fn peer_address(&self, given: Option<SocketAddr>) -> SocketAddr {
         match (given, &self.0) {
             (Some(given), _) => SocketAddr::new(given.ip().to_canonical(), given.port()),
             (None, Kind::Tcp(adopted)) => adopted.peer_address(),
-            (None, Kind::Any(_)) => UNKNOWN_PEER,
+            (None, Kind::Accepted(_) | Kind::Any(_)) => UNKNOWN_PEER,
         }
     }
 
@@ -60,6 +68,7 @@ impl ForeignStream {
     pub(crate) fn watch(self) -> io::Result<Stream> {
         Ok(match self.0 {
             Kind::Tcp(adopted) => Stream::Tcp(adopted.watch()?),
+            Kind::Accepted(stream) => Stream::Tcp(stream.watch()?),
             Kind::Any(io) => Stream::Any(Box::new(AnyStream::new(io)?)),
         })
     }

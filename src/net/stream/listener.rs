@@ -115,7 +115,7 @@ impl Incoming {
     pub(crate) fn poll_accept(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<(TcpStream, SocketAddr)>>> {
+    ) -> Poll<Option<io::Result<(AcceptedStream, SocketAddr)>>> {
         self.registration.source().set_waker(cx.waker());
         let io = self.listener.io.lock();
         let Some(listener) = io.as_ref() else { return Poll::Ready(None) };
@@ -128,9 +128,19 @@ impl Incoming {
             Ok((stream, peer)) => {
                 drop(io);
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                Poll::Ready(Some(TcpStream::accepted(stream).map(|stream| (stream, peer))))
+                Poll::Ready(Some(Ok((AcceptedStream(stream), peer))))
             }
         }
+    }
+}
+
+/// A connection that was accepted, without a reactor.
+pub(crate) struct AcceptedStream(net::TcpStream);
+
+impl AcceptedStream {
+    /// Registers the connection with the reactor of this thread.
+    pub(crate) fn watch(self) -> io::Result<TcpStream> {
+        TcpStream::accepted(self.0)
     }
 }
 

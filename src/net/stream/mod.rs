@@ -23,7 +23,7 @@ mod tls_handshake;
 pub(crate) mod tls_stream;
 
 pub(crate) use foreign::{ForeignStream, UNKNOWN_PEER};
-pub(crate) use listener::{Incoming, Listener};
+pub(crate) use listener::{AcceptedStream, Incoming, Listener};
 pub(crate) use tcp_stream::TcpStream;
 #[cfg(feature = "tls")]
 pub(crate) use tls_handshake::TlsFailure;

@@ -44,7 +44,7 @@ pub(crate) struct Tls {
     pub(crate) server_side: ServerSide,
 }
 
-/// The configuration that a server has: anything reads it, `change.rs` alone writes.
+/// The configuration of a server, which `change.rs` alone writes.
 pub(crate) struct Configured(Configuration);
 
 impl Configured {

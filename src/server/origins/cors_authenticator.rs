@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use log::warn;
+use smol::channel::{self, Receiver, Sender};
+
+use crate::protocol::handshake::refusal::Refusal;
 
 /// The decision whether a page of an origin may connect.
 ///
@@ -20,6 +24,8 @@ use log::warn;
 pub struct CorsAuthenticator {
     origin: String,
     decision: Arc<SharedDecision>,
+    /// Of a copy that slots of other threads get: its end is the answer.
+    _answer: Option<Answer>,
 }
 
 #[derive(Debug)]
@@ -27,6 +33,17 @@ struct SharedDecision {
     is_allowed: AtomicBool,
     has_been_read: AtomicBool,
 }
+
+/// The answers of the slots to which a decision was lent.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    sender: Sender<()>,
+    receiver: Receiver<()>,
+}
+
+/// The answer of a slot: nothing, unless the slot panics.
+#[derive(Clone, Debug)]
+struct Answer(Sender<()>);
 
 impl CorsAuthenticator {
     /// Makes a decision that allows the origin, for tests of slots.
@@ -40,7 +57,7 @@ impl CorsAuthenticator {
             is_allowed: AtomicBool::new(is_allowed),
             has_been_read: AtomicBool::new(false),
         };
-        Self { origin, decision: Arc::new(decision) }
+        Self { origin, decision: Arc::new(decision), _answer: None }
     }
 
     /// Allows or refuses the connection; the last call counts.
@@ -70,9 +87,46 @@ impl CorsAuthenticator {
         self.decision.is_allowed.load(Ordering::Acquire)
     }
 
-    /// Returns the decision, which is final from now on.
-    pub(crate) fn read_decision(&self) -> bool {
+    /// Returns the same decision for slots of any thread, whose answers can be awaited.
+    pub(crate) fn with_answer(&self, answers: &Answers) -> Self {
+        Self { _answer: Some(Answer(answers.sender.clone())), ..self.clone() }
+    }
+
+    /// Fails unless the origin is allowed, which is final from now on.
+    pub(crate) fn decide(&self) -> Result<(), Refusal> {
         self.decision.has_been_read.store(true, Ordering::Release);
-        self.allowed()
+        if self.allowed() { Ok(()) } else { Err(Refusal::OriginRefused) }
     }
 }
+
+impl Answers {
+    /// Waits until all copies are dropped; fails when a slot has panicked.
+    pub(crate) async fn all(self) -> Result<(), SlotPanicked> {
+        let Self { sender, receiver } = self;
+        drop(sender);
+        // An error is the end of the last copy.
+        match receiver.recv().await {
+            Ok(()) => Err(SlotPanicked),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        let (sender, receiver) = channel::bounded(1);
+        Self { sender, receiver }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // Another slot may have panicked before.
+            let _ = self.0.try_send(());
+        }
+    }
+}
+
+/// A slot has panicked instead of deciding.
+pub(crate) struct SlotPanicked;

@@ -1,6 +1,7 @@
 //! Origins: which web pages may connect, by policy and by slots (RFC 6455 §10.2).
 
 use std::mem;
+use std::sync::Arc;
 
 use log::warn;
 use slotwork_signals::SignalRef;
@@ -10,7 +11,7 @@ use crate::protocol::handshake::request::HandshakeRequest;
 use crate::runtime::panics;
 use crate::server::WebSocketServer;
 use crate::server::configuration::Configuration;
-use crate::server::origins::cors_authenticator::CorsAuthenticator;
+use crate::server::origins::cors_authenticator::{Answers, CorsAuthenticator};
 use crate::server::origins::origin_policy::OriginPolicy;
 use crate::server::state::{Inner, State};
 use crate::types::error::Error;
@@ -62,7 +63,9 @@ impl WebSocketServer {
     /// Emitted for each valid request before it is answered, with its origin.
     ///
     /// Slots decide with [`set_allowed`](CorsAuthenticator::set_allowed), before they return:
-    /// connect them in the server's thread. A refused request is answered with 403, and reported by
+    /// connect them in the server's thread. With [`serve_on_threads`](Self::serve_on_threads), each
+    /// handshake waits for the slots of the server, and `direct()` ones run in its own thread. A
+    /// refused request is answered with 403, and reported by
     /// [`server_error`](Self::server_error) with
     /// [`CloseCode::POLICY_VIOLATED`](crate::CloseCode::POLICY_VIOLATED); after a panic in a slot
     /// it is answered with 500. The origin of a request without one is empty. For a decision that
@@ -91,12 +94,21 @@ impl WebSocketServer {
 
 impl Inner {
     /// Fails when neither the policy nor a slot allows the origin of a request.
-    pub(crate) fn check_origin(&self, request: &HandshakeRequest) -> Result<(), Refusal> {
+    ///
+    /// The origin is returned when slots of the whole server decide, too.
+    pub(crate) fn check_origin(
+        &self,
+        request: &HandshakeRequest,
+    ) -> Result<Option<CorsAuthenticator>, Refusal> {
         self.warn_of_open_origins(request);
         let policy = self.lock().configuration.origin_policy.clone();
         let is_allowed = policy.is_none_or(|policy| policy.allows(request, self.mode));
-        if self.origin_authentication_required.slot_count() == 0 {
-            return if is_allowed { Ok(()) } else { Err(Refusal::OriginRefused) };
+        let asks_whole = self.whole.is_some()
+            && self
+                .whole()
+                .is_none_or(|whole| whole.origin_authentication_required.slot_count() > 0);
+        if self.origin_authentication_required.slot_count() == 0 && !asks_whole {
+            return if is_allowed { Ok(None) } else { Err(Refusal::OriginRefused) };
         }
         let origin = request.origin().unwrap_or_default().to_owned();
         let authenticator = CorsAuthenticator::with_decision(origin, is_allowed);
@@ -105,12 +117,43 @@ impl Inner {
         if !panics::catch("a slot of `origin_authentication_required`", emit) {
             return Err(Refusal::NoDecision);
         }
-        if authenticator.read_decision() { Ok(()) } else { Err(Refusal::OriginRefused) }
+        if asks_whole {
+            return Ok(Some(authenticator));
+        }
+        authenticator.decide().map(|()| None)
+    }
+
+    /// Fails unless the slots of the whole server allow the origin.
+    ///
+    /// The client is one of this part. Direct slots run in this thread; those of other threads are
+    /// waited for.
+    pub(crate) async fn check_origin_in_whole(
+        self: Arc<Self>,
+        authenticator: CorsAuthenticator,
+    ) -> Result<(), Refusal> {
+        let whole = self.whole().ok_or(Refusal::NoDecision)?;
+        drop(self);
+        let answers = Answers::default();
+        let lent = authenticator.with_answer(&answers);
+        let emit = || whole.origin_authentication_required.emit(&lent);
+        if !panics::catch("a slot of `origin_authentication_required`", emit) {
+            return Err(Refusal::NoDecision);
+        }
+        let event_loop = whole.event_loop.clone();
+        drop((lent, whole));
+        // It fails closed, also when that thread ends before its slots have run.
+        if answers.all().await.is_err() || event_loop.has_ended() {
+            return Err(Refusal::NoDecision);
+        }
+        authenticator.decide()
     }
 
     /// Logs a warning, once, when pages of all hosts can use the server.
     fn warn_of_open_origins(&self, request: &HandshakeRequest) {
         let Some(origin) = request.origin() else { return };
+        if let Some(whole) = self.whole() {
+            return whole.warn_of_open_origins(request);
+        }
         let is_decided = self.lock().checks_clients_or_was_warned();
         // Not while it is locked: `slot_count` drops slots of dropped receivers.
         if is_decided || self.origin_authentication_required.slot_count() > 0 {

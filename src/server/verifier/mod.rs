@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use slotwork_signals::{Connection, SignalRef};
+use slotwork_signals::SignalRef;
 use smol::channel;
 use smol::future::FutureExt;
 
@@ -14,6 +14,7 @@ use crate::server::verifier::opening_handshake::OpeningHandshake;
 use crate::server::verifier::verdict::{Acceptance, Verdict, VerificationRequest, Verifier};
 
 pub(crate) mod opening_handshake;
+mod shared;
 pub(crate) mod verdict;
 
 /// Verifier.
@@ -36,7 +37,9 @@ impl WebSocketServer {
     /// [`CloseCode::POLICY_VIOLATED`](crate::CloseCode::POLICY_VIOLATED). After a panic in the
     /// verifier, or when its thread has ended, clients are refused with 500: it fails closed.
     ///
-    /// It lives in the thread that sets it, as slots do, and need not be `Send`. A second call
+    /// It lives in the thread that sets it, as slots do, and need not be `Send`; with
+    /// [`serve_on_threads`](Self::serve_on_threads), the handshakes of all threads wait for that
+    /// thread, where [`set_shared_verifier`](Self::set_shared_verifier) avoids it. A second call
     /// replaces it, for requests that arrive from then on. Do not capture the server in it: use the
     /// first argument.
     ///
@@ -97,7 +100,8 @@ impl WebSocketServer {
                     let _ = answer.try_send(verdict);
                 }
             });
-        self.change_verifier(Some(connection));
+        let requested = Arc::clone(&self.inner.verification_requested);
+        self.change_verifier(Some(Verifier::Slot { connection, requested }));
     }
 
     /// Removes the verifier; without one, which is the default, clients are accepted.
@@ -105,13 +109,13 @@ impl WebSocketServer {
         self.change_verifier(None);
     }
 
-    fn change_verifier(&self, connection: Option<Connection>) {
-        let requested = &self.inner.verification_requested;
-        let verifier =
-            connection.map(|connection| Verifier { connection, requested: Arc::clone(requested) });
+    fn change_verifier(&self, verifier: Option<Verifier>) {
         let former = self.inner.replace(|configuration| &mut configuration.verifier, verifier);
-        if let Some(former) = former {
-            former.connection.disconnect();
+        if let Some(Verifier::Slot { connection, requested }) = former
+            // A part may have had that of the whole, which the others continue to use.
+            && Arc::ptr_eq(&requested, &self.inner.verification_requested)
+        {
+            connection.disconnect();
         }
     }
 }
@@ -130,11 +134,17 @@ impl Inner {
         let Some(verifier) = self.lock().configuration.verifier.clone() else {
             return Ok(Acceptance::default());
         };
+        let requested = match verifier {
+            Verifier::Slot { requested, .. } => requested,
+            Verifier::Shared(decide) => {
+                return Box::pin(shared::decide(decide, self, handshake)).await;
+            }
+        };
         let (answer, verdict) = channel::bounded(1);
         let request = VerificationRequest { handshake, answer };
-        panics::catch("a verifier", || verifier.requested.emit(&request));
+        panics::catch("a verifier", || requested.emit(&request));
         // From here on only the verifier keeps the request, and the server.
-        drop((request, verifier, self));
+        drop((request, requested, self));
         match verdict.recv().await {
             Ok(verdict) => verdict.into_acceptance(),
             Err(_) => Err(Refusal::NoDecision),

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt::{self, Display};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use log::error;
@@ -68,12 +69,21 @@ pub(crate) struct VerificationRequest {
     pub(crate) answer: Sender<Verdict>,
 }
 
-/// A verifier: a slot of the signal that requests its verdicts.
+/// A verifier.
 #[derive(Clone)]
-pub(crate) struct Verifier {
-    pub(crate) connection: Connection,
-    pub(crate) requested: Arc<Signal<VerificationRequest>>,
+pub(crate) enum Verifier {
+    /// A slot, in its thread, of the signal that requests its verdicts.
+    Slot { connection: Connection, requested: Arc<Signal<VerificationRequest>> },
+    /// A function that each thread calls itself.
+    Shared(Arc<Decide>),
 }
+
+/// Decides about a client; the server is the state that its handles share.
+pub(crate) type Decide =
+    dyn Fn(Arc<dyn Any + Send + Sync>, OpeningHandshake) -> PendingVerdict + Send + Sync;
+
+/// The verdict of a shared verifier, which waits in the client's thread.
+pub(crate) type PendingVerdict = Pin<Box<dyn Future<Output = Option<Verdict>>>>;
 
 impl Verdict {
     /// Accepts the client: the connection is opened.

@@ -11,4 +11,5 @@ mod shutdown;
 mod slots;
 mod streams;
 mod subprotocols;
+mod threads;
 mod verifier;
