@@ -69,8 +69,53 @@ impl WebSocketServer {
     /// # }
     /// ```
     pub fn listen(&self, address: impl Into<HostAddress>, port: u16) -> Result<(), Error> {
-        let address = address.into();
-        self.inner.listen(|| match Listener::bind(address, port) {
+        self.listen_at(address.into(), port, false)
+    }
+
+    /// Listens on a port that other processes share (`SO_REUSEPORT`).
+    ///
+    /// Otherwise as [`listen`](Self::listen). All of them listen in this way, as the same user. So a
+    /// new process of a service can begin to listen before the old one ends; the system distributes
+    /// connections among them, and resets those that wait for one that ends. For several threads of
+    /// one process there is [`serve_on_threads`](Self::serve_on_threads), which distributes evenly.
+    ///
+    /// # Errors
+    ///
+    /// As `listen`. Solaris and illumos have no such option.
+    ///
+    /// # Qt
+    ///
+    /// `QTcpServer` has `setSocketDescriptor()` for it, and so has
+    /// [`listen_on`](Self::listen_on).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{Error, HostAddress, SslMode, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// let old = WebSocketServer::new("Chat Server", SslMode::NonSecure);
+    /// old.listen_reuse_port(HostAddress::LocalHost, 0)?;
+    ///
+    /// // In the next process of the service.
+    /// let new = WebSocketServer::new("Chat Server", SslMode::NonSecure);
+    /// new.listen_reuse_port(HostAddress::LocalHost, old.server_port())?;
+    /// old.close();
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(unix)]
+    #[doc(alias = "SO_REUSEPORT")]
+    pub fn listen_reuse_port(
+        &self,
+        address: impl Into<HostAddress>,
+        port: u16,
+    ) -> Result<(), Error> {
+        self.listen_at(address.into(), port, true)
+    }
+
+    fn listen_at(&self, address: HostAddress, port: u16, reuse_port: bool) -> Result<(), Error> {
+        self.inner.listen(|| match Listener::bind(address, port, reuse_port) {
             Ok(listener) => Ok((listener, address)),
             Err(source) => Err(Error::Listen { address, port, source: Arc::new(source) }),
         })

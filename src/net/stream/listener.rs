@@ -25,11 +25,13 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Binds and listens; connections are accepted once it is watched.
-    pub(crate) fn bind(address: HostAddress, port: u16) -> io::Result<Self> {
-        let listener = match bind(address, SocketAddr::new(address.ip(), port)) {
-            Err(_) if address == HostAddress::Any && !has_ipv6() => {
-                bind(HostAddress::AnyIPv4, SocketAddr::new(HostAddress::AnyIPv4.ip(), port))?
-            }
+    ///
+    /// With `reuse_port` other processes may have listeners of the same address and port.
+    pub(crate) fn bind(address: HostAddress, port: u16, reuse_port: bool) -> io::Result<Self> {
+        let bind =
+            |address: HostAddress| bind(address, SocketAddr::new(address.ip(), port), reuse_port);
+        let listener = match bind(address) {
+            Err(_) if address == HostAddress::Any && !has_ipv6() => bind(HostAddress::AnyIPv4)?,
             result => result?,
         };
         let local_address = listener.local_addr()?;
@@ -144,7 +146,7 @@ impl AcceptedStream {
     }
 }
 
-fn bind(kind: HostAddress, address: SocketAddr) -> io::Result<TcpListener> {
+fn bind(kind: HostAddress, address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(kind != HostAddress::Any)?;
@@ -152,10 +154,26 @@ fn bind(kind: HostAddress, address: SocketAddr) -> io::Result<TcpListener> {
     // A restarted server can bind its port while old connections are in TIME_WAIT.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
+    if reuse_port {
+        set_reuse_port(&socket)?;
+    }
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+#[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))))]
+fn set_reuse_port(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
+#[cfg(not(all(
+    unix,
+    not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))
+)))]
+fn set_reuse_port(_socket: &Socket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Fails when a socket is known not to listen: no connection could arrive.
@@ -170,7 +188,8 @@ fn check_listening(socket: &SockRef<'_>) -> io::Result<()> {
 
 /// Returns whether this machine has IPv6.
 fn has_ipv6() -> bool {
-    bind(HostAddress::LocalHostIPv6, SocketAddr::new(HostAddress::LocalHostIPv6.ip(), 0)).is_ok()
+    let address = HostAddress::LocalHostIPv6;
+    bind(address, SocketAddr::new(address.ip(), 0), false).is_ok()
 }
 
 /// The backlog of the kernel, in connections: large enough for bursts of clients.

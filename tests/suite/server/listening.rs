@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::rc::Rc;
 
 use anyhow::{Result, anyhow, ensure};
+use slotwork::signals::SignalSpy;
 use slotwork::{CloseCode, Error, HostAddress, SocketState, SslMode, WebSocketServer};
 
 use support::raw_peer::{RawPeer, check_good_client};
@@ -265,5 +266,25 @@ fn a_server_whose_thread_has_ended_keeps_no_port() -> Result<()> {
 
     ensure!(matches!(result, Err(Error::EventLoopEnded)), "{result:?}");
     ensure!(!server.is_listening(), "it listens on {}", server.server_url());
+    Ok(())
+}
+
+/// Several servers share a port when all of them ask for it, and no other gets it.
+#[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
+#[test]
+fn servers_share_a_port_when_all_of_them_ask_for_it() -> Result<()> {
+    let [old, new, other] =
+        ["old", "new", "other"].map(|name| WebSocketServer::new(name, SslMode::NonSecure));
+    old.listen_reuse_port(HostAddress::LocalHost, 0)?;
+    let port = old.server_port();
+
+    let refused = other.listen(HostAddress::LocalHost, port);
+    new.listen_reuse_port(HostAddress::LocalHost, port)?;
+    old.close();
+
+    assert!(matches!(refused, Err(Error::Listen { .. })), "{refused:?}");
+    let connections = SignalSpy::new(&new.new_connection());
+    let _peer = serve(move || RawPeer::open(port))?;
+    connections.wait_for(1)?;
     Ok(())
 }
