@@ -1,6 +1,6 @@
 //! Forwards every text message to all other clients: Qt's `simplechat` example.
 //!
-//! Run `cargo run --example simplechat`, then open `examples/simplechat.html` in two windows.
+//! Run `cargo run --example simplechat`, with `-- --threads 4` on several threads, then open `examples/simplechat.html` in two windows.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -16,22 +16,21 @@ struct Options {
     /// Port for the chat server
     #[arg(short, long, default_value_t = 1234)]
     port: u16,
+    /// Threads that serve the clients [default: the main thread]
+    #[arg(short, long)]
+    threads: Option<usize>,
 }
 
+/// The chat of one thread.
 struct ChatServer {
     server: WebSocketServer,
 }
 
 impl ChatServer {
-    fn new(port: u16) -> Result<Rc<Self>> {
-        let server = WebSocketServer::new("Chat Server", SslMode::NonSecure);
-        server.listen(HostAddress::Any, port).context("cannot start the chat server")?;
-        println!("Chat Server listening on port {}", server.server_port());
-
-        let chat = Rc::new(Self { server });
-        chat.server.new_connection().connect_to(&chat, Self::on_new_connection);
-        chat.server.closed().connect(|_server, ()| EventLoop::current().quit());
-        Ok(chat)
+    fn new(server: &WebSocketServer) -> Rc<Self> {
+        let chat = Rc::new(Self { server: server.clone() });
+        server.new_connection().connect_to(&chat, Self::on_new_connection);
+        chat
     }
 
     fn on_new_connection(self: &Rc<Self>, server: &WebSocketServer, (): &()) {
@@ -44,13 +43,14 @@ impl ChatServer {
 
     fn process_message(self: &Rc<Self>, sender: &WebSocket, text: &str) {
         let message = PreparedMessage::text(text);
-        for client in self.server.clients().iter().filter(|client| *client != sender) {
+        for client in self.server.whole().clients().iter().filter(|client| *client != sender) {
             client.send_prepared(&message);
         }
     }
 
     fn socket_disconnected(self: &Rc<Self>, socket: &WebSocket, (): &()) {
-        println!("{} disconnected! {} left", identifier(socket), self.server.clients().len());
+        let left = self.server.whole().clients().len();
+        println!("{} disconnected! {left} left", identifier(socket));
     }
 }
 
@@ -60,11 +60,20 @@ fn identifier(socket: &WebSocket) -> String {
 }
 
 fn main() -> Result<()> {
-    let chat = ChatServer::new(Options::parse().port)?;
+    let options = Options::parse();
+    let server = WebSocketServer::new("Chat Server", SslMode::NonSecure);
+    let (_chat, _threads) = match options.threads {
+        None => (Some(ChatServer::new(&server)), None),
+        Some(count) => (None, Some(server.serve_on_threads(count, ChatServer::new)?)),
+    };
+    server.closed().connect(|_server, ()| EventLoop::current().quit());
+    server.listen(HostAddress::Any, options.port).context("cannot start the chat server")?;
+    println!("Chat Server listening on port {}", server.server_port());
+
     #[cfg(unix)]
     EventLoop::current().quit_on_signals()?;
     EventLoop::current().exec();
-    chat.server.shutdown(Duration::from_secs(3));
+    server.shutdown(Duration::from_secs(3));
     EventLoop::current().exec();
     Ok(())
 }

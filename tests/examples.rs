@@ -43,6 +43,7 @@ fn a_server_that_is_interrupted_closes_its_connections() -> Result<()> {
             ("echoserver", &["--port", "0"][..], LISTENING),
             ("porting", &["0"], LISTENING),
             ("simplechat", &["--port", "0"], "Chat Server listening on port "),
+            ("simplechat", &["--port", "0", "--threads=2"], "Chat Server listening on port "),
             ("httpserver", &["0"], HTTP),
         ] {
             let mut server = Example::run(program(name).args(arguments))?;
@@ -226,12 +227,27 @@ fn worker_works_in_its_own_thread() -> Result<()> {
 /// Qt: the `simplechat` example: each client receives the texts of the others, not its own.
 #[test]
 fn simplechat_forwards_texts_to_all_others() -> Result<()> {
-    let mut chat = Example::run(program("simplechat").args(["--port", "0"]))?;
+    check_simplechat(&["--port", "0"])
+}
+
+/// The same with clients on several threads, each with its chat object.
+#[test]
+fn simplechat_forwards_texts_between_threads() -> Result<()> {
+    check_simplechat(&["--port", "0", "--threads", "2"])
+}
+
+fn check_simplechat(arguments: &[&str]) -> Result<()> {
+    let mut chat = Example::run(program("simplechat").args(arguments))?;
     let port = chat.port_behind("Chat Server listening on port ")?;
     let mut alice = RawPeer::open(port)?;
     let mut bob = RawPeer::open(port)?;
     let mut rude = RawPeer::open(port)?;
-    // A client that receives a text of another one has been accepted.
+    // Behind its 101, a thread may not have taken a client yet.
+    for _ in 0..3 {
+        let mut line = String::new();
+        chat.stdout.read_line(&mut line)?;
+        ensure!(line.ends_with(" connected!\n"), "{line}");
+    }
     rude.send(masked(TEXT, b"rude: hello"))?;
     alice.expect_texts(&["rude: hello"])?;
     bob.expect_texts(&["rude: hello"])?;
