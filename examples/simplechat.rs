@@ -1,6 +1,7 @@
 //! Forwards every text message to all other clients: Qt's `simplechat` example.
 //!
-//! Run `cargo run --example simplechat`, with `-- --threads 4` on several threads, then open `examples/simplechat.html` in two windows.
+//! Run `cargo run --example simplechat`, with `-- --threads 4` on several threads, then open
+//! `examples/simplechat.html` in two windows.
 
 use std::net::SocketAddr;
 use std::rc::Rc;

@@ -76,10 +76,11 @@ impl Inner {
     pub(crate) fn broadcast(&self, message: &PreparedMessage) -> usize {
         let mut count = self.broadcast_here(message);
         for part in self.parts().map(Parts::running).into_iter().flatten() {
-            let clients = part.server.upgrade().map_or(0, |server| server.clients.len());
-            if clients == 0 {
+            // A client that has its 101 by now is among those of the part when the call is made.
+            if part.count.connections() == 0 {
                 continue;
             }
+            let clients = part.server.upgrade().map_or(0, |server| server.clients.len());
             let (server, message) = (Weak::clone(&part.server), message.clone());
             let is_handed = part.event_loop.run(move || {
                 if let Some(server) = server.upgrade() {
