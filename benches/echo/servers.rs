@@ -19,7 +19,7 @@ pub(crate) fn find(kind: Kind, options: &Options) -> Result<Vec<Program>> {
             echo(&built, &certificate, options)?
         }
         Kind::FanOut => fan_out(&built, options)?,
-        Kind::Threads => ours("echoserver", PORT, options)?,
+        Kind::Threads => ours("bench-server", PORT, options)?,
     };
     for also in &options.also {
         let (name, path) = also.split_once('=').context("--also takes NAME=PROGRAM")?;
@@ -60,7 +60,7 @@ fn echo(built: &Path, certificate: &Path, options: &Options) -> Result<Vec<Progr
 /// fastwebsockets is not among them: a socket that waits for input can send nothing, unless an
 /// unstable feature splits it.
 fn fan_out(built: &Path, options: &Options) -> Result<Vec<Program>> {
-    let mut programs = ours("broadcastserver", PORT_BROADCAST, options)?;
+    let mut programs = ours("bench-server", PORT_BROADCAST, options)?;
     programs.push(Program::new("QtWebSockets", built.join("qt"), BROADCAST));
     programs.push(Program::new("Boost.Beast", built.join("beast"), BROADCAST));
     programs.extend(of_crates("tokio-tungstenite", built, BROADCAST, options));

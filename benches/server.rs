@@ -1,0 +1,64 @@
+//! The server of benchmarks and of Autobahn's cases that need more than the echo server example.
+//!
+//! It echoes each message, or sends it to all clients, on one thread or several.
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use slotwork::{EventLoop, HostAddress, SslMode, WebSocketServer};
+
+/// Echoes messages, or sends each to all clients
+#[derive(Parser)]
+struct Options {
+    /// Port for the server; 0 for a free one
+    #[arg(short, long, default_value_t = 0)]
+    port: u16,
+    /// Sends each message to all clients, its sender included
+    #[arg(long)]
+    broadcast: bool,
+    /// Threads that serve the clients [default: the main thread]
+    #[arg(short, long)]
+    threads: Option<usize>,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let server = WebSocketServer::new("Bench Server", SslMode::NonSecure);
+    let serve = if options.broadcast { broadcast } else { echo };
+    let _threads = match options.threads {
+        Some(count) => Some(server.serve_on_threads(count, serve)?),
+        None => {
+            serve(&server);
+            None
+        }
+    };
+    server.listen(HostAddress::LocalHost, options.port).context("cannot start the server")?;
+    println!("listening on {}", server.server_url());
+    EventLoop::current().exec();
+    Ok(())
+}
+
+fn echo(part: &WebSocketServer) {
+    part.new_connection().connect(|part, ()| {
+        while let Some(socket) = part.next_pending_connection() {
+            socket.text_message_received().connect(|socket, text| {
+                socket.send_text_message(text);
+            });
+            socket.binary_message_received().connect(|socket, bytes| {
+                socket.send_binary_message(bytes);
+            });
+        }
+    });
+}
+
+fn broadcast(part: &WebSocketServer) {
+    part.new_connection().connect(|part, ()| {
+        while let Some(socket) = part.next_pending_connection() {
+            socket.text_message_received().connect_to(part, |part, _sender, text| {
+                part.whole().broadcast_text(text);
+            });
+            socket.binary_message_received().connect_to(part, |part, _sender, bytes| {
+                part.whole().broadcast_binary(bytes);
+            });
+        }
+    });
+}
