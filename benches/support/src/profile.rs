@@ -8,9 +8,9 @@ use anyhow::{Error, Result, bail};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Profile {
-    /// `release`, as cargo has it: no link-time optimization, 16 codegen units.
+    /// `plain`, cargo's own settings: no link-time optimization, 16 codegen units.
     Default,
-    /// `lto`: fat link-time optimization and one codegen unit.
+    /// `release`: fat link-time optimization and one codegen unit.
     Lto,
 }
 
@@ -21,8 +21,8 @@ impl Profile {
     /// Returns its name for cargo, which is its folder's too.
     pub const fn cargo_name(self) -> &'static str {
         match self {
-            Self::Default => "release",
-            Self::Lto => "lto",
+            Self::Default => "plain",
+            Self::Lto => "release",
         }
     }
 }
