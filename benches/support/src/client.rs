@@ -24,8 +24,7 @@ pub struct Client {
 impl Client {
     /// Connects, and waits for the opening handshake.
     pub fn open(port: u16) -> Result<Self> {
-        let stream = Transport::Plain(unblock(shake_hands(connect(port)?)?)?);
-        Ok(Self { stream, sent: 0, check: Check::default() })
+        Opening::begin(port)?.finish()
     }
 
     /// The same with TLS.
@@ -77,6 +76,26 @@ impl Client {
     }
 }
 
+/// A connection of which the request is sent and the answer is not read.
+#[derive(Debug)]
+pub struct Opening(net::TcpStream);
+
+impl Opening {
+    /// Connects and sends the request; the server need not run for it.
+    pub fn begin(port: u16) -> Result<Self> {
+        let mut stream = connect(port)?;
+        request(&mut stream)?;
+        Ok(Self(stream))
+    }
+
+    /// Waits for the answer.
+    pub fn finish(mut self) -> Result<Client> {
+        await_answer(&mut self.0)?;
+        let stream = Transport::Plain(unblock(self.0)?);
+        Ok(Client { stream, sent: 0, check: Check::default() })
+    }
+}
+
 /// Connects without an opening handshake.
 pub(crate) fn connect(port: u16) -> Result<net::TcpStream> {
     let stream = net::TcpStream::connect(("127.0.0.1", port))?;
@@ -93,10 +112,7 @@ fn shake_hands<S: Read + Write>(mut stream: S) -> Result<S> {
 
 /// Sends the request of the opening handshake.
 pub(crate) fn request<S: Write>(stream: &mut S) -> Result<()> {
-    stream.write_all(
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-    )?;
+    stream.write_all(REQUEST)?;
     Ok(())
 }
 
@@ -120,3 +136,7 @@ fn unblock(stream: net::TcpStream) -> Result<TcpStream> {
 
 /// The timeout of each step of a server.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+const REQUEST: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";

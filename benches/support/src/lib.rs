@@ -9,6 +9,7 @@
 pub mod client;
 pub mod exchange;
 pub mod profile;
+pub mod scheduling;
 pub mod server;
 pub mod tls;
 pub mod turns;
