@@ -34,8 +34,11 @@ impl Chunk {
     }
 
     /// Gives the buffer back to the pool.
+    #[inline]
     pub(crate) fn recycle(self) {
-        if let Self::Own(buffer) = self {
+        if let Self::Own(buffer) = self
+            && buffer.capacity() > 0
+        {
             put_buffer(buffer);
         }
     }

@@ -232,7 +232,7 @@ impl Contents {
         (self.written, self.boundary, self.controls) = (0, 0, 0);
         match &mut self.chunk {
             Chunk::Own(buffer) if buffer.capacity() <= SMALL => buffer.clear(),
-            _ => self.free_buffer(),
+            Chunk::Own(_) | Chunk::Shared(_) => self.free_buffer(),
         }
         if self.behind.is_some() || self.held.size() > 0 || !self.urgent.frames.is_empty() {
             (self.behind, self.held, self.urgent) = Default::default();
@@ -240,7 +240,7 @@ impl Contents {
     }
 
     /// Gives the buffer back to the thread.
-    #[cold]
+    #[inline]
     pub(super) fn free_buffer(&mut self) {
         mem::take(&mut self.chunk).recycle();
     }
