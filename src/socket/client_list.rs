@@ -6,8 +6,6 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use slab::Slab;
-
 use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::socket::connection_count::ThreadCount;
 
@@ -24,7 +22,7 @@ pub(crate) struct ClientList<S> {
 
 #[derive(Debug)]
 struct Registry<S> {
-    sockets: Slab<Weak<S>>,
+    sockets: Places<S>,
     /// The tasks that wait until the list is empty.
     waiting: Vec<Waker>,
     keepalive_interval: Option<Duration>,
@@ -32,6 +30,15 @@ struct Registry<S> {
     has_keepalive_task: bool,
     /// The keepalive task, while it waits for its next check.
     keepalive_task: Option<Waker>,
+}
+
+/// The sockets by their places.
+///
+/// A place is one word, half of an entry of a slab, as connections are many.
+#[derive(Debug)]
+struct Places<S> {
+    sockets: Vec<Option<Weak<S>>>,
+    free: Vec<u32>,
 }
 
 /// The place of a socket in the list of its server.
@@ -47,7 +54,7 @@ impl<S> ClientList<S> {
         count: Option<Arc<ThreadCount>>,
     ) -> Self {
         let registry = Registry {
-            sockets: Slab::new(),
+            sockets: Places { sockets: Vec::new(), free: Vec::new() },
             waiting: Vec::new(),
             keepalive_interval,
             has_keepalive_task: false,
@@ -61,7 +68,7 @@ impl<S> ClientList<S> {
         let mut registry = self.lock();
         let place = registry.sockets.insert(Arc::downgrade(socket));
         if !membership.enter(place) {
-            registry.sockets.try_remove(place);
+            registry.sockets.remove(place);
         }
         registry.needs_keepalive_task()
     }
@@ -74,7 +81,7 @@ impl<S> ClientList<S> {
     /// Returns the sockets, in no particular order.
     pub(crate) fn members<T>(&self, handle: impl Fn(Arc<S>) -> T) -> Vec<T> {
         let registry = self.lock();
-        let sockets = registry.sockets.iter().filter_map(|(_, socket)| socket.upgrade());
+        let sockets = registry.sockets.sockets.iter().flatten().filter_map(Weak::upgrade);
         sockets.map(handle).collect()
     }
 
@@ -85,10 +92,9 @@ impl<S> ClientList<S> {
         handle: impl Fn(Arc<S>) -> T,
     ) -> Option<(Vec<T>, usize)> {
         let registry = self.lock();
-        let end = start.saturating_add(BATCH);
-        let some = (start..end).filter_map(|place| registry.sockets.get(place)?.upgrade());
-        let sockets = some.map(handle).collect();
-        (start < registry.sockets.capacity()).then_some((sockets, end))
+        let rest = registry.sockets.sockets.get(start..).filter(|rest| !rest.is_empty())?;
+        let some = rest.iter().take(BATCH).flatten().filter_map(Weak::upgrade);
+        Some((some.map(handle).collect(), start.saturating_add(BATCH)))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -148,7 +154,7 @@ impl<S> ClientList<S> {
 
     fn remove(&self, place: u32) {
         let mut registry = self.lock();
-        let removed = registry.sockets.try_remove(place as usize);
+        let removed = registry.sockets.remove(place);
         let is_empty = registry.sockets.is_empty();
         let waiting = if is_empty { mem::take(&mut registry.waiting) } else { Vec::new() };
         drop(registry);
@@ -171,14 +177,42 @@ impl<S> Registry<S> {
     }
 }
 
+impl<S> Places<S> {
+    /// Adds a socket, and returns its place.
+    fn insert(&mut self, socket: Weak<S>) -> u32 {
+        if let Some(place) = self.free.pop()
+            && let Some(free) = self.sockets.get_mut(place as usize)
+        {
+            *free = Some(socket);
+            return place;
+        }
+        self.sockets.push(Some(socket));
+        u32::try_from(self.sockets.len() - 1).unwrap_or(LEFT)
+    }
+
+    /// Empties a place, and returns the socket that had it.
+    fn remove(&mut self, place: u32) -> Option<Weak<S>> {
+        let removed = self.sockets.get_mut(place as usize)?.take()?;
+        self.free.push(place);
+        Some(removed)
+    }
+
+    fn len(&self) -> usize {
+        self.sockets.len() - self.free.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 impl<S> Membership<S> {
     pub(crate) fn new(clients: Option<Arc<ClientList<S>>>) -> Self {
         Self { clients, place: AtomicU32::new(NOT_ENTERED) }
     }
 
     /// Sets the socket's place, unless it has one or has left.
-    fn enter(&self, place: usize) -> bool {
-        let place = u32::try_from(place).unwrap_or(LEFT);
+    fn enter(&self, place: u32) -> bool {
         let entered =
             self.place.compare_exchange(NOT_ENTERED, place, Ordering::AcqRel, Ordering::Acquire);
         entered.is_ok() && place < LEFT
