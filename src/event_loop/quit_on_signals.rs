@@ -57,11 +57,10 @@ fn watch_signals(event_loop: &EventLoop) -> io::Result<()> {
     let (reader, writer) = UnixStream::pair()?;
     reader.set_nonblocking(true)?;
     let mut reader = net::UnixStream::from_std(reader);
-    let registration = event_loop.state.reactor.register(&mut reader)?;
+    let source = event_loop.state.reactor.register(&mut reader)?;
     let handlers = Handlers::install(&writer)?;
 
     let task = async move {
-        let source = registration.source();
         poll_fn(|cx| {
             source.set_waker(cx.waker());
             if source.is_readable() { Poll::Ready(()) } else { Poll::Pending }

@@ -18,13 +18,13 @@ impl HeldMemory {
     }
 
     /// Sets the size, and returns whether the budget allows it; see [`Charge::set`].
-    pub(super) fn set(&mut self, size: usize, source: &Arc<Source>) -> bool {
+    pub(super) fn set(&mut self, size: usize, source: &Source) -> bool {
         if size == 0 {
             self.0 = None;
             return true;
         }
         let make = || {
-            let holder = Arc::clone(source) as Arc<dyn Holder>;
+            let holder: Arc<dyn Holder> = Arc::new(source.handle());
             Box::new(Charge::new(source.budget(), holder))
         };
         self.0.get_or_insert_with(make).set(size)

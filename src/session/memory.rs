@@ -1,7 +1,5 @@
 //! The memory of a connection that the budget of its loop counts.
 
-use std::sync::Arc;
-
 use crate::session::Session;
 use crate::session::held_memory::{COUNTED_AHEAD, HeldMemory, MIN_COUNTED};
 use crate::session::output::policy::batch_size;
@@ -65,10 +63,11 @@ impl State {
     /// That is the backlog, where the policy drops messages and that is enough, or else the
     /// connection, with the failure that is returned.
     pub(super) fn free_output(&mut self) -> Option<Failure> {
-        let source = Arc::clone(self.stream.as_ref()?.source());
+        let source = self.stream.as_ref()?.source();
         if !source.take_eviction() || !self.queue.is_evicted() {
             return None;
         }
+        let limit = source.budget().limit().unwrap_or(usize::MAX);
         let output = self.output_settings();
         let drops = matches!(output.policy, OutputPolicy::DropOldest | OutputPolicy::KeepLatest);
         if drops {
@@ -76,10 +75,9 @@ impl State {
         }
         if drops && self.queue.len() <= batch_size(output.limit) {
             // Not evicted any more.
-            self.queue.hold(0, &source);
+            self.hold(0);
             return None;
         }
-        let limit = source.budget().limit().unwrap_or(usize::MAX);
         Some(Failure::Error(Error::MemoryBudget { limit }))
     }
 

@@ -8,6 +8,7 @@ use log::warn;
 
 use crate::net::stream::Stream;
 use crate::protocol::frames::limits::Limits;
+use crate::runtime::reactor::Readiness;
 use crate::session::Session;
 use crate::session::buffers::ReadBuffer;
 use crate::session::output::level::LevelChange;
@@ -76,10 +77,13 @@ impl Session {
         let state = &mut *self.lock();
         state.is_woken = false;
         state.cork = Cork::On;
-        let is_evicted = state.stream.as_ref().is_some_and(|it| it.source().is_evicted());
+        let readiness = state.stream.as_ref().map(Stream::readiness);
+        let is_evicted = readiness.is_some_and(Readiness::is_evicted);
         let has_changes = is_evicted || state.extra.as_deref().is_some_and(Extra::has_changes);
-        let may_read =
-            wants_input && state.is_reading_started && !has_changes && state.is_readable();
+        let may_read = wants_input
+            && state.is_reading_started
+            && !has_changes
+            && readiness.is_some_and(Readiness::is_readable);
         TurnStart {
             received: if may_read { state.read() } else { None },
             is_reading_started: state.is_reading_started,

@@ -16,7 +16,7 @@ use mio::{Interest, Registry, Token, event};
 
 use crate::net::stream::Stream;
 use crate::net::stream::tcp_stream::TcpStream;
-use crate::runtime::reactor::{Reactor, Source};
+use crate::runtime::reactor::{Reactor, SourceHandle};
 use crate::runtime::sync::{Mutex, MutexGuard};
 
 /// A stream to a [`ScriptedPeer`].
@@ -25,7 +25,7 @@ pub(crate) type ScriptedStream = TcpStream<ScriptedIo>;
 /// The other end of a scripted stream, and the kernel between them.
 pub(crate) struct ScriptedPeer {
     wire: Arc<Mutex<Wire>>,
-    source: Arc<Source>,
+    source: SourceHandle,
 }
 
 /// The socket of a scripted stream.
@@ -35,9 +35,9 @@ pub(crate) struct ScriptedIo(Arc<Mutex<Wire>>);
 pub(crate) fn scripted_stream() -> io::Result<(Stream, ScriptedPeer)> {
     let wire = Arc::new(Mutex::new(Wire::default()));
     let mut io = ScriptedIo(Arc::clone(&wire));
-    let registration = Reactor::current()?.register(&mut io)?;
-    let source = Arc::clone(registration.source());
-    Ok((Stream::Scripted(TcpStream { io, registration }), ScriptedPeer { wire, source }))
+    let source = Reactor::current()?.register(&mut io)?;
+    let peer = ScriptedPeer { wire, source: source.handle() };
+    Ok((Stream::Scripted(TcpStream { io, source }), peer))
 }
 
 /// The bytes on their way between the two ends.

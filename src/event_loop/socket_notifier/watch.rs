@@ -6,7 +6,6 @@ use std::future::poll_fn;
 use std::io;
 use std::os::fd::RawFd;
 use std::rc::{Rc, Weak};
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use log::error;
@@ -14,13 +13,13 @@ use mio::unix::SourceFd;
 use smol::Task;
 
 use crate::event_loop::EventLoop;
-use crate::runtime::reactor::{Reactor, Registration, Source};
+use crate::runtime::reactor::{Reactor, Source};
 
 /// The registration of a descriptor with the system, which watches it once.
 pub(super) struct Watch {
     descriptor: RawFd,
     reactor: Rc<Reactor>,
-    registration: Registration,
+    source: Source,
     is_registered: Cell<bool>,
     interests: RefCell<Vec<Rc<Interest>>>,
     task: Cell<Option<Task<()>>>,
@@ -47,14 +46,13 @@ impl Watch {
         let reactor = Reactor::current()?;
         let watch = Rc::new(Self {
             descriptor,
-            registration: reactor.reserve()?,
+            source: reactor.reserve()?,
             reactor,
             is_registered: Cell::new(false),
             interests: RefCell::default(),
             task: Cell::default(),
         });
-        let source = Arc::clone(watch.registration.source());
-        let task = EventLoop::current().spawn(run_watch(Rc::downgrade(&watch), source));
+        let task = EventLoop::current().spawn(run_watch(Rc::downgrade(&watch)));
         watch.task.set(Some(task));
         // At the thread's very end no other notifier will share it.
         let _ = WATCHES.try_with(|watches| {
@@ -87,10 +85,9 @@ impl Watch {
     }
 
     fn watch(&self) -> io::Result<()> {
-        let source = self.registration.source();
-        source.clear_readable();
-        source.clear_writable();
-        let (registry, token) = (self.reactor.registry(), self.registration.token());
+        self.source.clear_readable();
+        self.source.clear_writable();
+        let (registry, token) = (self.reactor.registry(), self.source.token());
         let mut descriptor = SourceFd(&self.descriptor);
         let Some(wanted) = self.wanted() else {
             let was_registered = self.is_registered.replace(false);
@@ -118,6 +115,19 @@ impl Watch {
             (true, false) => Some(mio::Interest::READABLE),
             (false, true) => Some(mio::Interest::WRITABLE),
             (false, false) => None,
+        }
+    }
+
+    /// Waits for readiness, and returns whether it is for reading, and for writing.
+    fn poll_ready(&self, cx: &Context<'_>) -> Poll<(bool, bool)> {
+        self.source.set_waker(cx.waker());
+        match (self.source.is_readable(), self.source.is_writable()) {
+            (false, false) => Poll::Pending,
+            ready => {
+                self.source.clear_readable();
+                self.source.clear_writable();
+                Poll::Ready(ready)
+            }
         }
     }
 
@@ -171,19 +181,14 @@ impl Interest {
 }
 
 /// Waits for events and forwards them to the notifiers, as long as there are any.
-async fn run_watch(watch: Weak<Watch>, source: Arc<Source>) {
-    loop {
-        let (is_readable, is_writable) = poll_fn(|cx| {
-            source.set_waker(cx.waker());
-            match (source.is_readable(), source.is_writable()) {
-                (false, false) => Poll::Pending,
-                ready => Poll::Ready(ready),
-            }
+async fn run_watch(watch: Weak<Watch>) {
+    let next = || {
+        poll_fn(|cx| match watch.upgrade() {
+            Some(watch) => watch.poll_ready(cx).map(|ready| Some((watch, ready))),
+            None => Poll::Ready(None),
         })
-        .await;
-        source.clear_readable();
-        source.clear_writable();
-        let Some(watch) = watch.upgrade() else { return };
+    };
+    while let Some((watch, (is_readable, is_writable))) = next().await {
         watch.forward(is_readable, is_writable);
     }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use smol::io::{AsyncRead, AsyncWrite};
 
 use crate::runtime::panics;
-use crate::runtime::reactor::{Reactor, Registration, Source};
+use crate::runtime::reactor::{Reactor, Source, SourceHandle};
 
 /// A stream that a connection can own.
 pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -33,7 +33,7 @@ pub(super) type DynIo = dyn Io + 'static;
 pub(crate) struct AnyStream {
     /// Borrowed only while the stream is polled, which never calls back.
     polled: RefCell<Polled>,
-    registration: Registration,
+    source: Source,
     reactor_waker: Arc<mio::Waker>,
     /// Whether the last byte was written but not flushed.
     ///
@@ -45,7 +45,6 @@ pub(crate) struct AnyStream {
 struct Polled {
     /// `None` only while it is dropped.
     io: Option<Box<DynIo>>,
-    source: Arc<Source>,
     waker: Waker,
     /// A byte that was read to detect the end.
     ahead: Option<u8>,
@@ -68,16 +67,13 @@ impl AnyStream {
     /// Takes a stream over, for the loop of this thread.
     pub(super) fn new(io: Box<DynIo>) -> io::Result<Self> {
         let reactor = Reactor::current()?;
-        let registration = reactor.reserve()?;
-        let source = Arc::clone(registration.source());
+        let source = reactor.reserve()?;
         // The first poll stores the waker in the stream.
         source.assume_readable();
-        let (waking, reactor_waker) = (Arc::clone(&source), reactor.waker());
-        let waker = ReadinessWaker { source: waking, reactor_waker };
+        let waker = ReadinessWaker { source: source.handle(), reactor_waker: reactor.waker() };
         let polled = Polled {
             io: Some(io),
             waker: Waker::from(Arc::new(waker)),
-            source,
             ahead: None,
             end: None,
             has_panicked: false,
@@ -86,7 +82,7 @@ impl AnyStream {
         };
         Ok(Self {
             polled: RefCell::new(polled),
-            registration,
+            source,
             reactor_waker: reactor.waker(),
             is_unflushed: false,
         })
@@ -96,7 +92,7 @@ impl AnyStream {
     ///
     /// `WouldBlock` without input.
     pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() || !self.source().is_readable() {
+        if buffer.is_empty() || !self.source.is_readable() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let polled = self.polled.get_mut();
@@ -108,7 +104,7 @@ impl AnyStream {
         while polled.end.is_none()
             && let Some(rest) = buffer.get_mut(length..).filter(|rest| !rest.is_empty())
         {
-            match polled.read(rest) {
+            match polled.read(&self.source, rest) {
                 Poll::Pending if length == 0 => return Err(io::ErrorKind::WouldBlock.into()),
                 Poll::Pending => return Ok(length),
                 Poll::Ready(count) => length += count,
@@ -120,13 +116,13 @@ impl AnyStream {
 
     /// Detects the end of the input, unless unread input is in front of it.
     pub(super) fn probe(&self) {
-        if !self.source().is_readable() || !self.source().is_of_this_thread() {
+        if !self.source.is_readable() || !self.source.is_of_this_thread() {
             return;
         }
         let mut polled = self.polled.borrow_mut();
         if polled.ahead.is_none() && polled.end.is_none() {
             let mut byte = [0];
-            if let Poll::Ready(1) = polled.read(&mut byte) {
+            if let Poll::Ready(1) = polled.read(&self.source, &mut byte) {
                 polled.ahead = Some(byte[0]);
             }
         }
@@ -137,19 +133,19 @@ impl AnyStream {
     /// While it is not flushed, the last byte does not count: the next call begins with it. In
     /// other threads nothing is written.
     pub(super) fn try_write(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        if !self.source().is_of_this_thread() {
+        if !self.source.is_of_this_thread() {
             // A loop inside a slot of the socket looks for output after each wake-up.
             let _ = self.reactor_waker.wake();
             return Ok(0);
         }
         let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
-        if !self.source().is_writable() || total == 0 {
+        if !self.source.is_writable() || total == 0 {
             return Ok(0);
         }
         let polled = self.polled.get_mut();
         let mut written = 0;
         if self.is_unflushed {
-            if polled.flush()?.is_pending() {
+            if polled.flush(&self.source)?.is_pending() {
                 return Ok(0);
             }
             self.is_unflushed = false;
@@ -160,14 +156,14 @@ impl AnyStream {
             let end = start + buffer.len();
             while written < end {
                 let rest = buffer.get(written - start..).unwrap_or_default();
-                match polled.write(rest)? {
+                match polled.write(&self.source, rest)? {
                     Poll::Pending => return Ok(written),
                     Poll::Ready(count) => written += count,
                 }
             }
             start = end;
         }
-        self.is_unflushed = polled.flush()?.is_pending();
+        self.is_unflushed = polled.flush(&self.source)?.is_pending();
         Ok(written - self.unconfirmed())
     }
 
@@ -178,10 +174,10 @@ impl AnyStream {
     /// Closes the sending direction; returns whether that is done.
     pub(super) fn shutdown_write(&mut self) -> io::Result<bool> {
         let polled = self.polled.get_mut();
-        if polled.is_shut_down || !polled.source.is_of_this_thread() {
+        if polled.is_shut_down || !self.source.is_of_this_thread() {
             return Ok(true);
         }
-        let outcome = polled.close();
+        let outcome = polled.close(&self.source);
         polled.is_shut_down = !matches!(outcome, Ok(Poll::Pending));
         outcome.map(|poll| poll.is_ready())
     }
@@ -200,8 +196,8 @@ impl AnyStream {
         }
     }
 
-    pub(super) fn source(&self) -> &Arc<Source> {
-        self.registration.source()
+    pub(super) fn source(&self) -> &Source {
+        &self.source
     }
 }
 
@@ -223,12 +219,12 @@ impl AnyStream {
 
 impl Polled {
     /// Reads; 0 bytes when the end was found, which is stored.
-    fn read(&mut self, buffer: &mut [u8]) -> Poll<usize> {
-        self.source.clear_readable();
+    fn read(&mut self, source: &Source, buffer: &mut [u8]) -> Poll<usize> {
+        source.clear_readable();
         let length = buffer.len();
-        let poll = self.poll(|io, cx| io.poll_read(cx, buffer));
+        let poll = self.poll(source, |io, cx| io.poll_read(cx, buffer));
         let Poll::Ready(outcome) = poll else { return Poll::Pending };
-        self.source.assume_readable();
+        source.assume_readable();
         self.end = match outcome {
             Ok(count) if count > length => Some(End::Failure(too_much())),
             Ok(count @ 1..) => return Poll::Ready(count),
@@ -237,7 +233,7 @@ impl Polled {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Some(End::Orderly),
             Err(error) => Some(End::Failure(error)),
         };
-        self.source.assume_read_closed();
+        source.assume_read_closed();
         Poll::Ready(0)
     }
 
@@ -250,8 +246,8 @@ impl Polled {
     }
 
     /// Writes a part of `bytes`, which are some.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<Poll<usize>> {
-        self.poll_output(|io, cx| {
+    fn write(&mut self, source: &Source, bytes: &[u8]) -> io::Result<Poll<usize>> {
+        self.poll_output(source, |io, cx| {
             io.poll_write(cx, bytes).map(|outcome| match outcome? {
                 0 => Err(io::ErrorKind::WriteZero.into()),
                 count if count > bytes.len() => Err(too_much()),
@@ -260,26 +256,27 @@ impl Polled {
         })
     }
 
-    fn flush(&mut self) -> io::Result<Poll<()>> {
-        self.poll_output(AsyncWrite::poll_flush)
+    fn flush(&mut self, source: &Source) -> io::Result<Poll<()>> {
+        self.poll_output(source, AsyncWrite::poll_flush)
     }
 
-    fn close(&mut self) -> io::Result<Poll<()>> {
-        self.poll_output(AsyncWrite::poll_close)
+    fn close(&mut self, source: &Source) -> io::Result<Poll<()>> {
+        self.poll_output(source, AsyncWrite::poll_close)
     }
 
     /// Polls for output, and updates the readiness; no more after a failure.
     fn poll_output<T>(
         &mut self,
+        source: &Source,
         call: impl FnOnce(Pin<&mut DynIo>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> io::Result<Poll<T>> {
         if self.has_write_failed {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        self.source.clear_writable();
-        let poll = self.poll(call);
+        source.clear_writable();
+        let poll = self.poll(source, call);
         if poll.is_ready() {
-            self.source.assume_writable();
+            source.assume_writable();
         }
         self.has_write_failed = matches!(poll, Poll::Ready(Err(_)));
         match poll {
@@ -291,6 +288,7 @@ impl Polled {
     /// Polls the stream; a panic is a failure, after which it is not polled any more.
     fn poll<T>(
         &mut self,
+        source: &Source,
         call: impl FnOnce(Pin<&mut DynIo>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         let Some(io) = self.io.as_deref_mut().filter(|_| !self.has_panicked) else {
@@ -304,8 +302,8 @@ impl Polled {
                 let message = panics::keep("a stream", payload);
                 let failure = || io::Error::other(format!("the stream panicked: {message}"));
                 self.end.get_or_insert_with(|| End::Failure(failure()));
-                self.source.assume_read_closed();
-                self.source.wake();
+                source.assume_read_closed();
+                source.wake();
                 Poll::Ready(Err(failure()))
             }
         }
@@ -321,7 +319,7 @@ impl Drop for Polled {
 
 /// Sets the readiness of a stream, and wakes its task.
 struct ReadinessWaker {
-    source: Arc<Source>,
+    source: SourceHandle,
     reactor_waker: Arc<mio::Waker>,
 }
 

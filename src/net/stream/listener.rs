@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use crate::net::stream::options::{self, SEND_BUFFER};
 use crate::net::stream::tcp_stream::TcpStream;
-use crate::runtime::reactor::{Reactor, Registration, Source};
+use crate::runtime::reactor::{Reactor, Source, SourceHandle};
 use crate::runtime::sync::Mutex;
 use crate::types::host_address::HostAddress;
 
@@ -20,7 +20,7 @@ use crate::types::host_address::HostAddress;
 pub(crate) struct Listener {
     io: Mutex<Option<net::TcpListener>>,
     local_address: SocketAddr,
-    source: OnceLock<Arc<Source>>,
+    source: OnceLock<SourceHandle>,
 }
 
 impl Listener {
@@ -91,24 +91,24 @@ impl Listener {
     pub(crate) fn watch(self: &Arc<Self>) -> io::Result<Option<Incoming>> {
         let mut io = self.io.lock();
         let Some(listener) = io.as_mut() else { return Ok(None) };
-        let registration = Reactor::current()?.register(listener)?;
+        let source = Reactor::current()?.register(listener)?;
         drop(io);
         // A listener is registered once: the reactor refuses a descriptor that it already has.
-        let _ = self.source.set(Arc::clone(registration.source()));
-        Ok(Some(Incoming { listener: Arc::clone(self), registration }))
+        let _ = self.source.set(source.handle());
+        Ok(Some(Incoming { listener: Arc::clone(self), source }))
     }
 }
 
 /// The incoming connections of a watched listener.
 pub(crate) struct Incoming {
     listener: Arc<Listener>,
-    registration: Registration,
+    source: Source,
 }
 
 impl Incoming {
     /// Waits until the listener is closed.
     pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.registration.source().set_waker(cx.waker());
+        self.source.set_waker(cx.waker());
         let io = self.listener.io.lock();
         if io.is_none() { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -118,12 +118,12 @@ impl Incoming {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<(AcceptedStream, SocketAddr)>>> {
-        self.registration.source().set_waker(cx.waker());
+        self.source.set_waker(cx.waker());
         let io = self.listener.io.lock();
         let Some(listener) = io.as_ref() else { return Poll::Ready(None) };
         match listener.accept() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.registration.source().clear_readable();
+                self.source.clear_readable();
                 Poll::Pending
             }
             Err(error) => Poll::Ready(Some(Err(error))),

@@ -6,7 +6,6 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -33,7 +32,7 @@ use crate::net::stream::any_stream::AnyStream;
 use crate::net::stream::tls_stream::TlsStream;
 #[cfg(feature = "tls")]
 use crate::net::tls::tls_session::TlsSession;
-use crate::runtime::reactor::{Source, wake_later};
+use crate::runtime::reactor::{Readiness, Source, wake_later};
 
 /// A byte stream.
 pub(crate) enum Stream {
@@ -103,8 +102,8 @@ impl Stream {
     pub(crate) fn try_write_here(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let written = self.try_write(buffers)?;
         if written < buffers.iter().map(|buffer| buffer.len()).sum()
-            // It has cleared its readiness before, and its waker may have set it again since.
-            && !matches!(self, Self::Any(_))
+            // Another stream has cleared its readiness, and its waker may have set it again since.
+            && self.source().is_polled()
         {
             self.source().clear_writable();
         }
@@ -173,10 +172,16 @@ impl Stream {
     /// Returns whether a read may succeed.
     #[inline]
     pub(crate) fn is_readable(&self) -> bool {
+        self.readiness().is_readable()
+    }
+
+    /// Returns the readiness of the socket, for more than one look at it.
+    #[inline]
+    pub(crate) fn readiness(&self) -> Readiness {
         match self {
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.is_readable(),
-            _ => self.source().is_readable(),
+            Self::Tls(stream) => stream.readiness(),
+            _ => self.source().readiness(),
         }
     }
 
@@ -201,7 +206,7 @@ impl Stream {
 
     /// Returns the readiness of the socket and its waker.
     #[inline]
-    pub(crate) fn source(&self) -> &Arc<Source> {
+    pub(crate) fn source(&self) -> &Source {
         for_each_kind!(self, stream => stream.source())
     }
 
@@ -297,6 +302,11 @@ impl Stream {
         }
     }
 }
+
+// The kind of a stream takes no memory: it is in the unused values of `Source::is_polled`. mio has
+// more fields in debug builds.
+#[cfg(not(any(debug_assertions, test, fuzzing)))]
+const _: () = assert!(size_of::<Option<Stream>>() <= 24);
 
 /// The size of a read of discarded input, in bytes.
 const DISCARDED_AT_ONCE: usize = 4096;

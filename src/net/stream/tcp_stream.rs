@@ -2,7 +2,6 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream as StdTcpStream};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,14 +9,14 @@ use mio::net;
 use socket2::SockRef;
 
 use crate::net::stream::options::{self, SEND_BUFFER};
-use crate::runtime::reactor::{Reactor, Registration, Source};
+use crate::runtime::reactor::{Reactor, Source};
 
 /// A TCP connection that is registered with a reactor.
 ///
 /// In tests, `I` is a script instead of a socket.
 pub(crate) struct TcpStream<I = net::TcpStream> {
     pub(crate) io: I,
-    pub(crate) registration: Registration,
+    pub(crate) source: Source,
 }
 
 impl TcpStream {
@@ -34,8 +33,8 @@ impl TcpStream {
     }
 
     fn register(mut io: net::TcpStream) -> io::Result<Self> {
-        let registration = Reactor::current()?.register(&mut io)?;
-        Ok(Self { io, registration })
+        let source = Reactor::current()?.register(&mut io)?;
+        Ok(Self { io, source })
     }
 
     /// Starts connecting, on the reactor of this thread.
@@ -115,13 +114,16 @@ impl TcpStream {
 }
 
 impl<I: Read + Write> TcpStream<I> {
-    pub(crate) fn source(&self) -> &Arc<Source> {
-        self.registration.source()
+    #[inline]
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
     }
 
     #[inline]
     pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if !self.source().is_readable() {
+        // Events add to it on this thread alone: it stays valid beyond the read.
+        let readiness = self.source.readiness();
+        if !readiness.is_readable() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let result = retry_interrupted(|| self.io.read(buffer));
@@ -129,22 +131,23 @@ impl<I: Read + Write> TcpStream<I> {
             Ok(0) => false,
             Ok(length) if *length == buffer.len() => false,
             // A short read means that no more has arrived, unless the end is known to follow.
-            Ok(_) => self.source().reports_after_short() && !self.source().is_read_closed(),
+            Ok(_) => readiness.reports_after_short() && !readiness.is_read_closed(),
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,
         };
         if is_drained {
-            self.source().clear_readable();
+            self.source.clear_readable();
         }
         result
     }
 
     #[inline]
     pub(crate) fn try_write(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        if !self.source().is_writable() {
+        let readiness = self.source.readiness();
+        if !readiness.is_writable() {
             return Ok(0);
         }
         let written = self.write_once(buffers)?;
-        if written == 0 || self.source().reports_after_short() {
+        if written == 0 || readiness.reports_after_short() {
             return Ok(written);
         }
         Ok(self.write_rest(buffers, written))

@@ -6,14 +6,13 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::mem;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::Connection;
 
 use crate::net::stream::tcp_stream::TcpStream;
 use crate::net::tls::tls_session::TlsSession;
-use crate::runtime::reactor::Source;
+use crate::runtime::reactor::{Readiness, Source};
 
 /// A TCP connection with TLS on it, after the handshake.
 pub(crate) struct TlsStream {
@@ -40,14 +39,14 @@ impl TlsStream {
         TlsSession::of(&self.connection)
     }
 
-    /// Returns whether a read may succeed.
-    pub(crate) fn is_readable(&self) -> bool {
-        self.has_input || self.tcp.source().is_readable()
+    /// Returns the readiness of the socket, and of what rustls holds back.
+    pub(crate) fn readiness(&self) -> Readiness {
+        self.tcp.source().readiness().with_input(self.has_input)
     }
 
     /// Reads the available data; `WouldBlock` also when the input was no data.
     ///
-    /// Then there may be more: see [`is_readable`](Self::is_readable).
+    /// Then there may be more: see [`readiness`](Self::readiness).
     pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.has_received = false;
         if mem::take(&mut self.has_input) {
@@ -245,7 +244,7 @@ impl TlsStream {
         self.tcp.local_address()
     }
 
-    pub(crate) fn source(&self) -> &Arc<Source> {
+    pub(crate) fn source(&self) -> &Source {
         self.tcp.source()
     }
 }

@@ -9,27 +9,28 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use mio::event;
 use mio::{Events, Interest, Poll, Registry, Token};
-use slab::Slab;
 
 use crate::runtime::memory_budget::Budget;
-use crate::runtime::reactor::source::SharedState;
+use crate::runtime::reactor::places::{Chunk, KEY_MASK, PLACES, SharedState};
 
+mod places;
+mod readiness;
 mod source;
 
-pub(crate) use source::{Registration, Source};
+pub(crate) use readiness::Readiness;
+pub(crate) use source::{Source, SourceHandle};
 
 /// Polls the sockets of one thread.
 pub(crate) struct Reactor {
     poll: RefCell<Poll>,
     registry: Registry,
     events: RefCell<Events>,
-    sources: RefCell<Slab<Arc<Source>>>,
+    chunks: RefCell<Vec<Arc<Chunk>>>,
     shared: Arc<SharedState>,
     waker: Arc<mio::Waker>,
     /// Tasks with more to do, which are woken after the next poll.
@@ -64,7 +65,7 @@ impl Reactor {
             registry: poll.registry().try_clone()?,
             poll: RefCell::new(poll),
             events: RefCell::new(Events::with_capacity(EVENTS_PER_WAIT)),
-            sources: RefCell::default(),
+            chunks: RefCell::default(),
             shared: Arc::default(),
             waker,
             later: RefCell::default(),
@@ -79,23 +80,37 @@ impl Reactor {
         Arc::clone(&self.waker)
     }
 
-    /// Watches `socket` until the registration is dropped.
-    pub(crate) fn register(&self, socket: &mut impl event::Source) -> io::Result<Registration> {
-        let registration = self.reserve()?;
+    /// Watches `socket` until the source is dropped.
+    pub(crate) fn register(&self, socket: &mut impl event::Source) -> io::Result<Source> {
+        let mut source = self.reserve()?;
         let interest = Interest::READABLE | Interest::WRITABLE;
-        // A registration that is refused is dropped, and frees its place.
-        self.registry.register(socket, registration.token(), interest)?;
-        Ok(registration)
+        // The source of a socket that is refused is dropped, and frees its place.
+        self.registry.register(socket, source.token(), interest)?;
+        source.is_polled = true;
+        Ok(source)
     }
 
-    /// Makes a registration; its owner adds the source to the registry.
-    pub(crate) fn reserve(&self) -> io::Result<Registration> {
-        self.sweep();
-        let key = self.sources.borrow().vacant_key();
-        let source = Source::new(u32::try_from(key).map_err(io::Error::other)?, &self.shared);
-        let source = Arc::new(source);
-        self.sources.borrow_mut().insert(Arc::clone(&source));
-        Ok(Registration::new(source))
+    /// Makes a source; its owner adds it to the registry.
+    pub(crate) fn reserve(&self) -> io::Result<Source> {
+        let free = self.shared.free_keys.lock().pop();
+        let key = free.map_or_else(|| self.add_chunk(), Ok)?;
+        let chunks = self.chunks.borrow();
+        let chunk = chunks.get(key as usize / PLACES).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Source::new(chunk, key))
+    }
+
+    /// Adds a chunk of places, and returns the key of one of them.
+    #[cold]
+    fn add_chunk(&self) -> io::Result<u32> {
+        let mut chunks = self.chunks.borrow_mut();
+        let first_key = chunks.len() * PLACES;
+        if first_key + PLACES > KEY_MASK {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        let first_key = u32::try_from(first_key).map_err(io::Error::other)?;
+        chunks.push(Arc::new(Chunk::new(first_key, &self.shared)));
+        let key = self.shared.free_keys.lock().pop();
+        key.ok_or_else(|| io::ErrorKind::OutOfMemory.into())
     }
 
     /// Returns the memory budget of the connections of this thread.
@@ -111,7 +126,6 @@ impl Reactor {
 
     /// Waits for events, at most `timeout` (`None`: without end).
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.sweep();
         let timeout = if self.has_later() { Some(Duration::ZERO) } else { timeout };
         let timeout = self.free_unused(timeout).map(|timeout| timeout.min(LONGEST_WAIT));
         match self.poll.borrow_mut().poll(&mut self.events.borrow_mut(), timeout) {
@@ -134,13 +148,13 @@ impl Reactor {
 
     /// Wakes the tasks of the last wait's events, then those of [`wake_later`].
     pub(crate) fn wake_tasks(&self) {
-        let sources = self.sources.borrow();
+        let chunks = self.chunks.borrow();
         for event in self.events.borrow().iter() {
-            if let Some(source) = sources.get(event.token().0) {
-                source.handle_event(event);
+            if let Some(chunk) = chunks.get((event.token().0 & KEY_MASK) / PLACES) {
+                chunk.handle_event(event);
             }
         }
-        drop(sources);
+        drop(chunks);
         if self.has_later() {
             self.wake_later_tasks();
         }
@@ -159,23 +173,10 @@ impl Reactor {
         !self.later.borrow().is_empty()
     }
 
-    /// Removes the sources of dropped registrations.
-    fn sweep(&self) {
-        let has_released = &self.shared.has_released;
-        if has_released.load(Ordering::Relaxed) && has_released.swap(false, Ordering::Acquire) {
-            let mut keys = self.shared.released_keys.lock();
-            let mut sources = self.sources.borrow_mut();
-            for key in keys.drain(..) {
-                sources.try_remove(key as usize);
-            }
-        }
-    }
-
     /// Returns how many sockets are watched.
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.sweep();
-        self.sources.borrow().len()
+        self.chunks.borrow().len() * PLACES - self.shared.free_keys.lock().len()
     }
 }
 
@@ -210,7 +211,7 @@ struct Unused {
 impl Source {
     /// Returns whether the reactor of the calling thread watches the socket.
     pub(crate) fn is_of_this_thread(&self) -> bool {
-        let is_own = |reactor: &Rc<Reactor>| Arc::ptr_eq(&reactor.shared, &self.shared);
+        let is_own = |reactor: &Rc<Reactor>| Arc::ptr_eq(&reactor.shared, &self.chunk.shared);
         REACTOR.try_with(|reactor| reactor.borrow().as_ref().is_some_and(is_own)).unwrap_or(false)
     }
 }
@@ -225,7 +226,7 @@ const EVENTS_PER_WAIT: usize = 1024;
 const KEPT_FOR: Duration = Duration::from_secs(1);
 /// The maximum timeout of one poll: epoll counts milliseconds, in 32 bits.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
-/// No socket has this token: the slab's keys count up from 0.
+/// No socket has this token: the keys count up from 0.
 const WAKE: Token = Token(usize::MAX);
 
 #[cfg(test)]
@@ -233,6 +234,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::runtime::memory_budget::Holder;
     use crate::testing::Count;
 
     fn pair() -> io::Result<(mio::net::TcpStream, std::net::TcpStream)> {
@@ -247,34 +249,56 @@ mod tests {
     fn wakes_the_owner_when_bytes_arrive() -> io::Result<()> {
         let reactor = Reactor::current()?;
         let (mut stream, mut peer) = pair()?;
-        let registration = reactor.register(&mut stream)?;
+        let source = reactor.register(&mut stream)?;
         let count = Arc::new(Count::default());
-        registration.source().set_waker(&Arc::clone(&count).into());
+        source.set_waker(&Arc::clone(&count).into());
 
         peer.write_all(b"x")?;
-        while !registration.source().is_readable() {
+        while !source.is_readable() {
             reactor.wait(Some(Duration::from_secs(5)))?;
             reactor.wake_tasks();
         }
 
         assert!(count.get() >= 1);
-        assert!(!registration.source().is_read_closed());
+        assert!(!source.is_read_closed());
         Ok(())
     }
 
     #[test]
-    fn a_dropped_registration_leaves_no_source_and_no_waker() -> io::Result<()> {
+    fn a_dropped_source_leaves_no_place_and_no_waker() -> io::Result<()> {
         let reactor = Reactor::current()?;
         let (mut stream, _peer) = pair()?;
-        let registration = reactor.register(&mut stream)?;
+        let source = reactor.register(&mut stream)?;
         let count = Arc::new(Count::default());
-        registration.source().set_waker(&Arc::clone(&count).into());
+        source.set_waker(&Arc::clone(&count).into());
         assert_eq!(reactor.len(), 1);
 
-        std::thread::spawn(move || drop(registration)).join().unwrap();
+        std::thread::spawn(move || drop(source)).join().unwrap();
 
         assert_eq!(reactor.len(), 0);
         assert_eq!(Arc::strong_count(&count), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_handle_has_no_effect_on_the_next_source_in_its_place() -> io::Result<()> {
+        let reactor = Reactor::current()?;
+        let old = reactor.reserve()?;
+        let (handle, old_token) = (old.handle(), old.token());
+        drop(old);
+        let next = reactor.reserve()?;
+        let count = Arc::new(Count::default());
+        next.set_waker(&Arc::clone(&count).into());
+
+        handle.wake();
+        handle.evict();
+        assert!(!handle.report_wake());
+
+        assert!(!next.is_readable() && !next.readiness().is_evicted());
+        assert_eq!((reactor.len(), count.get()), (1, 0));
+        assert_ne!(next.token(), old_token);
+        assert!(next.handle().report_wake() && next.is_readable());
+        assert_eq!(count.get(), 1);
         Ok(())
     }
 

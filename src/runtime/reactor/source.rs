@@ -1,68 +1,182 @@
-//! A watched descriptor: its readiness, its waker and its registration.
+//! A watched socket, and handles to it for other threads.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 use mio::Token;
-use mio::event::Event;
 
 use crate::runtime::memory_budget::{Budget, Holder};
-use crate::runtime::sync::Mutex;
+use crate::runtime::reactor::places::{Chunk, GENERATION_SHIFT, Place, index_of, token_of};
+use crate::runtime::reactor::readiness::{
+    AFTER_SHORT, EVICTED, READ_CLOSED, READABLE, Readiness, WRITABLE,
+};
 
-/// The readiness of a watched socket, and the waker of the task that owns it.
+/// A watched socket; dropping it, in any thread, ends the watch.
 pub(crate) struct Source {
-    readiness: AtomicU8,
-    key: u32,
-    waker: Mutex<Option<Waker>>,
-    pub(super) shared: Arc<SharedState>,
+    pub(super) chunk: Arc<Chunk>,
+    index: u8,
+    /// Whether the reactor reports events; otherwise handles report readiness.
+    pub(super) is_polled: bool,
 }
 
-/// What a reactor and its sources share.
-#[derive(Default)]
-pub(super) struct SharedState {
-    /// Whether there are keys to free, which the reactor's own thread does.
-    pub(super) has_released: AtomicBool,
-    pub(super) released_keys: Mutex<Vec<u32>>,
-    pub(super) budget: Arc<Budget>,
+/// Reports readiness of a source, or wakes its task, in any thread.
+///
+/// Without effect once the source is dropped.
+#[derive(Clone)]
+pub(crate) struct SourceHandle {
+    chunk: Arc<Chunk>,
+    index: u8,
+    generation: u32,
 }
 
 impl Source {
-    /// Makes a source that is writable, as a new socket is; an event makes it readable.
-    pub(super) fn new(key: u32, shared: &Arc<SharedState>) -> Self {
-        let readiness = AtomicU8::new(WRITABLE | AFTER_SHORT);
-        Self { readiness, key, waker: Mutex::default(), shared: Arc::clone(shared) }
+    /// Takes the free place of this key.
+    ///
+    /// It is writable, as a new socket is; an event makes it readable.
+    pub(super) fn new(chunk: &Arc<Chunk>, key: u32) -> Self {
+        let source =
+            Self { chunk: Arc::clone(chunk), index: index_of(key as usize), is_polled: false };
+        source.place().state.fetch_or(WRITABLE | AFTER_SHORT, Ordering::AcqRel);
+        source
     }
 
-    /// Adds the readiness that an event reports.
-    pub(super) fn handle_event(&self, event: &Event) {
-        let mut ready = 0;
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
-            ready |= READABLE;
-        }
-        if event.is_writable() || event.is_write_closed() || event.is_error() {
-            ready |= WRITABLE;
-        }
-        if event.is_read_closed() || event.is_error() {
-            ready |= READ_CLOSED;
-        }
-        self.set_ready(ready);
+    /// Returns a handle for other threads and owners.
+    pub(crate) fn handle(&self) -> SourceHandle {
+        let (chunk, generation) = (Arc::clone(&self.chunk), self.generation());
+        SourceHandle { chunk, index: self.index, generation }
     }
 
-    /// Adds readiness, and wakes the task if any of it is new; returns whether it was.
-    fn set_ready(&self, ready: u8) -> bool {
-        // An edge in a direction that is ready already is no news: no task waits for it.
-        let before = self.readiness.fetch_or(ready, Ordering::AcqRel);
-        let is_news = before | ready != before;
-        if is_news {
-            self.wake();
+    /// Returns whether events are the kernel's, and not those that a handle reports.
+    #[inline]
+    pub(crate) fn is_polled(&self) -> bool {
+        self.is_polled
+    }
+
+    /// Returns the token of this source's events.
+    pub(crate) fn token(&self) -> Token {
+        Token(token_of(self.key(), self.generation()))
+    }
+
+    fn key(&self) -> u32 {
+        self.chunk.first_key + u32::from(self.index)
+    }
+
+    fn generation(&self) -> u32 {
+        self.place().state.load(Ordering::Acquire) >> GENERATION_SHIFT
+    }
+
+    #[inline]
+    fn place(&self) -> &Place {
+        self.chunk.place(self.index)
+    }
+
+    /// Wakes the task that owns the socket.
+    #[inline]
+    pub(crate) fn wake(&self) {
+        self.place().wake();
+    }
+
+    /// Sets the waker of the task that owns the socket.
+    #[inline]
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        let mut current = self.place().waker.lock();
+        match &mut *current {
+            Some(current) => current.clone_from(waker),
+            none => *none = Some(waker.clone()),
         }
-        is_news
+    }
+
+    /// Returns the readiness, for more than one look at it.
+    #[inline]
+    pub(crate) fn readiness(&self) -> Readiness {
+        Readiness(self.place().state.load(Ordering::Acquire))
+    }
+
+    /// Returns whether a read may succeed.
+    #[inline]
+    pub(crate) fn is_readable(&self) -> bool {
+        self.readiness().is_readable()
+    }
+
+    /// Returns whether a write may succeed.
+    #[inline]
+    pub(crate) fn is_writable(&self) -> bool {
+        self.readiness().is_writable()
+    }
+
+    /// Returns whether the peer ended its sending direction.
+    ///
+    /// Only a read of 0 bytes drains it.
+    #[inline]
+    pub(crate) fn is_read_closed(&self) -> bool {
+        self.readiness().is_read_closed()
+    }
+
+    /// Returns the memory budget of the connections of the socket's thread.
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
+        &self.chunk.shared.budget
+    }
+
+    /// Clears the request to release memory; returns whether there was one.
+    pub(crate) fn take_eviction(&self) -> bool {
+        self.place().state.fetch_and(!EVICTED, Ordering::AcqRel) & EVICTED != 0
+    }
+
+    /// Clears the read readiness, when nothing is left to read.
+    ///
+    /// On the loop's thread only: an event that arrived in between would be lost.
+    #[inline]
+    pub(crate) fn clear_readable(&self) {
+        self.place().state.fetch_and(!READABLE, Ordering::AcqRel);
+    }
+
+    /// Sets the write readiness, after something other than an event has made room.
+    pub(crate) fn assume_writable(&self) {
+        self.place().state.fetch_or(WRITABLE, Ordering::AcqRel);
+    }
+
+    /// Sets the read readiness, when more may be left to read.
+    pub(crate) fn assume_readable(&self) {
+        self.place().state.fetch_or(READABLE, Ordering::AcqRel);
+    }
+
+    /// Notes the end of the input of a stream without a descriptor.
+    pub(crate) fn assume_read_closed(&self) {
+        self.place().state.fetch_or(READABLE | READ_CLOSED, Ordering::AcqRel);
+    }
+
+    /// Clears the write readiness, when the kernel takes no more.
+    ///
+    /// On the loop's thread only.
+    #[inline]
+    pub(crate) fn clear_writable(&self) {
+        self.place().state.fetch_and(!WRITABLE, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        let place = self.place();
+        let waker = place.waker.lock().take();
+        let next = (self.generation() + 1) << GENERATION_SHIFT;
+        place.state.store(next, Ordering::Release);
+        self.chunk.shared.free_keys.lock().push(self.key());
+        drop(waker);
+    }
+}
+
+impl SourceHandle {
+    /// Wakes the task that owns the socket.
+    pub(crate) fn wake(&self) {
+        if self.is_current(self.place().state.load(Ordering::Acquire) >> GENERATION_SHIFT) {
+            self.place().wake();
+        }
     }
 
     /// Reports that a stream without a descriptor may have input or room.
     ///
-    /// Returns whether it is news. For any thread.
+    /// Returns whether it is news.
     pub(crate) fn report_wake(&self) -> bool {
         self.set_ready(READABLE | WRITABLE)
     }
@@ -79,167 +193,24 @@ impl Source {
     /// Acts as a selector that needs a "would block", on any system.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn script_reports_after_would_block(&self) {
-        self.readiness.fetch_and(!AFTER_SHORT, Ordering::AcqRel);
+        self.place().state.fetch_and(!AFTER_SHORT, Ordering::AcqRel);
     }
 
-    /// Wakes the task that owns the socket.
-    #[inline]
-    pub(crate) fn wake(&self) {
-        if let Some(waker) = &*self.waker.lock() {
-            waker.wake_by_ref();
-        }
+    fn set_ready(&self, ready: u32) -> bool {
+        self.place().set_ready_if(|generation| self.is_current(generation), ready)
     }
 
-    /// Sets the waker of the task that owns the socket.
-    pub(crate) fn set_waker(&self, waker: &Waker) {
-        let mut current = self.waker.lock();
-        match &mut *current {
-            Some(current) => current.clone_from(waker),
-            none => *none = Some(waker.clone()),
-        }
+    fn is_current(&self, generation: u32) -> bool {
+        generation == self.generation
     }
 
-    /// Drops the waker, so that the task can be freed.
-    pub(crate) fn clear_waker(&self) {
-        let waker = self.waker.lock().take();
-        drop(waker);
-    }
-
-    fn is(&self, what: u8) -> bool {
-        self.readiness.load(Ordering::Acquire) & what != 0
-    }
-
-    /// Returns whether a read may succeed.
-    pub(crate) fn is_readable(&self) -> bool {
-        self.is(READABLE)
-    }
-
-    /// Returns whether a write may succeed.
-    pub(crate) fn is_writable(&self) -> bool {
-        self.is(WRITABLE)
-    }
-
-    /// Returns whether the peer ended its sending direction.
-    ///
-    /// Only a read of 0 bytes drains it.
-    pub(crate) fn is_read_closed(&self) -> bool {
-        self.is(READ_CLOSED)
-    }
-
-    /// Returns the memory budget of the connections of the socket's thread.
-    pub(crate) fn budget(&self) -> &Arc<Budget> {
-        &self.shared.budget
-    }
-
-    /// Returns whether the connection is to release memory.
-    pub(crate) fn is_evicted(&self) -> bool {
-        self.is(EVICTED)
-    }
-
-    /// Clears the request to release memory; returns whether there was one.
-    pub(crate) fn take_eviction(&self) -> bool {
-        self.readiness.fetch_and(!EVICTED, Ordering::AcqRel) & EVICTED != 0
-    }
-
-    /// Returns whether an event follows a short read or write.
-    ///
-    /// Then a short one means that the kernel has no more to give or to take. Where no event
-    /// follows, only "would block" may clear the readiness.
-    #[inline]
-    pub(crate) fn reports_after_short(&self) -> bool {
-        self.is(AFTER_SHORT)
-    }
-
-    /// Clears the read readiness, when nothing is left to read.
-    ///
-    /// On the loop's thread only: an event that arrived in between would be lost.
-    pub(crate) fn clear_readable(&self) {
-        self.readiness.fetch_and(!READABLE, Ordering::AcqRel);
-    }
-
-    /// Sets the write readiness, after something other than an event has made room.
-    pub(crate) fn assume_writable(&self) {
-        self.readiness.fetch_or(WRITABLE, Ordering::AcqRel);
-    }
-
-    /// Sets the read readiness, when more may be left to read.
-    pub(crate) fn assume_readable(&self) {
-        self.readiness.fetch_or(READABLE, Ordering::AcqRel);
-    }
-
-    /// Notes the end of the input of a stream without a descriptor.
-    pub(crate) fn assume_read_closed(&self) {
-        self.readiness.fetch_or(READABLE | READ_CLOSED, Ordering::AcqRel);
-    }
-
-    /// Clears the write readiness, when the kernel takes no more.
-    ///
-    /// On the loop's thread only.
-    pub(crate) fn clear_writable(&self) {
-        self.readiness.fetch_and(!WRITABLE, Ordering::AcqRel);
+    fn place(&self) -> &Place {
+        self.chunk.place(self.index)
     }
 }
 
-impl Holder for Source {
+impl Holder for SourceHandle {
     fn evict(&self) {
         self.set_ready(EVICTED);
     }
 }
-
-/// A watched socket; dropping it, in any thread, ends the watch.
-pub(crate) struct Registration {
-    source: Arc<Source>,
-}
-
-impl Registration {
-    pub(super) fn new(source: Arc<Source>) -> Self {
-        Self { source }
-    }
-
-    pub(crate) fn source(&self) -> &Arc<Source> {
-        &self.source
-    }
-
-    /// Returns the token of this source's events.
-    pub(crate) fn token(&self) -> Token {
-        Token(self.source.key as usize)
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        let Source { key, shared, .. } = &*self.source;
-        self.source.clear_waker();
-        shared.released_keys.lock().push(*key);
-        shared.has_released.store(true, Ordering::Release);
-    }
-}
-
-const READABLE: u8 = 1;
-const WRITABLE: u8 = 2;
-const READ_CLOSED: u8 = 4;
-/// Not a readiness: the connection is to release memory.
-const EVICTED: u8 = 16;
-/// Set where mio uses epoll or kqueue, in their edge-triggered mode.
-///
-/// Its other selectors report a socket again only after a call has failed with `WouldBlock` (see
-/// "Portability" of `mio::Poll`).
-const AFTER_SHORT: u8 = if cfg!(any(
-    target_os = "android",
-    target_os = "illumos",
-    target_os = "linux",
-    target_os = "redox",
-    target_os = "dragonfly",
-    target_os = "freebsd",
-    target_os = "ios",
-    target_os = "macos",
-    target_os = "netbsd",
-    target_os = "openbsd",
-    target_os = "tvos",
-    target_os = "visionos",
-    target_os = "watchos",
-)) {
-    8
-} else {
-    0
-};

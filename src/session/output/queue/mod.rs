@@ -55,7 +55,7 @@ impl OutputQueue {
     }
 
     /// Sets the memory of the output, if any; returns whether the budget allows it.
-    pub(crate) fn hold(&mut self, size: usize, source: &Arc<Source>) -> bool {
+    pub(crate) fn hold(&mut self, size: usize, source: &Source) -> bool {
         self.0.as_mut().is_none_or(|contents| contents.held.set(size, source))
     }
 
