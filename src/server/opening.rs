@@ -149,7 +149,7 @@ impl Opening {
         };
         match outcome {
             Some(Ok(Opened { server, request, subprotocol, data })) => {
-                self.make_pending(&server, request, subprotocol, data);
+                self.make_pending(&server, &request, subprotocol, data);
             }
             Some(Err(failure)) => Box::pin(self.fail(failure)).await,
             None => {
@@ -186,7 +186,7 @@ impl Opening {
         let (error, refusal) = match admission {
             Some(Ok((server, Acceptance { data, .. }))) => {
                 let subprotocol = server.choose_subprotocol(&request);
-                return self.make_pending(&server, request, subprotocol, data);
+                return self.make_pending(&server, &request, subprotocol, data);
             }
             Some(Err(Failure::Refused(refusal))) => (refusal_error(peer, &refusal), refusal),
             Some(Err(Failure::Broken(source))) => {
@@ -284,11 +284,14 @@ impl Opening {
     fn make_pending(
         self,
         server: &Inner,
-        request: HandshakeRequest,
+        request: &HandshakeRequest,
         subprotocol: Option<ChosenSubprotocol>,
         data: Option<UserData>,
     ) {
-        let settings = server.lock().configuration.sockets;
+        let mut state = server.lock();
+        let settings = state.configuration.sockets;
+        let request = state.shared_heads.keep(request);
+        drop(state);
         let (socket, driver) = WebSocket::accepted(Accepted {
             stream: self.stream,
             request,

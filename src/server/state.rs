@@ -12,6 +12,7 @@ use smol::Task;
 
 use crate::event_loop::LoopHandle;
 use crate::net::stream::Listener;
+use crate::protocol::handshake::request::kept::SharedHeads;
 use crate::runtime::panics;
 use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::server::configuration::{Configuration, Configured};
@@ -61,6 +62,7 @@ pub(crate) struct State {
     /// Each answer to a connection over the limit of handshakes holds one.
     pub(crate) overflow_answers: Arc<()>,
     pub(crate) has_warned_of_origins: bool,
+    pub(crate) shared_heads: SharedHeads,
     pub(crate) pending: VecDeque<WebSocket>,
 }
 
@@ -109,6 +111,7 @@ impl Inner {
             handshakes: Slab::new(),
             overflow_answers: Arc::default(),
             has_warned_of_origins: false,
+            shared_heads: SharedHeads::default(),
             pending: VecDeque::new(),
         };
         Self {

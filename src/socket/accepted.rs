@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::net::stream::Stream;
-use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::request::kept::KeptRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
 use crate::session::{ConnectionTask, Session, Settings};
 use crate::socket::WebSocket;
@@ -20,7 +20,7 @@ pub(crate) type Clients = ClientList<Inner>;
 /// An accepted connection after its opening handshake.
 pub(crate) struct Accepted {
     pub(crate) stream: Stream,
-    pub(crate) request: HandshakeRequest,
+    pub(crate) request: KeptRequest,
     /// Bytes that were read behind the request.
     pub(crate) leftover: Vec<u8>,
     pub(crate) subprotocol: Option<ChosenSubprotocol>,

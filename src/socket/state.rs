@@ -12,6 +12,7 @@ use slotwork_signals::Signal;
 
 use crate::net::stream::UNKNOWN_PEER;
 use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::request::kept::KeptRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
 use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::session::Session;
@@ -75,7 +76,7 @@ pub(crate) enum End {
 
 /// The data of a server's socket about its connection.
 pub(crate) struct ServerEnd {
-    pub(crate) request: HandshakeRequest,
+    pub(crate) request: KeptRequest,
     pub(crate) subprotocol: Option<ChosenSubprotocol>,
     pub(crate) mode: SslMode,
     pub(crate) peer: Endpoint,
@@ -156,7 +157,7 @@ impl Inner {
     /// Returns the negotiated subprotocol.
     pub(crate) fn subprotocol(&self) -> Option<String> {
         match &self.end {
-            End::Server(end) => end.subprotocol?.name(&end.request).map(str::to_owned),
+            End::Server(end) => end.subprotocol?.name(&end.request.request()).map(str::to_owned),
             End::Client(end) => end.lock().subprotocol.clone(),
         }
     }
@@ -178,7 +179,7 @@ impl Inner {
     /// Returns the request of the opening handshake; an empty one before it.
     pub(crate) fn request(&self) -> HandshakeRequest {
         match &self.end {
-            End::Server(end) => end.request.clone(),
+            End::Server(end) => end.request.request(),
             End::Client(end) => end.lock().request.clone(),
         }
     }
@@ -248,4 +249,4 @@ impl fmt::Display for Endpoint {
 }
 
 // A server's socket keeps an index for the subprotocol, and no copy.
-const _: () = assert!(size_of::<ServerEnd>() <= 72);
+const _: () = assert!(size_of::<ServerEnd>() <= 48);

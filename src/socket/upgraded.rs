@@ -8,7 +8,7 @@ use smol::io::{AsyncRead, AsyncWrite};
 
 use crate::event_loop::EventLoop;
 use crate::net::stream::ForeignStream;
-use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::request::kept::KeptRequest;
 use crate::session::{ConnectionTask, Session};
 use crate::socket::WebSocket;
 use crate::socket::client_list::Membership;
@@ -130,7 +130,7 @@ impl WebSocket {
         let peer = stream.peer_address(peer);
         let stream = stream.watch().map_err(broken)?;
         let end = ServerEnd {
-            request: HandshakeRequest::default(),
+            request: KeptRequest::default(),
             subprotocol: None,
             mode: SslMode::NonSecure,
             peer: peer.into(),

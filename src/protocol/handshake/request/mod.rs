@@ -9,6 +9,8 @@ use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::request_line::RequestLine;
 use crate::protocol::handshake::url::without_query;
 
+pub(crate) mod kept;
+
 /// The request with which a client opened its WebSocket connection.
 ///
 /// It is complete and valid: each header that RFC 6455 §4.2.1 requires exists once and is
@@ -28,8 +30,8 @@ pub struct HandshakeRequest {
     ///
     /// UTF-8 in its target is percent-encoded.
     ///
-    /// Each open connection keeps one, so it is one allocation of the exact size, and headers are
-    /// looked up in the text. Clones share it.
+    /// It is one allocation of the exact size, and headers are looked up in the text. Clones share
+    /// it; an open connection keeps less, see `kept`.
     head: Arc<[u8]>,
     request_line: RequestLine,
     usual: UsualHeaders,
