@@ -216,7 +216,10 @@ impl Extra {
 
     /// Returns whether all that output needs now is to be written.
     pub(super) fn is_quiet(&self) -> bool {
-        !self.has_changes() && !self.has_notices() && self.pending_pong.is_none()
+        !self.has_changes()
+            && !self.has_notices()
+            && !self.has_unsent_ping
+            && self.pending_pong.is_none()
     }
 
     /// Keeps the settings for another connection, and drops the rest.

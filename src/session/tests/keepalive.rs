@@ -96,3 +96,24 @@ fn a_pong_overtakes_output_that_waits() -> io::Result<()> {
     assert_eq!(frames(&connection.peer.written()), expected);
     Ok(())
 }
+
+/// A ping that leaves in a turn with nothing else to do has left: its answer has a deadline.
+#[test]
+fn a_ping_that_leaves_at_a_turns_end_is_awaited() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.ignore_written();
+    for _ in 0..5 {
+        connection.session().check_alive(5 * SECOND);
+    }
+    connection.peer.make_room(MIB);
+    connection.settle();
+    assert_eq!(frames(&connection.peer.written()), [(9, 10)]);
+
+    for _ in 0..20 {
+        connection.session().check_alive(5 * SECOND);
+        connection.settle();
+    }
+
+    assert!(connection.has_ended());
+    Ok(())
+}
