@@ -24,13 +24,11 @@ fn main() -> Result<()> {
     let options = Options::parse();
     let server = WebSocketServer::new("Bench Server", SslMode::NonSecure);
     let serve = if options.broadcast { broadcast } else { echo };
-    let _threads = match options.threads {
-        Some(count) => Some(server.serve_on_threads(count, serve)?),
-        None => {
-            serve(&server);
-            None
-        }
-    };
+    let threads = options.threads.map(|count| server.serve_on_threads(count, serve));
+    let threads = threads.transpose()?;
+    if threads.is_none() {
+        serve(&server);
+    }
     server.listen(HostAddress::LocalHost, options.port).context("cannot start the server")?;
     println!("listening on {}", server.server_url());
     EventLoop::current().exec();

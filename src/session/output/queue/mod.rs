@@ -192,15 +192,15 @@ impl OutputQueue {
     #[inline]
     fn contents(&mut self) -> &mut Contents {
         self.0.get_or_insert_with(|| {
-            SPARE.try_with(Cell::take).ok().flatten().unwrap_or_else(take_spare)
+            let last = SPARE.try_with(Cell::take).ok().flatten();
+            last.or_else(take_spare).unwrap_or_default()
         })
     }
 }
 
-/// Takes spare contents without a buffer, or makes some.
-fn take_spare() -> Box<Contents> {
-    let spare = MORE_SPARE.try_with(|spare| spare.borrow_mut().pop());
-    spare.ok().flatten().unwrap_or_default()
+/// Takes spare contents without a buffer.
+fn take_spare() -> Option<Box<Contents>> {
+    MORE_SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten()
 }
 
 /// Keeps contents without their buffer, unless there are enough.
