@@ -1,8 +1,9 @@
 //! The tasks and queued slots of a thread, one step after the other.
 
+use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use slotwork_signals::{Dispatch, dispatch};
 use smol::LocalExecutor;
@@ -16,18 +17,24 @@ use crate::runtime::panics;
 pub(super) struct Runner {
     executor: Rc<LocalExecutor<'static>>,
     queue: Dispatch,
-    /// Completes with the run of the next task that becomes ready.
     next_task: NextTask,
 }
 
-type NextTask = Pin<Box<dyn Future<Output = ()>>>;
+/// Completes with the run of the next task that becomes ready; none while it is polled.
+///
+/// The runners of a thread share it: the executor notifies one that waits, and the runner of a
+/// nested loop has to wait in place of the one around it.
+pub(super) type NextTask = Rc<RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>>>;
 
 impl Runner {
     /// Makes a runner; `waker` is woken from now on when a call is queued.
-    pub(super) fn new(executor: Rc<LocalExecutor<'static>>, waker: &Waker) -> Self {
+    pub(super) fn new(
+        executor: Rc<LocalExecutor<'static>>,
+        next_task: NextTask,
+        waker: &Waker,
+    ) -> Self {
         let mut queue = dispatch();
         queue.listen(waker);
-        let next_task = next_task(&executor);
         Self { executor, queue, next_task }
     }
 
@@ -51,26 +58,34 @@ impl Runner {
         for _ in 0..TASKS_PER_TURN {
             if self.executor.try_tick() {
                 has_run = true;
-            } else if self.next_task.as_mut().poll(&mut Context::from_waker(waker)).is_pending() {
+            } else if self.poll_next_task(waker).is_pending() {
                 // From now on a task that becomes ready notifies the loop.
                 return has_run;
             } else {
                 // Another thread has woken a task in between.
-                (self.next_task, has_run) = (next_task(&self.executor), true);
+                has_run = true;
             }
         }
         waker.wake_by_ref();
         has_run
     }
-}
 
-/// Waits for a task that is ready, and runs it.
-///
-/// It is polled only when no task is ready: the executor's own `run` would move each task through
-/// a second queue, and takes four times as long to find that there is none.
-fn next_task(executor: &Rc<LocalExecutor<'static>>) -> NextTask {
-    let executor = Rc::clone(executor);
-    Box::pin(async move { executor.tick().await })
+    /// Waits for a task that is ready, and runs it.
+    ///
+    /// It is polled only when no task is ready: the executor's own `run` would move each task
+    /// through a second queue, and takes four times as long to find that there is none.
+    fn poll_next_task(&self, waker: &Waker) -> Poll<()> {
+        let waiting = self.next_task.take();
+        let mut next_task = waiting.unwrap_or_else(|| {
+            let executor = Rc::clone(&self.executor);
+            Box::pin(async move { executor.tick().await })
+        });
+        let run = next_task.as_mut().poll(&mut Context::from_waker(waker));
+        if run.is_pending() {
+            self.next_task.replace(Some(next_task));
+        }
+        run
+    }
 }
 
 /// The maximum number of tasks in a turn.

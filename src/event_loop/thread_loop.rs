@@ -15,7 +15,7 @@ use slotwork_signals::host::{self, RunningLoop};
 use smol::LocalExecutor;
 
 use crate::event_loop::EventLoop;
-use crate::event_loop::runner::Runner;
+use crate::event_loop::runner::{NextTask, Runner};
 use crate::event_loop::state::State;
 use crate::runtime::flush_list;
 use crate::runtime::panics;
@@ -25,6 +25,7 @@ use crate::runtime::turns;
 struct ThreadLoop {
     state: Rc<State>,
     executor: Rc<LocalExecutor<'static>>,
+    next_task: NextTask,
     /// Taken while the loop runs.
     runner: Option<Runner>,
 }
@@ -118,7 +119,8 @@ impl ThreadLoop {
         executor.spawn(flush_list::flush_listed()).detach();
         // Its first run adds nothing but the task that the list wakes.
         executor.try_tick();
-        let mut this = Self { state: Rc::new(state), executor, runner: None };
+        let mut this =
+            Self { state: Rc::new(state), executor, next_task: NextTask::default(), runner: None };
         // Calls that are posted before the first run are noticed, too.
         this.runner = Some(this.new_runner());
         this
@@ -126,7 +128,7 @@ impl ThreadLoop {
 
     fn new_runner(&self) -> Runner {
         let waker = Waker::from(Arc::clone(&self.state.shared));
-        Runner::new(Rc::clone(&self.executor), &waker)
+        Runner::new(Rc::clone(&self.executor), Rc::clone(&self.next_task), &waker)
     }
 }
 
@@ -135,6 +137,7 @@ impl Drop for ThreadLoop {
         let state = Rc::clone(&self.state);
         state.end(|| {
             self.runner = None;
+            drop(self.next_task.take());
             self.executor = Rc::default();
         });
     }

@@ -60,9 +60,12 @@ impl FlushList {
             self.task.replace(Some(waker.clone()));
         }
         let mut connections = self.connections.take();
+        // To look for slots may drop those that have ended, and the last handle drops all. Either
+        // may call the program, after everything is written.
+        for connection in &connections {
+            panics::catch("the end of a slot", || connection.flush());
+        }
         for connection in connections.drain(..) {
-            connection.flush();
-            // The last handle drops slots.
             panics::catch("the end of a slot", || drop(connection));
         }
         // The allocation is used again, unless connections were added meanwhile.
@@ -78,7 +81,9 @@ struct End;
 impl Drop for End {
     fn drop(&mut self) {
         let ended = FLUSH_LIST.try_with(|list| (list.task.take(), list.connections.take()));
-        drop(ended);
+        for connection in ended.into_iter().flat_map(|(_task, connections)| connections) {
+            panics::catch("the end of a slot", || drop(connection));
+        }
     }
 }
 

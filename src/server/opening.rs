@@ -31,6 +31,8 @@ use crate::server::verifier::opening_handshake::OpeningHandshake;
 use crate::server::verifier::verdict::Acceptance;
 use crate::socket::{Accepted, Counted, UserData, WebSocket};
 use crate::types::error::Error;
+#[cfg(feature = "tls")]
+use crate::types::ssl_mode::SslMode;
 
 /// The opening handshake of one client.
 pub(crate) struct Opening {
@@ -86,6 +88,11 @@ impl Inner {
         let mut state = self.lock();
         if state.closings != closings {
             return;
+        }
+        // A part may not have got its first TLS configuration yet: nothing is served without.
+        #[cfg(feature = "tls")]
+        if begins_with_tls && self.mode == SslMode::Secure && state.configuration.tls.is_none() {
+            return debug!("{peer} is closed: the server has no TLS configuration yet");
         }
         let mut opening = Opening {
             server: Arc::downgrade(self),

@@ -25,7 +25,7 @@ pub struct CorsAuthenticator {
     origin: String,
     decision: Arc<SharedDecision>,
     /// Of a copy that slots of other threads get: its end is the answer.
-    _answer: Option<Answer>,
+    answer: Option<Answer>,
 }
 
 #[derive(Debug)]
@@ -41,9 +41,14 @@ pub(crate) struct Answers {
     receiver: Receiver<()>,
 }
 
-/// The answer of a slot: nothing, unless the slot panics.
-#[derive(Clone, Debug)]
-struct Answer(Sender<()>);
+/// The answer of a slot: nothing, unless it has not looked at the decision, or has panicked.
+///
+/// A call that was dropped in the queue of a thread that ends has not looked at it.
+#[derive(Debug)]
+struct Answer {
+    failures: Sender<()>,
+    has_looked: AtomicBool,
+}
 
 impl CorsAuthenticator {
     /// Makes a decision that allows the origin, for tests of slots.
@@ -57,12 +62,13 @@ impl CorsAuthenticator {
             is_allowed: AtomicBool::new(is_allowed),
             has_been_read: AtomicBool::new(false),
         };
-        Self { origin, decision: Arc::new(decision), _answer: None }
+        Self { origin, decision: Arc::new(decision), answer: None }
     }
 
     /// Allows or refuses the connection; the last call counts.
     #[doc(alias = "setAllowed")]
     pub fn set_allowed(&self, allowed: bool) {
+        self.note_look();
         self.decision.is_allowed.store(allowed, Ordering::Release);
         if !allowed && self.decision.has_been_read.load(Ordering::Acquire) {
             warn!("too late to refuse the origin {:?}: its request has been answered", self.origin);
@@ -75,6 +81,7 @@ impl CorsAuthenticator {
     /// pages without a host, such as local files.
     #[must_use]
     pub fn origin(&self) -> &str {
+        self.note_look();
         &self.origin
     }
 
@@ -84,12 +91,20 @@ impl CorsAuthenticator {
     /// `true` without one.
     #[must_use]
     pub fn allowed(&self) -> bool {
+        self.note_look();
         self.decision.is_allowed.load(Ordering::Acquire)
     }
 
     /// Returns the same decision for slots of any thread, whose answers can be awaited.
     pub(crate) fn with_answer(&self, answers: &Answers) -> Self {
-        Self { _answer: Some(Answer(answers.sender.clone())), ..self.clone() }
+        Self { answer: Some(Answer::new(answers.sender.clone())), ..self.clone() }
+    }
+
+    /// Notes that a slot has looked at the decision; also for the copy that is emitted.
+    pub(crate) fn note_look(&self) {
+        if let Some(answer) = &self.answer {
+            answer.has_looked.store(true, Ordering::Release);
+        }
     }
 
     /// Fails unless the origin is allowed, which is final from now on.
@@ -100,7 +115,7 @@ impl CorsAuthenticator {
 }
 
 impl Answers {
-    /// Waits until all copies are dropped; fails when a slot has panicked.
+    /// Waits until all copies are dropped; fails when one was not looked at.
     pub(crate) async fn all(self) -> Result<(), SlotPanicked> {
         let Self { sender, receiver } = self;
         drop(sender);
@@ -119,11 +134,24 @@ impl Default for Answers {
     }
 }
 
+impl Answer {
+    fn new(failures: Sender<()>) -> Self {
+        Self { failures, has_looked: AtomicBool::new(false) }
+    }
+}
+
+/// The answer of another slot.
+impl Clone for Answer {
+    fn clone(&self) -> Self {
+        Self::new(self.failures.clone())
+    }
+}
+
 impl Drop for Answer {
     fn drop(&mut self) {
-        if thread::panicking() {
-            // Another slot may have panicked before.
-            let _ = self.0.try_send(());
+        if thread::panicking() || !self.has_looked.load(Ordering::Acquire) {
+            // There may be a failure already.
+            let _ = self.failures.try_send(());
         }
     }
 }

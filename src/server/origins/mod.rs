@@ -139,6 +139,8 @@ impl Inner {
         if !panics::catch("a slot of `origin_authentication_required`", emit) {
             return Err(Refusal::NoDecision);
         }
+        // The answers are those of the copies that were queued.
+        lent.note_look();
         let event_loop = whole.event_loop.clone();
         drop((lent, whole));
         // It fails closed, also when that thread ends before its slots have run.

@@ -14,7 +14,7 @@ use crate::event_loop::EventLoop;
 use crate::net::stream::{AcceptedStream, ForeignStream, Stream};
 use crate::protocol::handshake::refusal::Refusal;
 use crate::server::handover::{Newcomer, Start};
-use crate::server::opening::Taken;
+use crate::server::opening::{Taken, refusal_error};
 use crate::server::state::Inner;
 use crate::server::threads::parts::{Part, Parts};
 use crate::socket::Counted;
@@ -52,7 +52,17 @@ impl Inner {
             return self.close_without_threads(newcomer);
         };
         let overflow = limit.filter(|_| counted.is_none());
+        let mut place = None;
+        if let Some(limit) = overflow {
+            place = parts.overflow_place();
+            if place.is_none() {
+                let error = refusal_error(newcomer.peer, &Refusal::TooManyHandshakes { limit });
+                drop(newcomer);
+                return self.emit(|server| server.report(&error));
+            }
+        }
         let call = Call {
+            _place: place,
             newcomer: Some(newcomer),
             counted: overflow
                 .map_or(Ok(counted), |limit| Err(Refusal::TooManyHandshakes { limit })),
@@ -94,6 +104,8 @@ impl Inner {
 /// When its thread ends before, another part gets the connection.
 struct Call {
     newcomer: Option<Newcomer>,
+    /// Its place among those over the limit of handshakes.
+    _place: Option<Arc<()>>,
     /// An error when too many handshakes are under way: the part answers.
     counted: Result<Option<Counted>, Refusal>,
     whole: Weak<Inner>,

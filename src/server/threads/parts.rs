@@ -14,6 +14,8 @@ pub(crate) struct Parts<S> {
     count: Arc<ServerCount>,
     /// Whether connections are handed to the parts: all of them have been set up.
     is_serving: AtomicBool,
+    /// Held by each connection over the limit of handshakes, until its thread has taken it.
+    overflow: Arc<()>,
     /// Of slots of `new_connection` of the whole server, which does not emit it.
     has_warned: AtomicBool,
 }
@@ -49,6 +51,13 @@ impl<S> Parts<S> {
     /// Returns the counts of a part that is about to be added.
     pub(crate) fn new_count(&self) -> Arc<ThreadCount> {
         Arc::new(ThreadCount::new(Arc::clone(&self.count)))
+    }
+
+    /// Returns the place of a connection over the limit of handshakes.
+    ///
+    /// `None` when many wait for threads that do not take them.
+    pub(crate) fn overflow_place(&self) -> Option<Arc<()>> {
+        (Arc::strong_count(&self.overflow) <= MAX_OVERFLOW).then(|| Arc::clone(&self.overflow))
     }
 
     pub(crate) fn add(&self, part: Arc<Part<S>>) {
@@ -113,6 +122,7 @@ impl<S> Default for Parts<S> {
         Self {
             list: Mutex::new(list),
             count: Arc::default(),
+            overflow: Arc::default(),
             is_serving: AtomicBool::new(false),
             has_warned: AtomicBool::new(false),
         }
@@ -134,3 +144,6 @@ impl<S> Part<S> {
         self.has_ended.store(true, Ordering::Release);
     }
 }
+
+/// How many connections over the limit of handshakes wait for their threads at the most.
+const MAX_OVERFLOW: usize = 256;

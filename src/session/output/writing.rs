@@ -31,8 +31,11 @@ impl Session {
     /// reports, of the bytes written too if that `is_reported`.
     pub(crate) fn flush_listed(&self, is_reported: bool) {
         let mut state = self.lock();
-        // A turn of the driver has written the output, or will.
-        if !state.is_woken || state.cork != Cork::Off {
+        // A turn of the driver has written the output, or will. A client may have been opened again,
+        // in another thread.
+        let is_here = |stream: &Stream| stream.source().is_of_this_thread();
+        if !state.is_woken || state.cork != Cork::Off || !state.stream.as_ref().is_some_and(is_here)
+        {
             return;
         }
         if !state.write_quietly(is_reported)

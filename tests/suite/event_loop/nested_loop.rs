@@ -3,12 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, TcpStream};
 use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use slotwork::signals::{self, Signal, SignalSpy};
 use slotwork::{EventLoop, NestedLoop, Timer, Verdict, WebSocket, WebSocketServer};
-use smol::future;
+use smol::{channel, future};
 use socket2::SockRef;
 
 use support::logged::warnings_of;
@@ -304,4 +306,38 @@ fn a_slot_of_connected_may_wait_for_a_message() -> Result<()> {
     wait_until(|| outcome.borrow().is_some())?;
 
     outcome.take().context("it was not connected")?
+}
+
+/// A task of the thread that another thread wakes ends the sleep of the loop that runs it, which
+/// may be inside a slot.
+#[test]
+fn a_task_that_another_thread_wakes_runs_in_a_nested_loop() -> Result<()> {
+    let server = listening_server()?;
+    server.set_keepalive_interval(None);
+    server.new_connection().connect(|server, ()| {
+        while let Some(socket) = server.next_pending_connection() {
+            socket.text_message_received().connect(|socket, text| {
+                let nested = Rc::new(NestedLoop::new());
+                let (start, started) = mpsc::channel();
+                let (answer, answered) = channel::bounded(1);
+                thread::spawn(move || started.recv().map(|()| answer.send_blocking(())));
+                let quitting = Rc::clone(&nested);
+                let waiting = async move {
+                    let _ = answered.recv().await;
+                    quitting.quit();
+                };
+                EventLoop::current().spawn(waiting).detach();
+                // The nested loop has nothing else to do from here on.
+                Timer::single_shot(Duration::from_millis(1), move || _ = start.send(()));
+                nested.exec();
+                socket.send_text_message(text);
+            });
+        }
+    });
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        (0..20).try_for_each(|number| peer.check_echo(&number.to_string()))
+    })
 }
