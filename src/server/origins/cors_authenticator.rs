@@ -41,9 +41,9 @@ pub(crate) struct Answers {
     receiver: Receiver<()>,
 }
 
-/// The answer of a slot: nothing, unless it has not looked at the decision, or has panicked.
+/// The answer of a slot: a failure, unless it has looked at the decision.
 ///
-/// A call that was dropped in the queue of a thread that ends has not looked at it.
+/// A panic is a failure too. A call that was dropped in the queue of a thread that ends has not looked at it.
 #[derive(Debug)]
 struct Answer {
     failures: Sender<()>,

@@ -14,7 +14,7 @@ pub(crate) struct Parts<S> {
     count: Arc<ServerCount>,
     /// Whether connections are handed to the parts: all of them have been set up.
     is_serving: AtomicBool,
-    /// Held by each connection over the limit of handshakes, until its thread has taken it.
+    /// Held by connections over the limit of handshakes on their way to threads.
     overflow: Arc<()>,
     /// Of slots of `new_connection` of the whole server, which does not emit it.
     has_warned: AtomicBool,
@@ -145,5 +145,5 @@ impl<S> Part<S> {
     }
 }
 
-/// How many connections over the limit of handshakes wait for their threads at the most.
+/// The maximum of connections over the limit of handshakes on their way.
 const MAX_OVERFLOW: usize = 256;
