@@ -1,10 +1,15 @@
 //! The clients of a server, and broadcasts to all of them.
 //!
-//! Short, because the list is `socket::client_list`, and the encoded message `PreparedMessage`.
+//! The list itself is `socket::client_list`, and the encoded message `PreparedMessage`.
+
+use std::sync::Weak;
 
 use crate::protocol::prepared_message::PreparedMessage;
 use crate::server::WebSocketServer;
+use crate::server::state::Inner;
+use crate::server::threads::parts::Parts;
 use crate::socket::WebSocket;
+use crate::types::output::SendStatus;
 
 /// Clients.
 impl WebSocketServer {
@@ -73,5 +78,43 @@ impl WebSocketServer {
     /// Otherwise as [`broadcast_text`](Self::broadcast_text).
     pub fn broadcast_binary(&self, message: impl AsRef<[u8]>) -> usize {
         self.inner.broadcast(&PreparedMessage::binary(message))
+    }
+}
+
+impl Inner {
+    /// Returns the clients of this server, and of all its parts.
+    pub(crate) fn all_clients(&self) -> Vec<WebSocket> {
+        let mut clients = self.clients.sockets();
+        for server in self.parts().map(Parts::servers).into_iter().flatten() {
+            clients.extend(server.clients.sockets());
+        }
+        clients
+    }
+
+    /// Sends a message to the clients of this server and of all its parts.
+    ///
+    /// Returns for how many clients it was queued here, or handed to a part.
+    pub(crate) fn broadcast(&self, message: &PreparedMessage) -> usize {
+        let mut count = self.broadcast_here(message);
+        for part in self.parts().map(Parts::running).into_iter().flatten() {
+            // A client that has its 101 by now is among those of the part when the call is made.
+            if part.count.connections() == 0 {
+                continue;
+            }
+            let clients = part.server.upgrade().map_or(0, |server| server.clients.len());
+            let (server, message) = (Weak::clone(&part.server), message.clone());
+            let is_handed = part.event_loop.run(move || {
+                if let Some(server) = server.upgrade() {
+                    server.broadcast_here(&message);
+                }
+            });
+            count += if is_handed { clients } else { 0 };
+        }
+        count
+    }
+
+    fn broadcast_here(&self, message: &PreparedMessage) -> usize {
+        let clients = self.clients.sockets();
+        clients.iter().filter(|client| client.send_prepared(message) == SendStatus::Queued).count()
     }
 }

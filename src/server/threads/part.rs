@@ -4,12 +4,10 @@ use std::sync::{Arc, Weak};
 
 use crate::event_loop::LoopHandle;
 use crate::protocol::handshake::refusal::Refusal;
-use crate::protocol::prepared_message::PreparedMessage;
 use crate::server::state::Inner;
 use crate::server::threads::parts::Parts;
-use crate::socket::{Counted, ThreadCount, WebSocket};
+use crate::socket::{Counted, ThreadCount};
 use crate::types::error::Error;
-use crate::types::output::SendStatus;
 
 impl Inner {
     /// Makes the part of a server in the thread of `event_loop`.
@@ -59,41 +57,5 @@ impl Inner {
             return Ok(());
         }
         Err(Refusal::TooManyConnections { limit })
-    }
-
-    /// Returns the clients of this server, and of all its parts.
-    pub(crate) fn all_clients(&self) -> Vec<WebSocket> {
-        let mut clients = self.clients.sockets();
-        for server in self.parts().map(Parts::servers).into_iter().flatten() {
-            clients.extend(server.clients.sockets());
-        }
-        clients
-    }
-
-    /// Sends a message to the clients of this server and of all its parts.
-    ///
-    /// Returns for how many clients it was queued here, or handed to a part.
-    pub(crate) fn broadcast(&self, message: &PreparedMessage) -> usize {
-        let mut count = self.broadcast_here(message);
-        for part in self.parts().map(Parts::running).into_iter().flatten() {
-            // A client that has its 101 by now is among those of the part when the call is made.
-            if part.count.connections() == 0 {
-                continue;
-            }
-            let clients = part.server.upgrade().map_or(0, |server| server.clients.len());
-            let (server, message) = (Weak::clone(&part.server), message.clone());
-            let is_handed = part.event_loop.run(move || {
-                if let Some(server) = server.upgrade() {
-                    server.broadcast_here(&message);
-                }
-            });
-            count += if is_handed { clients } else { 0 };
-        }
-        count
-    }
-
-    fn broadcast_here(&self, message: &PreparedMessage) -> usize {
-        let clients = self.clients.sockets();
-        clients.iter().filter(|client| client.send_prepared(message) == SendStatus::Queued).count()
     }
 }
