@@ -372,3 +372,27 @@ pub(crate) fn refusal_error(peer: SocketAddr, refusal: &Refusal) -> Error {
 
 /// How long a refused peer may take to read its answer.
 pub(crate) const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[cfg(all(test, feature = "tls"))]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::testing::scripted_stream::scripted_stream;
+
+    /// A part of a secure server serves nothing before it has a TLS configuration.
+    #[test]
+    fn a_secure_server_without_tls_serves_nothing() -> io::Result<()> {
+        let event_loop = EventLoop::current();
+        for (mode, is_served) in [(SslMode::Secure, false), (SslMode::NonSecure, true)] {
+            let server = Arc::new(Inner::new(String::new(), mode, event_loop.handle()));
+            let (stream, peer) = scripted_stream()?;
+            let address = SocketAddr::from(([127, 0, 0, 1], 80));
+
+            server.start_opening(Taken::uncounted(stream, address, 0), Vec::new(), true);
+
+            assert_eq!(peer.is_closed(), !is_served);
+        }
+        Ok(())
+    }
+}

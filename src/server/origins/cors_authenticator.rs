@@ -158,3 +158,29 @@ impl Drop for Answer {
 
 /// A slot has panicked instead of deciding.
 pub(crate) struct SlotPanicked;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A copy that is dropped in the queue of a thread that ends has allowed nothing.
+    #[test]
+    fn each_copy_has_to_be_looked_at() {
+        for (first_looks, second_looks) in [(true, true), (true, false), (false, true)] {
+            let (decision, answers) = (CorsAuthenticator::new("https://a"), Answers::default());
+            let lent = decision.with_answer(&answers);
+            let (first, second) = (lent.clone(), lent.clone());
+            lent.note_look();
+            drop(lent);
+            for (copy, looks) in [(first, first_looks), (second, second_looks)] {
+                if looks {
+                    copy.set_allowed(true);
+                }
+            }
+
+            let all = smol::block_on(answers.all());
+
+            assert_eq!(all.is_ok(), first_looks && second_looks);
+        }
+    }
+}

@@ -8,22 +8,19 @@ use slotwork::{HostAddress, SslMode, WebSocketServer};
 use support::raw_peer::{RawPeer, TEXT, masked};
 use support::{serve, wait_until};
 
-use crate::server::threads::{Shared, add_part, echo_all, echo_on_threads};
+use crate::server::threads::{echo_all, echo_on_threads, listening_parts};
 
 /// A broadcast of the server reaches the clients of all threads, that of a part its own.
 #[test]
 fn broadcasts_of_the_server_reach_all_threads() -> Result<()> {
-    let server = WebSocketServer::new("Broadcast", SslMode::NonSecure);
-    let parts = Shared::new();
-    let _threads = server.serve_on_threads(3, add_part(&parts))?;
-    server.listen(HostAddress::LocalHost, 0)?;
+    let (server, parts, _threads) = listening_parts(3)?;
     let port = server.server_port();
     let mut peers = serve(move || (0..6).map(|_| RawPeer::open(port)).collect::<Result<Vec<_>>>())?;
     wait_until(|| server.clients().len() == 6)?;
 
     assert_eq!(server.broadcast_text("for all"), 6);
     peers.iter_mut().try_for_each(|peer| peer.expect_texts(&["for all"]))?;
-    assert_eq!(parts.get()[1].broadcast_binary("for two"), 2);
+    assert_eq!(parts[1].broadcast_binary("for two"), 2);
     // What follows shows that the others got nothing.
     assert_eq!(server.broadcast_text("the end"), 6);
     let mut others = 0;

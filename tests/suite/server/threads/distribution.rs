@@ -9,22 +9,19 @@ use slotwork::{Error, HandshakeRequest, HostAddress, SslMode, WebSocketServer};
 use support::raw_peer::{RawPeer, check_good_client, request};
 use support::{DEADLINE, serve, wait_until};
 
-use crate::server::threads::{Shared, add_part, echo_on_threads, thread_name};
+use crate::server::threads::{Shared, add_part, echo_on_threads, listening_parts, thread_name};
 
 /// 10 clients on 4 threads are 2 or 3 on each, also when they come at once.
 #[test]
 fn clients_that_come_at_once_are_spread_evenly() -> Result<()> {
-    let server = WebSocketServer::new("Burst", SslMode::NonSecure);
-    let parts = Shared::new();
-    let _threads = server.serve_on_threads(4, add_part(&parts))?;
-    server.listen(HostAddress::LocalHost, 0)?;
+    let (server, parts, _threads) = listening_parts(4)?;
     let port = server.server_port();
 
     for _ in 0..5 {
         let peers = serve(move || open_at_once(port, 10))?;
         wait_until(|| server.clients().len() == 10)?;
 
-        let counts: Vec<_> = parts.get().iter().map(|part| part.clients().len()).collect();
+        let counts: Vec<_> = parts.iter().map(|part| part.clients().len()).collect();
         ensure!(counts.iter().all(|count| (2..=3).contains(count)), "{counts:?}");
         serve(move || peers.into_iter().try_for_each(RawPeer::reset))?;
         wait_until(|| server.clients().is_empty())?;
@@ -35,14 +32,11 @@ fn clients_that_come_at_once_are_spread_evenly() -> Result<()> {
 /// A thread whose clients leave gets the next ones.
 #[test]
 fn the_thread_with_the_fewest_clients_gets_the_next() -> Result<()> {
-    let server = WebSocketServer::new("Fewest", SslMode::NonSecure);
-    let parts = Shared::new();
-    let _threads = server.serve_on_threads(2, add_part(&parts))?;
-    server.listen(HostAddress::LocalHost, 0)?;
+    let (server, parts, _threads) = listening_parts(2)?;
     let port = server.server_port();
     let _peers = serve(move || open_at_once(port, 6))?;
     wait_until(|| server.clients().len() == 6)?;
-    let [first, second] = &parts.get()[..] else { anyhow::bail!("two parts") };
+    let [first, second] = &parts[..] else { anyhow::bail!("two parts") };
 
     first.clients().iter().for_each(slotwork::WebSocket::abort);
     wait_until(|| first.clients().is_empty())?;
@@ -56,10 +50,7 @@ fn the_thread_with_the_fewest_clients_gets_the_next() -> Result<()> {
 /// Half-open handshakes count as well: what follows goes to the other threads.
 #[test]
 fn handshakes_under_way_count_for_their_thread() -> Result<()> {
-    let server = WebSocketServer::new("Half-open", SslMode::NonSecure);
-    let parts = Shared::new();
-    let _threads = server.serve_on_threads(2, add_part(&parts))?;
-    server.listen(HostAddress::LocalHost, 0)?;
+    let (server, parts, _threads) = listening_parts(2)?;
     let port = server.server_port();
 
     // Every second connection sends nothing, so that one thread has silent ones alone.
@@ -73,7 +64,7 @@ fn handshakes_under_way_count_for_their_thread() -> Result<()> {
     })?;
     wait_until(|| server.clients().len() == 4)?;
 
-    let mut counts: Vec<_> = parts.get().iter().map(|part| part.clients().len()).collect();
+    let mut counts: Vec<_> = parts.iter().map(|part| part.clients().len()).collect();
     counts.sort_unstable();
     assert_eq!(counts, [0, 4]);
     Ok(())

@@ -10,7 +10,7 @@ use slotwork::{
     Error, EventLoop, HostAddress, PanicPolicy, ServerThreads, SslMode, WebSocketServer,
 };
 
-use support::raw_peer::{RawPeer, check_good_client};
+use support::raw_peer::{RawPeer, check_good_client, masked_texts};
 use support::{DEADLINE, panic_in_slot, serve, wait_until};
 
 use crate::server::threads::{echo_all, echo_on_threads};
@@ -84,16 +84,7 @@ fn a_slot_of_a_part_shuts_the_whole_server_down() -> Result<()> {
     let closed = SignalSpy::new(&server.closed());
     let port = server.server_port();
 
-    serve(move || {
-        let mut other = RawPeer::open(port)?;
-        let mut peer = RawPeer::open(port)?;
-        peer.send(support::raw_peer::masked_texts(&["shut down"]))?;
-        for peer in [&mut other, &mut peer] {
-            ensure!(peer.read_frame()?.close_code()? == 1001);
-            peer.close_back()?;
-        }
-        Ok(())
-    })?;
+    serve(move || send_and_be_closed(port, "shut down"))?;
 
     closed.wait_for(1)?;
     assert!(!server.is_listening());
@@ -162,16 +153,7 @@ fn threads_may_be_dropped_in_a_slot_of_a_part() -> Result<()> {
     server.listen(HostAddress::LocalHost, 0)?;
     let port = server.server_port();
 
-    serve(move || {
-        let mut other = RawPeer::open(port)?;
-        let mut peer = RawPeer::open(port)?;
-        peer.send(support::raw_peer::masked_texts(&["drop them"]))?;
-        for peer in [&mut other, &mut peer] {
-            ensure!(peer.read_frame()?.close_code()? == 1001);
-            peer.close_back()?;
-        }
-        Ok(())
-    })?;
+    serve(move || send_and_be_closed(port, "drop them"))?;
 
     for _ in 0..2 {
         ends.recv_timeout(DEADLINE).context("a thread has not ended")?;
@@ -261,4 +243,15 @@ impl Drop for Ended {
     fn drop(&mut self) {
         let _ = self.0.send(());
     }
+}
+
+/// Opens two connections; the text of one has the server close both.
+fn send_and_be_closed(port: u16, text: &str) -> Result<()> {
+    let (mut other, mut peer) = (RawPeer::open(port)?, RawPeer::open(port)?);
+    peer.send(masked_texts(&[text]))?;
+    for peer in [&mut other, &mut peer] {
+        ensure!(peer.read_frame()?.close_code()? == 1001);
+        peer.close_back()?;
+    }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! Limits: of connections and handshakes for all threads together, of pending ones in each.
 
+use std::sync::mpsc;
+
 use anyhow::{Result, ensure};
 use slotwork::signals::SignalSpy;
 use slotwork::{Error, HostAddress, SslMode, WebSocketServer};
@@ -103,4 +105,28 @@ fn a_limit_of_a_part_holds_there_alone() -> Result<()> {
         ensure!(third.read_status()? == 503);
         Ok(())
     })
+}
+
+/// Connections over the limit do not pile up for a thread that does not take them.
+#[test]
+fn connections_for_a_blocked_thread_are_limited() -> Result<()> {
+    const WAITING: usize = 1 + 256;
+    let (server, threads) = echo_on_threads(1)?;
+    server.set_max_handshakes(Some(1));
+    let errors = SignalSpy::new(&server.server_error());
+    let port = server.server_port();
+    let (release, released) = mpsc::channel::<()>();
+    threads.handle(0).post(move || _ = released.recv());
+
+    let peers = serve(move || {
+        (0..WAITING + 20).map(|_| RawPeer::connect(port)).collect::<Result<Vec<_>>>()
+    })?;
+    errors.wait_for(20)?;
+
+    let is_limit = |error: &Error| matches!(error, Error::TooManyHandshakes { limit: 1, .. });
+    ensure!(errors.values().iter().all(is_limit), "{errors:?}");
+    drop((peers, release));
+    wait_until(|| errors.count() >= WAITING)?;
+    server.set_max_handshakes(None);
+    serve(move || check_good_client(port))
 }

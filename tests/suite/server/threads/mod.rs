@@ -27,6 +27,15 @@ fn echo_on_threads(count: usize) -> Result<(WebSocketServer, ServerThreads)> {
     Ok((server, threads))
 }
 
+/// The same, with its parts.
+fn listening_parts(count: usize) -> Result<(WebSocketServer, Vec<WebSocketServer>, ServerThreads)> {
+    let server = WebSocketServer::new("Test Server", SslMode::NonSecure);
+    let parts = Shared::new();
+    let threads = server.serve_on_threads(count, add_part(&parts))?;
+    server.listen(HostAddress::LocalHost, 0)?;
+    Ok((server, parts.get(), threads))
+}
+
 /// A setup that echoes each message.
 fn echo_all(part: &WebSocketServer) {
     part.new_connection().connect(|part, ()| {

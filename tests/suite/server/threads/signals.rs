@@ -8,7 +8,7 @@ use support::logged::warnings_of;
 use support::raw_peer::{RawPeer, check_good_client};
 use support::{DEADLINE, serve, wait_until};
 
-use crate::server::threads::{Shared, add_part, echo_all, echo_on_threads, thread_name};
+use crate::server::threads::{Shared, echo_all, echo_on_threads, thread_name};
 
 /// SRV-17: the error of a handshake is emitted by the part and by the server, each in its thread.
 #[test]
@@ -81,10 +81,7 @@ fn a_slot_of_new_connection_of_the_whole_is_warned_of_once() -> Result<()> {
 /// `close` of the server ends the handshakes and pending sockets of all parts, and no others.
 #[test]
 fn close_ends_what_was_not_taken_in_all_parts() -> Result<()> {
-    let server = WebSocketServer::new("Closing", SslMode::NonSecure);
-    let parts = Shared::new();
-    let _threads = server.serve_on_threads(2, add_part(&parts))?;
-    server.listen(HostAddress::LocalHost, 0)?;
+    let (server, _threads) = echo_on_threads(2)?;
     let closed = SignalSpy::new(&server.closed());
     let port = server.server_port();
     let (mut taken, silent) = serve(move || {
