@@ -19,7 +19,7 @@ pub(super) struct Exits {
 impl Exits {
     /// Adds a run until the returned value is dropped; `None` when all runs are to end.
     pub(super) fn enter(&self, exit: &Rc<Exit>) -> Option<Running<'_>> {
-        if self.is_quitting.get() {
+        if self.is_quitting() {
             return None;
         }
         exit.set(None);
@@ -32,9 +32,10 @@ impl Exits {
         let running = self.running.borrow();
         running.iter().for_each(|exit| exit.set(Some(code)));
         self.is_quitting.set(!running.is_empty());
-        self.is_quitting.get()
+        self.is_quitting()
     }
 
+    /// Returns whether all runs are to end.
     pub(super) fn is_quitting(&self) -> bool {
         self.is_quitting.get()
     }

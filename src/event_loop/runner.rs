@@ -22,8 +22,8 @@ pub(super) struct Runner {
 
 /// Completes with the run of the next task that becomes ready.
 ///
-/// There is none while it is polled. The runners of a thread share it: the executor notifies one that waits, and the runner of a
-/// nested loop has to wait in place of the one around it.
+/// There is none while it is polled. The runners of a thread share it: the executor notifies one
+/// that waits, and the runner of a nested loop has to wait in place of the one around it.
 pub(super) type NextTask = Rc<RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>>>;
 
 impl Runner {

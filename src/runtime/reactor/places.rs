@@ -1,7 +1,7 @@
 //! The places of the sockets of a reactor: readiness, waker and generation.
 //!
 //! Sockets are many, so none has an allocation here: the reactor allocates their places in chunks,
-//! which live as long as any socket of theirs. A place is used again after its socket. Its
+//! and keeps those for the highest number of sockets. A place is used again after its socket. Its
 //! generation is different then, and late events and old handles have no effect.
 
 use std::sync::Arc;
