@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::rc::Rc;
 
 use allocation_counter::measure;
-use slotwork_signals::{Signal, SignalRef};
+use slotwork_signals::{Connection, Signal, SignalRef};
 
 /// An object has many signals, and most are never connected: they take 16 bytes each.
 #[test]
@@ -47,22 +47,43 @@ fn signal_with_one_slot_takes_two_small_blocks() {
 }
 
 /// The shared state of a connection exists while there are handles to the connection.
+///
+/// A thread keeps the block of one for its next connection.
 #[test]
 fn connection_that_is_held_takes_one_more_block() {
     let signal = Signal::<i32>::new();
+    for _ in 0..4 {
+        signal.connect(|_| {});
+    }
+    let _takes_the_spare_block = signal.connect(|_| {});
+
+    let mut connection = None;
+    let first = measure(|| connection = Some(signal.connect(|_| {})));
+    let dropped = measure(|| {
+        let blocker = connection.as_ref().map(Connection::block);
+        drop((connection.take(), blocker));
+    });
+    let second = measure(|| connection = Some(signal.connect(|_| {})));
+
+    // One of the two is the slot.
+    assert_eq!((first.count_current, second.count_current), (2, 1), "{first:?} {second:?}");
+    assert_eq!((dropped.count_total, dropped.count_current), (0, 0), "{dropped:?}");
+}
+
+/// A connection without handles allocates its slot alone.
+#[test]
+fn connection_without_handles_takes_no_block() {
+    let signal = Signal::<i32>::new();
     signal.connect(|_| {});
-    signal.connect(|_| {});
+    signal.disconnect_all();
 
     let seen = measure(|| {
-        let connection = signal.connect(|_| {});
-        let (clone, blocker) = (connection.clone(), connection.block());
-        let held = measure(|| drop((connection, clone)));
-        assert_eq!(held.count_current, 0, "{held:?}");
-        let held = measure(|| drop(blocker));
-        assert_eq!(held.count_current, -1, "{held:?}");
+        signal.connect(|_| {});
+        signal.disconnect_all();
+        signal.connect(|_| {});
     });
 
-    assert_eq!(seen.count_current, 1, "{seen:?}");
+    assert_eq!(seen.count_total, 2, "{seen:?}");
 }
 
 /// A slot of the emitting thread is lent the value; the emission allocates nothing.

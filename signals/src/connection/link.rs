@@ -1,11 +1,12 @@
 //! The state of a connection that all threads share, and the cleanup of ended ones.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::Location;
 use std::sync::Arc;
 
 use crate::connection::slot_counter::SlotCounter;
-use crate::sync::{AtomicU32, Ordering, fence};
+use crate::sync::{AtomicU32, Ordering, fence, thread_local};
 use crate::thread::mailbox::Post;
 use crate::thread::thread_state;
 use crate::unwind::drop_each;
@@ -22,7 +23,8 @@ pub(crate) struct Link {
     /// The sequence number among all connections of the slot's thread.
     sequence: u64,
     location: &'static Location<'static>,
-    owner: Arc<dyn Owner>,
+    /// `None` in a spare block only, which has no handles.
+    owner: Option<Arc<dyn Owner>>,
 }
 
 /// How a slot is called (`Qt::ConnectionType`).
@@ -75,6 +77,25 @@ pub(crate) enum Cleanup {
 }
 
 impl Link {
+    /// Makes a link, in the block that the calling thread's last one has left.
+    pub(crate) fn shared(
+        kind: ConnectionType,
+        sequence: u64,
+        location: &'static Location<'static>,
+        owner: Arc<dyn Owner>,
+    ) -> Arc<Self> {
+        let link = Self::new(kind, sequence, location, owner);
+        let spare = SPARE.try_with(Cell::take).ok().flatten();
+        let Some(mut spare) = spare else { return Arc::new(link) };
+        match Arc::get_mut(&mut spare) {
+            Some(block) => {
+                *block = link;
+                spare
+            }
+            None => Arc::new(link),
+        }
+    }
+
     #[inline]
     pub(crate) fn new(
         kind: ConnectionType,
@@ -92,7 +113,7 @@ impl Link {
             generation: owner.counter().add(),
             sequence,
             location,
-            owner,
+            owner: Some(owner),
         }
     }
 
@@ -102,7 +123,21 @@ impl Link {
         if Arc::strong_count(&self) == 2 {
             // Synchronizes with all uses of the handles that were dropped before.
             fence(Ordering::Acquire);
-            self.owner.unshare(&self);
+            if let Some(owner) = &self.owner {
+                owner.unshare(&self);
+            }
+            self.leave_block();
+        }
+    }
+
+    /// Leaves the block for the thread's next connection, unless the slot still has a handle.
+    ///
+    /// Most connections are made by a statement that drops the handle: they need no allocation.
+    fn leave_block(mut self: Arc<Self>) {
+        if let Some(block) = Arc::get_mut(&mut self) {
+            block.owner = None;
+            // At the thread's end it is freed.
+            let _ = SPARE.try_with(|spare| spare.set(Some(self)));
         }
     }
 
@@ -118,7 +153,8 @@ impl Link {
     /// Returns whether the slot is connected; ends it without a receiver.
     pub(crate) fn check(self: &Arc<Self>) -> bool {
         let is_connected = self.is_connected();
-        if is_connected && !self.owner.has_receiver(self) {
+        let has_receiver = |owner: &Arc<dyn Owner>| owner.has_receiver(self);
+        if is_connected && !self.owner.as_ref().is_some_and(has_receiver) {
             self.release();
             return false;
         }
@@ -127,7 +163,14 @@ impl Link {
 
     fn release(self: &Arc<Self>) {
         if self.end() {
-            self.owner.release(self);
+            self.drop_slot();
+        }
+    }
+
+    /// Drops the slot of the ended link, in its thread.
+    fn drop_slot(self: &Arc<Self>) {
+        if let Some(owner) = &self.owner {
+            owner.release(self);
         }
     }
 
@@ -138,7 +181,9 @@ impl Link {
         if state & ENDED != 0 {
             return false;
         }
-        self.owner.counter().subtract(self.generation);
+        if let Some(owner) = &self.owner {
+            owner.counter().subtract(self.generation);
+        }
         true
     }
 
@@ -148,11 +193,6 @@ impl Link {
 
     pub(crate) fn unblock(&self) {
         self.state.fetch_sub(1, Ordering::AcqRel);
-    }
-
-    #[inline]
-    pub(crate) fn owner(&self) -> &Arc<dyn Owner> {
-        &self.owner
     }
 
     #[inline]
@@ -195,14 +235,13 @@ impl Link {
 
     /// Returns whether the slot is connected, and its signal and thread exist.
     pub(crate) fn is_connected(&self) -> bool {
-        !self.is_ended() && self.owner.is_open()
+        !self.is_ended() && self.owner.as_ref().is_some_and(|owner| owner.is_open())
     }
 
     /// Returns whether the slot was disconnected.
     #[inline]
     pub(crate) fn is_ended(&self) -> bool {
-        self.state.load(Ordering::Acquire) & ENDED != 0
-            || !self.owner.counter().is_current(self.generation)
+        self.state.load(Ordering::Acquire) & ENDED != 0 || !self.is_of_current_generation()
     }
 
     /// Returns whether an emission on the slot's own thread calls it directly.
@@ -214,14 +253,20 @@ impl Link {
     /// Returns whether a queued call may be delivered.
     pub(crate) fn is_deliverable(&self) -> bool {
         self.state.load(Ordering::Relaxed) & (ENDED | BLOCKERS) == 0
-            && self.owner.counter().is_current(self.generation)
+            && self.is_of_current_generation()
+    }
+
+    /// Returns whether the slots were not disconnected together since this connection was made.
+    #[inline]
+    fn is_of_current_generation(&self) -> bool {
+        self.owner.as_ref().is_some_and(|owner| owner.counter().is_current(self.generation))
     }
 }
 
 impl Post for Cleanup {
     fn run(self: Box<Self>) {
         match *self {
-            Self::Release(link) => link.owner().release(&link),
+            Self::Release(link) => link.drop_slot(),
             Self::Sweep(owner) => owner.sweep(),
             Self::Clear(owner, _keep) => owner.clear(),
             Self::Remove(index) => drop_each(thread_state::remove(index)),
@@ -231,6 +276,11 @@ impl Post for Cleanup {
     fn runs_slots(&self) -> bool {
         false
     }
+}
+
+thread_local! {
+    /// The block of a connection without handles, for the next connection.
+    static SPARE: Cell<Option<Arc<Link>>> = const { Cell::new(None) };
 }
 
 const ENDED: u32 = 1 << 31;

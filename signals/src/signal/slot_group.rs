@@ -119,7 +119,17 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         }
         let sequence = self.mailbox().next_connection();
         let owner: Arc<dyn Owner> = Arc::<Self>::clone(self);
-        Arc::new(Link::new(kind, sequence, location, owner))
+        Link::shared(kind, sequence, location, owner)
+    }
+
+    /// Drops the disconnected slots; called in their thread.
+    fn drop_ended(&self) {
+        if self.flags().is_signal_dropped() {
+            // A dropped receiver may have dropped the signal, and the index may have a new list.
+            return;
+        }
+        let ended = self.list.edit::<T, _>(|list| list.remove_ended(self.list.counter()));
+        drop_each(ended);
     }
 
     fn attach(&self, link: Arc<Link>, slot: Rc<dyn Slot<T>>) -> Connection {
@@ -308,17 +318,12 @@ impl<T: ?Sized + 'static> Owner for SlotGroup<T> {
         let list = self.list.slots::<T>().map_or(List::Empty, Slots::into_list);
         list.end_without_receiver(self.list.counter());
         drop(list);
-        if self.flags().is_signal_dropped() {
-            // A dropped receiver may have dropped the signal, and the index may have a new list.
-            return;
-        }
-        let ended = self.list.edit::<T, _>(|list| list.remove_ended(self.list.counter()));
-        drop_each(ended.unwrap_or_default());
+        self.drop_ended();
     }
 
     fn clear(&self) {
         self.list.counter().clear();
-        self.sweep();
+        self.drop_ended();
     }
 }
 

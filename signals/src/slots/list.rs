@@ -1,7 +1,7 @@
 //! Lists of slots: none, one or many, in the order of their connection.
 
 use std::any::Any;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 use std::rc::Rc;
 
 use crate::connection::slot_counter::SlotCounter;
@@ -143,16 +143,14 @@ impl<T: ?Sized + 'static> List<T> {
         }
     }
 
-    /// Removes all disconnected slots.
-    pub(crate) fn remove_ended(&mut self, counter: &SlotCounter) -> Vec<Rc<dyn Slot<T>>> {
+    /// Removes all disconnected slots, and returns them.
+    pub(crate) fn remove_ended(&mut self, counter: &SlotCounter) -> Self {
         if self.slots().iter().all(|slot| slot.state().is_ended(counter)) {
-            let removed = self.slots().to_vec();
-            *self = Self::Empty;
-            return removed;
+            return mem::replace(self, Self::Empty);
         }
         match self {
-            Self::Many(slots) => Rc::make_mut(slots).remove_ended(counter),
-            _ => Vec::new(),
+            Self::Many(slots) => Self::Many(Rc::new(Rc::make_mut(slots).remove_ended(counter))),
+            _ => Self::Empty,
         }
     }
 
@@ -194,7 +192,7 @@ impl<T: ?Sized + 'static> SlotVec<T> {
             last
         } else {
             let slot = self.find(sequence)?;
-            let removed = std::mem::replace(slot, Rc::new(Vacancy(SlotState::vacant(sequence))));
+            let removed = mem::replace(slot, Rc::new(Vacancy(SlotState::vacant(sequence))));
             self.vacant += 1;
             removed
         };
@@ -206,12 +204,13 @@ impl<T: ?Sized + 'static> SlotVec<T> {
         Some(removed)
     }
 
-    pub(crate) fn remove_ended(&mut self, counter: &SlotCounter) -> Vec<Rc<dyn Slot<T>>> {
+    /// Removes the disconnected slots, and returns them.
+    pub(crate) fn remove_ended(&mut self, counter: &SlotCounter) -> Self {
         let removed = self.slots.extract_if(.., |slot| slot.state().is_ended(counter)).collect();
         self.vacant = 0;
         self.queued = self.slots.iter().filter(|slot| slot.state().is_queued()).count();
         self.sweep_at = SMALL.max(2 * self.slots.len());
-        removed
+        Self { slots: removed, vacant: 0, queued: 0, sweep_at: SMALL }
     }
 
     pub(crate) fn find(&mut self, sequence: u64) -> Option<&mut Rc<dyn Slot<T>>> {
