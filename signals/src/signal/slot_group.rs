@@ -209,13 +209,13 @@ impl<T: ?Sized + 'static> SlotGroup<T> {
         let rare = self.rare();
         let others = rare.as_ref().map_or_else(Others::default, |rare| rare.others());
         for group in std::iter::once(self).chain(others.iter()) {
-            let owner: Arc<dyn Owner> = Arc::<Self>::clone(group);
+            let owner = || -> Arc<dyn Owner> { Arc::<Self>::clone(group) };
             if !group.is_here() {
-                group.mailbox().push(Box::new(Cleanup::Clear(owner, keep())));
+                group.mailbox().push(Box::new(Cleanup::Clear(owner(), keep())));
             } else if thread_state::has_posts() {
-                thread_state::push(Box::new(Cleanup::Clear(owner, keep())));
+                thread_state::push(Box::new(Cleanup::Clear(owner(), keep())));
             } else {
-                owner.clear();
+                group.clear();
             }
         }
         if let Some(direct) = rare.as_ref().and_then(|rare| rare.direct()) {
