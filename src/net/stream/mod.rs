@@ -212,8 +212,13 @@ impl Stream {
 
     /// Waits for input or the end.
     pub(crate) fn poll_readable(&self, cx: &Context<'_>) -> Poll<()> {
-        self.source().set_waker(cx.waker());
-        if self.is_readable() { Poll::Ready(()) } else { Poll::Pending }
+        if !self.is_readable() {
+            self.source().set_waker(cx.waker());
+            if !self.is_readable() {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(())
     }
 
     /// Waits until the peer has ended its sending direction or reset the connection.
@@ -241,9 +246,9 @@ impl Stream {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.source().set_waker(cx.waker());
         match self.try_read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.source().set_waker(cx.waker());
                 if self.is_readable() {
                     wake_later(cx.waker());
                 }
@@ -295,9 +300,18 @@ impl Stream {
         cx: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.source().set_waker(cx.waker());
+        // Another thread may report readiness of a stream without events, at any time.
+        let is_polled = self.source().is_polled();
+        if !is_polled {
+            self.source().set_waker(cx.waker());
+        }
         match self.try_write_here(buffers) {
-            Ok(0) if buffers.iter().any(|buffer| !buffer.is_empty()) => Poll::Pending,
+            Ok(0) if buffers.iter().any(|buffer| !buffer.is_empty()) => {
+                if is_polled {
+                    self.source().set_waker(cx.waker());
+                }
+                Poll::Pending
+            }
             result => Poll::Ready(result),
         }
     }
