@@ -1,5 +1,9 @@
 //! The answer with which a server opens a connection (RFC 6455 §4.2.2).
 
+use std::cell::Cell;
+use std::mem;
+use std::ops::Deref;
+
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::protocol::handshake::grammar;
@@ -15,33 +19,62 @@ pub(crate) struct Agreement<'a> {
     pub(crate) headers: &'a [(String, String)],
 }
 
+/// The bytes of an answer, in a buffer that the answers of a thread use in turn.
+pub(crate) struct Answer(Vec<u8>);
+
 impl Agreement<'_> {
     /// Returns the answer to a request that passed all checks.
     ///
     /// The interim answer 100 precedes it if the request expects that.
-    pub(crate) fn response(&self, request: &HandshakeRequest) -> Vec<u8> {
-        let mut response = Vec::with_capacity(USUAL_SIZE);
+    pub(crate) fn response(&self, request: &HandshakeRequest) -> Answer {
+        let mut answer = Answer(SPARE.try_with(Cell::take).unwrap_or_default());
+        let response = &mut answer.0;
+        response.reserve(USUAL_SIZE);
         // RFC 9110 §7.8 and §10.1.1: in this order.
         if request.expects_continue() {
             response.extend_from_slice(CONTINUE);
         }
         response.extend_from_slice(SWITCHING);
         // RFC 6455 §4.2.2 item 5.4: of the key as it was sent.
-        let accept_key = derive_accept_key(request.key().as_bytes());
-        add_header(&mut response, "Sec-WebSocket-Accept", &accept_key);
+        let accept_key = derive_accept_key(request.key());
+        add_header(response, "Sec-WebSocket-Accept", &accept_key);
         if let Some(subprotocol) = self.subprotocol {
-            add_header(&mut response, "Sec-WebSocket-Protocol", subprotocol);
+            add_header(response, "Sec-WebSocket-Protocol", subprotocol);
         }
         // HSR-14: an empty Server header breaks Safari.
         if !self.server_name.is_empty() && grammar::is_printable(self.server_name.as_bytes()) {
-            add_header(&mut response, "Server", self.server_name);
+            add_header(response, "Server", self.server_name);
         }
         for (name, value) in self.headers {
-            add_header(&mut response, name, value);
+            add_header(response, name, value);
         }
         response.extend_from_slice(b"\r\n");
-        response
+        answer
     }
+}
+
+impl Deref for Answer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let mut buffer = mem::take(&mut self.0);
+        if buffer.capacity() <= MAX_SPARE {
+            buffer.clear();
+            // At the thread's end it is freed.
+            let _ = SPARE.try_with(|spare| spare.set(buffer));
+        }
+    }
+}
+
+thread_local! {
+    /// The buffer of the answers that leave at once.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 fn add_header(response: &mut Vec<u8>, name: &str, value: &str) {
@@ -56,6 +89,8 @@ const SWITCHING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
     Connection: Upgrade\r\n";
 /// The room for a usual answer, in bytes.
 const USUAL_SIZE: usize = 256;
+/// The maximum size of the buffer that is kept, in bytes.
+const MAX_SPARE: usize = 2048;
 
 #[cfg(test)]
 mod tests {
@@ -63,7 +98,7 @@ mod tests {
     use crate::testing::requests::{HEAD, head_and, head_with, request};
 
     fn response(agreement: &Agreement<'_>, head: &str) -> String {
-        String::from_utf8(agreement.response(&request(head))).unwrap()
+        String::from_utf8(agreement.response(&request(head)).to_vec()).unwrap()
     }
 
     /// RFC 6455 §1.3 and §4.2.2.

@@ -14,14 +14,25 @@ pub(crate) fn leading_token(bytes: &[u8]) -> usize {
 
 /// Returns how many of the first bytes are visible ASCII characters and spaces.
 pub(crate) fn leading_text(bytes: &[u8]) -> usize {
-    let is_text = |byte: &u8| matches!(byte, b' '..=b'~');
-    // Without a branch for each byte a block takes a few instructions.
-    let is_all_text =
-        |block: &&[u8; BLOCK]| block.iter().fold(true, |all, byte| all & is_text(byte));
-    let (blocks, _) = bytes.as_chunks();
-    let start = blocks.iter().take_while(is_all_text).count() * BLOCK;
-    let rest = bytes.get(start..).unwrap_or_default();
-    start + rest.iter().take_while(|byte| is_text(byte)).count()
+    let (words, rest) = bytes.as_chunks();
+    for (number, word) in words.iter().enumerate() {
+        let others = other_bytes(u64::from_le_bytes(*word));
+        if others != 0 {
+            return number * WORD + others.trailing_zeros() as usize / 8;
+        }
+    }
+    let rest = rest.iter().take_while(|byte| matches!(byte, b' '..=b'~')).count();
+    words.len() * WORD + rest
+}
+
+/// Returns a word in which the lowest set bit is in the first byte that is not text.
+///
+/// Zero if all bytes are. A carry or borrow comes from such a byte, and changes only those behind.
+const fn other_bytes(word: u64) -> u64 {
+    const EACH: u64 = u64::MAX / 0xff;
+    let is_below_space = word.wrapping_sub(EACH * b' ' as u64) & !word;
+    let is_above_tilde = word.wrapping_add(EACH * (0x7f - b'~' as u64)) | word;
+    (is_below_space | is_above_tilde) & (EACH * 0x80)
 }
 
 /// Returns whether the bytes are visible ASCII characters, spaces and tabs.
@@ -76,8 +87,8 @@ const fn is_token_symbol(byte: u8) -> bool {
     )
 }
 
-/// The size of the blocks in which bytes are looked at, in bytes.
-const BLOCK: usize = 16;
+/// The size of a word, in bytes.
+const WORD: usize = 8;
 
 #[cfg(test)]
 mod tests {

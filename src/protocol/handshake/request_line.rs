@@ -30,6 +30,9 @@ impl RequestLine {
     /// 400 when it is not `method target version` or the target is of no use to a WebSocket
     /// server, 405 for methods other than GET, 505 for versions other than 1.1.
     pub(crate) fn parse(line: &str) -> Result<Self, Refusal> {
+        if let Some(target) = usual_target(line) {
+            return Self::at("GET ".len(), (0, 0), target.len());
+        }
         let mut parts = line.split(' ');
         let (Some(method), Some(target), Some(version), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -39,19 +42,33 @@ impl RequestLine {
             ));
         };
         check_method_and_version(method, version)?;
-        let (authority_start, resource_start) = split_target(target)?;
+        Self::at(method.len() + 1, split_target(target)?, target.len())
+    }
 
+    /// Returns the positions for a target of this length that begins at `start`.
+    fn at(
+        start: usize,
+        (authority_start, resource_start): (usize, usize),
+        target_length: usize,
+    ) -> Result<Self, Refusal> {
         // One byte is left for the slash that may be missing.
-        let place = |offset: usize| match u16::try_from(method.len() + 1 + offset) {
+        let place = |offset: usize| match u16::try_from(start + offset) {
             Ok(place) if place < u16::MAX => Ok(place),
             _ => Err(Refusal::RequestLineTooLong),
         };
         Ok(Self {
             authority_start: place(authority_start)?,
             resource_start: place(resource_start)?,
-            resource_end: place(target.len())?,
+            resource_end: place(target_length)?,
         })
     }
+}
+
+/// Returns the target of a line as most are: a path, in a request of the right version.
+fn usual_target(line: &str) -> Option<&str> {
+    let target = line.strip_prefix("GET ")?.strip_suffix(" HTTP/1.1")?;
+    let is_path = target.starts_with('/') && !target.bytes().any(|it| matches!(it, b' ' | b'#'));
+    is_path.then_some(target)
 }
 
 fn check_method_and_version(method: &str, version: &str) -> Result<(), Refusal> {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 
 use data_encoding::BASE64;
 
-use crate::protocol::handshake::request::{HandshakeRequest, UsualHeaders};
+use crate::protocol::handshake::request::{HandshakeRequest, KEY_LENGTH, UsualHeaders};
 use crate::protocol::handshake::request_line::RequestLine;
 
 /// The request of an open connection, in little memory.
@@ -28,7 +28,7 @@ pub(crate) struct SharedHeads {
 }
 
 /// The head of a request, without the value of the key.
-#[derive(Default, PartialEq, Eq)]
+#[derive(Default)]
 struct Head {
     text: Box<[u8]>,
     request_line: RequestLine,
@@ -37,21 +37,31 @@ struct Head {
     key_place: Option<NonZeroU16>,
 }
 
+/// A request in parts: the text around the value of the key, and the decoded key.
+struct Parts<'r> {
+    before: &'r [u8],
+    behind: &'r [u8],
+    /// Where the value belongs; `None` if it is in the text.
+    key_place: Option<NonZeroU16>,
+    key: [u8; KEY_SIZE],
+    request: &'r HandshakeRequest,
+}
+
 impl SharedHeads {
     /// Returns the form of a request in which its connection keeps it.
     pub(crate) fn keep(&mut self, request: &HandshakeRequest) -> KeptRequest {
-        let (head, key) = Head::without_key(request);
-        KeptRequest { head: self.share(head), key }
+        let parts = Parts::of(request);
+        KeptRequest { head: self.share(&parts), key: parts.key }
     }
 
     /// Returns the same head of another connection, or else adds this one.
-    fn share(&mut self, head: Head) -> Arc<Head> {
-        if head.text.len() > MAX_SHARED_SIZE {
-            return Arc::new(head);
+    fn share(&mut self, parts: &Parts<'_>) -> Arc<Head> {
+        if parts.text_len() > MAX_SHARED_SIZE {
+            return Arc::new(parts.head());
         }
-        let equal = self.latest.iter().filter_map(Weak::upgrade).find(|latest| **latest == head);
-        equal.unwrap_or_else(|| {
-            let head = Arc::new(head);
+        let mut latest = self.latest.iter().filter_map(Weak::upgrade);
+        latest.find(|latest| parts.are_of(latest)).unwrap_or_else(|| {
+            let head = Arc::new(parts.head());
             if let Some(oldest) = self.latest.get_mut(self.oldest) {
                 *oldest = Arc::downgrade(&head);
             }
@@ -74,48 +84,59 @@ impl KeptRequest {
             }
             None => Arc::from(&**text),
         };
-        HandshakeRequest { head, request_line: *request_line, usual: *usual }
+        HandshakeRequest { head, request_line: *request_line, usual: *usual, key_place: *key_place }
     }
 }
 
-impl Head {
+impl<'r> Parts<'r> {
     /// Splits the head of a request into what is not the key, and the key.
     ///
     /// A key that is not the encoding of 16 bytes to the letter stays in the head: RFC 6455 leaves
     /// the last four bits of the digits to the client.
-    fn without_key(request: &HandshakeRequest) -> (Self, [u8; KEY_SIZE]) {
-        let HandshakeRequest { head, request_line, usual } = request;
-        let (text, key_place, key) = match cut_key(request) {
-            Some((place, key)) => {
-                let end = usize::from(place.get()) + KEY_LENGTH;
-                let before = head.get(..usize::from(place.get())).unwrap_or_default();
-                let behind = head.get(end..).unwrap_or_default();
-                ([before, behind].concat().into(), Some(place), key)
-            }
-            None => (Box::from(&**head), None, [0; KEY_SIZE]),
+    fn of(request: &'r HandshakeRequest) -> Self {
+        let whole = Self {
+            before: &request.head,
+            behind: &[],
+            key_place: None,
+            key: [0; KEY_SIZE],
+            request,
         };
-        (Self { text, request_line: *request_line, usual: *usual, key_place }, key)
+        Self::around_key(request).unwrap_or(whole)
     }
-}
 
-/// Returns the place of the key's value in the head, and the decoded key.
-fn cut_key(request: &HandshakeRequest) -> Option<(NonZeroU16, [u8; KEY_SIZE])> {
-    let value = request.key().as_bytes();
-    if value.len() != KEY_LENGTH {
-        return None;
+    fn around_key(request: &'r HandshakeRequest) -> Option<Self> {
+        let key_place = request.key_place?;
+        let (before, rest) = request.head.split_at_checked(usize::from(key_place.get()))?;
+        let (value, behind) = rest.split_at_checked(KEY_LENGTH)?;
+        let mut decoded = [0; KEY_LENGTH / 4 * 3];
+        let length = BASE64.decode_mut(value, &mut decoded).ok()?;
+        let key = *decoded.first_chunk().filter(|_| length == KEY_SIZE)?;
+        Some(Self { before, behind, key_place: Some(key_place), key, request })
     }
-    // The value is a part of the head.
-    let place = value.as_ptr().addr().checked_sub(request.head.as_ptr().addr())?;
-    let place = NonZeroU16::new(u16::try_from(place).ok()?)?;
-    let mut decoded = [0; KEY_LENGTH / 4 * 3];
-    let length = BASE64.decode_mut(value, &mut decoded).ok()?;
-    Some((place, *decoded.get(..length)?.first_chunk()?)).filter(|_| length == KEY_SIZE)
+
+    /// Returns whether this is the head of the request, but for the key.
+    fn are_of(&self, head: &Head) -> bool {
+        let HandshakeRequest { request_line, usual, .. } = self.request;
+        head.text.len() == self.text_len()
+            && head.text.starts_with(self.before)
+            && head.text.ends_with(self.behind)
+            && (head.request_line, head.usual) == (*request_line, *usual)
+            && head.key_place == self.key_place
+    }
+
+    fn head(&self) -> Head {
+        let HandshakeRequest { request_line, usual, .. } = *self.request;
+        let text = [self.before, self.behind].concat().into();
+        Head { text, request_line, usual, key_place: self.key_place }
+    }
+
+    fn text_len(&self) -> usize {
+        self.before.len() + self.behind.len()
+    }
 }
 
 /// The size of a decoded key in bytes (RFC 6455 §4.1).
 const KEY_SIZE: usize = 16;
-/// The length of an encoded key, in digits and padding.
-const KEY_LENGTH: usize = 24;
 /// The number of heads with which a new one is compared.
 const LATEST: usize = 4;
 /// The maximum size of a head that is shared; longer ones have cookies or tokens.
@@ -163,7 +184,7 @@ mod tests {
 
         assert!(Arc::ptr_eq(&first.head, &second.head));
         assert!(!Arc::ptr_eq(&first.head, &third.head));
-        assert_eq!(second.request().key(), "AQIDBAUGBwgJCgsMDQ4PEA==");
+        assert_eq!(second.request().key(), b"AQIDBAUGBwgJCgsMDQ4PEA==");
     }
 
     #[test]

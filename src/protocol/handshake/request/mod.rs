@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::num::NonZeroU16;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ pub(crate) mod kept;
 /// # Qt
 ///
 /// `QWebSocket::request()`, a `QNetworkRequest`, as far as a server needs it.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct HandshakeRequest {
     /// The head as it was sent, without [`USUAL`] lines and the empty one.
     ///
@@ -35,6 +36,8 @@ pub struct HandshakeRequest {
     head: Arc<[u8]>,
     request_line: RequestLine,
     usual: UsualHeaders,
+    /// Where the value of `Sec-WebSocket-Key` begins; `None` if it has to be looked for.
+    key_place: Option<NonZeroU16>,
 }
 
 /// The [`USUAL`] lines and the [`OccasionalHeader`]s of a request, as bits.
@@ -50,6 +53,16 @@ impl UsualHeaders {
         let before = self.0;
         self.0 |= 1 << place;
         if self.0 == before { None } else { USUAL.get(place).copied() }
+    }
+
+    /// Adds the usual line that the bytes begin with; returns its place and length.
+    ///
+    /// None for a second one, which has to be kept.
+    pub(crate) fn add_first(&mut self, bytes: &[u8]) -> Option<(usize, usize)> {
+        let place = USUAL_LINES.iter().position(|line| bytes.starts_with(line))?;
+        let is_first = !self.has(place);
+        self.0 |= 1 << place;
+        is_first.then_some((place, USUAL_LINES.get(place)?.len()))
     }
 
     /// Notes a header that is kept.
@@ -78,19 +91,23 @@ pub(crate) enum OccasionalHeader {
 impl HandshakeRequest {
     /// Wraps a head of well-formed lines with this request line.
     ///
-    /// It is given without its `usual` headers and the empty line.
+    /// It is given without its `usual` headers and the empty line. The value of the key begins at
+    /// `key_place`; 0 if that is not known.
     pub(crate) fn new(
-        mut head: Vec<u8>,
+        head: &mut Vec<u8>,
         mut request_line: RequestLine,
         usual: UsualHeaders,
+        mut key_place: usize,
     ) -> Self {
         // RFC 6455 §3: an empty path is "/". Here `resource_name` needs it in the text.
         let path_start = usize::from(request_line.resource_start);
         if head.get(path_start).is_some_and(|byte| *byte != b'/') {
             head.insert(path_start, b'/');
             request_line.resource_end += 1;
+            key_place += usize::from(key_place > 0);
         }
-        Self { head: head.into(), request_line, usual }
+        let key_place = u16::try_from(key_place).ok().and_then(NonZeroU16::new);
+        Self { head: head.as_slice().into(), request_line, usual, key_place }
     }
 
     /// Returns path and query of the request target, as they were sent: `/chat?room=1`.
@@ -281,8 +298,12 @@ impl HandshakeRequest {
     }
 
     /// Returns the key that the server's answer proves to have read (RFC 6455 §4.2.2).
-    pub(crate) fn key(&self) -> &str {
-        self.ascii_header("Sec-WebSocket-Key").unwrap_or_default()
+    pub(crate) fn key(&self) -> &[u8] {
+        let noted = self.key_place.and_then(|place| {
+            let start = usize::from(place.get());
+            self.head.get(start..start + KEY_LENGTH)
+        });
+        noted.or_else(|| self.raw_header("Sec-WebSocket-Key")).unwrap_or_default()
     }
 
     /// Returns the value of a header that has been checked to be ASCII.
@@ -295,6 +316,16 @@ impl HandshakeRequest {
         ascii(self.head.get(range).unwrap_or_default())
     }
 }
+
+/// The place of the key follows from the rest.
+impl PartialEq for HandshakeRequest {
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |request: &Self| (request.request_line, request.usual);
+        parts(self) == parts(other) && self.head == other.head
+    }
+}
+
+impl Eq for HandshakeRequest {}
 
 impl fmt::Debug for HandshakeRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -323,6 +354,13 @@ fn is_exactly(line: &[u8], (name, value): &(&str, &str)) -> bool {
 /// Headers that nearly every request has, so that connections need no copies.
 const USUAL: [(&str, &str); 3] =
     [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")];
+
+/// The lines of the [`USUAL`] headers, as nearly every request has them.
+const USUAL_LINES: [&[u8]; 3] =
+    [b"Upgrade: websocket\r\n", b"Connection: Upgrade\r\n", b"Sec-WebSocket-Version: 13\r\n"];
+
+/// The length of a key, in digits and padding (RFC 6455 §4.1: 16 bytes).
+const KEY_LENGTH: usize = 24;
 
 /// Views bytes, which have been checked to be ASCII, as text.
 fn ascii(bytes: &[u8]) -> &str {

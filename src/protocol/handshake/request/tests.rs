@@ -1,6 +1,6 @@
 //! What a program reads from a request.
 
-use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::request::{HandshakeRequest, USUAL, USUAL_LINES};
 
 use crate::testing::requests::{HEAD, head_and, head_with, request};
 
@@ -22,7 +22,7 @@ fn a_browsers_request_is_readable() {
     assert_eq!(request.resource_name(), "/chat?room=1&name=%C3%A9");
     assert_eq!(request.host(), "server.example.com:8080");
     assert_eq!(request.origin(), Some("http://example.com"));
-    assert_eq!(request.key(), "dGhlIHNhbXBsZSBub25jZQ==");
+    assert_eq!(request.key(), b"dGhlIHNhbXBsZSBub25jZQ==");
     assert!(request.subprotocols().eq(["chat", "superchat"]));
     let url = "server.example.com:8080/chat?room=1&name=%C3%A9";
     assert_eq!(request.request_url(false), format!("ws://{url}"));
@@ -109,12 +109,12 @@ fn debug_output_has_no_header_values_that_may_be_secret() {
     assert!(!shown.contains("c2VjcmV0") && !shown.contains("secret"), "{shown}");
 }
 
-/// Each open connection keeps its request, but for what nearly all of them say.
+/// A request keeps its head, but for what nearly all requests have.
 #[test]
-fn a_request_is_three_words_and_the_text_that_is_its_own() {
+fn a_request_is_four_words_and_the_text_that_is_its_own() {
     let usual = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
-    assert!(size_of::<HandshakeRequest>() <= 24);
+    assert!(size_of::<HandshakeRequest>() <= 32);
     assert_eq!(request(HEAD).head.len(), HEAD.len() - usual.len());
     let twice = request(&head_and("Connection: Upgrade"));
     assert_eq!(twice.raw_values("connection").collect::<Vec<_>>(), [b"Upgrade", b"Upgrade"]);
@@ -130,4 +130,11 @@ fn a_target_may_have_every_visible_character() {
             assert_eq!(request(&head_with("/chat", &target)).resource_name(), target);
         }
     }
+}
+
+#[test]
+fn usual_lines_are_those_of_the_usual_headers() {
+    let lines = USUAL.map(|(name, value)| format!("{name}: {value}\r\n").into_bytes());
+
+    assert_eq!(USUAL_LINES.map(<[u8]>::to_vec), lines);
 }

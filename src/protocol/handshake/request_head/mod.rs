@@ -5,6 +5,7 @@
 //! head could have there. Lines of visible ASCII characters within the limits, which nearly all are,
 //! are taken as a whole. A general HTTP parser is not used: all its checks are made here.
 
+use std::cell::Cell;
 use std::mem;
 
 use crate::protocol::handshake::grammar;
@@ -54,6 +55,9 @@ impl Default for HeadLimits {
 /// The positions in [`RequestLine`] have 16 bits.
 pub(crate) const MAX_REQUEST_LINE: usize = 32 * 1024;
 
+/// The maximum size of the buffer for heads that arrive in one piece, in bytes.
+const MAX_SPARE: usize = 2048;
+
 /// The minimum by which the memory for a head grows, in bytes.
 const SMALLEST_STEP: usize = 128;
 const BIGGEST_STEP: usize = 1024;
@@ -79,6 +83,8 @@ pub(crate) struct HeadReader {
     /// How many bytes of them were dropped.
     dropped: usize,
     rules: RequestRules,
+    /// Where the value of the key begins; 0 before it has been read.
+    key_place: usize,
 }
 
 impl HeadReader {
@@ -94,6 +100,7 @@ impl HeadReader {
             usual: UsualHeaders::default(),
             dropped: 0,
             rules: RequestRules::default(),
+            key_place: 0,
         }
     }
 
@@ -106,9 +113,34 @@ impl HeadReader {
     /// The reason to refuse the request, as soon as it is certain.
     pub(crate) fn read<'b>(
         &mut self,
+        bytes: &'b [u8],
+    ) -> Result<Option<(HandshakeRequest, &'b [u8])>, Refusal> {
+        if bytes.is_empty() || self.head.capacity() > 0 {
+            return self.read_pieces(bytes);
+        }
+        // Most heads arrive in one piece, and need no memory of their own.
+        self.head = SPARE.try_with(Cell::take).unwrap_or_default();
+        let outcome = self.read_pieces(bytes);
+        let is_complete = !matches!(outcome, Ok(None));
+        let own = if is_complete { Vec::new() } else { self.head.as_slice().to_vec() };
+        let mut spare = mem::replace(&mut self.head, own);
+        if spare.capacity() <= MAX_SPARE {
+            spare.clear();
+            // At the thread's end it is freed.
+            let _ = SPARE.try_with(|it| it.set(spare));
+        }
+        outcome
+    }
+
+    fn read_pieces<'b>(
+        &mut self,
         mut bytes: &'b [u8],
     ) -> Result<Option<(HandshakeRequest, &'b [u8])>, Refusal> {
         while !bytes.is_empty() {
+            if let Some(rest) = self.read_usual_line(bytes) {
+                bytes = rest;
+                continue;
+            }
             let length = match self.read_text(bytes) {
                 0 => self.read_bytes(bytes)?,
                 length => length,
@@ -122,6 +154,27 @@ impl HeadReader {
             bytes = rest;
         }
         Ok(None)
+    }
+
+    /// Reads one of the usual header lines, which is not kept; returns the bytes behind it.
+    ///
+    /// None if the bytes begin with another line, with a part of one, or exceed a limit: they are
+    /// then read in the general way.
+    fn read_usual_line<'b>(&mut self, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        let is_header = self.request_line.is_some() && self.line_start == self.head.len();
+        let mut usual = self.usual;
+        let (place, length) = if is_header { usual.add_first(bytes)? } else { return None };
+        let is_allowed = self.headers < self.limits.headers
+            && length - "\r\n".len() <= self.limits.header_line
+            && self.size() + length <= self.limits.head;
+        if !is_allowed {
+            return None;
+        }
+        self.usual = usual;
+        self.rules.note_usual(place);
+        self.headers += 1;
+        self.dropped += length;
+        bytes.get(length..)
     }
 
     /// Reads the text at the beginning of the bytes, and the line end behind it.
@@ -282,9 +335,9 @@ impl HeadReader {
             }
             Some(request_line) if line.is_empty() => {
                 self.head.truncate(self.line_start);
-                let head = mem::take(&mut self.head);
                 self.rules.add_noted(&mut self.usual);
-                let request = HandshakeRequest::new(head, request_line, self.usual);
+                let (head, usual) = (&mut self.head, self.usual);
+                let request = HandshakeRequest::new(head, request_line, usual, self.key_place);
                 self.rules.check(&request)?;
                 return Ok(Some(request));
             }
@@ -297,12 +350,21 @@ impl HeadReader {
                 } else {
                     let (name, value) = split_header(line)?;
                     self.rules.note(name, value);
+                    if self.key_place == 0 && self.rules.has_key() {
+                        // The value is a part of the head.
+                        self.key_place = value.as_ptr().addr() - self.head.as_ptr().addr();
+                    }
                 }
             }
         }
         self.line_start = self.head.len();
         Ok(None)
     }
+}
+
+thread_local! {
+    /// The buffer of the heads that arrive in one piece.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Splits a header line into its name and its value.

@@ -59,6 +59,20 @@ impl RequestRules {
         }
     }
 
+    /// Notes the usual header of this place, as [`UsualHeaders`] counts them.
+    pub(crate) fn note_usual(&mut self, place: usize) {
+        match place {
+            0 => self.upgrades_to_websocket = true,
+            1 => self.connection_has_upgrade = true,
+            _ => self.version.note(|| true),
+        }
+    }
+
+    /// Returns whether a valid key has been noted.
+    pub(crate) const fn has_key(&self) -> bool {
+        matches!(self.key, SingleHeader::Once { is_valid: true })
+    }
+
     /// Adds the occasional headers that have been noted.
     pub(crate) fn add_noted(&self, headers: &mut UsualHeaders) {
         if !matches!(self.origin, SingleHeader::Missing) {
@@ -186,10 +200,11 @@ fn has_token(list: &[u8], token: &[u8]) -> bool {
 /// These are 22 digits and padding. The last digit has four unused bits, which are not zero in
 /// RFC 6455's own example (§4.1).
 fn is_key(key: &[u8]) -> bool {
-    key.strip_suffix(b"==").is_some_and(|digits| {
-        digits.len() == 22
-            && digits.iter().all(|digit| digit.is_ascii_alphanumeric() || b"+/".contains(digit))
-    })
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() | matches!(byte, b'+' | b'/');
+    // Without a branch for each digit.
+    let are_digits = |digits: &[u8; 22]| digits.iter().fold(true, |all, byte| all & is_digit(byte));
+    let digits = key.strip_suffix(b"==").and_then(|digits| digits.try_into().ok());
+    digits.is_some_and(are_digits)
 }
 
 /// RFC 6455 §4.1: one token or more, all different.
