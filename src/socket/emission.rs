@@ -31,6 +31,7 @@ impl Observer for Inner {
         self.emit_lazy(|signals| signals.emit_frame(frame, false));
     }
 
+    #[inline]
     fn message_received(&self, message: Data<'_>, last_frame: usize) {
         self.emit_lazy(|signals| signals.emit_frame(message.since(last_frame), true));
         match message {

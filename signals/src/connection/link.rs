@@ -130,7 +130,7 @@ impl Link {
         }
     }
 
-    /// Leaves the block for the thread's next connection, unless the slot still has a handle.
+    /// Leaves the block for the next connection, unless the slot has a handle.
     ///
     /// Most connections are made by a statement that drops the handle: they need no allocation.
     fn leave_block(mut self: Arc<Self>) {
@@ -256,7 +256,7 @@ impl Link {
             && self.is_of_current_generation()
     }
 
-    /// Returns whether the slots were not disconnected together since this connection was made.
+    /// Returns whether the slots have not been disconnected together since.
     #[inline]
     fn is_of_current_generation(&self) -> bool {
         self.owner.as_ref().is_some_and(|owner| owner.counter().is_current(self.generation))

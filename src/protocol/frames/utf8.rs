@@ -6,6 +6,7 @@ use crate::protocol::frames::copying::append_text;
 use crate::protocol::frames::violation::Violation;
 
 /// Returns the text that these bytes are.
+#[inline]
 pub(crate) fn text(bytes: &[u8]) -> Result<&str, Violation> {
     // RFC 6455 §8.1: text that is not UTF-8 fails the connection, §7.4.1 with 1007.
     basic::from_utf8(bytes).map_err(|_| Violation::INVALID_TEXT)

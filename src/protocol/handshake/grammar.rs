@@ -25,7 +25,7 @@ pub(crate) fn leading_text(bytes: &[u8]) -> usize {
     words.len() * WORD + rest
 }
 
-/// Returns a word in which the lowest set bit is in the first byte that is not text.
+/// Returns a word with its lowest set bit in the first byte that is not text.
 ///
 /// Zero if all bytes are. A carry or borrow comes from such a byte, and changes only those behind.
 const fn other_bytes(word: u64) -> u64 {

@@ -64,7 +64,7 @@ impl RequestLine {
     }
 }
 
-/// Returns the target of a line as most are: a path, in a request of the right version.
+/// Returns the target of a usual line: GET, a path, the right version.
 fn usual_target(line: &str) -> Option<&str> {
     let target = line.strip_prefix("GET ")?.strip_suffix(" HTTP/1.1")?;
     let is_path = target.starts_with('/') && !target.bytes().any(|it| matches!(it, b' ' | b'#'));

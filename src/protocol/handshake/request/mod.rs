@@ -36,7 +36,7 @@ pub struct HandshakeRequest {
     head: Arc<[u8]>,
     request_line: RequestLine,
     usual: UsualHeaders,
-    /// Where the value of `Sec-WebSocket-Key` begins; `None` if it has to be looked for.
+    /// Where the value of `Sec-WebSocket-Key` begins; `None` if not noted.
     key_place: Option<NonZeroU16>,
 }
 

@@ -156,7 +156,7 @@ impl HeadReader {
         Ok(None)
     }
 
-    /// Reads one of the usual header lines, which is not kept; returns the bytes behind it.
+    /// Reads a usual header line, which is not kept; returns the bytes behind it.
     ///
     /// None if the bytes begin with another line, with a part of one, or exceed a limit: they are
     /// then read in the general way.
