@@ -7,6 +7,7 @@ name that says what it was.
 
 import pathlib
 import struct
+import zlib
 
 CORPUS = pathlib.Path(__file__).parent / "corpus"
 
@@ -158,6 +159,90 @@ def heads():
     return {name: bytes([number * 7 % 256]) + head for number, (name, head) in enumerate(table.items())}
 
 
+def compressed():
+    """Compressed frames; the first bytes choose role, limits, history, reads and frame size."""
+    key = b"\x37\xfa\x21\x3d"
+    rsv1 = 0x40
+    hello, again = b"\xf2\x48\xcd\xc9\xc9\x07\x00", b"\xf2\x00\x11\x00\x00"
+
+    def deflate(data, flush=zlib.Z_SYNC_FLUSH, level=6):
+        stream = zlib.compressobj(level, wbits=-15)
+        return (stream.compress(data) + stream.flush(flush)).removesuffix(b"\0\0\xff\xff")
+
+    chat = b'{"id":1,"text":"' + b" ".join(b"word%d" % (number % 17) for number in range(60)) + b'"}'
+    wires = {
+        "hello": [(FINAL | rsv1 | TEXT, hello)],
+        "history": [(FINAL | rsv1 | TEXT, hello), (FINAL | TEXT, b"plain"), (FINAL | rsv1 | TEXT, again)],
+        "stored": [(FINAL | rsv1 | TEXT, b"\0\5\0\xfa\xffHello\0")],
+        "final_block": [(FINAL | rsv1 | TEXT, b"\xf3\x48\xcd\xc9\xc9\x07\0\0"), (FINAL | rsv1 | TEXT, hello)],
+        "two_blocks": [(FINAL | rsv1 | TEXT, b"\xf2\x48\x05\0\0\0\xff\xff\xca\xc9\xc9\x07\0")],
+        "empty": [(FINAL | rsv1 | BINARY, b"\0"), (FINAL | rsv1 | TEXT, b"")],
+        "fragments": [(rsv1 | TEXT, hello[:2]), (FINAL | PING, b"p"), (0, hello[2:4]), (FINAL, hello[4:])],
+        "bit_in_continuation": [(rsv1 | TEXT, hello[:2]), (FINAL | rsv1, hello[2:])],
+        "bit_in_ping": [(FINAL | rsv1 | PING, b"")],
+        "chat": [(FINAL | rsv1 | TEXT, deflate(chat))] * 3,
+        "chat_fast": [(FINAL | rsv1 | TEXT, deflate(chat, level=1)), (FINAL | TEXT, chat)],
+        "chat_finished": [(FINAL | rsv1 | TEXT, deflate(chat, zlib.Z_FINISH) + b"\0")] * 2,
+        "chat_in_fragments": [(rsv1 | TEXT, deflate(chat)[:40]), (0, deflate(chat)[40:80]), (FINAL, deflate(chat)[80:])],
+        "bomb": [(FINAL | rsv1 | BINARY, deflate(bytes(200_000)))],
+        "cut": [(FINAL | rsv1 | TEXT, deflate(chat)[:-9])],
+        "final_blocks": [(FINAL | rsv1 | TEXT, b"\3\0" * 200)],
+        "not_text": [(FINAL | rsv1 | TEXT, deflate(b"\xff" * 100))],
+        "close_behind": [(FINAL | rsv1 | TEXT, hello), (FINAL | CLOSE, b"\3\xe8"), (FINAL | rsv1 | TEXT, hello)],
+    }
+    table = {}
+    for number, (name, said) in enumerate(wires.items()):
+        wire = b"".join(frame(first, payload, key) for first, payload in said)
+        table[name] = bytes([0, number, 7]) + wire
+        table[f"{name}_with_history"] = bytes([(number % 7 + 1) << 2, number, 90]) + wire
+        server_wire = b"".join(frame(first, payload) for first, payload in said)
+        table[f"{name}_of_a_server"] = bytes([0x80 | 7 << 2 | number % 3, number, 20]) + server_wire
+    return table
+
+
+def extensions():
+    """Headers with offers or an answer; the first byte chooses the histories of server and client."""
+    names = {
+        b"SNC": b"server_no_context_takeover",
+        b"CNC": b"client_no_context_takeover",
+        b"SMB": b"server_max_window_bits",
+        b"CMB": b"client_max_window_bits",
+        b"PMD": b"permessage-deflate",
+    }
+    headers = {
+        "none": b"",
+        "firefox": b"PMD",
+        "chromium": b"PMD; CMB",
+        "own_offer": b"PMD; SNC; CNC; CMB",
+        "own_offers_with_history": b"PMD; CNC; CMB; SMB=12, PMD; CNC; CMB",
+        "windows": b"PMD; SMB=10; CMB=9",
+        "smallest_windows": b"PMD; SMB=8, PMD; CMB=8",
+        "quoted": b'PMD; SMB="10"; CMB="1\\5"',
+        "spaces": b"\t PMD ;\tSMB = 15 ;CMB ,, ",
+        "lines": b"foo\nPMD; SMB=9\n\nbar, PMD",
+        "others": b"x-webkit-deflate-frame, permessage-bzip2; a=b, PMD; SNC",
+        "doubled": b"PMD; SNC; SNC, PMD; SMB=9; SMB=9, PMD; CMB; CMB=9, PMD",
+        "twice": b"PMD; SNC, PMD",
+        "unknown": b"PMD; unknown, PMD; SNC=1, PMD; SMB",
+        "out_of_range": b"PMD; SMB=7, PMD; SMB=16, PMD; SMB=09, PMD; CMB=256, PMD; CMB=0",
+        "open_quotation": b'PMD; SMB="10',
+        "quoted_separator": b'PMD; SMB="1,0"; a="b;c"',
+        "empty_parameter": b"PMD;",
+        "empty_value": b'PMD; SMB=, PMD; CMB=""',
+        "escaped_end": b'PMD; SMB="10\\"',
+        "two_names": b"PMD SNC",
+        "not_ascii": b"PMD; \xc3\xa9",
+    }
+    table = {}
+    for number, (name, header) in enumerate(headers.items()):
+        for short, long in names.items():
+            header = header.replace(short, long)
+        table[name] = b"\0" + header
+        # Histories of all sizes, and at times no budget.
+        table[f"{name}_with_history"] = bytes([(number * 37 + 9) % 256]) + header
+    return table
+
+
 # The steps of a script, see `src/testing/fuzzing/connection_script.rs`.
 ARRIVE, ARRIVE_256, ROOM, ROOM_4096, SEND_TEXT, SEND_256, SEND_PING, CLOSE_IT = range(8)
 CONTROL, SEND_PREPARED, START, ADVANCE, IN_VAIN, END, FAIL_READING, FAIL_WRITING = range(8, 16)
@@ -234,6 +319,8 @@ def connections():
 def main():
     corpora = {
         "head": heads(),
+        "compressed": compressed(),
+        "extensions": extensions(),
         "frames_server": frames(b"\x37\xfa\x21\x3d"),
         "frames_client": frames(None),
         "connection": connections(),

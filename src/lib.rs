@@ -51,7 +51,8 @@
 //!
 //! # Features
 //!
-//! `tls` (default): `wss`, with rustls and *ring*. `tls-aws-lc-rs`: the same with aws-lc-rs.
+//! `compression` (default): permessage-deflate, with zlib-rs; see [`Compression`]. `tls` (default): `wss`,
+//! with rustls and *ring*. `tls-aws-lc-rs`: the same with aws-lc-rs.
 
 mod event_loop;
 pub mod guides;
@@ -140,6 +141,8 @@ pub use types::authenticator::Authenticator;
 #[doc(alias = "QWebSocketProtocol::CloseCode")]
 #[doc(alias = "QWebSocketProtocol")]
 pub use types::close_code::CloseCode;
+#[cfg(feature = "compression")]
+pub use types::compression::{AgreedCompression, Compression, CompressionLevel};
 #[doc(alias = "QAbstractSocket::SocketError")]
 #[doc(alias = "SocketError")]
 #[doc(alias = "errorString")]

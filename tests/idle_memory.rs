@@ -1,10 +1,21 @@
 //! The memory of an idle connection. A binary of its own: it counts allocations.
 
+#[cfg(feature = "compression")]
+use std::thread;
+
 use allocation_counter::measure;
+#[cfg(feature = "compression")]
+use anyhow::anyhow;
 use anyhow::{Context, Result, ensure};
+#[cfg(feature = "compression")]
+use slotwork::Compression;
 use slotwork::WebSocketServer;
 
+#[cfg(feature = "compression")]
+use support::compressed_peer::{FINAL, RSV1, Streams, chat_message};
 use support::raw_peer::{RawPeer, request_with};
+#[cfg(feature = "compression")]
+use support::raw_peer::{TEXT, masked_frame};
 use support::{listening_server, serve};
 
 /// Three slots, and clients of one kind: their heads are equal but for the key.
@@ -29,16 +40,83 @@ fn a_head_of_its_own_costs_little_more_than_its_text() -> Result<()> {
     Ok(())
 }
 
+/// RFC 7692: agreed without a history, compression keeps its terms and nothing else.
+#[cfg(feature = "compression")]
+#[test]
+fn compression_without_a_history_takes_little_memory() -> Result<()> {
+    let (_, plain) = with_compression(None, |_| Ok(()))?;
+    let (_, bytes) = with_compression(Compression::new(), |_| Ok(()))?;
+    let (_, with_messages) =
+        with_compression(Compression::new(), |peer| echo_compressed(peer, 10, false))?;
+
+    ensure!(bytes - plain <= 32, "{} bytes more", bytes - plain);
+    ensure!(with_messages - plain <= 32, "{} bytes more", with_messages - plain);
+    Ok(())
+}
+
+/// RFC 7692 §7.1.1: two histories of 4 KiB take that memory once they are full, and none before.
+#[cfg(feature = "compression")]
+#[test]
+fn a_history_takes_the_memory_of_its_messages() -> Result<()> {
+    let (_, plain) = with_compression(None, |_| Ok(()))?;
+    let history = Compression::new().history(4096)?;
+    let (_, empty) = with_compression(history, |_| Ok(()))?;
+    let (_, full) = with_compression(history, |peer| echo_compressed(peer, 20, true))?;
+
+    ensure!(empty - plain <= 256, "{} bytes more", empty - plain);
+    ensure!(full - plain <= 2 * 4096 + 256, "{} bytes more", full - plain);
+    Ok(())
+}
+
+/// Returns the blocks and bytes of a connection that offers compression, to a server with it.
+///
+/// In a thread of its own: another one has memory that it uses again.
+#[cfg(feature = "compression")]
+fn with_compression(
+    compression: impl Into<Option<Compression>>,
+    act: fn(&mut RawPeer) -> Result<()>,
+) -> Result<(usize, usize)> {
+    let compression = compression.into();
+    let measuring = thread::spawn(move || {
+        let server = server_with_three_slots()?;
+        server.set_compression(compression);
+        measure_connections(&server, |_| OFFER.to_owned(), act)
+    });
+    measuring.join().map_err(|_| anyhow!("the server's thread panicked"))?
+}
+
+/// Sends compressed messages of 1 KiB and reads their echoes.
+#[cfg(feature = "compression")]
+fn echo_compressed(peer: &mut RawPeer, count: usize, has_history: bool) -> Result<()> {
+    let mut streams = Streams::new(has_history, has_history);
+    for number in 0..count {
+        let text = chat_message(number, 1024);
+        let payload = streams.compress(text.as_bytes())?;
+        peer.send(masked_frame(FINAL | RSV1 | TEXT, &payload))?;
+        let (_, payload) = peer.read_any_frame()?;
+        ensure!(streams.inflate(&payload)? == text.as_bytes());
+    }
+    Ok(())
+}
+
 /// Returns the blocks and bytes of one of many connections, each with these lines in its head.
 fn per_connection(lines: impl Fn(usize) -> String) -> Result<(usize, usize)> {
-    let server = server_with_three_slots()?;
+    measure_connections(&server_with_three_slots()?, lines, |_| Ok(()))
+}
+
+/// Returns the same of connections to this server, which also do this before they are idle.
+fn measure_connections(
+    server: &WebSocketServer,
+    lines: impl Fn(usize) -> String,
+    act: fn(&mut RawPeer) -> Result<()>,
+) -> Result<(usize, usize)> {
     let port = server.server_port();
     // The first ones fill what a loop keeps for all.
-    let warm_up = open_all(port, (0..COUNT).map(&lines).collect())?;
+    let warm_up = open_all(port, (0..COUNT).map(&lines).collect(), act)?;
 
     let mut outcome = None;
     let heads = (COUNT..2 * COUNT).map(&lines).collect();
-    let seen = measure(|| outcome = Some(open_all(port, heads)));
+    let seen = measure(|| outcome = Some(open_all(port, heads, act)));
 
     let peers = outcome.context("nothing was measured")??;
     ensure!(peers.len() == warm_up.len());
@@ -66,19 +144,26 @@ fn server_with_three_slots() -> Result<WebSocketServer> {
 /// Opens connections that echo one message each and are then idle.
 ///
 /// The peers are in a thread of their own, so their memory is not measured.
-fn open_all(port: u16, lines: Vec<String>) -> Result<Vec<RawPeer>> {
+fn open_all(
+    port: u16,
+    lines: Vec<String>,
+    act: fn(&mut RawPeer) -> Result<()>,
+) -> Result<Vec<RawPeer>> {
     serve(move || {
         let open = |lines: &String| -> Result<RawPeer> {
             let mut peer = RawPeer::connect(port)?;
             peer.send(request_with(lines))?;
             peer.expect_upgrade()?;
             peer.check_echo("hello")?;
+            act(&mut peer)?;
             Ok(peer)
         };
         lines.iter().map(open).collect()
     })
 }
 
+#[cfg(feature = "compression")]
+const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
 /// Enough that the growth of the lists does not show.
 const COUNT: usize = 512;
 /// The state, the driver's task, and the groups and slots of three signals.

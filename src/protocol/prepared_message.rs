@@ -2,14 +2,18 @@
 
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "compression")]
+use std::sync::OnceLock;
 
 use crate::protocol::frames::frame::Frame;
+#[cfg(feature = "compression")]
+use crate::protocol::frames::frame_header::ReservedBits;
 use crate::protocol::frames::opcode::MessageKind;
 
 /// A message that is encoded once and can be sent to many sockets.
 ///
 /// Clones share the bytes, and so do the sockets that send them; less than 16 KiB are copied where
-/// they wait behind others. It goes out as one frame, unless a socket's own
+/// they wait behind others. For clients with compression it is compressed once, and they share that. It goes out as one frame, unless a socket's own
 /// [`set_outgoing_frame_size`] is smaller.
 ///
 /// # Qt
@@ -35,7 +39,16 @@ pub struct PreparedMessage {
     kind: MessageKind,
     frame: Arc<[u8]>,
     payload_start: usize,
+    /// Absent where it must not be compressed.
+    #[cfg(feature = "compression")]
+    compressed: Option<Arc<CompressedFrame>>,
 }
+
+/// The frame for clients with compression, made for the first of them.
+///
+/// It is `None` inside if compression does not make the message shorter.
+#[cfg(feature = "compression")]
+type CompressedFrame = OnceLock<Option<Arc<[u8]>>>;
 
 impl PreparedMessage {
     /// Encodes a text message.
@@ -67,11 +80,35 @@ impl PreparedMessage {
         Self::new(MessageKind::Binary, message.as_ref())
     }
 
+    /// Has the message sent without compression, whatever was agreed on.
+    ///
+    /// For messages that mix a secret with text that others may choose: the length of compressed data
+    /// reveals whether they are alike.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::PreparedMessage;
+    ///
+    /// let message = PreparedMessage::text("the token of the session").uncompressed();
+    /// ```
+    #[cfg(feature = "compression")]
+    #[must_use]
+    pub fn uncompressed(self) -> Self {
+        Self { compressed: None, ..self }
+    }
+
     fn new(kind: MessageKind, payload: &[u8]) -> Self {
         let mut bytes = Vec::new();
         Frame::message(kind, payload).write_to(&mut bytes, None);
         let payload_start = bytes.len() - payload.len();
-        Self { kind, frame: bytes.into(), payload_start }
+        Self {
+            kind,
+            frame: bytes.into(),
+            payload_start,
+            #[cfg(feature = "compression")]
+            compressed: Some(Arc::default()),
+        }
     }
 
     pub(crate) fn kind(&self) -> MessageKind {
@@ -81,6 +118,33 @@ impl PreparedMessage {
     /// Returns the frame as a server sends it.
     pub(crate) fn frame(&self) -> &Arc<[u8]> {
         &self.frame
+    }
+
+    /// Returns whether it may be compressed.
+    #[cfg(feature = "compression")]
+    pub(crate) fn is_compressible(&self) -> bool {
+        self.compressed.is_some()
+    }
+
+    /// Returns the frame as a server sends it to clients with compression.
+    ///
+    /// `None` if the message is not to be compressed, or does not become shorter. `compress` gets
+    /// the payload, and calls its argument with the compressed one; it is called once, whatever
+    /// number of clients and threads there are.
+    #[cfg(feature = "compression")]
+    pub(crate) fn compressed(
+        &self,
+        compress: impl FnOnce(&[u8], &mut dyn FnMut(&[u8])),
+    ) -> Option<&Arc<[u8]>> {
+        let frame = self.compressed.as_deref()?.get_or_init(|| {
+            let mut bytes = Vec::new();
+            compress(self.payload(), &mut |payload| {
+                let reserved = ReservedBits::RSV1;
+                Frame { reserved, ..Frame::message(self.kind, payload) }.write_to(&mut bytes, None);
+            });
+            (!bytes.is_empty()).then(|| bytes.into())
+        });
+        frame.as_ref()
     }
 
     /// Returns what the message carries.

@@ -171,7 +171,7 @@ impl WebSocketServer {
     /// `leftover` is what was read behind the request; it may be empty. `stream` and `peer` are those of
     /// [`handle_stream`](Self::handle_stream). The answer needs
     /// [`HandshakeRequest::accept_key`], and [`subprotocol_for`](Self::subprotocol_for) if the server
-    /// has subprotocols; it must not agree on extensions.
+    /// has subprotocols; it must not agree on extensions, so such a connection is not compressed.
     ///
     /// Origins, limits and the verifier apply. As the client has its 101 already, one that is refused
     /// is closed with 1008, or 1013 over a limit, and the headers of a

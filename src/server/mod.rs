@@ -2,7 +2,7 @@
 //!
 //! The files in the order in which a connection passes them: `listen.rs` and
 //! `accept.rs`, or `handover.rs`, `opening.rs` (opening handshake, with `client_limits.rs`, `tls.rs`, `origins/`,
-//! `verifier/`, `subprotocols.rs`), `pending.rs`, `keepalive.rs` and `broadcast.rs`, `shutdown.rs`.
+//! `verifier/`, `subprotocols.rs`, `compression.rs`), `pending.rs`, `keepalive.rs` and `broadcast.rs`, `shutdown.rs`.
 //! `signals.rs` has the signals, `settings.rs` and `output.rs` the defaults of its sockets. All share
 //! `state.rs`; settings are in `configuration/`.
 
@@ -28,6 +28,8 @@ mod shutdown;
 
 mod accept;
 mod client_limits;
+#[cfg(feature = "compression")]
+mod compression;
 mod configuration;
 mod handover;
 mod handshake_deadline;

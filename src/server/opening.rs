@@ -2,7 +2,8 @@
 //!
 //! The steps in order: the limit of handshakes (`client_limits.rs`), input arrives, TLS (`tls.rs`),
 //! the request is read, the limit of connections, origin (`origins/`), verifier (`verifier/`), the
-//! limit again, subprotocol (`subprotocols.rs`), answer, pending socket.
+//! limit again, subprotocol (`subprotocols.rs`), compression (`compression.rs`), answer, pending
+//! socket.
 
 use std::future::poll_fn;
 use std::mem;
@@ -20,6 +21,7 @@ use crate::net::stream::Stream;
 use crate::net::upgrade;
 use crate::net::upgrade::server::Failure;
 use crate::protocol::handshake::agreement::Agreement;
+use crate::protocol::handshake::extensions::AgreedExtensions;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
@@ -70,6 +72,7 @@ struct Opened {
     server: Arc<Inner>,
     request: HandshakeRequest,
     subprotocol: Option<ChosenSubprotocol>,
+    extensions: AgreedExtensions,
     data: Option<UserData>,
 }
 
@@ -155,9 +158,7 @@ impl Opening {
             deadline.limit(answer).await
         };
         match outcome {
-            Some(Ok(Opened { server, request, subprotocol, data })) => {
-                self.make_pending(&server, &request, subprotocol, data);
-            }
+            Some(Ok(opened)) => self.make_pending(opened),
             Some(Err(failure)) => Box::pin(self.fail(failure)).await,
             None => {
                 report(&self.server, &deadline.error(self.peer));
@@ -193,7 +194,14 @@ impl Opening {
         let (error, refusal) = match admission {
             Some(Ok((server, Acceptance { data, .. }))) => {
                 let subprotocol = server.choose_subprotocol(&request);
-                return self.make_pending(&server, &request, subprotocol, data);
+                let extensions = AgreedExtensions::default();
+                return self.make_pending(Opened {
+                    server,
+                    request,
+                    subprotocol,
+                    extensions,
+                    data,
+                });
             }
             Some(Err(Failure::Refused(refusal))) => (refusal_error(peer, &refusal), refusal),
             Some(Err(Failure::Broken(source))) => {
@@ -219,17 +227,25 @@ impl Opening {
         self.received = leftover;
         let (server, Acceptance { data, headers }) = self.admit(&request).await?;
         let subprotocol = server.choose_subprotocol(&request);
-        let response = {
+        let (response, extensions) = {
             let state = server.lock();
+            #[cfg(feature = "compression")]
+            let (parameters, agreed) = state.configuration.accept_compression(&request).unzip();
             let agreement = Agreement {
                 subprotocol: subprotocol.and_then(|chosen| chosen.name(&request)),
+                #[cfg(feature = "compression")]
+                compression: parameters,
                 server_name: &state.configuration.name,
                 headers: &headers,
             };
-            agreement.response(&request)
+            let extensions = AgreedExtensions {
+                #[cfg(feature = "compression")]
+                compression: agreed.map(Box::new),
+            };
+            (agreement.response(&request), extensions)
         };
         self.stream.write_all(&response).await.map_err(Failure::Broken)?;
-        Ok(Opened { server, request, subprotocol, data })
+        Ok(Opened { server, request, subprotocol, extensions, data })
     }
 
     /// Checks the limits and the origin, and asks the verifier.
@@ -288,22 +304,18 @@ impl Opening {
     }
 
     /// Makes the pending socket after the 101, and emits `new_connection`.
-    fn make_pending(
-        self,
-        server: &Inner,
-        request: &HandshakeRequest,
-        subprotocol: Option<ChosenSubprotocol>,
-        data: Option<UserData>,
-    ) {
+    fn make_pending(self, opened: Opened) {
+        let Opened { server, request, subprotocol, extensions, data } = opened;
         let mut state = server.lock();
         let settings = state.configuration.sockets;
-        let request = state.shared_heads.keep(request);
+        let request = state.shared_heads.keep(&request);
         drop(state);
         let (socket, driver) = WebSocket::accepted(Accepted {
             stream: self.stream,
             request,
             leftover: self.received,
             subprotocol,
+            extensions,
             mode: server.mode,
             peer: self.peer,
             clients: Arc::clone(&server.clients),

@@ -1,8 +1,10 @@
-//! The buffers that the connections of a thread share: an idle one owns none.
+//! The buffers and compressors of a thread: an idle connection owns none.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+#[cfg(feature = "compression")]
+use crate::protocol::deflate::compressor::{Compressors, Effort};
 use crate::protocol::frames::buffer_pool::{BufferPool, good_capacity};
 use crate::runtime::reactor::free_when_unused;
 
@@ -48,8 +50,41 @@ pub(super) fn note_use(pool: &mut BufferPool) {
     }
 }
 
-/// Frees the buffers that this thread keeps.
+/// Compresses a message in this thread; `None` if that is not shorter.
+///
+/// The message may refer to `history`. The result goes back with [`put_compressed`].
+#[cfg(feature = "compression")]
+pub(super) fn compress(effort: Effort, history: &[u8], message: &[u8]) -> Option<Vec<u8>> {
+    #[cfg(test)]
+    tests::COMPRESSIONS.set(tests::COMPRESSIONS.get() + 1);
+    let mut output = COMPRESSED.try_with(Cell::take).unwrap_or_default();
+    // At the thread's end messages are sent plain.
+    let is_shorter = COMPRESSORS.try_with(|compressors| {
+        compressors.borrow_mut().compress(effort, history, message, &mut output)
+    });
+    free_when_unused(free_buffers);
+    if is_shorter.unwrap_or(false) {
+        return Some(output);
+    }
+    put_compressed(output);
+    None
+}
+
+/// Gives the buffer of a compressed message back to this thread.
+#[cfg(feature = "compression")]
+pub(super) fn put_compressed(buffer: Vec<u8>) {
+    if buffer.capacity() <= MAX_COMPRESSED {
+        let _ = COMPRESSED.try_with(|kept| kept.set(buffer));
+    }
+}
+
+/// Frees the buffers and the compressors that this thread keeps.
 fn free_buffers() {
+    #[cfg(feature = "compression")]
+    {
+        let _ = COMPRESSORS.try_with(RefCell::take);
+        let _ = COMPRESSED.try_with(Cell::take);
+    }
     let _ = POOL.try_with(|pool| pool.take());
     let _ = READ_BUFFER.try_with(Cell::take);
 }
@@ -87,8 +122,18 @@ thread_local! {
     static READ_BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
 
+#[cfg(feature = "compression")]
+thread_local! {
+    static COMPRESSORS: RefCell<Compressors> = RefCell::default();
+    /// The output of the compressors, until it is queued.
+    static COMPRESSED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// The capacity of the small buffer, in bytes: most messages fit.
 pub(super) const SMALL: usize = 2 * 1024;
+/// The maximum size of a buffer that is kept for compressed messages, in bytes.
+#[cfg(feature = "compression")]
+const MAX_COMPRESSED: usize = 2 * 1024 * 1024;
 /// What one turn of one connection reads at the most, in bytes.
 ///
 /// A big message comes in few turns, and its first piece entitles it to a pooled buffer of 1 MiB
@@ -96,12 +141,50 @@ pub(super) const SMALL: usize = 2 * 1024;
 const READ_BUFFER_SIZE: usize = (256 + 1) * 1024;
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io;
     use std::time::Duration;
 
     use super::*;
     use crate::runtime::reactor::Reactor;
+    #[cfg(feature = "compression")]
+    use crate::types::compression::CompressionLevel;
+
+    #[cfg(feature = "compression")]
+    thread_local! {
+        pub(super) static COMPRESSIONS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Returns how many messages this thread has compressed.
+    #[cfg(feature = "compression")]
+    pub(in crate::session) fn compressed_messages() -> usize {
+        COMPRESSIONS.get()
+    }
+
+    /// Compressors and the inflater are freed a second after their last use.
+    #[cfg(feature = "compression")]
+    #[test]
+    fn the_tools_of_compression_go_when_no_message_needs_them() -> io::Result<()> {
+        let reactor = Reactor::current()?;
+        let effort = Effort::of(12, CompressionLevel::Balanced, 1000, false);
+        let message = [b'x'; 1000];
+        let compressed = compress(effort, &[], &message).unwrap();
+        let pool = shared_pool();
+        let plain = pool.borrow_mut().inflate(&compressed, None, 1000).unwrap();
+        note_use(&mut pool.borrow_mut());
+        assert_eq!(plain, message);
+        put_compressed(compressed);
+        let has_compressors = || COMPRESSORS.with_borrow(|kept| !kept.is_empty());
+        assert!(has_compressors() && pool.borrow().has_inflater());
+
+        while has_compressors() {
+            reactor.wait(Some(Duration::from_secs(5)))?;
+        }
+
+        assert!(!pool.borrow().has_inflater());
+        assert_eq!(COMPRESSED.take().capacity(), 0);
+        Ok(())
+    }
 
     fn kept_bytes() -> usize {
         shared_pool().borrow().kept_bytes()
@@ -109,12 +192,13 @@ mod tests {
 
     #[test]
     fn big_buffers_go_when_no_message_needs_them() -> io::Result<()> {
+        let reactor = Reactor::current()?;
         put_buffer(Vec::with_capacity(1024 * 1024));
         drop(ReadBuffer::take());
         assert_eq!(kept_bytes(), 1024 * 1024);
 
         while kept_bytes() > 0 {
-            Reactor::current()?.wait(Some(Duration::from_secs(5)))?;
+            reactor.wait(Some(Duration::from_secs(5)))?;
         }
 
         assert!(READ_BUFFER.take().is_none());

@@ -73,6 +73,8 @@ impl Session {
             state.phase = Phase::Ended;
             state.extra().failure = Some(failure);
             state.clear_output();
+            #[cfg(feature = "compression")]
+            state.end_compression();
             self.has_ended.store(true, Ordering::Release);
             state.wake();
             wake_all(state);
@@ -90,6 +92,8 @@ impl Session {
         }
         state.phase = Phase::Ended;
         state.clear_output();
+        #[cfg(feature = "compression")]
+        state.end_compression();
         if let (Some(Failure::Error(error)), Some(loss)) = (failure, &mut state.extra().loss) {
             **loss = error.clone();
         }

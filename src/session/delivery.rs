@@ -92,18 +92,20 @@ impl<O: Observer> Driver<O> {
 
     /// Delivers the messages in `received`, and returns how many bytes were consumed.
     ///
-    /// These are [`MESSAGES_PER_TURN`] messages at the most.
+    /// These are [`MESSAGES_PER_TURN`] messages at the most, fewer if they were compressed and are big.
     fn deliver(&mut self, received: &mut [u8]) -> usize {
         self.decoder.report_frames(self.observer.wants_frames());
         let pool = shared_pool();
         let mut consumed = 0;
         let is_ok = panics::catch("a slot of a socket", || {
-            for _ in 0..MESSAGES_PER_TURN {
+            let mut left = MESSAGES_PER_TURN;
+            while left > 0 {
+                left -= 1;
                 let rest = received.get_mut(consumed..).unwrap_or_default();
                 if rest.is_empty() || !self.delivers() || self.is_paused() {
                     break;
                 }
-                consumed += self.deliver_one(rest, &pool);
+                consumed += self.deliver_one(rest, &pool, &mut left);
             }
         });
         if !is_ok {
@@ -125,9 +127,14 @@ impl<O: Observer> Driver<O> {
         self.observer.session().is_paused()
     }
 
-    fn deliver_one(&mut self, input: &mut [u8], pool: &SharedPool) -> usize {
+    /// Delivers one message or control frame; returns how many bytes were consumed.
+    ///
+    /// As many messages as are `left` may follow in this turn.
+    fn deliver_one(&mut self, input: &mut [u8], pool: &SharedPool, left: &mut usize) -> usize {
         let session = self.observer.session();
         let decoded = self.decoder.decode(input, &mut pool.borrow_mut());
+        #[cfg(not(feature = "compression"))]
+        let _ = left;
         let Decoded { consumed, event } = match decoded {
             Ok(decoded) => decoded,
             Err(violation) => {
@@ -139,6 +146,11 @@ impl<O: Observer> Driver<O> {
             None => {}
             Some(Event::Message { message, last_frame }) => {
                 self.observer.message_received(message, last_frame);
+            }
+            #[cfg(feature = "compression")]
+            Some(Event::Inflated(message)) => {
+                *left = left.saturating_sub(message.len() / INFLATED_PER_MESSAGE);
+                self.observer.message_received(message, 0);
             }
             Some(Event::Frame(frame)) => self.observer.frame_received(frame),
             Some(Event::Ping(payload)) => session.answer_ping(payload),
@@ -163,3 +175,6 @@ impl<O: Observer> Driver<O> {
 
 /// The maximum number of messages in a turn: a busy connection starves no other.
 const MESSAGES_PER_TURN: usize = 16;
+/// Inflating that many bytes counts as a message: a turn ends after 1 MiB.
+#[cfg(feature = "compression")]
+const INFLATED_PER_MESSAGE: usize = 1024 * 1024 / MESSAGES_PER_TURN;

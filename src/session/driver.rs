@@ -77,10 +77,16 @@ impl<O: Observer> Driver<O> {
     ///
     /// `leftover` is input behind the opening handshake.
     pub(super) fn new(observer: Arc<O>, leftover: Vec<u8>) -> Self {
-        let role = observer.session().role();
+        let session = observer.session();
+        #[cfg_attr(not(feature = "compression"), expect(unused_mut, reason = "nothing is agreed"))]
+        let mut decoder = Decoder::new(session.role(), Limits::default());
+        #[cfg(feature = "compression")]
+        if let Some(history) = session.received_history() {
+            decoder.inflate_messages(history);
+        }
         Self {
             observer,
-            decoder: Decoder::new(role, Limits::default()),
+            decoder,
             undelivered: Undelivered::new(leftover, 0),
             deadlines: None,
             held: HeldMemory::default(),

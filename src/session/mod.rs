@@ -11,6 +11,7 @@ use std::task::Waker;
 use crate::net::stream::Stream;
 #[cfg(feature = "tls")]
 use crate::net::tls::TlsSession;
+use crate::protocol::handshake::extensions::AgreedExtensions;
 use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::session::state::{Phase, State};
 use crate::types::close_code::CloseCode;
@@ -19,6 +20,8 @@ use crate::types::socket_state::SocketState;
 
 mod buffers;
 mod closing;
+#[cfg(feature = "compression")]
+mod compression;
 mod delivery;
 mod driver;
 mod held_memory;
@@ -29,6 +32,8 @@ mod mask_keys;
 mod masking;
 mod memory;
 mod observer;
+#[cfg(feature = "compression")]
+mod outgoing;
 mod output;
 mod pings;
 mod reading;
@@ -61,12 +66,17 @@ impl Session {
     /// Makes the session of a connection after its opening handshake.
     ///
     /// Without `settings` they are the defaults.
-    pub(crate) fn new(role: Role, stream: Stream, settings: Option<Settings>) -> Self {
+    pub(crate) fn new(
+        role: Role,
+        stream: Stream,
+        settings: Option<Settings>,
+        extensions: AgreedExtensions,
+    ) -> Self {
         let session = Self::unconnected(role);
         if let Some(chosen) = settings {
             session.change_settings(|settings| *settings = chosen);
         }
-        session.lock().open(stream);
+        session.lock().open(stream, extensions);
         session.has_ended.store(false, Ordering::Release);
         session
     }
@@ -105,11 +115,11 @@ impl Session {
     /// Takes over a connection after its opening handshake.
     ///
     /// Returns false if connecting was stopped.
-    pub(crate) fn open(&self, stream: Stream) -> bool {
+    pub(crate) fn open(&self, stream: Stream, extensions: AgreedExtensions) -> bool {
         let mut state = self.lock();
         let is_wanted = state.phase == Phase::Connecting;
         if is_wanted {
-            state.open(stream);
+            state.open(stream, extensions);
             self.has_ended.store(false, Ordering::Release);
             wake_all(state);
         }

@@ -19,6 +19,9 @@ pub(crate) struct Settings {
     pub(crate) timeouts: Timeouts,
     /// The limit of unsent output in the kernel, in bytes; `None` is the system's.
     pub(crate) send_buffer: Option<usize>,
+    /// Messages are compressed where that was agreed on.
+    #[cfg(feature = "compression")]
+    pub(crate) compresses: bool,
 }
 
 /// How long a connection waits for its peer; `None` is without a limit.
@@ -58,6 +61,8 @@ impl Default for Settings {
             timeouts: Timeouts::DEFAULT,
             send_buffer: Some(SEND_BUFFER),
             receive_queue_limit: RECEIVE_QUEUE_LIMIT,
+            #[cfg(feature = "compression")]
+            compresses: true,
         }
     }
 }

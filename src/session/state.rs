@@ -10,6 +10,8 @@ use crate::net::stream::Stream;
 use crate::protocol::frames::limits::Limits;
 use crate::session::idle::{IdleChecks, Unconfirmed};
 use crate::session::mask_keys::MaskKeys;
+#[cfg(feature = "compression")]
+use crate::session::outgoing::Outgoing;
 use crate::session::output::backlog::Backlog;
 use crate::session::output::level::LevelMonitor;
 use crate::session::output::queue::OutputQueue;
@@ -24,6 +26,9 @@ pub(super) struct State {
     pub(super) stream: Option<Stream>,
     pub(super) queue: OutputQueue,
     pub(super) extra: Option<Box<Extra>>,
+    /// Present while a connection with compression is open.
+    #[cfg(feature = "compression")]
+    pub(super) compression: Option<Box<Outgoing>>,
     pub(super) phase: Phase,
     /// Nothing is read until a program has taken the socket and could connect slots.
     pub(super) is_reading_started: bool,
@@ -120,6 +125,8 @@ impl State {
             stream: None,
             queue: OutputQueue::default(),
             extra: None,
+            #[cfg(feature = "compression")]
+            compression: None,
             phase: Phase::Ended,
             is_reading_started: false,
             cork: Cork::Off,

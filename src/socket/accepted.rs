@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::net::stream::Stream;
+use crate::protocol::handshake::extensions::AgreedExtensions;
 use crate::protocol::handshake::request::kept::KeptRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
 use crate::session::{ConnectionTask, Session, Settings};
@@ -24,6 +25,7 @@ pub(crate) struct Accepted {
     /// Bytes that were read behind the request.
     pub(crate) leftover: Vec<u8>,
     pub(crate) subprotocol: Option<ChosenSubprotocol>,
+    pub(crate) extensions: AgreedExtensions,
     pub(crate) mode: SslMode,
     pub(crate) peer: SocketAddr,
     pub(crate) clients: Arc<Clients>,
@@ -42,7 +44,8 @@ impl WebSocket {
             mode: accepted.mode,
             peer: accepted.peer.into(),
         };
-        let session = Session::new(Role::Server, accepted.stream, accepted.settings);
+        let session =
+            Session::new(Role::Server, accepted.stream, accepted.settings, accepted.extensions);
         let membership = Membership::new(Some(accepted.clients));
         let inner = Arc::new(Inner::new(session, End::Server(end), membership));
         let driver = ConnectionTask::new(Arc::clone(&inner), accepted.leftover);

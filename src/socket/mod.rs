@@ -27,6 +27,8 @@ mod sending;
 mod accepted;
 pub(crate) mod client;
 mod client_list;
+#[cfg(feature = "compression")]
+mod compression;
 mod connection_count;
 mod data;
 mod emission;

@@ -253,7 +253,12 @@ fn drop_waiting(inner: &Inner, mut state: MutexGuard<'_, ClientState>) {
 
 fn check(request: ClientRequest, state: &ClientState) -> Result<CheckedRequest, Error> {
     let shown = without_secrets(request.url());
-    let opening = request.checked(state.origin.clone(), state.answer_limits)?;
+    #[cfg_attr(not(feature = "compression"), expect(unused_mut, reason = "without compression"))]
+    let mut opening = request.checked(state.origin.clone(), state.answer_limits)?;
+    #[cfg(feature = "compression")]
+    {
+        opening.compression = state.compression;
+    }
     if opening.url.is_secure && cfg!(not(feature = "tls")) {
         return Err(Error::SecureModeNotSupported);
     }
@@ -343,11 +348,11 @@ impl Drop for Attempt {
 
 /// Opens the session, and emits `connected`.
 fn begin_session(inner: &Arc<Inner>, end: &ClientEnd, stream: Stream, opened: Opened) {
-    let Opened { response, subprotocol, leftover } = opened;
+    let Opened { response, agreed, leftover } = opened;
     let mut state = end.lock();
-    (state.response, state.subprotocol) = (Some(response), subprotocol);
+    (state.response, state.subprotocol) = (Some(response), agreed.subprotocol);
     drop(state);
-    if !inner.session.open(stream) {
+    if !inner.session.open(stream, agreed.extensions) {
         return end_attempt(inner, None);
     }
     let ended = end.ended_connections();

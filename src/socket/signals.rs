@@ -189,7 +189,8 @@ impl WebSocket {
     /// Emitted for each frame of a text message, before the message itself.
     ///
     /// A message of one frame is emitted too, as its own last frame. Unlike the message, the frame
-    /// is copied; without slots it costs nothing.
+    /// is copied; without slots it costs nothing. A compressed message is one frame, whatever its
+    /// fragments are: by themselves they are not text.
     #[doc(alias = "textFrameReceived")]
     #[must_use]
     pub fn text_frame_received(&self) -> SignalRef<'_, Self, TextFrame> {

@@ -8,6 +8,7 @@ use smol::io::{AsyncRead, AsyncWrite};
 
 use crate::event_loop::EventLoop;
 use crate::net::stream::ForeignStream;
+use crate::protocol::handshake::extensions::AgreedExtensions;
 use crate::protocol::handshake::request::kept::KeptRequest;
 use crate::session::{ConnectionTask, Session};
 use crate::socket::WebSocket;
@@ -135,7 +136,7 @@ impl WebSocket {
             mode: SslMode::NonSecure,
             peer: peer.into(),
         };
-        let session = Session::new(role, stream, None);
+        let session = Session::new(role, stream, None, AgreedExtensions::default());
         let inner = Arc::new(Inner::new(session, End::Server(end), Membership::new(None)));
         let driver = ConnectionTask::new(Arc::clone(&inner), leftover.to_vec());
         EventLoop::spawn_guarded(driver).detach();

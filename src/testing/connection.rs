@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::protocol::frames::event::Data;
 use crate::protocol::frames::frame_header::LONGEST_CONTROL_PAYLOAD;
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
+use crate::protocol::handshake::extensions::AgreedExtensions;
 use crate::protocol::prepared_message::PreparedMessage;
 use crate::runtime::flush_list;
 use crate::runtime::reactor::Reactor;
@@ -87,9 +88,19 @@ impl ScriptedConnection {
     ///
     /// `leftover` is input behind the opening handshake.
     pub(crate) fn new(role: Role, leftover: &[u8], slot: Slot) -> io::Result<Self> {
+        Self::with_extensions(role, leftover, slot, AgreedExtensions::default())
+    }
+
+    /// Makes a connection on which both ends have agreed on extensions.
+    pub(crate) fn with_extensions(
+        role: Role,
+        leftover: &[u8],
+        slot: Slot,
+        extensions: AgreedExtensions,
+    ) -> io::Result<Self> {
         let clock = StoppedClock::new();
         let (stream, peer) = scripted_stream()?;
-        let session = Session::new(role, stream, None);
+        let session = Session::new(role, stream, None, extensions);
         if role == Role::Client {
             session.set_mask_generator(Some(Box::new(SameMask)));
         }

@@ -23,6 +23,10 @@ impl From<Event<'_>> for Received {
         match event {
             Event::Message { message: Data::Text(text), .. } => Self::Text(text.to_owned()),
             Event::Message { message: Data::Binary(bytes), .. } => Self::Binary(bytes.to_vec()),
+            #[cfg(feature = "compression")]
+            Event::Inflated(Data::Text(text)) => Self::Text(text.to_owned()),
+            #[cfg(feature = "compression")]
+            Event::Inflated(Data::Binary(bytes)) => Self::Binary(bytes.to_vec()),
             Event::Frame(frame) => unreachable!("{frame:?} is not to be reported"),
             Event::Ping(payload) => Self::Ping(payload.to_vec()),
             Event::Pong(payload) => Self::Pong(payload.to_vec()),

@@ -242,6 +242,13 @@ pub enum Error {
         /// The error of the operating system.
         source: Arc<io::Error>,
     },
+    /// The size of a history is not a power of two from 512 bytes to 32 KiB.
+    #[cfg(feature = "compression")]
+    #[error("a history of {history} bytes is not a power of two from 512 to 32768")]
+    InvalidCompression {
+        /// The size in bytes.
+        history: usize,
+    },
     /// The text is not an origin, such as `https://example.org`.
     #[error("{0:?} is not an origin")]
     InvalidOrigin(String),

@@ -5,6 +5,8 @@
 
 pub(crate) mod authenticator;
 pub(crate) mod close_code;
+#[cfg(feature = "compression")]
+pub(crate) mod compression;
 pub(crate) mod error;
 pub(crate) mod host_address;
 pub(crate) mod mask_generator;

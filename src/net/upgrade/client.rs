@@ -19,13 +19,18 @@ use smol::future::FutureExt;
 use smol::io::{AsyncRead, AsyncWrite};
 
 use crate::net::stream::Stream;
+use crate::protocol::handshake::extensions;
+#[cfg(feature = "compression")]
+use crate::protocol::handshake::permessage_deflate::offer;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::request_head::{HeadLimits, HeadReader};
 use crate::protocol::handshake::response::HandshakeResponse;
 use crate::protocol::handshake::response_body::BodyReader;
-use crate::protocol::handshake::response_head::{self, ExpectedResponse, ResponseReader};
+use crate::protocol::handshake::response_head::{self, Agreed, ExpectedResponse, ResponseReader};
 use crate::protocol::handshake::url::Url;
 use crate::protocol::random;
+#[cfg(feature = "compression")]
+use crate::types::compression::Compression;
 
 /// The checked parameters of a client's handshake.
 pub(crate) struct Opening {
@@ -39,12 +44,15 @@ pub(crate) struct Opening {
     /// The credentials for a server that requires authentication.
     pub(crate) authorization: Option<String>,
     pub(crate) answer_limits: HeadLimits,
+    /// The settings for which compression is offered.
+    #[cfg(feature = "compression")]
+    pub(crate) compression: Option<Compression>,
 }
 
 /// A successful handshake.
 pub(crate) struct Opened {
     pub(crate) response: HandshakeResponse,
-    pub(crate) subprotocol: Option<String>,
+    pub(crate) agreed: Agreed,
     /// The bytes that were received behind the answer.
     pub(crate) leftover: Vec<u8>,
 }
@@ -68,7 +76,12 @@ pub(crate) async fn open(stream: &mut Stream, opening: &Opening) -> Result<Opene
         stream,
         request: opening.head().into_bytes(),
         written: 0,
-        expected: ExpectedResponse { accept_key: &accept_key, subprotocols: &opening.subprotocols },
+        expected: ExpectedResponse {
+            accept_key: &accept_key,
+            subprotocols: &opening.subprotocols,
+            #[cfg(feature = "compression")]
+            compression: opening.compression.as_ref(),
+        },
         reader: ResponseReader::new(opening.answer_limits),
         outcome: &mut outcome,
         canonical: Vec::new(),
@@ -124,9 +137,11 @@ impl Opening {
     /// Returns the head of the request.
     fn head(&self) -> String {
         let request_line = format!("GET {} HTTP/1.1\r\n", self.url.resource);
+        let extensions = self.extensions();
         let optional = [
             ("Origin", &self.origin),
             ("Sec-WebSocket-Protocol", &self.offer),
+            (extensions::HEADER, &extensions),
             ("Authorization", &self.authorization),
         ];
         let optional =
@@ -135,6 +150,18 @@ impl Opening {
         let headers = self.required_headers().into_iter().chain(optional).chain(own);
         let lines = headers.map(|(name, value)| format!("{name}: {value}\r\n"));
         [request_line].into_iter().chain(lines).chain(["\r\n".to_owned()]).collect()
+    }
+
+    /// Returns the offered extensions as a header value; `None` without any.
+    #[cfg(feature = "compression")]
+    fn extensions(&self) -> Option<String> {
+        self.compression.as_ref().map(offer::offers)
+    }
+
+    #[cfg(not(feature = "compression"))]
+    #[expect(clippy::unused_self, reason = "without compression there are none")]
+    const fn extensions(&self) -> Option<String> {
+        None
     }
 
     /// Returns the minimal request, for async-tungstenite.
@@ -191,9 +218,9 @@ impl Exchange<'_> {
                 response.body = rest.to_vec();
                 return Poll::Ready(Err(Failure::Refused(response)));
             }
-            let subprotocol =
+            let agreed =
                 response_head::check(&response, &self.expected).map_err(Failure::Invalid)?;
-            return Poll::Ready(Ok(Opened { response, subprotocol, leftover: rest.to_vec() }));
+            return Poll::Ready(Ok(Opened { response, agreed, leftover: rest.to_vec() }));
         }
     }
 

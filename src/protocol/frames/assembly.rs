@@ -68,6 +68,18 @@ impl Assembly {
         self.content.len()
     }
 
+    /// Takes what has come so far.
+    #[cfg(feature = "compression")]
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        mem::take(self).content.into_bytes()
+    }
+
+    /// Sets the whole message.
+    #[cfg(feature = "compression")]
+    pub(crate) fn set(&mut self, bytes: Vec<u8>) {
+        *self = Self { content: Content::Binary(bytes), ..Self::default() };
+    }
+
     /// Gives the buffer to the pool.
     pub(crate) fn release(&mut self, pool: &mut BufferPool) {
         pool.put(mem::take(self).content.into_bytes());

@@ -1,6 +1,13 @@
-//! The buffers that the connections of one event loop share.
+//! The buffers that the connections of one event loop share, and their inflater.
 
 use std::mem;
+
+#[cfg(feature = "compression")]
+use crate::protocol::deflate::inflater::{self, Inflater};
+#[cfg(feature = "compression")]
+use crate::protocol::deflate::window::Window;
+#[cfg(feature = "compression")]
+use crate::protocol::frames::violation::Violation;
 
 /// Keeps the big buffers of finished messages for the next ones.
 ///
@@ -11,13 +18,21 @@ use std::mem;
 #[derive(Debug, Default)]
 pub(crate) struct BufferPool {
     buffers: Vec<Vec<u8>>,
+    /// Made for the first message that is compressed.
+    #[cfg(feature = "compression")]
+    inflater: Option<Box<Inflater>>,
     was_used: bool,
 }
 
 impl BufferPool {
     /// Makes an empty pool.
     pub(crate) const fn new() -> Self {
-        Self { buffers: Vec::new(), was_used: false }
+        Self {
+            buffers: Vec::new(),
+            #[cfg(feature = "compression")]
+            inflater: None,
+            was_used: false,
+        }
     }
 
     /// Takes the smallest kept buffer that holds `needed` bytes, emptied.
@@ -53,11 +68,45 @@ impl BufferPool {
         }
     }
 
-    /// Returns whether a big buffer was given back since the last call.
+    /// Inflates a message of a connection, with its history, if there is one.
+    ///
+    /// The plain text is added to the history. It has `most` bytes at the most.
+    #[cfg(feature = "compression")]
+    pub(crate) fn inflate(
+        &mut self,
+        data: &[u8],
+        mut history: Option<&mut Window>,
+        most: usize,
+    ) -> Result<Vec<u8>, Violation> {
+        self.was_used = true;
+        let mut plain = self.take(inflater::first_slice(data.len())).unwrap_or_default();
+        let inflater = self.inflater.get_or_insert_with(Box::default);
+        let known = history.as_deref().map(Window::as_bytes).unwrap_or_default();
+        match inflater.inflate(data, known, most, &mut plain) {
+            Ok(()) => {
+                if let Some(history) = &mut history {
+                    history.push(&plain);
+                }
+                Ok(plain)
+            }
+            Err(violation) => {
+                self.put(plain);
+                Err(violation)
+            }
+        }
+    }
+
+    /// Returns whether a big buffer or the inflater was used since the last call.
     ///
     /// The owner drops the pool some time after that: it is for messages in quick succession.
     pub(crate) const fn take_was_used(&mut self) -> bool {
         mem::replace(&mut self.was_used, false)
+    }
+
+    /// Returns whether there is an inflater.
+    #[cfg(all(test, feature = "compression"))]
+    pub(crate) fn has_inflater(&self) -> bool {
+        self.inflater.is_some()
     }
 
     /// Returns how many bytes the kept buffers occupy.

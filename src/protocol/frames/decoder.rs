@@ -1,5 +1,7 @@
 //! Turns received bytes into messages and control frames (RFC 6455 §5 and §6.2).
 
+#[cfg(feature = "compression")]
+use crate::protocol::deflate::window::Window;
 use crate::protocol::frames::buffer_pool::BufferPool;
 use crate::protocol::frames::bytes::Unread;
 use crate::protocol::frames::control_frame::{self, ControlFrame};
@@ -12,6 +14,8 @@ use crate::protocol::frames::short_message::ShortMessage;
 use crate::protocol::frames::unfinished::Unfinished;
 use crate::protocol::frames::utf8;
 use crate::protocol::frames::violation::Violation;
+#[cfg(feature = "compression")]
+use crate::types::compression::HistorySize;
 use crate::types::role::Role;
 
 /// Decodes what one peer sends.
@@ -20,8 +24,8 @@ use crate::types::role::Role;
 /// whole in the input needs none either.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    /// Limits that are not the default ones.
-    limits: Option<Box<Limits>>,
+    /// What few connections have.
+    rare: Option<Box<Rare>>,
     /// The unfinished frame and message, or the last ones until they are recycled.
     unfinished: Option<Box<Unfinished>>,
     role: Role,
@@ -44,7 +48,7 @@ impl Decoder {
     /// Makes a decoder for the bytes that follow the opening handshake.
     pub(crate) fn new(role: Role, limits: Limits) -> Self {
         let mut decoder = Self {
-            limits: None,
+            rare: None,
             unfinished: None,
             role,
             stage: Stage::Header,
@@ -57,7 +61,12 @@ impl Decoder {
 
     /// Sets the limits from the next frame on.
     pub(crate) fn set_limits(&mut self, limits: Limits) {
-        self.limits = (limits != Limits::DEFAULT).then(|| Box::new(limits));
+        let are_set = limits != Limits::DEFAULT;
+        if are_set || self.rare.is_some() {
+            let rare = self.rare.get_or_insert_default();
+            (rare.limits, rare.are_limits_set) = (limits, are_set);
+        }
+        self.rare.take_if(|rare| rare.is_empty());
     }
 
     /// Reports each frame of a fragmented message from now on, or no longer.
@@ -65,12 +74,17 @@ impl Decoder {
         self.reports_frames = reports_frames;
     }
 
-    /// Accepts these reserved bits in the first frame of a message.
+    /// Inflates the messages that are compressed (RFC 7692).
     ///
-    /// An extension was agreed that gives them a meaning (RFC 6455 §9.1).
-    #[cfg_attr(not(test), expect(dead_code, reason = "no extension is agreed yet"))]
-    pub(crate) fn claim(&mut self, bits: ReservedBits) {
-        self.claimed = bits;
+    /// They may refer to a `history` of messages before them.
+    #[cfg(feature = "compression")]
+    pub(crate) fn inflate_messages(&mut self, history: HistorySize) {
+        // RFC 6455 §9.1: an extension was agreed that gives the bit a meaning.
+        self.claimed = ReservedBits::RSV1;
+        if !history.is_none() {
+            let window = Window::for_receiving(history.bits());
+            self.rare.get_or_insert_default().history = Some(window);
+        }
     }
 
     /// Consumes `input` until an event is complete or all bytes are consumed.
@@ -114,6 +128,11 @@ impl Decoder {
                 let last_frame = unfinished.frame_start();
                 Event::Message { message: unfinished.message.data(), last_frame }
             }),
+            #[cfg(feature = "compression")]
+            Step::Inflated => {
+                let message = unfinished.map(Unfinished::inflated).transpose();
+                message.inspect_err(|_| self.stage = Stage::Ended)?.map(Event::Inflated)
+            }
             Step::ControlFrame => {
                 let control = unfinished.and_then(|unfinished| unfinished.control.as_deref());
                 control.map(ControlFrame::event).transpose()?
@@ -162,7 +181,7 @@ impl Decoder {
     }
 
     fn limits(&self) -> &Limits {
-        self.limits.as_deref().unwrap_or(&Limits::DEFAULT)
+        self.rare.as_deref().map_or(&Limits::DEFAULT, |rare| &rare.limits)
     }
 
     fn step<'i>(
@@ -179,10 +198,14 @@ impl Decoder {
                     if let Some(event) = self.lend_frame(&header, unread)? {
                         return Ok(Step::Lent(event));
                     }
+                    #[cfg(feature = "compression")]
+                    if let Some(step) = self.inflate_frame(&header, unread, pool)? {
+                        return Ok(step);
+                    }
                     self.begin_frame(&header, pool);
                 }
                 Stage::Message => match self.read_payload(unread, pool)? {
-                    Some(Step::Frame) if !self.reports_frames => {}
+                    Some(Step::Frame) if !self.reports_frames || self.is_in_compressed() => {}
                     Some(step) => return Ok(step),
                     None => return Ok(Step::NeedsInput),
                 },
@@ -198,7 +221,8 @@ impl Decoder {
     /// Finds a short message, if nothing about it or before it is unusual.
     #[inline]
     fn find_short_message(&self, input: &[u8]) -> Option<ShortMessage> {
-        if self.stage != Stage::Header || self.unfinished.is_some() || self.limits.is_some() {
+        let has_limits = || self.rare.as_deref().is_some_and(|rare| rare.are_limits_set);
+        if self.stage != Stage::Header || self.unfinished.is_some() || has_limits() {
             return None;
         }
         ShortMessage::find(input, self.role)
@@ -277,7 +301,8 @@ impl Decoder {
         let payload_length = usize::try_from(payload_length).unwrap_or(usize::MAX);
         if !opcode.is_control() {
             let received = self.unfinished.as_deref().map_or(0, Unfinished::received);
-            self.limits().check_size(received, payload_length)?;
+            let is_compressed = !reserved.is_empty() || self.is_in_compressed();
+            self.limits().check_size(received, payload_length, is_compressed)?;
         }
 
         let (masking_key, length) = if second.is_masked() {
@@ -341,8 +366,11 @@ impl Decoder {
     fn begin_frame(&mut self, header: &FrameHeader, pool: &mut BufferPool) {
         let unfinished = self.unfinished.get_or_insert_default();
         match header.opcode {
-            Opcode::Text => unfinished.message.begin(MessageKind::Text, pool),
-            Opcode::Binary => unfinished.message.begin(MessageKind::Binary, pool),
+            Opcode::Text if header.reserved.is_empty() => {
+                unfinished.message.begin(MessageKind::Text, pool);
+            }
+            // A compressed message is text only once it is inflated.
+            Opcode::Text | Opcode::Binary => unfinished.message.begin(MessageKind::Binary, pool),
             Opcode::Continuation => {}
             Opcode::Close | Opcode::Ping | Opcode::Pong => {
                 unfinished.control = Some(Box::new(ControlFrame::new(header)));
@@ -354,13 +382,48 @@ impl Decoder {
         self.stage = Stage::Message;
     }
 
+    /// Consumes and inflates a compressed message, if it is whole in the input.
+    #[cfg(feature = "compression")]
+    fn inflate_frame<'i>(
+        &mut self,
+        header: &FrameHeader,
+        unread: &mut Unread<'_>,
+        pool: &mut BufferPool,
+    ) -> Result<Option<Step<'i>>, Violation> {
+        let is_whole = header.is_final && header.payload_length <= unread.len();
+        if header.reserved.is_empty() || !is_whole {
+            return Ok(None);
+        }
+        let kind = header.opcode.message_kind();
+        let payload = unread.take(header.payload_length);
+        apply_mask(payload, header.masking_key);
+        self.unfinished.get_or_insert_default().message.release(pool);
+        self.inflate(kind, payload, pool).map(Some)
+    }
+
+    /// Inflates a message.
+    #[cfg(feature = "compression")]
+    fn inflate<'i>(
+        &mut self,
+        kind: MessageKind,
+        data: &[u8],
+        pool: &mut BufferPool,
+    ) -> Result<Step<'i>, Violation> {
+        let most = self.limits().max_message_size;
+        let history = self.rare.as_deref_mut().and_then(|rare| rare.history.as_mut());
+        let plain = pool.inflate(data, history, most)?;
+        self.unfinished.get_or_insert_default().set_inflated(kind, plain);
+        Ok(Step::Inflated)
+    }
+
     /// Consumes payload for the message; `None` when some of the frame is missing.
     fn read_payload<'i>(
         &mut self,
         unread: &mut Unread<'i>,
         pool: &mut BufferPool,
     ) -> Result<Option<Step<'i>>, Violation> {
-        let most = self.limits().max_message_size;
+        let is_compressed = self.is_in_compressed();
+        let most = self.limits().max_assembled(is_compressed);
         let unfinished = self.unfinished.get_or_insert_default();
         if !unfinished.read_payload(unread, most, pool)? {
             return Ok(None);
@@ -371,7 +434,18 @@ impl Decoder {
         }
         unfinished.message.finish()?;
         unfinished.fragments = 0;
+        #[cfg(feature = "compression")]
+        if let Some((kind, data)) = unfinished.take_compressed() {
+            let step = self.inflate(kind, &data, pool);
+            pool.put(data);
+            return step.map(Some);
+        }
         Ok(Some(Step::Assembled))
+    }
+
+    /// Returns whether the message that is assembled is compressed.
+    fn is_in_compressed(&self) -> bool {
+        self.unfinished.as_deref().is_some_and(Unfinished::is_compressed)
     }
 
     /// Consumes payload for the control frame.
@@ -385,6 +459,26 @@ impl Decoder {
         }
         self.stage = if frame.opcode() == Opcode::Close { Stage::Ended } else { Stage::Header };
         Step::ControlFrame
+    }
+}
+
+/// What few connections have: limits of their own, or a history.
+#[derive(Debug, Default)]
+struct Rare {
+    limits: Limits,
+    /// The limits are not the default ones.
+    are_limits_set: bool,
+    #[cfg(feature = "compression")]
+    history: Option<Window>,
+}
+
+impl Rare {
+    fn is_empty(&self) -> bool {
+        #[cfg(feature = "compression")]
+        let has_history = self.history.is_some();
+        #[cfg(not(feature = "compression"))]
+        let has_history = false;
+        !self.are_limits_set && !has_history
     }
 }
 
@@ -407,6 +501,9 @@ enum Step<'i> {
     Frame,
     /// In the message, which is complete.
     Assembled,
+    /// In the message, which was compressed.
+    #[cfg(feature = "compression")]
+    Inflated,
     /// In the control frame.
     ControlFrame,
 }

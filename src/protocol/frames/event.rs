@@ -12,6 +12,9 @@ pub(crate) enum Event<'a> {
         /// Where in it the last frame begins, in bytes; 0 when there was only one.
         last_frame: usize,
     },
+    /// A message that was compressed; its frames are not reported.
+    #[cfg(feature = "compression")]
+    Inflated(Data<'a>),
     /// A frame of an incomplete message; reported only when that is enabled.
     Frame(Data<'a>),
     /// A ping; at most 125 bytes.
@@ -37,6 +40,15 @@ pub(crate) enum Data<'a> {
 }
 
 impl Data<'_> {
+    /// Returns how many bytes it has.
+    #[cfg(feature = "compression")]
+    pub(crate) const fn len(self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
     /// Returns what lies from the position `start` on.
     pub(crate) fn since(self, start: usize) -> Self {
         match self {

@@ -10,6 +10,8 @@ use crate::protocol::frames::opcode::{MessageKind, Opcode};
 #[derive(Clone, Debug)]
 pub(crate) struct Frames<'a> {
     opcode: Opcode,
+    /// Those of the first frame.
+    reserved: ReservedBits,
     rest: Option<&'a [u8]>,
     frame_size: usize,
     is_text: bool,
@@ -22,8 +24,27 @@ impl<'a> Frames<'a> {
     /// that does not fit; only frames too short for it are filled with a part. An empty message is
     /// one empty frame (SND-03).
     pub(crate) fn of(kind: MessageKind, message: &'a [u8], frame_size: NonZeroUsize) -> Self {
-        let is_text = kind == MessageKind::Text;
-        Self { opcode: kind.into(), rest: Some(message), frame_size: frame_size.get(), is_text }
+        Self {
+            opcode: kind.into(),
+            reserved: ReservedBits::NONE,
+            rest: Some(message),
+            frame_size: frame_size.get(),
+            is_text: kind == MessageKind::Text,
+        }
+    }
+
+    /// Cuts a compressed message into frames of at most `frame_size` bytes.
+    ///
+    /// It is cut anywhere, as the frames by themselves are not text.
+    #[cfg(feature = "compression")]
+    pub(crate) fn of_compressed(
+        kind: MessageKind,
+        message: &'a [u8],
+        frame_size: NonZeroUsize,
+    ) -> Self {
+        // RFC 7692 §6.1: the bit is set in the first frame alone.
+        let reserved = ReservedBits::RSV1;
+        Self { reserved, is_text: false, ..Self::of(kind, message, frame_size) }
     }
 
     /// Returns how much of `rest`, which is longer than a frame, the next frame takes.
@@ -49,10 +70,10 @@ impl<'a> Iterator for Frames<'a> {
         let size = if rest.len() > self.frame_size { self.next_cut(rest) } else { rest.len() };
         let (payload, rest) = rest.split_at_checked(size).unwrap_or((rest, &[]));
         let (opcode, is_final) = (self.opcode, rest.is_empty());
-        let frame = Frame { opcode, is_final, reserved: ReservedBits::NONE, payload };
+        let frame = Frame { opcode, is_final, reserved: self.reserved, payload };
         if !frame.is_final {
             self.rest = Some(rest);
-            self.opcode = Opcode::Continuation;
+            (self.opcode, self.reserved) = (Opcode::Continuation, ReservedBits::NONE);
         }
         Some(frame)
     }
@@ -136,6 +157,24 @@ mod tests {
         let frames = Frames::of(MessageKind::Binary, &[0x80; 5], NonZeroUsize::new(4).unwrap());
 
         assert_eq!(frames.map(|frame| frame.payload.len()).collect::<Vec<_>>(), [4, 1]);
+    }
+
+    /// RFC 7692 §6.1: the bit is in the first frame, and text is cut by bytes too.
+    #[cfg(feature = "compression")]
+    #[test]
+    fn cuts_compressed_messages_by_bytes() {
+        let size = NonZeroUsize::new(2).unwrap();
+        let frames = Frames::of_compressed(MessageKind::Text, &[0x80; 5], size);
+
+        let seen: Vec<_> = frames
+            .map(|frame| (frame.opcode, !frame.reserved.is_empty(), frame.payload.len()))
+            .collect();
+        let expected = [
+            (Opcode::Text, true, 2),
+            (Opcode::Continuation, false, 2),
+            (Opcode::Continuation, false, 1),
+        ];
+        assert_eq!(seen, expected);
     }
 
     /// Qt: SND-03 and SND-04; RFC 6455 §5.4.

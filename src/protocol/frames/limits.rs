@@ -27,15 +27,29 @@ impl Limits {
     /// Refuses a data frame that is too big by its header.
     ///
     /// `received` is the number of bytes that the message had before this frame.
-    pub(crate) fn check_size(&self, received: usize, frame: usize) -> Result<(), Violation> {
+    pub(crate) fn check_size(
+        &self,
+        received: usize,
+        frame: usize,
+        is_compressed: bool,
+    ) -> Result<(), Violation> {
         // RFC 6455 §10.4 asks for limits, §7.4.1 names 1009 for what is over them.
         if frame > self.max_frame_size {
             Err(Violation::FRAME_TOO_BIG)
-        } else if frame > self.max_message_size.saturating_sub(received) {
+        } else if frame > self.max_assembled(is_compressed).saturating_sub(received) {
             Err(Violation::MESSAGE_TOO_BIG)
         } else {
             Ok(())
         }
+    }
+
+    /// Returns the maximum size of a message as it is received, in bytes.
+    ///
+    /// Compressed data that does not shrink is a little longer than its plain text, which is checked
+    /// when it is inflated.
+    pub(crate) const fn max_assembled(&self, is_compressed: bool) -> usize {
+        let most = self.max_message_size;
+        if is_compressed { most.saturating_add(most / 1000 + 64) } else { most }
     }
 
     /// Refuses a frame that would be one too many in its message.

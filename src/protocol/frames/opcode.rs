@@ -45,6 +45,14 @@ impl Opcode {
         }
     }
 
+    /// Returns the kind of the message that a frame of this opcode begins.
+    pub(crate) const fn message_kind(self) -> MessageKind {
+        match self {
+            Self::Text => MessageKind::Text,
+            _ => MessageKind::Binary,
+        }
+    }
+
     /// Returns whether this is a frame about the connection, not a part of a message.
     pub(crate) const fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)

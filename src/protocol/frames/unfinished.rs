@@ -5,8 +5,13 @@ use crate::protocol::frames::buffer_pool::BufferPool;
 use crate::protocol::frames::bytes::ShortBytes;
 use crate::protocol::frames::bytes::Unread;
 use crate::protocol::frames::control_frame::ControlFrame;
+#[cfg(feature = "compression")]
+use crate::protocol::frames::event::Data;
 use crate::protocol::frames::frame_header::{FrameHeader, LONGEST_HEADER};
 use crate::protocol::frames::mask::{MaskingKey, advanced, apply_mask};
+use crate::protocol::frames::opcode::MessageKind;
+#[cfg(feature = "compression")]
+use crate::protocol::frames::utf8;
 use crate::protocol::frames::violation::Violation;
 
 /// The parts of a header, a message and a control frame received so far.
@@ -21,6 +26,8 @@ pub(crate) struct Unfinished {
     /// The unfinished message, or the last one until it is recycled.
     pub(crate) message: Assembly,
     frame: UnfinishedFrame,
+    /// The kind of a message that is compressed, or was.
+    compressed: Option<MessageKind>,
     /// The unfinished control frame, or the last one until it is recycled.
     pub(crate) control: Option<Box<ControlFrame>>,
 }
@@ -28,6 +35,9 @@ pub(crate) struct Unfinished {
 impl Unfinished {
     /// Begins a data frame of the message.
     pub(crate) fn begin_frame(&mut self, header: &FrameHeader) {
+        if self.fragments == 0 {
+            self.compressed = (!header.reserved.is_empty()).then(|| header.opcode.message_kind());
+        }
         self.fragments += 1;
         self.frame = UnfinishedFrame {
             is_final: header.is_final,
@@ -54,6 +64,33 @@ impl Unfinished {
         frame.missing -= piece.len();
         self.message.append(piece, most, pool)?;
         Ok(frame.missing == 0)
+    }
+
+    /// Returns whether the message is compressed.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.fragments > 0 && self.compressed.is_some()
+    }
+
+    /// Takes a message that is compressed and complete, with its kind.
+    #[cfg(feature = "compression")]
+    pub(crate) fn take_compressed(&mut self) -> Option<(MessageKind, Vec<u8>)> {
+        self.compressed.map(|kind| (kind, self.message.take()))
+    }
+
+    /// Sets the plain text of a message that was compressed.
+    #[cfg(feature = "compression")]
+    pub(crate) fn set_inflated(&mut self, kind: MessageKind, plain: Vec<u8>) {
+        self.compressed = Some(kind);
+        self.message.set(plain);
+    }
+
+    /// Lends the plain text of a message that was compressed.
+    #[cfg(feature = "compression")]
+    pub(crate) fn inflated(&self) -> Result<Data<'_>, Violation> {
+        match (self.message.data(), self.compressed) {
+            (Data::Binary(bytes), Some(MessageKind::Text)) => utf8::text(bytes).map(Data::Text),
+            (data, _) => Ok(data),
+        }
     }
 
     /// Returns whether the data frame is the last one of its message.

@@ -39,6 +39,9 @@ impl Violation {
         Self::new(CloseCode::WRONG_DATATYPE, "the close reason is not valid UTF-8");
     pub(crate) const FRAME_TOO_BIG: Self =
         Self::new(CloseCode::TOO_MUCH_DATA, "the frame is bigger than this endpoint accepts");
+    #[cfg(feature = "compression")]
+    pub(crate) const INVALID_DEFLATE: Self =
+        Self::new(CloseCode::WRONG_DATATYPE, "the compressed data is broken or breaks off");
     pub(crate) const MESSAGE_TOO_BIG: Self =
         Self::new(CloseCode::TOO_MUCH_DATA, "the message is bigger than this endpoint accepts");
     pub(crate) const TOO_MANY_FRAGMENTS: Self = Self::new(

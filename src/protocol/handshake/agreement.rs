@@ -7,12 +7,17 @@ use std::ops::Deref;
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::protocol::handshake::grammar;
+#[cfg(feature = "compression")]
+use crate::protocol::handshake::permessage_deflate::Parameters;
 use crate::protocol::handshake::request::HandshakeRequest;
 
 /// The optional headers of a server's answer with 101.
 #[derive(Default)]
 pub(crate) struct Agreement<'a> {
     pub(crate) subprotocol: Option<&'a str>,
+    /// The parameters of permessage-deflate, when an offer of it is accepted.
+    #[cfg(feature = "compression")]
+    pub(crate) compression: Option<Parameters>,
     /// The `Server` header; there is none when it is empty or not printable.
     pub(crate) server_name: &'a str,
     /// Checked: without headers that the handshake itself sets.
@@ -40,6 +45,11 @@ impl Agreement<'_> {
         add_header(response, "Sec-WebSocket-Accept", &accept_key);
         if let Some(subprotocol) = self.subprotocol {
             add_header(response, "Sec-WebSocket-Protocol", subprotocol);
+        }
+        // RFC 6455 §9.1 and RFC 7692 §5.1.
+        #[cfg(feature = "compression")]
+        if let Some(parameters) = &self.compression {
+            add_header(response, "Sec-WebSocket-Extensions", &parameters.to_string());
         }
         // HSR-14: an empty Server header breaks Safari.
         if !self.server_name.is_empty() && grammar::is_printable(self.server_name.as_bytes()) {
@@ -105,8 +115,13 @@ mod tests {
     #[test]
     fn the_answer_has_what_was_agreed_on() {
         let headers = [("Set-Cookie".to_owned(), "a=b".to_owned()), ("X-Y".into(), "z".into())];
-        let agreement =
-            Agreement { subprotocol: Some("chat"), server_name: "Echo Server", headers: &headers };
+        let agreement = Agreement {
+            subprotocol: Some("chat"),
+            server_name: "Echo Server",
+            headers: &headers,
+            #[cfg(feature = "compression")]
+            compression: None,
+        };
 
         assert_eq!(
             response(&agreement, HEAD),
@@ -120,6 +135,20 @@ mod tests {
              X-Y: z\r\n\
              \r\n"
         );
+    }
+
+    /// RFC 6455 §4.2.2 item 5.6, RFC 7692 §5.1.
+    #[cfg(feature = "compression")]
+    #[test]
+    fn the_answer_names_an_accepted_extension() {
+        let compression = Some(Parameters::default());
+        let answer = response(&Agreement { compression, ..Agreement::default() }, HEAD);
+
+        assert!(
+            answer.contains("\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"),
+            "{answer}"
+        );
+        assert!(!response(&Agreement::default(), HEAD).contains("Extensions"));
     }
 
     /// RFC 6455 §4.2.2 item 5.4: also when its unused bits are not zero.

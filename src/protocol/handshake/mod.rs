@@ -7,8 +7,11 @@
 pub(crate) mod agreement;
 pub(crate) mod authority;
 pub(crate) mod basic_auth;
+pub(crate) mod extensions;
 pub(crate) mod grammar;
 pub(crate) mod origin;
+#[cfg(feature = "compression")]
+pub(crate) mod permessage_deflate;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod request_head;

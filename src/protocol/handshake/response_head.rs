@@ -4,9 +4,14 @@ use std::mem;
 
 use httparse::{EMPTY_HEADER, ParserConfig, Response, Status};
 
+use crate::protocol::handshake::extensions::{self, AgreedExtensions};
 use crate::protocol::handshake::grammar;
+#[cfg(feature = "compression")]
+use crate::protocol::handshake::permessage_deflate::offer;
 use crate::protocol::handshake::request_head::HeadLimits;
 use crate::protocol::handshake::response::HandshakeResponse;
+#[cfg(feature = "compression")]
+use crate::types::compression::Compression;
 
 /// Collects the head of the final answer, and skips interim ones.
 #[derive(Debug)]
@@ -29,6 +34,16 @@ pub(crate) struct ExpectedResponse<'a> {
     /// The accept key that proves that the server has read the key of the request.
     pub(crate) accept_key: &'a str,
     pub(crate) subprotocols: &'a [String],
+    /// The settings of which the offers were made, if there were any.
+    #[cfg(feature = "compression")]
+    pub(crate) compression: Option<&'a Compression>,
+}
+
+/// The values of an answer on which both ends agree.
+#[derive(Debug)]
+pub(crate) struct Agreed {
+    pub(crate) subprotocol: Option<String>,
+    pub(crate) extensions: AgreedExtensions,
 }
 
 impl ResponseReader {
@@ -146,7 +161,7 @@ fn unfold(value: &[u8]) -> Vec<u8> {
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(&b' ')
 }
 
-/// Checks an answer with status 101, and returns the chosen subprotocol.
+/// Checks an answer with status 101, and returns what it has chosen.
 ///
 /// # Errors
 ///
@@ -154,7 +169,7 @@ fn unfold(value: &[u8]) -> Vec<u8> {
 pub(crate) fn check(
     response: &HandshakeResponse,
     expected: &ExpectedResponse<'_>,
-) -> Result<Option<String>, &'static str> {
+) -> Result<Agreed, &'static str> {
     if !has_member(response, "Upgrade", "websocket") {
         return Err("it has no Upgrade header that says websocket");
     }
@@ -170,10 +185,14 @@ pub(crate) fn check(
         (Some(_), Some(_)) => return Err("it has two Sec-WebSocket-Accept headers"),
         (None, _) => return Err("it has no Sec-WebSocket-Accept header"),
     }
-    // RFC 6455 §4.1: none was requested.
-    if response.raw_values("Sec-WebSocket-Extensions").any(|value| !value.is_empty()) {
-        return Err("it has an extension that was not requested");
-    }
+    let extensions = check_extensions(response, expected)?;
+    Ok(Agreed { subprotocol: check_subprotocol(response, expected)?, extensions })
+}
+
+fn check_subprotocol(
+    response: &HandshakeResponse,
+    expected: &ExpectedResponse<'_>,
+) -> Result<Option<String>, &'static str> {
     let mut chosen = response.raw_values("Sec-WebSocket-Protocol");
     let Some(subprotocol) = chosen.next() else { return Ok(None) };
     let is_offered = |subprotocol: &[u8]| {
@@ -183,6 +202,25 @@ pub(crate) fn check(
         return Err("it has a subprotocol that was not requested");
     }
     Ok(std::str::from_utf8(subprotocol).ok().map(str::to_owned))
+}
+
+/// RFC 6455 §4.1: the client fails the connection if one was not requested.
+#[cfg_attr(not(feature = "compression"), expect(unused_variables, reason = "none is requested"))]
+fn check_extensions(
+    response: &HandshakeResponse,
+    expected: &ExpectedResponse<'_>,
+) -> Result<AgreedExtensions, &'static str> {
+    let mut headers = response.raw_values(extensions::HEADER);
+    #[cfg(feature = "compression")]
+    if let Some(settings) = expected.compression {
+        let compression = offer::check(headers, settings)?.map(Box::new);
+        return Ok(AgreedExtensions { compression });
+    }
+    match headers.find_map(|value| extensions::members(value).next()) {
+        None => Ok(AgreedExtensions::default()),
+        Some(None) => Err(extensions::MALFORMED_ANSWER),
+        Some(Some(_)) => Err(extensions::NOT_REQUESTED),
+    }
 }
 
 /// Returns whether a list header has a member (case-insensitive).
@@ -219,7 +257,13 @@ mod tests {
         let head = format!("HTTP/1.1 101 Switching Protocols\r\n{headers}\r\n");
         let (response, _) = read(head.as_bytes(), 7)?.unwrap();
         let subprotocols = ["chat".to_owned(), "v2".to_owned()];
-        check(&response, &ExpectedResponse { accept_key: ACCEPT, subprotocols: &subprotocols })
+        let expected = ExpectedResponse {
+            accept_key: ACCEPT,
+            subprotocols: &subprotocols,
+            #[cfg(feature = "compression")]
+            compression: None,
+        };
+        check(&response, &expected).map(|agreed| agreed.subprotocol)
     }
 
     fn good() -> String {
@@ -323,6 +367,10 @@ mod tests {
             (
                 good() + "Sec-WebSocket-Extensions: permessage-deflate\r\n",
                 "it has an extension that was not requested",
+            ),
+            (
+                good() + "Sec-WebSocket-Extensions: permessage-deflate;\r\n",
+                "its Sec-WebSocket-Extensions header is malformed",
             ),
             (
                 good() + "Sec-WebSocket-Protocol: v3\r\n",

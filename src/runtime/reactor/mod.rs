@@ -195,10 +195,14 @@ pub(crate) fn wake_later(waker: &Waker) {
 /// Lets this thread's loop call `free` a second after the last call of this.
 ///
 /// For buffers that are kept for the next message: they are freed when there is none.
+///
+/// A thread without a loop keeps them until its end.
 pub(crate) fn free_when_unused(free: fn()) {
-    if let Ok(reactor) = Reactor::current() {
-        reactor.unused.set(Some(Unused { used_at: Instant::now(), free }));
-    }
+    let _ = REACTOR.try_with(|reactor| {
+        if let Some(reactor) = &*reactor.borrow() {
+            reactor.unused.set(Some(Unused { used_at: Instant::now(), free }));
+        }
+    });
 }
 
 /// The last use of what is kept for a while, and the call that frees it.

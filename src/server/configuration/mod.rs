@@ -8,10 +8,14 @@ use std::time::Duration;
 
 #[cfg(feature = "tls")]
 use crate::net::tls::{ServerSide, TlsConfig};
+#[cfg(feature = "compression")]
+use crate::protocol::deflate::history_budget::HistoryBudget;
 use crate::protocol::handshake::request_head::HeadLimits;
 use crate::server::origins::origin_policy::OriginPolicy;
 use crate::server::verifier::verdict::Verifier;
 use crate::session::Settings;
+#[cfg(feature = "compression")]
+use crate::types::compression::Compression;
 
 pub(crate) mod change;
 
@@ -32,6 +36,11 @@ pub(crate) struct Configuration {
     pub(crate) origin_policy: Option<OriginPolicy>,
     pub(crate) verifier: Option<Verifier>,
     pub(crate) subprotocols: Vec<String>,
+    #[cfg(feature = "compression")]
+    pub(crate) compression: Option<Compression>,
+    /// The same for all parts of a server.
+    #[cfg(feature = "compression")]
+    pub(crate) history_budget: HistoryBudget,
     /// Settings for sockets of new clients; `None` when all are the defaults.
     pub(crate) sockets: Option<Settings>,
 }
@@ -81,6 +90,10 @@ impl Configuration {
             origin_policy: None,
             verifier: None,
             subprotocols: Vec::new(),
+            #[cfg(feature = "compression")]
+            compression: None,
+            #[cfg(feature = "compression")]
+            history_budget: HistoryBudget::default(),
             sockets: None,
         }
     }

@@ -8,6 +8,8 @@ use crate::protocol::frames::opcode::MessageKind;
 use crate::protocol::prepared_message::PreparedMessage;
 use crate::runtime::sync::MutexGuard;
 use crate::session::Session;
+#[cfg(feature = "compression")]
+use crate::session::buffers::put_compressed;
 use crate::session::output::policy::Admission;
 use crate::session::state::{Failure, Phase, State};
 use crate::types::error::Error;
@@ -24,13 +26,26 @@ impl Session {
         message: &[u8],
         add_to_flush_list: impl FnOnce() -> bool,
     ) -> SendStatus {
-        let mut state = self.lock_to_push(|state| match state.phase {
-            Phase::Open => Frames::of(kind, message, state.outgoing_frame_size()).count(),
-            Phase::Connecting | Phase::Closing | Phase::Ended => 0,
-        });
+        let state = self.lock_to_push(|state| state.frame_count(kind, message));
         if state.phase != Phase::Open {
             return SendStatus::NotConnected;
         }
+        #[cfg(feature = "compression")]
+        if state.compresses(message.len()) {
+            return self.send_compressed(state, kind, message, add_to_flush_list);
+        }
+        self.send_plain(state, kind, message, add_to_flush_list)
+    }
+
+    /// Queues a message as it is, on an open connection.
+    #[inline]
+    fn send_plain(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        kind: MessageKind,
+        message: &[u8],
+        add_to_flush_list: impl FnOnce() -> bool,
+    ) -> SendStatus {
         if message.len() < WRITE_AT_ONCE && state.takes_fast_path(message.len()) {
             state.push(&Frame::message(kind, message));
             state.wake_or_list(add_to_flush_list);
@@ -50,6 +65,56 @@ impl Session {
             Admission::Drop => return SendStatus::Dropped,
             Admission::Refuse => return self.refuse_output(state, message.len()),
         }
+        self.queue_frames(state, frames, is_big, add_to_flush_list)
+    }
+
+    /// Queues a message that is compressed first, on an open connection.
+    ///
+    /// Its admission is by its plain length. One that may be dropped refers to no other, and none
+    /// refers to it.
+    #[cfg(feature = "compression")]
+    fn send_compressed(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        kind: MessageKind,
+        message: &[u8],
+        add_to_flush_list: impl FnOnce() -> bool,
+    ) -> SendStatus {
+        let admission = state.admit(message.len(), message.len());
+        match admission {
+            Admission::Queue => {}
+            Admission::Defer => state.end_sent_history(),
+            Admission::Drop => return SendStatus::Dropped,
+            Admission::Refuse => return self.refuse_output(state, message.len()),
+        }
+        let frame_size = state.outgoing_frame_size();
+        let compressed = state.compress(message);
+        let frames = match &compressed {
+            Some(bytes) => Frames::of_compressed(kind, bytes, frame_size),
+            None => Frames::of(kind, message, frame_size),
+        };
+        let length = compressed.as_ref().map_or(message.len(), Vec::len);
+        let status = if matches!(admission, Admission::Defer) {
+            state.defer(length, frames);
+            SendStatus::Queued
+        } else {
+            let is_big = length >= WRITE_AT_ONCE && state.queue.is_empty();
+            self.queue_frames(state, frames, is_big, add_to_flush_list)
+        };
+        if let Some(bytes) = compressed {
+            put_compressed(bytes);
+        }
+        status
+    }
+
+    /// Queues the frames of a message; if it `is_big`, they go to the kernel at once.
+    fn queue_frames(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        frames: Frames<'_>,
+        is_big: bool,
+        add_to_flush_list: impl FnOnce() -> bool,
+    ) -> SendStatus {
         for frame in frames {
             if is_big && state.queue.is_empty() {
                 state.write_at_once(&frame);
@@ -72,15 +137,22 @@ impl Session {
         add_to_flush_list: impl FnOnce() -> bool,
     ) -> SendStatus {
         let mut state = self.lock();
-        let frame = message.frame();
         let frame_size = state.outgoing_frame_size().get();
-        if frame_size < message.payload().len() || state.role == Role::Client {
+        let is_alone = frame_size < message.payload().len() || state.role == Role::Client;
+        #[cfg(feature = "compression")]
+        let is_alone = is_alone || state.compresses_alone(message);
+        if is_alone {
             drop(state);
-            return self.send(message.kind(), message.payload(), add_to_flush_list);
+            return self.send_alone(message, add_to_flush_list);
         }
         if state.phase != Phase::Open {
             return SendStatus::NotConnected;
         }
+        let frame = message.frame();
+        #[cfg(feature = "compression")]
+        let compressed = state.compressed(message);
+        #[cfg(feature = "compression")]
+        let frame = compressed.unwrap_or(frame);
         if state.queue.is_empty() && frame.len() >= WRITE_AT_ONCE {
             state.write_shared(frame);
             if !state.queue.has_room(0) && !state.count_output() {
@@ -90,6 +162,10 @@ impl Session {
             match state.admit(frame.len(), shared_weight(frame)) {
                 Admission::Queue => state.queue.push_prepared(frame),
                 Admission::Defer => {
+                    #[cfg(feature = "compression")]
+                    if compressed.is_some() {
+                        state.end_sent_history();
+                    }
                     state.defer_shared(frame);
                     return SendStatus::Queued;
                 }
@@ -97,9 +173,31 @@ impl Session {
                 Admission::Refuse => return self.refuse_output(state, frame.len()),
             }
         }
+        #[cfg(feature = "compression")]
+        if compressed.is_some() {
+            state.note_compressed(message.payload());
+        }
         state.note_output();
         state.wake_or_list(add_to_flush_list);
         SendStatus::Queued
+    }
+
+    /// Queues a message that other connections send as well, encoded for this one.
+    fn send_alone(
+        &self,
+        message: &PreparedMessage,
+        add_to_flush_list: impl FnOnce() -> bool,
+    ) -> SendStatus {
+        #[cfg(feature = "compression")]
+        if !message.is_compressible() {
+            let (kind, payload) = (message.kind(), message.payload());
+            let state = self.lock_to_push(|state| state.frame_count(kind, payload));
+            return match state.phase {
+                Phase::Open => self.send_plain(state, kind, payload, add_to_flush_list),
+                _ => SendStatus::NotConnected,
+            };
+        }
+        self.send(message.kind(), message.payload(), add_to_flush_list)
     }
 
     /// Returns how many bytes wait for the kernel to take them.
@@ -129,6 +227,16 @@ impl Session {
         };
         self.fail(Failure::Error(error));
         status
+    }
+}
+
+impl State {
+    /// Returns the maximum number of frames that a message takes; 0 if it is not sent.
+    fn frame_count(&self, kind: MessageKind, message: &[u8]) -> usize {
+        match self.phase {
+            Phase::Open => Frames::of(kind, message, self.outgoing_frame_size()).count(),
+            Phase::Connecting | Phase::Closing | Phase::Ended => 0,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::net::stream::Stream;
 use crate::protocol::frames::frame::Frame;
+use crate::protocol::handshake::extensions::AgreedExtensions;
 use crate::session::Session;
 use crate::session::output::queue::contents::Written;
 use crate::session::settings::Settings;
@@ -48,9 +49,17 @@ impl Session {
 
 impl State {
     /// Takes over a connection after its opening handshake.
-    pub(crate) fn open(&mut self, stream: Stream) {
+    pub(crate) fn open(&mut self, stream: Stream, extensions: AgreedExtensions) {
+        let AgreedExtensions {
+            #[cfg(feature = "compression")]
+            compression,
+        } = extensions;
         self.stream = Some(stream);
         self.phase = Phase::Open;
+        #[cfg(feature = "compression")]
+        if let Some(agreed) = compression {
+            self.set_compression(*agreed);
+        }
         if self.settings().send_buffer != Settings::default().send_buffer {
             self.reset_send_buffer();
         }

@@ -10,6 +10,8 @@ use crate::testing::connection::{Record, Recorder, Report, ScriptedConnection};
 use crate::types::role::Role;
 
 mod closing;
+#[cfg(feature = "compression")]
+mod compression;
 mod failures;
 mod flush_list;
 mod keepalive;

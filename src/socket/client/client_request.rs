@@ -155,6 +155,8 @@ impl ClientRequest {
             offer,
             headers,
             authorization: None,
+            #[cfg(feature = "compression")]
+            compression: None,
             answer_limits,
         };
         Ok(opening)

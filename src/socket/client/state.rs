@@ -12,6 +12,8 @@ use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::request_head::HeadLimits;
 use crate::protocol::handshake::response::HandshakeResponse;
 use crate::runtime::sync::{Mutex, MutexGuard};
+#[cfg(feature = "compression")]
+use crate::types::compression::Compression;
 use crate::types::network_proxy::NetworkProxy;
 #[cfg(feature = "tls")]
 use crate::types::tls::TlsError;
@@ -28,6 +30,8 @@ pub(crate) struct ClientState {
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) answer_limits: HeadLimits,
     pub(crate) proxy: Option<NetworkProxy>,
+    #[cfg(feature = "compression")]
+    pub(crate) compression: Option<Compression>,
     /// There is an attempt or a connection, of which the end was not reported.
     pub(crate) is_busy: bool,
     /// Counts the connections, and the attempts, of which the end was reported.
@@ -71,6 +75,8 @@ impl ClientEnd {
             connect_timeout: Some(DEFAULT_CONNECT_TIMEOUT),
             answer_limits: HeadLimits::default(),
             proxy: None,
+            #[cfg(feature = "compression")]
+            compression: None,
             is_busy: false,
             ended: 0,
             has_panicked: false,

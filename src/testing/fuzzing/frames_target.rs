@@ -47,7 +47,7 @@ fn check(role: Role, data: &[u8]) {
 }
 
 /// Limits that a short input can meet, and the default.
-fn limits_of(choice: u8) -> Limits {
+pub(super) fn limits_of(choice: u8) -> Limits {
     match choice % 4 {
         0 => Limits::default(),
         1 => Limits { max_frame_size: 100, max_message_size: 150, max_fragments: 4 },
@@ -56,7 +56,7 @@ fn limits_of(choice: u8) -> Limits {
     }
 }
 
-fn random_reads<'w>(
+pub(super) fn random_reads<'w>(
     mut wire: &'w [u8],
     longest: usize,
     random: &mut Random,

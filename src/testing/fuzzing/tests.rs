@@ -9,6 +9,8 @@ use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::frame_header::ReservedBits;
 use crate::protocol::frames::opcode::Opcode;
 use crate::testing::Random;
+#[cfg(feature = "compression")]
+use crate::testing::fuzzing::{compressed, extensions};
 use crate::testing::fuzzing::{connection, frames_client, frames_server, head};
 use crate::types::close_code::CloseCode;
 
@@ -16,8 +18,12 @@ use crate::types::close_code::CloseCode;
 #[test]
 fn the_corpora_break_no_promise() -> io::Result<()> {
     type Target = fn(&[u8]);
-    let targets: [(&str, Target); 4] = [
+    let targets: &[(&str, Target)] = &[
+        #[cfg(feature = "compression")]
+        ("compressed", compressed),
         ("connection", connection),
+        #[cfg(feature = "compression")]
+        ("extensions", extensions),
         ("frames_client", frames_client),
         ("frames_server", frames_server),
         ("head", head),
@@ -30,6 +36,68 @@ fn the_corpora_break_no_promise() -> io::Result<()> {
             count += 1;
         }
         assert!(count >= 20, "{name} has {count} files");
+    }
+    Ok(())
+}
+
+/// RFC 6455 §9.1 and RFC 7692 §7.1: headers of random words and separators.
+#[cfg(feature = "compression")]
+#[test]
+fn extensions_are_negotiated_by_the_rules_for_random_headers() {
+    const PIECES: [&str; 24] = [
+        "permessage-deflate",
+        "permessage-deflate",
+        "permessage-deflate; client_max_window_bits",
+        "server_no_context_takeover",
+        "client_no_context_takeover",
+        "server_max_window_bits",
+        "client_max_window_bits",
+        "server_max_window_bits=9",
+        "client_max_window_bits=\"12\"",
+        ", permessage-deflate",
+        ", ",
+        "; ",
+        ";",
+        ",",
+        "=",
+        "=8",
+        "=10",
+        "=15",
+        "=\"9\"",
+        "\"",
+        "\\",
+        "\n",
+        "foo",
+        " ",
+    ];
+    for seed in 0..3000 {
+        let mut random = Random(seed);
+        let mut header = random.bytes(1);
+        for _ in 0..random.below(12) {
+            header.extend(PIECES[random.below(PIECES.len())].as_bytes());
+        }
+
+        extensions(&header);
+    }
+}
+
+/// RFC 7692 §7.2: compressed messages, of which some bytes are changed.
+#[cfg(feature = "compression")]
+#[test]
+fn compressed_messages_are_read_alike_in_random_pieces() -> io::Result<()> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/compressed");
+    for entry in fs::read_dir(corpus)? {
+        let sample = fs::read(entry?.path())?;
+        for seed in 0..60 {
+            let mut random = Random(seed);
+            let mut changed = sample.clone();
+            changed[0] = changed[0] & 0x80 | random.bytes(1)[0] & 0x7F;
+            for _ in 0..random.below(4) {
+                let place = random.below(changed.len());
+                changed[place] = random.bytes(1)[0];
+            }
+            compressed(&changed);
+        }
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 mod accept;
 mod broadcast;
 mod client_limits;
+#[cfg(feature = "compression")]
+mod compression;
 mod handover;
 mod keepalive;
 mod listening;

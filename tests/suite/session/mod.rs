@@ -2,6 +2,8 @@
 
 mod abnormal_closure;
 mod closing;
+#[cfg(feature = "compression")]
+mod compression;
 mod fairness;
 mod output;
 mod output_policy;

@@ -12,6 +12,8 @@
 
 #[cfg(feature = "tls")]
 pub mod certificates;
+#[cfg(feature = "compression")]
+pub mod compressed_peer;
 pub mod example;
 pub mod logged;
 pub mod logins;

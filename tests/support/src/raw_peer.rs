@@ -267,6 +267,12 @@ impl<S: Read + Write> RawPeer<S> {
     }
 
     fn read_one_frame(&mut self) -> Result<(bool, Frame)> {
+        let (first, payload) = self.read_any_frame()?;
+        Ok((first & 0x80 != 0, Frame { opcode: first & 0x0F, payload }))
+    }
+
+    /// Reads a frame of the server, and returns its first byte and its payload.
+    pub fn read_any_frame(&mut self) -> Result<(u8, Vec<u8>)> {
         let [first, second] = self.read_exact()?;
         ensure!(second & 0x80 == 0, "a server masked a frame");
         let length = match second {
@@ -274,8 +280,7 @@ impl<S: Read + Write> RawPeer<S> {
             127 => u64::from_be_bytes(self.read_exact()?),
             length => length.into(),
         };
-        let payload = self.read_bytes(usize::try_from(length)?)?;
-        Ok((first & 0x80 != 0, Frame { opcode: first & 0x0F, payload }))
+        Ok((first, self.read_bytes(usize::try_from(length)?)?))
     }
 
     /// Reads until the end of the connection, and returns the bytes before it.

@@ -1,15 +1,12 @@
-//! Frames of a message, each by itself, and frames of extensions.
+//! Frames of a message, each by itself.
 
 use crate::protocol::frames::buffer_pool::BufferPool;
 use crate::protocol::frames::decoder::{Decoded, Decoder};
 use crate::protocol::frames::event::{Data, Event};
-use crate::protocol::frames::frame::Frame;
-use crate::protocol::frames::frame_header::ReservedBits;
 use crate::protocol::frames::limits::Limits;
-use crate::protocol::frames::opcode::Opcode;
 use crate::protocol::frames::violation::Violation;
 use crate::testing::decoding::{
-    BINARY, CONTINUATION, FINAL, PING, TEXT, client_frame, decode_reads, first_violation,
+    BINARY, CONTINUATION, FINAL, PING, TEXT, client_frame, decode_reads,
 };
 use crate::types::role::Role;
 
@@ -81,30 +78,4 @@ fn reports_no_frame_unless_asked() {
     let (received, violation) = decode_reads((Role::Server, Limits::default()), [&stream[..]]);
 
     assert_eq!((received.len(), violation), (1, None));
-}
-
-/// RFC 6455 §9.1 and RFC 7692 §6: an extension gives a reserved bit a meaning, in the first frame
-/// of a message and nowhere else.
-#[test]
-fn accepts_reserved_bits_that_an_extension_has_claimed() {
-    let payload = &b"x"[..];
-    let frame = |opcode, is_final| {
-        let mut wire = Vec::new();
-        let frame = Frame { opcode, is_final, reserved: ReservedBits::RSV1, payload };
-        frame.write_to(&mut wire, Some([1, 2, 3, 4]));
-        wire
-    };
-    let decode = |mut wire: Vec<u8>| {
-        let mut decoder = Decoder::new(Role::Server, Limits::default());
-        decoder.claim(ReservedBits::RSV1);
-        let outcome = decoder.decode(&mut wire, &mut BufferPool::new());
-        outcome.map(|decoded| decoded.event == Some(Data::Binary(payload).into()))
-    };
-    let peer = (Role::Server, Limits::default());
-
-    assert_eq!(decode(frame(Opcode::Binary, true)), Ok(true));
-    assert_eq!(decode(frame(Opcode::Ping, true)), Err(Violation::RESERVED_BITS));
-    assert_eq!(decode(frame(Opcode::Continuation, true)), Err(Violation::RESERVED_BITS));
-    let unclaimed = first_violation(peer, &frame(Opcode::Binary, true));
-    assert_eq!(unclaimed, Some((1, Violation::RESERVED_BITS)));
 }

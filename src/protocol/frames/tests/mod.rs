@@ -1,5 +1,7 @@
 //! Tests of the decoder and the encoder together.
 
+#[cfg(feature = "compression")]
+mod compressed;
 mod control_frames;
 mod frame_events;
 mod limits;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::protocol::handshake::authority;
+use crate::protocol::handshake::extensions;
 use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::{HandshakeRequest, OccasionalHeader, UsualHeaders};
@@ -22,7 +23,7 @@ pub(crate) struct RequestRules {
     connection_has_upgrade: bool,
     has_subprotocols: bool,
     has_expectation: bool,
-    has_unprintable_extensions: bool,
+    has_malformed_extensions: bool,
 }
 
 /// A header that must not occur twice.
@@ -52,8 +53,8 @@ impl RequestRules {
             17 if is("Transfer-Encoding") => self.has_transfer_encoding = true,
             21 if is("Sec-WebSocket-Version") => self.version.note(|| value == b"13"),
             22 if is(SUBPROTOCOLS) => self.has_subprotocols = true,
-            24 if is("Sec-WebSocket-Extensions") => {
-                self.has_unprintable_extensions |= !grammar::is_printable(value);
+            24 if is(extensions::HEADER) => {
+                self.has_malformed_extensions |= !extensions::is_well_formed(value);
             }
             _ => {}
         }
@@ -164,12 +165,9 @@ impl RequestRules {
         }
     }
 
-    /// Extensions are optional, and none is accepted yet (RFC 6455 §9.1); Qt: HSR-17.
+    /// RFC 6455 §9.1; which of them are accepted is up to the server. Qt: HSR-17.
     fn check_extensions(&self) -> Result<(), Refusal> {
-        ensure(
-            !self.has_unprintable_extensions,
-            "the Sec-WebSocket-Extensions header is not printable ASCII",
-        )
+        ensure(!self.has_malformed_extensions, "the Sec-WebSocket-Extensions header is malformed")
     }
 }
 

@@ -258,18 +258,24 @@ fn malformed_and_doubled_subprotocols_are_refused() {
     );
 }
 
-/// RFC 6455 §9.1; Qt: HSR-17.
+/// RFC 6455 §9.1; Qt: HSR-17. Quoted values, several lines and unknown extensions are valid.
 #[test]
-fn extensions_are_ignored_but_printable() {
+fn extensions_are_well_formed_lists() {
     for line in [
         "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
-        "Sec-WebSocket-Extensions: a; b=\"c\"\r\nSec-WebSocket-Extensions: ;;==,",
+        "Sec-WebSocket-Extensions: a; b=\"c\"\r\nSec-WebSocket-Extensions: d,, e ; f = g",
         "Sec-WebSocket-Extensions:",
     ] {
         request(&head_and(line));
     }
     assert_bad_requests(
         "Sec-WebSocket-Extensions",
-        [head_and("Sec-WebSocket-Extensions: caf\u{e9}")],
+        [
+            "Sec-WebSocket-Extensions: caf\u{e9}",
+            "Sec-WebSocket-Extensions: ;;==,",
+            "Sec-WebSocket-Extensions: permessage-deflate;",
+            "Sec-WebSocket-Extensions: a\r\nSec-WebSocket-Extensions: b; c=\"d e\"",
+        ]
+        .map(head_and),
     );
 }

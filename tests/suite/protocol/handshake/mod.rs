@@ -1,5 +1,6 @@
 //! The opening handshake of a server (RFC 6455 §4.2).
 
+mod extensions;
 mod head_limits;
 mod requests;
 mod secrets;

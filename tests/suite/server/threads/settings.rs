@@ -12,7 +12,7 @@ use crate::server::threads::{Shared, add_part, echo_on_threads};
 type Setting = (&'static str, fn(&WebSocketServer), fn(&WebSocketServer) -> bool);
 
 /// All settings but verifiers and TLS, which have no getter that can be compared.
-const SETTINGS: [Setting; 19] = [
+const SETTINGS: &[Setting] = &[
     ("name", |s| _ = s.set_server_name("Changed"), |s| s.server_name() == "Changed"),
     ("pending", |s| s.set_max_pending_connections(7), |s| s.max_pending_connections() == 7),
     ("connections", |s| s.set_max_connections(Some(7)), |s| s.max_connections() == Some(7)),
@@ -32,6 +32,12 @@ const SETTINGS: [Setting; 19] = [
         "subprotocols",
         |s| _ = s.set_supported_subprotocols(["chat"]),
         |s| s.supported_subprotocols() == ["chat"],
+    ),
+    #[cfg(feature = "compression")]
+    (
+        "compression",
+        |s| s.set_compression(slotwork::Compression::new()),
+        |s| s.compression() == Some(slotwork::Compression::new()),
     ),
     ("write timeout", |s| s.set_write_timeout(None), |s| s.write_timeout().is_none()),
     ("closing timeout", |s| s.set_closing_timeout(None), |s| s.closing_timeout().is_none()),

@@ -3,6 +3,8 @@
 mod answers;
 mod auth;
 mod client_request;
+#[cfg(feature = "compression")]
+mod compression;
 mod interim_answers;
 mod messages;
 mod open;

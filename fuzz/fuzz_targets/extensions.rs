@@ -1,0 +1,5 @@
+//! The negotiation of extensions; the checks are in `src/testing/fuzzing/`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| slotwork::testing::fuzzing::extensions(data));

@@ -1,0 +1,70 @@
+//! The compression of what a connection sends: terms and history.
+//!
+//! Apart from `compression`, because the state has one: it knows neither state nor session.
+
+use crate::protocol::deflate::compressor::{Effort, worthwhile_history};
+use crate::protocol::deflate::history_budget::Reservation;
+use crate::protocol::deflate::terms::{Agreed, Terms};
+use crate::protocol::deflate::window::Window;
+use crate::session::buffers::compress;
+
+/// The compression that was agreed on, for the messages that are sent.
+pub(super) struct Outgoing {
+    pub(super) terms: Terms,
+    /// The program has not turned it off.
+    pub(super) is_on: bool,
+    /// Present where there is a history in any direction.
+    histories: Option<Box<Histories>>,
+}
+
+/// The history of the messages sent, and the memory of both histories.
+struct Histories {
+    /// `None` without one, and once the peer may have missed a message of it.
+    sent: Option<Window>,
+    /// Given back by its drop.
+    _reservation: Option<Reservation>,
+}
+
+impl Outgoing {
+    pub(super) fn new(agreed: Agreed, is_on: bool) -> Self {
+        let Agreed { terms, reservation } = agreed;
+        let has_history = !(terms.sent.is_none() && terms.received.is_none());
+        let histories = has_history.then(|| {
+            let has_sent = !terms.sent.is_none();
+            let sent = has_sent.then(|| Window::for_sending(terms.sent.bits()));
+            Box::new(Histories { sent, _reservation: reservation })
+        });
+        Self { terms, is_on, histories }
+    }
+
+    /// Returns whether a message of so many bytes is to be compressed.
+    pub(super) fn compresses(&self, length: usize) -> bool {
+        let threshold = usize::try_from(self.terms.threshold).unwrap_or(usize::MAX);
+        self.is_on && length >= threshold
+    }
+
+    /// Compresses a message that will be sent next; `None` if that is not shorter.
+    pub(super) fn compress(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+        let Terms { window, level, .. } = self.terms;
+        let history = self.history();
+        let effort = Effort::of(window, level, message.len(), history.is_some());
+        let Some(history) = history else { return compress(effort, &[], message) };
+
+        let known = history.last(worthwhile_history(message.len()));
+        let compressed = compress(effort, known, message)?;
+        history.push(message);
+        Some(compressed)
+    }
+
+    /// Returns the history of the messages sent.
+    pub(super) fn history(&mut self) -> Option<&mut Window> {
+        self.histories.as_mut()?.sent.as_mut()
+    }
+
+    /// Ends the history of the messages sent.
+    pub(super) fn end_history(&mut self) {
+        if let Some(histories) = &mut self.histories {
+            histories.sent = None;
+        }
+    }
+}
