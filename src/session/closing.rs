@@ -138,7 +138,7 @@ impl State {
             self.extra().loss.get_or_insert_with(|| Box::new(Error::NotConnected));
         }
         self.queue.clear();
-        if let Some(extra) = &mut self.extra {
+        if let Some(extra) = self.extra.as_mut() {
             extra.backlog = None;
         }
     }

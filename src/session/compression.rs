@@ -14,7 +14,7 @@ use crate::types::compression::{AgreedCompression, HistorySize};
 impl Session {
     /// Returns the agreed compression; `None` without it, and after the end.
     pub(crate) fn compression(&self) -> Option<AgreedCompression> {
-        Some(self.lock().compression.as_ref()?.terms.agreed())
+        Some(self.lock().extra.compression()?.terms.agreed())
     }
 
     /// Compresses messages from the next one on, or sends them plain.
@@ -22,9 +22,6 @@ impl Session {
         let mut state = self.lock();
         if state.settings().compresses != is_on {
             state.extra().settings.compresses = is_on;
-        }
-        if let Some(outgoing) = &mut state.compression {
-            outgoing.is_on = is_on;
         }
     }
 
@@ -35,35 +32,34 @@ impl Session {
 
     /// Returns the history of the messages received, if they may be compressed.
     pub(super) fn received_history(&self) -> Option<HistorySize> {
-        Some(self.lock().compression.as_ref()?.terms.received)
+        Some(self.lock().extra.compression()?.terms.received)
     }
 }
 
 impl State {
     /// Compresses by these terms from now on; called as the connection opens.
     pub(super) fn set_compression(&mut self, agreed: Agreed) {
-        let is_on = self.settings().compresses;
-        self.compression = Some(Box::new(Outgoing::new(agreed, is_on)));
+        self.extra.set_compression(Some(Outgoing::new(agreed)));
     }
 
     /// Ends compression, and gives back the memory of the histories.
     pub(super) fn end_compression(&mut self) {
-        self.compression = None;
+        self.extra.set_compression(None);
     }
 
     /// Returns whether a message of so many bytes is to be compressed.
     #[inline]
     pub(super) fn compresses(&self, length: usize) -> bool {
-        self.compression.as_deref().is_some_and(|outgoing| outgoing.compresses(length))
+        let is_on = || self.extra.as_ref().is_none_or(|extra| extra.settings.compresses);
+        self.extra.compression().is_some_and(|outgoing| outgoing.compresses(length) && is_on())
     }
 
     /// Returns whether a shared message is to be compressed for this connection alone.
     pub(super) fn compresses_alone(&self, message: &PreparedMessage) -> bool {
         message.is_compressible()
-            && self.compression.as_deref().is_some_and(|outgoing| {
-                outgoing.compresses(message.payload().len())
-                    && outgoing.terms.window < Effort::SHARED_WINDOW
-            })
+            && self.compresses(message.payload().len())
+            && (self.extra.compression())
+                .is_some_and(|outgoing| outgoing.terms.window < Effort::SHARED_WINDOW)
     }
 
     /// Compresses a message that will be sent next.
@@ -71,7 +67,7 @@ impl State {
     /// Returns `None` where it does not become shorter: it is sent plain then, and is not a part of
     /// the history.
     pub(super) fn compress(&mut self, message: &[u8]) -> Option<Vec<u8>> {
-        self.compression.as_deref_mut()?.compress(message)
+        self.extra.compression_mut()?.compress(message)
     }
 
     /// Returns the compressed form of a shared message, which will be sent next.
@@ -90,7 +86,7 @@ impl State {
 
     /// Adds a compressed message to the history of those sent.
     pub(super) fn note_compressed(&mut self, message: &[u8]) {
-        if let Some(history) = self.compression.as_deref_mut().and_then(Outgoing::history) {
+        if let Some(history) = self.extra.compression_mut().and_then(Outgoing::history) {
             history.push(message);
         }
     }
@@ -99,7 +95,7 @@ impl State {
     ///
     /// The peer would have another history then.
     pub(super) fn end_sent_history(&mut self) {
-        if let Some(outgoing) = &mut self.compression {
+        if let Some(outgoing) = self.extra.compression_mut() {
             outgoing.end_history();
         }
     }

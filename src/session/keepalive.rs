@@ -68,7 +68,7 @@ impl State {
 
     /// Returns whether a keepalive ping waits for the kernel to take it.
     pub(super) fn has_unsent_ping(&self) -> bool {
-        self.extra.as_deref().is_some_and(|extra| extra.has_unsent_ping)
+        self.extra.as_ref().is_some_and(|extra| extra.has_unsent_ping)
     }
 }
 

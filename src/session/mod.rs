@@ -18,6 +18,7 @@ use crate::types::close_code::CloseCode;
 use crate::types::role::Role;
 use crate::types::socket_state::SocketState;
 
+mod attached;
 mod buffers;
 mod closing;
 #[cfg(feature = "compression")]

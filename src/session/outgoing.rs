@@ -11,8 +11,6 @@ use crate::session::buffers::compress;
 /// The compression that was agreed on, for the messages that are sent.
 pub(super) struct Outgoing {
     pub(super) terms: Terms,
-    /// The program has not turned it off.
-    pub(super) is_on: bool,
     /// Present where there is a history in any direction.
     histories: Option<Box<Histories>>,
 }
@@ -26,7 +24,7 @@ struct Histories {
 }
 
 impl Outgoing {
-    pub(super) fn new(agreed: Agreed, is_on: bool) -> Self {
+    pub(super) fn new(agreed: Agreed) -> Self {
         let Agreed { terms, reservation } = agreed;
         let has_history = !(terms.sent.is_none() && terms.received.is_none());
         let histories = has_history.then(|| {
@@ -34,13 +32,13 @@ impl Outgoing {
             let sent = has_sent.then(|| Window::for_sending(terms.sent.bits()));
             Box::new(Histories { sent, _reservation: reservation })
         });
-        Self { terms, is_on, histories }
+        Self { terms, histories }
     }
 
     /// Returns whether a message of so many bytes is to be compressed.
     pub(super) fn compresses(&self, length: usize) -> bool {
         let threshold = usize::try_from(self.terms.threshold).unwrap_or(usize::MAX);
-        self.is_on && length >= threshold
+        length >= threshold
     }
 
     /// Compresses a message that will be sent next; `None` if that is not shorter.

@@ -51,7 +51,7 @@ impl State {
     /// Returns how many frames a write may push: the pong that is still to be sent.
     pub(super) fn pending_pongs(&self) -> usize {
         let has_pong = |extra: &Extra| extra.pending_pong.is_some();
-        usize::from(self.phase == Phase::Open && self.extra.as_deref().is_some_and(has_pong))
+        usize::from(self.phase == Phase::Open && self.extra.as_ref().is_some_and(has_pong))
     }
 
     /// Answers the latest ping in front of the output, once the kernel has room.

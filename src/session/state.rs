@@ -8,10 +8,9 @@ use std::num::NonZeroUsize;
 
 use crate::net::stream::Stream;
 use crate::protocol::frames::limits::Limits;
+use crate::session::attached::Attached;
 use crate::session::idle::{IdleChecks, Unconfirmed};
 use crate::session::mask_keys::MaskKeys;
-#[cfg(feature = "compression")]
-use crate::session::outgoing::Outgoing;
 use crate::session::output::backlog::Backlog;
 use crate::session::output::level::LevelMonitor;
 use crate::session::output::queue::OutputQueue;
@@ -25,10 +24,7 @@ pub(super) struct State {
     /// `None` before the opening handshake is done and once the connection has ended.
     pub(super) stream: Option<Stream>,
     pub(super) queue: OutputQueue,
-    pub(super) extra: Option<Box<Extra>>,
-    /// Present while a connection with compression is open.
-    #[cfg(feature = "compression")]
-    pub(super) compression: Option<Box<Outgoing>>,
+    pub(super) extra: Attached<Extra>,
     pub(super) phase: Phase,
     /// Nothing is read until a program has taken the socket and could connect slots.
     pub(super) is_reading_started: bool,
@@ -124,9 +120,7 @@ impl State {
         Self {
             stream: None,
             queue: OutputQueue::default(),
-            extra: None,
-            #[cfg(feature = "compression")]
-            compression: None,
+            extra: Attached::new(None),
             phase: Phase::Ended,
             is_reading_started: false,
             cork: Cork::Off,
@@ -142,7 +136,8 @@ impl State {
     /// Resets the state for a new connection, but for the settings.
     pub(super) fn begin_connecting(&mut self) {
         let extra = self.extra.take().map(|extra| Box::new(extra.for_next_connection()));
-        *self = Self { extra, phase: Phase::Connecting, ..Self::new(self.role) };
+        *self =
+            Self { extra: Attached::new(extra), phase: Phase::Connecting, ..Self::new(self.role) };
     }
 
     /// Returns the extra state, allocated now if there was none.
@@ -175,13 +170,13 @@ impl State {
     }
 
     pub(super) fn output_settings(&self) -> OutputSettings {
-        self.extra.as_deref().map_or(OutputSettings::DEFAULT, |extra| extra.settings.output)
+        self.extra.as_ref().map_or(OutputSettings::DEFAULT, |extra| extra.settings.output)
     }
 
     /// Returns the maximum size of a message that is sent in one frame, in bytes.
     pub(super) fn outgoing_frame_size(&self) -> NonZeroUsize {
         let set = |extra: &Extra| extra.settings.outgoing_frame_size;
-        self.extra.as_deref().map_or(OUTGOING_FRAME_SIZE, set)
+        self.extra.as_ref().map_or(OUTGOING_FRAME_SIZE, set)
     }
 
     /// Returns the limits for input if they were set since the last call.
@@ -201,7 +196,7 @@ impl State {
     }
 
     pub(super) fn has_successor(&self) -> bool {
-        self.extra.as_deref().is_some_and(|extra| extra.has_successor)
+        self.extra.as_ref().is_some_and(|extra| extra.has_successor)
     }
 
     /// Returns the error with which messages were dropped at the end, if any were.

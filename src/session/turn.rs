@@ -79,7 +79,7 @@ impl Session {
         state.cork = Cork::On;
         let readiness = state.stream.as_ref().map(Stream::readiness);
         let is_evicted = readiness.is_some_and(Readiness::is_evicted);
-        let has_changes = is_evicted || state.extra.as_deref().is_some_and(Extra::has_changes);
+        let has_changes = is_evicted || state.extra.as_ref().is_some_and(Extra::has_changes);
         let may_read = wants_input
             && state.is_reading_started
             && !has_changes
@@ -116,7 +116,7 @@ impl Session {
             has_more: !state.queue.is_empty(),
             phase: state.phase,
             is_broken: state.sending == Sending::Broken,
-            has_notices: state.extra.as_deref().is_some_and(Extra::has_notices),
+            has_notices: state.extra.as_ref().is_some_and(Extra::has_notices),
         };
         if output.ends_turn(is_reported) {
             state.cork = Cork::Off;

@@ -180,7 +180,9 @@ static LENGTH_CODES: [(u32, u32); MAX_LENGTH + 1] = {
         // From the ninth on, four symbols each have another extra bit; the last one is 258 alone.
         let (extra_bits, first) = match symbol {
             ..265 => (0, symbol - 254),
-            265..285 => ((symbol - 261) / 4, (4 + (symbol - 261) % 4 << (symbol - 261) / 4) + 3),
+            265..285 => {
+                ((symbol - 261) / 4, ((4 + (symbol - 261) % 4) << ((symbol - 261) / 4)) + 3)
+            }
             _ => (0, 258),
         };
         let (code, count) = if symbol < 280 { (symbol - 256, 7) } else { (0xC0 + symbol - 280, 8) };

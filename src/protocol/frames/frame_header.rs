@@ -62,7 +62,7 @@ pub(crate) struct ReservedBits(u8);
 impl ReservedBits {
     pub(crate) const NONE: Self = Self(0);
     /// The bit of compressed messages (RFC 7692 §6).
-    #[cfg(any(test, feature = "compression"))]
+    #[cfg(feature = "compression")]
     pub(crate) const RSV1: Self = Self(0x40);
 
     /// Returns whether all of them are zero.

@@ -148,7 +148,7 @@ impl State {
         &mut self,
         change: impl FnOnce(&mut Backlog, &mut OutputQueue) -> bool,
     ) -> bool {
-        let Some(extra) = &mut self.extra else { return false };
+        let Some(extra) = self.extra.as_mut() else { return false };
         let Some(backlog) = &mut extra.backlog else { return false };
         let is_changed = change(backlog, &mut self.queue);
         extra.backlog.take_if(|backlog| backlog.is_empty());

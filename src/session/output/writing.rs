@@ -113,7 +113,7 @@ impl State {
     /// Sets the limit of unsent output in the kernel to the one of the settings.
     pub(crate) fn reset_send_buffer(&mut self) {
         let size = self.settings().send_buffer;
-        if let Some(extra) = &mut self.extra {
+        if let Some(extra) = self.extra.as_mut() {
             extra.has_unsent_ping = false;
         }
         if let Some(stream) = &self.stream
@@ -168,7 +168,7 @@ impl State {
         let is_usual = !is_reported
             && self.phase == Phase::Open
             && self.sending == Sending::Free
-            && self.extra.as_deref().is_none_or(Extra::is_quiet);
+            && self.extra.as_ref().is_none_or(Extra::is_quiet);
         if !is_usual {
             return false;
         }
