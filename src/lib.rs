@@ -33,6 +33,7 @@
 //! | signals, slots, receivers, threads: the rules on one page | [`guides::signals_slots_threads`] |
 //! | connecting, kinds of connections, own signals, [`SignalSpy`](signals::SignalSpy) for tests | [`signals`] |
 //! | a server and its clients | [`WebSocketServer`], [`WebSocket`] |
+//! | rooms, price feeds: messages for groups of sockets | [`WebSocketServer::topic`], [`Topic`] |
 //! | a client | [`WebSocket::new`], [`WebSocket::open`] |
 //! | the loop, timers, deferred calls, tasks | [`EventLoop`], [`Timer`], [`EventLoop::defer_to`], [`EventLoop::spawn`] |
 //! | worker threads | [`EventThread`], [`LoopHandle`] |
@@ -111,6 +112,7 @@ pub use net::tls::TlsIdentity;
 pub use net::tls::TlsProtocol;
 #[cfg(feature = "tls")]
 pub use net::tls::TlsSession;
+pub use protocol::frames::opcode::MessageKind;
 #[doc(alias = "QNetworkRequest")]
 #[doc(alias = "QWebSocketHandshakeRequest")]
 pub use protocol::handshake::request::HandshakeRequest;
@@ -122,7 +124,11 @@ pub use server::CorsAuthenticator;
 pub use server::OpeningHandshake;
 pub use server::OriginPolicy;
 pub use server::ServerThreads;
+pub use server::Topic;
+pub use server::TopicRelay;
 pub use server::Verdict;
+#[doc(alias = "QPointer")]
+pub use server::WeakTopic;
 #[doc(alias = "QPointer")]
 pub use server::WeakWebSocketServer;
 #[doc(alias = "QWebSocketServer")]

@@ -1,7 +1,8 @@
 //! The handle of an event loop for all threads.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::thread::{self, ThreadId};
 
 use log::warn;
 use slotwork_signals::host::{Origin, watched_call};
@@ -32,6 +33,15 @@ use crate::event_loop::shared::Shared;
 #[derive(Clone)]
 pub struct LoopHandle {
     shared: Arc<Shared>,
+}
+
+/// A handle of a loop that keeps nothing of it.
+///
+/// One in each socket would keep the descriptor of the waker after the end of the thread.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakLoopHandle {
+    shared: Weak<Shared>,
+    thread: ThreadId,
 }
 
 impl LoopHandle {
@@ -138,6 +148,11 @@ impl LoopHandle {
         self.shared.is_interruption_requested()
     }
 
+    /// Returns a handle that keeps nothing of the loop.
+    pub(crate) fn downgrade(&self) -> WeakLoopHandle {
+        WeakLoopHandle { shared: Arc::downgrade(&self.shared), thread: self.shared.thread() }
+    }
+
     /// Returns whether the loop has ended: it runs no more calls or tasks.
     pub(crate) fn has_ended(&self) -> bool {
         self.shared.has_ended()
@@ -152,6 +167,25 @@ impl LoopHandle {
         }
         call();
         true
+    }
+}
+
+impl WeakLoopHandle {
+    /// Returns whether the caller is on the loop's own thread.
+    pub(crate) fn is_current(&self) -> bool {
+        thread::current().id() == self.thread
+    }
+
+    /// Returns whether both are handles of the same loop.
+    pub(crate) fn is_of_same_loop(&self, other: &Self) -> bool {
+        Weak::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Posts a call; returns false, and drops it, when the loop's thread has ended.
+    #[track_caller]
+    pub(crate) fn post_if_running(&self, call: impl FnOnce() + Send + 'static) -> bool {
+        let shared = self.shared.upgrade();
+        shared.is_some_and(|shared| LoopHandle { shared }.post_if_running(call))
     }
 }
 

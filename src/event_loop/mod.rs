@@ -42,6 +42,7 @@ mod state;
 pub(crate) mod timer;
 
 pub use handle::LoopHandle;
+pub(crate) use handle::WeakLoopHandle;
 pub use nested_loop::NestedLoop;
 pub use panic_policy::{CaughtPanic, PanicPolicy};
 pub(crate) use tasks::next_turn;

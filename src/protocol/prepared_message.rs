@@ -111,8 +111,40 @@ impl PreparedMessage {
         }
     }
 
-    pub(crate) fn kind(&self) -> MessageKind {
+    /// Returns whether the message is text or binary.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{MessageKind, PreparedMessage};
+    ///
+    /// assert_eq!(PreparedMessage::binary([1, 2]).kind(), MessageKind::Binary);
+    /// ```
+    #[must_use]
+    pub fn kind(&self) -> MessageKind {
         self.kind
+    }
+
+    /// Returns the payload: the bytes of a binary message, or the UTF-8 of a text.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::PreparedMessage;
+    ///
+    /// assert_eq!(PreparedMessage::text("hello").payload(), b"hello");
+    /// ```
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.frame.get(self.payload_start..).unwrap_or_default()
     }
 
     /// Returns the frame as a server sends it.
@@ -145,11 +177,6 @@ impl PreparedMessage {
             (!bytes.is_empty()).then(|| bytes.into())
         });
         frame.as_ref()
-    }
-
-    /// Returns what the message carries.
-    pub(crate) fn payload(&self) -> &[u8] {
-        self.frame.get(self.payload_start..).unwrap_or_default()
     }
 }
 

@@ -24,6 +24,8 @@ mod signals;
 mod pending;
 
 mod broadcast;
+pub(crate) mod topics;
+
 mod shutdown;
 
 mod accept;
@@ -49,6 +51,8 @@ mod verifier;
 pub use origins::cors_authenticator::CorsAuthenticator;
 pub use origins::origin_policy::OriginPolicy;
 pub use threads::server_threads::ServerThreads;
+pub use topics::relay::TopicRelay;
+pub use topics::topic::{Topic, WeakTopic};
 pub use verifier::opening_handshake::OpeningHandshake;
 pub use verifier::verdict::Verdict;
 

@@ -18,6 +18,8 @@ use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::server::configuration::{Configuration, Configured};
 use crate::server::origins::cors_authenticator::CorsAuthenticator;
 use crate::server::threads::parts::Parts;
+use crate::server::topics::registry::Topics;
+use crate::server::topics::state::Inner as TopicInner;
 use crate::server::verifier::verdict::VerificationRequest;
 use crate::socket::{Clients, ThreadCount, WebSocket};
 use crate::types::error::Error;
@@ -35,6 +37,8 @@ pub(crate) struct Inner {
     /// The parts in the server's threads; never set without threads.
     pub(crate) parts: OnceLock<Parts<Self>>,
     pub(crate) clients: Arc<Clients>,
+    /// A part has those of the whole.
+    pub(crate) topics: Arc<Topics<TopicInner>>,
     state: Mutex<State>,
     pub(crate) origin_authentication_required: Signal<CorsAuthenticator>,
     pub(crate) verification_requested: Arc<Signal<VerificationRequest>>,
@@ -100,7 +104,8 @@ impl Inner {
         whole: Option<(Weak<Self>, Arc<ThreadCount>)>,
     ) -> Self {
         let (whole, count) = whole.unzip();
-        let clients = Arc::new(Clients::new(configuration.keepalive_interval, count));
+        let clients =
+            Arc::new(Clients::new(event_loop.downgrade(), configuration.keepalive_interval, count));
         let state = State {
             configuration: Configured::new(configuration),
             error: None,
@@ -120,6 +125,7 @@ impl Inner {
             whole,
             parts: OnceLock::new(),
             clients,
+            topics: Arc::default(),
             state: Mutex::new(state),
             origin_authentication_required: Signal::new(),
             verification_requested: Arc::default(),

@@ -67,6 +67,8 @@ pub(super) struct Extra {
     pub(super) loss: Option<Box<Error>>,
     /// Counts the messages that the output policy has dropped.
     pub(super) dropped_messages: u64,
+    /// Counts the messages that a later one with the same key has replaced.
+    pub(super) conflated_messages: u64,
     /// A keepalive ping waits: the kernel holds less unsent output than usual.
     pub(super) has_unsent_ping: bool,
     /// Another connection is opened after the end of this one.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::event_loop::WeakLoopHandle;
 use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::socket::connection_count::ThreadCount;
 
@@ -16,6 +17,8 @@ use crate::socket::connection_count::ThreadCount;
 #[derive(Debug)]
 pub(crate) struct ClientList<S> {
     registry: Mutex<Registry<S>>,
+    /// The loop on which the sockets live.
+    event_loop: WeakLoopHandle,
     /// Counts the sockets, taken or not, of a server with threads.
     count: Option<Arc<ThreadCount>>,
 }
@@ -43,13 +46,14 @@ struct Places<S> {
 
 /// The place of a socket in the list of its server.
 pub(crate) struct Membership<S> {
-    /// None for a socket that no server accepted.
+    /// None for a client.
     clients: Option<Arc<ClientList<S>>>,
     place: AtomicU32,
 }
 
 impl<S> ClientList<S> {
     pub(crate) fn new(
+        event_loop: WeakLoopHandle,
         keepalive_interval: Option<Duration>,
         count: Option<Arc<ThreadCount>>,
     ) -> Self {
@@ -60,7 +64,7 @@ impl<S> ClientList<S> {
             has_keepalive_task: false,
             keepalive_task: None,
         };
-        Self { registry: Mutex::new(registry), count }
+        Self { registry: Mutex::new(registry), event_loop, count }
     }
 
     /// Adds a socket; returns whether the keepalive task has to be started.
@@ -209,6 +213,11 @@ impl<S> Places<S> {
 impl<S> Membership<S> {
     pub(crate) fn new(clients: Option<Arc<ClientList<S>>>) -> Self {
         Self { clients, place: AtomicU32::new(NOT_ENTERED) }
+    }
+
+    /// Returns the loop on which the socket lives; `None` for a client.
+    pub(crate) fn event_loop(&self) -> Option<WeakLoopHandle> {
+        self.clients.as_ref().map(|clients| clients.event_loop.clone())
     }
 
     /// Sets the socket's place, unless it has one or has left.

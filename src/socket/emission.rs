@@ -77,6 +77,7 @@ impl Observer for Inner {
 
     fn ended(this: &Arc<Self>) {
         this.membership.leave();
+        this.end_memberships();
         match &this.end {
             End::Server(_) => {
                 let _ending = Ending(Arc::clone(this));

@@ -32,6 +32,7 @@ mod compression;
 mod connection_count;
 mod data;
 mod emission;
+mod memberships;
 mod message_stream;
 mod output;
 mod reading;
@@ -41,6 +42,7 @@ mod upgraded;
 
 pub(crate) use accepted::{Accepted, Clients};
 pub(crate) use connection_count::{Counted, ServerCount, ThreadCount};
+pub(crate) use memberships::Memberships;
 pub use message_stream::MessageStream;
 pub(crate) use state::UserData;
 

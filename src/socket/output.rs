@@ -115,6 +115,19 @@ impl WebSocket {
         self.inner.session.dropped_messages()
     }
 
+    /// Returns the number of messages that later ones of their topics have replaced.
+    ///
+    /// Since opening: those of topics with [`set_conflated`](crate::Topic::set_conflated) that
+    /// waited for a slow peer. [`dropped_messages`](Self::dropped_messages) does not count them.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    #[must_use]
+    pub fn conflated_messages(&self) -> u64 {
+        self.inner.session.conflated_messages()
+    }
+
     /// Sets the high-water mark for unsent output, in bytes; the default is 1 MiB.
     ///
     /// No message is refused over it: [`high_water_reached`](Self::high_water_reached) is emitted,

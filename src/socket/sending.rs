@@ -79,6 +79,11 @@ impl WebSocket {
         self.inner.session.send_prepared(message, || flush_list::add(&self.inner))
     }
 
+    /// Sends a message of which only the latest with this key waits for a slow peer.
+    pub(crate) fn send_conflated(&self, key: u64, message: &PreparedMessage) -> SendStatus {
+        self.inner.session.send_conflated(key, message, || flush_list::add(&self.inner))
+    }
+
     /// Sends a ping (RFC 6455 §5.5.2).
     ///
     /// The peer's answer is emitted as [`pong`](Self::pong). The payload may be empty; it is cut at

@@ -44,6 +44,7 @@ pub(crate) struct Lazy {
     notes: Mutex<Notes>,
     pub(crate) receive_queue: Mutex<ReceiveQueue>,
     data: Mutex<UserDataSet>,
+    pub(crate) memberships: OnceLock<Box<MembershipList>>,
 }
 
 /// Signals that are allocated together when one of them is first accessed.
@@ -118,6 +119,12 @@ pub(crate) struct UserData(pub(crate) Arc<dyn Any + Send + Sync>);
 /// The values of a socket, one of each type; `data` acts on them.
 #[derive(Default)]
 pub(crate) struct UserDataSet(pub(crate) Vec<UserData>);
+
+/// The groups that the socket is in, and the call that ends its memberships.
+pub(crate) struct MembershipList {
+    pub(crate) list: Box<dyn Any + Send + Sync>,
+    pub(crate) end: fn(&(dyn Any + Send + Sync), &Arc<Inner>),
+}
 
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

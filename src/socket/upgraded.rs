@@ -1,8 +1,9 @@
 //! Makes sockets of connections that another library has upgraded.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use smol::io::{AsyncRead, AsyncWrite};
 
@@ -12,6 +13,7 @@ use crate::protocol::handshake::extensions::AgreedExtensions;
 use crate::protocol::handshake::request::kept::KeptRequest;
 use crate::session::{ConnectionTask, Session};
 use crate::socket::WebSocket;
+use crate::socket::accepted::Clients;
 use crate::socket::client_list::Membership;
 use crate::socket::state::{End, Inner, ServerEnd};
 use crate::types::error::Error;
@@ -137,10 +139,31 @@ impl WebSocket {
             peer: peer.into(),
         };
         let session = Session::new(role, stream, None, AgreedExtensions::default());
-        let inner = Arc::new(Inner::new(session, End::Server(end), Membership::new(None)));
+        let membership = Membership::new(clients_of_no_server());
+        let inner = Arc::new(Inner::new(session, End::Server(end), membership));
         let driver = ConnectionTask::new(Arc::clone(&inner), leftover.to_vec());
         EventLoop::spawn_guarded(driver).detach();
         inner.session.start_reading();
         Ok(Self { inner })
     }
+}
+
+/// Returns the list for the sockets of this thread that no server accepted.
+///
+/// It remains empty, and has the thread's loop.
+fn clients_of_no_server() -> Option<Arc<Clients>> {
+    let list = CLIENTS_OF_NO_SERVER.try_with(|list| {
+        let mut list = list.borrow_mut();
+        list.upgrade().unwrap_or_else(|| {
+            let made =
+                Arc::new(Clients::new(EventLoop::current().handle().downgrade(), None, None));
+            *list = Arc::downgrade(&made);
+            made
+        })
+    });
+    list.ok()
+}
+
+thread_local! {
+    static CLIENTS_OF_NO_SERVER: RefCell<Weak<Clients>> = const { RefCell::new(Weak::new()) };
 }

@@ -261,6 +261,16 @@ impl Recorder {
         )
     }
 
+    /// Sends a message with a key, in the same way.
+    pub(crate) fn send_conflated(&self, key: u64, message: &[u8]) -> SendStatus {
+        let prepared = PreparedMessage::binary(message);
+        self.note_sent(
+            self.session.send_conflated(key, &prepared, || self.list()),
+            Opcode::Binary,
+            message,
+        )
+    }
+
     /// Sends a ping, in the same way.
     pub(crate) fn ping(&self, payload: &[u8]) -> SendStatus {
         let sent = payload.get(..LONGEST_CONTROL_PAYLOAD).unwrap_or(payload);

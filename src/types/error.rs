@@ -252,6 +252,17 @@ pub enum Error {
     /// The text is not an origin, such as `https://example.org`.
     #[error("{0:?} is not an origin")]
     InvalidOrigin(String),
+    /// The name of a topic is empty, over 255 bytes long, or has control characters.
+    ///
+    /// The value has its first 255 bytes at most.
+    #[error("{0:?} is not a valid topic name")]
+    InvalidTopicName(String),
+    /// The socket is in as many topics as it may be.
+    #[error("the socket is in {limit} topics already")]
+    TooManyTopics {
+        /// The maximum, see [`set_max_topics`](crate::WebSocketServer::set_max_topics).
+        limit: usize,
+    },
     /// The operating system could not start the thread.
     #[error("cannot start the thread {name}")]
     ThreadStart {

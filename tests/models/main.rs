@@ -1,6 +1,7 @@
-//! Models of how an event loop falls asleep and is woken: loom tries the orders of all steps.
+//! Models of how an event loop falls asleep and is woken, and of how topics hand messages over.
 //!
-//! The protocol is the crate's own file, compiled anew with the atomics of `runtime/sync.rs` here.
+//! Loom tries the orders of all steps. The protocols are the crate's own files, compiled anew with
+//! the atomics and the mutex of `runtime/sync.rs` here.
 //! The queue and the poll are stand-ins. A wake that is lost is a deadlock here, which loom reports.
 
 #![allow(dead_code, reason = "a model needs only a part of the crate's file")]
@@ -16,6 +17,8 @@ use crate::sleep::Sleep;
 
 #[path = "../../src/event_loop/sleep.rs"]
 mod sleep;
+
+mod server;
 
 /// Stands for the floor of that name.
 mod runtime {

@@ -11,10 +11,17 @@ pub(crate) enum Opcode {
     Pong,
 }
 
-/// The kind of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MessageKind {
+/// The kind of a message (RFC 6455 §5.6).
+///
+/// # Qt
+///
+/// Which of `textMessageReceived()` and `binaryMessageReceived()` is emitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MessageKind {
+    /// UTF-8.
     Text,
+    /// Bytes.
     Binary,
 }
 

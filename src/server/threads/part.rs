@@ -17,7 +17,10 @@ impl Inner {
         count: Arc<ThreadCount>,
     ) -> Self {
         let configuration = whole.lock().configuration.clone();
-        Self::with(configuration, whole.mode, event_loop, Some((Arc::downgrade(whole), count)))
+        let of_whole = Some((Arc::downgrade(whole), count));
+        let mut part = Self::with(configuration, whole.mode, event_loop, of_whole);
+        part.topics = Arc::clone(&whole.topics);
+        part
     }
 
     /// Returns the parts, if the server hands its connections to them.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::protocol::frames::fragmentation::first_message;
 use crate::session::output::chunk::{Chunk, HEADER_ROOM};
+use crate::session::output::conflation_keys::ConflationKeys;
 use crate::session::output::queue::OutputQueue;
 
 /// Whole messages that wait behind the output queue, so that they can be dropped.
@@ -18,6 +19,10 @@ pub(crate) struct Backlog {
     /// The bytes of the first chunk that have left.
     start: usize,
     length: usize,
+    /// How many chunks have left.
+    left: u64,
+    /// The places of the messages that a later one with the same key replaces.
+    keys: Option<Box<ConflationKeys>>,
 }
 
 impl Backlog {
@@ -61,6 +66,30 @@ impl Backlog {
         }
     }
 
+    /// Puts an encoded message with a key at the end, in a chunk of its own.
+    pub(crate) fn push_keyed(&mut self, key: u64, message: &Arc<[u8]>) {
+        let place = self.left + self.chunks.len() as u64;
+        self.keys.get_or_insert_default().set(key, place, self.left);
+        self.length += message.len();
+        self.chunks.push_back(Chunk::Shared(Arc::clone(message)));
+    }
+
+    /// Returns the length of the message with this key that waits, if there is one.
+    pub(crate) fn keyed_len(&self, key: u64) -> Option<usize> {
+        self.chunks.get(self.index_of(key)?).map(Chunk::len)
+    }
+
+    /// Replaces the message with this key; returns whether there was one.
+    ///
+    /// The new one takes its place: at the end it might never be reached by a slow peer.
+    pub(crate) fn replace(&mut self, key: u64, message: &Arc<[u8]>) -> bool {
+        let chunk = self.index_of(key).and_then(|index| self.chunks.get_mut(index));
+        let Some(chunk) = chunk else { return false };
+        self.length = self.length - chunk.len() + message.len();
+        *chunk = Chunk::Shared(Arc::clone(message));
+        true
+    }
+
     /// Drops the oldest message; returns whether there was one.
     pub(crate) fn drop_first(&mut self) -> bool {
         let message = self.first().len();
@@ -76,11 +105,22 @@ impl Backlog {
         if !is_alone {
             queue.push_encoded(message);
             self.skip(length);
-        } else if let Some(chunk) = self.chunks.pop_front() {
+        } else if let Some(chunk) = self.pop_chunk() {
             self.length -= length;
             queue.push_chunk(chunk);
         }
         length > 0
+    }
+
+    fn index_of(&self, key: u64) -> Option<usize> {
+        let place = self.keys.as_ref()?.place(key)?;
+        usize::try_from(place.checked_sub(self.left)?).ok()
+    }
+
+    fn pop_chunk(&mut self) -> Option<Chunk> {
+        let chunk = self.chunks.pop_front()?;
+        self.left += 1;
+        Some(chunk)
     }
 
     /// Returns the oldest message; empty when there is none.
@@ -94,7 +134,7 @@ impl Backlog {
         self.start += count;
         self.length -= count;
         if self.chunks.front().is_some_and(|chunk| chunk.len() == self.start) {
-            self.chunks.pop_front();
+            self.pop_chunk();
             self.start = 0;
         }
     }

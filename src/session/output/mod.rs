@@ -2,6 +2,8 @@
 
 pub(crate) mod backlog;
 mod chunk;
+mod conflation;
+mod conflation_keys;
 pub(crate) mod level;
 pub(crate) mod policy;
 pub(crate) mod queue;

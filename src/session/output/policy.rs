@@ -83,6 +83,12 @@ impl State {
         self.note_output();
     }
 
+    /// Puts a message with a key into the backlog.
+    pub(crate) fn defer_keyed(&mut self, key: u64, message: &Arc<[u8]>) {
+        self.extra().backlog.get_or_insert_default().push_keyed(key, message);
+        self.note_output();
+    }
+
     /// Puts a message of many connections into the backlog.
     pub(crate) fn defer_shared(&mut self, message: &Arc<[u8]>) {
         self.extra().backlog.get_or_insert_default().push_shared(message);

@@ -12,6 +12,7 @@ use crate::types::role::Role;
 mod closing;
 #[cfg(feature = "compression")]
 mod compression;
+mod conflation;
 mod failures;
 mod flush_list;
 mod keepalive;

@@ -14,4 +14,5 @@ mod slots;
 mod streams;
 mod subprotocols;
 mod threads;
+mod topics;
 mod verifier;

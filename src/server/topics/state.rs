@@ -1,0 +1,136 @@
+//! The state that all handles of a topic share, and its signals.
+//!
+//! Data alone: the files of the features act on it.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use slotwork_signals::Signal;
+
+use crate::event_loop::WeakLoopHandle;
+use crate::protocol::prepared_message::PreparedMessage;
+use crate::runtime::sync::{Mutex, MutexGuard};
+use crate::server::topics::loop_queue::LoopQueue;
+use crate::server::topics::registry::{Named, Topics};
+use crate::server::topics::subscribers::{Delivery, HandOver, Subscribers};
+use crate::socket::WebSocket;
+use crate::types::message::Message;
+
+/// The shared part of all handles of a topic.
+pub(crate) struct Inner {
+    name: Box<str>,
+    /// The topics of its server, which hold it.
+    pub(crate) topics: Weak<Topics<Self>>,
+    /// Unique among the topics of all servers: messages of a key are conflated.
+    pub(crate) key: u64,
+    signals: OnceLock<Box<TopicSignals>>,
+    /// Counts the look-ups of the name: a topic that is wanted again is not dropped.
+    look_ups: AtomicU32,
+    state: Mutex<State>,
+}
+
+/// The signals, allocated when one of them is first accessed.
+#[derive(Default)]
+pub(crate) struct TopicSignals {
+    pub(crate) subscribed: Signal<WebSocket>,
+    pub(crate) unsubscribed: Signal<WebSocket>,
+    pub(crate) published: Signal<Message>,
+}
+
+/// The part of the state that changes.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) subscribers: Subscribers<WebSocket, WeakLoopHandle, Publication>,
+    /// The last message, if the topic keeps it; boxed, as most topics keep none.
+    pub(crate) last: Option<Box<PreparedMessage>>,
+    pub(crate) keeps_last: bool,
+    pub(crate) is_conflated: bool,
+    pub(crate) relay_report: RelayReport,
+}
+
+/// What the relay knows of a topic.
+#[derive(Default)]
+pub(crate) struct RelayReport {
+    pub(crate) has_subscribers: bool,
+    /// A thread is calling the relay.
+    pub(crate) is_under_way: bool,
+}
+
+/// A message on its way to subscribers.
+#[derive(Clone)]
+pub(crate) struct Publication {
+    pub(crate) message: PreparedMessage,
+    /// The key of a topic that is conflated.
+    pub(crate) key: Option<u64>,
+}
+
+/// The steps that follow outside the lock of a topic.
+pub(crate) type TopicHandOver = HandOver<WebSocket, WeakLoopHandle, Publication>;
+/// The messages that wait for one loop.
+pub(crate) type TopicQueue = LoopQueue<WeakLoopHandle, TopicDelivery>;
+/// A message for the subscribers on one loop.
+pub(crate) type TopicDelivery = Delivery<WebSocket, Publication>;
+
+impl Inner {
+    pub(crate) fn new(name: &str, topics: Weak<Topics<Self>>) -> Self {
+        Self {
+            name: name.into(),
+            topics,
+            key: NEXT_KEY.fetch_add(1, Ordering::Relaxed),
+            signals: OnceLock::new(),
+            look_ups: AtomicU32::new(0),
+            state: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Returns the signals, which this allocates.
+    pub(crate) fn signals(&self) -> &TopicSignals {
+        self.signals.get_or_init(Box::default)
+    }
+
+    /// Returns the signals, unless no slot was ever connected.
+    pub(crate) fn used_signals(&self) -> Option<&TopicSignals> {
+        self.signals.get().map(|signals| &**signals)
+    }
+
+    pub(crate) fn look_ups(&self) -> u32 {
+        self.look_ups.load(Ordering::Relaxed)
+    }
+
+    /// Returns a message as this topic publishes it now.
+    pub(crate) fn publication(&self, state: &State, message: &PreparedMessage) -> Publication {
+        Publication { message: message.clone(), key: state.is_conflated.then_some(self.key) }
+    }
+
+    /// Returns whether the topic is one of these.
+    pub(crate) fn is_of(&self, topics: &Arc<Topics<Self>>) -> bool {
+        Weak::as_ptr(&self.topics) == Arc::as_ptr(topics)
+    }
+}
+
+impl Named for Inner {
+    type Queue = TopicQueue;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn note_look_up(&self) {
+        self.look_ups.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl TopicSignals {
+    /// Returns whether slots are connected; drops those that have ended.
+    pub(crate) fn have_slots(&self) -> bool {
+        self.subscribed.slot_count() > 0
+            || self.unsubscribed.slot_count() > 0
+            || self.published.slot_count() > 0
+    }
+}
+
+static NEXT_KEY: AtomicU64 = AtomicU64::new(0);

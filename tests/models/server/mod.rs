@@ -1,0 +1,3 @@
+//! Stands for the floor of that name.
+
+pub(crate) mod topics;
