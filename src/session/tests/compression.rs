@@ -176,6 +176,29 @@ fn a_message_that_is_put_off_ends_the_history() -> io::Result<()> {
     Ok(())
 }
 
+/// A message that another one may replace refers to no other, and no later one to it.
+#[test]
+fn conflated_messages_end_the_history() -> io::Result<()> {
+    let history = HistorySize::of_window(12);
+    for window in [11, 12] {
+        let mut connection = compressed(window, history)?;
+        connection.recorder().send(MessageKind::Text, text(1).as_bytes());
+        connection.settle();
+        for (key, number) in [(7, 2), (8, 3), (7, 4)] {
+            let message = PreparedMessage::text(text(number));
+            let status = connection.session().send_conflated(key, &message, || false);
+            assert_eq!(status, SendStatus::Queued);
+        }
+        connection.recorder().send(MessageKind::Text, text(5).as_bytes());
+        connection.settle();
+
+        let messages = received(&mut connection, history).0;
+        let expected = [1, 4, 3, 5].map(|number| Received::Text(text(number)));
+        assert_eq!(messages, expected, "window {window}");
+    }
+    Ok(())
+}
+
 /// Qt: `textFrameReceived`; compressed fragments are one frame, behind which the session echoes.
 #[test]
 fn echoes_compressed_messages() -> io::Result<()> {
