@@ -47,6 +47,12 @@ impl State {
         self.extra.set_compression(None);
     }
 
+    /// Returns whether there is a connection with compression.
+    #[inline]
+    pub(super) fn has_compression(&self) -> bool {
+        self.extra.compression().is_some()
+    }
+
     /// Returns whether a message of so many bytes is to be compressed.
     #[inline]
     pub(super) fn compresses(&self, length: usize) -> bool {

@@ -22,10 +22,7 @@ impl Session {
         message: &PreparedMessage,
         add_to_flush_list: impl FnOnce() -> bool,
     ) -> SendStatus {
-        let mut state = self.lock_to_push(|state| match state.conflates() {
-            true => state.frames_of(message).count(),
-            false => 0,
-        });
+        let mut state = self.lock_to_push(|state| state.conflated_frames(message));
         if !state.conflates() {
             drop(state);
             return self.send_prepared(message, add_to_flush_list);
@@ -104,6 +101,11 @@ impl State {
             frame.write_to(&mut bytes, key);
         }
         bytes.into()
+    }
+
+    /// Returns how many frames a message has that goes into the backlog.
+    fn conflated_frames(&self, message: &PreparedMessage) -> usize {
+        if self.conflates() { self.frames_of(message).count() } else { 0 }
     }
 
     fn frames_of<'a>(&self, message: &'a PreparedMessage) -> Frames<'a> {

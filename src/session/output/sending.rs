@@ -140,7 +140,9 @@ impl Session {
         let frame_size = state.outgoing_frame_size().get();
         let is_alone = frame_size < message.payload().len() || state.role == Role::Client;
         #[cfg(feature = "compression")]
-        let is_alone = is_alone || state.compresses_alone(message);
+        let is_compressing = state.has_compression();
+        #[cfg(feature = "compression")]
+        let is_alone = is_alone || (is_compressing && state.compresses_alone(message));
         if is_alone {
             drop(state);
             return self.send_alone(message, add_to_flush_list);
@@ -150,7 +152,7 @@ impl Session {
         }
         let frame = message.frame();
         #[cfg(feature = "compression")]
-        let compressed = state.compressed(message);
+        let compressed = if is_compressing { state.compressed(message) } else { None };
         #[cfg(feature = "compression")]
         let frame = compressed.unwrap_or(frame);
         if state.queue.is_empty() && frame.len() >= WRITE_AT_ONCE {
