@@ -41,6 +41,7 @@
 //! | TLS | [`TlsConfig`], [`TlsIdentity`] |
 //! | admission: origins of web pages, authentication | [`OriginPolicy`], [`WebSocketServer::set_verifier`] |
 //! | slow clients, limits | [`OutputPolicy`], [`WebSocketServer::set_max_connections`], [`EventLoop::set_memory_budget`] |
+//! | compression (permessage-deflate) | [`WebSocketServer::set_compression`], [`guides::compression`] |
 //! | what goes wrong | [`Error`], [`CloseCode`], [`guides::promises`] |
 //! | porting from Qt, and what else a Qt program uses | [`guides::porting`], [`guides::qt_map`] |
 //!

@@ -1,8 +1,9 @@
 // An echo server on Boost.Beast, asynchronous and on one thread; with `--broadcast` each message
-// goes to all clients, its sender included.
+// goes to all clients, its sender included. With `--deflate` it compresses as Beast does by default,
+// and with `--deflate-without-history` each message by itself.
 //
 // Tuned as its documentation advises for one thread: a concurrency hint of 1, a socket of a known
-// executor, no compression, no fragmentation of what is sent.
+// executor, no compression unless asked for, no fragmentation of what is sent.
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core.hpp>
@@ -23,6 +24,8 @@ using boost::system::error_code;
 using tcp = asio::ip::tcp;
 using Socket = asio::basic_stream_socket<tcp, asio::io_context::executor_type>;
 using Acceptor = asio::basic_socket_acceptor<tcp, asio::io_context::executor_type>;
+
+static websocket::permessage_deflate compression;
 
 struct Message {
     std::string bytes;
@@ -47,6 +50,7 @@ public:
         m_stream.next_layer().set_option(tcp::no_delay(true));
         m_stream.set_option(websocket::stream_base::timeout::suggested(beast::role_type::server));
         m_stream.auto_fragment(false);
+        m_stream.set_option(compression);
         m_stream.async_accept([self = shared_from_this()](error_code error) {
             if (error)
                 return;
@@ -123,7 +127,12 @@ static void accept(Acceptor &acceptor, Sessions *sessions) {
 }
 
 int main(int count, char **arguments) {
-    const bool isBroadcast = count > 1 && std::strcmp(arguments[1], "--broadcast") == 0;
+    const char *mode = count > 1 ? arguments[1] : "";
+    const bool isBroadcast = std::strcmp(mode, "--broadcast") == 0;
+    compression.server_enable = std::strncmp(mode, "--deflate", 9) == 0;
+    const bool isAlone = std::strcmp(mode, "--deflate-without-history") == 0;
+    compression.server_no_context_takeover = isAlone;
+    compression.client_no_context_takeover = isAlone;
     // They outlive the context, which drops the sessions.
     Sessions sessions;
     asio::io_context context(1);

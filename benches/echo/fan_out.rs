@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::load::{Load, Window};
+use bench_support::load::{Load, Window};
 use bench_support::server::Server;
 
 /// Lets the first client send, and again when all have the message, for `length`.

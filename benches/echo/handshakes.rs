@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::load::Window;
+use bench_support::load::Window;
 use bench_support::server::Server;
 
 /// Opens and closes connections for `length`, so many at once; over TLS each takes a full

@@ -14,7 +14,6 @@ use clap::Parser;
 
 mod fan_out;
 mod handshakes;
-mod load;
 mod memory;
 mod rotation;
 mod servers;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::load::Load;
 use bench_support::exchange::Exchange;
+use bench_support::load::Load;
 use bench_support::server::{Program, Server};
 
 /// What was found out about one server.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::load::{Load, Window};
 use crate::workload::{Kind, Workload};
 use crate::{Options, fan_out, handshakes};
 use bench_support::exchange::Exchange;
+use bench_support::load::{Load, Window};
 use bench_support::profile::Profile;
 use bench_support::server::{Program, Server};
 use bench_support::turns::take_turns;

@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use slotwork::{EventLoop, HostAddress, SslMode, WebSocketServer};
+use slotwork::{Compression, CompressionLevel, EventLoop, HostAddress, SslMode, WebSocketServer};
 
 /// Echoes messages, or sends each to all clients
 #[derive(Parser)]
@@ -18,11 +18,20 @@ struct Options {
     /// Threads that serve the clients [default: the main thread]
     #[arg(short, long)]
     threads: Option<usize>,
+    /// Compresses messages, with a history of so many bytes; 0 for none
+    #[arg(long, value_name = "BYTES")]
+    history: Option<usize>,
+    /// Compresses with zlib's level 1
+    #[arg(long, requires = "history")]
+    fast: bool,
 }
 
 fn main() -> Result<()> {
     let options = Options::parse();
     let server = WebSocketServer::new("Bench Server", SslMode::NonSecure);
+    if let Some(history) = options.history {
+        server.set_compression(compression(history, options.fast)?);
+    }
     let serve = if options.broadcast { broadcast } else { echo };
     let threads = options.threads.map(|count| server.serve_on_threads(count, serve));
     let threads = threads.transpose()?;
@@ -33,6 +42,13 @@ fn main() -> Result<()> {
     println!("listening on {}", server.server_url());
     EventLoop::current().exec();
     Ok(())
+}
+
+/// Returns the settings with this history, in bytes.
+fn compression(history: usize, is_fast: bool) -> Result<Compression> {
+    let level = if is_fast { CompressionLevel::Fast } else { CompressionLevel::Balanced };
+    let settings = Compression::new().level(level);
+    Ok(if history == 0 { settings } else { settings.history(history)? })
 }
 
 fn echo(part: &WebSocketServer) {

@@ -1,6 +1,7 @@
-//! Guides: signals, slots and threads; porting from Qt; Qt's names and ours.
+//! Guides: signals, slots, threads; compression; porting from Qt; names.
 //!
 //! * [`signals_slots_threads`]: how objects call each other, and on which thread;
+//! * `compression`: when it pays, its tuning, secrets, and known peers;
 //! * [`porting`]: Qt's idioms with our code, what else a Qt program uses (TCP, UDP, HTTP, processes,
 //!   files, databases, logging, tokio, GUI loops), the compiler's messages, and the differences in
 //!   behaviour;
@@ -16,6 +17,8 @@
     reason = "the files of `docs` have the names of programs and packages as they are written"
 )]
 
+#[cfg(feature = "compression")]
+pub mod compression;
 pub mod signals_slots_threads;
 
 /// Porting a Qt program from C++, idiom by idiom.

@@ -7,13 +7,28 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
-use slotwork::{EventLoop, WebSocket};
+use clap::Parser;
+use slotwork::{Compression, EventLoop, WebSocket};
+
+/// Goes through the cases of Autobahn's fuzzing server
+#[derive(Parser)]
+struct Options {
+    /// The server, as ws://HOST:PORT
+    server: String,
+    /// Compresses messages, with a history of so many bytes; 0 for none
+    #[arg(long, value_name = "BYTES")]
+    history: Option<usize>,
+}
 
 fn main() -> Result<()> {
-    let server = std::env::args().nth(1).context("usage: autobahn-client ws://HOST:PORT")?;
+    let Options { server, history } = Options::parse();
     let cases = count_cases(&server)?;
 
     let socket = WebSocket::new();
+    if let Some(history) = history {
+        let settings = Compression::new();
+        socket.set_compression(if history == 0 { settings } else { settings.history(history)? });
+    }
     socket.text_message_received().connect(|socket, text| {
         socket.send_text_message(text);
     });

@@ -1,7 +1,7 @@
-"""Compares a report of Autobahn|Testsuite with the expected outcome of each case.
+"""Compares reports of Autobahn|Testsuite with the expected outcome of each case.
 
-Usage: compare.py REPORT/index.json EXPECTED. The expected outcome is OK for every case, and what
-the file says for those it names.
+Usage: compare.py EXPECTED SELECTION REPORT/index.json... The expected outcome is OK for every case,
+and what the selection says in the file for those it names.
 """
 
 import json
@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 
 
-def main(report_path: str, expected_path: str) -> int:
-    (cases,) = json.loads(Path(report_path).read_text()).values()
-    expected = json.loads(Path(expected_path).read_text())
+def main(expected_path: str, selection: str, *report_paths: str) -> int:
+    cases: dict[str, dict[str, str]] = {}
+    for path in report_paths:
+        (report,) = json.loads(Path(path).read_text()).values()
+        cases |= report
+    expected = json.loads(Path(expected_path).read_text())[selection]
     others: dict[str, str] = expected["others"]
 
     failed = 0

@@ -1,6 +1,6 @@
 """Takes examples/echoclient.html in Chromium through the cases.
 
-`browser_client.py ECHO_URL [COMMAND_URL]`.
+`browser_client.py ECHO_URL [COMMAND_URL [COMPRESSION]]`.
 
 Short texts go the way of a person: typed into the page's input, sent with its button, read from its
 log. What cannot be typed goes through the page's own socket.
@@ -72,6 +72,7 @@ class BrowserPeer(peer.Peer):
         "fragment": "a page cannot choose the frames of its messages",
         "ping": "a page cannot send pings",
         "header": "a page cannot choose its headers",
+        "traffic": "a page does not see its frames",
     }
 
     def __init__(self, page: Page) -> None:
@@ -95,6 +96,9 @@ class BrowserPeer(peer.Peer):
 
     def subprotocol(self) -> str:
         return self._page.evaluate("socket.protocol")
+
+    def extensions(self) -> str:
+        return self._page.evaluate("socket.extensions")
 
     def send(self, payload: Payload) -> None:
         self._typed = isinstance(payload, str) and _can_be_typed(payload)
@@ -252,8 +256,13 @@ def run_commands(browser: BrowserPeer, strange: BrowserPeer, url: str) -> int:
 
 
 if __name__ == "__main__":
-    echo_url, *command_urls = sys.argv[1:]
+    echo_url, *command_urls = sys.argv[1:3]
+    compression = sys.argv[3:]
     with start_browser(peer.DEADLINE) as chromium, pages.serve() as address:
+        if compression:
+            # The server that compresses knows commands, and takes no page of a local file.
+            page = BrowserPeer(chromium.open_page(f"{address}/echoclient.html"))
+            sys.exit(commands.run_all(page, *sys.argv[1:]) > 0)
         # A local file has no origin, which an echo server without an origin policy accepts.
         file = BrowserPeer(chromium.open_page(pages.local("echoclient.html")))
         failures = peer.run(file, echo_url) + run(file, echo_url)

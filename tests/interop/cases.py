@@ -32,6 +32,8 @@ BEYOND_BMP = "🦀𝄞👩‍🚀"
 # 64 KiB and 512 KiB, the sizes at which stacks like to cut, fall within characters of it.
 MIB_TEXT = _repeated_to(MIB, WORDS + BEYOND_BMP + WORDS)
 MIB_BINARY = ALL_BYTES * (MIB // len(ALL_BYTES))
+# Compression makes little of it.
+REPETITION = "as long as no other " * 1000
 
 MESSAGES = (
     Message("text", "Hello, world!"),

@@ -1,5 +1,7 @@
-//! Takes a client through what servers that are not ours can do: `interop-client NAME URL`.
+//! Takes a client through what servers that are not ours can do:
+//! `interop-client NAME URL [HISTORY]`.
 //!
+//! With the size of a history in bytes, or 0 for none, it compresses messages of all sizes.
 //! `tests/interop/run` starts the servers, which all know the same commands. Each result is one
 //! line, `ok - …` or `not ok - …`. One socket is opened again for each case.
 
@@ -9,13 +11,19 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use slotwork::signals::SignalSpy;
-use slotwork::{ClientRequest, Error, SocketState, WebSocket};
+use slotwork::{ClientRequest, Compression, Error, SocketState, WebSocket};
 
 fn main() -> Result<ExitCode> {
     let mut arguments = std::env::args().skip(1);
     let (name, url) = arguments.next().zip(arguments.next()).context("usage: NAME URL")?;
-    let mut client = Client { socket: WebSocket::new(), name, url, failed: 0 };
+    let history = arguments.next().map(|history| history.parse()).transpose()?;
+    let socket = WebSocket::new();
+    if let Some(history) = history {
+        socket.set_compression(compression(history)?);
+    }
+    let mut client = Client { socket, name, url, history, failed: 0 };
 
+    client.agree_on_compression();
     client.echo_messages();
     client.echo_fragments();
     client.ask();
@@ -28,12 +36,42 @@ struct Client {
     socket: WebSocket,
     name: String,
     url: String,
+    /// The size of the history, in bytes, if it compresses.
+    history: Option<usize>,
     failed: u32,
 }
 
+/// Returns settings with a history of so many bytes; 0 for none.
+fn compression(history: usize) -> Result<Compression> {
+    let settings = Compression::new().threshold(0);
+    Ok(if history == 0 { settings } else { settings.history(history)? })
+}
+
 impl Client {
+    /// RFC 7692: what both ends have agreed on is used.
+    fn agree_on_compression(&mut self) {
+        self.case("agrees on compression as far as it offers it", |client| {
+            let agreed = client.socket.compression();
+            ensure!(agreed.is_some() == client.history.is_some(), "{agreed:?}");
+            let history = agreed.map(|agreed| agreed.history_received());
+            ensure!(history == client.history, "{agreed:?}");
+            Ok(())
+        });
+        self.case("sends as many bytes as it has agreed on", |client| {
+            let written = SignalSpy::new(&client.socket.bytes_written());
+            let text = "as long as no other ".repeat(1000);
+            client.echo_text(&text)?;
+            let bytes: usize = written.values().iter().sum();
+            ensure!((bytes < 1000) == client.history.is_some(), "{bytes} bytes");
+            Ok(())
+        });
+    }
+
     fn echo_messages(&mut self) {
-        for size in [0, 1, 125, 126, 65_535, 65_536, 1 << 20, 16 << 20] {
+        // The largest has nothing to do with compression, and takes long.
+        let most = if self.history.is_some() { 1 << 20 } else { usize::MAX };
+        let sizes = [0, 1, 125, 126, 65_535, 65_536, 1 << 20, 16 << 20];
+        for size in sizes.into_iter().filter(|&size| size <= most) {
             let binary: Vec<u8> = (0..=255).cycle().take(size).collect();
             self.case(&format!("echoes {size} bytes"), |client| client.echo_binary(&binary));
         }
@@ -78,7 +116,10 @@ impl Client {
                 let frames = SignalSpy::new(&client.socket.text_frame_received());
                 client.echo_text(WORDS)?;
                 let received = frames.count();
-                ensure!(size == 1000 || received > 1, "{received} frames");
+                // A compressed message is reported as one frame.
+                let expects_one = client.history.is_some();
+                ensure!(!expects_one || received == 1, "{received} frames");
+                ensure!(expects_one || size == 1000 || received > 1, "{received} frames");
                 ensure!(frames.values().last().is_some_and(|frame| frame.is_last_frame));
                 Ok(())
             });

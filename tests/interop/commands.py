@@ -10,8 +10,16 @@ from cases import Payload
 from peer import Opening, Peer
 
 
-def run_all(client: Peer, echo_url: str, command_url: str | None = None) -> int:
-    """Takes the peer through the cases of both servers; returns how many failed."""
+def run_all(
+    client: Peer, echo_url: str, command_url: str | None = None, compression: str = ""
+) -> int:
+    """Takes the peer through the cases of both servers; returns how many failed.
+
+    `compression` names that of the servers, if they compress.
+    """
+    if compression:
+        client.name += f" ({compression})"
+        client.compression = compression
     failed = peer.run(client, echo_url)
     return failed + run(client, command_url) if command_url else failed
 
@@ -22,6 +30,7 @@ def run(client: Peer, url: str) -> int:
     failed = 0
     for name, expected, action in (
         *_openings(opening),
+        *_compression(client, opening),
         *peer.unless_cannot(client, "header", tuple(_headers(opening))),
         *_frames(client, opening),
         *_endings(opening),
@@ -41,6 +50,20 @@ def _openings(opening: Opening) -> list[Case]:
         ("asks for a path", "/a%20b/%C3%A9?q=1&r=a%2Fb", _asker(below, "path")),
         ("agrees on a subprotocol", "chat", partial(_agree, opening=offering)),
         ("agrees on none", "", partial(_agree, opening=opening)),
+    ]
+
+
+def _compression(client: Peer, opening: Opening) -> list[Case]:
+    compresses = bool(client.compression)
+    agree = partial(_agree_on_compression, opening=opening)
+    receive = partial(_receive_compressed, opening=opening)
+    exchange = partial(_exchange_compressed, opening=opening)
+    agreeing = (("agrees on compression", compresses, agree),)
+    using = (("receives compressed messages", compresses, receive),)
+    both = (("sends and receives compressed messages", (compresses, compresses), exchange),)
+    return [
+        *peer.unless_cannot(client, "compression", (*agreeing, *using)),
+        *peer.unless_cannot(client, "traffic", both),
     ]
 
 
@@ -101,6 +124,34 @@ def _agree(client: Peer, opening: Opening) -> str:
     agreed = client.subprotocol()
     client.close(1000, "")
     return agreed
+
+
+def _agree_on_compression(client: Peer, opening: Opening) -> bool:
+    client.open(opening)
+    extensions = client.extensions()
+    client.close(1000, "")
+    return "permessage-deflate" in extensions
+
+
+def _receive_compressed(client: Peer, opening: Opening) -> bool:
+    """Returns whether the server has written less than the message."""
+    client.open(opening)
+    client.send(cases.REPETITION)
+    client.receive()
+    client.send("written")
+    written = int(client.receive())
+    client.close(1000, "")
+    return 0 < written < len(cases.REPETITION) // 10
+
+
+def _exchange_compressed(client: Peer, opening: Opening) -> tuple[bool, bool]:
+    client.open(opening)
+    client.send(cases.REPETITION)
+    client.receive()
+    traffic = client.traffic()
+    client.close(1000, "")
+    received, sent = (0 < count < len(cases.REPETITION) // 10 for count in traffic)
+    return received, sent
 
 
 def _be_refused(client: Peer, opening: Opening) -> int:

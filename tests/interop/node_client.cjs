@@ -9,6 +9,7 @@ const { WebSocket } = require("ws");
 let socket;
 let messages;
 let ended;
+let traffic; // Bytes received and sent before the first message.
 
 const actions = {
     async open(url, subprotocols, options) {
@@ -21,7 +22,10 @@ const actions = {
             socket.on("close", (code, reason) => end([code, reason.toString()]));
         });
         return Promise.race([
-            once(socket, "open").then(() => ({})),
+            once(socket, "open").then(() => {
+                traffic = bytes();
+                return {};
+            }),
             once(socket, "unexpected-response").then(([, answer]) => {
                 answer.resume();
                 return { status: answer.statusCode };
@@ -29,6 +33,8 @@ const actions = {
         ]);
     },
     subprotocol: () => socket.protocol,
+    extensions: () => socket.extensions,
+    traffic: () => bytes().map((count, index) => count - traffic[index]),
     send(content, binary, size) {
         const data = Buffer.from(content, "base64");
         let start = 0;
@@ -49,6 +55,8 @@ const actions = {
     },
     ending: () => ended,
 };
+
+const bytes = () => [socket._socket.bytesRead, socket._socket.bytesWritten];
 
 // Received values, until they are read; the first reader that waits gets the next one.
 class Queue {

@@ -1,4 +1,4 @@
-"""Takes Node's `ws` through the cases: `node_client.py ECHO_URL [COMMAND_URL]`.
+"""Takes Node's `ws` through the cases: `node_client.py ECHO_URL [COMMAND_URL [COMPRESSION]]`.
 
 The package `ws` is looked for in the folder `NODE_PATH`.
 """
@@ -36,6 +36,12 @@ class NodePeer(peer.Peer):
 
     def subprotocol(self) -> str:
         return self._call("subprotocol")
+
+    def extensions(self) -> str:
+        return self._call("extensions")
+
+    def traffic(self) -> tuple[int, int]:
+        return tuple(self._call("traffic"))
 
     def send(self, payload: Payload) -> None:
         self.send_fragmented(payload, 0)

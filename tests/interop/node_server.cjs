@@ -7,6 +7,7 @@ const { WebSocketServer } = require("ws");
 const server = new WebSocketServer({
     host: "127.0.0.1",
     port: 0,
+    perMessageDeflate: { threshold: 0 },
     handleProtocols: (offered) => (offered.has("chat") ? "chat" : false),
     verifyClient: ({ origin }, decide) => decide(!origin?.includes("evil"), 403),
 });

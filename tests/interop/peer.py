@@ -6,6 +6,7 @@ with what was seen.
 
 import abc
 import os.path
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,8 +36,13 @@ class Peer(abc.ABC):
     """A WebSocket client with one connection at a time."""
 
     name: str
+    compression: str = ""
+    """The name of the servers' compression, if they compress."""
     cannot: Mapping[str, str] = {}
-    """What the peer has no way to do ("fragment", "split characters", "ping", "header"), and why."""
+    """What the peer has no way to do, and why.
+
+    It is "fragment", "split characters", "ping", "header", "compression" or "traffic".
+    """
 
     @abc.abstractmethod
     def open(self, opening: Opening) -> None:
@@ -70,6 +76,14 @@ class Peer(abc.ABC):
         """Sends a ping; returns the payload of the pong."""
         raise NotImplementedError
 
+    def extensions(self) -> str:
+        """Returns the extensions that were agreed on, as the header has them."""
+        raise NotImplementedError
+
+    def traffic(self) -> tuple[int, int]:
+        """Returns the bytes of the messages received and sent so far, as they are on the wire."""
+        raise NotImplementedError
+
     def refusal(self, opening: Opening) -> int:
         """Asks for what is refused; returns the HTTP status of the answer."""
         raise NotImplementedError
@@ -80,7 +94,10 @@ def run(peer: Peer, url: str) -> int:
     failed = 0
     opening = Opening(url)
     fragmented = unless_cannot(peer, "fragment", cases.FRAGMENTED_MESSAGES)
-    for message in (*cases.MESSAGES, *fragmented):
+    # What is beyond the sizes of frames has nothing to do with compression, and takes long.
+    largest = cases.MIB if peer.compression else sys.maxsize
+    messages = (*cases.MESSAGES, *fragmented)
+    for message in (message for message in messages if len(message.payload) <= largest):
         name = f"echoes {message.name}"
         failed += check(peer, name, message.payload, partial(_echo, peer, opening, message))
 

@@ -1,10 +1,15 @@
-"""Takes Python's `websockets` through the cases: `python_client.py ECHO_URL [COMMAND_URL]`."""
+"""Takes Python's `websockets` through the cases.
+
+`python_client.py ECHO_URL [COMMAND_URL [COMPRESSION]]`.
+"""
 
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import Frame
 from websockets.sync.client import connect
 
 import commands
@@ -33,6 +38,9 @@ class PythonPeer(peer.Peer):
             max_size=None,
         )
         self._connection = self._earlier.enter_context(connecting)
+        self._received = self._sent = 0
+        for extension in self._connection.protocol.extensions:
+            self._count(extension)
 
     def refusal(self, opening: peer.Opening) -> int:
         try:
@@ -43,6 +51,27 @@ class PythonPeer(peer.Peer):
 
     def subprotocol(self) -> str:
         return self._connection.subprotocol or ""
+
+    def extensions(self) -> str:
+        return self._connection.response.headers.get("Sec-WebSocket-Extensions", "")
+
+    def traffic(self) -> tuple[int, int]:
+        return self._received, self._sent
+
+    def _count(self, extension: PerMessageDeflate) -> None:
+        """Counts the bytes of frames whose first reserved bit is set."""
+        decode, encode = extension.decode, extension.encode
+
+        def decode_and_count(frame: Frame, **options: object) -> Frame:
+            self._received += len(frame.data) if frame.rsv1 else 0
+            return decode(frame, **options)
+
+        def encode_and_count(frame: Frame) -> Frame:
+            encoded = encode(frame)
+            self._sent += len(encoded.data) if encoded.rsv1 else 0
+            return encoded
+
+        extension.decode, extension.encode = decode_and_count, encode_and_count
 
     def send(self, payload: Payload) -> None:
         self._connection.send(payload)

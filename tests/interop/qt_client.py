@@ -1,4 +1,4 @@
-"""Takes Qt's own QWebSocket through the cases: `qt_client.py ECHO_URL [COMMAND_URL]`."""
+"""Takes Qt's own QWebSocket through the cases: `qt_client.py ECHO_URL [COMMAND_URL [COMPRESSION]]`."""
 
 import re
 import sys
@@ -18,7 +18,11 @@ class QtPeer(peer.Peer):
     """A QWebSocket through PyQt6."""
 
     name = "qt"
-    cannot = {"split characters": "Qt 6.4 to 6.9.0 refuses characters that two frames share"}
+    cannot = {
+        "split characters": "Qt 6.4 to 6.9.0 refuses characters that two frames share",
+        "compression": "Qt has no extensions",
+        "traffic": "Qt has no extensions",
+    }
 
     def __init__(self) -> None:
         self._socket = QWebSocket()

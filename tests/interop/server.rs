@@ -1,19 +1,33 @@
-//! Echoes messages, and does what clients that are not ours ask it to: `interop-server`.
+//! Echoes messages, and does what clients that are not ours ask it to: `interop-server [HISTORY]`.
 //!
+//! With the size of a history in bytes, or 0 for none, it compresses messages of all sizes.
 //! `tests/interop/run` starts it; the commands are those that the servers of `client.rs` know too.
 
+use std::cell::Cell;
 use std::num::NonZeroUsize;
+use std::rc::Rc;
 
 use anyhow::{Context, Result};
-use slotwork::{EventLoop, HostAddress, OriginPolicy, SslMode, WebSocket, WebSocketServer};
+use slotwork::{
+    Compression, EventLoop, HostAddress, OriginPolicy, SslMode, WebSocket, WebSocketServer,
+};
 
 fn main() -> Result<()> {
     let server = WebSocketServer::new("Interop", SslMode::NonSecure);
     server.set_supported_subprotocols(["chat"])?;
     server.set_origin_policy(OriginPolicy::Loopback)?;
+    if let Some(history) = std::env::args().nth(1) {
+        server.set_compression(compression(history.parse()?)?);
+    }
     server.new_connection().connect(|server, ()| {
         while let Some(socket) = server.next_pending_connection() {
-            socket.text_message_received().connect(answer);
+            let written = Rc::new(Cell::new(0));
+            let sum = Rc::clone(&written);
+            socket.bytes_written().connect(move |_socket, bytes| sum.set(sum.get() + bytes));
+            socket.text_message_received().connect(move |socket, text| match text {
+                "written" => _ = socket.send_text_message(written.get().to_string()),
+                _ => answer(socket, text),
+            });
             socket.binary_message_received().connect(|socket, bytes| {
                 socket.send_binary_message(bytes);
             });
@@ -27,6 +41,12 @@ fn main() -> Result<()> {
     println!("listening on {}", server.server_url());
     EventLoop::current().exec();
     Ok(())
+}
+
+/// Returns settings with a history of so many bytes; 0 for none.
+fn compression(history: usize) -> Result<Compression> {
+    let settings = Compression::new().threshold(0);
+    Ok(if history == 0 { settings } else { settings.history(history)? })
 }
 
 fn answer(socket: &WebSocket, text: &str) {

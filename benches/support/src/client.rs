@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use mio::net::TcpStream;
 use rustls::{ClientConfig, StreamOwned};
 
-use crate::exchange::{Check, Exchange};
+use crate::exchange::{Check, EchoCheck, Exchange};
 use crate::tls::{self, Transport};
 
 /// An open WebSocket connection.
@@ -18,7 +18,7 @@ pub struct Client {
     stream: Transport,
     /// The bytes of the request that the kernel has taken.
     sent: usize,
-    check: Check,
+    check: Box<dyn Check>,
 }
 
 impl Client {
@@ -32,7 +32,18 @@ impl Client {
         let stream = shake_hands(tls::connect(connect(port)?, config)?)?;
         let StreamOwned { conn, sock } = stream;
         let stream = Transport::Tls(Box::new(StreamOwned { conn, sock: unblock(sock)? }));
-        Ok(Self { stream, sent: 0, check: Check::default() })
+        Ok(Self { stream, sent: 0, check: Box::new(EchoCheck::default()) })
+    }
+
+    /// Offers these extensions; returns the head of the answer too.
+    pub fn offer(port: u16, extensions: &str, check: Box<dyn Check>) -> Result<(Self, String)> {
+        let mut stream = connect(port)?;
+        stream.write_all(REQUEST.trim_ascii_end())?;
+        stream.write_all(b"\r\nSec-WebSocket-Extensions: ")?;
+        stream.write_all(extensions.as_bytes())?;
+        stream.write_all(b"\r\n\r\n")?;
+        let answer = read_answer(&mut stream)?;
+        Ok((Self { stream: Transport::Plain(unblock(stream)?), sent: 0, check }, answer))
     }
 
     /// Returns the TCP connection, to register it with a poll.
@@ -68,7 +79,7 @@ impl Client {
             };
             ensure!(length > 0, io::Error::from(ErrorKind::UnexpectedEof));
             let received = buffer.get(..length).unwrap_or_default();
-            let is_done = self.check.compare(exchange, received)?;
+            let is_done = self.check.take(exchange, received)?;
             if is_done || self.stream.reads_all() && length < buffer.len() {
                 return Ok(is_done);
             }
@@ -92,7 +103,7 @@ impl Opening {
     pub fn finish(mut self) -> Result<Client> {
         await_answer(&mut self.0)?;
         let stream = Transport::Plain(unblock(self.0)?);
-        Ok(Client { stream, sent: 0, check: Check::default() })
+        Ok(Client { stream, sent: 0, check: Box::new(EchoCheck::default()) })
     }
 }
 
@@ -118,6 +129,11 @@ pub(crate) fn request<S: Write>(stream: &mut S) -> Result<()> {
 
 /// Waits for the answer to it, which has to be a 101.
 pub(crate) fn await_answer<S: Read>(stream: &mut S) -> Result<()> {
+    read_answer(stream)?;
+    Ok(())
+}
+
+fn read_answer<S: Read>(stream: &mut S) -> Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut bytes = [0; 1024];
@@ -126,7 +142,7 @@ pub(crate) fn await_answer<S: Read>(stream: &mut S) -> Result<()> {
         head.extend(bytes.get(..length).unwrap_or_default());
     }
     ensure!(head.starts_with(b"HTTP/1.1 101 "), "{}", head.escape_ascii());
-    Ok(())
+    Ok(String::from_utf8(head)?)
 }
 
 fn unblock(stream: net::TcpStream) -> Result<TcpStream> {

@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod exchange;
+pub mod load;
 pub mod profile;
 pub mod scheduling;
 pub mod server;

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use mio::{Events, Interest, Poll, Token};
 
-use bench_support::client::{Client, PATIENCE};
-use bench_support::exchange::Exchange;
-use bench_support::server::Server;
+use crate::client::{Client, PATIENCE};
+use crate::exchange::Exchange;
+use crate::server::Server;
 
 /// Clients with open connections, which do nothing until they get a window.
-pub(crate) struct Load<'a> {
+#[derive(Debug)]
+pub struct Load<'a> {
     poll: Poll,
     events: Events,
     clients: Vec<(Client, Progress)>,
@@ -19,34 +20,46 @@ pub(crate) struct Load<'a> {
 }
 
 /// Where a client is.
+#[derive(Debug)]
 struct Progress {
     exchange: usize,
     sent_at: Instant,
 }
 
 /// What came of a window.
-#[derive(Default)]
-pub(crate) struct Window {
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Window {
     /// Exchanges, deliveries or handshakes.
-    pub(crate) count: u32,
-    pub(crate) elapsed: Duration,
-    pub(crate) server_time: Duration,
+    pub count: u32,
+    /// The time from its begin to its end.
+    pub elapsed: Duration,
+    /// The server's processor time.
+    pub server_time: Duration,
     /// From before the first byte was sent until the last was back.
-    pub(crate) latencies: Vec<Duration>,
+    pub latencies: Vec<Duration>,
 }
 
 impl<'a> Load<'a> {
     /// Opens the connections, one after the other.
-    pub(crate) fn open(server: &Server, clients: usize, exchanges: &'a [Exchange]) -> Result<Self> {
+    pub fn open(server: &Server, clients: usize, exchanges: &'a [Exchange]) -> Result<Self> {
+        Self::of((0..clients).map(|_| server.connect()), exchanges)
+    }
+
+    /// Takes clients as they open.
+    pub fn of(
+        clients: impl Iterator<Item = Result<Client>>,
+        exchanges: &'a [Exchange],
+    ) -> Result<Self> {
         let poll = Poll::new()?;
-        let open = |index: usize| -> Result<_> {
-            let mut client = server.connect()?;
+        let register = |(index, client): (usize, Result<Client>)| -> Result<_> {
+            let mut client = client?;
             let interests = Interest::READABLE | Interest::WRITABLE;
             poll.registry().register(client.stream_mut(), Token(index), interests)?;
             let progress = Progress { exchange: index % exchanges.len(), sent_at: Instant::now() };
             Ok((client, progress))
         };
-        let clients = (0..clients).map(open).collect::<Result<_>>()?;
+        let clients = clients.enumerate().map(register).collect::<Result<_>>()?;
         Ok(Self {
             poll,
             events: Events::with_capacity(1024),
@@ -57,17 +70,18 @@ impl<'a> Load<'a> {
     }
 
     /// Returns how many clients there are.
-    pub(crate) const fn len(&self) -> usize {
+    #[expect(clippy::len_without_is_empty, reason = "there is always one")]
+    pub const fn len(&self) -> usize {
         self.clients.len()
     }
 
     /// Changes what the clients send; they must not be in a window.
-    pub(crate) const fn set_exchanges(&mut self, exchanges: &'a [Exchange]) {
+    pub const fn set_exchanges(&mut self, exchanges: &'a [Exchange]) {
         self.exchanges = exchanges;
     }
 
     /// Lets all clients work for `length`, and waits until the last echo is back.
-    pub(crate) fn run(&mut self, server: &Server, length: Duration) -> Result<Window> {
+    pub fn run(&mut self, server: &Server, length: Duration) -> Result<Window> {
         let mut window = Window::default();
         let server_time = server.cpu_time()?;
         let start = Instant::now();
@@ -96,7 +110,7 @@ impl<'a> Load<'a> {
     }
 
     /// Lets the first client send the next message; all have to get it.
-    pub(crate) fn send_to_all(&mut self) -> Result<()> {
+    pub fn send_to_all(&mut self) -> Result<()> {
         self.send(0, Instant::now())?;
         let sent = self.client(0)?.1.exchange;
         self.clients.iter_mut().for_each(|(_, progress)| progress.exchange = sent);
@@ -104,14 +118,14 @@ impl<'a> Load<'a> {
     }
 
     /// Waits for clients that can go on; `waiting` of them have no message yet.
-    pub(crate) fn ready(&mut self, waiting: usize) -> Result<Vec<usize>> {
+    pub fn ready(&mut self, waiting: usize) -> Result<Vec<usize>> {
         self.poll.poll(&mut self.events, Some(PATIENCE))?;
         ensure!(!self.events.is_empty(), "{waiting} clients get no message");
         Ok(self.events.iter().map(|event| event.token().0).collect())
     }
 
     /// Lets the server be for a while.
-    pub(crate) fn rest(&mut self, length: Duration) -> Result<()> {
+    pub fn rest(&mut self, length: Duration) -> Result<()> {
         let start = Instant::now();
         while start.elapsed() < length {
             self.poll.poll(&mut self.events, Some(length.saturating_sub(start.elapsed())))?;
@@ -135,7 +149,7 @@ impl<'a> Load<'a> {
     }
 
     /// Returns whether the client has received all messages of its exchange.
-    pub(crate) fn receive(&mut self, index: usize) -> Result<bool> {
+    pub fn receive(&mut self, index: usize) -> Result<bool> {
         let (client, progress) = self.clients.get_mut(index).context("no such client")?;
         let exchange = self.exchanges.get(progress.exchange).context("no exchange")?;
         client.receive(exchange, &mut self.buffer)
