@@ -1,4 +1,4 @@
-//! What few connections have, behind one pointer of the state: compression, and the extra state.
+//! The parts of the state that few connections have, behind one pointer.
 
 #[cfg(feature = "compression")]
 use crate::session::outgoing::Outgoing;
