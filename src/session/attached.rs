@@ -17,7 +17,7 @@ struct Parts<E> {
 
 impl<E> Attached<E> {
     pub(super) fn new(extra: Option<Box<E>>) -> Self {
-        Self(extra.map(|extra| Box::new(Parts { extra: Some(extra), ..Parts::default() })))
+        Self(extra.map(|extra| Box::new(Parts::of(Some(extra)))))
     }
 
     #[inline]
@@ -70,13 +70,19 @@ impl<E> Attached<E> {
     }
 }
 
-impl<E> Default for Parts<E> {
-    fn default() -> Self {
+impl<E> Parts<E> {
+    fn of(extra: Option<Box<E>>) -> Self {
         Self {
             #[cfg(feature = "compression")]
             compression: None,
-            extra: None,
+            extra,
         }
+    }
+}
+
+impl<E> Default for Parts<E> {
+    fn default() -> Self {
+        Self::of(None)
     }
 }
 
