@@ -29,11 +29,17 @@
 //! | [`WebSocket::set_compressing`](crate::WebSocket::set_compressing) | on | Messages of a socket that are compressed already are sent plain |
 //!
 //! Without a history a connection has no memory for compression: the compressor and the inflater
-//! belong to the thread, and are freed when it is idle. A broadcast is compressed once for all
-//! clients, with a history or without. A message that would not become shorter is sent plain.
+//! belong to the thread, and are freed when its loop is idle. A thread without a loop that sends has a
+//! compressor for each message anew. A message that would not become shorter is sent plain.
+//!
+//! A broadcast, or another [`PreparedMessage`](crate::PreparedMessage), is compressed once for all
+//! clients, with a history or without, at the balanced level. Clients that agreed on a window of less
+//! than 4 KiB have it compressed for themselves: those of a server with a smaller history, and those
+//! that ask for one.
 //!
 //! The output policies that drop messages end the history of a socket with the first message that
-//! they put off, because a dropped message would be missing in the peer's.
+//! they put off, because a dropped message would be missing in the peer's. A conflated topic
+//! ([`Topic::set_conflated`](crate::Topic::set_conflated)) does so with the first message that waits.
 //!
 //! ```
 //! use slotwork::{Compression, CompressionLevel, SslMode, WebSocketServer};
@@ -56,8 +62,10 @@
 //! ([`set_max_allowed_incoming_message_size`](crate::WebSocket::set_max_allowed_incoming_message_size))
 //! is that of its plain text, which is never exceeded in memory: a message that inflates to more
 //! closes its connection with 1009. Until its last byte has arrived, a message takes the memory of
-//! its compressed bytes. Limits of output and
-//! [`bytes_written`](crate::WebSocket::bytes_written) count compressed bytes.
+//! its compressed bytes. [`bytes_written`](crate::WebSocket::bytes_written) and
+//! [`bytes_to_write`](crate::WebSocket::bytes_to_write) count compressed bytes. Whether a message has
+//! room in the output is decided before it is compressed, by its plain length; that of a prepared
+//! message by its compressed length.
 //!
 //! # Secrets
 //!

@@ -62,7 +62,10 @@ pub(super) fn compress(effort: Effort, history: &[u8], message: &[u8]) -> Option
     let is_shorter = COMPRESSORS.try_with(|compressors| {
         compressors.borrow_mut().compress(effort, history, message, &mut output)
     });
-    free_when_unused(free_buffers);
+    if !free_when_unused(free_buffers) {
+        // Threads may be many: one without a loop keeps no compressor.
+        let _ = COMPRESSORS.try_with(RefCell::take);
+    }
     if is_shorter.unwrap_or(false) {
         return Some(output);
     }
@@ -71,9 +74,12 @@ pub(super) fn compress(effort: Effort, history: &[u8], message: &[u8]) -> Option
 }
 
 /// Gives the buffer of a compressed message back to this thread.
+///
+/// A thread without a loop keeps a small one alone.
 #[cfg(feature = "compression")]
 pub(super) fn put_compressed(buffer: Vec<u8>) {
-    if buffer.capacity() <= MAX_COMPRESSED {
+    let size = buffer.capacity();
+    if size <= SMALL || (size <= MAX_COMPRESSED && free_when_unused(free_buffers)) {
         let _ = COMPRESSED.try_with(|kept| kept.set(buffer));
     }
 }

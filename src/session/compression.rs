@@ -84,7 +84,7 @@ impl State {
             return None;
         }
         message.compressed(|payload, encode| {
-            let Some(bytes) = compress(Effort::SHARED, &[], payload) else { return };
+            let Some(bytes) = compress(Effort::shared(payload.len()), &[], payload) else { return };
             encode(&bytes);
             put_compressed(bytes);
         })

@@ -2,6 +2,8 @@
 //!
 //! Apart from `compression`, because the state has one: it knows neither state nor session.
 
+use std::mem;
+
 use crate::protocol::deflate::compressor::{Effort, worthwhile_history};
 use crate::protocol::deflate::history_budget::Reservation;
 use crate::protocol::deflate::terms::{Agreed, Terms};
@@ -20,7 +22,7 @@ struct Histories {
     /// `None` without one, and once the peer may have missed a message of it.
     sent: Option<Window>,
     /// Given back by its drop.
-    _reservation: Option<Reservation>,
+    reservation: Option<Reservation>,
 }
 
 impl Outgoing {
@@ -30,7 +32,7 @@ impl Outgoing {
         let histories = has_history.then(|| {
             let has_sent = !terms.sent.is_none();
             let sent = has_sent.then(|| Window::for_sending(terms.sent.bits()));
-            Box::new(Histories { sent, _reservation: reservation })
+            Box::new(Histories { sent, reservation })
         });
         Self { terms, histories }
     }
@@ -59,10 +61,12 @@ impl Outgoing {
         self.histories.as_mut()?.sent.as_mut()
     }
 
-    /// Ends the history of the messages sent.
+    /// Ends the history of the messages sent, and gives its memory back.
     pub(super) fn end_history(&mut self) {
-        if let Some(histories) = &mut self.histories {
-            histories.sent = None;
+        let Some(histories) = &mut self.histories else { return };
+        if histories.sent.take().is_some() {
+            let size = mem::take(&mut self.terms.sent).bytes();
+            histories.reservation.iter_mut().for_each(|reservation| reservation.give_back(size));
         }
     }
 }

@@ -141,6 +141,8 @@ impl Compression {
     }
 
     /// Sets the effort; [`CompressionLevel::Balanced`] by default.
+    ///
+    /// Broadcasts and other messages for many clients are compressed once, at the balanced level.
     #[must_use]
     pub const fn level(self, level: CompressionLevel) -> Self {
         Self { level, ..self }

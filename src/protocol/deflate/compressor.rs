@@ -70,10 +70,13 @@ impl Compressors {
 }
 
 impl Effort {
-    /// The effort for messages that are compressed once for many clients.
-    pub(crate) const SHARED: Self = Self { window: Self::SHARED_WINDOW, level: BALANCED };
     /// The bits of their window.
     pub(crate) const SHARED_WINDOW: u8 = 12;
+
+    /// Returns the effort for a message of so many bytes that is compressed once for many clients.
+    pub(crate) const fn shared(message: usize) -> Self {
+        Self::of(Self::SHARED_WINDOW, CompressionLevel::Balanced, message, false)
+    }
 
     /// Returns the effort for a message of so many bytes.
     pub(crate) const fn of(

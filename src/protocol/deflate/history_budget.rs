@@ -25,6 +25,15 @@ impl HistoryBudget {
     }
 }
 
+impl Reservation {
+    /// Gives `size` of its bytes back.
+    pub(crate) fn give_back(&mut self, size: usize) {
+        let size = size.min(self.size);
+        self.size -= size;
+        self.used.fetch_sub(size, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.used.fetch_sub(self.size, Ordering::Relaxed);
@@ -45,6 +54,10 @@ mod tests {
         drop(first);
 
         assert!(budget.reserve(60, 100).is_some());
+        let mut second = second;
+        second.give_back(15);
+        assert!(budget.reserve(76, 100).is_none());
+        assert!(budget.reserve(75, 100).is_some());
         drop(second);
         assert!(budget.reserve(100, 100).is_some());
     }

@@ -34,7 +34,7 @@ impl Limits {
         is_compressed: bool,
     ) -> Result<(), Violation> {
         // RFC 6455 §10.4 asks for limits, §7.4.1 names 1009 for what is over them.
-        if frame > self.max_frame_size {
+        if frame > as_sent(self.max_frame_size, is_compressed) {
             Err(Violation::FRAME_TOO_BIG)
         } else if frame > self.max_assembled(is_compressed).saturating_sub(received) {
             Err(Violation::MESSAGE_TOO_BIG)
@@ -45,11 +45,9 @@ impl Limits {
 
     /// Returns the maximum size of a message as it is received, in bytes.
     ///
-    /// Compressed data that does not shrink is a little longer than its plain text, which is checked
-    /// when it is inflated.
+    /// The plain text of a compressed one is checked when it is inflated.
     pub(crate) const fn max_assembled(&self, is_compressed: bool) -> usize {
-        let most = self.max_message_size;
-        if is_compressed { most.saturating_add(most / 1000 + 64) } else { most }
+        as_sent(self.max_message_size, is_compressed)
     }
 
     /// Refuses a frame that would be one too many in its message.
@@ -57,6 +55,13 @@ impl Limits {
         // RFC 6455 §10.4; 1008 rather than 1009, because such a message may be tiny.
         if received < self.max_fragments { Ok(()) } else { Err(Violation::TOO_MANY_FRAGMENTS) }
     }
+}
+
+/// Returns how many bytes a peer may send where `most` bytes of plain text are allowed.
+///
+/// Compressed data that does not shrink is a little longer than its plain text.
+const fn as_sent(most: usize, is_compressed: bool) -> usize {
+    if is_compressed { most.saturating_add(most / 1000 + 64) } else { most }
 }
 
 impl Default for Limits {

@@ -196,13 +196,15 @@ pub(crate) fn wake_later(waker: &Waker) {
 ///
 /// For buffers that are kept for the next message: they are freed when there is none.
 ///
-/// A thread without a loop keeps them until its end.
-pub(crate) fn free_when_unused(free: fn()) {
-    let _ = REACTOR.try_with(|reactor| {
-        if let Some(reactor) = &*reactor.borrow() {
-            reactor.unused.set(Some(Unused { used_at: Instant::now(), free }));
-        }
+/// Returns false in a thread without a loop, where nothing frees them.
+pub(crate) fn free_when_unused(free: fn()) -> bool {
+    let is_noted = REACTOR.try_with(|reactor| {
+        let reactor = reactor.borrow();
+        let Some(reactor) = &*reactor else { return false };
+        reactor.unused.set(Some(Unused { used_at: Instant::now(), free }));
+        true
     });
+    is_noted.unwrap_or(false)
 }
 
 /// The last use of what is kept for a while, and the call that frees it.

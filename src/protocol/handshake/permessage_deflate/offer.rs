@@ -7,14 +7,15 @@ use crate::types::compression::{Compression, HistorySize};
 
 /// Returns the offers of a client, as the value of `Sec-WebSocket-Extensions`.
 ///
-/// With a history there are two: one asks the server for a window of that size, the other accepts
-/// any, for servers that cannot limit it.
+/// With a history there are three: one asks the server for a window of that size, one accepts any, for
+/// servers that cannot limit it, and one is without a history for what the client sends.
 pub(crate) fn offers(settings: &Compression) -> String {
     let history = settings.history_size();
     if history.is_none() {
         return WITHOUT_HISTORY.to_owned();
     }
-    format!("{WITH_HISTORY}; server_max_window_bits={}, {WITH_HISTORY}", history.bits())
+    let bits = history.bits();
+    format!("{WITH_HISTORY}; server_max_window_bits={bits}, {WITH_HISTORY}, {FORGETTING}")
 }
 
 /// Checks the extensions of an answer to [`offers`].
@@ -64,10 +65,11 @@ fn terms(answer: &Parameters, settings: &Compression) -> Terms {
 
 const WITHOUT_HISTORY: &str = "permessage-deflate; \
     server_no_context_takeover; client_no_context_takeover; client_max_window_bits";
-/// RFC 7692 §7.1.1.2: the hint to forget is for servers that require it.
+const WITH_HISTORY: &str = "permessage-deflate; client_max_window_bits";
+/// The last offer, for servers that accept no client with a history (RFC 7692 §7.1.1.2).
 ///
-/// Only the answer decides.
-const WITH_HISTORY: &str = "permessage-deflate; client_no_context_takeover; client_max_window_bits";
+/// They confirm the parameter: an answer without it is one to an earlier offer.
+const FORGETTING: &str = "permessage-deflate; client_no_context_takeover; client_max_window_bits";
 
 #[cfg(test)]
 mod tests {
@@ -89,8 +91,8 @@ mod tests {
     /// RFC 7692 §7.1: parameters of an offer.
     #[test]
     fn a_client_offers_what_it_supports() {
-        let limited = "permessage-deflate; client_no_context_takeover; client_max_window_bits; \
-            server_max_window_bits=12, \
+        let limited = "permessage-deflate; client_max_window_bits; server_max_window_bits=12, \
+            permessage-deflate; client_max_window_bits, \
             permessage-deflate; client_no_context_takeover; client_max_window_bits";
 
         assert_eq!(offers(&Compression::new()), WITHOUT_HISTORY);
