@@ -176,11 +176,10 @@ impl Inner {
             panics::catch("a slot of a topic", || signals.unsubscribed.emit(socket));
         }
         self.report_to_relay();
-        self.end_if_unheld();
         true
     }
 
-    /// Drops the topic when nothing holds it but the caller.
+    /// Drops the topic when nothing holds it but the caller, which drops its own hold next.
     pub(crate) fn end_if_unheld(self: &Arc<Self>) {
         if Arc::strong_count(self) > HELD_BY_CALLER {
             return;
@@ -204,6 +203,7 @@ impl Memberships for Subscriptions {
             let last = self.lock().last();
             let Some(topic) = last else { return };
             topic.unsubscribe(socket);
+            topic.end_if_unheld();
         }
     }
 }

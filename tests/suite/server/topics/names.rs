@@ -76,6 +76,27 @@ fn a_topic_lasts_while_something_holds_it() -> Result<()> {
     Ok(())
 }
 
+/// The end of the last subscription, whichever call it is, ends no topic that has a handle.
+#[test]
+fn a_topic_with_a_handle_outlasts_its_subscriptions() -> Result<()> {
+    let (server, [client]) = server_with_clients()?;
+    let topic = server.topic("a")?;
+
+    topic.subscribe(&client.socket)?;
+    topic.unsubscribe(&client.socket);
+    ensure!(server.topic("a")? == topic, "unsubscribe");
+    topic.subscribe(&client.socket)?;
+    server.unsubscribe_all(&client.socket);
+    ensure!(server.topic("a")? == topic, "unsubscribe_all");
+    topic.subscribe(&client.socket)?;
+    client.close()?;
+    ensure!(server.topic("a")? == topic, "the end of the socket");
+
+    drop(topic);
+    ensure!(server.topics().is_empty());
+    Ok(())
+}
+
 /// Handles and subscriptions keep a topic also when its server is dropped.
 #[test]
 fn a_topic_outlives_its_server() -> Result<()> {
