@@ -1,9 +1,10 @@
 //! Sends what is published: each event loop to its own subscribers.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::event_loop::WeakLoopHandle;
-use crate::server::topics::state::{Inner, TopicDelivery, TopicHandOver, TopicQueue};
+use crate::server::topics::state::{Inner, TopicBehind, TopicDelivery, TopicHandOver, TopicQueue};
 use crate::server::topics::subscribers::{Home, Recipients};
 use crate::socket::WebSocket;
 use crate::types::output::SendStatus;
@@ -12,16 +13,18 @@ impl Inner {
     /// Sends what this thread has to send, and posts the rest to the other loops.
     ///
     /// Returns for how many subscribers the message was queued. No lock is held, and no user code
-    /// runs before this thread has sent: nothing of it can be overtaken.
+    /// runs before this thread has sent: nothing of it can be overtaken. The other loops are called
+    /// first, whatever happens here.
     pub(crate) fn deliver(hand_over: TopicHandOver) -> usize {
+        let ended: Vec<_> = hand_over.posts.iter().filter_map(post).collect();
         let mut count = hand_over.queued;
         if let Some(delivery) = hand_over.here {
             count += send(&delivery);
         }
-        if let Some(queue) = hand_over.behind {
-            empty(&queue);
+        if let Some(behind) = hand_over.behind {
+            send_behind(&behind);
         }
-        hand_over.posts.iter().for_each(post);
+        drop(ended);
         count
     }
 }
@@ -37,31 +40,39 @@ impl Home for WeakLoopHandle {
 }
 
 /// Sends what other threads have published before to the sockets of this thread.
-pub(crate) fn empty(queue: &TopicQueue) {
-    while let Some(delivery) = queue.take_first() {
-        send(&delivery);
-    }
+pub(crate) fn send_behind(behind: &TopicBehind) {
+    // Slots that publish make it less than this.
+    behind.queue.take_first(behind.len, |delivery| _ = send(delivery));
 }
 
 /// Has the loop of a queue send what is in it.
-fn post(queue: &Arc<TopicQueue>) {
+///
+/// Returns what waits for a loop that has ended: its sockets have disconnected, or do so now.
+fn post(queue: &Arc<TopicQueue>) -> Option<VecDeque<TopicDelivery>> {
     let posted = Arc::clone(queue);
-    if !queue.event_loop.post_if_running(move || send_batch(&posted)) {
-        // Its sockets have disconnected, or do so now.
-        drop(queue.take_all());
-    }
+    let is_posted = queue.event_loop.post_if_running(move || send_batch(&posted));
+    (!is_posted).then(|| queue.take_all())
 }
 
 /// Sends a batch of what waits for this thread's loop.
 ///
 /// Other work of the loop is next.
 fn send_batch(queue: &Arc<TopicQueue>) {
-    for _ in 0..BATCH {
-        let Some(delivery) = queue.take_first() else { break };
-        send(&delivery);
-    }
-    if queue.end_posted() {
-        post(queue);
+    let posted_call = PostedCall(queue);
+    queue.take_first(BATCH, |delivery| _ = send(delivery));
+    drop(posted_call);
+}
+
+/// The posted call of a queue: another one follows it, if something is left.
+///
+/// Also when user data that a delivery was the last to hold panics as it is dropped.
+struct PostedCall<'a>(&'a Arc<TopicQueue>);
+
+impl Drop for PostedCall<'_> {
+    fn drop(&mut self) {
+        if self.0.end_posted() {
+            drop(post(self.0));
+        }
     }
 }
 

@@ -14,6 +14,14 @@ pub(crate) struct LoopQueue<L, D> {
     waiting: Mutex<Waiting<D>>,
 }
 
+/// What follows when a delivery is in a queue.
+pub(crate) struct Pushed {
+    /// How many deliveries wait, this one the last.
+    pub(crate) len: usize,
+    /// A call has to be posted that empties the queue.
+    pub(crate) needs_post: bool,
+}
+
 struct Waiting<D> {
     deliveries: VecDeque<D>,
     /// A call that empties the queue is on its way to the loop.
@@ -27,25 +35,30 @@ impl<L, D> LoopQueue<L, D> {
     }
 
     /// Puts a delivery at the end, or merges it with the one there.
-    ///
-    /// Returns whether a call has to be posted that empties the queue.
-    pub(crate) fn push(&self, delivery: D, merge: impl FnOnce(&mut D, D) -> Option<D>) -> bool {
+    pub(crate) fn push(&self, delivery: D, merge: impl FnOnce(&mut D, D) -> Option<D>) -> Pushed {
         let mut waiting = self.waiting.lock();
         let rest = match waiting.deliveries.back_mut() {
             Some(last) => merge(last, delivery),
             None => Some(delivery),
         };
         waiting.deliveries.extend(rest);
-        !mem::replace(&mut waiting.is_posted, true)
+        let needs_post = !mem::replace(&mut waiting.is_posted, true);
+        Pushed { len: waiting.deliveries.len(), needs_post }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.lock().deliveries.is_empty()
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.lock().deliveries.len()
     }
 
-    /// Takes the first delivery; on the loop's thread alone.
-    pub(crate) fn take_first(&self) -> Option<D> {
-        self.waiting.lock().deliveries.pop_front()
+    /// Takes at most so many deliveries, one after the other; on the loop's thread alone.
+    ///
+    /// What other threads push meanwhile is not in the number, so this ends.
+    pub(crate) fn take_first(&self, count: usize, mut send: impl FnMut(&D)) {
+        for _ in 0..count {
+            let first = self.waiting.lock().deliveries.pop_front();
+            let Some(delivery) = first else { break };
+            send(&delivery);
+        }
     }
 
     /// Ends the posted call; returns whether another one has to be posted.

@@ -12,7 +12,7 @@ use crate::protocol::prepared_message::PreparedMessage;
 use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::server::topics::loop_queue::LoopQueue;
 use crate::server::topics::registry::{Named, Topics};
-use crate::server::topics::subscribers::{Delivery, HandOver, Subscribers};
+use crate::server::topics::subscribers::{Behind, Delivery, HandOver, Subscribers};
 use crate::socket::WebSocket;
 use crate::types::message::Message;
 
@@ -66,6 +66,8 @@ pub(crate) struct Publication {
 
 /// The steps that follow outside the lock of a topic.
 pub(crate) type TopicHandOver = HandOver<WebSocket, WeakLoopHandle, Publication>;
+/// The messages in front of what this thread does next.
+pub(crate) type TopicBehind = Behind<WebSocket, WeakLoopHandle, Publication>;
 /// The messages that wait for one loop.
 pub(crate) type TopicQueue = LoopQueue<WeakLoopHandle, TopicDelivery>;
 /// A message for the subscribers on one loop.

@@ -6,7 +6,7 @@
 use std::mem;
 use std::sync::Arc;
 
-use crate::server::topics::loop_queue::LoopQueue;
+use crate::server::topics::loop_queue::{LoopQueue, Pushed};
 
 /// The handle of a loop on which sockets live.
 pub(crate) trait Home {
@@ -61,12 +61,19 @@ pub(crate) struct Place {
 pub(crate) struct HandOver<S, L, M> {
     /// To be sent at once, by this thread.
     pub(crate) here: Option<Delivery<S, M>>,
-    /// The queue of this thread's loop, to be emptied: the message is at its end.
-    pub(crate) behind: Option<Queue<S, L, M>>,
+    /// What this thread has to send now: the message is the last of it.
+    pub(crate) behind: Option<Behind<S, L, M>>,
     /// How many recipients are in queues.
     pub(crate) queued: usize,
     /// The queues for which a call is posted to their loop.
     pub(crate) posts: Vec<Queue<S, L, M>>,
+}
+
+/// The deliveries that wait for this thread's loop.
+pub(crate) struct Behind<S, L, M> {
+    pub(crate) queue: Queue<S, L, M>,
+    /// Their number, under the topic's lock: later ones are not waited for.
+    pub(crate) len: usize,
 }
 
 impl<S, L, M> Default for Subscribers<S, L, M> {
@@ -148,11 +155,12 @@ impl<S: Clone, L: Home, M: Clone> Subscribers<S, L, M> {
         hand_over
     }
 
-    /// Returns the queue of this thread's loop, unless it is empty.
-    pub(crate) fn behind(&self) -> Option<Queue<S, L, M>> {
+    /// Returns what waits for this thread's loop.
+    pub(crate) fn behind(&self) -> Option<Behind<S, L, M>> {
         let mut groups = self.groups.iter();
         let group = groups.find(|group| group.queue.event_loop.is_current())?;
-        (!group.queue.is_empty()).then(|| Arc::clone(&group.queue))
+        let len = group.queue.len();
+        (len > 0).then(|| Behind { queue: Arc::clone(&group.queue), len })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -190,12 +198,12 @@ impl<S: Clone, L: Home, M> Group<S, L, M> {
         hand_over: &mut HandOver<S, L, M>,
     ) {
         let is_here = self.queue.event_loop.is_current();
-        if is_here && self.queue.is_empty() {
+        if is_here && self.queue.len() == 0 {
             hand_over.here = Some(delivery);
             return;
         }
         hand_over.queued += delivery.len();
-        let needs_post = self.queue.push(delivery, |last, delivery| {
+        let Pushed { len, needs_post } = self.queue.push(delivery, |last, delivery| {
             if is_conflated && last.has_same_recipients(&delivery) {
                 last.message = delivery.message;
                 return None;
@@ -203,7 +211,7 @@ impl<S: Clone, L: Home, M> Group<S, L, M> {
             Some(delivery)
         });
         if is_here {
-            hand_over.behind = Some(Arc::clone(&self.queue));
+            hand_over.behind = Some(Behind { queue: Arc::clone(&self.queue), len });
         }
         if needs_post {
             hand_over.posts.push(Arc::clone(&self.queue));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::runtime::panics;
-use crate::server::topics::delivery::empty;
+use crate::server::topics::delivery::send_behind;
 use crate::server::topics::registry::{HELD_BY_CALLER, Topics};
 use crate::server::topics::state::{Inner, State, TopicQueue, TopicSignals};
 use crate::server::topics::subscriptions::Subscriptions;
@@ -168,9 +168,9 @@ impl Inner {
         drop(state);
         drop((removed, topic));
 
-        if let Some(queue) = behind {
+        if let Some(behind) = behind {
             // What was published before is sent before this returns.
-            empty(&queue);
+            send_behind(&behind);
         }
         if let Some(signals) = self.used_signals() {
             panics::catch("a slot of a topic", || signals.unsubscribed.emit(socket));

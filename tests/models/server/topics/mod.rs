@@ -63,6 +63,30 @@ fn the_loop_publishes_behind_what_waits() {
     });
 }
 
+/// Another thread publishes again with each message that the loop sends: the loop's own publication
+/// sends those in front of it, and no more.
+#[test]
+fn a_publication_of_the_loop_waits_for_no_later_one() {
+    model(|| {
+        let topic = Arc::new(Topic::new());
+        topic.subscribe(0);
+        let publishing = Arc::clone(&topic);
+        thread::spawn(move || publishing.publish(1)).join().unwrap();
+
+        let HandOver { behind, .. } = topic.state.lock().subscribers.publish(&2, None, false);
+        let behind = behind.unwrap();
+        let mut sent = Vec::new();
+        behind.queue.take_first(behind.len, |delivery| {
+            sent.push(delivery.message);
+            let publishing = Arc::clone(&topic);
+            thread::spawn(move || publishing.publish(3)).join().unwrap();
+        });
+
+        assert_eq!(sent, [1, 2]);
+        assert_eq!(behind.queue.len(), 2);
+    });
+}
+
 /// A topic with one loop, which is the thread that made it.
 struct Topic {
     queue: Arc<Queue>,
@@ -122,10 +146,8 @@ impl Topic {
         if let Some(delivery) = here {
             self.send(&delivery);
         }
-        if let Some(queue) = behind {
-            while let Some(delivery) = queue.take_first() {
-                self.send(&delivery);
-            }
+        if let Some(behind) = behind {
+            behind.queue.take_first(behind.len, |delivery| self.send(delivery));
         }
         for _ in posts {
             self.post();
@@ -146,9 +168,7 @@ impl Topic {
         *posts -= 1;
         drop(posts);
         // A batch of one.
-        if let Some(delivery) = self.queue.take_first() {
-            self.send(&delivery);
-        }
+        self.queue.take_first(1, |delivery| self.send(delivery));
         if self.queue.end_posted() {
             self.post();
         }
