@@ -58,7 +58,7 @@ pub enum CompressionLevel {
     Fast,
     /// A level by the size of the message.
     ///
-    /// Level 3 up to 64 KiB, and 1 above and for short messages that have a history.
+    /// Level 3 up to 64 KiB, and 1 above. With a history, 1 below 512 bytes and 6 up to 4 KiB.
     #[default]
     Balanced,
     /// The fewest bytes: zlib's level 6.

@@ -329,7 +329,8 @@ fn the_level_follows_the_size_of_a_message() {
         assert_eq!(level(CompressionLevel::Small, size, has_history), Some(6));
     }
     let balanced = |size, has_history| level(CompressionLevel::Balanced, size, has_history);
-    assert_eq!([balanced(511, true), balanced(512, true)], [Some(1), Some(3)]);
+    assert_eq!([balanced(511, true), balanced(512, true)], [Some(1), Some(6)]);
+    assert_eq!([balanced(4096, true), balanced(4097, true)], [Some(6), Some(3)]);
     assert_eq!([balanced(300, false), balanced(65_536, false)], [Some(3), Some(3)]);
     assert_eq!([balanced(65_537, false), balanced(65_537, true)], [Some(1), Some(1)]);
 }
