@@ -73,9 +73,7 @@ impl Topic {
     /// Qt has no counterpart.
     #[expect(clippy::must_use_candidate, reason = "it acts; the number is rarely needed")]
     pub fn publish_prepared(&self, message: &PreparedMessage) -> usize {
-        let count = self.inner.publish(message, None);
-        self.inner.relay(message);
-        count
+        self.inner.publish(message, None, Inner::relay)
     }
 
     /// Sends a message to all subscribers but one, usually its sender.
@@ -97,9 +95,7 @@ impl Topic {
     /// ```
     #[expect(clippy::must_use_candidate, reason = "it acts; the number is rarely needed")]
     pub fn publish_prepared_except(&self, message: &PreparedMessage, except: &WebSocket) -> usize {
-        let count = self.inner.publish(message, Some(except));
-        self.inner.relay(message);
-        count
+        self.inner.publish(message, Some(except), Inner::relay)
     }
 
     /// Sends a message that has arrived through a relay to all subscribers.
@@ -112,7 +108,7 @@ impl Topic {
     /// Qt has no counterpart.
     #[expect(clippy::must_use_candidate, reason = "it acts; the number is rarely needed")]
     pub fn deliver(&self, message: &PreparedMessage) -> usize {
-        self.inner.publish(message, None)
+        self.inner.publish(message, None, |_topic, _message| {})
     }
 
     /// Sets whether new subscribers get the last message first; the default is not.
@@ -218,8 +214,13 @@ impl Topic {
 }
 
 impl Inner {
-    /// Sends a message to all subscribers but one, and emits `published`.
-    fn publish(self: &Arc<Self>, message: &PreparedMessage, except: Option<&WebSocket>) -> usize {
+    /// Sends a message to all subscribers but one, relays it, and emits `published`.
+    fn publish(
+        self: &Arc<Self>,
+        message: &PreparedMessage,
+        except: Option<&WebSocket>,
+        relay: impl FnOnce(&Self, &PreparedMessage),
+    ) -> usize {
         let mut state = self.lock();
         let former = state.keep(message);
         let publication = self.publication(&state, message);
@@ -233,6 +234,8 @@ impl Inner {
         drop(former);
 
         let count = Self::deliver(hand_over);
+        // In front of the slots, which may publish again.
+        relay(self, message);
         if let Some(signals) = self.used_signals()
             && signals.published.slot_count() > 0
         {
@@ -267,10 +270,13 @@ impl Inner {
     /// One thread at a time reports, until the relay knows the latest change.
     pub(crate) fn report_to_relay(&self) {
         let Some(topics) = self.topics.upgrade() else { return };
-        while let Some(relay) = topics.relay()
+        while topics.has_relay()
             && let Some(has_subscribers) = self.begin_report()
         {
+            // The relay of now: a new one counts on the reports that begin after it is set.
+            let relay = topics.relay();
             panics::catch("a relay of topics", || {
+                let Some(relay) = &relay else { return };
                 if has_subscribers {
                     relay.subscribed(self.name());
                 } else {

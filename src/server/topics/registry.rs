@@ -39,8 +39,8 @@ pub(crate) trait Named {
 
     fn name(&self) -> &str;
 
-    /// Called under the lock of the names for each look-up.
-    fn note_look_up(&self);
+    /// Notes a new holder, which has its hold already; returns false when the topic has ended.
+    fn note_look_up(&self) -> bool;
 }
 
 impl<T: Named> Topics<T> {
@@ -49,9 +49,8 @@ impl<T: Named> Topics<T> {
     /// Also those that nothing else holds, when it is time to look through them.
     pub(crate) fn get(&self, name: &str, make: impl FnOnce() -> T) -> (Arc<T>, Vec<Arc<T>>) {
         let mut names = self.lock();
-        if let Some(Entry(topic)) = names.topics.get(name) {
-            topic.note_look_up();
-            return (Arc::clone(topic), Vec::new());
+        if let Some(entry) = names.topics.get(name) {
+            return (entry.look_up(), Vec::new());
         }
         let unheld = names.begin_sweep();
         let topic = Arc::new(make());
@@ -61,23 +60,29 @@ impl<T: Named> Topics<T> {
 
     /// Returns all topics, those that nothing holds included.
     pub(crate) fn all(&self) -> Vec<Arc<T>> {
-        self.lock().topics.iter().map(|Entry(topic)| Arc::clone(topic)).collect()
+        self.lock().topics.iter().map(Entry::look_up).collect()
     }
 
-    /// Removes a topic that only the caller holds.
-    ///
-    /// `is_unchanged` is called under the lock of the names.
-    pub(crate) fn remove_unheld(&self, topic: &Arc<T>, is_unchanged: impl FnOnce(&T) -> bool) {
+    /// Removes a topic that only the caller holds, if `end` does end it.
+    pub(crate) fn remove_unheld(&self, topic: &Arc<T>, end: impl FnOnce(&T) -> bool) {
         let mut names = self.lock();
-        // The set and the caller. More can come only by a look-up.
-        if Arc::strong_count(topic) > HELD_BY_CALLER || !is_unchanged(topic) {
+        // The set and the caller.
+        if Arc::strong_count(topic) > HELD_BY_CALLER {
             return;
         }
         let is_this =
             names.topics.get(topic.name()).is_some_and(|known| Arc::ptr_eq(&known.0, topic));
-        let removed = if is_this { names.topics.take(topic.name()) } else { None };
+        let removed = if is_this && end(topic) { names.topics.take(topic.name()) } else { None };
         drop(names);
         drop(removed);
+    }
+
+    /// Notes how many topics are left when those have ended that nothing held.
+    ///
+    /// Others live by a kept message or a slot: the next time to look is when the set has doubled.
+    pub(crate) fn end_sweep(&self) {
+        let mut names = self.lock();
+        names.sweep_at = (names.topics.len() * 2).max(MIN_SWEEP);
     }
 
     /// Returns the queue of a loop, which `is_wanted` recognizes, or a new one.
@@ -90,9 +95,13 @@ impl<T: Named> Topics<T> {
         if let Some(known) = queues.iter().find(|queue| is_wanted(queue)) {
             return Arc::clone(known);
         }
-        queues.retain(|queue| Arc::strong_count(queue) > 1);
+        let is_unused = |queue: &mut Arc<T::Queue>| Arc::strong_count(queue) == 1;
+        let unused: Vec<_> = queues.extract_if(.., is_unused).collect();
         let queue = Arc::new(make());
         queues.push(Arc::clone(&queue));
+        drop(queues);
+        // With the sockets of what waits there.
+        drop(unused);
         queue
     }
 
@@ -103,8 +112,13 @@ impl<T: Named> Topics<T> {
         former
     }
 
+    /// Returns whether a relay was set; none is ever taken away.
+    pub(crate) fn has_relay(&self) -> bool {
+        self.has_relay.load(Ordering::Acquire)
+    }
+
     pub(crate) fn relay(&self) -> Option<Arc<dyn TopicRelay>> {
-        if !self.has_relay.load(Ordering::Acquire) {
+        if !self.has_relay() {
             return None;
         }
         self.relay.lock().clone()
@@ -124,16 +138,26 @@ impl<T: Named> Topics<T> {
 }
 
 impl<T: Named> Names<T> {
-    /// Returns the topics that nothing else holds, if the set has doubled since.
+    /// Returns the topics that nothing else holds, if the set has doubled since the last time.
     fn begin_sweep(&mut self) -> Vec<Arc<T>> {
         if self.topics.len() < self.sweep_at {
             return Vec::new();
         }
         let is_unheld = |topic: &&Arc<T>| Arc::strong_count(topic) == 1;
         let topics = self.topics.iter().map(|Entry(topic)| topic);
-        let unheld: Vec<_> = topics.filter(is_unheld).map(Arc::clone).collect();
-        self.sweep_at = ((self.topics.len() - unheld.len()) * 2).max(MIN_SWEEP);
+        let unheld = topics.filter(is_unheld).map(Arc::clone).collect();
+        // Until the end of the sweep.
+        self.sweep_at = self.topics.len() * 2;
         unheld
+    }
+}
+
+impl<T: Named> Entry<T> {
+    /// Returns the topic, with the note that it is held.
+    fn look_up(&self) -> Arc<T> {
+        let topic = Arc::clone(&self.0);
+        topic.note_look_up();
+        topic
     }
 }
 

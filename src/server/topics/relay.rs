@@ -21,13 +21,17 @@ use crate::protocol::prepared_message::PreparedMessage;
 /// ```
 /// use std::sync::Arc;
 ///
-/// use slotwork::{PreparedMessage, SslMode, TopicRelay, WebSocketServer};
+/// use slotwork::signals::Handle;
+/// use slotwork::{PreparedMessage, SslMode, TopicRelay, WeakWebSocketServer, WebSocketServer};
 ///
-/// struct ToOther(WebSocketServer);
+/// // A server keeps its relay, so the relay keeps no server.
+/// struct ToOther(WeakWebSocketServer);
 ///
 /// impl TopicRelay for ToOther {
 ///     fn published(&self, topic: &str, message: &PreparedMessage) {
-///         if let Ok(topic) = self.0.topic(topic) {
+///         if let Some(server) = self.0.upgrade()
+///             && let Ok(topic) = server.topic(topic)
+///         {
 ///             topic.deliver(message);
 ///         }
 ///     }
@@ -41,13 +45,13 @@ use crate::protocol::prepared_message::PreparedMessage;
 ///
 /// let one = WebSocketServer::new("One", SslMode::NonSecure);
 /// let other = WebSocketServer::new("Other", SslMode::NonSecure);
-/// one.set_topic_relay(Arc::new(ToOther(other.clone())));
-/// other.set_topic_relay(Arc::new(ToOther(one)));
+/// one.set_topic_relay(Arc::new(ToOther(other.downgrade())));
+/// other.set_topic_relay(Arc::new(ToOther(one.downgrade())));
 /// ```
 pub trait TopicRelay: Send + Sync {
     /// Called for each message published on this server, behind its own subscribers.
     ///
-    /// Messages of one thread come in their order; those of several threads may come in another
+    /// In front of the slots of [`Topic::published`](crate::Topic::published). Messages of one thread come in their order; those of several threads may come in another
     /// order than to the subscribers.
     fn published(&self, topic: &str, message: &PreparedMessage);
 

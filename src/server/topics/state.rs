@@ -24,7 +24,9 @@ pub(crate) struct Inner {
     /// Unique among the topics of all servers: messages of a key are conflated.
     pub(crate) key: u64,
     signals: OnceLock<Box<TopicSignals>>,
-    /// Counts the look-ups of the name: a topic that is wanted again is not dropped.
+    /// Counts the look-ups, by [`LOOK_UP`] each: a topic that is wanted again does not end.
+    ///
+    /// With [`HAS_ENDED`] when it is out of the set.
     look_ups: AtomicU32,
     state: Mutex<State>,
 }
@@ -99,8 +101,19 @@ impl Inner {
         self.signals.get().map(|signals| &**signals)
     }
 
+    /// Returns a number that changes with each look-up, also by a weak handle.
+    ///
+    /// A new holder has its hold before: read in front of the count of holders, it misses none.
     pub(crate) fn look_ups(&self) -> u32 {
-        self.look_ups.load(Ordering::Relaxed)
+        self.look_ups.load(Ordering::Acquire)
+    }
+
+    /// Ends the topic, if it was not looked up since there were so many look-ups.
+    pub(crate) fn end(&self, look_ups: u32) -> bool {
+        let ended = look_ups | HAS_ENDED;
+        let exchange =
+            self.look_ups.compare_exchange(look_ups, ended, Ordering::AcqRel, Ordering::Relaxed);
+        look_ups != ended && exchange.is_ok()
     }
 
     /// Returns a message as this topic publishes it now.
@@ -121,8 +134,9 @@ impl Named for Inner {
         &self.name
     }
 
-    fn note_look_up(&self) {
-        self.look_ups.fetch_add(1, Ordering::Relaxed);
+    fn note_look_up(&self) -> bool {
+        // It wraps beside the lowest bit.
+        self.look_ups.fetch_add(LOOK_UP, Ordering::AcqRel) & HAS_ENDED == 0
     }
 }
 
@@ -135,4 +149,6 @@ impl TopicSignals {
     }
 }
 
+const HAS_ENDED: u32 = 1;
+const LOOK_UP: u32 = 2;
 static NEXT_KEY: AtomicU64 = AtomicU64::new(0);

@@ -181,17 +181,18 @@ impl Inner {
 
     /// Drops the topic when nothing holds it but the caller, which drops its own hold next.
     pub(crate) fn end_if_unheld(self: &Arc<Self>) {
+        // Before the count: a hold that is added later changes both.
+        let look_ups = self.look_ups();
         if Arc::strong_count(self) > HELD_BY_CALLER {
             return;
         }
-        let look_ups = self.look_ups();
         // Slots that have ended are dropped, which may call the program: no lock is held.
         let keeps_message = self.lock().last.is_some();
         if keeps_message || self.used_signals().is_some_and(TopicSignals::have_slots) {
             return;
         }
         if let Some(topics) = self.topics.upgrade() {
-            topics.remove_unheld(self, |topic| topic.look_ups() == look_ups);
+            topics.remove_unheld(self, |topic| topic.end(look_ups));
         }
     }
 }
@@ -233,8 +234,12 @@ pub(crate) fn topic_of_name(topics: &Arc<Topics<Inner>>, name: &str) -> Result<T
         return Err(Error::InvalidTopicName(start.to_owned()));
     }
     let (topic, unheld) = topics.get(name, || Inner::new(name, Arc::downgrade(topics)));
-    unheld.iter().for_each(Inner::end_if_unheld);
-    Ok(Topic::new(topic))
+    let topic = Topic::new(topic);
+    if !unheld.is_empty() {
+        unheld.iter().for_each(Inner::end_if_unheld);
+        topics.end_sweep();
+    }
+    Ok(topic)
 }
 
 /// Returns the topics that something holds.

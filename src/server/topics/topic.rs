@@ -157,7 +157,7 @@ impl WeakTopic {
     /// `QPointer::data()`.
     #[must_use]
     pub fn upgrade(&self) -> Option<Topic> {
-        self.inner.upgrade().map(Topic::new)
+        self.inner.upgrade().filter(|topic| topic.note_look_up()).map(Topic::new)
     }
 }
 

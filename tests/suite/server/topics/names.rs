@@ -1,7 +1,11 @@
 //! The names of topics, and how long a topic lasts.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use anyhow::{Result, ensure};
-use slotwork::{Error, SslMode, WebSocketServer};
+use slotwork::signals::Handle;
+use slotwork::{Error, SslMode, Topic, WebSocketServer};
 
 use crate::server::topics::server_with_clients;
 
@@ -94,6 +98,72 @@ fn a_topic_with_a_handle_outlasts_its_subscriptions() -> Result<()> {
 
     drop(topic);
     ensure!(server.topics().is_empty());
+    Ok(())
+}
+
+/// Connects a slot, which ends with its receiver; what it has kept calls the program as it is
+/// dropped.
+fn connect_slot(topic: &Topic, call: impl FnOnce() + 'static) -> WebSocketServer {
+    struct Call<F: FnOnce()>(Option<F>);
+    impl<F: FnOnce()> Drop for Call<F> {
+        fn drop(&mut self) {
+            self.0.take().into_iter().for_each(|call| call());
+        }
+    }
+    let receiver = server();
+    let call = Call(Some(call));
+    topic.subscribed().connect_to(&receiver, move |_receiver, _topic, _socket| _ = &call);
+    receiver
+}
+
+/// The end of a slot calls the program, which uses the topic again just as it would end.
+#[test]
+fn a_topic_that_is_used_again_does_not_end() -> Result<()> {
+    fn keep_a_message(topic: Option<Topic>) {
+        let topic = topic.unwrap();
+        topic.set_keep_last(true);
+        topic.publish_text("kept");
+    }
+    let server = server();
+    let by_list = server.topic("a")?;
+    let listing = server.downgrade();
+    drop(connect_slot(&by_list, move || {
+        keep_a_message(listing.upgrade().and_then(|server| server.topics().pop()));
+    }));
+    drop(by_list);
+    ensure!(server.topic("a")?.last().is_some(), "the list of all");
+    server.topic("a")?.set_keep_last(false);
+
+    let by_weak = server.topic("a")?;
+    let weak = by_weak.downgrade();
+    drop(connect_slot(&by_weak, move || keep_a_message(weak.upgrade())));
+    drop(by_weak);
+    ensure!(server.topic("a")?.last().is_some(), "a weak handle");
+    server.topic("a")?.set_keep_last(false);
+
+    ensure!(server.topics().is_empty());
+    Ok(())
+}
+
+/// Topics that live by a slot alone are not looked through for each new name.
+#[test]
+fn topics_are_looked_through_when_their_number_has_doubled() -> Result<()> {
+    let server = server();
+    for number in 0..100 {
+        server.topic(format!("slot {number}"))?.published().connect(|_topic, _message| {});
+    }
+    let is_visited = Rc::new(Cell::new(false));
+    let visited = Rc::clone(&is_visited);
+    let receiver = connect_slot(&server.topic("slot 0")?, move || visited.set(true));
+    // Its slot is noticed when the topic is visited.
+    drop(receiver);
+
+    server.topic("new")?;
+    ensure!(!is_visited.get());
+    for number in 0..100 {
+        server.topic(format!("more {number}"))?.published().connect(|_topic, _message| {});
+    }
+    ensure!(is_visited.get());
     Ok(())
 }
 

@@ -61,6 +61,28 @@ fn a_relay_gets_the_first_and_the_last_subscriber_and_what_is_published() -> Res
     Ok(())
 }
 
+/// A slot that publishes in its own topic comes after the message it is called for.
+#[test]
+fn a_relay_gets_messages_in_the_order_of_the_subscribers() -> Result<()> {
+    let (server, [client]) = server_with_clients()?;
+    let log = Log::default();
+    server.set_topic_relay(Arc::new(log.clone()));
+    let topic = server.topic("a")?;
+    topic.subscribe(&client.socket)?;
+    topic.published().connect(|topic, message| {
+        if message.as_text() == Some("question") {
+            topic.publish_text("answer");
+        }
+    });
+
+    topic.publish_text("question");
+    topic.publish_prepared_except(&PreparedMessage::text("question"), &client.socket);
+
+    log.check(&["+a", "a: question", "a: answer", "a: question", "a: answer"])?;
+    client.expect(&["question", "answer", "answer"])?;
+    Ok(())
+}
+
 /// A bridge that is set up late learns of the topics that have subscribers.
 #[test]
 fn a_new_relay_gets_the_topics_with_subscribers() -> Result<()> {
