@@ -82,7 +82,7 @@ fn send(delivery: &TopicDelivery) -> usize {
     let is_queued = |socket: &&WebSocket| {
         let status = match publication.key {
             None => socket.send_prepared(&publication.message),
-            Some(key) => socket.send_conflated(key, &publication.message),
+            Some(key) => socket.send_conflated(key.get(), &publication.message),
         };
         status == SendStatus::Queued
     };

@@ -7,7 +7,7 @@ use crate::protocol::frames::opcode::MessageKind;
 use crate::protocol::prepared_message::PreparedMessage;
 use crate::runtime::panics;
 use crate::server::topics::registry::Named;
-use crate::server::topics::state::{Inner, RelayReport, State, TopicHandOver};
+use crate::server::topics::state::{Inner, Publication, RelayReport, State, TopicHandOver};
 use crate::server::topics::subscriptions::Subscriptions;
 use crate::server::topics::topic::Topic;
 use crate::socket::WebSocket;
@@ -22,7 +22,8 @@ impl Topic {
     /// publishes in several topics in its order. Subscribers that live on the loop of the calling
     /// thread have it in their output when this returns. Those of other threads get it by one
     /// posted call for each thread; they count although their output policy may still drop it.
-    /// What waits for a busy loop has no limit, but for [conflated](Self::set_conflated) topics.
+    /// What waits for a busy loop has no limit; only a [conflated](Self::set_conflated) message
+    /// that is the last in front of the next one of its topic is replaced by that.
     ///
     /// [`published`](Self::published) is emitted before this returns.
     ///
@@ -169,7 +170,9 @@ impl Topic {
     ///
     /// While the kernel takes no more output of a subscriber, or over 64 KiB wait for it, at most
     /// one message of the topic waits: a new one takes the place of the one before, so that a topic
-    /// that changes often does not delay the others. A reader that keeps up gets each message.
+    /// that changes often does not delay the others. A reader that keeps up gets each message that
+    /// the thread of its loop publishes. Of those that another thread publishes in a row, with
+    /// nothing of other topics between, it may get the last alone: they wait for the loop.
     /// The messages of one topic arrive in order, those of different conflated topics need not.
     /// [`conflated_messages`](WebSocket::conflated_messages) counts the messages replaced.
     ///
@@ -199,7 +202,7 @@ impl Topic {
     /// # }
     /// ```
     pub fn set_conflated(&self, is_conflated: bool) {
-        self.inner.lock().is_conflated = is_conflated;
+        self.inner.lock().set_conflated(is_conflated);
     }
 
     /// Returns whether slow readers get the latest message alone.
@@ -209,7 +212,7 @@ impl Topic {
     /// Qt has no counterpart.
     #[must_use]
     pub fn is_conflated(&self) -> bool {
-        self.inner.lock().is_conflated
+        self.inner.lock().key.is_some()
     }
 }
 
@@ -228,8 +231,8 @@ impl Inner {
             let subscriptions = socket.memberships::<Subscriptions>()?;
             Some((socket, subscriptions.lock().place(self)?))
         });
-        let is_conflated = state.is_conflated;
-        let hand_over = state.subscribers.publish(&publication, except, is_conflated);
+        let replaces = |former: &Publication| former.key.is_some() && former.key == publication.key;
+        let hand_over = state.subscribers.publish(&publication, except, replaces);
         drop(state);
         drop(former);
 

@@ -2,6 +2,7 @@
 //!
 //! Data alone: the files of the features act on it.
 
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -21,8 +22,6 @@ pub(crate) struct Inner {
     name: Box<str>,
     /// The topics of its server, which hold it.
     pub(crate) topics: Weak<Topics<Self>>,
-    /// Unique among the topics of all servers: messages of a key are conflated.
-    pub(crate) key: u64,
     signals: OnceLock<Box<TopicSignals>>,
     /// Counts the look-ups, by [`LOOK_UP`] each: a topic that is wanted again does not end.
     ///
@@ -46,7 +45,11 @@ pub(crate) struct State {
     /// The last message, if the topic keeps it; boxed, as most topics keep none.
     pub(crate) last: Option<Box<PreparedMessage>>,
     pub(crate) keeps_last: bool,
-    pub(crate) is_conflated: bool,
+    /// The key of a topic that is conflated.
+    ///
+    /// Unique among those of all servers; a topic that is conflated again has a new one, so that no
+    /// message takes a place in front of those between.
+    pub(crate) key: Option<NonZeroU64>,
     pub(crate) relay_report: RelayReport,
 }
 
@@ -63,7 +66,7 @@ pub(crate) struct RelayReport {
 pub(crate) struct Publication {
     pub(crate) message: PreparedMessage,
     /// The key of a topic that is conflated.
-    pub(crate) key: Option<u64>,
+    pub(crate) key: Option<NonZeroU64>,
 }
 
 /// The steps that follow outside the lock of a topic.
@@ -80,7 +83,6 @@ impl Inner {
         Self {
             name: name.into(),
             topics,
-            key: NEXT_KEY.fetch_add(1, Ordering::Relaxed),
             signals: OnceLock::new(),
             look_ups: AtomicU32::new(0),
             state: Mutex::default(),
@@ -118,7 +120,7 @@ impl Inner {
 
     /// Returns a message as this topic publishes it now.
     pub(crate) fn publication(&self, state: &State, message: &PreparedMessage) -> Publication {
-        Publication { message: message.clone(), key: state.is_conflated.then_some(self.key) }
+        Publication { message: message.clone(), key: state.key }
     }
 
     /// Returns whether the topic is one of these.
@@ -140,6 +142,16 @@ impl Named for Inner {
     }
 }
 
+impl State {
+    pub(crate) fn set_conflated(&mut self, is_conflated: bool) {
+        if !is_conflated {
+            self.key = None;
+        } else if self.key.is_none() {
+            self.key = NonZeroU64::new(NEXT_KEY.fetch_add(1, Ordering::Relaxed));
+        }
+    }
+}
+
 impl TopicSignals {
     /// Returns whether slots are connected; drops those that have ended.
     pub(crate) fn have_slots(&self) -> bool {
@@ -151,4 +163,4 @@ impl TopicSignals {
 
 const HAS_ENDED: u32 = 1;
 const LOOK_UP: u32 = 2;
-static NEXT_KEY: AtomicU64 = AtomicU64::new(0);
+static NEXT_KEY: AtomicU64 = AtomicU64::new(1);

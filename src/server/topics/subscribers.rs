@@ -28,11 +28,14 @@ pub(crate) struct Subscribers<S, L, M> {
 }
 
 /// The subscribers on one event loop.
-struct Group<S, L, M> {
+pub(crate) struct Group<S, L, M> {
     queue: Queue<S, L, M>,
     /// Shared with the deliveries under way; a change copies it only then.
     sockets: Arc<Vec<S>>,
 }
+
+/// What is removed with a socket: it, and the groups if it was the last.
+pub(crate) type Removed<S, L, M> = (S, Vec<Group<S, L, M>>);
 
 /// The queue of a loop for messages of other threads.
 pub(crate) type Queue<S, L, M> = Arc<LoopQueue<L, Delivery<S, M>>>;
@@ -84,25 +87,35 @@ impl<S, L, M> Default for Subscribers<S, L, M> {
 
 impl<S: Clone, L: Home, M: Clone> Subscribers<S, L, M> {
     /// Adds a socket that lives on the loop of `queue`, and returns its place.
-    pub(crate) fn add(&mut self, socket: S, queue: Queue<S, L, M>) -> Place {
-        let index = self.group_for(queue);
-        let Some(group) = self.groups.get_mut(index) else { return Place::of(index, 0) };
+    ///
+    /// Also a queue that is not used any more, to be dropped unlocked.
+    pub(crate) fn add(
+        &mut self,
+        socket: S,
+        queue: Queue<S, L, M>,
+    ) -> (Place, Option<Queue<S, L, M>>) {
+        let (index, unused) = self.group_for(queue);
+        let Some(group) = self.groups.get_mut(index) else { return (Place::of(index, 0), unused) };
         let sockets = Arc::make_mut(&mut group.sockets);
         grow(sockets);
         sockets.push(socket);
         self.count += 1;
-        Place::of(index, sockets.len() - 1)
+        (Place::of(index, sockets.len() - 1), unused)
     }
 
-    /// Removes the socket at a place, and returns it.
+    /// Removes the socket at a place, and returns what is to be dropped unlocked.
     ///
     /// The last one of its group takes the place: `moved` is called with it.
-    pub(crate) fn remove(&mut self, place: Place, moved: impl FnOnce(&S)) -> Option<S> {
+    pub(crate) fn remove(
+        &mut self,
+        place: Place,
+        moved: impl FnOnce(&S),
+    ) -> Option<Removed<S, L, M>> {
         let group = self.groups.get_mut(place.group as usize)?;
         let sockets = Arc::make_mut(&mut group.sockets);
         let index = place.index as usize;
         let last = sockets.pop()?;
-        let removed = match sockets.get_mut(index) {
+        let socket = match sockets.get_mut(index) {
             Some(socket) => {
                 moved(&last);
                 mem::replace(socket, last)
@@ -111,20 +124,19 @@ impl<S: Clone, L: Home, M: Clone> Subscribers<S, L, M> {
         };
         shrink(sockets);
         self.count -= 1;
-        if self.count == 0 {
-            self.groups = Vec::new();
-        }
-        Some(removed)
+        let groups = if self.count == 0 { mem::take(&mut self.groups) } else { Vec::new() };
+        Some((socket, groups))
     }
 
     /// Hands a message over to all subscribers, but for the one at the place `except`.
     ///
-    /// Of messages that are conflated the latest waits for another loop.
+    /// It takes the place of the last delivery in the queue of another loop, if that is for the
+    /// same sockets and `replaces` returns true for its message.
     pub(crate) fn publish(
         &mut self,
         message: &M,
         except: Option<(&S, Place)>,
-        is_conflated: bool,
+        replaces: impl Fn(&M) -> bool,
     ) -> HandOver<S, L, M> {
         let mut hand_over = HandOver::default();
         for (index, group) in self.groups.iter_mut().enumerate() {
@@ -137,7 +149,7 @@ impl<S: Clone, L: Home, M: Clone> Subscribers<S, L, M> {
                 recipients: Recipients::All(Arc::clone(&group.sockets)),
                 except: except.map(|(socket, _)| socket.clone()),
             };
-            group.hand_over(delivery, is_conflated, &mut hand_over);
+            group.hand_over(delivery, &replaces, &mut hand_over);
         }
         hand_over
     }
@@ -150,7 +162,7 @@ impl<S: Clone, L: Home, M: Clone> Subscribers<S, L, M> {
         {
             let recipients = Recipients::One(socket.clone());
             let delivery = Delivery { message: message.clone(), recipients, except: None };
-            group.hand_over(delivery, false, &mut hand_over);
+            group.hand_over(delivery, |_former| false, &mut hand_over);
         }
         hand_over
     }
@@ -172,20 +184,19 @@ impl<S: Clone, L: Home, M: Clone> Subscribers<S, L, M> {
         self.groups.iter().flat_map(|group| group.sockets.iter()).cloned().collect()
     }
 
-    /// Returns the index of the loop's group; one without sockets is used again.
-    fn group_for(&mut self, queue: Queue<S, L, M>) -> usize {
+    /// Returns the index of the loop's group, and the queue of one without sockets that it was.
+    fn group_for(&mut self, queue: Queue<S, L, M>) -> (usize, Option<Queue<S, L, M>>) {
         let is_known = |group: &Group<S, L, M>| group.queue.event_loop.is_same(&queue.event_loop);
         if let Some(known) = self.groups.iter().position(is_known) {
-            return known;
+            return (known, Some(queue));
         }
         let unused = self.groups.iter_mut().enumerate().find(|(_, it)| it.sockets.is_empty());
         if let Some((index, unused)) = unused {
-            unused.queue = queue;
-            return index;
+            return (index, Some(mem::replace(&mut unused.queue, queue)));
         }
         self.groups.reserve_exact(1);
         self.groups.push(Group { queue, sockets: Arc::default() });
-        self.groups.len() - 1
+        (self.groups.len() - 1, None)
     }
 }
 
@@ -194,7 +205,7 @@ impl<S: Clone, L: Home, M> Group<S, L, M> {
     fn hand_over(
         &self,
         delivery: Delivery<S, M>,
-        is_conflated: bool,
+        replaces: impl Fn(&M) -> bool,
         hand_over: &mut HandOver<S, L, M>,
     ) {
         let is_here = self.queue.event_loop.is_current();
@@ -204,7 +215,7 @@ impl<S: Clone, L: Home, M> Group<S, L, M> {
         }
         hand_over.queued += delivery.len();
         let Pushed { len, needs_post } = self.queue.push(delivery, |last, delivery| {
-            if is_conflated && last.has_same_recipients(&delivery) {
+            if last.has_same_recipients(&delivery) && replaces(&last.message) {
                 last.message = delivery.message;
                 return None;
             }

@@ -104,16 +104,18 @@ impl Inner {
         let limit = self.topics.upgrade().map_or(usize::MAX, |topics| topics.max_topics());
         let queue = self.queue_of(socket).ok_or(Error::NotConnected)?;
         let mut state = self.lock();
-        if !self.enter(&mut state, socket, queue, limit)? {
-            return Ok(false);
-        }
+        let Some(unused) = self.enter(&mut state, socket, queue, limit)? else { return Ok(false) };
         let hand_over = self.hand_over_last(&mut state, socket);
         drop(state);
 
         if let Some(hand_over) = hand_over {
             Self::deliver(hand_over);
         }
-        if let Some(signals) = self.used_signals() {
+        drop(unused);
+        // It may have ended meanwhile, on another thread.
+        if let Some(signals) = self.used_signals()
+            && self.has(socket)
+        {
             panics::catch("a slot of a topic", || signals.subscribed.emit(socket));
         }
         self.report_to_relay();
@@ -132,17 +134,24 @@ impl Inner {
         })
     }
 
+    fn has(&self, socket: &WebSocket) -> bool {
+        let subscriptions = socket.memberships::<Subscriptions>();
+        subscriptions.is_some_and(|subscriptions| subscriptions.lock().find(self).is_ok())
+    }
+
     /// Adds a socket to the subscribers, and the topic to its subscriptions.
+    ///
+    /// Returns `None` if it is one already, else the queue that is not used any more.
     fn enter(
         self: &Arc<Self>,
         state: &mut State,
         socket: &WebSocket,
         queue: Arc<TopicQueue>,
         limit: usize,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Option<Arc<TopicQueue>>>, Error> {
         let subscriptions = socket.memberships_or_new::<Subscriptions>();
         let mut subscriptions = subscriptions.ok_or(Error::NotConnected)?.lock();
-        let Err(index) = subscriptions.find(self) else { return Ok(false) };
+        let Err(index) = subscriptions.find(self) else { return Ok(None) };
         // The end of a socket takes this lock: it finds the new subscription, or is seen here.
         if !socket.is_valid() {
             return Err(Error::NotConnected);
@@ -150,9 +159,9 @@ impl Inner {
         if subscriptions.len() >= limit {
             return Err(Error::TooManyTopics { limit });
         }
-        let place = state.subscribers.add(socket.clone(), queue);
+        let (place, unused) = state.subscribers.add(socket.clone(), queue);
         subscriptions.insert(index, Arc::clone(self), place);
-        Ok(true)
+        Ok(Some(unused))
     }
 
     fn unsubscribe(self: &Arc<Self>, socket: &WebSocket) -> bool {

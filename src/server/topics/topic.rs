@@ -79,6 +79,9 @@ impl Topic {
 
     /// Emitted for each socket that subscribes, by the thread that subscribes it.
     ///
+    /// Not for one that has left meanwhile. When a socket of another thread ends at that moment,
+    /// [`unsubscribed`](Self::unsubscribed) may come alone, or first.
+    ///
     /// # Qt
     ///
     /// Qt has no counterpart.

@@ -73,7 +73,8 @@ fn a_publication_of_the_loop_waits_for_no_later_one() {
         let publishing = Arc::clone(&topic);
         thread::spawn(move || publishing.publish(1)).join().unwrap();
 
-        let HandOver { behind, .. } = topic.state.lock().subscribers.publish(&2, None, false);
+        let HandOver { behind, .. } =
+            topic.state.lock().subscribers.publish(&2, None, |_former| false);
         let behind = behind.unwrap();
         let mut sent = Vec::new();
         behind.queue.take_first(behind.len, |delivery| {
@@ -140,7 +141,7 @@ impl Topic {
             let mut state = self.state.lock();
             let sockets = state.sockets.clone();
             state.published.push((message, sockets));
-            state.subscribers.publish(&message, None, false)
+            state.subscribers.publish(&message, None, |_former| false)
         };
         let HandOver { here, behind, posts, .. } = hand_over;
         if let Some(delivery) = here {

@@ -114,6 +114,46 @@ fn a_stalled_reader_ends_with_the_latest_of_all_topics() -> Result<()> {
     Ok(())
 }
 
+/// A topic that is conflated anew puts no message in front of those published between.
+#[test]
+fn messages_between_two_times_of_conflation_keep_their_order() -> Result<()> {
+    let (server, [slow]) = server_with_clients()?;
+    slow.socket.set_send_buffer(Some(16 * 1024));
+    subscribe_to_all(&server, &slow.socket)?;
+    let last = publish_until_conflated(&server, &slow.socket, 1000)?;
+    let topic = server.topic("topic 7")?;
+
+    topic.set_conflated(false);
+    topic.publish_text(format!("7 {}", last + 1));
+    topic.set_conflated(true);
+    topic.publish_text(format!("7 {}", last + 2));
+    slow.socket.close_normally();
+    let mut peer = slow.peer;
+    let rounds = serve(move || read_rounds(&mut peer))?;
+
+    ensure!(rounds.get(&7) == Some(&(last + 2)), "{rounds:?}");
+    Ok(())
+}
+
+/// For a busy loop a message replaces the one before, but none that is not conflated.
+#[test]
+fn another_thread_replaces_conflated_messages_alone() -> Result<()> {
+    let (server, [client]) = server_with_clients()?;
+    let topic = server.topic("a")?;
+    topic.subscribe(&client.socket)?;
+
+    let publisher = thread::spawn(move || {
+        topic.publish_text("not conflated");
+        topic.set_conflated(true);
+        topic.publish_text("replaced");
+        topic.publish_text("latest");
+    });
+    publisher.join().map_err(|_| anyhow!("the publisher panicked"))?;
+
+    client.expect(&["not conflated", "latest"])?;
+    Ok(())
+}
+
 /// The same over TLS, where the plain text waits.
 #[cfg(feature = "tls")]
 #[test]
