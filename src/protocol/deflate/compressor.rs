@@ -73,7 +73,7 @@ impl Effort {
     /// The bits of their window.
     pub(crate) const SHARED_WINDOW: u8 = 12;
 
-    /// Returns the effort for a message of so many bytes that is compressed once for many clients.
+    /// Returns the effort for a message of many clients, of so many bytes.
     pub(crate) const fn shared(message: usize) -> Self {
         Self::of(Self::SHARED_WINDOW, CompressionLevel::Balanced, message, false)
     }

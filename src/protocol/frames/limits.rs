@@ -57,7 +57,7 @@ impl Limits {
     }
 }
 
-/// Returns how many bytes a peer may send where `most` bytes of plain text are allowed.
+/// Returns the maximum on the wire for `most` bytes of plain text.
 ///
 /// Compressed data that does not shrink is a little longer than its plain text.
 const fn as_sent(most: usize, is_compressed: bool) -> usize {

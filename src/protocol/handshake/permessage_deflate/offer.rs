@@ -66,9 +66,9 @@ fn terms(answer: &Parameters, settings: &Compression) -> Terms {
 const WITHOUT_HISTORY: &str = "permessage-deflate; \
     server_no_context_takeover; client_no_context_takeover; client_max_window_bits";
 const WITH_HISTORY: &str = "permessage-deflate; client_max_window_bits";
-/// The last offer, for servers that accept no client with a history (RFC 7692 §7.1.1.2).
+/// The last offer, for servers that accept no client with a history.
 ///
-/// They confirm the parameter: an answer without it is one to an earlier offer.
+/// RFC 7692 §7.1.1.2. They confirm the parameter: an answer without it is one to an earlier offer.
 const FORGETTING: &str = "permessage-deflate; client_no_context_takeover; client_max_window_bits";
 
 #[cfg(test)]
