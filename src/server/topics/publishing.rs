@@ -72,7 +72,6 @@ impl Topic {
     /// # Qt
     ///
     /// Qt has no counterpart.
-    #[expect(clippy::must_use_candidate, reason = "it acts; the number is rarely needed")]
     pub fn publish_prepared(&self, message: &PreparedMessage) -> usize {
         self.inner.publish(message, None, Inner::relay)
     }
@@ -94,7 +93,6 @@ impl Topic {
     ///     room.publish_prepared_except(&PreparedMessage::text(text), speaker);
     /// }
     /// ```
-    #[expect(clippy::must_use_candidate, reason = "it acts; the number is rarely needed")]
     pub fn publish_prepared_except(&self, message: &PreparedMessage, except: &WebSocket) -> usize {
         self.inner.publish(message, Some(except), Inner::relay)
     }
@@ -226,7 +224,7 @@ impl Inner {
     ) -> usize {
         let mut state = self.lock();
         let former = state.keep(message);
-        let publication = self.publication(&state, message);
+        let publication = state.publication(message);
         let except = except.and_then(|socket| {
             let subscriptions = socket.memberships::<Subscriptions>()?;
             Some((socket, subscriptions.lock().place(self)?))
@@ -256,7 +254,7 @@ impl Inner {
         state: &mut State,
         socket: &WebSocket,
     ) -> Option<TopicHandOver> {
-        let last = self.publication(state, state.last.as_deref()?);
+        let last = state.publication(state.last.as_deref()?);
         let place = socket.memberships::<Subscriptions>()?.lock().place(self)?;
         Some(state.subscribers.send_to(place, &last))
     }

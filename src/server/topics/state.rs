@@ -118,11 +118,6 @@ impl Inner {
         look_ups != ended && exchange.is_ok()
     }
 
-    /// Returns a message as this topic publishes it now.
-    pub(crate) fn publication(&self, state: &State, message: &PreparedMessage) -> Publication {
-        Publication { message: message.clone(), key: state.key }
-    }
-
     /// Returns whether the topic is one of these.
     pub(crate) fn is_of(&self, topics: &Arc<Topics<Self>>) -> bool {
         Weak::as_ptr(&self.topics) == Arc::as_ptr(topics)
@@ -143,6 +138,11 @@ impl Named for Inner {
 }
 
 impl State {
+    /// Returns a message as this topic publishes it now.
+    pub(crate) fn publication(&self, message: &PreparedMessage) -> Publication {
+        Publication { message: message.clone(), key: self.key }
+    }
+
     pub(crate) fn set_conflated(&mut self, is_conflated: bool) {
         if !is_conflated {
             self.key = None;

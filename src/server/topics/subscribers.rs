@@ -88,12 +88,8 @@ impl<S, L, M> Default for Subscribers<S, L, M> {
 impl<S: Clone, L: Home, M: Clone> Subscribers<S, L, M> {
     /// Adds a socket that lives on the loop of `queue`, and returns its place.
     ///
-    /// Also a queue that is not used any more, to be dropped unlocked.
-    pub(crate) fn add(
-        &mut self,
-        socket: S,
-        queue: Queue<S, L, M>,
-    ) -> (Place, Option<Queue<S, L, M>>) {
+    /// Also a queue, which may be one that is not used any more: to be dropped unlocked.
+    pub(crate) fn add(&mut self, socket: S, queue: Queue<S, L, M>) -> (Place, Queue<S, L, M>) {
         let (index, unused) = self.group_for(queue);
         let Some(group) = self.groups.get_mut(index) else { return (Place::of(index, 0), unused) };
         let sockets = Arc::make_mut(&mut group.sockets);
@@ -184,19 +180,20 @@ impl<S: Clone, L: Home, M: Clone> Subscribers<S, L, M> {
         self.groups.iter().flat_map(|group| group.sockets.iter()).cloned().collect()
     }
 
-    /// Returns the index of the loop's group, and the queue of one without sockets that it was.
-    fn group_for(&mut self, queue: Queue<S, L, M>) -> (usize, Option<Queue<S, L, M>>) {
+    /// Returns the index of the loop's group, and the queue to be dropped: a group without sockets is
+    /// used again.
+    fn group_for(&mut self, queue: Queue<S, L, M>) -> (usize, Queue<S, L, M>) {
         let is_known = |group: &Group<S, L, M>| group.queue.event_loop.is_same(&queue.event_loop);
         if let Some(known) = self.groups.iter().position(is_known) {
-            return (known, Some(queue));
+            return (known, queue);
         }
         let unused = self.groups.iter_mut().enumerate().find(|(_, it)| it.sockets.is_empty());
         if let Some((index, unused)) = unused {
-            return (index, Some(mem::replace(&mut unused.queue, queue)));
+            return (index, mem::replace(&mut unused.queue, queue));
         }
         self.groups.reserve_exact(1);
-        self.groups.push(Group { queue, sockets: Arc::default() });
-        (self.groups.len() - 1, None)
+        self.groups.push(Group { queue: Arc::clone(&queue), sockets: Arc::default() });
+        (self.groups.len() - 1, queue)
     }
 }
 

@@ -141,14 +141,14 @@ impl Inner {
 
     /// Adds a socket to the subscribers, and the topic to its subscriptions.
     ///
-    /// Returns `None` if it is one already, else the queue that is not used any more.
+    /// Returns `None` if it is one already, else a queue, to be dropped unlocked.
     fn enter(
         self: &Arc<Self>,
         state: &mut State,
         socket: &WebSocket,
         queue: Arc<TopicQueue>,
         limit: usize,
-    ) -> Result<Option<Option<Arc<TopicQueue>>>, Error> {
+    ) -> Result<Option<Arc<TopicQueue>>, Error> {
         let subscriptions = socket.memberships_or_new::<Subscriptions>();
         let mut subscriptions = subscriptions.ok_or(Error::NotConnected)?.lock();
         let Err(index) = subscriptions.find(self) else { return Ok(None) };
