@@ -39,7 +39,9 @@ pub(crate) trait Named {
 
     fn name(&self) -> &str;
 
-    /// Notes a new holder, which has its hold already; returns false when the topic has ended.
+    /// Notes a new holder, which has its hold already.
+    ///
+    /// Returns false when the topic has ended.
     fn note_look_up(&self) -> bool;
 }
 
@@ -138,7 +140,7 @@ impl<T: Named> Topics<T> {
 }
 
 impl<T: Named> Names<T> {
-    /// Returns the topics that nothing else holds, if the set has doubled since the last time.
+    /// Returns the topics that nothing else holds, if the set has doubled.
     fn begin_sweep(&mut self) -> Vec<Arc<T>> {
         if self.topics.len() < self.sweep_at {
             return Vec::new();

@@ -23,9 +23,9 @@ pub(crate) struct Inner {
     /// The topics of its server, which hold it.
     pub(crate) topics: Weak<Topics<Self>>,
     signals: OnceLock<Box<TopicSignals>>,
-    /// Counts the look-ups, by [`LOOK_UP`] each: a topic that is wanted again does not end.
+    /// Counts the look-ups, by [`LOOK_UP`] each.
     ///
-    /// With [`HAS_ENDED`] when it is out of the set.
+    /// A topic that is wanted again does not end. With [`HAS_ENDED`] it is out of the set.
     look_ups: AtomicU32,
     state: Mutex<State>,
 }
@@ -110,7 +110,7 @@ impl Inner {
         self.look_ups.load(Ordering::Acquire)
     }
 
-    /// Ends the topic, if it was not looked up since there were so many look-ups.
+    /// Ends the topic, if it had no look-up since there were so many.
     pub(crate) fn end(&self, look_ups: u32) -> bool {
         let ended = look_ups | HAS_ENDED;
         let exchange =

@@ -180,8 +180,9 @@ impl<S: Clone, L: Home, M: Clone> Subscribers<S, L, M> {
         self.groups.iter().flat_map(|group| group.sockets.iter()).cloned().collect()
     }
 
-    /// Returns the index of the loop's group, and the queue to be dropped: a group without sockets is
-    /// used again.
+    /// Returns the index of the loop's group, and the queue to be dropped.
+    ///
+    /// A group without sockets is used again.
     fn group_for(&mut self, queue: Queue<S, L, M>) -> (usize, Queue<S, L, M>) {
         let is_known = |group: &Group<S, L, M>| group.queue.event_loop.is_same(&queue.event_loop);
         if let Some(known) = self.groups.iter().position(is_known) {

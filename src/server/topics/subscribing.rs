@@ -188,7 +188,9 @@ impl Inner {
         true
     }
 
-    /// Drops the topic when nothing holds it but the caller, which drops its own hold next.
+    /// Drops the topic when nothing holds it but the caller.
+    ///
+    /// That drops its own hold next.
     pub(crate) fn end_if_unheld(self: &Arc<Self>) {
         // Before the count: a hold that is added later changes both.
         let look_ups = self.look_ups();
