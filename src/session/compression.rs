@@ -47,12 +47,6 @@ impl State {
         self.extra.set_compression(None);
     }
 
-    /// Returns whether there is a connection with compression.
-    #[inline]
-    pub(super) fn has_compression(&self) -> bool {
-        self.extra.compression().is_some()
-    }
-
     /// Returns whether a message of so many bytes is to be compressed.
     #[inline]
     pub(super) fn compresses(&self, length: usize) -> bool {
@@ -61,11 +55,12 @@ impl State {
     }
 
     /// Returns whether a shared message is to be compressed for this connection alone.
+    #[inline]
     pub(super) fn compresses_alone(&self, message: &PreparedMessage) -> bool {
-        message.is_compressible()
+        (self.extra.compression())
+            .is_some_and(|outgoing| outgoing.terms.window < Effort::SHARED_WINDOW)
+            && message.is_compressible()
             && self.compresses(message.payload().len())
-            && (self.extra.compression())
-                .is_some_and(|outgoing| outgoing.terms.window < Effort::SHARED_WINDOW)
     }
 
     /// Compresses a message that will be sent next.
@@ -79,6 +74,7 @@ impl State {
     /// Returns the compressed form of a shared message, which will be sent next.
     ///
     /// It refers to no history. `None` where it is sent plain.
+    #[inline]
     pub(super) fn compressed<'m>(&self, message: &'m PreparedMessage) -> Option<&'m Arc<[u8]>> {
         if !self.compresses(message.payload().len()) {
             return None;

@@ -136,48 +136,59 @@ impl Session {
         message: &PreparedMessage,
         add_to_flush_list: impl FnOnce() -> bool,
     ) -> SendStatus {
-        let mut state = self.lock();
-        let frame_size = state.outgoing_frame_size().get();
-        let is_alone = frame_size < message.payload().len() || state.role == Role::Client;
-        #[cfg(feature = "compression")]
-        let is_compressing = state.has_compression();
-        #[cfg(feature = "compression")]
-        let is_alone = is_alone || (is_compressing && state.compresses_alone(message));
-        if is_alone {
+        let state = self.lock();
+        if state.encodes_alone(message) {
             drop(state);
             return self.send_alone(message, add_to_flush_list);
         }
         if state.phase != Phase::Open {
             return SendStatus::NotConnected;
         }
-        let frame = message.frame();
         #[cfg(feature = "compression")]
-        let compressed = if is_compressing { state.compressed(message) } else { None };
-        #[cfg(feature = "compression")]
-        let frame = compressed.unwrap_or(frame);
+        if let Some(frame) = state.compressed(message) {
+            let note = |state: &mut State, is_deferred: bool| {
+                if is_deferred {
+                    state.end_sent_history();
+                } else {
+                    state.note_compressed(message.payload());
+                }
+            };
+            return self.queue_shared(state, frame, note, add_to_flush_list);
+        }
+        self.queue_shared(state, message.frame(), |_, _| {}, add_to_flush_list)
+    }
+
+    /// Queues a message that other connections send as well, on an open connection.
+    ///
+    /// `note` is called before, with true when it goes into the backlog, where it may be dropped.
+    #[inline]
+    fn queue_shared(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        frame: &Arc<[u8]>,
+        note: impl FnOnce(&mut State, bool),
+        add_to_flush_list: impl FnOnce() -> bool,
+    ) -> SendStatus {
         if state.queue.is_empty() && frame.len() >= WRITE_AT_ONCE {
+            note(&mut state, false);
             state.write_shared(frame);
             if !state.queue.has_room(0) && !state.count_output() {
                 return self.refuse_output(state, 0);
             }
         } else {
             match state.admit(frame.len(), shared_weight(frame)) {
-                Admission::Queue => state.queue.push_prepared(frame),
+                Admission::Queue => {
+                    note(&mut state, false);
+                    state.queue.push_prepared(frame);
+                }
                 Admission::Defer => {
-                    #[cfg(feature = "compression")]
-                    if compressed.is_some() {
-                        state.end_sent_history();
-                    }
+                    note(&mut state, true);
                     state.defer_shared(frame);
                     return SendStatus::Queued;
                 }
                 Admission::Drop => return SendStatus::Dropped,
                 Admission::Refuse => return self.refuse_output(state, frame.len()),
             }
-        }
-        #[cfg(feature = "compression")]
-        if compressed.is_some() {
-            state.note_compressed(message.payload());
         }
         state.note_output();
         state.wake_or_list(add_to_flush_list);
@@ -239,6 +250,17 @@ impl State {
             Phase::Open => Frames::of(kind, message, self.outgoing_frame_size()).count(),
             Phase::Connecting | Phase::Closing | Phase::Ended => 0,
         }
+    }
+}
+
+impl State {
+    /// Returns whether a message of many connections has to be encoded for this one alone.
+    #[inline]
+    fn encodes_alone(&self, message: &PreparedMessage) -> bool {
+        let is_cut = self.outgoing_frame_size().get() < message.payload().len();
+        #[cfg(feature = "compression")]
+        let is_cut = is_cut || self.compresses_alone(message);
+        is_cut || self.role == Role::Client
     }
 }
 
