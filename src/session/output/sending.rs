@@ -254,7 +254,7 @@ impl State {
 }
 
 impl State {
-    /// Returns whether a message of many connections has to be encoded for this one alone.
+    /// Returns whether a shared message has to be encoded for this one alone.
     #[inline]
     fn encodes_alone(&self, message: &PreparedMessage) -> bool {
         let is_cut = self.outgoing_frame_size().get() < message.payload().len();
