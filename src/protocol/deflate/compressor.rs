@@ -161,7 +161,7 @@ const LONG: usize = 64 * 1024;
 const SHORT: usize = 512;
 /// The size up to which more effort with a history pays, in bytes.
 ///
-/// At 1 KiB it is 3 % fewer bytes in about the same time.
+/// At 1 KiB it is 2 % fewer bytes for 5 % of the rate.
 const MEDIUM: usize = 4 * 1024;
 const MIN_HISTORY: usize = 512;
 /// The end `00 00 FF FF` of the data is not sent (RFC 7692 §7.2.1).
