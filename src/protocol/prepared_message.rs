@@ -13,8 +13,8 @@ use crate::protocol::frames::opcode::MessageKind;
 /// A message that is encoded once and can be sent to many sockets.
 ///
 /// Clones share the bytes, and so do the sockets that send them; less than 16 KiB are copied where
-/// they wait behind others. For clients with compression it is compressed once, and they share that. It goes out as one frame, unless a socket's own
-/// [`set_outgoing_frame_size`] is smaller.
+/// they wait behind others. For clients with compression it is compressed once, and they share that.
+/// It goes out as one frame, unless a socket's own [`set_outgoing_frame_size`] is smaller.
 ///
 /// # Qt
 ///

@@ -1,8 +1,8 @@
 //! Compresses short messages with fixed Huffman codes (RFC 1951 §3.2.6).
 //!
-//! For each message zlib clears a table of 128 KiB, which takes longer than 100 bytes of text do. This
-//! one has 4 KiB, and finds nearly as much: 49 instead of 48 bytes for 100 bytes of JSON with a history,
-//! in a quarter of the time or less.
+//! For each message zlib clears a table of 128 KiB, which takes longer than 100 bytes of text do.
+//! This one has 4 KiB, and finds nearly as much: 49 instead of 48 bytes for 100 bytes of JSON with a
+//! history, in a quarter of the time or less.
 
 use std::fmt;
 

@@ -1,4 +1,6 @@
 //! Turns received bytes into messages and control frames (RFC 6455 §5 and §6.2).
+//!
+//! `header_reading` reads the headers, `inflating` the messages that are compressed.
 
 #[cfg(feature = "compression")]
 use crate::protocol::deflate::window::Window;
@@ -6,16 +8,14 @@ use crate::protocol::frames::buffer_pool::BufferPool;
 use crate::protocol::frames::bytes::Unread;
 use crate::protocol::frames::control_frame::{self, ControlFrame};
 use crate::protocol::frames::event::{Data, Event};
-use crate::protocol::frames::frame_header::{FirstByte, FrameHeader, ReservedBits, SecondByte};
+use crate::protocol::frames::frame_header::{FrameHeader, ReservedBits};
 use crate::protocol::frames::limits::Limits;
-use crate::protocol::frames::mask::{MaskingKey, apply_mask};
+use crate::protocol::frames::mask::apply_mask;
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
 use crate::protocol::frames::short_message::ShortMessage;
 use crate::protocol::frames::unfinished::Unfinished;
 use crate::protocol::frames::utf8;
 use crate::protocol::frames::violation::Violation;
-#[cfg(feature = "compression")]
-use crate::types::compression::HistorySize;
 use crate::types::role::Role;
 
 /// Decodes what one peer sends.
@@ -25,13 +25,13 @@ use crate::types::role::Role;
 #[derive(Debug)]
 pub(crate) struct Decoder {
     /// What few connections have.
-    rare: Option<Box<Rare>>,
+    pub(super) rare: Option<Box<Rare>>,
     /// The unfinished frame and message, or the last ones until they are recycled.
-    unfinished: Option<Box<Unfinished>>,
-    role: Role,
+    pub(super) unfinished: Option<Box<Unfinished>>,
+    pub(super) role: Role,
     stage: Stage,
     /// The reserved bits to which the extensions of the connection give a meaning.
-    claimed: ReservedBits,
+    pub(super) claimed: ReservedBits,
     reports_frames: bool,
 }
 
@@ -72,19 +72,6 @@ impl Decoder {
     /// Reports each frame of a fragmented message from now on, or no longer.
     pub(crate) fn report_frames(&mut self, reports_frames: bool) {
         self.reports_frames = reports_frames;
-    }
-
-    /// Inflates the messages that are compressed (RFC 7692).
-    ///
-    /// They may refer to a `history` of messages before them.
-    #[cfg(feature = "compression")]
-    pub(crate) fn inflate_messages(&mut self, history: HistorySize) {
-        // RFC 6455 §9.1: an extension was agreed that gives the bit a meaning.
-        self.claimed = ReservedBits::RSV1;
-        if !history.is_none() {
-            let window = Window::for_receiving(history.bits());
-            self.rare.get_or_insert_default().history = Some(window);
-        }
     }
 
     /// Consumes `input` until an event is complete or all bytes are consumed.
@@ -180,7 +167,7 @@ impl Decoder {
         size_of_val(unfinished) + unfinished.message.capacity() + control
     }
 
-    fn limits(&self) -> &Limits {
+    pub(super) fn limits(&self) -> &Limits {
         self.rare.as_deref().map_or(&Limits::DEFAULT, |rare| &rare.limits)
     }
 
@@ -245,91 +232,6 @@ impl Decoder {
         Ok(Decoded { consumed: message.end, event: Some(data.into()) })
     }
 
-    /// Consumes a header, or all there is of it.
-    #[inline]
-    fn read_header(&mut self, unread: &mut Unread<'_>) -> Result<Option<FrameHeader>, Violation> {
-        let earlier = self.unfinished.as_ref().map_or(0, |unfinished| unfinished.header.len());
-        if earlier > 0 {
-            return self.read_rest_of_header(earlier, unread);
-        }
-        let header = self.parse_header(unread.as_bytes())?;
-        if let Some(header) = &header {
-            unread.take(header.length);
-        } else {
-            let bytes = unread.take_all();
-            if !bytes.is_empty() {
-                self.unfinished.get_or_insert_default().header.extend(bytes);
-            }
-        }
-        Ok(header)
-    }
-
-    /// Consumes a header of which some bytes came earlier, or all there is of it.
-    fn read_rest_of_header(
-        &mut self,
-        earlier: usize,
-        unread: &mut Unread<'_>,
-    ) -> Result<Option<FrameHeader>, Violation> {
-        let unfinished = self.unfinished.get_or_insert_default();
-        unfinished.header.extend(unread.as_bytes());
-        let bytes = unfinished.header;
-
-        let header = self.parse_header(bytes.as_bytes())?;
-        if let Some(header) = &header {
-            unread.take(header.length.saturating_sub(earlier));
-            self.unfinished.get_or_insert_default().header.clear();
-        } else {
-            unread.take_all();
-        }
-        Ok(header)
-    }
-
-    /// Reads the header at the start of `bytes` and checks as much of it as is there.
-    #[inline]
-    fn parse_header(&self, bytes: &[u8]) -> Result<Option<FrameHeader>, Violation> {
-        let Some(&first) = bytes.first() else { return Ok(None) };
-        let FirstByte { opcode, is_final, reserved } = FirstByte::parse(first, self.claimed)?;
-        self.check_sequence(opcode)?;
-
-        let Some(&second) = bytes.get(1) else { return Ok(None) };
-        let second = SecondByte::parse(second, opcode)?;
-        second.check_masking(self.role)?;
-
-        let Some((payload_length, length)) = second.payload_length(bytes)? else {
-            return Ok(None);
-        };
-        let payload_length = usize::try_from(payload_length).unwrap_or(usize::MAX);
-        if !opcode.is_control() {
-            let received = self.unfinished.as_deref().map_or(0, Unfinished::received);
-            let is_compressed = !reserved.is_empty() || self.is_in_compressed();
-            self.limits().check_size(received, payload_length, is_compressed)?;
-        }
-
-        let (masking_key, length) = if second.is_masked() {
-            let key = bytes.get(length..).and_then(|key| key.first_chunk());
-            let Some(&key) = key else { return Ok(None) };
-            (key, length + key.len())
-        } else {
-            (MaskingKey::default(), length)
-        };
-        Ok(Some(FrameHeader { opcode, is_final, reserved, masking_key, payload_length, length }))
-    }
-
-    /// Refuses a frame that must not follow the frames before it.
-    fn check_sequence(&self, opcode: Opcode) -> Result<(), Violation> {
-        let fragments = self.unfinished.as_ref().map_or(0, |unfinished| unfinished.fragments);
-        // RFC 6455 §5.4: a fragmented message is one text or binary frame and continuations;
-        // only control frames may come between them.
-        match opcode {
-            Opcode::Continuation if fragments == 0 => Err(Violation::NOTHING_TO_CONTINUE),
-            Opcode::Text | Opcode::Binary if fragments > 0 => Err(Violation::UNFINISHED_MESSAGE),
-            Opcode::Continuation | Opcode::Text | Opcode::Binary => {
-                self.limits().check_fragments(fragments)
-            }
-            Opcode::Close | Opcode::Ping | Opcode::Pong => Ok(()),
-        }
-    }
-
     /// Consumes the payload if it is there and the frame is an event by itself.
     #[inline]
     fn lend_frame<'i>(
@@ -382,40 +284,6 @@ impl Decoder {
         self.stage = Stage::Message;
     }
 
-    /// Consumes and inflates a compressed message, if it is whole in the input.
-    #[cfg(feature = "compression")]
-    fn inflate_frame<'i>(
-        &mut self,
-        header: &FrameHeader,
-        unread: &mut Unread<'_>,
-        pool: &mut BufferPool,
-    ) -> Result<Option<Step<'i>>, Violation> {
-        let is_whole = header.is_final && header.payload_length <= unread.len();
-        if header.reserved.is_empty() || !is_whole {
-            return Ok(None);
-        }
-        let kind = header.opcode.message_kind();
-        let payload = unread.take(header.payload_length);
-        apply_mask(payload, header.masking_key);
-        self.unfinished.get_or_insert_default().message.release(pool);
-        self.inflate(kind, payload, pool).map(Some)
-    }
-
-    /// Inflates a message.
-    #[cfg(feature = "compression")]
-    fn inflate<'i>(
-        &mut self,
-        kind: MessageKind,
-        data: &[u8],
-        pool: &mut BufferPool,
-    ) -> Result<Step<'i>, Violation> {
-        let most = self.limits().max_message_size;
-        let history = self.rare.as_deref_mut().and_then(|rare| rare.history.as_mut());
-        let plain = pool.inflate(data, history, most)?;
-        self.unfinished.get_or_insert_default().set_inflated(kind, plain);
-        Ok(Step::Inflated)
-    }
-
     /// Consumes payload for the message; `None` when some of the frame is missing.
     fn read_payload<'i>(
         &mut self,
@@ -444,7 +312,7 @@ impl Decoder {
     }
 
     /// Returns whether the message that is assembled is compressed.
-    fn is_in_compressed(&self) -> bool {
+    pub(super) fn is_in_compressed(&self) -> bool {
         self.unfinished.as_deref().is_some_and(Unfinished::is_compressed)
     }
 
@@ -464,12 +332,12 @@ impl Decoder {
 
 /// What few connections have: limits of their own, or a history.
 #[derive(Debug, Default)]
-struct Rare {
+pub(super) struct Rare {
     limits: Limits,
     /// The limits are not the default ones.
     are_limits_set: bool,
     #[cfg(feature = "compression")]
-    history: Option<Window>,
+    pub(super) history: Option<Window>,
 }
 
 impl Rare {
@@ -492,7 +360,7 @@ enum Stage {
 }
 
 /// Where the next event lies.
-enum Step<'i> {
+pub(super) enum Step<'i> {
     /// Nowhere; the input is used up.
     NeedsInput,
     /// In the input.

@@ -20,6 +20,9 @@ pub(crate) mod event;
 pub(crate) mod fragmentation;
 pub(crate) mod frame;
 pub(crate) mod frame_header;
+mod header_reading;
+#[cfg(feature = "compression")]
+mod inflating;
 pub(crate) mod limits;
 pub(crate) mod mask;
 pub(crate) mod opcode;

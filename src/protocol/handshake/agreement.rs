@@ -1,15 +1,17 @@
 //! The answer with which a server opens a connection (RFC 6455 §4.2.2).
 
-use std::cell::Cell;
 use std::mem;
 use std::ops::Deref;
 
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 
+#[cfg(feature = "compression")]
+use crate::protocol::handshake::extensions;
 use crate::protocol::handshake::grammar;
 #[cfg(feature = "compression")]
 use crate::protocol::handshake::permessage_deflate::Parameters;
 use crate::protocol::handshake::request::HandshakeRequest;
+use crate::protocol::handshake::spare_buffer;
 
 /// The optional headers of a server's answer with 101.
 #[derive(Default)]
@@ -32,7 +34,7 @@ impl Agreement<'_> {
     ///
     /// The interim answer 100 precedes it if the request expects that.
     pub(crate) fn response(&self, request: &HandshakeRequest) -> Answer {
-        let mut answer = Answer(SPARE.try_with(Cell::take).unwrap_or_default());
+        let mut answer = Answer(spare_buffer::take());
         let response = &mut answer.0;
         response.reserve(USUAL_SIZE);
         // RFC 9110 §7.8 and §10.1.1: in this order.
@@ -49,7 +51,7 @@ impl Agreement<'_> {
         // RFC 6455 §9.1 and RFC 7692 §5.1.
         #[cfg(feature = "compression")]
         if let Some(parameters) = &self.compression {
-            add_header(response, "Sec-WebSocket-Extensions", &parameters.to_string());
+            add_header(response, extensions::HEADER, &parameters.to_string());
         }
         // HSR-14: an empty Server header breaks Safari.
         if !self.server_name.is_empty() && grammar::is_printable(self.server_name.as_bytes()) {
@@ -73,18 +75,8 @@ impl Deref for Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        let mut buffer = mem::take(&mut self.0);
-        if buffer.capacity() <= MAX_SPARE {
-            buffer.clear();
-            // At the thread's end it is freed.
-            let _ = SPARE.try_with(|spare| spare.set(buffer));
-        }
+        spare_buffer::put(mem::take(&mut self.0));
     }
-}
-
-thread_local! {
-    /// The buffer of the answers that leave at once.
-    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 fn add_header(response: &mut Vec<u8>, name: &str, value: &str) {
@@ -99,8 +91,6 @@ const SWITCHING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
     Connection: Upgrade\r\n";
 /// The room for a usual answer, in bytes.
 const USUAL_SIZE: usize = 256;
-/// The maximum size of the buffer that is kept, in bytes.
-const MAX_SPARE: usize = 2048;
 
 #[cfg(test)]
 mod tests {

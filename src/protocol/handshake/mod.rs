@@ -20,6 +20,7 @@ pub(crate) mod request_rules;
 pub(crate) mod response;
 pub(crate) mod response_body;
 pub(crate) mod response_head;
+pub(crate) mod spare_buffer;
 pub(crate) mod subprotocol;
 pub(crate) mod upgraded_elsewhere;
 pub(crate) mod url;

@@ -5,7 +5,6 @@
 //! head could have there. Lines of visible ASCII characters within the limits, which nearly all are,
 //! are taken as a whole. A general HTTP parser is not used: all its checks are made here.
 
-use std::cell::Cell;
 use std::mem;
 
 use crate::protocol::handshake::grammar;
@@ -13,6 +12,7 @@ use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::{HandshakeRequest, UsualHeaders};
 use crate::protocol::handshake::request_line::RequestLine;
 use crate::protocol::handshake::request_rules::RequestRules;
+use crate::protocol::handshake::spare_buffer;
 use crate::protocol::handshake::url;
 
 /// The maximum sizes of a head and its parts.
@@ -54,9 +54,6 @@ impl Default for HeadLimits {
 ///
 /// The positions in [`RequestLine`] have 16 bits.
 pub(crate) const MAX_REQUEST_LINE: usize = 32 * 1024;
-
-/// The maximum size of the buffer for heads that arrive in one piece, in bytes.
-const MAX_SPARE: usize = 2048;
 
 /// The minimum by which the memory for a head grows, in bytes.
 const SMALLEST_STEP: usize = 128;
@@ -119,16 +116,11 @@ impl HeadReader {
             return self.read_pieces(bytes);
         }
         // Most heads arrive in one piece, and need no memory of their own.
-        self.head = SPARE.try_with(Cell::take).unwrap_or_default();
+        self.head = spare_buffer::take();
         let outcome = self.read_pieces(bytes);
         let is_complete = !matches!(outcome, Ok(None));
         let own = if is_complete { Vec::new() } else { self.head.as_slice().to_vec() };
-        let mut spare = mem::replace(&mut self.head, own);
-        if spare.capacity() <= MAX_SPARE {
-            spare.clear();
-            // At the thread's end it is freed.
-            let _ = SPARE.try_with(|it| it.set(spare));
-        }
+        spare_buffer::put(mem::replace(&mut self.head, own));
         outcome
     }
 
@@ -360,11 +352,6 @@ impl HeadReader {
         self.line_start = self.head.len();
         Ok(None)
     }
-}
-
-thread_local! {
-    /// The buffer of the heads that arrive in one piece.
-    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Splits a header line into its name and its value.
