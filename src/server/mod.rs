@@ -1,10 +1,10 @@
 //! The WebSocket server, an object with signals.
 //!
-//! The files in the order in which a connection passes them: `listen.rs` and
-//! `accept.rs`, or `handover.rs`, `opening.rs` (opening handshake, with `client_limits.rs`, `tls.rs`, `origins/`,
-//! `verifier/`, `subprotocols.rs`, `compression.rs`), `pending.rs`, `keepalive.rs` and `broadcast.rs`, `shutdown.rs`.
-//! `signals.rs` has the signals, `settings.rs` and `output.rs` the defaults of its sockets. All share
-//! `state.rs`; settings are in `configuration/`.
+//! The files in the order in which a connection passes them: `listen.rs` and `accept.rs`, or
+//! `handover.rs`, `opening.rs` (opening handshake, with `client_limits.rs`, `tls.rs`, `origins/`,
+//! `verifier/`, `subprotocols.rs`, `compression.rs`), `pending.rs`, `keepalive.rs`, `broadcast.rs` and
+//! `topics/`, `shutdown.rs`. `signals.rs` has the signals, `settings.rs` and `output.rs` the defaults
+//! of its sockets. All share `state.rs`; settings are in `configuration/`.
 
 use std::fmt;
 use std::sync::{Arc, Weak};

@@ -14,7 +14,7 @@ impl Inner {
     ///
     /// Returns for how many subscribers the message was queued. No lock is held, and no user code
     /// runs before this thread has sent: nothing of it can be overtaken. The other loops are called
-    /// first, whatever happens here.
+    /// first, to send at the same time.
     pub(crate) fn deliver(hand_over: TopicHandOver) -> usize {
         let ended: Vec<_> = hand_over.posts.iter().filter_map(post).collect();
         let mut count = hand_over.queued;
@@ -56,23 +56,12 @@ fn post(queue: &Arc<TopicQueue>) -> Option<VecDeque<TopicDelivery>> {
 
 /// Sends a batch of what waits for this thread's loop.
 ///
-/// Other work of the loop is next.
+/// Other work of the loop is next, then the rest. Nothing here unwinds: panics of a program's mask
+/// generators and values are caught where they are called and dropped.
 fn send_batch(queue: &Arc<TopicQueue>) {
-    let posted_call = PostedCall(queue);
     queue.take_first(BATCH, |delivery| _ = send(delivery));
-    drop(posted_call);
-}
-
-/// The posted call of a queue: another one follows it, if something is left.
-///
-/// Also when user data that a delivery was the last to hold panics as it is dropped.
-struct PostedCall<'a>(&'a Arc<TopicQueue>);
-
-impl Drop for PostedCall<'_> {
-    fn drop(&mut self) {
-        if self.0.end_posted() {
-            drop(post(self.0));
-        }
+    if queue.end_posted() {
+        drop(post(queue));
     }
 }
 

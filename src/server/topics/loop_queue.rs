@@ -52,7 +52,8 @@ impl<L, D> LoopQueue<L, D> {
 
     /// Takes at most so many deliveries, one after the other.
     ///
-    /// On the loop's thread alone. What other threads push meanwhile is not in the number, so this ends.
+    /// On the loop's thread alone. What other threads push meanwhile is not in the number, so this
+    /// ends.
     pub(crate) fn take_first(&self, count: usize, mut send: impl FnMut(&D)) {
         for _ in 0..count {
             let first = self.waiting.lock().deliveries.pop_front();

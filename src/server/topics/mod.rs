@@ -2,8 +2,9 @@
 //!
 //! `topic.rs` is the handle, `subscribing.rs` and `publishing.rs` are its methods, on the data of
 //! `state.rs`. `subscribers.rs` has the sockets of a topic, `subscriptions.rs` the topics of a
-//! socket, `registry.rs` the topics of a server. `delivery.rs` sends, each loop to its own sockets, what
-//! other threads have put into its `loop_queue.rs`; what a slow peer does not take is conflated in `session::output`.
+//! socket, `registry.rs` the topics of a server. `delivery.rs` sends, each loop to its own sockets,
+//! what other threads have put into its `loop_queue.rs`; what a slow peer does not take is conflated
+//! in `session::output`.
 
 pub(crate) mod delivery;
 pub(crate) mod loop_queue;
@@ -129,7 +130,7 @@ impl WebSocketServer {
         let former = self.inner.topics.set_relay(relay);
         drop(former);
         for topic in self.inner.topics.all() {
-            topic.report_to_new_relay();
+            topic.report_to_relay();
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::protocol::frames::opcode::MessageKind;
 use crate::protocol::prepared_message::PreparedMessage;
 use crate::runtime::panics;
-use crate::server::topics::registry::Named;
+use crate::server::topics::registry::{CurrentRelay, Named};
 use crate::server::topics::state::{Inner, Publication, RelayReport, State, TopicHandOver};
 use crate::server::topics::subscriptions::Subscriptions;
 use crate::server::topics::topic::Topic;
@@ -261,8 +261,8 @@ impl Inner {
 
     /// Hands a published message to the relay, if there is one.
     fn relay(&self, message: &PreparedMessage) {
-        if let Some(relay) = self.topics.upgrade().and_then(|topics| topics.relay()) {
-            panics::catch("a relay of topics", || relay.published(self.name(), message));
+        if let Some(current) = self.topics.upgrade().and_then(|topics| topics.relay()) {
+            panics::catch("a relay of topics", || current.relay.published(self.name(), message));
         }
     }
 
@@ -271,13 +271,10 @@ impl Inner {
     /// One thread at a time reports, until the relay knows the latest change.
     pub(crate) fn report_to_relay(&self) {
         let Some(topics) = self.topics.upgrade() else { return };
-        while topics.has_relay()
-            && let Some(has_subscribers) = self.begin_report()
+        while let Some(CurrentRelay { relay, number }) = topics.relay()
+            && let Some(has_subscribers) = self.begin_report(number)
         {
-            // The relay of now: a new one counts on the reports that begin after it is set.
-            let relay = topics.relay();
             panics::catch("a relay of topics", || {
-                let Some(relay) = &relay else { return };
                 if has_subscribers {
                     relay.subscribed(self.name());
                 } else {
@@ -288,14 +285,8 @@ impl Inner {
         }
     }
 
-    fn begin_report(&self) -> Option<bool> {
-        self.lock().begin_report()
-    }
-
-    /// Reports subscribers to a relay that is new.
-    pub(crate) fn report_to_new_relay(&self) {
-        self.lock().relay_report.has_subscribers = false;
-        self.report_to_relay();
+    fn begin_report(&self, relay: u32) -> Option<bool> {
+        self.lock().begin_report(relay)
     }
 }
 
@@ -312,16 +303,18 @@ impl State {
         Some(mem::replace(&mut **last, message.clone()))
     }
 
-    /// Begins a report to the relay, if it does not know the latest.
+    /// Begins a report to the relay of this number, if it does not know the latest.
     ///
-    /// Returns whether there are subscribers.
-    fn begin_report(&mut self) -> Option<bool> {
+    /// Returns whether there are subscribers. A relay that was replaced gets no more reports, and a
+    /// new one knows of no subscribers.
+    fn begin_report(&mut self, relay: u32) -> Option<bool> {
         let has_subscribers = self.subscribers.len() > 0;
         let report = &mut self.relay_report;
-        if report.is_under_way || report.has_subscribers == has_subscribers {
+        let is_known = report.relay == relay && report.has_subscribers;
+        if report.is_under_way || relay < report.relay || is_known == has_subscribers {
             return None;
         }
-        *report = RelayReport { has_subscribers, is_under_way: true };
+        *report = RelayReport { has_subscribers, relay, is_under_way: true };
         Some(has_subscribers)
     }
 }

@@ -12,12 +12,13 @@ use crate::server::topics::relay::TopicRelay;
 
 /// The topics of a server and of its parts.
 ///
-/// `T` is the state that the handles of a topic share. The set keeps each topic, and drops those that nothing else holds when there are many of them.
+/// `T` is the state that the handles of a topic share. The set keeps each topic, and drops those that
+/// nothing else holds when there are many of them.
 pub(crate) struct Topics<T: Named> {
     names: Mutex<Names<T>>,
     /// The queues of the loops on which subscribers live.
     queues: Mutex<Vec<Arc<T::Queue>>>,
-    relay: Mutex<Option<Arc<dyn TopicRelay>>>,
+    relay: Mutex<Option<CurrentRelay>>,
     has_relay: AtomicBool,
     /// The maximum for one socket.
     limit: AtomicUsize,
@@ -27,6 +28,14 @@ struct Names<T> {
     topics: HashSet<Entry<T>>,
     /// So many topics are looked through for those that nothing holds.
     sweep_at: usize,
+}
+
+/// The relay that was set last.
+#[derive(Clone)]
+pub(crate) struct CurrentRelay {
+    pub(crate) relay: Arc<dyn TopicRelay>,
+    /// How many were set, this one included.
+    pub(crate) number: u32,
 }
 
 /// A topic as the set has it: equal to its name.
@@ -108,19 +117,17 @@ impl<T: Named> Topics<T> {
     }
 
     /// Sets the relay, and returns the former one, to be dropped unlocked.
-    pub(crate) fn set_relay(&self, relay: Arc<dyn TopicRelay>) -> Option<Arc<dyn TopicRelay>> {
-        let former = self.relay.lock().replace(relay);
+    pub(crate) fn set_relay(&self, relay: Arc<dyn TopicRelay>) -> Option<CurrentRelay> {
+        let mut current = self.relay.lock();
+        let number = current.as_ref().map_or(0, |former| former.number) + 1;
+        let former = current.replace(CurrentRelay { relay, number });
         self.has_relay.store(true, Ordering::Release);
         former
     }
 
-    /// Returns whether a relay was set; none is ever taken away.
-    pub(crate) fn has_relay(&self) -> bool {
-        self.has_relay.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn relay(&self) -> Option<Arc<dyn TopicRelay>> {
-        if !self.has_relay() {
+    /// Returns the relay, if one was set; none is ever taken away.
+    pub(crate) fn relay(&self) -> Option<CurrentRelay> {
+        if !self.has_relay.load(Ordering::Acquire) {
             return None;
         }
         self.relay.lock().clone()

@@ -51,8 +51,9 @@ use crate::protocol::prepared_message::PreparedMessage;
 pub trait TopicRelay: Send + Sync {
     /// Called for each message published on this server, behind its own subscribers.
     ///
-    /// In front of the slots of [`Topic::published`](crate::Topic::published). Messages of one thread come in their order; those of several threads may come in another
-    /// order than to the subscribers.
+    /// In front of the slots of [`Topic::published`](crate::Topic::published). Messages of one thread
+    /// come in their order; those of several threads may come in another order than to the
+    /// subscribers.
     fn published(&self, topic: &str, message: &PreparedMessage);
 
     /// Called for the first subscriber of a topic on this server.

@@ -53,10 +53,12 @@ pub(crate) struct State {
     pub(crate) relay_report: RelayReport,
 }
 
-/// What the relay knows of a topic.
+/// What a relay knows of a topic.
 #[derive(Default)]
 pub(crate) struct RelayReport {
     pub(crate) has_subscribers: bool,
+    /// The number of the relay.
+    pub(crate) relay: u32,
     /// A thread is calling the relay.
     pub(crate) is_under_way: bool,
 }

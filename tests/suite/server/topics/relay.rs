@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use anyhow::{Result, anyhow, ensure};
-use slotwork::{PreparedMessage, TopicRelay, WebSocketServer};
+use slotwork::signals::Handle;
+use slotwork::{PreparedMessage, TopicRelay, WeakWebSocketServer, WebSocketServer};
 
 use support::panic_in_slot;
 
@@ -101,6 +102,34 @@ fn a_new_relay_gets_the_topics_with_subscribers() -> Result<()> {
     lines.sort_unstable();
     ensure!(lines == ["+a", "+empty", "-a", "-empty"], "{lines:?}");
     Ok(())
+}
+
+/// A relay that is set while the one before is called gets each topic once.
+#[test]
+fn a_relay_replaced_during_its_call_is_followed_by_one_report() -> Result<()> {
+    struct Replaced(WeakWebSocketServer, Log);
+
+    impl TopicRelay for Replaced {
+        fn published(&self, _topic: &str, _message: &PreparedMessage) {}
+
+        fn subscribed(&self, topic: &str) {
+            self.1.add(format!("former +{topic}"));
+            if let Some(server) = self.0.upgrade() {
+                server.set_topic_relay(Arc::new(self.1.clone()));
+            }
+        }
+
+        fn unsubscribed(&self, _topic: &str) {}
+    }
+    let (server, [client]) = server_with_clients()?;
+    let log = Log::default();
+    server.set_topic_relay(Arc::new(Replaced(server.downgrade(), log.clone())));
+
+    server.topic("a")?.subscribe(&client.socket)?;
+    server.topic("b")?.subscribe(&client.socket)?;
+    server.topic("a")?.unsubscribe(&client.socket);
+
+    log.check(&["former +a", "+a", "+b", "-a"])
 }
 
 /// No lock is held: a relay may call its topic, also for another server, and may panic.
