@@ -92,7 +92,8 @@ impl<O: Observer> Driver<O> {
 
     /// Delivers the messages in `received`, and returns how many bytes were consumed.
     ///
-    /// These are [`MESSAGES_PER_TURN`] messages at the most, fewer if they were compressed and are big.
+    /// These are [`MESSAGES_PER_TURN`] messages at the most, fewer if they were compressed and are
+    /// big.
     fn deliver(&mut self, received: &mut [u8]) -> usize {
         self.decoder.report_frames(self.observer.wants_frames());
         let pool = shared_pool();

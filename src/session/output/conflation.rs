@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::protocol::frames::fragmentation::Frames;
 use crate::protocol::prepared_message::PreparedMessage;
 use crate::session::Session;
-use crate::session::output::policy::{Admission, batch_size};
+use crate::session::output::policy::Admission;
+use crate::session::output::sending::shared_weight;
 use crate::session::state::{Phase, State};
 use crate::types::output::SendStatus;
 use crate::types::role::Role;
@@ -34,7 +35,7 @@ impl Session {
         if state.replace(key, &frame) {
             return SendStatus::Queued;
         }
-        match state.admit(frame.len(), frame.len() / (Arc::strong_count(&frame) + 1)) {
+        match state.admit(frame.len(), shared_weight(&frame)) {
             // The kernel has taken output meanwhile.
             Admission::Queue if !state.conflates() => {
                 state.queue.push_prepared(&frame);
@@ -61,10 +62,7 @@ impl State {
     /// nothing, or the queue is long already.
     fn conflates(&self) -> bool {
         self.phase == Phase::Open
-            && !self.queue.is_empty()
-            && (self.backlog_len() > 0
-                || self.is_blocked()
-                || self.queue.len() >= batch_size(self.output_settings().limit))
+            && (self.backlog_len() > 0 || self.is_slow(self.output_settings().limit))
     }
 
     /// Replaces the message with this key that waits, if the new one has room.
@@ -96,7 +94,8 @@ impl State {
             return Arc::clone(message.frame());
         }
         let mut bytes = Vec::new();
-        for frame in self.frames_of(message) {
+        let frame_size = self.outgoing_frame_size();
+        for frame in Frames::of(message.kind(), message.payload(), frame_size) {
             let key = self.next_key();
             frame.write_to(&mut bytes, key);
         }
@@ -105,10 +104,6 @@ impl State {
 
     /// Returns how many frames a message has that goes into the backlog.
     fn conflated_frames(&self, message: &PreparedMessage) -> usize {
-        if self.conflates() { self.frames_of(message).count() } else { 0 }
-    }
-
-    fn frames_of<'a>(&self, message: &'a PreparedMessage) -> Frames<'a> {
-        Frames::of(message.kind(), message.payload(), self.outgoing_frame_size())
+        if self.conflates() { self.frame_count(message.kind(), message.payload()) } else { 0 }
     }
 }

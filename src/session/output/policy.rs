@@ -133,9 +133,12 @@ impl State {
             return true;
         }
         let may_drop = matches!(policy, OutputPolicy::DropOldest | OutputPolicy::KeepLatest);
-        may_drop
-            && !self.queue.is_empty()
-            && (self.is_blocked() || self.queue.len() >= batch_size(limit))
+        may_drop && self.is_slow(limit)
+    }
+
+    /// Whether output waits, and the kernel takes none or the queue is long already.
+    pub(crate) fn is_slow(&self, limit: usize) -> bool {
+        !self.queue.is_empty() && (self.is_blocked() || self.queue.len() >= batch_size(limit))
     }
 
     fn drop_oldest(&mut self) -> bool {

@@ -245,15 +245,13 @@ impl Session {
 
 impl State {
     /// Returns the maximum number of frames that a message takes; 0 if it is not sent.
-    fn frame_count(&self, kind: MessageKind, message: &[u8]) -> usize {
+    pub(crate) fn frame_count(&self, kind: MessageKind, message: &[u8]) -> usize {
         match self.phase {
             Phase::Open => Frames::of(kind, message, self.outgoing_frame_size()).count(),
             Phase::Connecting | Phase::Closing | Phase::Ended => 0,
         }
     }
-}
 
-impl State {
     /// Returns whether a shared message has to be encoded for this one alone.
     #[inline]
     fn encodes_alone(&self, message: &PreparedMessage) -> bool {
@@ -265,7 +263,7 @@ impl State {
 }
 
 /// Returns the memory, in bytes, of a shared message in one connection more.
-fn shared_weight(frame: &Arc<[u8]>) -> usize {
+pub(crate) fn shared_weight(frame: &Arc<[u8]>) -> usize {
     frame.len() / (Arc::strong_count(frame) + 1)
 }
 
