@@ -7,8 +7,14 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
+#[cfg(feature = "compression")]
+use slotwork::Compression;
 use slotwork::{EventLoop, OutputPolicy, PreparedMessage, WebSocket, WebSocketServer};
 
+#[cfg(feature = "compression")]
+use support::compressed_peer::{CompressedPeer, FINAL, RSV1, bomb, chat_message};
+#[cfg(feature = "compression")]
+use support::compressing_server;
 use support::raw_peer::{BINARY, RawPeer, check_good_client, masked, masked_frame, request};
 #[cfg(feature = "tls")]
 use support::{certificates::Authority, secure_echo_server, tls_peer};
@@ -74,6 +80,35 @@ fn a_message_over_the_limit_takes_less_than_twice_the_limit() -> Result<()> {
         let growth = memory_in_kib("VmHWM:")?.saturating_sub(before);
 
         let range = LIMIT / 2048..2 * LIMIT / 1024;
+        ensure!(range.contains(&growth), "{growth} KiB more");
+        check_good_client(port)
+    })
+}
+
+/// RFC 7692 §8, MSG-20: 65 KB of compressed data for 64 MiB take little more than the limit.
+#[cfg(feature = "compression")]
+#[test]
+fn a_bomb_takes_less_than_one_and_a_half_times_the_limit() -> Result<()> {
+    const LIMIT: usize = 16 * 1024 * 1024;
+    let _alone = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let server = compressing_server(Compression::new())?;
+    let port = server.server_port();
+
+    serve(move || {
+        let bomb = masked_frame(FINAL | RSV1 | BINARY, &bomb(64)?);
+        ensure!(bomb.len() < 70_000, "{} bytes", bomb.len());
+        let mut peer = CompressedPeer::open(port, "permessage-deflate")?;
+        peer.check_echo(&chat_message(1, 1000))?;
+        // The highest value is counted anew from here.
+        fs::write("/proc/self/clear_refs", "5")?;
+        let before = memory_in_kib("VmRSS:")?;
+
+        peer.raw.send(bomb)?;
+        ensure!(peer.raw.read_frame()?.close_code()? == 1009);
+        peer.raw.read_to_end()?;
+        let growth = memory_in_kib("VmHWM:")?.saturating_sub(before);
+
+        let range = LIMIT / 2048..LIMIT / 1024 * 3 / 2;
         ensure!(range.contains(&growth), "{growth} KiB more");
         check_good_client(port)
     })

@@ -166,3 +166,10 @@ pub fn chat_message(number: usize, size: usize) -> String {
     }
     text + "\"}"
 }
+
+/// Returns a compressed message of so many MiB; each of them takes one KiB.
+pub fn bomb(mib: usize) -> Result<Vec<u8>> {
+    let part = Streams::new(false, false).compress(&vec![b'x'; 1 << 20])?;
+    ensure!(part.len() < 1200, "{} bytes", part.len());
+    Ok(vec![part; mib].join(&[0, 0, 0xFF, 0xFF][..]))
+}

@@ -35,6 +35,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+#[cfg(feature = "compression")]
+use slotwork::Compression;
 use slotwork::{EventLoop, HostAddress, SslMode, WebSocket, WebSocketServer};
 #[cfg(feature = "tls")]
 use slotwork::{TlsCertificate, TlsConfig};
@@ -57,6 +59,14 @@ pub fn listening_server() -> Result<WebSocketServer> {
 pub fn echo_server() -> Result<WebSocketServer> {
     let server = listening_server()?;
     echo_all(&server);
+    Ok(server)
+}
+
+/// Starts a server that compresses, and echoes each message.
+#[cfg(feature = "compression")]
+pub fn compressing_server(compression: Compression) -> Result<WebSocketServer> {
+    let server = echo_server()?;
+    server.set_compression(compression);
     Ok(server)
 }
 

@@ -5,9 +5,9 @@ use slotwork::{Compression, HostAddress, WebSocket, WebSocketServer};
 
 use support::raw_peer::{CLOSE, RawPeer};
 use support::raw_server::unmasked;
-use support::{DEADLINE, serve, wait_until};
+use support::{DEADLINE, compressing_server, serve, wait_until};
 
-use super::{CHROMIUM, WITH_4_KIB, WITHOUT, compressing_server, connect_one};
+use super::{CHROMIUM, WITH_4_KIB, WITHOUT, connect_one};
 
 /// 4 KiB in each direction, for one connection.
 fn for_one() -> Result<Compression> {

@@ -5,10 +5,10 @@ mod offers;
 mod threads;
 
 use anyhow::{Result, ensure};
-use slotwork::{Compression, WebSocketServer};
+use slotwork::WebSocketServer;
 
 use support::raw_peer::{RawPeer, request_with};
-use support::{echo_server, serve};
+use support::serve;
 
 /// The offer of Chromium, Python's websockets and ws.
 const CHROMIUM: &str = "permessage-deflate; client_max_window_bits";
@@ -16,13 +16,6 @@ const CHROMIUM: &str = "permessage-deflate; client_max_window_bits";
 const WITH_4_KIB: &str = "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12";
 /// The answer to it without a history.
 const WITHOUT: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
-
-/// Starts an echo server that compresses.
-fn compressing_server(compression: Compression) -> Result<WebSocketServer> {
-    let server = echo_server()?;
-    server.set_compression(compression);
-    Ok(server)
-}
 
 /// Connects with a header for each of `offers`; returns the extensions of the answer, too.
 fn connect(port: u16, offers: &[&str]) -> Result<(RawPeer, Option<String>)> {

@@ -10,9 +10,9 @@ use slotwork::{
 
 use support::raw_peer::{KEY, RawPeer, check_good_client, request_with};
 use support::recorder::Recorder;
-use support::{echo, echo_server, serve, wait_until};
+use support::{compressing_server, echo, echo_server, serve, wait_until};
 
-use super::{CHROMIUM, WITH_4_KIB, WITHOUT, compressing_server, connect, connect_one, read_answer};
+use super::{CHROMIUM, WITH_4_KIB, WITHOUT, connect, connect_one, read_answer};
 
 /// The headers of a request, the answer, and what the socket of the server then has.
 type Row = (&'static [&'static str], Option<&'static str>, &'static str);
