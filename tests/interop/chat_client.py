@@ -5,10 +5,9 @@ What they do goes the way of a person: typed, clicked, and read from the page.
 
 import sys
 from functools import partial
-from urllib.parse import urlencode
 
-import pages
 import peer
+import person
 from chromium import Browser, start_browser
 
 Line = tuple[str, str, str]
@@ -20,28 +19,16 @@ const line = (entry) => [
   entry.querySelector(".name")?.checkVisibility() ? entry.querySelector(".name").textContent : "",
   (entry.querySelector(".text") ?? entry).textContent,
 ];
-const until = (look) => new Promise((done) => {
-  const check = () => {
-    const seen = look();
-    if (!seen) return;
-    observer.disconnect();
-    done(seen);
-  };
-  const observer = new MutationObserver(check);
-  observer.observe(document, { attributes: true, childList: true, subtree: true });
-  check();
-});
 let read = 0;
 """
 
 
-class Person:
-    """A person with the page open in a window of their own."""
+class Person(person.Person):
+    """A person with the page open."""
 
     def __init__(self, browser: Browser, url: str, name: str) -> None:
+        super().__init__(browser, "simplechat.html", url, name)
         self.name = f"chat: {name}"
-        query = urlencode({"url": url, "name": name})
-        self._page = browser.open_page(f"{pages.local('simplechat.html')}?{query}")
         self._page.evaluate(HELPERS)
 
     def connect(self) -> Line:
@@ -55,9 +42,7 @@ class Person:
 
     def say(self, text: str) -> Line:
         """Types a message and presses Enter; returns the line that then stands in the room."""
-        self._page.click("#message")
-        self._page.type(text)
-        self._page.press_enter()
+        super().say(text)
         return self.next_line()
 
     def rename(self, name: str) -> None:
@@ -78,10 +63,6 @@ class Person:
     def go_away(self) -> None:
         """Opens another page in the same window."""
         self._page.open("about:blank")
-
-    def close(self) -> None:
-        """Closes the window."""
-        self._page.close()
 
     def _press_connect(self) -> None:
         self._page.click("#connect")

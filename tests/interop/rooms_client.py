@@ -3,30 +3,22 @@
 import json
 import sys
 from functools import partial
-from urllib.parse import urlencode
 
-import pages
 import peer
+import person
 from chromium import Browser, start_browser
 
 HELPERS = """
-const until = (condition) => new Promise((done) => {
-  const check = () => condition() && (observer.disconnect(), done());
-  const observer = new MutationObserver(check);
-  observer.observe(document, { attributes: true, childList: true, subtree: true });
-  check();
-});
 const texts = (selector) => [...document.querySelectorAll(selector)].map((it) => it.textContent);
 """
 
 
-class Person:
-    """A person with the page open in a window of their own."""
+class Person(person.Person):
+    """A person with the page open."""
 
     def __init__(self, browser: Browser, url: str, name: str) -> None:
+        super().__init__(browser, "rooms.html", url, name)
         self.name = f"rooms: {name}"
-        query = urlencode({"url": url, "name": name})
-        self._page = browser.open_page(f"{pages.local('rooms.html')}?{query}")
         self._page.evaluate(HELPERS)
 
     def wait_for(self, selector: str, expected: list[str]) -> list[str]:
@@ -34,12 +26,6 @@ class Person:
         condition = f"JSON.stringify(texts({json.dumps(selector)})) === {json.dumps(compact(expected))}"
         self._page.evaluate(f"await until(() => {condition})")
         return expected
-
-    def say(self, text: str) -> None:
-        """Types a message and presses Enter."""
-        self._page.click("#message")
-        self._page.type(text)
-        self._page.press_enter()
 
     def enter(self, room: str) -> None:
         """Clicks on a room."""
@@ -53,10 +39,6 @@ class Person:
         """Returns whether the page fits on a phone."""
         self._page.look_like(360, 640, scheme)
         return self._page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-    def close(self) -> None:
-        """Closes the window."""
-        self._page.close()
 
 
 def compact(texts: list[str]) -> str:
