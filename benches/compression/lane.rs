@@ -37,8 +37,7 @@ pub(crate) struct Results {
 /// Measures messages of `size` bytes; the servers take turns, and each round another one begins.
 pub(crate) fn run(size: usize, programs: &[Program], options: &Options) -> Result<Vec<Results>> {
     let texts = Texts::new(size)?;
-    let is_meant =
-        |program: &&Program| size <= 256 || !servers::is_for_short_messages(&program.name);
+    let is_meant = |program: &&Program| servers::is_for(&program.name, size);
     // All are weighed before the first lane opens, which a server would close as idle.
     let weigh = |program| (program, memory::weigh(program, &texts, options.idle));
     let weighed: Vec<_> = programs.iter().filter(is_meant).map(weigh).collect();

@@ -34,9 +34,15 @@ pub(crate) fn find(options: &Options) -> Result<Vec<Program>> {
     Ok(programs)
 }
 
-/// Returns whether `name` is one of ours with a history of 1 KiB, which is for short messages.
-pub(crate) fn is_for_short_messages(name: &str) -> bool {
-    name == SHORT
+/// Returns whether a server is for messages of so many bytes.
+///
+/// Ours with a history of 1 KiB is for short ones. The floor has the levels that ours has at 1 KiB.
+pub(crate) fn is_for(name: &str, size: usize) -> bool {
+    match name {
+        SHORT => size <= 256,
+        _ if name.starts_with("floor") => size == 1 << 10,
+        _ => true,
+    }
 }
 
 pub(crate) const PLAIN: &str = "ours, plain";
@@ -53,11 +59,13 @@ const OURS: [(&str, &[&str]); 5] = [
     (HISTORY, &["--port", "0", "--history", "4096"]),
 ];
 
-const PEERS: [(&str, &str, &[&str]); 6] = [
+const PEERS: [(&str, &str, &[&str]); 8] = [
     ("Boost.Beast", "beast", &["--deflate"]),
     ("Boost.Beast, no history", "beast", &["--deflate-without-history"]),
     ("Python websockets", "python-websockets", &[]),
     ("Python websockets, no history", "python-websockets", &["--without-history"]),
     ("Node ws", "node-ws", &[]),
     ("Node ws, no history", "node-ws", &["--without-history"]),
+    ("floor, no history", "release/floor", &["--deflate", "0", "3"]),
+    ("floor, 4 KiB history", "release/floor", &["--deflate", "4096", "6"]),
 ];

@@ -5,7 +5,8 @@
 //! so no server on the same machine can be far ahead of it.
 //!
 //! With `--tls` it does the same through rustls, with the certificate `localhost.cert` of the folder
-//! that it runs in. With `--broadcast` each message goes to all clients, its sender included.
+//! that it runs in. With `--broadcast` each message goes to all clients, its sender included. With
+//! `--deflate HISTORY LEVEL` it inflates and compresses each message.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
@@ -18,15 +19,22 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, ServerConnection};
 
+mod compression;
+
+use compression::{Compression, END, FIRST};
+
 struct Client {
     stream: TcpStream,
     tls: Option<ServerConnection>,
+    /// The last bytes that were sent, for `--deflate`.
+    history: Vec<u8>,
 }
 
 fn main() -> Result<()> {
     let has = |option| std::env::args().any(|argument| argument == option);
     let is_broadcast = has("--broadcast");
     let config = has("--tls").then(tls_config).transpose()?;
+    let mut compression = Compression::from_arguments()?;
     let mut listener = TcpListener::bind("127.0.0.1:0".parse()?)?;
     println!("listening on ws://{}", listener.local_addr()?);
     let mut poll = Poll::new()?;
@@ -42,7 +50,7 @@ fn main() -> Result<()> {
             }
             let Token(key) = event.token();
             let Some(client) = clients.get_mut(key) else { continue };
-            match client.serve(&mut buffer, is_broadcast) {
+            match client.serve(&mut buffer, is_broadcast, compression.as_mut()) {
                 Ok(0) => {}
                 Ok(length) => {
                     for (_, client) in &mut clients {
@@ -72,14 +80,19 @@ fn accept(
         let place = clients.vacant_entry();
         poll.registry().register(&mut stream, Token(place.key()), Interest::READABLE)?;
         let tls = config.map(|config| ServerConnection::new(Arc::clone(config))).transpose()?;
-        place.insert(Client { stream, tls });
+        place.insert(Client { stream, tls, history: Vec::new() });
     }
     Ok(())
 }
 
 impl Client {
     /// Returns the length of the frames that are for all clients, or an error at the end.
-    fn serve(&mut self, buffer: &mut [u8], is_broadcast: bool) -> Result<usize> {
+    fn serve(
+        &mut self,
+        buffer: &mut [u8],
+        is_broadcast: bool,
+        compression: Option<&mut Compression>,
+    ) -> Result<usize> {
         let length = match self.read(buffer) {
             Ok(0) => return Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
             Ok(length) => length,
@@ -89,8 +102,13 @@ impl Client {
         let received = &mut buffer[..length];
         if received.starts_with(b"GET ") {
             // The key of the load generator is that of the RFC, and this is its answer.
-            self.write(ACCEPT)?;
+            let parameters = compression.map(|compression| compression.parameters());
+            let header = parameters.map(|value| format!("Sec-WebSocket-Extensions: {value}\r\n"));
+            self.write(format!("{ACCEPT}{}\r\n", header.unwrap_or_default()).as_bytes())?;
             return Ok(0);
+        }
+        if let Some(compression) = compression.filter(|_| received[0] == FIRST) {
+            return self.echo_compressed(received, compression);
         }
         let is_close = received[0] == CLOSE;
         let answer = echo(received).context("not a whole frame")?;
@@ -99,6 +117,15 @@ impl Client {
         }
         self.write(&received[..answer])?;
         ensure!(!is_close, "closed");
+        Ok(0)
+    }
+
+    fn echo_compressed(&mut self, frame: &[u8], compression: &mut Compression) -> Result<usize> {
+        let mut history = std::mem::take(&mut self.history);
+        let mut payload = without_mask(frame).context("not a whole frame")?;
+        payload.extend(END);
+        self.write(compression.echo(&payload, &mut history)?)?;
+        self.history = history;
         Ok(0)
     }
 
@@ -145,6 +172,15 @@ fn echo(frames: &mut [u8]) -> Option<usize> {
     Some(to)
 }
 
+/// Returns the payload of a frame.
+fn without_mask(frame: &[u8]) -> Option<Vec<u8>> {
+    let header = if frame.get(1)? & 0x7F == 126 { 4 } else { 2 };
+    let key = frame.get(header..header + 4)?.try_into().ok()?;
+    let mut payload = frame.get(header + 4..)?.to_vec();
+    unmask(&mut payload, key);
+    Some(payload)
+}
+
 fn unmask(payload: &mut [u8], key: [u8; 4]) {
     let key = u32::from_ne_bytes(key);
     let (words, rest) = payload.as_chunks_mut();
@@ -159,6 +195,5 @@ fn unmask(payload: &mut [u8], key: [u8; 4]) {
 /// The first byte of a close frame (RFC 6455 §5.5.1).
 const CLOSE: u8 = 0x88;
 const LISTENER: Token = Token(usize::MAX);
-const ACCEPT: &[u8] =
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+const ACCEPT: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
