@@ -13,7 +13,7 @@ start_echo_server() {
     local folder=$1 profile=debug
     shift
     [[ $* != *--release* ]] || profile=release
-    cargo build --quiet --locked --example echoserver "$@"
+    cargo build --quiet --workspace --locked --example echoserver "$@"
     start_server "$folder/server.log" "${CARGO_TARGET_DIR:-target}/$profile/examples/echoserver" --port 0
 }
 
