@@ -19,7 +19,7 @@ pub(crate) fn find(kind: Kind, options: &Options) -> Result<Vec<Program>> {
             echo(&built, &certificate, options)?
         }
         Kind::FanOut => fan_out(&built, options)?,
-        Kind::Threads => ours("bench-server", PORT, options)?,
+        Kind::Threads => threads(&built, options)?,
     };
     for also in &options.also {
         let (name, path) = also.split_once('=').context("--also takes NAME=PROGRAM")?;
@@ -65,6 +65,12 @@ fn fan_out(built: &Path, options: &Options) -> Result<Vec<Program>> {
     programs.push(Program::new("Boost.Beast", built.join("beast"), BROADCAST));
     programs.extend(of_crates("tokio-tungstenite", built, BROADCAST, options));
     programs.extend(floors(built, BROADCAST, options));
+    Ok(programs)
+}
+
+fn threads(built: &Path, options: &Options) -> Result<Vec<Program>> {
+    let mut programs = ours("bench-server", PORT, options)?;
+    programs.extend(floors(built, PORT, options));
     Ok(programs)
 }
 

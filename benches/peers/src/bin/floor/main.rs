@@ -6,15 +6,19 @@
 //!
 //! With `--tls` it does the same through rustls, with the certificate `localhost.cert` of the folder
 //! that it runs in. With `--broadcast` each message goes to all clients, its sender included. With
-//! `--deflate HISTORY LEVEL` it inflates and compresses each message.
+//! `--deflate HISTORY LEVEL` it inflates and compresses each message. With `--threads N` each thread has
+//! a listener and clients of its own.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
+use socket2::{Domain, Socket, Type};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, ServerConnection};
@@ -30,13 +34,46 @@ struct Client {
     history: Vec<u8>,
 }
 
+/// What all threads have in common.
+#[derive(Clone)]
+struct Options {
+    is_broadcast: bool,
+    config: Option<Arc<ServerConfig>>,
+}
+
 fn main() -> Result<()> {
     let has = |option| std::env::args().any(|argument| argument == option);
-    let is_broadcast = has("--broadcast");
     let config = has("--tls").then(tls_config).transpose()?;
+    let options = Options { is_broadcast: has("--broadcast"), config };
+    let first = listen("127.0.0.1:0".parse()?)?;
+    let address = first.local_addr()?;
+    println!("listening on ws://{address}");
+    for _ in 1..threads()? {
+        let (listener, options) = (listen(address)?, options.clone());
+        thread::spawn(move || run(listener, &options));
+    }
+    run(first, &options)
+}
+
+/// Reads the number behind `--threads`.
+fn threads() -> Result<usize> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--threads");
+    arguments.nth(1).map_or(Ok(1), |number| Ok(number.parse()?))
+}
+
+/// The kernel distributes the connections over the listeners of one port.
+fn listen(address: SocketAddr) -> Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1024)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+fn run(mut listener: TcpListener, options: &Options) -> Result<()> {
     let mut compression = Compression::from_arguments()?;
-    let mut listener = TcpListener::bind("127.0.0.1:0".parse()?)?;
-    println!("listening on ws://{}", listener.local_addr()?);
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let (mut events, mut clients) = (Events::with_capacity(1024), Slab::new());
@@ -45,12 +82,12 @@ fn main() -> Result<()> {
         poll.poll(&mut events, None)?;
         for event in &events {
             if event.token() == LISTENER {
-                accept(&poll, &listener, &mut clients, config.as_ref())?;
+                accept(&poll, &listener, &mut clients, options.config.as_ref())?;
                 continue;
             }
             let Token(key) = event.token();
             let Some(client) = clients.get_mut(key) else { continue };
-            match client.serve(&mut buffer, is_broadcast, compression.as_mut()) {
+            match client.serve(&mut buffer, options.is_broadcast, compression.as_mut()) {
                 Ok(0) => {}
                 Ok(length) => {
                     for (_, client) in &mut clients {
