@@ -166,7 +166,7 @@ fn open_all(
 const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
 /// Enough that the growth of the lists does not show.
 const COUNT: usize = 512;
-/// The state, the driver's task, and the groups and slots of three signals.
-const MAX_BLOCKS: usize = 8;
+/// The state, the driver's task, the group of three signals, and their slots.
+const MAX_BLOCKS: usize = 6;
 /// In debug builds slots and tasks also have the place where they were made.
-const MAX_BYTES: usize = if cfg!(debug_assertions) { 824 } else { 784 };
+const MAX_BYTES: usize = if cfg!(debug_assertions) { 744 } else { 704 };

@@ -21,12 +21,12 @@ pub(crate) fn drop_each<V>(values: impl IntoIterator<Item = V>) {
     }
 }
 
-/// Drops a value as [`drop_each`] does, at the end of its scope.
-pub(crate) struct DropLast<V>(pub(crate) Option<V>);
+/// Drops values as [`drop_each`] does, at the end of its scope.
+pub(crate) struct DropLast<V, const N: usize>(pub(crate) [Option<V>; N]);
 
-impl<V> Drop for DropLast<V> {
+impl<V, const N: usize> Drop for DropLast<V, N> {
     fn drop(&mut self) {
-        drop_each(self.0.take());
+        drop_each(self.0.iter_mut().filter_map(Option::take));
     }
 }
 

@@ -32,6 +32,9 @@ fn signal_with_one_slot_takes_two_small_blocks() {
         SignalRef::new(&sender, signal).connect(|_, _| {});
     }
     drop(before);
+    // The latest connection keeps the part of its signal for all threads.
+    let latest = Signal::<str>::new();
+    SignalRef::new(&sender, &latest).connect(|_, _| {});
 
     let signals = [(); 8].map(|()| Signal::<str>::new());
     let seen = measure(|| {

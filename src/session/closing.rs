@@ -120,6 +120,21 @@ impl Session {
         Some(stream)
     }
 
+    /// Keeps the error with which the connection has ended.
+    pub(crate) fn keep_error(&self, error: Error) {
+        self.lock().extra().failure = Some(Failure::Error(error));
+    }
+
+    /// Returns the error with which the connection has ended, if it was kept.
+    pub(crate) fn kept_error(&self) -> Option<Error> {
+        let state = self.lock();
+        // Before the end of the stream it has not been reported yet.
+        match &state.extra.as_ref().filter(|_| state.stream.is_none())?.failure {
+            Some(Failure::Error(error)) => Some(error.clone()),
+            Some(Failure::Aborted { .. }) | None => None,
+        }
+    }
+
     /// Returns whether the connection has ended or failed, and all input was read.
     pub(super) fn has_ended_unread(&self) -> bool {
         self.lock().stream.as_ref().is_some_and(Stream::has_ended_unread)

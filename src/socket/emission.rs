@@ -8,7 +8,9 @@ use crate::protocol::frames::event::Data;
 use crate::runtime::panics;
 use crate::session::{KEEPALIVE_PAYLOAD, Observer, OutputLevel, Session};
 use crate::socket::open::begin_waiting;
-use crate::socket::state::{End, Inner, LazySignals};
+use crate::socket::state::{
+    BINARY_MESSAGE_RECEIVED, DISCONNECTED, End, Inner, LazySignals, TEXT_MESSAGE_RECEIVED,
+};
 use crate::types::error::Error;
 use crate::types::message::{BinaryFrame, Pong, TextFrame};
 use crate::types::socket_state::SocketState;
@@ -35,8 +37,8 @@ impl Observer for Inner {
     fn message_received(&self, message: Data<'_>, last_frame: usize) {
         self.emit_lazy(|signals| signals.emit_frame(message.since(last_frame), true));
         match message {
-            Data::Text(text) => self.text_message_received.emit(text),
-            Data::Binary(bytes) => self.binary_message_received.emit(bytes),
+            Data::Text(text) => self.signals.emit(TEXT_MESSAGE_RECEIVED, text),
+            Data::Binary(bytes) => self.signals.emit(BINARY_MESSAGE_RECEIVED, bytes),
         }
     }
 
@@ -71,7 +73,11 @@ impl Observer for Inner {
     }
 
     fn failed(&self, error: Error) {
-        self.lazy().notes().error = Some(error.clone());
+        match &self.end {
+            // Kept where the end of the connection is: most sockets then have no lazy state.
+            End::Server(_) => self.session.keep_error(error.clone()),
+            End::Client(_) => self.lazy().notes().error = Some(error.clone()),
+        }
         self.emit_lazy(|signals| signals.error_occurred.emit(&error));
     }
 
@@ -81,12 +87,12 @@ impl Observer for Inner {
         match &this.end {
             End::Server(_) => {
                 let _ending = Ending(Arc::clone(this));
-                this.disconnected.emit(&());
+                this.signals.emit(DISCONNECTED, &());
             }
             // A client keeps its slots: it can be opened again.
             End::Client(end) => {
                 end.note_end();
-                panics::catch("a slot of a socket", || this.disconnected.emit(&()));
+                panics::catch("a slot of a socket", || this.signals.emit(DISCONNECTED, &()));
                 begin_waiting(this, end);
             }
         }
@@ -143,9 +149,7 @@ struct Ending(Arc<Inner>);
 impl Drop for Ending {
     fn drop(&mut self) {
         let Self(inner) = self;
-        inner.text_message_received.finish(inner);
-        inner.binary_message_received.finish(inner);
+        inner.signals.finish(inner);
         inner.emit_lazy(|signals| signals.finish(inner));
-        inner.disconnected.finish(inner);
     }
 }

@@ -5,6 +5,7 @@
 use slotwork_signals::SignalRef;
 
 use crate::socket::WebSocket;
+use crate::socket::state::{BINARY_MESSAGE_RECEIVED, DISCONNECTED, TEXT_MESSAGE_RECEIVED};
 use crate::types::authenticator::Authenticator;
 use crate::types::error::Error;
 use crate::types::message::{BinaryFrame, Pong, TextFrame};
@@ -163,7 +164,7 @@ impl WebSocket {
     #[doc(alias = "textMessageReceived")]
     #[must_use]
     pub fn text_message_received(&self) -> SignalRef<'_, Self, str> {
-        SignalRef::new(self, &self.inner.text_message_received)
+        SignalRef::of(self, &self.inner.signals, TEXT_MESSAGE_RECEIVED)
     }
 
     /// Emitted for each complete binary message, which is borrowed during the call.
@@ -183,7 +184,7 @@ impl WebSocket {
     #[doc(alias = "binaryMessageReceived")]
     #[must_use]
     pub fn binary_message_received(&self) -> SignalRef<'_, Self, [u8]> {
-        SignalRef::new(self, &self.inner.binary_message_received)
+        SignalRef::of(self, &self.inner.signals, BINARY_MESSAGE_RECEIVED)
     }
 
     /// Emitted for each frame of a text message, before the message itself.
@@ -382,6 +383,6 @@ impl WebSocket {
     /// ```
     #[must_use]
     pub fn disconnected(&self) -> SignalRef<'_, Self, ()> {
-        SignalRef::new(self, &self.inner.disconnected)
+        SignalRef::of(self, &self.inner.signals, DISCONNECTED)
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use slotwork_signals::Signal;
+use slotwork_signals::host::{Position, SignalGroup};
 
 use crate::net::stream::UNKNOWN_PEER;
 use crate::protocol::handshake::request::HandshakeRequest;
@@ -31,9 +32,8 @@ pub(crate) struct Inner {
     pub(crate) session: Session,
     pub(crate) end: End,
     pub(crate) membership: Membership<Self>,
-    pub(crate) text_message_received: Signal<str>,
-    pub(crate) binary_message_received: Signal<[u8]>,
-    pub(crate) disconnected: Signal<()>,
+    /// The signals that most sockets use; the constants below are their positions.
+    pub(crate) signals: SignalGroup<3>,
     pub(crate) lazy: OnceLock<Box<Lazy>>,
 }
 
@@ -126,6 +126,10 @@ pub(crate) struct MembershipList {
     pub(crate) end: fn(&(dyn Any + Send + Sync), &Arc<Inner>),
 }
 
+pub(crate) const TEXT_MESSAGE_RECEIVED: Position<str, 3> = Position::new(0);
+pub(crate) const BINARY_MESSAGE_RECEIVED: Position<[u8], 3> = Position::new(1);
+pub(crate) const DISCONNECTED: Position<(), 3> = Position::new(2);
+
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let peer = self.peer().map(|peer| peer.to_string());
@@ -135,15 +139,7 @@ impl fmt::Debug for Inner {
 
 impl Inner {
     pub(crate) fn new(session: Session, end: End, membership: Membership<Self>) -> Self {
-        Self {
-            session,
-            end,
-            membership,
-            text_message_received: Signal::new(),
-            binary_message_received: Signal::new(),
-            disconnected: Signal::new(),
-            lazy: OnceLock::new(),
-        }
+        Self { session, end, membership, signals: SignalGroup::new(), lazy: OnceLock::new() }
     }
 
     /// Returns the address of the peer; a client has one after connecting.
@@ -205,7 +201,10 @@ impl Inner {
 
     /// Returns the last error.
     pub(crate) fn error(&self) -> Option<Error> {
-        self.lazy.get()?.notes().error.clone()
+        match &self.end {
+            End::Server(_) => self.session.kept_error(),
+            End::Client(_) => self.lazy.get()?.notes().error.clone(),
+        }
     }
 
     /// Clears the error of an earlier connection.

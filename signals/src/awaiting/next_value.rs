@@ -8,6 +8,7 @@ use crate::awaiting::buffer::{Keep, Reader, buffer};
 use crate::connection::scoped::ScopedConnection;
 use crate::receiver::handle::Handle;
 use crate::signal::Signal;
+use crate::signal::member::Member;
 use crate::signal::signal_ref::SignalRef;
 
 /// The future of a signal's next value, made by [`Signal::next`].
@@ -54,9 +55,7 @@ where
     #[doc(alias = "QtFuture")]
     #[track_caller]
     pub fn next(&self) -> Next<T::Owned> {
-        let (writer, reader) = buffer(Keep::First);
-        let connection = self.direct().connect(move |value| writer.put(|| value.to_owned()));
-        Next { reader, connection: Some(connection.scoped()) }
+        self.member().next()
     }
 }
 
@@ -75,6 +74,18 @@ where
     #[track_caller]
     pub fn next(self) -> Next<T::Owned> {
         self.signal().next()
+    }
+}
+
+impl<T> Member<'_, T>
+where
+    T: ?Sized + ToOwned<Owned: Send> + 'static,
+{
+    #[track_caller]
+    fn next(self) -> Next<T::Owned> {
+        let (writer, reader) = buffer(Keep::First);
+        let connection = self.connect_direct(move |value| writer.put(|| value.to_owned()));
+        Next { reader, connection: Some(connection.scoped()) }
     }
 }
 

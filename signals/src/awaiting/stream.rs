@@ -11,6 +11,7 @@ use crate::awaiting::buffer::{Keep, Reader, buffer};
 use crate::connection::scoped::ScopedConnection;
 use crate::receiver::handle::Handle;
 use crate::signal::Signal;
+use crate::signal::member::Member;
 use crate::signal::signal_ref::SignalRef;
 
 /// The stream of a signal's values, made by [`Signal::stream`].
@@ -87,7 +88,7 @@ where
     /// ```
     #[track_caller]
     pub fn stream(&self) -> SignalStream<T::Owned> {
-        self.stream_keeping(Keep::All)
+        self.member().stream(Keep::All)
     }
 
     /// Returns a stream that buffers the latest `capacity` values.
@@ -114,7 +115,7 @@ where
     /// ```
     #[track_caller]
     pub fn stream_latest(&self, capacity: usize) -> SignalStream<T::Owned> {
-        self.stream_keeping(Keep::Latest(capacity.max(1)))
+        self.member().stream(Keep::Latest(capacity.max(1)))
     }
 
     /// Returns a stream that buffers the earliest `capacity` values.
@@ -142,14 +143,7 @@ where
     /// ```
     #[track_caller]
     pub fn stream_earliest(&self, capacity: usize) -> SignalStream<T::Owned> {
-        self.stream_keeping(Keep::Earliest(capacity.max(1)))
-    }
-
-    #[track_caller]
-    fn stream_keeping(&self, keep: Keep) -> SignalStream<T::Owned> {
-        let (writer, reader) = buffer(keep);
-        let connection = self.direct().connect(move |value| writer.put(|| value.to_owned()));
-        SignalStream { reader, connection: connection.scoped(), is_terminated: false }
+        self.member().stream(Keep::Earliest(capacity.max(1)))
     }
 }
 
@@ -165,7 +159,7 @@ where
     /// Qt has no counterpart; programs connect a slot that fills a `QQueue`.
     #[track_caller]
     pub fn stream(self) -> SignalStream<T::Owned> {
-        self.signal().stream()
+        self.signal().stream(Keep::All)
     }
 
     /// Returns a stream of the latest values, as [`Signal::stream_latest`].
@@ -175,7 +169,7 @@ where
     /// Qt has no counterpart.
     #[track_caller]
     pub fn stream_latest(self, capacity: usize) -> SignalStream<T::Owned> {
-        self.signal().stream_latest(capacity)
+        self.signal().stream(Keep::Latest(capacity.max(1)))
     }
 
     /// Returns a stream of the earliest values, as [`Signal::stream_earliest`].
@@ -185,7 +179,19 @@ where
     /// Qt has no counterpart.
     #[track_caller]
     pub fn stream_earliest(self, capacity: usize) -> SignalStream<T::Owned> {
-        self.signal().stream_earliest(capacity)
+        self.signal().stream(Keep::Earliest(capacity.max(1)))
+    }
+}
+
+impl<T> Member<'_, T>
+where
+    T: ?Sized + ToOwned<Owned: Send> + 'static,
+{
+    #[track_caller]
+    fn stream(self, keep: Keep) -> SignalStream<T::Owned> {
+        let (writer, reader) = buffer(keep);
+        let connection = self.connect_direct(move |value| writer.put(|| value.to_owned()));
+        SignalStream { reader, connection: connection.scoped(), is_terminated: false }
     }
 }
 

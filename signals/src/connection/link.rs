@@ -1,12 +1,11 @@
 //! The state of a connection that all threads share, and the cleanup of ended ones.
 
 use std::any::Any;
-use std::cell::Cell;
 use std::panic::Location;
 use std::sync::Arc;
 
 use crate::connection::slot_counter::SlotCounter;
-use crate::sync::{AtomicU32, Ordering, fence, thread_local};
+use crate::sync::{AtomicU32, Ordering};
 use crate::thread::mailbox::Post;
 use crate::thread::thread_state;
 use crate::unwind::drop_each;
@@ -16,7 +15,7 @@ use crate::unwind::drop_each;
 /// The slot itself stays in its thread; this part may be read and ended from any thread. It exists
 /// while there are handles to the connection, and is dropped with the last of them.
 pub(crate) struct Link {
-    /// The flags below and, in the low bits, the number of blockers.
+    /// The flags below, the signal's position in the owner, and the number of blockers.
     state: AtomicU32,
     /// The generation of the owner's counter in which the slot was connected.
     generation: u32,
@@ -38,13 +37,15 @@ pub(crate) enum ConnectionType {
     Queued,
 }
 
-/// The owner of slots: those of a signal in one thread, or its direct ones.
+/// The owner of slots: those of an object in a thread, or a signal's direct ones.
+///
+/// It may have the slots of several signals, each at its position.
 pub(crate) trait Owner: Send + Sync {
-    /// Returns the counter of the connected slots.
-    fn counter(&self) -> &SlotCounter;
+    /// Returns the counter of the connected slots of a signal.
+    fn counter(&self, position: usize) -> &SlotCounter;
 
     /// Returns whether both the signal and the thread of the slots still exist.
-    fn is_open(&self) -> bool;
+    fn is_open(&self, position: usize) -> bool;
 
     /// Drops the slot of an ended link, in the slot's thread.
     fn release(&self, link: &Arc<Link>);
@@ -57,97 +58,89 @@ pub(crate) trait Owner: Send + Sync {
     /// Does nothing in another thread than the slot's.
     fn unshare(&self, link: &Link);
 
-    /// Drops ended slots and those without receivers; called in their thread.
-    fn sweep(&self);
+    /// Drops a signal's ended slots and those without receivers, in their thread.
+    fn sweep(&self, position: usize);
 
-    /// Disconnects and drops all slots; called in their thread.
+    /// Disconnects and drops the slots of all signals; called in their thread.
     fn clear(&self);
+}
+
+/// The owner of a new slot, which has counted it in a generation.
+pub(crate) struct Owned {
+    pub(crate) owner: Arc<dyn Owner>,
+    /// The position of the signal in the owner.
+    pub(crate) position: usize,
+    pub(crate) generation: u32,
 }
 
 /// A post that drops slots in their thread.
 pub(crate) enum Cleanup {
     /// A slot that another thread has disconnected.
     Release(Arc<Link>),
-    /// The slots that another thread has disconnected together.
-    Sweep(Arc<dyn Owner>),
-    /// All slots of a finished signal, behind the queued calls that need the value.
+    /// The slots of a signal that another thread has disconnected together.
+    Sweep(Arc<dyn Owner>, usize),
+    /// All slots of a finished object, behind the queued calls that need the value.
     Clear(Arc<dyn Owner>, Box<dyn Any + Send>),
     /// The slots of a dropped signal, behind its queued calls.
     Remove(u32),
 }
 
 impl Link {
-    /// Makes a link, in the block that the calling thread's last one has left.
-    pub(crate) fn shared(
-        kind: ConnectionType,
-        sequence: u64,
-        location: &'static Location<'static>,
-        owner: Arc<dyn Owner>,
-    ) -> Arc<Self> {
-        let link = Self::new(kind, sequence, location, owner);
-        let spare = SPARE.try_with(Cell::take).ok().flatten();
-        let Some(mut spare) = spare else { return Arc::new(link) };
-        match Arc::get_mut(&mut spare) {
-            Some(block) => {
-                *block = link;
-                spare
-            }
-            None => Arc::new(link),
-        }
-    }
-
+    #[expect(clippy::cast_possible_truncation, reason = "a position is less than 32")]
     #[inline]
     pub(crate) fn new(
         kind: ConnectionType,
         sequence: u64,
         location: &'static Location<'static>,
-        owner: Arc<dyn Owner>,
+        owned: Owned,
     ) -> Self {
-        let state = match kind {
+        let Owned { owner, position, generation } = owned;
+        let kind = match kind {
             ConnectionType::Auto => 0,
             ConnectionType::Local => LOCAL,
             ConnectionType::Queued => QUEUED,
         };
         Self {
-            state: AtomicU32::new(state),
-            generation: owner.counter().add(),
+            state: AtomicU32::new(kind | (position as u32) << POSITION),
+            generation,
             sequence,
             location,
             owner: Some(owner),
         }
     }
 
-    /// Drops one handle to the connection.
-    pub(crate) fn drop_handle(self: Arc<Self>) {
-        // This handle and the slot's are the last: no other can be made any more.
-        if Arc::strong_count(&self) == 2 {
-            // Synchronizes with all uses of the handles that were dropped before.
-            fence(Ordering::Acquire);
-            if let Some(owner) = &self.owner {
-                owner.unshare(&self);
-            }
-            self.leave_block();
+    /// Has the slot take a state of its own instead of the link, in its thread.
+    pub(crate) fn unshare(&self) {
+        if let Some(owner) = &self.owner {
+            owner.unshare(self);
         }
     }
 
-    /// Leaves the block for the next connection, unless the slot has a handle.
-    ///
-    /// Most connections are made by a statement that drops the handle: they need no allocation.
-    fn leave_block(mut self: Arc<Self>) {
-        if let Some(block) = Arc::get_mut(&mut self) {
-            block.owner = None;
-            // At the thread's end it is freed.
-            let _ = SPARE.try_with(|spare| spare.set(Some(self)));
-        }
+    /// Leaves the owner, before the block is used for another connection.
+    pub(crate) fn forget_owner(&mut self) {
+        self.owner = None;
+    }
+
+    /// Notes that the slot has the link.
+    pub(crate) fn set_settled(&self) {
+        self.state.fetch_or(SETTLED, Ordering::AcqRel);
+    }
+
+    /// Returns whether the slot had the link at any time.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & SETTLED != 0
     }
 
     /// Ends the connection and drops the slot, in its thread.
     ///
     /// Returns whether it was connected.
     pub(crate) fn disconnect(self: &Arc<Self>) -> bool {
-        let was_connected = self.is_connected();
-        self.release();
-        was_connected
+        let Some(owner) = &self.owner else { return false };
+        let was_open = owner.is_open(self.position());
+        let Some(was_current) = self.end_in(&**owner) else { return false };
+        owner.release(self);
+        was_current && was_open
     }
 
     /// Returns whether the slot is connected; ends it without a receiver.
@@ -174,17 +167,26 @@ impl Link {
         }
     }
 
+    /// Drops the signal's ended slots and those without receivers, in their thread.
+    pub(crate) fn sweep(&self) {
+        if let Some(owner) = &self.owner {
+            owner.sweep(self.position());
+        }
+    }
+
     /// Ends the connection, but keeps the slot; returns whether it was still connected.
     #[inline]
     pub(crate) fn end(&self) -> bool {
+        self.owner.as_ref().is_some_and(|owner| self.end_in(&**owner).is_some())
+    }
+
+    /// Ends the connection, but keeps the slot; `None` if it had ended before.
+    ///
+    /// Otherwise returns whether it was connected: the slots may have been disconnected together.
+    #[inline]
+    fn end_in(&self, owner: &dyn Owner) -> Option<bool> {
         let state = self.state.fetch_or(ENDED, Ordering::AcqRel);
-        if state & ENDED != 0 {
-            return false;
-        }
-        if let Some(owner) = &self.owner {
-            owner.counter().subtract(self.generation);
-        }
-        true
+        (state & ENDED == 0).then(|| owner.counter(self.position()).subtract(self.generation))
     }
 
     pub(crate) fn block(&self) {
@@ -198,6 +200,13 @@ impl Link {
     #[inline]
     pub(crate) fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    /// Returns the position of the signal in its owner.
+    #[inline]
+    pub(crate) fn position(&self) -> usize {
+        // Never changes.
+        ((self.state.load(Ordering::Relaxed) & POSITIONS) >> POSITION) as usize
     }
 
     #[inline]
@@ -235,7 +244,7 @@ impl Link {
 
     /// Returns whether the slot is connected, and its signal and thread exist.
     pub(crate) fn is_connected(&self) -> bool {
-        !self.is_ended() && self.owner.as_ref().is_some_and(|owner| owner.is_open())
+        !self.is_ended() && self.owner.as_ref().is_some_and(|owner| owner.is_open(self.position()))
     }
 
     /// Returns whether the slot was disconnected.
@@ -247,7 +256,8 @@ impl Link {
     /// Returns whether an emission on the slot's own thread calls it directly.
     #[inline]
     pub(crate) fn is_callable(&self, counter: &SlotCounter) -> bool {
-        self.state.load(Ordering::Relaxed) & !LOCAL == 0 && counter.is_current(self.generation)
+        self.state.load(Ordering::Relaxed) & (ENDED | QUEUED | BLOCKERS) == 0
+            && counter.is_current(self.generation)
     }
 
     /// Returns whether a queued call may be delivered.
@@ -259,7 +269,9 @@ impl Link {
     /// Returns whether the slots have not been disconnected together since.
     #[inline]
     fn is_of_current_generation(&self) -> bool {
-        self.owner.as_ref().is_some_and(|owner| owner.counter().is_current(self.generation))
+        let is_current =
+            |owner: &Arc<dyn Owner>| owner.counter(self.position()).is_current(self.generation);
+        self.owner.as_ref().is_some_and(is_current)
     }
 }
 
@@ -267,7 +279,7 @@ impl Post for Cleanup {
     fn run(self: Box<Self>) {
         match *self {
             Self::Release(link) => link.drop_slot(),
-            Self::Sweep(owner) => owner.sweep(),
+            Self::Sweep(owner, position) => owner.sweep(position),
             Self::Clear(owner, _keep) => owner.clear(),
             Self::Remove(index) => drop_each(thread_state::remove(index)),
         }
@@ -278,12 +290,14 @@ impl Post for Cleanup {
     }
 }
 
-thread_local! {
-    /// The block of a connection without handles, for the next connection.
-    static SPARE: Cell<Option<Arc<Link>>> = const { Cell::new(None) };
-}
-
 const ENDED: u32 = 1 << 31;
 const QUEUED: u32 = 1 << 30;
 const LOCAL: u32 = 1 << 29;
-const BLOCKERS: u32 = LOCAL - 1;
+/// The slot has the link, unless the connection has ended.
+const SETTLED: u32 = 1 << 23;
+const POSITIONS: u32 = LOCAL - (1 << POSITION);
+const BLOCKERS: u32 = SETTLED - 1;
+/// The lowest bit of the position.
+const POSITION: u32 = 24;
+/// The number of signals that one owner can have.
+pub(crate) const MAX_POSITIONS: usize = 1 << 5;

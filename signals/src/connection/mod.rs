@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::connection::link::Link;
 
 pub(crate) mod blocker;
+pub(crate) mod latest;
 pub(crate) mod link;
 pub(crate) mod scope;
 pub(crate) mod scoped;

@@ -22,12 +22,12 @@ impl SlotCounter {
         generation_of(self.0.fetch_add(ONE, Ordering::AcqRel))
     }
 
-    /// Subtracts a slot of `generation`, unless that generation has ended.
+    /// Subtracts a slot of `generation`; returns false if that generation has ended.
     #[inline]
-    pub(crate) fn subtract(&self, generation: u32) {
+    pub(crate) fn subtract(&self, generation: u32) -> bool {
         let less = |word| (generation_of(word) == generation).then(|| word - ONE);
         // Slots of an earlier generation are not counted any more.
-        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok()
     }
 
     /// Starts a new generation: all slots counted so far are disconnected.

@@ -52,7 +52,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     #[doc(alias = "blockSignals")]
     #[must_use = "the signal is blocked until the blocker is dropped"]
     pub fn block(&self) -> SignalBlocker<'_> {
-        let flags = self.first().map(|first| first.flags());
+        let flags = self.group.make_first().map(|first| first.part_at(0).flags());
         if let Some(flags) = flags {
             flags.block();
         }
@@ -66,7 +66,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// `QObject::signalsBlocked()`.
     #[doc(alias = "signalsBlocked")]
     pub fn is_blocked(&self) -> bool {
-        self.first.get().is_some_and(|first| first.flags().is_blocked())
+        self.group.first().is_some_and(|first| first.part_at(0).flags().is_blocked())
     }
 }
 

@@ -1,15 +1,12 @@
 //! The ways to connect a slot to a signal, as `Qt::AutoConnection`.
 
-use std::panic::Location;
 use std::sync::Arc;
 
 use crate::connection::Connection;
-use crate::connection::link::ConnectionType;
 use crate::queue::async_slots;
 use crate::receiver::{Deferred, Receiver};
 use crate::signal::Signal;
-use crate::signal::delivery;
-use crate::slots::call::{self, Repeated};
+use crate::slots::call;
 
 impl<T> Signal<T>
 where
@@ -88,8 +85,7 @@ where
         receiver: R,
         slot: impl Fn(&R::Strong, &T) + 'static,
     ) -> Connection {
-        let call = Repeated::new(receiver, slot);
-        self.attach(ConnectionType::Auto, Some(delivery::post), call, Location::caller())
+        self.member().connect_to(receiver, slot)
     }
 
     /// Connects a slot that changes its captures (`FnMut`).

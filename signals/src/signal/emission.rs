@@ -1,104 +1,140 @@
 //! Emissions: direct calls of the slots of this thread, and posts to other threads.
 
+use std::iter;
 use std::sync::Arc;
 
+use crate::connection::latest;
 use crate::queue::delivery_guard::SharedSender;
-use crate::signal::rare_parts::Others;
-use crate::signal::slot_group::{Rare, SlotGroup};
+use crate::signal::rare_parts::{Others, RareParts};
+use crate::signal::slot_group::SlotGroup;
+use crate::slots::direct::DirectList;
 use crate::slots::emission_flags::EmissionFlags;
 use crate::slots::list::Slots;
+use crate::slots::part::{Part, PartHandle, Poster};
 use crate::slots::slot_state::Target;
 use crate::thread::thread_state;
 
-impl<T: ?Sized + 'static> SlotGroup<T> {
-    /// Emits the signal; of the first group.
+impl<const N: usize> SlotGroup<N> {
+    /// Emits the signal at `position`; of the first group.
     ///
     /// Not inlined, so that the emission of a signal without slots is a single comparison.
     #[inline(never)]
-    pub(crate) fn emit(self: &Arc<Self>, value: &T) {
-        if self.is_here() && self.flags().are_clear() {
-            if let Some(slots) = self.list().slots::<T>() {
-                slots.call(self.list(), value);
+    pub(crate) fn emit<T: ?Sized + 'static>(self: &Arc<Self>, position: usize, value: &T) {
+        let part = self.part_at(position);
+        if part.is_settled_here() && part.flags().are_clear() {
+            if let Some(slots) = part.list().slots::<T>() {
+                slots.call(part.list(), value);
             }
-        } else if !self.flags().is_blocked() {
-            self.emit_everywhere(value);
+        } else {
+            self.emit_slowly(position, value);
         }
     }
 
-    /// Posts to other threads, and calls slots of this thread and direct slots.
     #[inline(never)]
-    fn emit_everywhere(self: &Arc<Self>, value: &T) {
-        let rare = self.rare();
+    fn emit_slowly<T: ?Sized + 'static>(self: &Arc<Self>, position: usize, value: &T) {
+        let part = self.part_at(position);
+        if part.flags().is_blocked() {
+            return;
+        }
+        latest::settle();
+        let flags = part.flags();
+        if part.is_here() && (flags.are_clear() || !flags.has(EmissionFlags::RARE_PARTS)) {
+            self.emit_here(position, value);
+        } else {
+            self.emit_everywhere(position, value);
+        }
+    }
+
+    /// Posts to queued slots and calls the others, all of them in this thread.
+    fn emit_here<T: ?Sized + 'static>(self: &Arc<Self>, position: usize, value: &T) {
+        let part = self.part_at(position);
+        let Some(slots) = part.list().slots::<T>() else { return };
+        if part.flags().has(EmissionFlags::QUEUED) && check_queued(part, &*slots) {
+            post_here(value, self.handle(position), None, &*slots);
+        }
+        slots.call(part.list(), value);
+    }
+
+    /// Posts to other threads, and calls slots of this thread and direct slots.
+    fn emit_everywhere<T: ?Sized + 'static>(self: &Arc<Self>, position: usize, value: &T) {
+        let first = self.part_at(position);
+        let rare = first.rare();
         let rare = rare.as_deref();
-        let others = rare.map_or_else(Others::default, Rare::others);
+        let others = rare.map_or_else(Others::default, RareParts::others);
         let here = thread_state::thread();
-        let groups = || std::iter::once(self).chain(others.iter());
+        let further = || others.iter().map(|other| (other.part(), Some(other)));
+        let parts = || iter::once((first, None)).chain(further());
+        let handle = |of: Option<&PartHandle>| of.cloned().unwrap_or_else(|| self.handle(position));
         // Slots connected from here on do not take part in this emission.
-        let direct = rare.and_then(Rare::direct).map(|list| (list, list.entries()));
-        let own = groups().find(|group| group.address().thread() == here);
-        let own = own.and_then(|own| Some((own, own.list().slots()?)));
-        let sender = rare.and_then(Rare::sender);
-        let has_queued = own.as_ref().is_some_and(|(own, slots)| own.check_queued(&**slots));
+        let direct = rare.and_then(RareParts::direct);
+        let direct = direct.and_then(|list| list.as_any().downcast_ref::<DirectList<T>>());
+        let direct = direct.map(|list| (list, list.entries()));
+        let own = parts().find(|(part, _)| part.mailbox().thread() == here);
+        let own = own.and_then(|(part, of)| Some((part, of, part.list().slots::<T>()?)));
+        let sender = rare.and_then(RareParts::sender);
+        let has_queued = own.as_ref().is_some_and(|(part, _, slots)| check_queued(*part, &**slots));
 
         // Posted before a slot runs, so that nested emissions come later in other threads as well.
-        for group in groups().filter(|group| group.address().thread() != here) {
-            group.post(value, sender, None);
-        }
-        if let Some((own, slots)) = own {
-            if has_queued {
-                own.post(value, sender, Some(&*slots));
+        for (part, of) in parts().filter(|(part, _)| part.mailbox().thread() != here) {
+            if let Some(poster) = foreign_poster(part) {
+                let target = Target { last: part.mailbox().connections(), only_queued: false };
+                part.mailbox().push(poster(value, handle(of), target, sender));
             }
-            slots.call(own.list(), value);
+        }
+        if let Some((part, of, slots)) = own {
+            if has_queued {
+                post_here(value, handle(of), sender, &*slots);
+            }
+            slots.call(part.list(), value);
         }
         if let Some((list, entries)) = direct {
             list.call(&entries, value);
             if entries.is_empty() {
-                list.clear_flag(self.flags());
+                list.clear_flag(first.flags());
             }
         }
-        if others.iter().any(|group| group.mailbox().is_closed()) {
-            self.drop_ended_groups();
+        if others.iter().any(|other| other.part().mailbox().is_closed()) {
+            first.drop_ended_parts();
         }
     }
+}
 
-    /// Posts a copy of `value` to the slots, if there are any.
-    ///
-    /// In their own thread they are passed as `own`, and only queued slots get the value.
-    #[inline(never)]
-    fn post(
-        self: &Arc<Self>,
-        value: &T,
-        sender: Option<&SharedSender>,
-        own: Option<&dyn Slots<T>>,
-    ) {
-        let mailbox = self.mailbox();
-        if !self.flags().accepts_posts()
-            || self.list().counter().count() == 0
-            || mailbox.is_closed()
-        {
-            return;
-        }
-        let Some(poster) = self.address().poster() else { return };
-        let target = Target { last: mailbox.connections(), only_queued: own.is_some() };
-        let post = poster(value, self, target, sender);
-        let Some(own) = own else {
-            mailbox.push(post);
-            return;
-        };
-        // A sender that is not `Send` is kept alive by the thread's own queue.
-        let kept = if sender.is_none() { own.queued_sender() } else { None };
-        match kept {
-            Some(kept) => thread_state::push_keeping(post, kept),
-            None => thread_state::push(post),
-        }
-    }
+/// Returns the poster for slots of another thread, if any accept posts.
+fn foreign_poster<T: ?Sized + 'static>(part: Part<'_>) -> Option<Poster<T>> {
+    let is_reachable = part.flags().accepts_posts()
+        && part.list().counter().count() > 0
+        && !part.mailbox().is_closed();
+    if is_reachable { part.mailbox().poster() } else { None }
+}
 
-    /// Returns whether there are queued slots; clears their flag if not.
-    fn check_queued(&self, slots: &dyn Slots<T>) -> bool {
-        let has_queued = slots.has_queued();
-        if !has_queued {
-            self.flags().remove(EmissionFlags::QUEUED);
-        }
-        has_queued
+/// Posts a copy of `value` to the queued slots among these, of this thread.
+#[inline(never)]
+fn post_here<T: ?Sized + 'static>(
+    value: &T,
+    handle: PartHandle,
+    sender: Option<&SharedSender>,
+    slots: &dyn Slots<T>,
+) {
+    let part = handle.part();
+    if part.list().counter().count() == 0 || part.mailbox().is_closed() {
+        return;
     }
+    let Some(poster) = slots.queued_poster() else { return };
+    let target = Target { last: part.mailbox().connections(), only_queued: true };
+    let post = poster(value, handle, target, sender);
+    // A sender that is not `Send` is kept alive by the thread's own queue.
+    let kept = if sender.is_none() { slots.queued_sender() } else { None };
+    match kept {
+        Some(kept) => thread_state::push_keeping(post, kept),
+        None => thread_state::push(post),
+    }
+}
+
+/// Returns whether there are queued slots; clears their flag if not.
+fn check_queued<T: ?Sized>(part: Part<'_>, slots: &dyn Slots<T>) -> bool {
+    let has_queued = slots.has_queued();
+    if !has_queued {
+        part.flags().remove(EmissionFlags::QUEUED);
+    }
+    has_queued
 }

@@ -2,22 +2,18 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use crate::connection::Connection;
-use crate::connection::link::ConnectionType;
-use crate::queue::delivery_guard::SharedSender;
-use crate::signal::slot_group::{Poster, SlotGroup};
-use crate::slots::call::Call;
-use crate::slots::emission_flags::EmissionFlags;
-use crate::sync::OnceLock;
+use crate::signal::group::{Position, SignalGroup};
+use crate::signal::member::Member;
 
 pub(crate) mod blocker;
 pub(crate) mod connect;
 pub(crate) mod delivery;
 pub(crate) mod emission;
+pub(crate) mod group;
 pub mod kinds;
+pub(crate) mod member;
 pub(crate) mod rare_parts;
 pub(crate) mod signal_ref;
 pub(crate) mod slot_group;
@@ -48,8 +44,7 @@ pub(crate) mod slot_group;
 /// value_changed.emit(&42);
 /// ```
 pub struct Signal<T: ?Sized> {
-    /// The slots of the first thread, with the list of those in other threads.
-    first: OnceLock<Arc<SlotGroup<T>>>,
+    group: SignalGroup<1>,
     /// `Send` and `Sync` if `T` is `Send`: values are sent, but never shared.
     value: PhantomData<Mutex<T>>,
 }
@@ -72,7 +67,13 @@ impl<T: ?Sized> Signal<T> {
     /// CHANGED.emit(&1);
     /// ```
     pub const fn new() -> Self {
-        Self { first: OnceLock::new(), value: PhantomData }
+        Self { group: SignalGroup::new(), value: PhantomData }
+    }
+
+    /// Returns this signal as the member of its group.
+    #[inline]
+    pub(crate) const fn member(&self) -> Member<'_, T> {
+        Member::new(&self.group, 0)
     }
 }
 
@@ -103,9 +104,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     #[doc(alias = "QMetaObject::activate")]
     #[inline]
     pub fn emit(&self, value: &T) {
-        if let Some(first) = self.first.get() {
-            first.emit(value);
-        }
+        self.group.emit(const { Position::new(0) }, value);
     }
 
     /// Disconnects the slots of all threads.
@@ -126,9 +125,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// ```
     #[doc(alias = "QObject::disconnect")]
     pub fn disconnect_all(&self) {
-        if let Some(first) = self.first.get() {
-            first.disconnect_all();
-        }
+        self.member().disconnect_all();
     }
 
     /// Disconnects the slots of all threads after their pending queued calls.
@@ -161,9 +158,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// ```
     #[doc(alias = "deleteLater")]
     pub fn finish(&self, keep: &(impl Clone + Send + 'static)) {
-        if let Some(first) = self.first.get() {
-            first.finish(&|| Box::new(keep.clone()));
-        }
+        self.group.finish(keep);
     }
 
     /// Returns the number of connected slots, in all threads.
@@ -188,59 +183,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     #[doc(alias = "isSignalConnected")]
     #[doc(alias = "QObject::receivers")]
     pub fn slot_count(&self) -> usize {
-        self.first.get().map_or(0, |first| first.slot_count())
-    }
-
-    /// Connects a slot of this thread.
-    pub(crate) fn attach<C: Call<T> + 'static>(
-        &self,
-        kind: ConnectionType,
-        poster: Option<Poster<T>>,
-        call: C,
-        location: &'static Location<'static>,
-    ) -> Connection {
-        let Some(first) = self.first_for(poster.is_some()) else { return Connection::default() };
-        if first.is_here() {
-            return first.connect(kind, poster, call, location);
-        }
-        let group = first.of_this_thread();
-        group.map(|group| group.connect(kind, poster, call, location)).unwrap_or_default()
-    }
-
-    /// Sets the sender that queued calls keep alive; `sender` is called if none is set.
-    pub(crate) fn set_sender(&self, sender: impl FnOnce() -> Option<SharedSender>) {
-        if let Some(first) = self.first() {
-            first.set_sender(sender);
-        }
-    }
-
-    /// Connects a slot that runs on any thread.
-    pub(crate) fn attach_direct(
-        &self,
-        call: Arc<dyn Call<T> + Send + Sync>,
-        location: &'static Location<'static>,
-    ) -> Connection {
-        self.first().map(|first| first.connect_direct(call, location)).unwrap_or_default()
-    }
-
-    /// Returns the first group, which this makes.
-    fn first(&self) -> Option<&Arc<SlotGroup<T>>> {
-        self.first_for(false)
-    }
-
-    /// Returns the first group, which this makes, for a slot that accepts posts or not.
-    #[inline]
-    fn first_for(&self, accepts_posts: bool) -> Option<&Arc<SlotGroup<T>>> {
-        self.first.get().or_else(|| self.make_first(EmissionFlags::new(accepts_posts)))
-    }
-
-    fn make_first(&self, flags: EmissionFlags) -> Option<&Arc<SlotGroup<T>>> {
-        let group = SlotGroup::new(flags).unwrap_or_else(SlotGroup::of_no_thread);
-        if let Err(late) = self.first.set(group) {
-            // Another thread has set its group first.
-            late.close();
-        }
-        self.first.get()
+        self.member().slot_count()
     }
 }
 
@@ -250,24 +193,8 @@ impl<T: ?Sized> Default for Signal<T> {
     }
 }
 
-impl<T: ?Sized> Drop for Signal<T> {
-    fn drop(&mut self) {
-        if let Some(first) = self.first.get() {
-            first.close();
-        }
-    }
-}
-
-// After a panic in a slot the signal is as valid as before: the later slots were skipped.
-impl<T: ?Sized> UnwindSafe for Signal<T> {}
-impl<T: ?Sized> RefUnwindSafe for Signal<T> {}
-
 impl<T: ?Sized> fmt::Debug for Signal<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_used = self.first.get().is_some();
-        let mut debug = f.debug_struct("Signal");
-        let is_blocked = self.first.get().is_some_and(|first| first.flags().is_blocked());
-        debug.field("is_used", &is_used).field("is_blocked", &is_blocked);
-        debug.finish_non_exhaustive()
+        self.member().fmt(f)
     }
 }

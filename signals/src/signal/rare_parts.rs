@@ -1,50 +1,114 @@
 //! Rare parts of a signal: slots in further threads, direct slots, and the sender.
 
+use std::any::Any;
 use std::ops::Deref;
 use std::sync::{Arc, PoisonError};
 
 use crate::queue::delivery_guard::SharedSender;
-use crate::slots::direct::DirectList;
+use crate::slots::direct::{AnyDirect, DirectList};
+use crate::slots::emission_flags::EmissionFlags;
+use crate::slots::part::{Part, PartHandle};
 use crate::sync::{Mutex, MutexGuard, OnceLock};
+use crate::thread::mailbox::Extension;
 
-/// The parts that few signals need, beside their first group.
+/// The parts that few signals need, beside their first one.
 ///
-/// The mailbox of the group's thread keeps them, so that the groups of all other signals are small.
-pub(crate) struct RareParts<T: ?Sized, G> {
-    /// The groups in further threads.
-    others: Mutex<Arc<Vec<Arc<G>>>>,
-    direct: OnceLock<Arc<DirectList<T>>>,
+/// The mailbox of the first part's thread keeps them, so that all other signals are small.
+pub(crate) struct RareParts {
+    /// The parts in further threads.
+    others: Mutex<Arc<Vec<PartHandle>>>,
+    direct: OnceLock<Arc<dyn AnyDirect>>,
     /// The signal's sender, which queued calls keep alive.
     sender: OnceLock<SharedSender>,
 }
 
-/// The groups in further threads at one moment; most signals have none.
-pub(crate) struct Others<G>(Option<Arc<Vec<Arc<G>>>>);
+/// The parts in further threads at one moment; most signals have none.
+#[derive(Default)]
+pub(crate) struct Others(Option<Arc<Vec<PartHandle>>>);
 
-impl<T: ?Sized, G> RareParts<T, G> {
-    /// Edits the list of groups in further threads.
-    pub(crate) fn edit_others(&self, edit: impl FnOnce(&mut Vec<Arc<G>>)) {
+impl Part<'_> {
+    /// Returns the parts that few signals have; of the first part.
+    #[inline]
+    pub(crate) fn rare(self) -> Option<Arc<RareParts>> {
+        if self.flags().has(EmissionFlags::RARE_PARTS) { self.find_rare() } else { None }
+    }
+
+    #[cold]
+    fn find_rare(self) -> Option<Arc<RareParts>> {
+        self.mailbox().extension(self.list().index())?.into_any().downcast().ok()
+    }
+
+    /// Returns the parts that few signals have, which this makes; of the first part.
+    pub(crate) fn make_rare(self) -> Arc<RareParts> {
+        let new = || -> Arc<dyn Extension> { Arc::new(RareParts::default()) };
+        let extension = self.mailbox().make_extension(self.list().index(), new);
+        self.flags().add(EmissionFlags::RARE_PARTS);
+        // Another type is impossible: mailboxes have no other extensions.
+        extension.into_any().downcast().unwrap_or_default()
+    }
+
+    /// Returns the parts in further threads; of the first part.
+    pub(crate) fn others(self) -> Others {
+        self.rare().map_or_else(Others::default, |rare| rare.others())
+    }
+
+    /// Drops the parts of ended threads; of the first part.
+    pub(crate) fn drop_ended_parts(self) {
+        self.edit_others(|_| {});
+    }
+
+    /// Edits the list of parts and drops those of ended threads; of the first part.
+    pub(crate) fn edit_others(self, edit: impl FnOnce(&mut Vec<PartHandle>)) {
+        self.make_rare().edit_others(|others| {
+            others.retain(|other| !other.part().mailbox().is_closed());
+            edit(others);
+            // Changed under the lock of the list, as the list is.
+            if others.is_empty() {
+                self.flags().remove(EmissionFlags::OTHER_THREADS);
+            } else {
+                self.flags().add(EmissionFlags::OTHER_THREADS);
+            }
+        });
+    }
+
+    /// Sets the sender that queued calls keep alive; of the first part.
+    pub(crate) fn set_sender(self, sender: impl FnOnce() -> Option<SharedSender>) {
+        if !self.flags().has(EmissionFlags::SENDER)
+            && let Some(sender) = sender()
+        {
+            // If another thread was faster, it has set the same one.
+            let _: Result<_, _> = self.make_rare().sender.set(sender);
+            self.flags().add(EmissionFlags::SENDER);
+        }
+    }
+}
+
+impl RareParts {
+    /// Edits the list of parts in further threads.
+    fn edit_others(&self, edit: impl FnOnce(&mut Vec<PartHandle>)) {
         let mut others = self.lock_others();
-        let mut groups = others.to_vec();
-        edit(&mut groups);
-        let before = std::mem::replace(&mut *others, Arc::new(groups));
+        let mut parts = others.to_vec();
+        edit(&mut parts);
+        let before = std::mem::replace(&mut *others, Arc::new(parts));
         drop(others);
         drop(before);
     }
 
-    /// Returns the groups in further threads.
-    pub(crate) fn others(&self) -> Others<G> {
+    /// Returns the parts in further threads.
+    pub(crate) fn others(&self) -> Others {
         Others(Some(Arc::clone(&self.lock_others())))
     }
 
     /// Returns the slots that run on any thread.
-    pub(crate) fn direct(&self) -> Option<&Arc<DirectList<T>>> {
+    pub(crate) fn direct(&self) -> Option<&Arc<dyn AnyDirect>> {
         self.direct.get()
     }
 
     /// Returns the list of slots that run on any thread, which this makes.
-    pub(crate) fn direct_list(&self) -> &Arc<DirectList<T>> {
-        self.direct.get_or_init(Arc::default)
+    pub(crate) fn direct_list<T: ?Sized + 'static>(&self) -> Arc<DirectList<T>> {
+        let list = self.direct.get_or_init(|| Arc::<DirectList<T>>::default());
+        // Another type is impossible: a signal has one type of values.
+        Arc::clone(list).into_any().downcast().unwrap_or_default()
     }
 
     /// Returns the sender that queued calls keep alive.
@@ -52,32 +116,36 @@ impl<T: ?Sized, G> RareParts<T, G> {
         self.sender.get()
     }
 
-    pub(crate) fn set_sender(&self, sender: SharedSender) {
-        // If another thread was faster, it has set the same one.
-        let _: Result<_, _> = self.sender.set(sender);
-    }
-
-    fn lock_others(&self) -> MutexGuard<'_, Arc<Vec<Arc<G>>>> {
+    fn lock_others(&self) -> MutexGuard<'_, Arc<Vec<PartHandle>>> {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T: ?Sized, G> Default for RareParts<T, G> {
+impl Default for RareParts {
     fn default() -> Self {
         Self { others: Mutex::default(), direct: OnceLock::new(), sender: OnceLock::new() }
     }
 }
 
-impl<G> Default for Others<G> {
-    fn default() -> Self {
-        Self(None)
+impl Extension for RareParts {
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+
+    fn close(&self) {
+        for other in self.others().iter() {
+            other.group().close();
+        }
+        if let Some(direct) = self.direct() {
+            direct.clear();
+        }
     }
 }
 
-impl<G> Deref for Others<G> {
-    type Target = [Arc<G>];
+impl Deref for Others {
+    type Target = [PartHandle];
 
     fn deref(&self) -> &Self::Target {
-        self.0.as_ref().map_or(&[], |groups| groups)
+        self.0.as_ref().map_or(&[], |parts| parts)
     }
 }

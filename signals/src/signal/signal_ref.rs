@@ -9,6 +9,8 @@ use crate::queue::delivery_guard::SharedSender;
 use crate::receiver::handle::Handle;
 use crate::receiver::{Deferred, Receiver, Sender};
 use crate::signal::Signal;
+use crate::signal::group::{Position, SignalGroup};
+use crate::signal::member::Member;
 
 /// A signal of an object, as the object exposes it: everything but `emit`.
 ///
@@ -52,7 +54,7 @@ use crate::signal::Signal;
 /// ```
 pub struct SignalRef<'a, S, T: ?Sized> {
     sender: &'a S,
-    signal: &'a Signal<T>,
+    signal: Member<'a, T>,
 }
 
 impl<'a, S, T: ?Sized> SignalRef<'a, S, T> {
@@ -62,11 +64,21 @@ impl<'a, S, T: ?Sized> SignalRef<'a, S, T> {
     ///
     /// `sender, &Sender::signal`: the first two arguments of `QObject::connect`.
     pub const fn new(sender: &'a S, signal: &'a Signal<T>) -> Self {
-        Self { sender, signal }
+        Self { sender, signal: signal.member() }
+    }
+
+    /// Returns a reference to the signal at `position` in the group of `sender`.
+    #[doc(hidden)]
+    pub const fn of<const N: usize>(
+        sender: &'a S,
+        group: &'a SignalGroup<N>,
+        position: Position<T, N>,
+    ) -> Self {
+        Self { sender, signal: Member::new(group, position.index()) }
     }
 
     /// Returns the signal itself, which the object keeps private.
-    pub(crate) const fn signal(self) -> &'a Signal<T> {
+    pub(crate) const fn signal(self) -> Member<'a, T> {
         self.signal
     }
 }
@@ -279,7 +291,7 @@ where
     where
         T: Send,
     {
-        self.signal.forward_to(other)
+        self.signal.connect_to(other, |other, value| other.emit(value))
     }
 }
 
@@ -297,13 +309,13 @@ impl<'a, S: Handle, T: ?Sized + 'static> SignalRef<'a, S, T> {
     /// Returns the signal, set up so that queued calls keep the sender alive.
     ///
     /// Also those of this thread.
-    pub(crate) fn queueing(self) -> &'a Signal<T> {
+    pub(crate) fn queueing(self) -> Member<'a, T> {
         self.signal.set_sender(|| self.sender.shared());
         self.signal
     }
 
     /// Returns the signal, set up so that calls of other threads keep the sender alive.
-    pub(crate) fn shared(self) -> &'a Signal<T> {
+    pub(crate) fn shared(self) -> Member<'a, T> {
         if !self.sender.is_emitted_here() {
             self.signal.set_sender(|| self.sender.shared());
         }
@@ -321,6 +333,6 @@ impl<S, T: ?Sized> Copy for SignalRef<'_, S, T> {}
 
 impl<S, T: ?Sized> fmt::Debug for SignalRef<'_, S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignalRef").field("signal", self.signal).finish_non_exhaustive()
+        f.debug_struct("SignalRef").field("signal", &self.signal).finish_non_exhaustive()
     }
 }

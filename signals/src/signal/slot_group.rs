@@ -1,343 +1,246 @@
-//! Slot groups: the slots of one signal in one thread, reachable from all threads.
+//! Slot groups: the slots of one object in one thread, in one allocation.
 
 use std::any::Any;
-use std::panic::Location;
+use std::array;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::connection::Connection;
-use crate::connection::link::{Cleanup, ConnectionType, Link, Owner};
+use crate::connection::latest;
+use crate::connection::link::{Cleanup, ConnectionType, Link, Owned, Owner};
 use crate::connection::slot_counter::SlotCounter;
-use crate::queue::delivery_guard::SharedSender;
-use crate::signal::rare_parts::{Others, RareParts};
-use crate::slots::call::Call;
+use crate::signal::rare_parts::RareParts;
 use crate::slots::emission_flags::EmissionFlags;
-use crate::slots::list::{List, Slot, Slots};
 use crate::slots::list_handle::ListHandle;
-use crate::slots::slot::ConnectedSlot;
-use crate::slots::slot_state::{SlotState, Target};
-use crate::thread::mailbox::{Address, Extension, Mailbox, Post};
-use crate::thread::slot_table::OwnState;
-use crate::thread::slow_slots::Origin;
+use crate::slots::part::{Group, Linked, NewSlot, Part, PartHandle};
+use crate::slots::slot_state::SlotState;
+use crate::thread::mailbox::{Extension, Mailbox};
+use crate::thread::slot_table::{AnySlots, OwnState};
 use crate::thread::thread_state;
 use crate::unwind::{DropLast, drop_each};
 
-/// The slots of one signal in one thread, with the address of their queue.
+/// The slots of the `N` signals of an object in one thread, with its queue.
 ///
-/// A signal points to its first group, that of the thread which connected first. That one has the
-/// list of the groups in further threads; methods "of the first group" are for the whole signal.
-pub(crate) struct SlotGroup<T: ?Sized> {
-    address: Arc<Address<Poster<T>>>,
-    list: ListHandle,
+/// An object points to its first group, that of the thread which connected first. Slots of further
+/// threads are in groups of one signal each.
+pub(crate) struct SlotGroup<const N: usize> {
+    mailbox: Arc<Mailbox>,
+    lists: [ListHandle; N],
 }
 
-/// The rare parts of a signal, with its groups in further threads.
-pub(crate) type Rare<T> = RareParts<T, SlotGroup<T>>;
-
-/// Makes a post that carries a copy of `value`.
-///
-/// A plain function, so that emissions have no bounds on `T`.
-pub(crate) type Poster<T> = fn(
-    value: &T,
-    group: &Arc<SlotGroup<T>>,
-    target: Target,
-    sender: Option<&SharedSender>,
-) -> Box<dyn Post>;
-
-impl<T: ?Sized + 'static> SlotGroup<T> {
+impl<const N: usize> SlotGroup<N> {
     /// Makes a group for the calling thread; `None` when the thread is ending.
-    pub(crate) fn new(flags: EmissionFlags) -> Option<Arc<Self>> {
-        let address = thread_state::address()?;
-        Some(Arc::new(Self::at(address, ListHandle::new(flags)?)))
+    pub(crate) fn new() -> Option<Arc<Self>> {
+        let (mailbox, lists) = thread_state::insert::<N>()?;
+        Some(Arc::new(Self { mailbox, lists: lists.map(ListHandle::at) }))
     }
 
-    /// Makes a group of no thread, as the first group of a signal in an ending thread.
+    /// Makes a group of no thread, as the first group of an object in an ending thread.
     pub(crate) fn of_no_thread() -> Arc<Self> {
-        Arc::new(Self::at(Arc::new(Address::closed()), ListHandle::of_no_thread()))
+        let lists = array::from_fn(|_| ListHandle::of_no_thread());
+        Arc::new(Self { mailbox: Arc::new(Mailbox::closed()), lists })
     }
 
-    fn at(address: Arc<Address<Poster<T>>>, list: ListHandle) -> Self {
-        Self { address, list }
+    /// Returns the part of the signal at `position`, which is less than `N`.
+    #[inline]
+    pub(crate) fn part_at(&self, position: usize) -> Part<'_> {
+        Part::new(&self.mailbox, &self.lists[position])
     }
 
-    /// Returns the group of the calling thread, unless that is this, the first one.
-    pub(crate) fn of_this_thread(&self) -> Option<Arc<Self>> {
-        let here = thread_state::thread();
-        if let Some(found) = self.others().iter().find(|group| group.address.thread() == here) {
-            return Some(Arc::clone(found));
-        }
-        let group = Self::new(EmissionFlags::new(false))?;
-        self.edit_others(|others| others.push(Arc::clone(&group)));
-        Some(group)
-    }
-
-    /// Connects a slot that runs on any thread; of the first group.
-    pub(crate) fn connect_direct(
-        &self,
-        call: Arc<dyn Call<T> + Send + Sync>,
-        location: &'static Location<'static>,
-    ) -> Connection {
-        self.make_rare().direct_list().attach(call, location, self.flags())
-    }
-
-    /// Sets the sender that queued calls keep alive; of the first group.
-    pub(crate) fn set_sender(&self, sender: impl FnOnce() -> Option<SharedSender>) {
-        if !self.flags().has(EmissionFlags::SENDER)
-            && let Some(sender) = sender()
-        {
-            self.make_rare().set_sender(sender);
-            self.flags().add(EmissionFlags::SENDER);
-        }
-    }
-
-    /// Connects a slot of the calling thread, to which the group belongs.
-    pub(crate) fn connect<C: Call<T> + 'static>(
-        self: &Arc<Self>,
-        kind: ConnectionType,
-        poster: Option<Poster<T>>,
-        call: C,
-        location: &'static Location<'static>,
-    ) -> Connection {
-        let link = self.link(kind, poster, location);
-        let state = SlotState::shared(Arc::clone(&link));
-        self.attach(link, Rc::new(ConnectedSlot::new(state, call, Origin::new(location))))
-    }
-
-    fn link(
-        self: &Arc<Self>,
-        kind: ConnectionType,
-        poster: Option<Poster<T>>,
-        location: &'static Location<'static>,
-    ) -> Arc<Link> {
-        thread_state::run_cleanups(self.mailbox());
-        if let Some(poster) = poster {
-            self.address.set_poster(poster);
-            self.flags().accept_posts();
-        }
-        if kind == ConnectionType::Queued {
-            self.flags().add(EmissionFlags::QUEUED);
-        }
-        let sequence = self.mailbox().next_connection();
-        let owner: Arc<dyn Owner> = Arc::<Self>::clone(self);
-        Link::shared(kind, sequence, location, owner)
-    }
-
-    /// Drops the disconnected slots; called in their thread.
-    fn drop_ended(&self) {
-        if self.flags().is_signal_dropped() {
-            // A dropped receiver may have dropped the signal, and the index may have a new list.
-            return;
-        }
-        let ended = self.list.edit::<T, _>(|list| list.remove_ended(self.list.counter()));
-        drop_each(ended);
-    }
-
-    fn attach(&self, link: Arc<Link>, slot: Rc<dyn Slot<T>>) -> Connection {
-        match self.list.edit(|list| list.push(slot)) {
-            Some(true) => self.sweep(),
-            Some(false) => {}
-            None => _ = link.end(),
-        }
-        Connection::new(link)
-    }
-
-    /// Returns the groups in further threads; of the first group.
-    fn others(&self) -> Others<Self> {
-        self.rare().map_or_else(Others::default, |rare| rare.others())
-    }
-
-    /// Returns the parts that few signals have; of the first group.
-    pub(crate) fn rare(&self) -> Option<Arc<Rare<T>>> {
-        if !self.flags().has(EmissionFlags::RARE_PARTS) {
-            return None;
-        }
-        self.mailbox().extension(self.list.index())?.into_any().downcast().ok()
-    }
-
-    /// Returns the parts that few signals have, which this makes; of the first group.
-    fn make_rare(&self) -> Arc<Rare<T>> {
-        let new = || -> Arc<dyn Extension> { Arc::new(Rare::<T>::default()) };
-        let extension = self.mailbox().make_extension(self.list.index(), new);
-        self.flags().add(EmissionFlags::RARE_PARTS);
-        // Another type is impossible: the entry is removed before its index is used again.
-        extension.into_any().downcast().unwrap_or_default()
-    }
-
-    /// Drops the groups of ended threads; of the first group.
-    pub(crate) fn drop_ended_groups(&self) {
-        self.edit_others(|_| {});
-    }
-
-    /// Edits the list of groups and drops those of ended threads; of the first group.
-    fn edit_others(&self, edit: impl FnOnce(&mut Vec<Arc<Self>>)) {
-        self.make_rare().edit_others(|groups| {
-            groups.retain(|group| !group.mailbox().is_closed());
-            edit(groups);
-            // Changed under the lock of the list, as the list is.
-            if groups.is_empty() {
-                self.flags().remove(EmissionFlags::OTHER_THREADS);
-            } else {
-                self.flags().add(EmissionFlags::OTHER_THREADS);
-            }
-        });
-    }
-
-    /// Disconnects all slots of the signal; of the first group.
-    pub(crate) fn disconnect_all(self: &Arc<Self>) {
-        let rare = self.rare();
-        let others = rare.as_ref().map_or_else(Others::default, |rare| rare.others());
-        let groups = || std::iter::once(self).chain(others.iter());
-        // All are disconnected before any is dropped: slots connected meanwhile stay.
-        groups().for_each(|group| group.list.counter().clear());
-        if let Some(direct) = rare.as_ref().and_then(|rare| rare.direct()) {
-            direct.drop_all();
-        }
-        for group in groups() {
-            if group.is_here() {
-                group.sweep();
-            } else {
-                let owner: Arc<dyn Owner> = Arc::<Self>::clone(group);
-                group.mailbox().push(Box::new(Cleanup::Sweep(owner)));
-            }
-        }
+    #[inline]
+    pub(crate) fn handle(self: &Arc<Self>, position: usize) -> PartHandle {
+        PartHandle::new(Arc::<Self>::clone(self), position)
     }
 
     /// Disconnects all slots behind their queued calls; of the first group.
     ///
-    /// The value that `keep` returns lives until then.
+    /// The values that `keep` returns live until then.
     pub(crate) fn finish(self: &Arc<Self>, keep: &dyn Fn() -> Box<dyn Any + Send>) {
-        let rare = self.rare();
-        let others = rare.as_ref().map_or_else(Others::default, |rare| rare.others());
-        for group in std::iter::once(self).chain(others.iter()) {
-            let owner = || -> Arc<dyn Owner> { Arc::<Self>::clone(group) };
-            if !group.is_here() {
-                group.mailbox().push(Box::new(Cleanup::Clear(owner(), keep())));
-            } else if thread_state::has_posts() {
-                thread_state::push(Box::new(Cleanup::Clear(owner(), keep())));
-            } else {
-                group.clear();
-            }
+        let rare = if self.has_rare() { self.rare() } else { Vec::new() };
+        if self.is_here() && !thread_state::has_posts() {
+            self.clear();
+        } else {
+            post(&self.mailbox, Cleanup::Clear(Arc::<Self>::clone(self), keep()));
         }
-        if let Some(direct) = rare.as_ref().and_then(|rare| rare.direct()) {
-            direct.drop_all();
+        for rare in rare {
+            for other in rare.others().iter() {
+                let mailbox = other.part().mailbox();
+                if other.part().is_here() && !thread_state::has_posts() {
+                    other.group().clear();
+                } else {
+                    post(mailbox, Cleanup::Clear(other.clone().into_owner(), keep()));
+                }
+            }
+            if let Some(direct) = rare.direct() {
+                direct.clear();
+            }
         }
     }
 
-    /// Counts the connected slots of the signal; of the first group.
-    pub(crate) fn slot_count(&self) -> usize {
-        let rare = self.rare();
-        let others = rare.as_ref().map_or_else(Others::default, |rare| rare.others());
-        let groups = std::iter::once(self).chain(others.iter().map(|group| &**group));
-        let counts = groups.filter(|group| group.is_open()).map(|group| {
-            if group.is_here() {
-                group.sweep();
-            }
-            group.list.counter().count()
-        });
-        let direct = rare.as_ref().and_then(|rare| rare.direct());
-        counts.sum::<usize>() + direct.map_or(0, |list| list.counter().count())
-    }
-}
-
-impl<T: ?Sized> SlotGroup<T> {
-    /// Drops the slots of a dropped signal behind their queued calls.
-    pub(crate) fn close(self: &Arc<Self>) {
+    /// Drops the slots of the dropped signals behind their queued calls.
+    #[inline]
+    pub(crate) fn close_shared(self: &Arc<Self>) {
         // Without links and queued calls there is nothing left that reads it.
         if Arc::strong_count(self) > 1 {
-            self.flags().set_signal_dropped();
+            self.set_dropped();
         }
-        // Before the index, which is the key, is free again.
-        let has_rare = self.flags().has(EmissionFlags::RARE_PARTS);
-        let rare = if has_rare { self.mailbox().remove_extension(self.list.index()) } else { None };
-        // Dropped last, as it may panic.
-        let mut own = DropLast(None);
-        if !self.is_here() {
-            self.mailbox().push(Box::new(Cleanup::Remove(self.list.index())));
-        } else if thread_state::has_posts() {
-            thread_state::push(Box::new(Cleanup::Remove(self.list.index())));
-        } else {
-            own.0 = thread_state::remove(self.list.index());
+        self.close_lists();
+    }
+
+    fn set_dropped(&self) {
+        self.lists.iter().for_each(|list| list.flags().set_signal_dropped());
+    }
+
+    fn close_lists(&self) {
+        if self.has_rare() {
+            return self.close_with_rare();
         }
-        if let Some(rare) = rare {
+        let lists = self.remove_lists();
+        if lists.iter().any(Option::is_some) {
+            drop_each(lists);
+        }
+    }
+
+    #[cold]
+    fn close_with_rare(&self) {
+        // Before the indices, which are the keys, are free again.
+        let rare = self.take_rare();
+        // Dropped last, as they may panic.
+        let _own = DropLast(self.remove_lists());
+        for rare in rare {
             rare.close();
         }
     }
 
-    #[inline]
-    pub(crate) fn list(&self) -> &ListHandle {
-        &self.list
+    /// Removes the lists, behind their queued calls; the caller drops them.
+    fn remove_lists(&self) -> [Option<Rc<dyn AnySlots>>; N] {
+        let indices = self.lists.each_ref().map(ListHandle::index);
+        if self.is_here()
+            && let Some(lists) = thread_state::remove_without_posts(indices)
+        {
+            return lists;
+        }
+        for index in indices {
+            post(&self.mailbox, Cleanup::Remove(index));
+        }
+        [const { None }; N]
     }
 
-    pub(crate) fn flags(&self) -> &EmissionFlags {
-        self.list.flags()
+    fn has_rare(&self) -> bool {
+        self.lists.iter().any(|list| list.flags().has(EmissionFlags::RARE_PARTS))
+    }
+
+    #[cold]
+    fn rare(&self) -> Vec<Arc<RareParts>> {
+        (0..N).filter_map(|position| self.part_at(position).rare()).collect()
+    }
+
+    #[cold]
+    fn take_rare(&self) -> Vec<Arc<dyn Extension>> {
+        let indices = self.lists.iter().map(ListHandle::index);
+        indices.filter_map(|index| self.mailbox.remove_extension(index)).collect()
     }
 
     #[inline]
     pub(crate) fn is_here(&self) -> bool {
-        self.address.thread() == thread_state::thread()
+        self.mailbox.thread() == thread_state::thread()
     }
 
-    pub(crate) fn address(&self) -> &Address<Poster<T>> {
-        &self.address
-    }
-
-    pub(crate) fn mailbox(&self) -> &Mailbox {
-        self.address.mailbox()
+    #[inline]
+    fn list_of(&self, link: &Link) -> &ListHandle {
+        &self.lists[link.position()]
     }
 }
 
-impl<T: ?Sized + 'static> Owner for SlotGroup<T> {
-    fn counter(&self) -> &SlotCounter {
-        self.list.counter()
+impl<const N: usize> Group for SlotGroup<N> {
+    #[inline]
+    fn link(self: Arc<Self>, position: usize, slot: NewSlot) -> Linked {
+        let NewSlot { kind, location, set_poster } = slot;
+        thread_state::run_cleanups(&self.mailbox);
+        let list = &self.lists[position];
+        if let Some(set_poster) = set_poster
+            && !list.flags().accepts_posts()
+        {
+            set_poster();
+            list.flags().accept_posts();
+        }
+        if kind == ConnectionType::Queued {
+            list.flags().add(EmissionFlags::QUEUED);
+        }
+        let (sequence, index) = (self.mailbox.next_connection(), list.index());
+        let generation = list.counter().add();
+        let owned = Owned { owner: self, position, generation };
+        let (link, is_latest) = Link::latest(kind, sequence, location, owned, index);
+        let state = if is_latest {
+            SlotState::unshared(OwnState::new(kind, generation, sequence))
+        } else {
+            SlotState::shared(Arc::clone(&link))
+        };
+        Linked { link, state, index }
     }
 
-    fn is_open(&self) -> bool {
-        !self.flags().is_signal_dropped() && !self.mailbox().is_closed()
+    #[inline]
+    fn part(&self, position: usize) -> Part<'_> {
+        self.part_at(position)
+    }
+
+    fn close(&self) {
+        self.set_dropped();
+        self.close_lists();
+    }
+}
+
+impl<const N: usize> Owner for SlotGroup<N> {
+    fn counter(&self, position: usize) -> &SlotCounter {
+        self.lists[position].counter()
+    }
+
+    fn is_open(&self, position: usize) -> bool {
+        self.part_at(position).is_open()
     }
 
     fn release(&self, link: &Arc<Link>) {
         if self.is_here() {
-            self.list.remove(link.sequence());
+            self.list_of(link).remove(link.sequence());
         } else {
-            self.mailbox().push(Box::new(Cleanup::Release(Arc::clone(link))));
+            self.mailbox.push(Box::new(Cleanup::Release(Arc::clone(link))));
         }
     }
 
     fn has_receiver(&self, link: &Link) -> bool {
-        let slots = if self.is_here() { self.list.slots::<T>() } else { None };
-        slots.is_none_or(|slots| slots.into_list().is_live(link.sequence()))
+        latest::settle();
+        let index = self.list_of(link).index();
+        let slots = if self.is_here() { thread_state::list(index) } else { None };
+        slots.is_none_or(|slots| slots.is_live(link.sequence()))
     }
 
     fn unshare(&self, link: &Link) {
         if self.is_here() {
-            self.list.unshare(OwnState::of(link));
+            self.list_of(link).unshare(OwnState::of(link));
         }
     }
 
-    fn sweep(&self) {
-        let list = self.list.slots::<T>().map_or(List::Empty, Slots::into_list);
-        list.end_without_receiver(self.list.counter());
-        drop(list);
-        self.drop_ended();
+    fn sweep(&self, position: usize) {
+        self.part_at(position).sweep();
     }
 
     fn clear(&self) {
-        self.list.counter().clear();
-        self.drop_ended();
+        // Other threads subtract slots, but do not add any.
+        let used = self.lists.iter().filter(|list| list.counter().count() > 0);
+        used.for_each(|list| list.counter().clear());
+        if self.lists.iter().any(|list| list.flags().is_signal_dropped()) {
+            // The indices may have new lists.
+            return;
+        }
+        // All slots are of earlier generations: only this thread connects others.
+        drop_each(thread_state::empty(self.lists.each_ref().map(ListHandle::index)));
     }
 }
 
-impl<T: ?Sized + 'static> Extension for Rare<T> {
-    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        self
-    }
-
-    fn close(&self) {
-        for group in self.others().iter() {
-            group.close();
-        }
-        if let Some(direct) = self.direct() {
-            direct.drop_all();
-        }
+/// Appends a cleanup to the queue of a thread.
+pub(crate) fn post(mailbox: &Mailbox, cleanup: Cleanup) {
+    if mailbox.thread() == thread_state::thread() {
+        thread_state::push(Box::new(cleanup));
+    } else {
+        mailbox.push(Box::new(cleanup));
     }
 }

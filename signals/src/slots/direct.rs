@@ -1,10 +1,11 @@
 //! Direct slots: those that run on the emitting thread, whichever that is.
 
+use std::any::Any;
 use std::panic::Location;
 use std::sync::{Arc, PoisonError};
 
 use crate::connection::Connection;
-use crate::connection::link::{ConnectionType, Link, Owner};
+use crate::connection::link::{ConnectionType, Link, Owned, Owner};
 use crate::connection::slot_counter::SlotCounter;
 use crate::slots::call::Call;
 use crate::slots::emission_flags::EmissionFlags;
@@ -27,6 +28,13 @@ pub(crate) struct DirectEntry<T: ?Sized> {
     call: Arc<dyn Call<T> + Send + Sync>,
 }
 
+/// A list of direct slots, without the type of the values.
+pub(crate) trait AnyDirect: Owner {
+    fn as_any(&self) -> &dyn Any;
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+}
+
 type Entries<T> = Vec<DirectEntry<T>>;
 
 impl<T: ?Sized + 'static> DirectList<T> {
@@ -42,13 +50,15 @@ impl<T: ?Sized + 'static> DirectList<T> {
         let mut entries = self.lock();
         // Counter, list and flag change under the lock, so that a concurrent `drop_all` finds the
         // slot in all of them or in none.
-        let link = Arc::new(Link::new(ConnectionType::Auto, sequence, location, owner));
+        let new = Owned { owner, position: 0, generation: self.counter.add() };
+        let link = Link::new(ConnectionType::Auto, sequence, location, new);
+        let link = Arc::new(link);
         Arc::make_mut(&mut entries).push(DirectEntry { link: Arc::clone(&link), call });
         flags.add(EmissionFlags::DIRECT);
         let count = entries.len();
         drop(entries);
         if count >= SMALL && count.is_power_of_two() {
-            self.sweep();
+            self.sweep(0);
         }
         Connection::new(link)
     }
@@ -61,6 +71,16 @@ impl<T: ?Sized + 'static> DirectList<T> {
                 watched(origin, || entry.call.call(value, &|| _ = entry.link.disconnect()));
             }
         }
+    }
+}
+
+impl<T: ?Sized + 'static> AnyDirect for DirectList<T> {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
     }
 }
 
@@ -94,11 +114,11 @@ impl<T: ?Sized> DirectList<T> {
 }
 
 impl<T: ?Sized + 'static> Owner for DirectList<T> {
-    fn counter(&self) -> &SlotCounter {
+    fn counter(&self, _: usize) -> &SlotCounter {
         &self.counter
     }
 
-    fn is_open(&self) -> bool {
+    fn is_open(&self, _: usize) -> bool {
         true
     }
 
@@ -120,7 +140,7 @@ impl<T: ?Sized + 'static> Owner for DirectList<T> {
 
     fn unshare(&self, _: &Link) {}
 
-    fn sweep(&self) {
+    fn sweep(&self, _: usize) {
         for entry in self.entries().iter() {
             if !entry.call.is_live() {
                 entry.link.disconnect();

@@ -31,10 +31,10 @@ impl EmissionFlags {
     /// The flags that leave emissions on the fast path.
     const HARMLESS: u32 = Self::ACCEPTS_POSTS | Self::RARE_PARTS | Self::SENDER;
 
-    /// Returns the flags of a signal without slots; see [`Self::accept_posts`].
+    /// Returns the flags of a signal without slots.
     #[inline]
-    pub(crate) fn new(accepts_posts: bool) -> Self {
-        Self(AtomicU32::new(if accepts_posts { Self::ACCEPTS_POSTS } else { 0 }))
+    pub(crate) fn new() -> Self {
+        Self(AtomicU32::new(0))
     }
 
     #[inline]
@@ -57,9 +57,7 @@ impl EmissionFlags {
     /// Allows other threads to post to the slots.
     #[inline]
     pub(crate) fn accept_posts(&self) {
-        if !self.accepts_posts() {
-            self.add(Self::ACCEPTS_POSTS);
-        }
+        self.add(Self::ACCEPTS_POSTS);
     }
 
     /// Marks the signal as dropped.

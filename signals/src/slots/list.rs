@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use crate::connection::slot_counter::SlotCounter;
 use crate::slots::list_handle::ListHandle;
+use crate::slots::part::Poster;
 use crate::slots::slot_state::{SlotState, Target};
-use crate::thread::slot_table::{AnySlots, OwnState, Removal};
+use crate::thread::slot_table::{AnyLink, AnySlots, OwnState, Removal};
 use crate::thread::thread_state;
 use crate::unwind::drop_each;
 
@@ -21,6 +22,9 @@ pub(crate) trait Slots<T: ?Sized>: AnySlots {
 
     /// Returns whether there are slots with queued connections.
     fn has_queued(&self) -> bool;
+
+    /// Returns the poster of queued calls, if there are queued slots.
+    fn queued_poster(&self) -> Option<Poster<T>>;
 
     /// Returns a strong handle to the sender, if a queued slot takes it.
     fn queued_sender(&self) -> Option<Box<dyn Any>>;
@@ -36,7 +40,7 @@ pub(crate) trait Slot<T: ?Sized>: Slots<T> {
     fn state_mut(&mut self) -> &mut SlotState;
 
     /// Returns whether the receiver still exists.
-    fn is_live(&self) -> bool;
+    fn has_receiver(&self) -> bool;
 }
 
 /// A list of slots that can be edited.
@@ -72,46 +76,32 @@ impl ListHandle {
         list.downcast_into(&mut slots);
         slots
     }
+}
 
-    /// Edits the list of the calling thread; `edit` must not run user code.
-    ///
-    /// Returns `None` when the signal is dropped or the thread is ending.
-    pub(crate) fn edit<T: ?Sized + 'static, R>(
-        &self,
-        edit: impl FnOnce(&mut List<T>) -> R,
-    ) -> Option<R> {
-        thread_state::edit(self.index(), |list| {
-            let mut slots: Option<Rc<dyn Slots<T>>> = None;
-            if let Some(list) = list {
-                Rc::clone(list).downcast_into(&mut slots);
-                // None if a later signal has this index, with values of another type.
-                slots.as_ref()?;
-            }
-            // Without an emission in progress this is the only handle, and no copy is made.
-            *list = None;
-            let mut edited = slots.map_or(List::Empty, Slots::into_list);
-            let result = edit(&mut edited);
-            *list = edited.into_any();
-            Some(result)
-        })
-    }
+/// Edits a list of the calling thread; `edit` must not run user code.
+///
+/// Returns `None` when the signal is dropped or the thread is ending.
+pub(crate) fn edit_list<T: ?Sized + 'static, R>(
+    index: u32,
+    edit: impl FnOnce(&mut List<T>) -> R,
+) -> Option<R> {
+    thread_state::edit(index, |list| {
+        let mut slots: Option<Rc<dyn Slots<T>>> = None;
+        if let Some(list) = list {
+            Rc::clone(list).downcast_into(&mut slots);
+            // None if a later signal has this index, with values of another type.
+            slots.as_ref()?;
+        }
+        // Without an emission in progress this is the only handle, and no copy is made.
+        *list = None;
+        let mut edited = slots.map_or(List::Empty, Slots::into_list);
+        let result = edit(&mut edited);
+        *list = edited.into_any();
+        Some(result)
+    })
 }
 
 impl<T: ?Sized + 'static> List<T> {
-    /// Ends the connections of slots with dropped receivers.
-    pub(crate) fn end_without_receiver(&self, counter: &SlotCounter) {
-        for slot in self.slots().iter().filter(|slot| !slot.is_live()) {
-            slot.state().end(counter);
-        }
-    }
-
-    /// Returns whether the receiver of the slot with this sequence number exists.
-    pub(crate) fn is_live(&self, sequence: u64) -> bool {
-        let slots = self.slots();
-        let place = slots.binary_search_by_key(&sequence, |slot| slot.state().sequence());
-        place.ok().and_then(|place| slots.get(place)).is_none_or(|slot| slot.is_live())
-    }
-
     /// Adds a slot; returns whether the list should be swept.
     pub(crate) fn push(&mut self, slot: Rc<dyn Slot<T>>) -> bool {
         match self {
@@ -237,6 +227,10 @@ impl<T: ?Sized + 'static> Slots<T> for SlotVec<T> {
         self.queued > 0
     }
 
+    fn queued_poster(&self) -> Option<Poster<T>> {
+        self.slots.iter().find_map(|slot| slot.queued_poster())
+    }
+
     fn queued_sender(&self) -> Option<Box<dyn Any>> {
         self.slots.iter().find_map(|slot| slot.queued_sender())
     }
@@ -255,6 +249,34 @@ impl<T: ?Sized + 'static> AnySlots for SlotVec<T> {
         let mut list = List::Many(self);
         let removed = list.remove(sequence).map(|slot| -> Rc<dyn AnySlots> { slot });
         Removal { left: list.into_any(), removed }
+    }
+
+    fn without_ended(self: Rc<Self>, counter: &SlotCounter) -> Removal {
+        let mut list = List::Many(self);
+        let removed = list.remove_ended(counter);
+        Removal { left: list.into_any(), removed: removed.into_any() }
+    }
+
+    fn end_without_receiver(&self, counter: &SlotCounter) {
+        for slot in self.slots.iter().filter(|slot| !slot.has_receiver()) {
+            slot.state().end(counter);
+        }
+    }
+
+    fn is_live(&self, sequence: u64) -> bool {
+        let key = |slot: &Rc<dyn Slot<T>>| slot.state().sequence();
+        let place = self.slots.binary_search_by_key(&sequence, key);
+        place.ok().and_then(|place| self.slots.get(place)).is_none_or(|slot| slot.has_receiver())
+    }
+
+    fn share(mut self: Rc<Self>, sequence: u64, link: AnyLink) -> Rc<dyn AnySlots> {
+        if let Some(slots) = Rc::get_mut(&mut self)
+            && let Some(slot) = slots.find(sequence).and_then(Rc::get_mut)
+            && let Ok(link) = link.downcast()
+        {
+            *slot.state_mut() = SlotState::shared(link);
+        }
+        self
     }
 
     fn unshare(mut self: Rc<Self>, state: OwnState) -> Rc<dyn AnySlots> {
@@ -289,7 +311,7 @@ impl<T: ?Sized + 'static> Slot<T> for Vacancy {
         &mut self.0
     }
 
-    fn is_live(&self) -> bool {
+    fn has_receiver(&self) -> bool {
         true
     }
 }
@@ -301,6 +323,10 @@ impl<T: ?Sized + 'static> Slots<T> for Vacancy {
 
     fn has_queued(&self) -> bool {
         false
+    }
+
+    fn queued_poster(&self) -> Option<Poster<T>> {
+        None
     }
 
     fn queued_sender(&self) -> Option<Box<dyn Any>> {
@@ -317,6 +343,20 @@ impl AnySlots for Vacancy {
 
     fn without(self: Rc<Self>, _: u64) -> Removal {
         Removal { left: None, removed: None }
+    }
+
+    fn without_ended(self: Rc<Self>, _: &SlotCounter) -> Removal {
+        Removal { left: None, removed: None }
+    }
+
+    fn end_without_receiver(&self, _: &SlotCounter) {}
+
+    fn is_live(&self, _: u64) -> bool {
+        true
+    }
+
+    fn share(self: Rc<Self>, _: u64, _: AnyLink) -> Rc<dyn AnySlots> {
+        self
     }
 
     fn unshare(self: Rc<Self>, _: OwnState) -> Rc<dyn AnySlots> {

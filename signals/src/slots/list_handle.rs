@@ -1,9 +1,11 @@
 //! List handles: index, counter and flags of a slot list.
 
+use std::rc::Rc;
+
 use crate::connection::slot_counter::SlotCounter;
 use crate::slots::emission_flags::EmissionFlags;
 use crate::slots::slot_state::SlotState;
-use crate::thread::slot_table::{OwnState, Removal};
+use crate::thread::slot_table::{AnySlots, OwnState, Removal};
 use crate::thread::thread_state;
 use crate::unwind::drop_each;
 
@@ -17,18 +19,14 @@ pub(crate) struct ListHandle {
 }
 
 impl ListHandle {
-    /// Makes an empty list in the calling thread; `None` when the thread is ending.
-    pub(crate) fn new(flags: EmissionFlags) -> Option<Self> {
-        thread_state::insert().map(|index| Self::at(index, flags))
+    /// Returns the handle of the empty list with this index.
+    pub(crate) fn at(index: u32) -> Self {
+        Self { counter: SlotCounter::new(), index, flags: EmissionFlags::new() }
     }
 
     /// Returns the handle of a list in no thread.
     pub(crate) fn of_no_thread() -> Self {
-        Self::at(u32::MAX, EmissionFlags::new(false))
-    }
-
-    fn at(index: u32, flags: EmissionFlags) -> Self {
-        Self { counter: SlotCounter::new(), index, flags }
+        Self::at(u32::MAX)
     }
 
     /// Ends the connection of a slot of the calling thread, and drops the slot.
@@ -57,6 +55,15 @@ impl ListHandle {
         });
         // Dropped here, when the table is no longer borrowed.
         drop_each(removed);
+    }
+
+    /// Takes the disconnected slots of the calling thread; the caller drops them.
+    pub(crate) fn take_ended(&self) -> Option<Rc<dyn AnySlots>> {
+        thread_state::edit(self.index, |list| {
+            let Removal { left, removed } = list.take()?.without_ended(&self.counter);
+            *list = left;
+            removed
+        })
     }
 
     #[inline]

@@ -4,35 +4,42 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
+use crate::connection::slot_counter::SlotCounter;
 use crate::slots::call::Call;
 use crate::slots::list::{List, Slot, Slots, downcast_into};
 use crate::slots::list_handle::ListHandle;
+use crate::slots::part::{Poster, Posting};
 use crate::slots::slot_state::{SlotState, Target};
-use crate::thread::slot_table::{AnySlots, OwnState, Removal};
+use crate::thread::slot_table::{AnyLink, AnySlots, OwnState, Removal};
 use crate::thread::slow_slots::{Origin, watched};
 
-/// A slot with its call.
-pub(crate) struct ConnectedSlot<T: ?Sized, C> {
+/// A slot with its call; `P` makes queued calls.
+pub(crate) struct ConnectedSlot<T: ?Sized, C, P> {
     state: SlotState,
     call: C,
     origin: Origin,
-    value: PhantomData<fn(&T)>,
+    value: PhantomData<fn(&T) -> P>,
 }
 
-impl<T: ?Sized, C> ConnectedSlot<T, C> {
+impl<T: ?Sized, C, P> ConnectedSlot<T, C, P> {
     pub(crate) fn new(state: SlotState, call: C, origin: Origin) -> Self {
         Self { state, call, origin, value: PhantomData }
     }
 }
 
-impl<T: ?Sized + 'static, C: Call<T>> ConnectedSlot<T, C> {
+impl<T: ?Sized + 'static, C: Call<T>, P> ConnectedSlot<T, C, P> {
     #[inline]
     fn run(&self, handle: &ListHandle, value: &T) {
         watched(self.origin, || self.call.call(value, &|| handle.disconnect(&self.state)));
     }
 }
 
-impl<T: ?Sized + 'static, C: Call<T> + 'static> Slot<T> for ConnectedSlot<T, C> {
+impl<T, C, P> Slot<T> for ConnectedSlot<T, C, P>
+where
+    T: ?Sized + 'static,
+    C: Call<T> + 'static,
+    P: Posting<T> + 'static,
+{
     fn state(&self) -> &SlotState {
         &self.state
     }
@@ -41,12 +48,17 @@ impl<T: ?Sized + 'static, C: Call<T> + 'static> Slot<T> for ConnectedSlot<T, C> 
         &mut self.state
     }
 
-    fn is_live(&self) -> bool {
+    fn has_receiver(&self) -> bool {
         self.call.is_live()
     }
 }
 
-impl<T: ?Sized + 'static, C: Call<T> + 'static> Slots<T> for ConnectedSlot<T, C> {
+impl<T, C, P> Slots<T> for ConnectedSlot<T, C, P>
+where
+    T: ?Sized + 'static,
+    C: Call<T> + 'static,
+    P: Posting<T> + 'static,
+{
     fn call(&self, handle: &ListHandle, value: &T) {
         // Checked before each call: an earlier slot may have disconnected this one.
         if self.state.is_callable(handle.counter()) {
@@ -64,6 +76,10 @@ impl<T: ?Sized + 'static, C: Call<T> + 'static> Slots<T> for ConnectedSlot<T, C>
         self.state.is_queued()
     }
 
+    fn queued_poster(&self) -> Option<Poster<T>> {
+        if self.state.is_queued() { P::POSTER } else { None }
+    }
+
     fn queued_sender(&self) -> Option<Box<dyn Any>> {
         if self.state.is_queued() { self.call.sender() } else { None }
     }
@@ -73,7 +89,12 @@ impl<T: ?Sized + 'static, C: Call<T> + 'static> Slots<T> for ConnectedSlot<T, C>
     }
 }
 
-impl<T: ?Sized + 'static, C: Call<T> + 'static> AnySlots for ConnectedSlot<T, C> {
+impl<T, C, P> AnySlots for ConnectedSlot<T, C, P>
+where
+    T: ?Sized + 'static,
+    C: Call<T> + 'static,
+    P: Posting<T> + 'static,
+{
     fn downcast_into(self: Rc<Self>, to: &mut dyn Any) {
         downcast_into::<T, Self>(self, to);
     }
@@ -84,6 +105,34 @@ impl<T: ?Sized + 'static, C: Call<T> + 'static> AnySlots for ConnectedSlot<T, C>
         } else {
             Removal { left: Some(self), removed: None }
         }
+    }
+
+    fn without_ended(self: Rc<Self>, counter: &SlotCounter) -> Removal {
+        if self.state.is_ended(counter) {
+            Removal { left: None, removed: Some(self) }
+        } else {
+            Removal { left: Some(self), removed: None }
+        }
+    }
+
+    fn end_without_receiver(&self, counter: &SlotCounter) {
+        if !self.call.is_live() {
+            self.state.end(counter);
+        }
+    }
+
+    fn is_live(&self, sequence: u64) -> bool {
+        self.state.sequence() != sequence || self.call.is_live()
+    }
+
+    fn share(mut self: Rc<Self>, sequence: u64, link: AnyLink) -> Rc<dyn AnySlots> {
+        if let Some(slot) = Rc::get_mut(&mut self)
+            && slot.state.sequence() == sequence
+            && let Ok(link) = link.downcast()
+        {
+            slot.state = SlotState::shared(link);
+        }
+        self
     }
 
     fn unshare(mut self: Rc<Self>, state: OwnState) -> Rc<dyn AnySlots> {

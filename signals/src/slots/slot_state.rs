@@ -140,16 +140,22 @@ impl SlotState {
 impl OwnState {
     #[inline]
     pub(crate) fn of(link: &Link) -> Self {
-        let is_ended = link.is_ended();
-        let kind = match link.kind() {
-            ConnectionType::Auto => 0,
-            ConnectionType::Local => LOCAL,
-            ConnectionType::Queued => QUEUED,
+        let new = Self::new(link.kind(), link.generation(), link.sequence());
+        if !link.is_ended() {
+            return new;
+        }
+        Self { flags: new.flags | ENDED, generation: new.generation | NO_GENERATION, ..new }
+    }
+
+    /// Returns the state of a slot that is being connected.
+    #[inline]
+    pub(crate) fn new(kind: ConnectionType, generation: u32, sequence: u64) -> Self {
+        let (flags, generation) = match kind {
+            ConnectionType::Auto => (0, generation),
+            ConnectionType::Local => (LOCAL, generation),
+            ConnectionType::Queued => (QUEUED, generation | NO_GENERATION),
         };
-        let flags = if is_ended { kind | ENDED } else { kind };
-        let is_callable = flags & (ENDED | QUEUED) == 0;
-        let generation = link.generation() | if is_callable { 0 } else { NO_GENERATION };
-        Self { flags, generation, sequence: link.sequence() }
+        Self { flags, generation, sequence }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::connection::Connection;
 use crate::receiver::handle::Handle;
 use crate::signal::Signal;
+use crate::signal::member::Member;
 use crate::signal::signal_ref::SignalRef;
 
 /// A signal that a [`SignalSpy`](crate::SignalSpy) can record.
@@ -54,10 +55,7 @@ where
 
     #[track_caller]
     fn record(&self, values: &Rc<RefCell<Vec<T::Owned>>>) -> Connection {
-        self.connect_to(values, |values, value| {
-            let copy = value.to_owned();
-            values.borrow_mut().push(copy);
-        })
+        self.member().record(values)
     }
 }
 
@@ -72,6 +70,19 @@ where
     #[track_caller]
     fn record(&self, values: &Rc<RefCell<Vec<T::Owned>>>) -> Connection {
         self.signal().record(values)
+    }
+}
+
+impl<T> Member<'_, T>
+where
+    T: ?Sized + ToOwned<Owned: Send> + 'static,
+{
+    #[track_caller]
+    fn record(self, values: &Rc<RefCell<Vec<T::Owned>>>) -> Connection {
+        self.connect_to(values, |values, value| {
+            let copy = value.to_owned();
+            values.borrow_mut().push(copy);
+        })
     }
 }
 

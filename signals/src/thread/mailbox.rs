@@ -1,10 +1,10 @@
 //! Mailboxes: the part of a thread's queue that other threads access.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, PoisonError};
 
-use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, OnceLock, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::thread::wake_up::WakeUp;
 
 /// The posts of other threads to the thread that owns the mailbox.
@@ -17,15 +17,9 @@ pub(crate) struct Mailbox {
     posts: Mutex<VecDeque<Box<dyn Post>>>,
     /// Parts of signals of the thread, by the indices of their lists.
     extensions: Mutex<BTreeMap<u32, Arc<dyn Extension>>>,
+    /// One poster for each type of values that slots of the thread accept.
+    posters: Mutex<BTreeMap<TypeId, Box<dyn Any + Send>>>,
     wake_up: WakeUp,
-}
-
-/// The mailbox of a thread, and a poster of type `P`; shared by groups of one type.
-pub(crate) struct Address<P> {
-    thread: u64,
-    mailbox: Arc<Mailbox>,
-    /// Set with the first slot that can be called through the queue.
-    poster: OnceLock<P>,
 }
 
 /// A task in the queue of a thread.
@@ -42,7 +36,7 @@ pub(crate) trait Post: Send {
     }
 }
 
-/// A part of a signal that few signals need, kept apart from its group.
+/// A part of a signal that few signals need, kept apart from its slots.
 pub(crate) trait Extension: Send + Sync {
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 
@@ -59,6 +53,7 @@ impl Mailbox {
             is_closed: AtomicBool::new(false),
             posts: Mutex::default(),
             extensions: Mutex::default(),
+            posters: Mutex::default(),
             wake_up: WakeUp::new(),
         }
     }
@@ -170,42 +165,26 @@ impl Mailbox {
         removed
     }
 
+    /// Sets the poster of a type.
+    pub(crate) fn set_poster<P: Send + 'static>(&self, poster: P) {
+        self.lock_posters().insert(TypeId::of::<P>(), Box::new(poster));
+    }
+
+    /// Returns the poster of a type, once a slot of the thread accepts posts.
+    pub(crate) fn poster<P: Copy + 'static>(&self) -> Option<P> {
+        self.lock_posters().get(&TypeId::of::<P>())?.downcast_ref().copied()
+    }
+
+    fn lock_posters(&self) -> MutexGuard<'_, BTreeMap<TypeId, Box<dyn Any + Send>>> {
+        self.posters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock_extensions(&self) -> MutexGuard<'_, BTreeMap<u32, Arc<dyn Extension>>> {
         self.extensions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Box<dyn Post>>> {
         self.posts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<P> Address<P> {
-    pub(crate) fn new(mailbox: Arc<Mailbox>) -> Self {
-        Self { thread: mailbox.thread(), mailbox, poster: OnceLock::new() }
-    }
-
-    /// Returns the address of a thread that has ended.
-    pub(crate) fn closed() -> Self {
-        Self::new(Arc::new(Mailbox::closed()))
-    }
-
-    #[inline]
-    pub(crate) fn set_poster(&self, poster: P) {
-        self.poster.get_or_init(|| poster);
-    }
-
-    #[inline]
-    pub(crate) fn thread(&self) -> u64 {
-        self.thread
-    }
-
-    #[inline]
-    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
-        &self.mailbox
-    }
-
-    pub(crate) fn poster(&self) -> Option<&P> {
-        self.poster.get()
     }
 }
 

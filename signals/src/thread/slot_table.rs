@@ -2,6 +2,9 @@
 
 use std::any::Any;
 use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::connection::slot_counter::SlotCounter;
 
 /// The slots of one signal in one thread, without the type of the values.
 pub(crate) trait AnySlots {
@@ -11,9 +14,26 @@ pub(crate) trait AnySlots {
     /// Removes the slot with this sequence number, without running user code.
     fn without(self: Rc<Self>, sequence: u64) -> Removal;
 
+    /// Removes the disconnected slots, without running user code.
+    fn without_ended(self: Rc<Self>, counter: &SlotCounter) -> Removal;
+
+    /// Ends the connections of slots with dropped receivers.
+    fn end_without_receiver(&self, counter: &SlotCounter);
+
+    /// Returns whether the receiver of the slot with this sequence number exists.
+    ///
+    /// True if there is no such slot.
+    fn is_live(&self, sequence: u64) -> bool;
+
+    /// Gives its link to the slot with this sequence number.
+    fn share(self: Rc<Self>, sequence: u64, link: AnyLink) -> Rc<dyn AnySlots>;
+
     /// Replaces the link of a slot by a state, unless an emission holds the slot.
     fn unshare(self: Rc<Self>, state: OwnState) -> Rc<dyn AnySlots>;
 }
+
+/// An `Arc<Link>`, whose type the tables of slots do not know.
+pub(crate) type AnyLink = Arc<dyn Any + Send + Sync>;
 
 /// The state of a slot that only its own thread refers to.
 #[derive(Clone, Copy)]

@@ -3,16 +3,17 @@
 //! No function here runs user code during a borrow: removed values are returned to the caller,
 //! which drops them. After the destruction of the thread's locals all functions do nothing.
 
-use std::any::{Any, TypeId};
+use std::any::TypeId;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sync::thread_local;
 use crate::thread::inbox::{Inbox, Kept};
-use crate::thread::mailbox::{Address, Mailbox, Post, warn_of_backlog};
+use crate::thread::mailbox::{Mailbox, Post, warn_of_backlog};
 use crate::thread::slot_table::{AnySlots, SlotTable};
 use crate::unwind::drop_quietly;
 
@@ -21,14 +22,32 @@ struct ThreadState {
     slots: RefCell<SlotTable>,
     inbox: RefCell<Inbox>,
     mailbox: OnceCell<Arc<Mailbox>>,
-    /// An [`Address`] for each value type of the thread's slots.
-    addresses: RefCell<BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    /// The types of the posters that the mailbox has.
+    posters: RefCell<HashSet<TypeId, BuildHasherDefault<TypeIdHasher>>>,
 }
 
 /// Returns the number of the calling thread, or 0 if it has no mailbox yet.
 #[inline]
 pub(crate) fn thread() -> u64 {
-    THREAD.get()
+    THREAD.get() & !UNSETTLED
+}
+
+/// Returns whether this is the calling thread, with a settled latest connection.
+#[inline]
+pub(crate) fn is_settled_in(thread: u64) -> bool {
+    THREAD.get() == thread
+}
+
+/// Returns whether the latest connection of the calling thread is settled.
+#[inline]
+pub(crate) fn is_settled() -> bool {
+    THREAD.get() & UNSETTLED == 0
+}
+
+/// Sets whether the latest connection of the calling thread is settled.
+#[inline]
+pub(crate) fn set_settled(is_settled: bool) {
+    THREAD.set(if is_settled { thread() } else { thread() | UNSETTLED });
 }
 
 /// Returns the mailbox of the calling thread; `None` when the thread is ending.
@@ -36,26 +55,58 @@ pub(crate) fn mailbox() -> Option<Arc<Mailbox>> {
     STATE.try_with(|state| Arc::clone(state.mailbox())).ok()
 }
 
-/// Returns the address of the calling thread for posters of type `P`.
-pub(crate) fn address<P: Send + Sync + 'static>() -> Option<Arc<Address<P>>> {
-    let address = |state: &ThreadState| {
-        let mut addresses = state.addresses.borrow_mut();
-        let new = || -> Arc<dyn Any + Send + Sync> {
-            Arc::new(Address::<P>::new(Arc::clone(state.mailbox())))
-        };
-        Arc::clone(addresses.entry(TypeId::of::<P>()).or_insert_with(new))
-    };
-    STATE.try_with(address).ok()?.downcast().ok()
+/// Gives the mailbox of the calling thread a poster, which other threads use.
+pub(crate) fn set_poster<P: Copy + Send + 'static>(poster: P) {
+    let _ = STATE.try_with(|state| {
+        let mut posters = state.posters.borrow_mut();
+        if !posters.contains(&TypeId::of::<P>()) {
+            posters.insert(TypeId::of::<P>());
+            state.mailbox().set_poster(poster);
+        }
+    });
 }
 
-/// Makes an empty place for a list and returns its index.
-pub(crate) fn insert() -> Option<u32> {
-    STATE.try_with(|state| state.slots.borrow_mut().insert()).ok().flatten()
+/// Makes empty lists; returns their indices, and the calling thread's mailbox.
+pub(crate) fn insert<const N: usize>() -> Option<(Arc<Mailbox>, [u32; N])> {
+    let insert = |state: &ThreadState| {
+        let mailbox = Arc::clone(state.mailbox());
+        let mut slots = state.slots.borrow_mut();
+        let mut indices = [0; N];
+        for index in &mut indices {
+            *index = slots.insert()?;
+        }
+        Some((mailbox, indices))
+    };
+    STATE.try_with(insert).ok().flatten()
 }
 
 /// Removes the list at `index`; the caller drops it.
 pub(crate) fn remove(index: u32) -> Option<Rc<dyn AnySlots>> {
     STATE.try_with(|state| state.slots.borrow_mut().remove(index)).ok().flatten()
+}
+
+/// Removes lists, which the caller drops; `None` if the thread's queue has posts.
+pub(crate) fn remove_without_posts<const N: usize>(
+    indices: [u32; N],
+) -> Option<[Option<Rc<dyn AnySlots>>; N]> {
+    let remove = |state: &ThreadState| {
+        if state.has_posts() {
+            return None;
+        }
+        let mut slots = state.slots.borrow_mut();
+        Some(indices.map(|index| slots.remove(index)))
+    };
+    // When the thread is ending the lists are gone.
+    STATE.try_with(remove).unwrap_or(Some([const { None }; N]))
+}
+
+/// Empties the lists at `indices`; the caller drops the slots.
+pub(crate) fn empty<const N: usize>(indices: [u32; N]) -> [Option<Rc<dyn AnySlots>>; N] {
+    let take = |state: &ThreadState| {
+        let mut slots = state.slots.borrow_mut();
+        indices.map(|index| slots.get_mut(index).and_then(Option::take))
+    };
+    STATE.try_with(take).unwrap_or([const { None }; N])
 }
 
 /// Returns the current list at `index`.
@@ -102,11 +153,7 @@ fn push_with(post: Box<dyn Post>, keep: impl FnOnce(&mut Inbox)) {
 
 /// Returns whether there are posts in the calling thread's queue.
 pub(crate) fn has_posts() -> bool {
-    let has_posts = |state: &ThreadState| {
-        state.inbox.borrow().first().is_some()
-            || state.mailbox.get().is_some_and(|mailbox| mailbox.has_posts())
-    };
-    STATE.try_with(has_posts).unwrap_or(false)
+    STATE.try_with(ThreadState::has_posts).unwrap_or(false)
 }
 
 /// Runs at most `limit` posts of the current queue; returns the number of calls.
@@ -185,8 +232,13 @@ impl ThreadState {
             slots: RefCell::new(SlotTable::new()),
             inbox: RefCell::new(Inbox::new()),
             mailbox: OnceCell::new(),
-            addresses: RefCell::new(BTreeMap::new()),
+            posters: RefCell::new(HashSet::with_hasher(BuildHasherDefault::new())),
         }
+    }
+
+    fn has_posts(&self) -> bool {
+        self.inbox.borrow().first().is_some()
+            || self.mailbox.get().is_some_and(|mailbox| mailbox.has_posts())
     }
 
     fn mailbox(&self) -> &Arc<Mailbox> {
@@ -194,6 +246,27 @@ impl ThreadState {
             THREAD.set(NEXT_THREAD.fetch_add(1, Ordering::Relaxed));
             Arc::new(Mailbox::new(thread()))
         })
+    }
+}
+
+/// The hash of a `TypeId`, which is one already.
+#[derive(Default)]
+struct TypeIdHasher(u64);
+
+impl Hasher for TypeIdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let word = bytes.first_chunk().map_or(0, |word| u64::from_ne_bytes(*word));
+        self.0 ^= word;
+    }
+
+    #[inline]
+    fn write_u64(&mut self, word: u64) {
+        self.0 = word;
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -209,9 +282,14 @@ impl Drop for ThreadState {
 }
 
 thread_local! {
+    /// The number of the thread, and whether its latest connection is settled.
+    ///
     /// Has no destructor, and so can be read at any time.
     static THREAD: Cell<u64> = const { Cell::new(0) };
     static STATE: ThreadState = const { ThreadState::new() };
 }
+
+/// In the number of a thread: the latest connection is not settled.
+const UNSETTLED: u64 = 1 << 63;
 
 static NEXT_THREAD: AtomicU64 = AtomicU64::new(1);

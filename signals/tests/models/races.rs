@@ -14,6 +14,8 @@ use loom::thread;
 use crate::queue::dispatch::{dispatch, process_events};
 use crate::queue::wait::wait_until;
 use crate::signal::Signal;
+use crate::signal::group::{Position, SignalGroup};
+use crate::signal::signal_ref::SignalRef;
 use crate::sync::{AtomicBool, Ordering};
 
 /// Counts calls; the number of its clones is the number of slots that exist.
@@ -201,6 +203,74 @@ fn first_connect_against_first_connect() {
         connecting.join().unwrap();
         process_events();
         assert!((1..=2).contains(&count.calls()));
+    });
+}
+
+/// Two signals of a group get their first slots in two threads at once.
+#[test]
+fn first_connect_against_that_of_another_signal() {
+    model(|| {
+        let (object, count) = (Arc::new(SignalGroup::<2>::new()), Count::default());
+        let other = Arc::clone(&object);
+        let connecting = thread::spawn(move || {
+            let (sender, count) = (Arc::new(()), Count::default());
+            let slot = count.slot();
+            SignalRef::of(&sender, &other, SECOND).connect(move |_, ()| slot(&()));
+            other.emit(SECOND, &());
+            other.emit(FIRST, &());
+            assert_eq!(count.calls(), 1);
+        });
+
+        let (sender, slot) = (Arc::new(()), count.slot());
+        SignalRef::of(&sender, &object, FIRST).connect(move |_, ()| slot(&()));
+        object.emit(FIRST, &());
+        assert_eq!(count.calls(), 1);
+        connecting.join().unwrap();
+        process_events();
+        assert!((1..=2).contains(&count.calls()));
+    });
+}
+
+/// A new connection goes to another thread, which ends it: a slot that runs had not ended before.
+#[test]
+fn first_emission_against_disconnect() {
+    model(|| {
+        let (signal, count) = (Signal::<()>::new(), Count::default());
+        let connection = signal.connect(count.slot());
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&is_over);
+        let ending = thread::spawn(move || {
+            connection.disconnect();
+            ended.store(true, Ordering::Release);
+            drop(connection);
+        });
+
+        let was_over = is_over.load(Ordering::Acquire);
+        signal.emit(&());
+        assert!(!was_over || count.calls() == 0);
+        signal.connect(|()| {});
+        ending.join().unwrap();
+        let before = count.calls();
+        signal.emit(&());
+        process_events();
+        assert_eq!((count.calls(), count.handles(), signal.slot_count()), (before, 1, 1));
+    });
+}
+
+/// A new connection is blocked by another thread, which drops it: the slot stays.
+#[test]
+fn first_emission_against_block() {
+    model(|| {
+        let (signal, count) = (Signal::<()>::new(), Count::default());
+        let connection = signal.connect(count.slot());
+        let blocking = thread::spawn(move || drop(connection.block()));
+
+        signal.emit(&());
+        signal.connect(|()| {});
+        blocking.join().unwrap();
+        let before = count.calls();
+        signal.emit(&());
+        assert_eq!((count.calls(), count.handles(), signal.slot_count()), (before + 1, 2, 2));
     });
 }
 
@@ -406,3 +476,6 @@ fn model(body: impl Fn() + Send + Sync + 'static) {
 fn far_away() -> Instant {
     Instant::now() + Duration::from_secs(3600)
 }
+
+const FIRST: Position<(), 2> = Position::new(0);
+const SECOND: Position<(), 2> = Position::new(1);

@@ -105,7 +105,9 @@ impl<T: ?Sized + 'static> Direct<&Signal<T>> {
         receiver: R,
         slot: impl Fn(&R::Strong, &T) + Send + Sync + 'static,
     ) -> Connection {
-        self.signal.attach_direct(Arc::new(Repeated::new(receiver, slot)), Location::caller())
+        self.signal
+            .member()
+            .attach_direct(Arc::new(Repeated::new(receiver, slot)), Location::caller())
     }
 }
 

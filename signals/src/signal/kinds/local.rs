@@ -8,8 +8,10 @@ use crate::queue::async_slots;
 use crate::receiver::handle::Handle;
 use crate::receiver::{Deferred, Receiver};
 use crate::signal::Signal;
+use crate::signal::member::Member;
 use crate::signal::signal_ref::SignalRef;
 use crate::slots::call::{self, Repeated};
+use crate::slots::part::Unposted;
 
 /// Connects slots that only their own thread calls; made by [`Signal::local`].
 ///
@@ -53,16 +55,6 @@ impl<T: ?Sized + 'static> Signal<T> {
     #[doc(alias = "connect_local")]
     pub const fn local(&self) -> Local<&Self> {
         Local { signal: self }
-    }
-
-    #[track_caller]
-    fn attach_local<R: Receiver>(
-        &self,
-        receiver: R,
-        slot: impl Fn(&R::Strong, &T) + 'static,
-    ) -> Connection {
-        let call = Repeated::new(receiver, slot);
-        self.attach(ConnectionType::Local, None, call, Location::caller())
     }
 }
 
@@ -109,7 +101,7 @@ impl<T: ?Sized + 'static> Local<&Signal<T>> {
         receiver: R,
         slot: impl Fn(&R::Strong, &T) + 'static,
     ) -> Connection {
-        self.signal.attach_local(receiver, slot)
+        self.signal.member().attach_local(receiver, slot)
     }
 
     /// Connects a slot that changes its captures, as [`Signal::connect_mut`].
@@ -275,5 +267,17 @@ impl<S: Handle, T: ?Sized + ToOwned + 'static> Local<SignalRef<'_, S, T>> {
         let slot = async move |(receiver, sender), value| slot(receiver, sender, value).await;
         let slot = async_slots::repeated(slot, self.signal.shared_sender());
         self.signal.signal().attach_local(Deferred(both), slot)
+    }
+}
+
+impl<T: ?Sized + 'static> Member<'_, T> {
+    #[track_caller]
+    fn attach_local<R: Receiver>(
+        self,
+        receiver: R,
+        slot: impl Fn(&R::Strong, &T) + 'static,
+    ) -> Connection {
+        let call = Repeated::new(receiver, slot);
+        self.attach::<Unposted, _>(ConnectionType::Local, call, Location::caller())
     }
 }

@@ -8,7 +8,8 @@ use crate::queue::async_slots;
 use crate::receiver::handle::Handle;
 use crate::receiver::{Deferred, Receiver};
 use crate::signal::Signal;
-use crate::signal::delivery;
+use crate::signal::delivery::Posted;
+use crate::signal::member::Member;
 use crate::signal::signal_ref::SignalRef;
 use crate::slots::call;
 
@@ -54,17 +55,6 @@ where
     #[doc(alias = "connect_once")]
     pub const fn once(&self) -> Once<&Self> {
         Once::new(self, ConnectionType::Auto)
-    }
-
-    #[track_caller]
-    fn attach_once<R: Receiver>(
-        &self,
-        kind: ConnectionType,
-        receiver: R,
-        slot: impl FnOnce(&R::Strong, &T) + 'static,
-    ) -> Connection {
-        let call = call::Once::new(receiver, slot);
-        self.attach(kind, Some(delivery::post), call, Location::caller())
     }
 }
 
@@ -134,7 +124,7 @@ where
         receiver: R,
         slot: impl FnOnce(&R::Strong, &T) + 'static,
     ) -> Connection {
-        self.signal.attach_once(self.kind, receiver, slot)
+        self.signal.member().attach_once(self.kind, receiver, slot)
     }
 
     /// Connects an async slot, as [`Signal::connect_async`].
@@ -236,5 +226,21 @@ where
             ConnectionType::Auto | ConnectionType::Local => self.signal.shared(),
         };
         signal.attach_once(self.kind, receiver, slot)
+    }
+}
+
+impl<T> Member<'_, T>
+where
+    T: ?Sized + ToOwned<Owned: Send> + 'static,
+{
+    #[track_caller]
+    fn attach_once<R: Receiver>(
+        self,
+        kind: ConnectionType,
+        receiver: R,
+        slot: impl FnOnce(&R::Strong, &T) + 'static,
+    ) -> Connection {
+        let call = call::Once::new(receiver, slot);
+        self.attach::<Posted, _>(kind, call, Location::caller())
     }
 }

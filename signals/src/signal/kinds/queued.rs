@@ -7,8 +7,9 @@ use crate::connection::link::ConnectionType;
 use crate::receiver::Receiver;
 use crate::receiver::handle::Handle;
 use crate::signal::Signal;
-use crate::signal::delivery;
+use crate::signal::delivery::Posted;
 use crate::signal::kinds::once::Once;
+use crate::signal::member::Member;
 use crate::signal::signal_ref::SignalRef;
 use crate::slots::call::{self, Repeated};
 
@@ -54,16 +55,6 @@ where
     #[doc(alias = "connect_queued")]
     pub const fn queued(&self) -> Queued<&Self> {
         Queued { signal: self }
-    }
-
-    #[track_caller]
-    fn attach_queued<R: Receiver>(
-        &self,
-        receiver: R,
-        slot: impl Fn(&R::Strong, &T) + 'static,
-    ) -> Connection {
-        let call = Repeated::new(receiver, slot);
-        self.attach(ConnectionType::Queued, Some(delivery::post), call, Location::caller())
     }
 }
 
@@ -129,7 +120,7 @@ where
         receiver: R,
         slot: impl Fn(&R::Strong, &T) + 'static,
     ) -> Connection {
-        self.signal.attach_queued(receiver, slot)
+        self.signal.member().attach_queued(receiver, slot)
     }
 
     /// Connects a slot that changes its captures, as [`Signal::connect_mut`].
@@ -247,5 +238,20 @@ where
         slot: impl Fn(&R::Strong, &T) + 'static,
     ) -> Connection {
         self.signal.queueing().attach_queued(receiver, slot)
+    }
+}
+
+impl<T> Member<'_, T>
+where
+    T: ?Sized + ToOwned<Owned: Send> + 'static,
+{
+    #[track_caller]
+    fn attach_queued<R: Receiver>(
+        self,
+        receiver: R,
+        slot: impl Fn(&R::Strong, &T) + 'static,
+    ) -> Connection {
+        let call = Repeated::new(receiver, slot);
+        self.attach::<Posted, _>(ConnectionType::Queued, call, Location::caller())
     }
 }

@@ -1,0 +1,163 @@
+//! Groups: the signals of one object share an allocation, and nothing else.
+
+use std::sync::Arc;
+use std::thread;
+
+use slotwork_signals::host::{Position, SignalGroup};
+use slotwork_signals::{Signal, SignalRef, SignalSpy, process_events};
+
+use crate::support::Record;
+
+/// An object with three signals in one group.
+#[derive(Default)]
+struct Object {
+    signals: SignalGroup<3>,
+}
+
+impl Object {
+    fn number(self: &Arc<Self>) -> SignalRef<'_, Arc<Self>, i32> {
+        SignalRef::of(self, &self.signals, NUMBER)
+    }
+
+    fn text(self: &Arc<Self>) -> SignalRef<'_, Arc<Self>, str> {
+        SignalRef::of(self, &self.signals, TEXT)
+    }
+
+    fn done(self: &Arc<Self>) -> SignalRef<'_, Arc<Self>, ()> {
+        SignalRef::of(self, &self.signals, DONE)
+    }
+}
+
+/// Slots are those of one signal: the others neither call nor count nor end them.
+#[test]
+fn signals_of_a_group_have_slots_of_their_own() {
+    let (object, record) = (Arc::new(Object::default()), Record::new());
+    let slot = record.clone();
+    object.number().connect(move |_, number| slot.add(number.to_string()));
+    let slot = record.clone();
+    let text = object.text().connect(move |_, text| slot.add(text.to_owned()));
+
+    object.signals.emit(NUMBER, &1);
+    object.signals.emit(TEXT, "two");
+    object.signals.emit(DONE, &());
+    assert!(text.disconnect());
+    object.signals.emit(TEXT, "three");
+    object.signals.emit(NUMBER, &4);
+
+    assert_eq!(record.take(), ["1", "two", "4"]);
+    let counts = [object.number().slot_count(), object.text().slot_count()];
+    assert_eq!((counts, object.done().slot_count()), ([1, 0], 0));
+}
+
+/// Slots of another thread and of this one, queued slots and direct ones work beside each other.
+#[test]
+fn each_signal_of_a_group_reaches_all_kinds_of_slots() -> thread::Result<()> {
+    let (object, record) = (Arc::new(Object::default()), Record::new());
+    let here = record.clone();
+    object.number().connect(move |_, number| here.add(*number));
+    let queued = record.clone();
+    object.number().queued().connect(move |_, number| queued.add(10 * number));
+    let next = object.text().next();
+    let other = Arc::clone(&object);
+    let counts = thread::spawn(move || {
+        let texts = SignalSpy::new(&other.text());
+        let numbers = SignalSpy::new(&other.number());
+        other.signals.emit(NUMBER, &1);
+        other.signals.emit(TEXT, "from there");
+        (texts.values(), numbers.values(), other.number().slot_count())
+    });
+
+    let (texts, numbers, slots) = counts.join()?;
+    process_events();
+
+    assert_eq!((texts, numbers, slots), (vec!["from there".to_owned()], vec![1], 3));
+    assert_eq!(record.take(), [1, 10]);
+    assert_eq!(smol::block_on(next).as_deref(), Some("from there"));
+    Ok(())
+}
+
+/// `finish` ends the slots of all signals behind their queued calls, and keeps the object for them.
+#[test]
+fn finish_ends_the_slots_of_all_signals() {
+    let (object, record) = (Arc::new(Object::default()), Record::new());
+    let slot = record.clone();
+    object.number().queued().connect(move |_, number| slot.add(number.to_string()));
+    let slot = record.clone();
+    object.text().connect(move |_, text| slot.add(text.to_owned()));
+
+    object.signals.emit(NUMBER, &1);
+    object.signals.finish(&object);
+    object.signals.emit(TEXT, "two");
+    assert_eq!((object.number().slot_count(), Arc::strong_count(&object)), (1, 3));
+    process_events();
+
+    assert_eq!(record.take(), ["two", "1"]);
+    assert_eq!((record.handles(), Arc::strong_count(&object)), (1, 1));
+    assert_eq!((object.number().slot_count(), object.text().slot_count()), (0, 0));
+}
+
+/// A dropped object drops the slots of all its signals; queued calls are made before.
+#[test]
+fn a_dropped_group_drops_all_slots() {
+    let (signals, record) = (SignalGroup::<3>::new(), Record::new());
+    let sender = Arc::new(());
+    let slot = record.clone();
+    let number = SignalRef::of(&sender, &signals, NUMBER)
+        .queued()
+        .connect(move |_, number| slot.add(*number));
+    let slot = record.clone();
+    let done = SignalRef::of(&sender, &signals, DONE).connect(move |_, ()| slot.add(0));
+
+    signals.emit(NUMBER, &1);
+    drop(signals);
+    assert!(!number.is_connected() && !done.is_connected());
+    process_events();
+
+    assert_eq!((record.take(), record.handles()), (vec![1], 1));
+}
+
+/// Values of a type that is not the position's reach no slot.
+#[test]
+fn a_position_used_with_two_types_calls_nothing() {
+    let (signals, sender, record) = (SignalGroup::<3>::new(), Arc::new(()), Record::new());
+    let slot = record.clone();
+    SignalRef::of(&sender, &signals, NUMBER).connect(move |_, number| slot.add(*number));
+    let wrong = Position::<bool, 3>::new(0);
+
+    let connection = SignalRef::of(&sender, &signals, wrong).connect(|_, _| {});
+    signals.emit(wrong, &true);
+    signals.emit(NUMBER, &1);
+
+    assert!(!connection.is_connected());
+    assert_eq!(record.take(), [1]);
+}
+
+/// A group has up to 32 signals.
+#[test]
+fn the_last_position_of_a_large_group_works() {
+    const LAST: Position<i32, 32> = Position::new(31);
+    let (signals, sender, record) = (SignalGroup::<32>::new(), Arc::new(()), Record::new());
+    let slot = record.clone();
+    let connection = SignalRef::of(&sender, &signals, LAST).connect(move |_, it| slot.add(*it));
+
+    signals.emit(LAST, &1);
+    let blocker = connection.block();
+    signals.emit(LAST, &2);
+    drop(blocker);
+    signals.emit(LAST, &3);
+    assert!(connection.disconnect());
+    signals.emit(LAST, &4);
+
+    assert_eq!(record.take(), [1, 3]);
+}
+
+/// A group takes as much as one signal.
+#[test]
+fn a_group_is_as_small_as_a_signal() {
+    assert_eq!(size_of::<SignalGroup<3>>(), size_of::<Signal<i32>>());
+    assert_eq!(size_of::<SignalGroup<32>>(), 16);
+}
+
+const NUMBER: Position<i32, 3> = Position::new(0);
+const TEXT: Position<str, 3> = Position::new(1);
+const DONE: Position<(), 3> = Position::new(2);
