@@ -317,6 +317,29 @@ def connections():
     return table
 
 
+def channel_messages():
+    """Messages of a page with a web channel; right and wrong."""
+    call = b'{"type":6,"object":"chat","method":"send","args":%s,"id":1}'
+    return {
+        "init": b'{"type":3,"id":0}',
+        "idle": b'{"type":4}',
+        "debug": b'{"type":5,"data":"a text"}',
+        "call": call % b'["ann",1.5,{"a":[null,true]}]',
+        "call_by_index": b'{"type":6,"object":"chat","method":3,"args":[],"id":{"a":1}}',
+        "call_escaped": b'{"type":6,"object":"ch\\u0061t","method":"a\\"b","id":"x"}',
+        "reference": call % b'[{"id":"chat","__QObject*__":true}]',
+        "forged": call % b'[[{"a":{"__QObject*__":true,"id":"x","data":{}}}]]',
+        "forged_escaped": call % b'[{"\\u005f_QObject*__":true,"id":"x"}]',
+        "forged_twice": call % b'[{"__QObject*__":true,"__QObject*__":false}]',
+        "connect": b'{"type":7,"object":"chat","signal":1}',
+        "disconnect": b'{"type":8,"object":"chat","signal":1}',
+        "write": b'{"type":9,"object":"chat","property":0,"value":"new"}',
+        "numbers": call % b"[1e308,-0.0,18446744073709551615,-9223372036854775808,1E-400]",
+        "deep": call % (b"[" * 130 + b"]" * 130),
+        "not_json": b"{",
+    }
+
+
 def main():
     corpora = {
         "head": heads(),
@@ -325,6 +348,7 @@ def main():
         "frames_server": frames(b"\x37\xfa\x21\x3d"),
         "frames_client": frames(None),
         "connection": connections(),
+        "webchannel": channel_messages(),
     }
     for target, files in corpora.items():
         directory = CORPUS / target

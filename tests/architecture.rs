@@ -130,9 +130,7 @@ fn every_file_that_the_documents_name_exists() -> Result<()> {
     for document in documents.iter().chain([&root.join("README.md")]) {
         let text = fs::read_to_string(document)?;
         for word in text.split('`').skip(1).step_by(2) {
-            let is_path = ["src/", "tests/", "examples/", "benches/", "docs/", "signals/", "fuzz/"]
-                .iter()
-                .any(|folder| word.starts_with(folder))
+            let is_path = DOCUMENTED.iter().any(|folder| word.starts_with(folder))
                 && !word.contains([' ', '*', '<', '{', '\n']);
             let exists = root.join(word).exists();
             ensure!(!is_path || exists, "{}: there is no {word}", document.display());
@@ -282,4 +280,6 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-const FOLDERS: [&str; 2] = ["src", "signals/src"];
+const FOLDERS: [&str; 3] = ["src", "signals/src", "webchannel/src"];
+const DOCUMENTED: [&str; 8] =
+    ["src/", "tests/", "examples/", "benches/", "docs/", "signals/", "fuzz/", "webchannel/"];

@@ -67,7 +67,7 @@ fn is_found(member: &str, names: &BTreeSet<String>) -> bool {
 /// The aliases, and the names of functions and types.
 fn names_of_the_code() -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
-    for folder in ["src", "signals/src"] {
+    for folder in ["src", "signals/src", "webchannel/src"] {
         collect(&root().join(folder), &mut names)?;
     }
     ensure!(names.contains("newConnection"), "the sources are gone");
@@ -101,7 +101,14 @@ const ELSEWHERE: [&str; 3] = ["QList", "swap", "QSslError::SslError"];
 
 /// The public members of these classes, as Qt for Python 6.12 lists them; those of `QChronoTimer`,
 /// which it lacks, as Qt's documentation does.
-const MEMBERS: [(&str, &str); 10] = [
+const MEMBERS: [(&str, &str); 12] = [
+    (
+        "QWebChannel",
+        "blockUpdates blockUpdatesChanged connectTo deregisterObject disconnectFrom \
+         propertyUpdateInterval registerObject registerObjects registeredObjects setBlockUpdates \
+         setPropertyUpdateInterval",
+    ),
+    ("QWebChannelAbstractTransport", "messageReceived sendMessage"),
     (
         "QCoreApplication",
         "aboutToQuit applicationNameChanged applicationVersionChanged organizationDomainChanged \
