@@ -54,7 +54,8 @@
 //! # Features
 //!
 //! `compression` (default): permessage-deflate, with zlib-rs; see [`Compression`]. `tls` (default): `wss`,
-//! with rustls and *ring*. `tls-aws-lc-rs`: the same with aws-lc-rs.
+//! with rustls and *ring*. `tls-aws-lc-rs`: the same with aws-lc-rs. `proxy-protocol`: the PROXY
+//! protocol of load balancers, with proxy-header.
 
 mod event_loop;
 pub mod guides;
@@ -122,6 +123,10 @@ pub use protocol::handshake::upgraded_elsewhere::accept_key;
 pub use protocol::prepared_message::PreparedMessage;
 #[doc(alias = "QWebSocketCorsAuthenticator")]
 pub use server::CorsAuthenticator;
+#[doc(alias = "QHttpServerResponse")]
+pub use server::HttpAnswer;
+#[doc(alias = "QHttpServerRequest")]
+pub use server::HttpRequest;
 pub use server::OpeningHandshake;
 pub use server::OriginPolicy;
 pub use server::ServerThreads;
@@ -156,6 +161,7 @@ pub use types::compression::{AgreedCompression, Compression, CompressionLevel};
 pub use types::error::Error;
 #[doc(alias = "QHostAddress")]
 pub use types::host_address::HostAddress;
+pub use types::ip_network::IpNetwork;
 #[doc(alias = "QMaskGenerator")]
 pub use types::mask_generator::MaskGenerator;
 pub use types::message::BinaryFrame;
@@ -166,6 +172,11 @@ pub use types::message::TextFrame;
 pub use types::network_proxy::NetworkProxy;
 pub use types::output::OutputPolicy;
 pub use types::output::SendStatus;
+#[cfg(feature = "proxy-protocol")]
+pub use types::proxy_protocol::ProxyProtocol;
+pub use types::reconnect::Attempt;
+pub use types::reconnect::Reconnect;
+pub use types::reconnect::ReconnectCause;
 pub use types::role::Role;
 #[doc(alias = "QAbstractSocket::SocketState")]
 #[doc(alias = "QAbstractSocket")]

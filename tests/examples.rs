@@ -330,8 +330,7 @@ fn simplechat_shows_peers_with_their_address_and_port() -> Result<()> {
     Ok(())
 }
 
-/// Qt: `handleConnection()`, SRV-19: a page and the WebSocket on one port, beside clients that
-/// misbehave.
+/// Qt: `QHttpServer`: a page, metrics and the WebSocket on one port, beside clients that misbehave.
 #[test]
 fn httpserver_serves_a_page_and_its_websocket_on_one_port() -> Result<()> {
     let mut server = Example::run(program("httpserver").arg("0"))?;
@@ -357,9 +356,15 @@ fn httpserver_serves_a_page_and_its_websocket_on_one_port() -> Result<()> {
     ensure!(page.head.starts_with("HTTP/1.1 200 OK\r\n"), "{}", page.head);
     ensure!(page.has_header("Content-Type", "text/html"), "{}", page.head);
     ensure!(foreign.read_status()? == 403);
-    ensure!(endless.read_to_end()?.is_empty());
+    ensure!(endless.read_status()? == 414);
     slow.send("\n\r\n")?;
     ensure!(slow.read_status()? == 200);
+    for (path, body) in [("/health", "ok\n"), ("/metrics", "chat_clients 1\nchat_unsent_bytes 0\n")]
+    {
+        let mut monitor = RawPeer::connect(port)?;
+        monitor.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))?;
+        assert_eq!(monitor.read_response()?.body, body);
+    }
     silent.expect_silence()
 }
 

@@ -2,6 +2,8 @@
 
 pub(crate) mod connector;
 pub(crate) mod proxy;
+#[cfg(feature = "proxy-protocol")]
+pub(crate) mod proxy_protocol;
 pub(crate) mod stream;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;

@@ -40,6 +40,8 @@ mod opening;
 mod opening_task;
 mod origins;
 mod output;
+mod pages;
+mod proxies;
 mod settings;
 mod state;
 mod subprotocols;
@@ -50,6 +52,8 @@ mod verifier;
 
 pub use origins::cors_authenticator::CorsAuthenticator;
 pub use origins::origin_policy::OriginPolicy;
+pub use pages::http_answer::HttpAnswer;
+pub use pages::http_request::HttpRequest;
 pub use threads::server_threads::ServerThreads;
 pub use topics::relay::TopicRelay;
 pub use topics::topic::{Topic, WeakTopic};

@@ -1,6 +1,7 @@
 //! Opening handshakes of a server: from a connection to a pending socket.
 //!
-//! The steps in order: the limit of handshakes (`client_limits.rs`), input arrives, TLS (`tls.rs`),
+//! The steps in order: the limit of handshakes (`client_limits.rs`), input arrives, the header of a
+//! proxy (`proxies.rs`), TLS (`tls.rs`),
 //! the request is read, the limit of connections, origin (`origins/`), verifier (`verifier/`), the
 //! limit again, subprotocol (`subprotocols.rs`), compression (`compression.rs`), answer, pending
 //! socket.
@@ -47,6 +48,9 @@ pub(crate) struct Opening {
     pub(crate) received: Vec<u8>,
     /// Its part in the counts of a server with threads.
     pub(crate) counted: Option<Counted>,
+    /// The client of the proxy that has forwarded the connection.
+    #[cfg(feature = "proxy-protocol")]
+    pub(crate) forwarded: Option<Box<SocketAddr>>,
 }
 
 /// A connection on this thread's loop, before its handshake.
@@ -104,6 +108,8 @@ impl Inner {
             stream,
             received,
             counted: None,
+            #[cfg(feature = "proxy-protocol")]
+            forwarded: None,
         };
         match state.check_handshakes().and(counted) {
             Ok(counted) => opening.counted = counted,
@@ -130,8 +136,16 @@ impl Inner {
             return;
         }
         let server = Arc::downgrade(self);
-        let mut opening =
-            Opening { server, closings, peer, stream, received: leftover, counted: None };
+        let mut opening = Opening {
+            server,
+            closings,
+            peer,
+            stream,
+            received: leftover,
+            counted: None,
+            #[cfg(feature = "proxy-protocol")]
+            forwarded: None,
+        };
         match state.check_handshakes().and(counted) {
             Ok(counted) => opening.counted = counted,
             Err(refusal) => {
@@ -159,6 +173,7 @@ impl Opening {
         };
         match outcome {
             Some(Ok(opened)) => self.make_pending(opened),
+            Some(Err(Failure::Page(page))) => Box::pin(self.answer_page(*page, deadline)).await,
             Some(Err(failure)) => Box::pin(self.fail(failure)).await,
             None => {
                 report(&self.server, &deadline.error(self.peer));
@@ -168,7 +183,7 @@ impl Opening {
     }
 
     /// Reports the failure of a handshake, and answers a request that was refused.
-    async fn fail(&mut self, failure: Failure) {
+    pub(crate) async fn fail(&mut self, failure: Failure) {
         let peer = self.peer;
         match failure {
             Failure::Refused(refusal) => {
@@ -178,6 +193,7 @@ impl Opening {
             Failure::Broken(source) => {
                 report(&self.server, &Error::HandshakeBroken { peer, source: Arc::new(source) });
             }
+            Failure::Page(page) => Box::pin(self.fail(Failure::Refused(page.refusal))).await,
             Failure::NoData => debug!("{peer} connected and sent nothing"),
             Failure::Closed => debug!("{peer} waited when the server was closed"),
         }
@@ -208,7 +224,7 @@ impl Opening {
                 let error = Error::HandshakeBroken { peer, source: Arc::new(source) };
                 return report(&self.server, &error);
             }
-            Some(Err(Failure::NoData | Failure::Closed)) => {
+            Some(Err(Failure::Page(_) | Failure::NoData | Failure::Closed)) => {
                 return debug!("{peer} waited when the server was closed");
             }
             None => (deadline.error(peer), Refusal::Timeout),
@@ -220,10 +236,14 @@ impl Opening {
 
     /// Reads the request, and answers it with 101 if the client is admitted.
     async fn answer(&mut self) -> Result<Opened, Failure> {
-        let limits = self.open_server()?.lock().configuration.head_limits;
+        let (limits, takes_pages) = {
+            let server = self.open_server()?;
+            let state = server.lock();
+            (state.configuration.head_limits, state.configuration.page_handler.is_some())
+        };
         let received = mem::take(&mut self.received);
         let (request, leftover) =
-            upgrade::server::read_request(&mut self.stream, &received, limits).await?;
+            upgrade::server::read_request(&mut self.stream, &received, limits, takes_pages).await?;
         self.received = leftover;
         let (server, Acceptance { data, headers }) = self.admit(&request).await?;
         let subprotocol = server.choose_subprotocol(&request);
@@ -280,6 +300,7 @@ impl Opening {
         let handshake = OpeningHandshake::new(
             request.clone(),
             self.peer,
+            self.client_address(request),
             #[cfg(feature = "tls")]
             self.stream.tls_session(),
         );
@@ -297,7 +318,7 @@ impl Opening {
     }
 
     /// Returns the server, unless it was closed or dropped meanwhile, by a slot.
-    fn open_server(&self) -> Result<Arc<Inner>, Failure> {
+    pub(crate) fn open_server(&self) -> Result<Arc<Inner>, Failure> {
         let server = self.server.upgrade();
         let server = server.filter(|server| server.lock().closings == self.closings);
         server.ok_or(Failure::Closed)
@@ -306,6 +327,7 @@ impl Opening {
     /// Makes the pending socket after the 101, and emits `new_connection`.
     fn make_pending(self, opened: Opened) {
         let Opened { server, request, subprotocol, extensions, data } = opened;
+        let client = self.client_address(&request);
         let mut state = server.lock();
         let settings = state.configuration.sockets;
         let request = state.shared_heads.keep(&request);
@@ -318,6 +340,7 @@ impl Opening {
             extensions,
             mode: server.mode,
             peer: self.peer,
+            client,
             clients: Arc::clone(&server.clients),
             settings,
         });
@@ -353,7 +376,7 @@ impl Opening {
     }
 
     /// Returns the name for the `Server` header; empty when the server is gone.
-    fn server_name(&self) -> String {
+    pub(crate) fn server_name(&self) -> String {
         self.server
             .upgrade()
             .map(|server| server.lock().configuration.name.clone())

@@ -24,6 +24,8 @@ impl State {
         #[cfg(not(feature = "tls"))]
         let _ = begins_with_tls;
         let waiting = Waiting {
+            #[cfg(feature = "proxy-protocol")]
+            expects_proxy_header: begins_with_tls && self.expects_proxy_header(opening.peer),
             opening,
             deadline: Deadline::new(self.configuration.handshake_timeout),
             #[cfg(feature = "tls")]
@@ -85,6 +87,8 @@ struct Waiting {
     deadline: Deadline,
     #[cfg(feature = "tls")]
     tls: Option<ServerSide>,
+    #[cfg(feature = "proxy-protocol")]
+    expects_proxy_header: bool,
 }
 
 impl Future for OpeningTask {
@@ -126,10 +130,22 @@ impl Waiting {
 
     /// Returns the rest of the handshake, with TLS or without: one allocation.
     fn begin(self) -> Pin<Box<dyn Future<Output = ()>>> {
+        #[cfg(feature = "proxy-protocol")]
+        if self.expects_proxy_header {
+            return Box::pin(self.begin_behind_header());
+        }
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls {
             return Box::pin(self.opening.upgrade_over_tls(tls, self.deadline));
         }
         Box::pin(self.opening.upgrade(self.deadline))
+    }
+
+    /// Reads the header of the proxy, and then does the rest.
+    #[cfg(feature = "proxy-protocol")]
+    async fn begin_behind_header(mut self) {
+        if let Some(opening) = self.opening.read_proxy_header(&mut self.deadline).await {
+            Self { opening, expects_proxy_header: false, ..self }.begin().await;
+        }
     }
 }

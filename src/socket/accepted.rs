@@ -1,6 +1,6 @@
 //! Makes the sockets of the clients that a server has accepted.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub(crate) struct Accepted {
     pub(crate) extensions: AgreedExtensions,
     pub(crate) mode: SslMode,
     pub(crate) peer: SocketAddr,
+    /// The address of the client, that of the peer or one behind it; `None` if unknown.
+    pub(crate) client: Option<IpAddr>,
     pub(crate) clients: Arc<Clients>,
     /// The server's settings for its sockets; `None` for the defaults.
     pub(crate) settings: Option<Settings>,
@@ -47,7 +49,8 @@ impl WebSocket {
         let session =
             Session::new(Role::Server, accepted.stream, accepted.settings, accepted.extensions);
         let membership = Membership::new(Some(accepted.clients));
-        let inner = Arc::new(Inner::new(session, End::Server(end), membership));
+        let end = End::of_server(end, accepted.client);
+        let inner = Arc::new(Inner::new(session, end, membership));
         let driver = ConnectionTask::new(Arc::clone(&inner), accepted.leftover);
         (Self { inner }, driver)
     }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use crate::protocol::frames::event::Data;
 use crate::runtime::panics;
 use crate::session::{KEEPALIVE_PAYLOAD, Observer, OutputLevel, Session};
+use crate::socket::client::reconnect;
 use crate::socket::open::begin_waiting;
 use crate::socket::state::{
-    BINARY_MESSAGE_RECEIVED, DISCONNECTED, End, Inner, LazySignals, TEXT_MESSAGE_RECEIVED,
+    BINARY_MESSAGE_RECEIVED, ClientSignals, DISCONNECTED, End, Inner, LazySignals,
+    TEXT_MESSAGE_RECEIVED,
 };
 use crate::types::error::Error;
 use crate::types::message::{BinaryFrame, Pong, TextFrame};
@@ -73,10 +75,13 @@ impl Observer for Inner {
     }
 
     fn failed(&self, error: Error) {
-        match &self.end {
+        match self.client_end() {
+            Some(end) => {
+                self.lazy().notes().error = Some(error.clone());
+                end.note_failure(&error);
+            }
             // Kept where the end of the connection is: most sockets then have no lazy state.
-            End::Server(_) => self.session.keep_error(error.clone()),
-            End::Client(_) => self.lazy().notes().error = Some(error.clone()),
+            None => self.session.keep_error(error.clone()),
         }
         self.emit_lazy(|signals| signals.error_occurred.emit(&error));
     }
@@ -85,15 +90,19 @@ impl Observer for Inner {
         this.membership.leave();
         this.end_memberships();
         match &this.end {
-            End::Server(_) => {
+            End::Server(_) | End::Proxied(_) => {
                 let _ending = Ending(Arc::clone(this));
                 this.signals.emit(DISCONNECTED, &());
             }
             // A client keeps its slots: it can be opened again.
             End::Client(end) => {
+                let plan = reconnect::plan(this, end);
                 end.note_end();
                 panics::catch("a slot of a socket", || this.signals.emit(DISCONNECTED, &()));
                 begin_waiting(this, end);
+                if let Some(plan) = plan {
+                    reconnect::begin_delay(this, end, plan);
+                }
             }
         }
     }
@@ -103,8 +112,6 @@ impl LazySignals {
     /// Drops all slots after their queued calls; keeps `owner` until then.
     fn finish(&self, owner: &Arc<Inner>) {
         self.connected.finish(owner);
-        self.authentication_required.finish(owner);
-        self.proxy_authentication_required.finish(owner);
         self.text_frame_received.finish(owner);
         self.binary_frame_received.finish(owner);
         self.pong.finish(owner);
@@ -114,10 +121,8 @@ impl LazySignals {
         self.about_to_close.finish(owner);
         self.state_changed.finish(owner);
         self.error_occurred.finish(owner);
-        #[cfg(feature = "tls")]
-        {
-            self.tls_errors.finish(owner);
-            self.peer_verify_error.finish(owner);
+        if let Some(signals) = self.of_clients.get() {
+            signals.finish(owner);
         }
     }
 
@@ -137,6 +142,20 @@ impl LazySignals {
                     .emit(&BinaryFrame { bytes: bytes.into(), is_last_frame });
             }
             Data::Text(_) | Data::Binary(_) => {}
+        }
+    }
+}
+
+impl ClientSignals {
+    /// Drops all slots, as those of the other signals.
+    fn finish(&self, owner: &Arc<Inner>) {
+        self.authentication_required.finish(owner);
+        self.proxy_authentication_required.finish(owner);
+        self.reconnecting.finish(owner);
+        #[cfg(feature = "tls")]
+        {
+            self.tls_errors.finish(owner);
+            self.peer_verify_error.finish(owner);
         }
     }
 }

@@ -28,7 +28,7 @@ impl WebSocket {
     /// Returns the loop on which the socket lives.
     pub(crate) fn event_loop(&self) -> Option<WeakLoopHandle> {
         match &self.inner.end {
-            End::Server(_) => self.inner.membership.event_loop(),
+            End::Server(_) | End::Proxied(_) => self.inner.membership.event_loop(),
             End::Client(end) => Some(end.event_loop.downgrade()),
         }
     }

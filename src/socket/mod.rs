@@ -154,6 +154,35 @@ impl WebSocket {
         self.inner.peer().map(|peer| peer.address)
     }
 
+    /// Returns the address of a server's client, also behind trusted proxies.
+    ///
+    /// It is the peer's address, unless the peer is one of
+    /// [`set_trusted_proxies`](crate::WebSocketServer::set_trusted_proxies) of the server. `None`
+    /// when those do not report it, for a stream without an address, and for a socket that opens
+    /// connections itself. It does not change, and remains after the end of the connection.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: programs read the headers of `request()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::IpAddr;
+    ///
+    /// use slotwork::{CloseCode, WebSocket};
+    ///
+    /// fn on_new_socket(socket: &WebSocket, banned: &[IpAddr]) {
+    ///     if socket.client_address().is_none_or(|address| banned.contains(&address)) {
+    ///         socket.close(CloseCode::POLICY_VIOLATED, "");
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn client_address(&self) -> Option<IpAddr> {
+        self.inner.client_address()
+    }
+
     /// Returns the port of the peer; 0 without one.
     #[doc(alias = "peerPort")]
     #[must_use]

@@ -1,24 +1,15 @@
-//! Makes clients and opens their connections: `open`, its task and outcome.
+//! Makes clients and opens their connections: `open`, also behind a `close`.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Waker;
 
-use smol::future::FutureExt;
-
 use crate::event_loop::EventLoop;
-use crate::net::stream::Stream;
-use crate::net::upgrade::client::{Opened, Opening};
-use crate::protocol::handshake::url::without_secrets;
-use crate::runtime::panics;
-use crate::runtime::sync::MutexGuard;
-use crate::runtime::timers::Sleep;
-use crate::session::{ConnectionTask, Observer, SLOT_PANICKED, Session};
+use crate::session::Session;
 use crate::socket::WebSocket;
+use crate::socket::client::attempt::{Target, begin, check, drop_waiting};
 use crate::socket::client::client_request::ClientRequest;
-use crate::socket::client::connect::connect;
-use crate::socket::client::slots::{call_slots, is_wanted, report_open_error};
-use crate::socket::client::state::{CheckedRequest, ClientEnd, ClientState};
+use crate::socket::client::slots::report_open_error;
+use crate::socket::client::state::ClientEnd;
 use crate::socket::client_list::Membership;
 use crate::socket::state::{End, Inner};
 use crate::types::close_code::CloseCode;
@@ -175,19 +166,24 @@ impl WebSocket {
             return Err(Error::EventLoopEnded);
         }
         let mut state = end.lock();
-        let request = check(request, &state)?;
+        let kept = state.kept(&request);
+        let request = Box::new(check(request, &state)?);
         if !state.is_busy {
             // A slot of `disconnected`, in front of the attempt that waits for it.
             if state.waiting.is_some() {
                 return Err(Error::AlreadyOpen);
             }
-            return begin_attempt(&self.inner, end, state, request);
+            let waker = state.restart(kept);
+            let result = begin(&self.inner, end, state, Target::Checked(request));
+            waker.into_iter().for_each(Waker::wake);
+            return result;
         }
         match self.inner.session.state() {
             SocketState::Connecting | SocketState::Connected => return Err(Error::AlreadyOpen),
             SocketState::Closing | SocketState::Unconnected => {}
         }
-        state.waiting = Some(Box::new(request));
+        state.restart(kept);
+        state.waiting = Some(request);
         let wakers = self.inner.session.set_has_successor(true);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
@@ -196,10 +192,13 @@ impl WebSocket {
 
     /// Stops an attempt to connect; returns whether there was one.
     ///
-    /// An `open` that waits is dropped. The signals follow from the event loop.
+    /// An `open` that waits is dropped, and reconnecting ends. The signals follow from the event loop.
     pub(crate) fn stop_connecting(&self) -> bool {
         let Some(end) = self.inner.client_end() else { return false };
-        drop_waiting(&self.inner, end.lock());
+        let mut state = end.lock();
+        let waker = state.restart(None);
+        drop_waiting(&self.inner, state);
+        waker.into_iter().for_each(Waker::wake);
         let session = &self.inner.session;
         let was_connecting = session.stop_connecting(CloseCode::ABNORMAL_DISCONNECTION, "");
         if was_connecting {
@@ -207,23 +206,6 @@ impl WebSocket {
         }
         was_connecting
     }
-}
-
-/// The outcome of an attempt to connect.
-enum Outcome {
-    Opened(Stream, Opened),
-    Failed(Error),
-    /// `close` or `abort` was called.
-    Unwanted,
-}
-
-/// An attempt to connect, which keeps the socket alive.
-///
-/// Dropped before its end, with the loop, it sets the socket's state to unconnected.
-struct Attempt {
-    inner: Arc<Inner>,
-    /// The outcome is known: from here on the socket may be opened again.
-    is_decided: bool,
 }
 
 /// Begins the attempt that has waited for `disconnected`, if there is one.
@@ -239,171 +221,6 @@ pub(crate) fn begin_waiting(inner: &Arc<Inner>, end: &ClientEnd) {
     }
     if let Some(request) = state.waiting.take() {
         // An error means that the loop has ended meanwhile.
-        let _ = begin_attempt(inner, end, state, *request);
-    }
-}
-
-fn drop_waiting(inner: &Inner, mut state: MutexGuard<'_, ClientState>) {
-    if state.waiting.take().is_some() {
-        let wakers = inner.session.set_has_successor(false);
-        drop(state);
-        wakers.into_iter().for_each(Waker::wake);
-    }
-}
-
-fn check(request: ClientRequest, state: &ClientState) -> Result<CheckedRequest, Error> {
-    let shown = without_secrets(request.url());
-    #[cfg_attr(not(feature = "compression"), expect(unused_mut, reason = "without compression"))]
-    let mut opening = request.checked(state.origin.clone(), state.answer_limits)?;
-    #[cfg(feature = "compression")]
-    {
-        opening.compression = state.compression;
-    }
-    if opening.url.is_secure && cfg!(not(feature = "tls")) {
-        return Err(Error::SecureModeNotSupported);
-    }
-    let request = opening.handshake_request().ok_or(Error::InvalidUrl(shown))?;
-    Ok(CheckedRequest { opening, request })
-}
-
-/// Begins the attempt of a socket without a connection.
-///
-/// An `open` that waits is dropped.
-fn begin_attempt(
-    inner: &Arc<Inner>,
-    end: &ClientEnd,
-    mut state: MutexGuard<'_, ClientState>,
-    request: CheckedRequest,
-) -> Result<(), Error> {
-    let wakers = inner.session.begin_connecting().ok_or(Error::AlreadyOpen)?;
-    let CheckedRequest { opening, request } = request;
-    state.waiting = None;
-    state.is_busy = true;
-    state.request = request;
-    state.peer_name = opening.url.name();
-    state.is_secure = opening.url.is_secure;
-    (state.response, state.subprotocol, state.peer) = (None, None, None);
-    drop(state);
-    wakers.into_iter().for_each(Waker::wake);
-    inner.clear_error();
-    if start(inner, end, opening) { Ok(()) } else { Err(Error::EventLoopEnded) }
-}
-
-/// Starts the attempt on the socket's loop; false when that has ended.
-fn start(inner: &Arc<Inner>, end: &ClientEnd, opening: Opening) -> bool {
-    let attempt = Attempt { inner: Arc::clone(inner), is_decided: false };
-    end.event_loop.run(move || {
-        EventLoop::current().spawn(run(attempt, opening)).detach();
-    })
-}
-
-async fn run(mut attempt: Attempt, opening: Opening) {
-    let inner = &Arc::clone(&attempt.inner);
-    let Some(end) = inner.client_end() else { return };
-    end.lock().has_panicked = false;
-    call_slots(inner, |inner| inner.state_changed(SocketState::Connecting));
-    let timeout = end.lock().connect_timeout;
-    let unwanted = async {
-        poll_fn(|cx| end.poll_unwanted(|| is_wanted(inner), cx)).await;
-        Outcome::Unwanted
-    };
-    let expire = async {
-        match timeout {
-            Some(timeout) => Sleep::new(timeout).await,
-            None => std::future::pending().await,
-        }
-        Outcome::Failed(Error::ConnectTimeout(timeout.unwrap_or_default()))
-    };
-    let connected = async {
-        match connect(inner, end, opening).await {
-            Ok((stream, opened)) => Outcome::Opened(stream, opened),
-            Err(error) => Outcome::Failed(error),
-        }
-    };
-    let outcome = unwanted.or(connected).or(expire).await;
-    attempt.is_decided = true;
-    end.drop_waker();
-    match outcome {
-        _ if end.lock().has_panicked => end_attempt(inner, Some(Error::SlotPanicked)),
-        Outcome::Opened(stream, opened) => begin_session(inner, end, stream, opened),
-        Outcome::Failed(error) => end_attempt(inner, Some(error)),
-        Outcome::Unwanted => end_attempt(inner, None),
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        let Self { inner, is_decided } = self;
-        let Some(end) = inner.client_end().filter(|_| !*is_decided) else { return };
-        // On another thread this is still the call of `open`, which runs no slot.
-        if end.event_loop.is_current() {
-            return end_attempt(inner, None);
-        }
-        inner.session.stop_connecting(CloseCode::ABNORMAL_DISCONNECTION, "");
-        let mut state = end.lock();
-        state.is_busy = false;
-        drop_waiting(inner, state);
-    }
-}
-
-/// Opens the session, and emits `connected`.
-fn begin_session(inner: &Arc<Inner>, end: &ClientEnd, stream: Stream, opened: Opened) {
-    let Opened { response, agreed, leftover } = opened;
-    let mut state = end.lock();
-    (state.response, state.subprotocol) = (Some(response), agreed.subprotocol);
-    drop(state);
-    if !inner.session.open(stream, agreed.extensions) {
-        return end_attempt(inner, None);
-    }
-    let ended = end.ended_connections();
-    let driver = ConnectionTask::new(Arc::clone(inner), leftover);
-    EventLoop::spawn_guarded(driver).detach();
-    call_slots(inner, |inner| inner.state_changed(SocketState::Connected));
-    // In a loop inside a slot it may have ended, and the next connection begun.
-    if end.ended_connections() != ended {
-        return;
-    }
-    // Qt: CLI-21; `connected` is emitted before the first message: that is read in a turn of its
-    // own, after this, or in a loop inside a slot.
-    inner.session.start_reading();
-    call_slots(inner, |inner| inner.emit_lazy(|signals| signals.connected.emit(&())));
-}
-
-/// Ends an attempt without a connection.
-///
-/// The error is not emitted after `close` or `abort`.
-fn end_attempt(inner: &Arc<Inner>, error: Option<Error>) {
-    let (code, reason) = match error {
-        Some(Error::SlotPanicked) => (CloseCode::BAD_OPERATION, SLOT_PANICKED),
-        _ => (CloseCode::ABNORMAL_DISCONNECTION, ""),
-    };
-    let was_wanted = inner.session.stop_connecting(code, reason);
-    if let Some(error) = error.filter(|_| was_wanted) {
-        call_slots(inner, |inner| inner.failed(error));
-    }
-    call_slots(inner, |inner| inner.state_changed(SocketState::Unconnected));
-    panics::catch("a slot of a socket", || Inner::ended(inner));
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::{Ipv4Addr, TcpListener};
-
-    use crate::event_loop::EventLoop;
-    use crate::socket::WebSocket;
-    use crate::socket::client::state::ClientEnd;
-
-    /// The task that connects is several KiB; its waker keeps all of it.
-    #[test]
-    fn nothing_is_kept_of_the_task_that_has_connected() -> Result<(), Box<dyn std::error::Error>> {
-        let refusing = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let socket = WebSocket::new();
-        let disconnected = socket.disconnected().next();
-
-        socket.open(format!("ws://{refusing}"))?;
-        EventLoop::current().run_until(disconnected);
-
-        assert!(!socket.inner.client_end().is_some_and(ClientEnd::keeps_task));
-        Ok(())
+        let _ = begin(inner, end, state, Target::Checked(request));
     }
 }

@@ -9,6 +9,7 @@ use crate::socket::state::{BINARY_MESSAGE_RECEIVED, DISCONNECTED, TEXT_MESSAGE_R
 use crate::types::authenticator::Authenticator;
 use crate::types::error::Error;
 use crate::types::message::{BinaryFrame, Pong, TextFrame};
+use crate::types::reconnect::Attempt;
 use crate::types::socket_state::SocketState;
 #[cfg(feature = "tls")]
 use crate::types::tls::TlsError;
@@ -68,7 +69,7 @@ impl WebSocket {
     #[doc(alias = "authenticationRequired")]
     #[must_use]
     pub fn authentication_required(&self) -> SignalRef<'_, Self, Authenticator> {
-        SignalRef::new(self, &self.inner.lazy_signals().authentication_required)
+        SignalRef::new(self, &self.inner.client_signals().authentication_required)
     }
 
     /// Emitted when the proxy requires authentication.
@@ -82,7 +83,35 @@ impl WebSocket {
     #[doc(alias = "proxyAuthenticationRequired")]
     #[must_use]
     pub fn proxy_authentication_required(&self) -> SignalRef<'_, Self, Authenticator> {
-        SignalRef::new(self, &self.inner.lazy_signals().proxy_authentication_required)
+        SignalRef::new(self, &self.inner.client_signals().proxy_authentication_required)
+    }
+
+    /// Emitted when a client waits to reconnect, when the delay begins.
+    ///
+    /// It follows [`disconnected`](Self::disconnected), by the policy of
+    /// [`set_reconnect`](Self::set_reconnect), with the number of the attempt, the delay and the
+    /// cause. In a slot, as during the delay, [`close`](Self::close) and [`abort`](Self::abort) end
+    /// reconnecting, and [`open`](Self::open) connects at once.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// fn on_new_client(socket: &WebSocket) {
+    ///     socket.reconnecting().connect(|_socket, attempt| {
+    ///         let seconds = attempt.delay.as_secs_f64();
+    ///         println!("offline ({:?}), next attempt in {seconds:.1} s", attempt.cause);
+    ///     });
+    /// }
+    /// ```
+    #[must_use]
+    pub fn reconnecting(&self) -> SignalRef<'_, Self, Attempt> {
+        SignalRef::new(self, &self.inner.client_signals().reconnecting)
     }
 
     /// Emitted when the server's certificate is invalid, with all its errors.
@@ -118,7 +147,7 @@ impl WebSocket {
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls_errors(&self) -> SignalRef<'_, Self, [TlsError]> {
-        SignalRef::new(self, &self.inner.lazy_signals().tls_errors)
+        SignalRef::new(self, &self.inner.client_signals().tls_errors)
     }
 
     /// Emitted for each error of the server's certificate.
@@ -128,7 +157,7 @@ impl WebSocket {
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn peer_verify_error(&self) -> SignalRef<'_, Self, TlsError> {
-        SignalRef::new(self, &self.inner.lazy_signals().peer_verify_error)
+        SignalRef::new(self, &self.inner.client_signals().peer_verify_error)
     }
 
     /// Emitted for each complete text message, which is borrowed during the call.
@@ -366,18 +395,14 @@ impl WebSocket {
     /// # Examples
     ///
     /// ```
-    /// use std::time::Duration;
+    /// use slotwork::{EventLoop, WebSocket};
     ///
-    /// use slotwork::{Timer, WebSocket};
-    ///
-    /// /// Connects again, 5 s after the end of a connection or a failure.
-    /// fn stay_connected(socket: &WebSocket, url: &'static str) {
-    ///     socket.disconnected().connect(move |socket, ()| {
-    ///         Timer::single_shot_to(Duration::from_secs(5), socket, move |socket| {
-    ///             if let Err(error) = socket.open(url) {
-    ///                 eprintln!("{error}");
-    ///             }
-    ///         });
+    /// fn quit_at_the_end(socket: &WebSocket) {
+    ///     socket.disconnected().connect(|socket, ()| {
+    ///         // A client with `set_reconnect` connects again by itself.
+    ///         if !socket.is_reconnecting() {
+    ///             EventLoop::current().quit();
+    ///         }
     ///     });
     /// }
     /// ```

@@ -22,6 +22,7 @@ use crate::socket::client_list::Membership;
 use crate::types::authenticator::Authenticator;
 use crate::types::error::Error;
 use crate::types::message::{BinaryFrame, Pong, TextFrame};
+use crate::types::reconnect::Attempt;
 use crate::types::socket_state::SocketState;
 use crate::types::ssl_mode::SslMode;
 #[cfg(feature = "tls")]
@@ -51,8 +52,6 @@ pub(crate) struct Lazy {
 #[derive(Default)]
 pub(crate) struct LazySignals {
     pub(crate) connected: Signal<()>,
-    pub(crate) authentication_required: Signal<Authenticator>,
-    pub(crate) proxy_authentication_required: Signal<Authenticator>,
     pub(crate) text_frame_received: Signal<TextFrame>,
     pub(crate) binary_frame_received: Signal<BinaryFrame>,
     pub(crate) pong: Signal<Pong>,
@@ -62,6 +61,15 @@ pub(crate) struct LazySignals {
     pub(crate) about_to_close: Signal<()>,
     pub(crate) state_changed: Signal<SocketState>,
     pub(crate) error_occurred: Signal<Error>,
+    pub(crate) of_clients: OnceLock<Box<ClientSignals>>,
+}
+
+/// Signals that clients alone emit, allocated together as the others.
+#[derive(Default)]
+pub(crate) struct ClientSignals {
+    pub(crate) authentication_required: Signal<Authenticator>,
+    pub(crate) proxy_authentication_required: Signal<Authenticator>,
+    pub(crate) reconnecting: Signal<Attempt>,
     #[cfg(feature = "tls")]
     pub(crate) tls_errors: Signal<[TlsError]>,
     #[cfg(feature = "tls")]
@@ -72,7 +80,15 @@ pub(crate) struct LazySignals {
 pub(crate) enum End {
     /// Also for a connection that was upgraded elsewhere: it opens only once.
     Server(ServerEnd),
+    /// The same for a client that is behind a proxy.
+    Proxied(Box<ProxiedEnd>),
     Client(Box<ClientEnd>),
+}
+
+/// The end of a connection, as most features look at it.
+enum Ends<'i> {
+    Server(&'i ServerEnd),
+    Client(&'i ClientEnd),
 }
 
 /// The data of a server's socket about its connection.
@@ -81,6 +97,13 @@ pub(crate) struct ServerEnd {
     pub(crate) subprotocol: Option<ChosenSubprotocol>,
     pub(crate) mode: SslMode,
     pub(crate) peer: Endpoint,
+}
+
+/// The data of a server's socket about a connection that a proxy has forwarded.
+pub(crate) struct ProxiedEnd {
+    end: ServerEnd,
+    /// `None` when the proxy does not report it.
+    client: Option<IpAddr>,
 }
 
 /// The address of one end of a connection.
@@ -142,13 +165,31 @@ impl Inner {
         Self { session, end, membership, signals: SignalGroup::new(), lazy: OnceLock::new() }
     }
 
+    /// Returns the end, whether or not its client is behind a proxy.
+    fn ends(&self) -> Ends<'_> {
+        match &self.end {
+            End::Server(end) => Ends::Server(end),
+            End::Proxied(proxied) => Ends::Server(&proxied.end),
+            End::Client(end) => Ends::Client(end),
+        }
+    }
+
+    /// Returns the address of a server's client; `None` if unknown.
+    pub(crate) fn client_address(&self) -> Option<IpAddr> {
+        match &self.end {
+            End::Server(end) => end.peer_address(),
+            End::Proxied(proxied) => proxied.client,
+            End::Client(_) => None,
+        }
+    }
+
     /// Returns the address of the peer; a client has one after connecting.
     ///
     /// A stream without a descriptor need not have one.
     pub(crate) fn peer(&self) -> Option<Endpoint> {
-        match &self.end {
-            End::Server(end) => Some(end.peer).filter(|peer| peer.is_known()),
-            End::Client(end) => end.lock().peer.map(Into::into),
+        match self.ends() {
+            Ends::Server(end) => Some(end.peer).filter(|peer| peer.is_known()),
+            Ends::Client(end) => end.lock().peer.map(Into::into),
         }
     }
 
@@ -159,31 +200,31 @@ impl Inner {
 
     /// Returns the negotiated subprotocol.
     pub(crate) fn subprotocol(&self) -> Option<String> {
-        match &self.end {
-            End::Server(end) => end.subprotocol?.name(&end.request.request()).map(str::to_owned),
-            End::Client(end) => end.lock().subprotocol.clone(),
+        match self.ends() {
+            Ends::Server(end) => end.subprotocol?.name(&end.request.request()).map(str::to_owned),
+            Ends::Client(end) => end.lock().subprotocol.clone(),
         }
     }
 
     pub(crate) fn client_end(&self) -> Option<&ClientEnd> {
-        match &self.end {
-            End::Server(_) => None,
-            End::Client(end) => Some(end),
+        match self.ends() {
+            Ends::Server(_) => None,
+            Ends::Client(end) => Some(end),
         }
     }
 
     pub(crate) fn is_secure(&self) -> bool {
-        match &self.end {
-            End::Server(end) => end.mode == SslMode::Secure,
-            End::Client(end) => end.lock().is_secure,
+        match self.ends() {
+            Ends::Server(end) => end.mode == SslMode::Secure,
+            Ends::Client(end) => end.lock().is_secure,
         }
     }
 
     /// Returns the request of the opening handshake; an empty one before it.
     pub(crate) fn request(&self) -> HandshakeRequest {
-        match &self.end {
-            End::Server(end) => end.request.request(),
-            End::Client(end) => end.lock().request.clone(),
+        match self.ends() {
+            Ends::Server(end) => end.request.request(),
+            Ends::Client(end) => end.lock().request.clone(),
         }
     }
 
@@ -199,11 +240,25 @@ impl Inner {
         }
     }
 
+    /// Returns the signals of clients, which this allocates.
+    pub(crate) fn client_signals(&self) -> &ClientSignals {
+        self.lazy_signals().of_clients.get_or_init(Box::default)
+    }
+
+    /// Emits a signal of clients, if they are allocated: otherwise it has no slots.
+    pub(crate) fn emit_of_client(&self, emit: impl FnOnce(&ClientSignals)) {
+        self.emit_lazy(|signals| {
+            if let Some(signals) = signals.of_clients.get() {
+                emit(signals);
+            }
+        });
+    }
+
     /// Returns the last error.
     pub(crate) fn error(&self) -> Option<Error> {
-        match &self.end {
-            End::Server(_) => self.session.kept_error(),
-            End::Client(_) => self.lazy.get()?.notes().error.clone(),
+        match self.client_end() {
+            Some(_) => self.lazy.get()?.notes().error.clone(),
+            None => self.session.kept_error(),
         }
     }
 
@@ -221,6 +276,23 @@ impl Inner {
 
     pub(crate) fn lazy(&self) -> &Lazy {
         self.lazy.get_or_init(Box::default)
+    }
+}
+
+impl End {
+    /// Makes the end of a server, with the address of its client if that is not the peer.
+    pub(crate) fn of_server(end: ServerEnd, client: Option<IpAddr>) -> Self {
+        if client == end.peer_address() {
+            Self::Server(end)
+        } else {
+            Self::Proxied(Box::new(ProxiedEnd { end, client }))
+        }
+    }
+}
+
+impl ServerEnd {
+    fn peer_address(&self) -> Option<IpAddr> {
+        Some(self.peer).filter(|peer| peer.is_known()).map(|peer| peer.address)
     }
 }
 

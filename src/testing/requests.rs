@@ -1,5 +1,6 @@
 //! Request heads that are valid, and their reading in pieces.
 
+use crate::protocol::handshake::page_request::PageRequest;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::request_head::{HeadLimits, HeadReader};
@@ -83,9 +84,25 @@ pub(crate) fn read(pieces: &mut dyn Iterator<Item = &[u8]>) -> Outcome {
     read_with(HeadLimits::default(), pieces)
 }
 
+/// Reads pieces as a server with pages does; also returns the request for one.
+pub(crate) fn read_page(
+    pieces: &mut dyn Iterator<Item = &[u8]>,
+) -> (Outcome, Option<Box<PageRequest>>) {
+    let mut reader = HeadReader::with_pages(HeadLimits::default());
+    let outcome = read_into(&mut reader, HeadLimits::default(), pieces);
+    (outcome, reader.take_page())
+}
+
 /// Reads pieces within these limits.
 pub(crate) fn read_with(limits: HeadLimits, pieces: &mut dyn Iterator<Item = &[u8]>) -> Outcome {
-    let mut reader = HeadReader::new(limits);
+    read_into(&mut HeadReader::new(limits), limits, pieces)
+}
+
+fn read_into(
+    reader: &mut HeadReader,
+    limits: HeadLimits,
+    pieces: &mut dyn Iterator<Item = &[u8]>,
+) -> Outcome {
     while let Some(piece) = pieces.next() {
         let found = reader.read(piece);
         let most = limits.head.checked_next_power_of_two().unwrap_or(usize::MAX);

@@ -104,6 +104,17 @@ pub enum Error {
         /// The time limit.
         timeout: Duration,
     },
+    /// A trusted proxy did not begin the connection with a valid PROXY header.
+    ///
+    /// See [`ProxyProtocol`](crate::ProxyProtocol).
+    #[cfg(feature = "proxy-protocol")]
+    #[error("the connection of the proxy {peer} is refused: {reason}")]
+    InvalidProxyHeader {
+        /// The address of the proxy.
+        peer: SocketAddr,
+        /// The defect.
+        reason: String,
+    },
     /// The TCP connection ended in the middle of the opening handshake.
     #[error("the opening handshake with {peer} was interrupted")]
     HandshakeBroken {
@@ -208,6 +219,19 @@ pub enum Error {
         /// The proxy's reason, or the defect of its answer.
         reason: String,
     },
+    /// The client reconnects no more: the maximum number of attempts has failed.
+    ///
+    /// See [`Reconnect::give_up_after`](crate::Reconnect::give_up_after).
+    #[error("gave up after {attempts} attempts to reconnect")]
+    ReconnectGivenUp {
+        /// The number of attempts.
+        attempts: u32,
+    },
+    /// The program has no URL for this attempt to reconnect.
+    ///
+    /// See [`Reconnect::reconnect_url`](crate::Reconnect::reconnect_url).
+    #[error("there is no URL to reconnect to")]
+    NoReconnectUrl,
     /// The server's answer to the opening handshake is invalid (RFC 6455 §4.1).
     #[error("invalid answer to the opening handshake: {0}")]
     InvalidAnswer(String),
@@ -249,6 +273,9 @@ pub enum Error {
         /// The size in bytes.
         history: usize,
     },
+    /// The text is not a network of IP addresses, such as `10.0.0.0/8`.
+    #[error("{0:?} is not an IP network")]
+    InvalidNetwork(String),
     /// The text is not an origin, such as `https://example.org`.
     #[error("{0:?} is not an origin")]
     InvalidOrigin(String),

@@ -9,10 +9,14 @@ pub(crate) mod close_code;
 pub(crate) mod compression;
 pub(crate) mod error;
 pub(crate) mod host_address;
+pub(crate) mod ip_network;
 pub(crate) mod mask_generator;
 pub(crate) mod message;
 pub(crate) mod network_proxy;
 pub(crate) mod output;
+#[cfg(feature = "proxy-protocol")]
+pub(crate) mod proxy_protocol;
+pub(crate) mod reconnect;
 pub(crate) mod role;
 pub(crate) mod socket_state;
 pub(crate) mod ssl_mode;

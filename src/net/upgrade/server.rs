@@ -10,6 +10,7 @@ use std::task::{Poll, ready};
 use crate::net::stream::Stream;
 use crate::protocol::frames::close_frame::ClosePayload;
 use crate::protocol::frames::frame::Frame;
+use crate::protocol::handshake::page_request::PageRequest;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::request_head::{HeadLimits, HeadReader};
@@ -19,6 +20,8 @@ use crate::types::close_code::CloseCode;
 pub(crate) enum Failure {
     /// The request is answered with this refusal.
     Refused(Refusal),
+    /// The request is for a page.
+    Page(Box<PageRequest>),
     /// The connection ended during the handshake.
     Broken(io::Error),
     /// The connection ended before the first byte: a port scan, a health probe.
@@ -35,14 +38,18 @@ impl From<Refusal> for Failure {
 
 /// Reads a request, and returns it with the bytes that were received behind it.
 ///
-/// The bytes that were `received` before come first.
+/// The bytes that were `received` before come first. A server that `takes_pages` reads requests for
+/// them, too.
 pub(crate) async fn read_request(
     stream: &mut Stream,
     received: &[u8],
     limits: HeadLimits,
+    takes_pages: bool,
 ) -> Result<(HandshakeRequest, Vec<u8>), Failure> {
-    let mut reader = HeadReader::new(limits);
-    if let Some((request, leftover)) = reader.read(received)? {
+    let mut reader =
+        if takes_pages { HeadReader::with_pages(limits) } else { HeadReader::new(limits) };
+    let head = reader.read(received).map_err(|refusal| refused(&mut reader, refusal))?;
+    if let Some((request, leftover)) = head {
         return Ok((request, leftover.to_vec()));
     }
     let mut is_empty = received.is_empty();
@@ -61,13 +68,17 @@ pub(crate) async fn read_request(
             };
             is_empty = false;
             let received = buffer.get(..length).unwrap_or_default();
-            let head = reader.read(received).map_err(Failure::Refused)?;
+            let head = reader.read(received).map_err(|refusal| refused(&mut reader, refusal))?;
             Poll::Ready(Ok(head.map(|(request, leftover)| (request, leftover.to_vec()))))
         });
         if let Some(head) = progress.await? {
             return Ok(head);
         }
     }
+}
+
+fn refused(reader: &mut HeadReader, refusal: Refusal) -> Failure {
+    reader.take_page().map_or(Failure::Refused(refusal), Failure::Page)
 }
 
 /// Answers a request that was refused and ends the connection.

@@ -8,8 +8,10 @@ pub(crate) mod agreement;
 pub(crate) mod authority;
 pub(crate) mod basic_auth;
 pub(crate) mod extensions;
+pub(crate) mod forwarded;
 pub(crate) mod grammar;
 pub(crate) mod origin;
+pub(crate) mod page_request;
 #[cfg(feature = "compression")]
 pub(crate) mod permessage_deflate;
 pub(crate) mod refusal;

@@ -185,6 +185,25 @@ pub(crate) struct Rejection {
 }
 
 impl Rejection {
+    /// Makes the answer of a program.
+    ///
+    /// # Errors
+    ///
+    /// Its defect in words; the value of a header may be a secret.
+    pub(crate) fn new(
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: Vec<u8>,
+    ) -> Result<Self, String> {
+        if !(200..=599).contains(&status) {
+            return Err(format!("status {status}"));
+        }
+        match headers.iter().find(|header| !is_allowed(header)) {
+            Some((name, _)) => Err(format!("header {name:?}")),
+            None => Ok(Self { status, headers, body }),
+        }
+    }
+
     /// Returns the complete answer; `server` is the `Server` header line, or empty.
     pub(crate) fn response(&self, server: &str) -> Vec<u8> {
         let (status, text) = (self.status, self.status_text());
@@ -215,6 +234,25 @@ impl fmt::Debug for Rejection {
         f.debug_struct("Rejection").field("status", &self.status).finish_non_exhaustive()
     }
 }
+
+/// Returns whether a program may add this header to an answer.
+pub(crate) fn is_allowed((name, value): &(String, String)) -> bool {
+    let is_reserved = RESERVED_HEADERS.iter().any(|reserved| reserved.eq_ignore_ascii_case(name));
+    let value = value.as_bytes();
+    !is_reserved && grammar::is_token(name.as_bytes()) && grammar::is_printable(value)
+}
+
+/// Headers that the opening handshake itself sets, also of its other answers.
+const RESERVED_HEADERS: [&str; 8] = [
+    "Connection",
+    "Content-Length",
+    "Sec-WebSocket-Accept",
+    "Sec-WebSocket-Extensions",
+    "Sec-WebSocket-Protocol",
+    "Server",
+    "Transfer-Encoding",
+    "Upgrade",
+];
 
 #[cfg(test)]
 mod tests {

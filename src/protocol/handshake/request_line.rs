@@ -19,6 +19,27 @@ pub(crate) struct RequestLine {
     pub(crate) resource_end: u16,
 }
 
+/// The form of a request line that only requests for pages may have.
+///
+/// Health checks of load balancers often use HEAD, or HTTP/1.0.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PageLine {
+    pub(crate) is_head: bool,
+    /// The version is 1.0, which has no `Host` (RFC 9112 §3.2).
+    pub(crate) is_old: bool,
+}
+
+impl PageLine {
+    /// Returns the refusal of a server without pages.
+    pub(crate) const fn refusal(self) -> Refusal {
+        if self.is_head {
+            Refusal::MethodNotAllowed { head: true }
+        } else {
+            Refusal::UnsupportedHttpVersion
+        }
+    }
+}
+
 impl RequestLine {
     /// What stands between the target and the first header line.
     pub(crate) const VERSION: &str = " HTTP/1.1\r\n";
@@ -43,6 +64,32 @@ impl RequestLine {
         };
         check_method_and_version(method, version)?;
         Self::at(method.len() + 1, split_target(target)?, target.len())
+    }
+
+    /// Checks a line as [`parse`](Self::parse) does, and takes those of pages as well.
+    ///
+    /// Those are HEAD, and HTTP/1.0, with which health checks are often made.
+    pub(crate) fn parse_page(line: &str) -> Result<(Self, Option<PageLine>), Refusal> {
+        let refusal = match Self::parse(line) {
+            Ok(found) => return Ok((found, None)),
+            Err(refusal) => refusal,
+        };
+        let parts = line.rsplit_once(' ').and_then(|(start, version)| {
+            let is_old = version == "HTTP/1.0";
+            let (method, target) = start.split_once(' ')?;
+            let is_known = matches!(method, "GET" | "HEAD") && (is_old || version == "HTTP/1.1");
+            is_known.then_some((method, target, is_old))
+        });
+        match (&refusal, parts) {
+            (
+                Refusal::MethodNotAllowed { .. } | Refusal::UnsupportedHttpVersion,
+                Some((method, target, is_old)),
+            ) => {
+                let found = Self::at(method.len() + 1, split_target(target)?, target.len())?;
+                Ok((found, Some(PageLine { is_head: method == "HEAD", is_old })))
+            }
+            _ => Err(refusal),
+        }
     }
 
     /// Returns the positions for a target of this length that begins at `start`.
@@ -223,6 +270,37 @@ mod tests {
         assert_eq!(status("OPTIONS * HTTP/1.1"), 405);
         assert_eq!(status("CONNECT foo.com:80 HTTP/1.1"), 405);
         assert_eq!(parse("HEAD / HTTP/1.0"), Err(Refusal::MethodNotAllowed { head: true }));
+    }
+
+    /// Health checks; RFC 9112 §3 holds for them as well.
+    #[test]
+    fn pages_may_be_requested_with_head_and_with_http_1_0() {
+        let page = |line: &str| {
+            RequestLine::parse_page(line).map(|(found, page)| {
+                let resource = usize::from(found.resource_start)..usize::from(found.resource_end);
+                (line[resource].to_owned(), page.map(|page| (page.is_head, page.is_old)))
+            })
+        };
+        let table = [
+            ("GET /a?b HTTP/1.1", "/a?b", None),
+            ("HEAD /a?b HTTP/1.1", "/a?b", Some((true, false))),
+            ("GET /a HTTP/1.0", "/a", Some((false, true))),
+            ("HEAD http://a/b HTTP/1.0", "/b", Some((true, true))),
+        ];
+        for (line, resource, expected) in table {
+            assert_eq!(page(line), Ok((resource.to_owned(), expected)), "{line}");
+        }
+        for (line, status) in [
+            ("HEAD / HTTP/2.0", 405),
+            ("GET / HTTP/0.9", 505),
+            ("POST / HTTP/1.0", 405),
+            ("HEAD /a b HTTP/1.1", 400),
+            ("HEAD * HTTP/1.0", 400),
+            ("HEAD /#a HTTP/1.1", 400),
+            ("OPTIONS * HTTP/1.0", 405),
+        ] {
+            assert_eq!(page(line).map_err(|refusal| refusal.status()), Err(status), "{line}");
+        }
     }
 
     /// RFC 6455 §4.2.1. Qt: HSR-09 and HSR-10; it accepts `HTTP/2.0` here.

@@ -4,6 +4,7 @@
 //! copies the configuration.
 
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "tls")]
@@ -12,10 +13,14 @@ use crate::net::tls::{ServerSide, TlsConfig};
 use crate::protocol::deflate::history_budget::HistoryBudget;
 use crate::protocol::handshake::request_head::HeadLimits;
 use crate::server::origins::origin_policy::OriginPolicy;
+use crate::server::pages::http_answer::PageHandler;
 use crate::server::verifier::verdict::Verifier;
 use crate::session::Settings;
 #[cfg(feature = "compression")]
 use crate::types::compression::Compression;
+use crate::types::ip_network::IpNetwork;
+#[cfg(feature = "proxy-protocol")]
+use crate::types::proxy_protocol::ProxyProtocol;
 
 pub(crate) mod change;
 
@@ -35,7 +40,12 @@ pub(crate) struct Configuration {
     /// `None` when it was never set.
     pub(crate) origin_policy: Option<OriginPolicy>,
     pub(crate) verifier: Option<Verifier>,
+    pub(crate) page_handler: Option<Arc<PageHandler>>,
     pub(crate) subprotocols: Vec<String>,
+    /// `None` without any.
+    pub(crate) trusted_proxies: Option<Arc<[IpNetwork]>>,
+    #[cfg(feature = "proxy-protocol")]
+    pub(crate) proxy_protocol: ProxyProtocol,
     #[cfg(feature = "compression")]
     pub(crate) compression: Option<Compression>,
     /// The same for all parts of a server.
@@ -89,7 +99,11 @@ impl Configuration {
             tls: None,
             origin_policy: None,
             verifier: None,
+            page_handler: None,
             subprotocols: Vec::new(),
+            trusted_proxies: None,
+            #[cfg(feature = "proxy-protocol")]
+            proxy_protocol: ProxyProtocol::default(),
             #[cfg(feature = "compression")]
             compression: None,
             #[cfg(feature = "compression")]

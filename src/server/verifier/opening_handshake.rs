@@ -13,6 +13,7 @@ use crate::protocol::handshake::request::HandshakeRequest;
 pub struct OpeningHandshake {
     request: HandshakeRequest,
     peer: SocketAddr,
+    client: Option<IpAddr>,
     #[cfg(feature = "tls")]
     tls_session: Option<TlsSession>,
 }
@@ -21,11 +22,13 @@ impl OpeningHandshake {
     pub(crate) const fn new(
         request: HandshakeRequest,
         peer: SocketAddr,
+        client: Option<IpAddr>,
         #[cfg(feature = "tls")] tls_session: Option<TlsSession>,
     ) -> Self {
         Self {
             request,
             peer,
+            client,
             #[cfg(feature = "tls")]
             tls_session,
         }
@@ -58,24 +61,41 @@ impl OpeningHandshake {
     /// # Examples
     ///
     /// ```
-    /// use std::net::{IpAddr, Ipv4Addr};
-    ///
     /// use slotwork::OpeningHandshake;
     ///
-    /// const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
-    ///
-    /// /// Returns the client's address, as the proxy reports it.
-    /// fn client_address(handshake: &OpeningHandshake) -> Option<IpAddr> {
-    ///     if handshake.peer_address() != PROXY {
-    ///         return Some(handshake.peer_address());
-    ///     }
-    ///     let forwarded = handshake.request().header("X-Forwarded-For")?;
-    ///     forwarded.rsplit(',').next()?.trim().parse().ok()
+    /// /// Returns whether the client is a program of this machine.
+    /// fn is_local(handshake: &OpeningHandshake) -> bool {
+    ///     handshake.peer_address().is_loopback()
     /// }
     /// ```
     #[must_use]
     pub const fn peer_address(&self) -> IpAddr {
         self.peer.ip()
+    }
+
+    /// Returns the address of the client, also behind trusted proxies.
+    ///
+    /// It is the peer's address, unless the peer is one of
+    /// [`set_trusted_proxies`](crate::WebSocketServer::set_trusted_proxies); `None` when those do
+    /// not report it, and for a stream without an address.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::net::IpAddr;
+    ///
+    /// use slotwork::{OpeningHandshake, Verdict};
+    ///
+    /// fn verify(handshake: &OpeningHandshake, banned: &[IpAddr]) -> Verdict {
+    ///     match handshake.client_address() {
+    ///         Some(address) if !banned.contains(&address) => Verdict::accept(),
+    ///         _ => Verdict::refuse(403, ""),
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn client_address(&self) -> Option<IpAddr> {
+        self.client
     }
 
     /// Returns the port of the peer.

@@ -9,9 +9,7 @@ use log::error;
 use slotwork_signals::{Connection, Signal};
 use smol::channel::Sender;
 
-use crate::protocol::handshake::grammar;
-use crate::protocol::handshake::refusal::Refusal;
-use crate::protocol::handshake::refusal::Rejection;
+use crate::protocol::handshake::refusal::{Refusal, Rejection, is_allowed};
 use crate::server::verifier::opening_handshake::OpeningHandshake;
 use crate::socket::UserData;
 
@@ -223,21 +221,3 @@ impl fmt::Debug for Verdict {
         shown.field("headers", &names.collect::<Vec<_>>()).finish()
     }
 }
-
-fn is_allowed((name, value): &(String, String)) -> bool {
-    let is_reserved = RESERVED_HEADERS.iter().any(|reserved| reserved.eq_ignore_ascii_case(name));
-    let value = value.as_bytes();
-    !is_reserved && grammar::is_token(name.as_bytes()) && grammar::is_printable(value)
-}
-
-/// Headers that the opening handshake itself sets.
-const RESERVED_HEADERS: [&str; 8] = [
-    "Connection",
-    "Content-Length",
-    "Sec-WebSocket-Accept",
-    "Sec-WebSocket-Extensions",
-    "Sec-WebSocket-Protocol",
-    "Server",
-    "Transfer-Encoding",
-    "Upgrade",
-];

@@ -6,7 +6,7 @@ use crate::net::upgrade::client::Opening;
 use crate::protocol::handshake::basic_auth;
 use crate::protocol::handshake::response::HandshakeResponse;
 use crate::socket::client::slots::consult_slots;
-use crate::socket::state::{Inner, LazySignals};
+use crate::socket::state::{ClientSignals, Inner};
 use crate::types::authenticator::{Authenticator, Credentials, Login};
 
 /// Returns credentials for the server after a 401; `None` without new ones.
@@ -40,12 +40,12 @@ fn credentials(
     inner: &Inner,
     login: &mut Login,
     realm: &str,
-    signal: impl FnOnce(&LazySignals) -> &Signal<Authenticator>,
+    signal: impl FnOnce(&ClientSignals) -> &Signal<Authenticator>,
 ) -> Option<Credentials> {
     let mut is_wanted = true;
     let credentials = login.next(realm, |authenticator| {
-        let emit = |signals: &LazySignals| signal(signals).emit(authenticator);
-        is_wanted = consult_slots(inner, |inner| inner.emit_lazy(emit));
+        let emit = |signals: &ClientSignals| signal(signals).emit(authenticator);
+        is_wanted = consult_slots(inner, |inner| inner.emit_of_client(emit));
     });
     credentials.filter(|_| is_wanted)
 }

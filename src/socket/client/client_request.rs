@@ -112,6 +112,11 @@ impl ClientRequest {
         self
     }
 
+    /// Returns the same request with another URL.
+    pub(crate) fn with_url(self, url: String) -> Self {
+        Self { url, ..self }
+    }
+
     /// Returns the URL.
     #[must_use]
     pub fn url(&self) -> &str {

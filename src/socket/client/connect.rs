@@ -28,7 +28,7 @@ pub(crate) async fn connect(
 ) -> Result<(Stream, Opened), Error> {
     let known = opening.url.user_info.as_deref().map(user_and_password);
     let mut login = Login::new(known.map(|(user, password)| Credentials { user, password }));
-    let proxy = end.lock().proxy.clone();
+    let proxy = end.lock().proxy.as_deref().cloned();
     let mut proxy_login = Login::new(proxy.as_ref().and_then(|proxy| proxy.credentials.clone()));
     loop {
         let mut stream = match &proxy {

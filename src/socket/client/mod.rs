@@ -1,7 +1,7 @@
 //! Settings of clients: sockets that open connections.
 //!
-//! Files in the order of `open`: `client_request` checks, `socket::open` runs the attempt,
-//! `connect` connects.
+//! Files in the order of `open`: `client_request` checks, `attempt` runs the task, `connect`
+//! connects.
 
 use std::time::Duration;
 
@@ -12,9 +12,11 @@ use crate::types::error::Error;
 use crate::types::mask_generator::MaskGenerator;
 use crate::types::network_proxy::NetworkProxy;
 
+pub(crate) mod attempt;
 mod auth;
 pub(crate) mod client_request;
 pub(crate) mod connect;
+pub(crate) mod reconnect;
 pub(crate) mod slots;
 pub(crate) mod state;
 #[cfg(feature = "tls")]
@@ -156,14 +158,14 @@ impl WebSocket {
     #[doc(alias = "setProxy")]
     pub fn set_proxy(&self, proxy: Option<NetworkProxy>) {
         if let Some(end) = self.inner.client_end() {
-            end.lock().proxy = proxy;
+            end.lock().proxy = proxy.map(Box::new);
         }
     }
 
     /// Returns the proxy; `None` without one, and for a socket that a server accepted.
     #[must_use]
     pub fn proxy(&self) -> Option<NetworkProxy> {
-        self.inner.client_end().and_then(|end| end.lock().proxy.clone())
+        self.inner.client_end().and_then(|end| end.lock().proxy.as_deref().cloned())
     }
 
     /// Sets the generator of this client's masking keys; see [`MaskGenerator`].

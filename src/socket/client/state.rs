@@ -11,9 +11,13 @@ use crate::net::upgrade::client::Opening;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::request_head::HeadLimits;
 use crate::protocol::handshake::response::HandshakeResponse;
+use crate::runtime::clock;
 use crate::runtime::sync::{Mutex, MutexGuard};
+use crate::socket::client::client_request::ClientRequest;
+use crate::socket::client::reconnect::state::ReconnectState;
 #[cfg(feature = "compression")]
 use crate::types::compression::Compression;
+use crate::types::error::Error;
 use crate::types::network_proxy::NetworkProxy;
 #[cfg(feature = "tls")]
 use crate::types::tls::TlsError;
@@ -29,7 +33,7 @@ pub(crate) struct ClientState {
     pub(crate) origin: Option<String>,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) answer_limits: HeadLimits,
-    pub(crate) proxy: Option<NetworkProxy>,
+    pub(crate) proxy: Option<Box<NetworkProxy>>,
     #[cfg(feature = "compression")]
     pub(crate) compression: Option<Compression>,
     /// There is an attempt or a connection, of which the end was not reported.
@@ -48,7 +52,8 @@ pub(crate) struct ClientState {
     pub(crate) peer: Option<SocketAddr>,
     /// The `open` that waits for the end of the last connection to be reported.
     pub(crate) waiting: Option<Box<CheckedRequest>>,
-    /// The waker of the task that connects.
+    pub(crate) reconnect: Option<Box<ReconnectState>>,
+    /// The waker of the task that connects, or waits to reconnect.
     connecting: Option<Waker>,
 }
 
@@ -89,6 +94,7 @@ impl ClientEnd {
             subprotocol: None,
             peer: None,
             waiting: None,
+            reconnect: None,
             connecting: None,
         };
         Self { event_loop, state: Mutex::new(state) }
@@ -141,6 +147,25 @@ impl ClientEnd {
         state.is_busy || state.waiting.is_some()
     }
 
+    /// Notes the error that ends the connection, or the attempt.
+    pub(crate) fn note_failure(&self, error: &Error) {
+        if let Some(reconnect) = &mut self.lock().reconnect {
+            reconnect.note_failure(error.clone());
+        }
+    }
+
+    /// Waits until the plan to reconnect has ended.
+    pub(crate) fn poll_plan_ended(&self, plan: u64, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.reconnect.as_ref().is_none_or(|it| it.attempt(plan).is_none()) {
+            return Poll::Ready(());
+        }
+        let former = state.connecting.replace(cx.waker().clone());
+        drop(state);
+        drop(former);
+        Poll::Pending
+    }
+
     /// Wakes the task that connects.
     pub(crate) fn wake(&self) {
         let waker = self.lock().connecting.take();
@@ -166,6 +191,37 @@ impl ClientEnd {
         let former = self.lock().connecting.replace(waker);
         drop(former);
         if is_wanted() { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+impl ClientState {
+    /// Keeps the request of `open` to reconnect, or ends reconnecting.
+    ///
+    /// Returns the waker of the task that waits for an attempt, if it does.
+    pub(crate) fn restart(&mut self, request: Option<ClientRequest>) -> Option<Waker> {
+        let was_planned = self.reconnect.as_mut()?.restart(request);
+        if was_planned && !self.is_busy { self.connecting.take() } else { None }
+    }
+
+    /// Returns the request of `open`, if it is kept to reconnect.
+    pub(crate) fn kept(&self, request: &ClientRequest) -> Option<ClientRequest> {
+        self.reconnect.as_ref().filter(|it| it.keeps_request()).map(|_| request.clone())
+    }
+
+    /// Takes over the data of a checked request; returns its opening handshake.
+    pub(crate) fn adopt(&mut self, request: CheckedRequest) -> Opening {
+        let CheckedRequest { opening, request } = request;
+        self.request = request;
+        self.peer_name = opening.url.name();
+        self.is_secure = opening.url.is_secure;
+        opening
+    }
+
+    /// Notes that the connection is open.
+    pub(crate) fn note_open(&mut self) {
+        if let Some(reconnect) = &mut self.reconnect {
+            reconnect.note_open(clock::now());
+        }
     }
 }
 

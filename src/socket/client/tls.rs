@@ -11,7 +11,7 @@ use crate::protocol::handshake::url::Url;
 use crate::socket::WebSocket;
 use crate::socket::client::slots::consult_slots;
 use crate::socket::client::state::ClientEnd;
-use crate::socket::state::{Inner, LazySignals};
+use crate::socket::state::{ClientSignals, Inner};
 use crate::types::error::Error;
 use crate::types::tls::TlsError;
 
@@ -159,7 +159,7 @@ pub(crate) async fn connect_tls(
         (config, !settings.ignored.is_empty())
     };
     let mut may_ignore = ignores_some;
-    inner.emit_lazy(|signals| {
+    inner.emit_of_client(|signals| {
         let slots = signals.tls_errors.slot_count() + signals.peer_verify_error.slot_count();
         may_ignore |= slots > 0;
     });
@@ -204,7 +204,8 @@ fn error_handler(
     Rc::new(move |errors, session| {
         let Some(end) = inner.client_end() else { return false };
         end.lock().tls.in_handshake = session.map(Box::new);
-        let consult = |emit: &dyn Fn(&LazySignals)| consult_slots(&inner, |it| it.emit_lazy(emit));
+        let consult =
+            |emit: &dyn Fn(&ClientSignals)| consult_slots(&inner, |it| it.emit_of_client(emit));
         let continues =
             errors.iter().all(|it| consult(&|signals| signals.peer_verify_error.emit(it)))
                 && consult(&|signals| signals.tls_errors.emit(errors));

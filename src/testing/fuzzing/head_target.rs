@@ -12,13 +12,14 @@ use crate::protocol::handshake::agreement::Agreement;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::request_head::HeadLimits;
-use crate::testing::requests::{Outcome, check_written_again, read};
+use crate::testing::requests::{Outcome, check_written_again, read, read_page};
 use crate::testing::scripted_stream::{ScriptedPeer, scripted_stream};
 
 /// The first byte chooses how the others, from a client, are cut into reads.
 pub fn head(data: &[u8]) {
     let Some((&piece_size, bytes)) = data.split_first() else { return };
-    let pieces = || bytes.chunks(usize::from(piece_size) + 1);
+    let piece_size = usize::from(piece_size) + 1;
+    let pieces = || bytes.chunks(piece_size);
 
     let outcome = read(&mut [bytes].into_iter());
 
@@ -40,6 +41,7 @@ pub fn head(data: &[u8]) {
         }
         Err(refusal) => check_answer(&refusal.response("fuzz"), refusal),
     }
+    check_pages(bytes, piece_size, &outcome);
     check_stream(pieces(), &outcome);
 }
 
@@ -85,6 +87,29 @@ fn check_answer(answer: &[u8], refusal: &Refusal) {
     assert_eq!(length.parse(), Ok(body.len()), "{answer}");
 }
 
+/// Checks that a server with pages reads the same handshakes.
+///
+/// Pages may come in any pieces, too.
+fn check_pages(bytes: &[u8], piece_size: usize, outcome: &Outcome) {
+    let (read, page) = read_page(&mut [bytes].into_iter());
+    let shown = format!("{page:?}");
+
+    for size in [piece_size, 1] {
+        let (again, page) = read_page(&mut bytes.chunks(size));
+        assert_eq!((again, format!("{page:?}")), (read.clone(), shown.clone()));
+    }
+    if let Ok(Some(_)) = outcome {
+        assert_eq!(read, *outcome);
+    }
+    if let Some(page) = page {
+        assert_eq!(*outcome, Err(page.refusal.clone()));
+        assert_eq!(read.err(), Some(page.refusal));
+        let resource = page.request.resource_name();
+        assert!(resource.starts_with('/'), "{resource}");
+        assert!(resource.bytes().all(|byte| byte.is_ascii_graphic()), "{resource}");
+    }
+}
+
 /// Checks the same over a stream, with the answer and the bytes behind the head.
 fn check_stream<'b>(pieces: impl Iterator<Item = &'b [u8]>, outcome: &Outcome) {
     let Ok((mut stream, peer)) = scripted_stream() else { return };
@@ -120,7 +145,7 @@ fn check_accept_key(answer: &[u8], request: &HandshakeRequest) {
 type Answered = Result<Option<(HandshakeRequest, Vec<u8>)>, Refusal>;
 
 async fn answer(stream: &mut Stream) -> Answered {
-    match upgrade::server::read_request(stream, &[], HeadLimits::default()).await {
+    match upgrade::server::read_request(stream, &[], HeadLimits::default(), false).await {
         Ok((request, leftover)) => {
             let agreement = Agreement { server_name: "fuzz", ..Default::default() };
             let upgraded = stream.write_all(&agreement.response(&request)).await;
@@ -130,7 +155,7 @@ async fn answer(stream: &mut Stream) -> Answered {
             upgrade::server::answer_at_once(stream, &refusal.response("fuzz"));
             Err(refusal)
         }
-        Err(Failure::NoData | Failure::Broken(_) | Failure::Closed) => Ok(None),
+        Err(Failure::Page(_) | Failure::NoData | Failure::Broken(_) | Failure::Closed) => Ok(None),
     }
 }
 

@@ -9,6 +9,8 @@ mod handover;
 mod keepalive;
 mod listening;
 mod origins;
+mod pages;
+mod proxies;
 mod shutdown;
 mod slots;
 mod streams;

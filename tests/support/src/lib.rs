@@ -94,7 +94,8 @@ pub fn recorded_secure_server(config: TlsConfig) -> Result<(WebSocketServer, Rec
     Ok((server, recorder))
 }
 
-fn echo_all(server: &WebSocketServer) {
+/// Has a server echo each message of its clients.
+pub fn echo_all(server: &WebSocketServer) {
     server.new_connection().connect(|server, ()| {
         while let Some(socket) = server.next_pending_connection() {
             echo(&socket);

@@ -8,9 +8,10 @@
 use std::mem;
 
 use crate::protocol::handshake::grammar;
+use crate::protocol::handshake::page_request::PageRequest;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::{HandshakeRequest, UsualHeaders};
-use crate::protocol::handshake::request_line::RequestLine;
+use crate::protocol::handshake::request_line::{PageLine, RequestLine};
 use crate::protocol::handshake::request_rules::RequestRules;
 use crate::protocol::handshake::spare_buffer;
 use crate::protocol::handshake::url;
@@ -82,6 +83,12 @@ pub(crate) struct HeadReader {
     rules: RequestRules,
     /// Where the value of the key begins; 0 before it has been read.
     key_place: usize,
+    /// Whether requests for pages are read, too.
+    takes_pages: bool,
+    /// The form of the first line, if only a request for a page has it.
+    page_line: Option<PageLine>,
+    /// The request for a page, which is refused as a handshake.
+    page: Option<Box<PageRequest>>,
 }
 
 impl HeadReader {
@@ -98,7 +105,20 @@ impl HeadReader {
             dropped: 0,
             rules: RequestRules::default(),
             key_place: 0,
+            takes_pages: false,
+            page_line: None,
+            page: None,
         }
+    }
+
+    /// The same for a server with pages, whose requests [`take_page`](Self::take_page) returns.
+    pub(crate) fn with_pages(limits: HeadLimits) -> Self {
+        Self { takes_pages: true, ..Self::new(limits) }
+    }
+
+    /// Returns the request for a page, after it was refused as a handshake.
+    pub(crate) fn take_page(&mut self) -> Option<Box<PageRequest>> {
+        self.page.take()
     }
 
     /// Reads more, and returns the request once it is complete.
@@ -298,6 +318,23 @@ impl HeadReader {
         Ok(())
     }
 
+    /// Checks a complete request; keeps one for a page.
+    fn check_rules(&mut self, request: &HandshakeRequest) -> Result<(), Refusal> {
+        let line = self.page_line;
+        let outcome = match line {
+            None => self.rules.check(request),
+            Some(line) => self.rules.check_page(line),
+        };
+        if !self.takes_pages || outcome != Err(Refusal::UpgradeRequired) {
+            return outcome;
+        }
+        let refusal = line.map_or(Refusal::UpgradeRequired, PageLine::refusal);
+        let is_head = line.is_some_and(|line| line.is_head);
+        let page = PageRequest { request: request.clone(), is_head, refusal: refusal.clone() };
+        self.page = Some(Box::new(page));
+        Err(refusal)
+    }
+
     /// Ends a line after its LF; the empty one ends the head.
     fn end_line(&mut self) -> Result<Option<HandshakeRequest>, Refusal> {
         let line = self.head.get(self.line_start..).unwrap_or_default();
@@ -313,13 +350,15 @@ impl HeadReader {
                 let line = std::str::from_utf8(line)
                     .map_err(|_| Refusal::BadRequest("the request target is not UTF-8"))?;
                 if line.is_ascii() {
-                    self.request_line = Some(RequestLine::parse(line)?);
+                    let parsed = parse_line(line, self.takes_pages)?;
+                    (self.request_line, self.page_line) = (Some(parsed.0), parsed.1);
                 } else {
                     let line = url::encode_non_ascii(line);
                     if line.len() + "\r\n".len() > self.limits.head {
                         return Err(Refusal::RequestLineTooLong);
                     }
-                    self.request_line = Some(RequestLine::parse(&line)?);
+                    let parsed = parse_line(&line, self.takes_pages)?;
+                    (self.request_line, self.page_line) = (Some(parsed.0), parsed.1);
                     self.head = Vec::with_capacity(line.len() + 2);
                     self.head.extend_from_slice(line.as_bytes());
                     self.head.extend_from_slice(b"\r\n");
@@ -330,7 +369,7 @@ impl HeadReader {
                 self.rules.add_noted(&mut self.usual);
                 let (head, usual) = (&mut self.head, self.usual);
                 let request = HandshakeRequest::new(head, request_line, usual, self.key_place);
-                self.rules.check(&request)?;
+                self.check_rules(&request)?;
                 return Ok(Some(request));
             }
             Some(_) => {
@@ -352,6 +391,13 @@ impl HeadReader {
         self.line_start = self.head.len();
         Ok(None)
     }
+}
+
+fn parse_line(line: &str, takes_pages: bool) -> Result<(RequestLine, Option<PageLine>), Refusal> {
+    if takes_pages {
+        return RequestLine::parse_page(line);
+    }
+    Ok((RequestLine::parse(line)?, None))
 }
 
 /// Splits a header line into its name and its value.

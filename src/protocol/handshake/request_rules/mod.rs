@@ -7,6 +7,7 @@ use crate::protocol::handshake::extensions;
 use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::{HandshakeRequest, OccasionalHeader, UsualHeaders};
+use crate::protocol::handshake::request_line::PageLine;
 
 /// The parts of the rules that concern single headers, noted as they are read.
 #[derive(Debug, Default)]
@@ -102,6 +103,20 @@ impl RequestRules {
             check_subprotocols(request)?;
         }
         self.check_extensions()
+    }
+
+    /// Checks the headers of a request with the line of a page.
+    ///
+    /// # Errors
+    ///
+    /// The first broken rule; [`Refusal::UpgradeRequired`] if it is a valid request for a page.
+    pub(crate) fn check_page(&self, line: PageLine) -> Result<(), Refusal> {
+        // RFC 9112 §3.2: a request of HTTP/1.0 need not have a `Host`.
+        if !(line.is_old && matches!(self.host, SingleHeader::Missing)) {
+            self.check_host()?;
+        }
+        self.check_body()?;
+        Err(if self.upgrades_to_websocket { line.refusal() } else { Refusal::UpgradeRequired })
     }
 
     /// RFC 9112 §3.2: exactly one valid `Host`, also with an absolute target.

@@ -8,6 +8,7 @@ mod compression;
 mod interim_answers;
 mod messages;
 mod open;
+mod reconnecting;
 mod reopening;
 mod url;
 mod waiting_open;

@@ -1,0 +1,191 @@
+//! Trusted proxies: the addresses of the clients behind them.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+#[cfg(feature = "proxy-protocol")]
+use crate::net::proxy_protocol::{self, Failure};
+use crate::net::stream::UNKNOWN_PEER;
+use crate::protocol::handshake::forwarded;
+use crate::protocol::handshake::request::HandshakeRequest;
+use crate::server::WebSocketServer;
+#[cfg(feature = "proxy-protocol")]
+use crate::server::handshake_deadline::Deadline;
+use crate::server::opening::Opening;
+#[cfg(feature = "proxy-protocol")]
+use crate::server::opening::report;
+#[cfg(feature = "proxy-protocol")]
+use crate::server::state::State;
+#[cfg(feature = "proxy-protocol")]
+use crate::types::error::Error;
+use crate::types::ip_network::IpNetwork;
+#[cfg(feature = "proxy-protocol")]
+use crate::types::proxy_protocol::ProxyProtocol;
+
+/// Proxies.
+impl WebSocketServer {
+    /// Sets the proxies that are trusted to report the addresses of their clients.
+    ///
+    /// By default there are none, and [`WebSocket::client_address`], [`OpeningHandshake::client_address`]
+    /// and [`HttpRequest::client_address`] are the address of the peer. Requests of a trusted proxy
+    /// are those of its client: the rightmost address in `X-Forwarded-For` or `Forwarded`
+    /// (RFC 7239) that is not in these networks. Headers of other peers are ignored.
+    ///
+    /// Of addresses from the right, the first one that is hidden (`unknown`, `_name`) or malformed
+    /// ends the search: then the address is `None`. So it is when both headers exist and differ,
+    /// since a client can send the one that the proxy does not set. Have the proxy remove that, and
+    /// name only networks whose every host is yours.
+    ///
+    /// It takes effect for later requests.
+    ///
+    /// [`WebSocket::client_address`]: crate::WebSocket::client_address
+    /// [`OpeningHandshake::client_address`]: crate::OpeningHandshake::client_address
+    /// [`HttpRequest::client_address`]: crate::HttpRequest::client_address
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: programs read the headers of `request()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{Error, SslMode, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// let server = WebSocketServer::new("Chat", SslMode::NonSecure);
+    /// server.set_trusted_proxies(["10.0.0.0/8".parse()?, "::1".parse()?]);
+    /// server.new_connection().connect(|server, ()| {
+    ///     while let Some(socket) = server.next_pending_connection() {
+    ///         println!("{:?} behind {:?}", socket.client_address(), socket.peer_address());
+    ///     }
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_trusted_proxies(&self, proxies: impl IntoIterator<Item = IpNetwork>) {
+        let proxies: Arc<[IpNetwork]> = proxies.into_iter().collect();
+        let proxies = Some(proxies).filter(|proxies| !proxies.is_empty());
+        self.inner.set(|configuration| &mut configuration.trusted_proxies, proxies);
+    }
+
+    /// Returns the networks of the trusted proxies.
+    #[must_use]
+    pub fn trusted_proxies(&self) -> Vec<IpNetwork> {
+        let state = self.inner.lock();
+        state.configuration.trusted_proxies.as_deref().unwrap_or_default().to_vec()
+    }
+
+    /// Sets whether trusted proxies begin connections with a PROXY header.
+    ///
+    /// The default is [`ProxyProtocol::Off`]. With [`ProxyProtocol::Required`] each connection from a
+    /// network of [`set_trusted_proxies`](Self::set_trusted_proxies) begins with a header of version
+    /// 1 or 2, in front of TLS and within the
+    /// [`handshake_timeout`](Self::handshake_timeout). One that does not is closed, and reported by
+    /// [`server_error`](Self::server_error) with [`Error::InvalidProxyHeader`]. Connections of other
+    /// peers are served as they are; a header of theirs is a malformed request.
+    ///
+    /// The client's address is that of the header. If it is again a trusted proxy, such as an HTTP
+    /// proxy behind a load balancer, the request's own headers count. A header without an address
+    /// (`UNKNOWN`, `LOCAL`), as of health checks, leaves that of the proxy.
+    ///
+    /// It concerns connections that the server accepts and those of
+    /// [`handle_connection`](Self::handle_connection), from the next one on; streams of
+    /// [`handle_stream`](Self::handle_stream) have no such header any more.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{Error, ProxyProtocol, SslMode, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// let server = WebSocketServer::new("Chat", SslMode::NonSecure);
+    /// server.set_trusted_proxies(["10.0.0.1".parse()?]);
+    /// server.set_proxy_protocol(ProxyProtocol::Required);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "proxy-protocol")]
+    pub fn set_proxy_protocol(&self, protocol: ProxyProtocol) {
+        self.inner.set(|configuration| &mut configuration.proxy_protocol, protocol);
+    }
+
+    /// Returns whether trusted proxies begin connections with a PROXY header.
+    #[cfg(feature = "proxy-protocol")]
+    #[must_use]
+    pub fn proxy_protocol(&self) -> ProxyProtocol {
+        self.inner.lock().configuration.proxy_protocol
+    }
+}
+
+impl Opening {
+    /// Returns the address of the client; `None` when it is not known.
+    pub(crate) fn client_address(&self, request: &HandshakeRequest) -> Option<IpAddr> {
+        let server = self.server.upgrade();
+        let trusted = server.and_then(|it| it.lock().configuration.trusted_proxies.clone());
+        let peer = self.forwarded_peer();
+        match trusted {
+            Some(trusted) if is_trusted(&trusted, peer) => {
+                let is_proxy = |address| trusted.iter().any(|network| network.contains(address));
+                forwarded::client_address(request, peer.ip(), is_proxy)
+            }
+            _ => {
+                Some(peer).filter(|peer| *peer != UNKNOWN_PEER).map(|peer| peer.ip().to_canonical())
+            }
+        }
+    }
+
+    /// Returns the peer of the proxy that has forwarded the connection, or else its own.
+    fn forwarded_peer(&self) -> SocketAddr {
+        #[cfg(feature = "proxy-protocol")]
+        if let Some(client) = &self.forwarded {
+            return **client;
+        }
+        self.peer
+    }
+
+    /// Reads the PROXY header; `None` after a failure, which is reported.
+    #[cfg(feature = "proxy-protocol")]
+    pub(crate) async fn read_proxy_header(mut self, deadline: &mut Deadline) -> Option<Self> {
+        let received = std::mem::take(&mut self.received);
+        let header = Box::pin(proxy_protocol::read_header(&mut self.stream, received));
+        let peer = self.peer;
+        let error = match deadline.limit(header).await {
+            Some(Ok((client, rest))) => {
+                self.forwarded = client.map(Box::new);
+                self.received = rest;
+                return Some(self);
+            }
+            Some(Err(Failure::Invalid(reason))) => {
+                Error::InvalidProxyHeader { peer, reason: reason.into() }
+            }
+            Some(Err(Failure::Broken(source))) => {
+                Error::HandshakeBroken { peer, source: Arc::new(source) }
+            }
+            Some(Err(Failure::NoData)) => {
+                log::debug!("{peer} connected and sent nothing");
+                return None;
+            }
+            None => deadline.error(peer),
+        };
+        report(&self.server, &error);
+        None
+    }
+}
+
+#[cfg(feature = "proxy-protocol")]
+impl State {
+    /// Returns whether a connection of this peer begins with a PROXY header.
+    pub(crate) fn expects_proxy_header(&self, peer: SocketAddr) -> bool {
+        self.configuration.proxy_protocol == ProxyProtocol::Required
+            && self.configuration.trusted_proxies.as_ref().is_some_and(|it| is_trusted(it, peer))
+    }
+}
+
+/// Returns whether the peer is a trusted proxy; one without an address is not.
+fn is_trusted(proxies: &[IpNetwork], peer: SocketAddr) -> bool {
+    peer != UNKNOWN_PEER && proxies.iter().any(|network| network.contains(peer.ip()))
+}
