@@ -155,6 +155,7 @@ pub use types::authenticator::Authenticator;
 pub use types::close_code::CloseCode;
 #[cfg(feature = "compression")]
 pub use types::compression::{AgreedCompression, Compression, CompressionLevel};
+pub use types::connect_timings::ConnectTimings;
 #[doc(alias = "QAbstractSocket::SocketError")]
 #[doc(alias = "SocketError")]
 #[doc(alias = "errorString")]

@@ -117,7 +117,7 @@ fn texts() -> Result<BTreeMap<PathBuf, String>> {
     for document in ["README.md", "CHANGELOG.md"] {
         texts.insert(document.into(), fs::read_to_string(root().join(document))?);
     }
-    for folder in ["benches", "docs", "examples", "fuzz", "signals", "src", "tests"] {
+    for folder in ["benches", "docs", "examples", "fuzz", "probe", "signals", "src", "tests"] {
         collect(Path::new(folder), &mut texts)?;
     }
     Ok(texts)

@@ -15,20 +15,27 @@ use smol::future::FutureExt;
 use crate::net::stream::tcp_stream::TcpStream;
 use crate::runtime::timers::Sleep;
 
-/// The reason of a failed connection.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// The host has no address.
-    NotFound(io::Error),
-    /// None of its addresses could be reached.
-    Unreachable(io::Error),
-}
-
-/// Connects to a host: a name, or an IP address with or without a zone.
+/// Looks up a host: a name, or an IP address with or without a zone.
 ///
 /// An address with a zone is `fe80::1%eth0`, for example.
-pub(crate) async fn connect(host: &str, port: u16) -> Result<TcpStream, Failure> {
-    let mut addresses = interleave(look_up(host, port).await.map_err(Failure::NotFound)?);
+pub(crate) async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    if let Some((address, zone)) = host.split_once('%')
+        && let Ok(address) = address.parse::<Ipv6Addr>()
+    {
+        let scope = scope_of(zone).await?;
+        return Ok(vec![SocketAddrV6::new(address, port, 0, scope).into()]);
+    }
+    resolve(host.to_owned(), port).await
+}
+
+/// Connects to one of a host's addresses.
+///
+/// The error is that of the last address that failed.
+pub(crate) async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut addresses = interleave(addresses);
     let mut attempts = Vec::new();
     let mut error = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     while let Some(address) = addresses.pop_front() {
@@ -49,20 +56,7 @@ pub(crate) async fn connect(host: &str, port: u16) -> Result<TcpStream, Failure>
             return Ok(stream);
         }
     }
-    Err(Failure::Unreachable(error))
-}
-
-async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    if let Some((address, zone)) = host.split_once('%')
-        && let Ok(address) = address.parse::<Ipv6Addr>()
-    {
-        let scope = scope_of(zone).await?;
-        return Ok(vec![SocketAddrV6::new(address, port, 0, scope).into()]);
-    }
-    resolve(host.to_owned(), port).await
+    Err(error)
 }
 
 /// Returns the number of a zone: its own, or an interface's (RFC 4007 §11.2).

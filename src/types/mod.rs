@@ -7,6 +7,7 @@ pub(crate) mod authenticator;
 pub(crate) mod close_code;
 #[cfg(feature = "compression")]
 pub(crate) mod compression;
+pub(crate) mod connect_timings;
 pub(crate) mod error;
 pub(crate) mod host_address;
 pub(crate) mod ip_network;

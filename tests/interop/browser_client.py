@@ -135,13 +135,11 @@ class BrowserPeer(peer.Peer):
         return tuple(self._page.evaluate("await closeOf(socket)"))
 
     def _disconnect(self) -> None:
-        """Ends an earlier connection: the page cannot connect while there is one."""
+        """Ends an earlier connection, and attempts to connect again."""
         self._page.evaluate("""
-            if (socket?.readyState <= WebSocket.OPEN) {
-                const ended = closeOf(socket);
-                disconnect();
-                await ended;
-            }
+            const ended = socket?.readyState < WebSocket.CLOSED && closeOf(socket);
+            disconnect();
+            await ended;
         """)
 
     def can_connect(self) -> bool:
@@ -169,6 +167,40 @@ class BrowserPeer(peer.Peer):
         """Returns what stands in the page's message input."""
         return self._page.evaluate("document.querySelector('#message').value")
 
+    def traffic(self) -> str:
+        """Returns the message counts that the page shows, without the time."""
+        return self._page.evaluate("document.querySelector('#traffic').textContent.replace(/[.0-9]+ ms/, 'T ms')")
+
+    def lose_connection(self) -> list[str]:
+        """Ends the connection with 4001; returns the page's next states."""
+        return self._page.evaluate("""
+            socket.close(4001);
+            const states = ["WAITING", "OPEN"];
+            for (const state of states) {
+                await until(() => document.querySelector(`#status[data-state=${state}]`));
+            }
+            states
+        """)
+
+    def look_for_server(self, url: str) -> tuple[str, str]:
+        """Connects where no server is, and gives up; returns the page's advice and last state."""
+        self._disconnect()
+        self._page.evaluate(f"""
+            document.querySelector("#log").replaceChildren();
+            document.querySelector("#url").value = {json.dumps(url)};
+        """)
+        self._page.click("#connect")
+        return tuple(self._page.evaluate("""
+            await until(() => document.querySelector("#status[data-state=WAITING]"));
+            const advice = [...entries("note")].at(-1).textContent;
+            document.querySelector("#disconnect").click();
+            [advice.match(/cargo run --example \\w+/)[0], document.querySelector("#status").textContent]
+        """))
+
+    def remembered(self) -> str:
+        """Returns the server with which the page would begin the next time."""
+        return self._page.evaluate("stored()")
+
     def choose_binary(self) -> None:
         """Lets the page send what is typed as binary messages from now on."""
         self._page.evaluate("document.querySelector('#kind').value = 'binary'")
@@ -186,6 +218,10 @@ def run(browser: BrowserPeer, url: str) -> int:
         ("Disconnect closes", "Disconnected: 1000 normal closure", _disconnect),
         ("close code and reason are logged", 'Disconnected: 4001, "bye"', _close),
         ("binary is sent and counted", "3 bytes: 61 62 63", _send_binary),
+        ("a lost connection is opened again", ["WAITING", "OPEN"], _lose_connection),
+        ("messages are counted", "1 sent, 1 received, last round trip T ms", _count),
+        ("names the program to start", ("cargo run --example echoserver", "Not connected"), _look_for_server),
+        ("remembers the server", url, _remember),
     ):
         failed += peer.check(browser, name, expected, partial(action, browser, opening))
     return failed
@@ -235,6 +271,27 @@ def _send_binary(browser: BrowserPeer, opening: peer.Opening) -> str:
     browser.type("abc")
     browser.press("#send")
     return browser.log_entry("received")
+
+
+def _lose_connection(browser: BrowserPeer, opening: peer.Opening) -> list[str]:
+    browser.open(opening)
+    return browser.lose_connection()
+
+
+def _count(browser: BrowserPeer, opening: peer.Opening) -> str:
+    browser.open(opening)
+    browser.type("abc")
+    browser.press("#send")
+    browser.log_entry("received")
+    return browser.traffic()
+
+
+def _look_for_server(browser: BrowserPeer, _opening: peer.Opening) -> tuple[str, str]:
+    return browser.look_for_server("ws://127.0.0.1:1")
+
+
+def _remember(browser: BrowserPeer, _opening: peer.Opening) -> str:
+    return browser.remembered()
 
 
 def _unit_of(payload: bytes) -> tuple[bytes, int]:

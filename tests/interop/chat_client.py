@@ -60,6 +60,13 @@ class Person(person.Person):
         """Returns what the page says of its connection."""
         return self._page.evaluate("document.querySelector('#status').textContent")
 
+    def lose_connection(self) -> Line:
+        """Ends the connection, which the page opens again; returns the line that says so."""
+        self._page.evaluate("read = document.querySelectorAll('#room li').length")
+        self._page.evaluate("socket.close(4001)")
+        self.next_line()  # The end of the connection.
+        return self.next_line()
+
     def go_away(self) -> None:
         """Opens another page in the same window."""
         self._page.open("about:blank")
@@ -97,6 +104,8 @@ def run(browser: Browser, url: str) -> int:
         (alice, "is told who joins", ("note", "", "dave joined"), alice.next_line),
         (bob, "disconnects", None, bob.disconnect),
         (alice, "is told who disconnects", ("note", "", "robert left"), alice.next_line),
+        (carol, "loses the connection and is connected again", connected, carol.lose_connection),
+        (alice, "is told of it", ("note", "", "carol joined"), alice.next_line),
         (carol, "goes to another page", None, carol.go_away),
         (alice, "is told who goes", ("note", "", "carol left"), alice.next_line),
         (dave, "closes the window", None, dave.close),

@@ -88,6 +88,7 @@ pub(crate) fn begin(
     state.waiting = None;
     state.is_busy = true;
     (state.response, state.subprotocol, state.peer) = (None, None, None);
+    state.timings = state.timings.take().map(|_| Box::default());
     drop(state);
     wakers.into_iter().for_each(Waker::wake);
     inner.clear_error();

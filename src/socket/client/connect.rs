@@ -13,6 +13,7 @@ use crate::protocol::handshake::url::{ascii_name, user_and_password};
 use crate::runtime::timers::Sleep;
 use crate::socket::client::auth::{proxy_credentials, server_credentials};
 use crate::socket::client::state::ClientEnd;
+use crate::socket::client::timings::Stopwatch;
 #[cfg(feature = "tls")]
 use crate::socket::client::tls::{alert_error, connect_tls};
 use crate::socket::state::Inner;
@@ -31,16 +32,23 @@ pub(crate) async fn connect(
     let proxy = end.lock().proxy.as_deref().cloned();
     let mut proxy_login = Login::new(proxy.as_ref().and_then(|proxy| proxy.credentials.clone()));
     loop {
+        let watch = &mut Stopwatch::start(end);
         let mut stream = match &proxy {
-            Some(proxy) => tunnel_through(inner, end, proxy, &opening, &mut proxy_login).await?,
-            None => dial(end, &opening.url.name(), opening.url.port).await?,
+            Some(proxy) => {
+                tunnel_through(inner, end, proxy, &opening, &mut proxy_login, watch).await?
+            }
+            None => dial(end, &opening.url.name(), opening.url.port, watch).await?,
         };
         #[cfg(feature = "tls")]
         if opening.url.is_secure {
             stream = connect_tls(inner, end, stream, &opening.url).await?;
+            watch.lap(|timings| &mut timings.tls);
         }
         let failure = match upgrade::client::open(&mut stream, &opening).await {
-            Ok(opened) => return Ok((stream, opened)),
+            Ok(opened) => {
+                watch.lap(|timings| &mut timings.opening_handshake);
+                return Ok((stream, opened));
+            }
             Err(failure) => failure,
         };
         if let Failure::Refused(response) = &failure
@@ -61,15 +69,22 @@ pub(crate) async fn connect(
     }
 }
 
-async fn dial(end: &ClientEnd, host: &str, port: u16) -> Result<Stream, Error> {
-    let stream = connector::connect(host, port).await.map_err(|failure| match failure {
-        connector::Failure::NotFound(source) => {
-            Error::HostNotFound { host: host.into(), source: Arc::new(source) }
-        }
-        connector::Failure::Unreachable(source) => {
-            Error::Connect { host: host.into(), port, source: Arc::new(source) }
-        }
+async fn dial(
+    end: &ClientEnd,
+    host: &str,
+    port: u16,
+    watch: &mut Stopwatch<'_>,
+) -> Result<Stream, Error> {
+    let addresses = connector::look_up(host, port)
+        .await
+        .map_err(|source| Error::HostNotFound { host: host.into(), source: Arc::new(source) })?;
+    watch.lap(|timings| &mut timings.look_up);
+    let stream = connector::connect(addresses).await.map_err(|source| Error::Connect {
+        host: host.into(),
+        port,
+        source: Arc::new(source),
     })?;
+    watch.lap(|timings| &mut timings.tcp);
     let peer = stream.peer_address().ok();
     end.lock().peer = peer;
     Ok(Stream::Tcp(stream))
@@ -81,13 +96,14 @@ async fn tunnel_through(
     proxy: &NetworkProxy,
     opening: &Opening,
     login: &mut Login,
+    watch: &mut Stopwatch<'_>,
 ) -> Result<Stream, Error> {
     let (host, port, limits) = (&opening.url.host, opening.url.port, opening.answer_limits);
     let proxy_host = ascii_name(&proxy.host).unwrap_or_else(|| proxy.host.clone());
     // Those that the proxy has accepted for an earlier tunnel of this `open`.
     let mut credentials = login.accepted();
     loop {
-        let mut stream = dial(end, &proxy_host, proxy.port).await?;
+        let mut stream = dial(end, &proxy_host, proxy.port, watch).await?;
         let failure = match proxy.kind {
             ProxyKind::Socks5 => {
                 let known = credentials.clone();
@@ -112,6 +128,7 @@ async fn tunnel_through(
         };
         return match failure {
             None => {
+                watch.lap(|timings| &mut timings.proxy);
                 login.accept();
                 Ok(stream)
             }

@@ -19,6 +19,7 @@ pub(crate) mod connect;
 pub(crate) mod reconnect;
 pub(crate) mod slots;
 pub(crate) mod state;
+pub(crate) mod timings;
 #[cfg(feature = "tls")]
 mod tls;
 

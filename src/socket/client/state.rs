@@ -17,6 +17,7 @@ use crate::socket::client::client_request::ClientRequest;
 use crate::socket::client::reconnect::state::ReconnectState;
 #[cfg(feature = "compression")]
 use crate::types::compression::Compression;
+use crate::types::connect_timings::ConnectTimings;
 use crate::types::error::Error;
 use crate::types::network_proxy::NetworkProxy;
 #[cfg(feature = "tls")]
@@ -50,6 +51,8 @@ pub(crate) struct ClientState {
     pub(crate) response: Option<HandshakeResponse>,
     pub(crate) subprotocol: Option<String>,
     pub(crate) peer: Option<SocketAddr>,
+    /// The durations of the steps, if they are measured.
+    pub(crate) timings: Option<Box<ConnectTimings>>,
     /// The `open` that waits for the end of the last connection to be reported.
     pub(crate) waiting: Option<Box<CheckedRequest>>,
     pub(crate) reconnect: Option<Box<ReconnectState>>,
@@ -93,6 +96,7 @@ impl ClientEnd {
             response: None,
             subprotocol: None,
             peer: None,
+            timings: None,
             waiting: None,
             reconnect: None,
             connecting: None,

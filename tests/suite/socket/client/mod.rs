@@ -10,6 +10,7 @@ mod messages;
 mod open;
 mod reconnecting;
 mod reopening;
+mod timings;
 mod url;
 mod waiting_open;
 mod waiting_stream;
