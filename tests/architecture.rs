@@ -280,6 +280,17 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-const FOLDERS: [&str; 3] = ["src", "signals/src", "webchannel/src"];
-const DOCUMENTED: [&str; 8] =
-    ["src/", "tests/", "examples/", "benches/", "docs/", "signals/", "fuzz/", "webchannel/"];
+const FOLDERS: [&str; 4] = ["src", "signals/src", "webchannel/src", "nats/src"];
+
+/// The beginnings of paths in the documents.
+const DOCUMENTED: [&str; 9] = [
+    "src/",
+    "tests/",
+    "examples/",
+    "benches/",
+    "docs/",
+    "signals/",
+    "fuzz/",
+    "webchannel/",
+    "nats/",
+];

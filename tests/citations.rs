@@ -117,7 +117,18 @@ fn texts() -> Result<BTreeMap<PathBuf, String>> {
     for document in ["README.md", "CHANGELOG.md"] {
         texts.insert(document.into(), fs::read_to_string(root().join(document))?);
     }
-    for folder in ["benches", "docs", "examples", "fuzz", "probe", "signals", "src", "tests"] {
+    for folder in [
+        "benches",
+        "docs",
+        "examples",
+        "fuzz",
+        "nats",
+        "probe",
+        "signals",
+        "src",
+        "tests",
+        "webchannel",
+    ] {
         collect(Path::new(folder), &mut texts)?;
     }
     Ok(texts)

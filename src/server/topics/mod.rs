@@ -60,6 +60,34 @@ impl WebSocketServer {
         topic_of_name(&self.inner.topics, name.as_ref())
     }
 
+    /// Returns the topic of this name, unless nothing holds it.
+    ///
+    /// For relays, and for names of clients that may have no topic: unlike
+    /// [`topic`](Self::topic) it makes none.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{Error, SslMode, WebSocketServer};
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// let server = WebSocketServer::new("Prices", SslMode::NonSecure);
+    /// assert_eq!(server.find_topic("prices/EURUSD"), None);
+    ///
+    /// let prices = server.topic("prices/EURUSD")?;
+    /// assert_eq!(server.find_topic("prices/EURUSD"), Some(prices));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn find_topic(&self, name: impl AsRef<str>) -> Option<Topic> {
+        self.inner.topics.find(name.as_ref()).map(Topic::new)
+    }
+
     /// Returns the topics of this server, in no particular order.
     ///
     /// Those that something holds: a subscriber, a handle, a slot or a kept message.

@@ -69,6 +69,11 @@ impl<T: Named> Topics<T> {
         (topic, unheld)
     }
 
+    /// Returns the topic of this name, if there is one.
+    pub(crate) fn find(&self, name: &str) -> Option<Arc<T>> {
+        self.lock().topics.get(name).map(Entry::look_up)
+    }
+
     /// Returns all topics, those that nothing holds included.
     pub(crate) fn all(&self) -> Vec<Arc<T>> {
         self.lock().topics.iter().map(Entry::look_up).collect()

@@ -1,0 +1,98 @@
+//! Kept messages of other nodes.
+
+use anyhow::{Context, Result};
+use slotwork::Message;
+use support::wait_until;
+
+use crate::engine::Engine;
+use crate::node::{Node, link, link_all};
+
+fn keeping(node: &Node, topic: &str) -> Result<slotwork::Topic> {
+    let topic = node.server.topic(topic)?;
+    topic.set_keep_last(true);
+    Ok(topic)
+}
+
+#[test]
+fn a_new_node_gets_the_kept_message_of_one_that_lives() -> Result<()> {
+    let engine = Engine::start()?;
+    let first = Node::connected(engine.options(), "rates")?;
+    let second = Node::connected(engine.options(), "rates")?;
+    let kept = keeping(&second, "EURUSD")?;
+    second.join("EURUSD")?;
+    link(&first, &second)?;
+    first.publish("EURUSD", "1.0831")?;
+    wait_until(|| kept.last().is_some())?;
+    drop(first);
+
+    let third = Node::connected(engine.options(), "rates")?;
+    let _kept = keeping(&third, "EURUSD")?;
+    // The answer of the second node has to find it subscribed.
+    link_all(&[&second, &third])?;
+    third.join("EURUSD")?;
+
+    assert_eq!(third.take_texts(1)?, ["1.0831"]);
+    Ok(())
+}
+
+#[test]
+fn of_two_answers_the_one_received_last_stands() -> Result<()> {
+    let engine = Engine::start()?;
+    let nodes =
+        (0..3).map(|_| Node::connected(engine.options(), "rates")).collect::<Result<Vec<_>>>()?;
+    // Without subscribers each of them keeps what it has published itself.
+    let [first, second, third] = nodes.as_slice() else { unreachable!() };
+    let _kept = [keeping(first, "EURUSD")?, keeping(second, "EURUSD")?];
+    first.publish("EURUSD", "one")?;
+    second.publish("EURUSD", "two")?;
+    link_all(&[first, second, third])?;
+
+    let kept = keeping(third, "EURUSD")?;
+    third.join("EURUSD")?;
+
+    let mut texts = third.take_texts(2)?;
+    assert_eq!(kept.last().context("none is kept")?.payload(), texts[1].as_bytes());
+    texts.sort();
+    assert_eq!(texts, ["one", "two"]);
+    Ok(())
+}
+
+#[test]
+fn equal_answers_are_delivered_once() -> Result<()> {
+    let engine = Engine::start()?;
+    let nodes =
+        (0..4).map(|_| Node::connected(engine.options(), "rates")).collect::<Result<Vec<_>>>()?;
+    let (last, others) = nodes.split_last().context("no nodes")?;
+    let mut kept = Vec::new();
+    for node in others {
+        kept.push(keeping(node, "EURUSD")?);
+        node.publish("EURUSD", "1.0831")?;
+    }
+    link_all(&nodes.iter().collect::<Vec<_>>())?;
+    kept.push(keeping(last, "EURUSD")?);
+
+    last.join("EURUSD")?;
+    assert_eq!(last.take_texts(1)?, ["1.0831"]);
+    link(&nodes[0], last)?;
+    nodes[0].publish("EURUSD", "1.0832")?;
+
+    assert_eq!(last.take_texts(1)?, ["1.0832"]);
+    Ok(())
+}
+
+/// A server of the same process has it at once.
+#[test]
+fn a_server_gets_the_kept_message_of_its_neighbour() -> Result<()> {
+    let engine = Engine::start()?;
+    let one = Node::connected(engine.options(), "rates")?;
+    let _kept = keeping(&one, "EURUSD")?;
+    one.server.topic("EURUSD")?.publish_binary([1, 2]);
+    let neighbour = Node::unbridged(one.bridge.clone())?;
+    neighbour.bridge.bridge_topics(&neighbour.server, "rates")?;
+    let _kept_there = keeping(&neighbour, "EURUSD")?;
+
+    neighbour.join("EURUSD")?;
+
+    assert_eq!(neighbour.take(1)?, [Message::Binary(vec![1, 2])]);
+    Ok(())
+}
