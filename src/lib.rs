@@ -163,6 +163,7 @@ pub use types::error::Error;
 #[doc(alias = "QHostAddress")]
 pub use types::host_address::HostAddress;
 pub use types::ip_network::IpNetwork;
+pub use types::limit::{Limit, LimitReached};
 #[doc(alias = "QMaskGenerator")]
 pub use types::mask_generator::MaskGenerator;
 pub use types::message::BinaryFrame;
@@ -184,6 +185,7 @@ pub use types::role::Role;
 pub use types::socket_state::SocketState;
 #[doc(alias = "QWebSocketServer::SslMode")]
 pub use types::ssl_mode::SslMode;
+pub use types::stats::{LoopStats, RefusalReason, RefusedClients, ServerStats, SocketStats};
 #[doc(alias = "QSslCertificate")]
 pub use types::tls::TlsCertificate;
 #[doc(alias = "QSslError")]

@@ -39,7 +39,9 @@ mod sleep;
 #[cfg(unix)]
 pub(crate) mod socket_notifier;
 mod state;
+mod stats;
 pub(crate) mod timer;
+mod turn_clock;
 
 pub use handle::LoopHandle;
 pub(crate) use handle::WeakLoopHandle;

@@ -13,6 +13,7 @@ use crate::event_loop::exits::Exits;
 use crate::event_loop::panic_policy::PanicReports;
 use crate::event_loop::receiver_tasks::ReceiverTasks;
 use crate::event_loop::shared::Shared;
+use crate::event_loop::turn_clock::TurnClock;
 use crate::runtime::panics;
 use crate::runtime::reactor::Reactor;
 use crate::runtime::timers::Timers;
@@ -30,6 +31,7 @@ pub(super) struct State {
     /// The tasks of `EventLoop::spawn_to`.
     pub(super) receiver_tasks: ReceiverTasks,
     pub(super) is_running: Cell<bool>,
+    pub(super) turn_clock: TurnClock,
 }
 
 impl State {
@@ -46,6 +48,7 @@ impl State {
             deferred: RefCell::default(),
             receiver_tasks: ReceiverTasks::default(),
             is_running: Cell::new(false),
+            turn_clock: TurnClock::default(),
         })
     }
 

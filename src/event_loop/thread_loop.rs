@@ -205,6 +205,9 @@ impl<'a> Run<'a> {
         let running = RunningLoop::begin()?;
         turns::suspend_all();
         let is_nested = state.is_running.replace(true);
+        if !is_nested {
+            state.turn_clock.begin_turn();
+        }
         state.shared.sleep.wake_up();
         let waker = Waker::from(Arc::clone(&state.shared));
         let runner = Some(take_runner());
@@ -242,11 +245,13 @@ impl<'a> Run<'a> {
 
     /// Polls the reactor; waits for events only when the loop was not notified.
     pub(super) fn wait(&self, timeout: Option<Duration>) {
+        self.state.turn_clock.end_turn();
         let may_wait = self.state.shared.sleep.fall_asleep();
         let timeout = if may_wait { timeout } else { Some(Duration::ZERO) };
         let result = self.state.reactor.wait(timeout);
         // Awake first: waking a task from here must not cost the system call that ends a sleep.
         self.state.shared.sleep.wake_up();
+        self.state.turn_clock.begin_turn();
         match result {
             Ok(()) => self.state.reactor.wake_tasks(),
             Err(error) => error!("cannot poll for events: {error}"),
@@ -302,6 +307,7 @@ impl Drop for Run<'_> {
             return;
         }
         self.state.is_running.set(false);
+        self.state.turn_clock.end_turn();
         // Gone after a panic; without a runner, nothing would wake the loop.
         keep_runner(self.runner.take().unwrap_or_else(take_runner));
         // A loop that polls this one's descriptor from now on has to see what is ready.

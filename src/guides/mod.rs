@@ -7,6 +7,9 @@
 //!   behaviour;
 //! * [`qt_map`]: a row for each member of Qt's classes, also for those that are left out;
 //! * [`qt_behaviours`]: what Qt does in detail, and what Slotwork does in the same case;
+//! * [`deployment`]: proxies, systemd, containers, restarts, several cores, monitoring;
+//! * [`security`]: a checklist, and all limits in one table;
+//! * [`troubleshooting`]: what is seen, why, and the remedy;
 //! * [`promises`]: what goes wrong on networks, and what Slotwork promises for it.
 //!
 //! [`EventLoop`](crate::EventLoop) has the rules for work that takes long and for other async
@@ -76,6 +79,31 @@ pub mod qt_map {}
 /// [porting.md]: crate::guides::porting
 #[doc = include_str!("../../docs/qt-behaviours.md")]
 pub mod qt_behaviours {}
+
+/// Deployment: proxies, systemd, containers, restarts, several cores, monitoring.
+///
+/// [security.md]: crate::guides::security
+/// [troubleshooting.md]: crate::guides::troubleshooting
+#[doc = include_str!("../../docs/deployment.md")]
+#[doc(alias = "nginx")]
+#[doc(alias = "HAProxy")]
+#[doc(alias = "systemd")]
+pub mod deployment {}
+
+/// Security: a checklist, and all limits with their setters and defaults.
+///
+/// [deployment.md]: crate::guides::deployment
+/// [promises.md]: crate::guides::promises
+/// [bounds]: crate::guides::promises
+#[doc = include_str!("../../docs/security.md")]
+#[doc(alias = "limits")]
+pub mod security {}
+
+/// Troubleshooting: what is seen, why, and the remedy.
+///
+/// [deployment.md]: crate::guides::deployment
+#[doc = include_str!("../../docs/troubleshooting.md")]
+pub mod troubleshooting {}
 
 /// Failures and attacks, and what Slotwork promises for each.
 #[doc = include_str!("../../docs/promises.md")]

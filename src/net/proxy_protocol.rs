@@ -27,13 +27,17 @@ pub(crate) enum Failure {
 /// A header that was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Header {
-    /// The address of the client; `None` when the proxy does not know it, or is itself the client.
+    /// The address of the client.
+    ///
+    /// `None` when the proxy does not know it, or is itself the client.
     pub(crate) client: Option<SocketAddr>,
     /// Its length in bytes.
     length: usize,
 }
 
-/// Reads the header; `received` bytes come first. Also returns what was received behind it.
+/// Reads the header; `received` bytes come first.
+///
+/// Also returns what was received behind it.
 pub(crate) async fn read_header(
     stream: &mut Stream,
     mut received: Vec<u8>,
@@ -89,7 +93,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Header>, &'static str> {
     }
 }
 
-/// Returns the length of a header of version 1, a line; `None` when it has no end yet.
+/// Returns the length of a header of version 1, a line.
+///
+/// `None` when it has no end yet.
 fn line_length(bytes: &[u8]) -> Result<Option<usize>, &'static str> {
     let line = bytes.get(..LONGEST_LINE).unwrap_or(bytes);
     match line.windows(2).position(|end| end == b"\r\n") {

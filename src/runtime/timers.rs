@@ -16,6 +16,8 @@ pub(crate) struct Timers {
     deadlines: RefCell<BTreeMap<Key, Expiry>>,
     next_number: Cell<u64>,
     is_closed: Cell<bool>,
+    /// The longest lag of a deadline; `None` while that is not measured.
+    longest_lag: Cell<Option<Duration>>,
 }
 
 /// The instant of a deadline, and its number, which orders those of one instant.
@@ -61,6 +63,9 @@ impl Timers {
             return has_expired;
         }
         let (now, end) = (clock::now(), self.next_number.get());
+        if let Some(longest) = self.longest_lag.get() {
+            self.longest_lag.set(Some(longest.max(self.lag(now))));
+        }
         while let Some(expiry) = self.pop_expired(now, end) {
             has_expired = true;
             match expiry {
@@ -74,6 +79,27 @@ impl Timers {
             }
         }
         has_expired
+    }
+
+    /// Returns the longest lag so far.
+    ///
+    /// `None` for the first call, which begins to measure.
+    pub(crate) fn measure_lag(&self) -> Option<Duration> {
+        let longest = self.longest_lag.get();
+        self.longest_lag.set(longest.or(Some(Duration::ZERO)));
+        longest
+    }
+
+    /// Begins to measure the longest lag anew.
+    pub(crate) fn reset_lag(&self) {
+        self.longest_lag.set(Some(Duration::ZERO));
+    }
+
+    /// Returns the time by which the next deadline is late.
+    fn lag(&self, now: Instant) -> Duration {
+        let deadlines = self.deadlines.borrow();
+        let late = |(&(deadline, _), _): (&Key, _)| now.saturating_duration_since(deadline);
+        deadlines.first_key_value().map(late).unwrap_or_default()
     }
 
     /// Adds a deadline and returns the key that removes it.
@@ -247,6 +273,24 @@ mod tests {
         clock.advance(Duration::from_millis(1));
 
         assert_eq!(count.get(), 1);
+    }
+
+    #[test]
+    fn the_longest_lag_is_that_of_the_most_late_deadline() {
+        let mut clock = StoppedClock::new();
+        let timers = Timers::current();
+        assert_eq!(timers.measure_lag(), None);
+        let [one, two] = [1, 2].map(Duration::from_secs);
+        let mut deadlines = [Deadline::new(), Deadline::new()];
+        for (deadline, wait) in deadlines.iter_mut().zip([one, two]) {
+            deadline.set(Some(clock::now() + wait), Waker::noop());
+        }
+
+        clock.advance(Duration::from_secs(5));
+
+        assert_eq!(timers.measure_lag(), Some(Duration::from_secs(4)));
+        timers.reset_lag();
+        assert_eq!(timers.measure_lag(), Some(Duration::ZERO));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Limits for clients: connections, opening handshakes, sizes of requests.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,10 @@ use crate::event_loop::EventLoop;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request_head::MAX_REQUEST_LINE;
 use crate::server::WebSocketServer;
-use crate::server::opening::{Opening, refusal_error};
+use crate::server::address_counts::AddressPlace;
+use crate::server::opening::Opening;
 use crate::server::state::{Inner, State};
+use crate::socket::Counted;
 use crate::types::ssl_mode::SslMode;
 
 /// Limits of connections.
@@ -232,6 +235,18 @@ impl WebSocketServer {
 }
 
 impl Inner {
+    /// Checks the limits for a connection that begins its handshake, and counts it.
+    pub(crate) fn count_opening(
+        &self,
+        state: &State,
+        peer: SocketAddr,
+        counted: Result<Option<Counted>, Refusal>,
+    ) -> Result<(Option<Counted>, Option<Box<AddressPlace>>), Refusal> {
+        let counted = state.check_handshakes().and(counted)?;
+        let place = self.enter_address(&state.configuration, peer, None)?;
+        Ok((counted, place))
+    }
+
     /// Fails when the limit of connections, or of pending ones, is reached.
     pub(crate) fn check_connections(&self) -> Result<(), Refusal> {
         let state = self.lock();
@@ -255,7 +270,7 @@ impl Inner {
     ) {
         // Counted before slots run, which may run a loop that refuses others.
         let answering = Arc::clone(&self.lock().overflow_answers);
-        self.report_handshake(&refusal_error(opening.peer, &refusal));
+        self.report_refusal(opening.peer, &refusal);
         if begins_with_tls && self.mode == SslMode::Secure {
             return;
         }

@@ -17,6 +17,7 @@ use crate::server::state::Inner;
 use crate::socket::{Counted, ThreadCount};
 use crate::types::error::Error;
 use crate::types::host_address::HostAddress;
+use crate::types::stats::RefusalReason;
 
 /// Handover of sockets.
 impl WebSocketServer {
@@ -339,7 +340,7 @@ impl Inner {
             Ok(stream) => stream,
             Err(source) => {
                 let error = Error::HandshakeBroken { peer, source: Arc::new(source) };
-                return self.report_handshake(&error);
+                return self.report_handshake(RefusalReason::Interrupted, &error);
             }
         };
         let taken = Taken { stream, peer, closings, counted };

@@ -1,7 +1,7 @@
 //! The WebSocket server, an object with signals.
 //!
 //! The files in the order in which a connection passes them: `listen.rs` and `accept.rs`, or
-//! `handover.rs`, `opening.rs` (opening handshake, with `client_limits.rs`, `tls.rs`, `origins/`,
+//! `handover.rs`, `opening.rs` (opening handshake, with `client_limits.rs`, `address_limit.rs`, `tls.rs`, `origins/`,
 //! `verifier/`, `subprotocols.rs`, `compression.rs`), `pending.rs`, `keepalive.rs`, `broadcast.rs` and
 //! `topics/`, `shutdown.rs`. `signals.rs` has the signals, `settings.rs` and `output.rs` the defaults
 //! of its sockets. All share `state.rs`; settings are in `configuration/`.
@@ -29,10 +29,13 @@ pub(crate) mod topics;
 mod shutdown;
 
 mod accept;
+mod address_counts;
+mod address_limit;
 mod client_limits;
 #[cfg(feature = "compression")]
 mod compression;
 mod configuration;
+mod counters;
 mod handover;
 mod handshake_deadline;
 mod keepalive;
@@ -42,8 +45,10 @@ mod origins;
 mod output;
 mod pages;
 mod proxies;
+mod refusals;
 mod settings;
 mod state;
+mod stats;
 mod subprotocols;
 mod threads;
 #[cfg(feature = "tls")]

@@ -12,7 +12,6 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use log::debug;
 use smol::future::FutureExt;
@@ -27,7 +26,9 @@ use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
 use crate::runtime::timers::Sleep;
+use crate::server::address_counts::AddressPlace;
 use crate::server::handshake_deadline::Deadline;
+use crate::server::refusals::{REFUSAL_TIMEOUT, report};
 use crate::server::shutdown::close_pending;
 use crate::server::state::Inner;
 use crate::server::verifier::opening_handshake::OpeningHandshake;
@@ -36,6 +37,7 @@ use crate::socket::{Accepted, Counted, UserData, WebSocket};
 use crate::types::error::Error;
 #[cfg(feature = "tls")]
 use crate::types::ssl_mode::SslMode;
+use crate::types::stats::RefusalReason;
 
 /// The opening handshake of one client.
 pub(crate) struct Opening {
@@ -51,6 +53,8 @@ pub(crate) struct Opening {
     /// The client of the proxy that has forwarded the connection.
     #[cfg(feature = "proxy-protocol")]
     pub(crate) forwarded: Option<Box<SocketAddr>>,
+    /// Its place among the connections of its address, if they have a limit.
+    pub(crate) place: Option<Box<AddressPlace>>,
 }
 
 /// A connection on this thread's loop, before its handshake.
@@ -110,9 +114,10 @@ impl Inner {
             counted: None,
             #[cfg(feature = "proxy-protocol")]
             forwarded: None,
+            place: None,
         };
-        match state.check_handshakes().and(counted) {
-            Ok(counted) => opening.counted = counted,
+        match self.count_opening(&state, peer, counted) {
+            Ok((counted, place)) => (opening.counted, opening.place) = (counted, place),
             Err(refusal) => {
                 drop(state);
                 return self.refuse_overflow(opening, refusal, begins_with_tls);
@@ -145,12 +150,13 @@ impl Inner {
             counted: None,
             #[cfg(feature = "proxy-protocol")]
             forwarded: None,
+            place: None,
         };
-        match state.check_handshakes().and(counted) {
-            Ok(counted) => opening.counted = counted,
+        match self.count_opening(&state, peer, counted) {
+            Ok((counted, place)) => (opening.counted, opening.place) = (counted, place),
             Err(refusal) => {
                 drop(state);
-                report(&opening.server, &refusal_error(peer, &refusal));
+                self.report_refusal(peer, &refusal);
                 return upgrade::server::close_at_once(&mut opening.stream, &refusal);
             }
         }
@@ -176,7 +182,7 @@ impl Opening {
             Some(Err(Failure::Page(page))) => Box::pin(self.answer_page(*page, deadline)).await,
             Some(Err(failure)) => Box::pin(self.fail(failure)).await,
             None => {
-                report(&self.server, &deadline.error(self.peer));
+                report(&self.server, RefusalReason::Timeout, &deadline.error(self.peer));
                 self.refuse_at_once(&Refusal::Timeout);
             }
         }
@@ -187,11 +193,12 @@ impl Opening {
         let peer = self.peer;
         match failure {
             Failure::Refused(refusal) => {
-                report(&self.server, &refusal_error(peer, &refusal));
+                self.report_refusal(&refusal);
                 self.refuse(&refusal).await;
             }
             Failure::Broken(source) => {
-                report(&self.server, &Error::HandshakeBroken { peer, source: Arc::new(source) });
+                let error = Error::HandshakeBroken { peer, source: Arc::new(source) };
+                report(&self.server, RefusalReason::Interrupted, &error);
             }
             Failure::Page(page) => Box::pin(self.fail(Failure::Refused(page.refusal))).await,
             Failure::NoData => debug!("{peer} connected and sent nothing"),
@@ -207,7 +214,7 @@ impl Opening {
         };
 
         let peer = self.peer;
-        let (error, refusal) = match admission {
+        let refusal = match admission {
             Some(Ok((server, Acceptance { data, .. }))) => {
                 let subprotocol = server.choose_subprotocol(&request);
                 let extensions = AgreedExtensions::default();
@@ -219,18 +226,26 @@ impl Opening {
                     data,
                 });
             }
-            Some(Err(Failure::Refused(refusal))) => (refusal_error(peer, &refusal), refusal),
+            Some(Err(Failure::Refused(refusal))) => refusal,
             Some(Err(Failure::Broken(source))) => {
                 let error = Error::HandshakeBroken { peer, source: Arc::new(source) };
-                return report(&self.server, &error);
+                return report(&self.server, RefusalReason::Interrupted, &error);
             }
             Some(Err(Failure::Page(_) | Failure::NoData | Failure::Closed)) => {
                 return debug!("{peer} waited when the server was closed");
             }
-            None => (deadline.error(peer), Refusal::Timeout),
+            None => {
+                report(&self.server, RefusalReason::Timeout, &deadline.error(peer));
+                return self.close_adopted(&Refusal::Timeout).await;
+            }
         };
-        report(&self.server, &error);
-        let close = upgrade::server::close(&mut self.stream, &refusal);
+        self.report_refusal(&refusal);
+        self.close_adopted(&refusal).await;
+    }
+
+    /// Closes a client that has its 101 already.
+    async fn close_adopted(&mut self, refusal: &Refusal) {
+        let close = upgrade::server::close(&mut self.stream, refusal);
         close.or(Sleep::new(REFUSAL_TIMEOUT)).await;
     }
 
@@ -272,8 +287,15 @@ impl Opening {
     ///
     /// Returns the server, which is held until the socket is pending: one that is dropped meanwhile
     /// closes it as well.
-    async fn admit(&self, request: &HandshakeRequest) -> Result<(Arc<Inner>, Acceptance), Failure> {
+    async fn admit(
+        &mut self,
+        request: &HandshakeRequest,
+    ) -> Result<(Arc<Inner>, Acceptance), Failure> {
         let server = self.open_server()?;
+        if self.place.is_none() {
+            let state = server.lock();
+            self.place = server.enter_address(&state.configuration, self.peer, Some(request))?;
+        }
         server.check_connections()?;
         server.check_whole(self.counted.as_ref(), Counted::has_room)?;
         let has_verifier = server.has_verifier();
@@ -297,10 +319,11 @@ impl Opening {
 
     /// Asks the verifier.
     async fn verify(&self, request: &HandshakeRequest) -> Result<Acceptance, Failure> {
+        let trusted = self.open_server()?.lock().configuration.trusted_proxies.clone();
         let handshake = OpeningHandshake::new(
             request.clone(),
             self.peer,
-            self.client_address(request),
+            self.client_address(trusted.as_deref(), request),
             #[cfg(feature = "tls")]
             self.stream.tls_session(),
         );
@@ -327,14 +350,15 @@ impl Opening {
     /// Makes the pending socket after the 101, and emits `new_connection`.
     fn make_pending(self, opened: Opened) {
         let Opened { server, request, subprotocol, extensions, data } = opened;
-        let client = self.client_address(&request);
         let mut state = server.lock();
         let settings = state.configuration.sockets;
-        let request = state.shared_heads.keep(&request);
+        let trusted = state.configuration.trusted_proxies.clone();
+        let kept = state.shared_heads.keep(&request);
         drop(state);
+        let client = self.client_address(trusted.as_deref(), &request);
         let (socket, driver) = WebSocket::accepted(Accepted {
             stream: self.stream,
-            request,
+            request: kept,
             leftover: self.received,
             subprotocol,
             extensions,
@@ -347,6 +371,18 @@ impl Opening {
         if let Some(counted) = self.counted {
             counted.into_socket();
         }
+        if let Some(place) = self.place {
+            server.clients.hold_until_end(&socket, place);
+        }
+        let weak = &self.server;
+        server.clients.report_limits(|| {
+            let server = Weak::clone(weak);
+            Box::new(move |reached| {
+                if let Some(server) = server.upgrade() {
+                    server.report_limit(reached);
+                }
+            })
+        });
         if let Some(data) = data {
             socket.attach(data);
         }
@@ -359,7 +395,15 @@ impl Opening {
         }
         state.pending.push_back(socket);
         drop(state);
+        server.counters.note_accepted();
         server.emit(|server| server.new_connection.emit(&()));
+    }
+
+    /// Counts and reports a refusal, unless the server is gone.
+    pub(crate) fn report_refusal(&self, refusal: &Refusal) {
+        if let Some(server) = self.server.upgrade() {
+            server.report_refusal(self.peer, refusal);
+        }
     }
 
     /// Sends a refusal, and waits a limited time until the peer has read it.
@@ -383,30 +427,6 @@ impl Opening {
             .unwrap_or_default()
     }
 }
-
-/// Reports the failure of a handshake by `server_error`, unless the server is gone.
-pub(crate) fn report(server: &Weak<Inner>, error: &Error) {
-    if let Some(server) = server.upgrade() {
-        server.report_handshake(error);
-    }
-}
-
-/// Returns the error that reports a refusal.
-pub(crate) fn refusal_error(peer: SocketAddr, refusal: &Refusal) -> Error {
-    match *refusal {
-        Refusal::TooManyConnections { limit } => Error::TooManyConnections { peer, limit },
-        Refusal::TooManyHandshakes { limit } => Error::TooManyHandshakes { peer, limit },
-        _ => Error::HandshakeRefused {
-            peer,
-            status: refusal.status(),
-            reason: refusal.to_string(),
-            close_code: refusal.close_code(),
-        },
-    }
-}
-
-/// How long a refused peer may take to read its answer.
-pub(crate) const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[cfg(all(test, feature = "tls"))]
 mod tests {

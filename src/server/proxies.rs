@@ -26,15 +26,16 @@ use crate::types::proxy_protocol::ProxyProtocol;
 impl WebSocketServer {
     /// Sets the proxies that are trusted to report the addresses of their clients.
     ///
-    /// By default there are none, and [`WebSocket::client_address`], [`OpeningHandshake::client_address`]
-    /// and [`HttpRequest::client_address`] are the address of the peer. Requests of a trusted proxy
-    /// are those of its client: the rightmost address in `X-Forwarded-For` or `Forwarded`
-    /// (RFC 7239) that is not in these networks. Headers of other peers are ignored.
+    /// By default there are none, and [`WebSocket::client_address`],
+    /// [`OpeningHandshake::client_address`] and [`HttpRequest::client_address`] are the address of
+    /// the peer. For a request of a trusted proxy they are the rightmost address in
+    /// `X-Forwarded-For` or `Forwarded` (RFC 7239) that is not in these networks. The headers of
+    /// other peers are ignored.
     ///
-    /// Of addresses from the right, the first one that is hidden (`unknown`, `_name`) or malformed
-    /// ends the search: then the address is `None`. So it is when both headers exist and differ,
-    /// since a client can send the one that the proxy does not set. Have the proxy remove that, and
-    /// name only networks whose every host is yours.
+    /// The search from the right ends at an address that is hidden (`unknown`, `_name`) or malformed:
+    /// then the client's address is `None`. It is also `None` when both headers exist and differ,
+    /// because a client can send the one that the proxy does not set; a proxy should remove that
+    /// one. Name only networks of which each host is yours.
     ///
     /// It takes effect for later requests.
     ///
@@ -123,12 +124,14 @@ impl WebSocketServer {
 
 impl Opening {
     /// Returns the address of the client; `None` when it is not known.
-    pub(crate) fn client_address(&self, request: &HandshakeRequest) -> Option<IpAddr> {
-        let server = self.server.upgrade();
-        let trusted = server.and_then(|it| it.lock().configuration.trusted_proxies.clone());
+    pub(crate) fn client_address(
+        &self,
+        trusted: Option<&[IpNetwork]>,
+        request: &HandshakeRequest,
+    ) -> Option<IpAddr> {
         let peer = self.forwarded_peer();
         match trusted {
-            Some(trusted) if is_trusted(&trusted, peer) => {
+            Some(trusted) if is_trusted(trusted, peer) => {
                 let is_proxy = |address| trusted.iter().any(|network| network.contains(address));
                 forwarded::client_address(request, peer.ip(), is_proxy)
             }
@@ -138,7 +141,9 @@ impl Opening {
         }
     }
 
-    /// Returns the peer of the proxy that has forwarded the connection, or else its own.
+    /// Returns the peer of the proxy that has forwarded the connection.
+    ///
+    /// Without one it is that of the connection.
     fn forwarded_peer(&self) -> SocketAddr {
         #[cfg(feature = "proxy-protocol")]
         if let Some(client) = &self.forwarded {

@@ -88,6 +88,54 @@ impl WebSocketServer {
         self.inner.socket_settings().limits.max_message_size
     }
 
+    /// Sets how many messages of a new client are read in a second.
+    ///
+    /// The default is no limit. A client that sends more is held back, not disconnected. See
+    /// [`WebSocket::set_max_messages_per_second`](crate::WebSocket::set_max_messages_per_second).
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Chat Server", SslMode::NonSecure);
+    /// server.set_max_messages_per_second(Some(20));
+    /// server.set_max_bytes_per_second(Some(64 * 1024));
+    /// ```
+    pub fn set_max_messages_per_second(&self, limit: Option<u32>) {
+        let limit = limit.map(|limit| limit.max(1));
+        self.inner.set(|configuration| &mut sockets(configuration).rates.messages, limit);
+    }
+
+    /// Returns how many messages of a new client are read in a second.
+    #[must_use]
+    pub fn max_messages_per_second(&self) -> Option<u32> {
+        self.inner.socket_settings().rates.messages
+    }
+
+    /// Sets how many bytes of frames of a new client are read in a second.
+    ///
+    /// The default is no limit. See
+    /// [`WebSocket::set_max_bytes_per_second`](crate::WebSocket::set_max_bytes_per_second).
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    pub fn set_max_bytes_per_second(&self, limit: Option<u64>) {
+        let limit = limit.map(|limit| limit.max(1));
+        self.inner.set(|configuration| &mut sockets(configuration).rates.bytes, limit);
+    }
+
+    /// Returns how many bytes of frames of a new client are read in a second.
+    #[must_use]
+    pub fn max_bytes_per_second(&self) -> Option<u64> {
+        self.inner.socket_settings().rates.bytes
+    }
+
     /// Sets the maximum size of the receive queue of new clients, in bytes.
     ///
     /// The queue holds messages for slots that are not called at once. The default is 128 KiB. See

@@ -6,6 +6,7 @@ use slotwork_signals::SignalRef;
 
 use crate::server::WebSocketServer;
 use crate::types::error::Error;
+use crate::types::limit::LimitReached;
 
 /// Signals.
 impl WebSocketServer {
@@ -92,6 +93,37 @@ impl WebSocketServer {
     #[must_use]
     pub fn closed(&self) -> SignalRef<'_, Self, ()> {
         SignalRef::new(self, &self.inner.closed)
+    }
+
+    /// Emitted when a client has reached a limit of this server.
+    ///
+    /// For each client that is refused over a limit of connections or handshakes, behind
+    /// [`server_error`](Self::server_error); and for the first time that a connection is held back by
+    /// [`set_max_messages_per_second`](Self::set_max_messages_per_second) or
+    /// [`set_max_bytes_per_second`](Self::set_max_bytes_per_second). The limits of a socket, such as the
+    /// maximum size of a message, are reported by
+    /// [`WebSocket::error_occurred`](crate::WebSocket::error_occurred). On several threads the part
+    /// emits it, and this server as well.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SslMode, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Server", SslMode::NonSecure);
+    /// server.set_max_connections_per_address(Some(20));
+    /// server.set_max_messages_per_second(Some(50));
+    /// server.limit_reached().connect(|_server, reached| {
+    ///     log::warn!("{} has reached the limit of {}", reached.peer.ip(), reached.limit);
+    /// });
+    /// ```
+    #[must_use]
+    pub fn limit_reached(&self) -> SignalRef<'_, Self, LimitReached> {
+        SignalRef::new(self, &self.inner.limit_reached)
     }
 
     /// Emitted when no connection can be accepted, once until one can.

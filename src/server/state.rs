@@ -15,15 +15,19 @@ use crate::net::stream::Listener;
 use crate::protocol::handshake::request::kept::SharedHeads;
 use crate::runtime::panics;
 use crate::runtime::sync::{Mutex, MutexGuard};
+use crate::server::address_counts::AddressCounts;
 use crate::server::configuration::{Configuration, Configured};
+use crate::server::counters::Counters;
 use crate::server::origins::cors_authenticator::CorsAuthenticator;
 use crate::server::threads::parts::Parts;
 use crate::server::topics::registry::Topics;
 use crate::server::topics::state::Inner as TopicInner;
 use crate::server::verifier::verdict::VerificationRequest;
+use crate::session::Traffic;
 use crate::socket::{Clients, ThreadCount, WebSocket};
 use crate::types::error::Error;
 use crate::types::host_address::HostAddress;
+use crate::types::limit::LimitReached;
 use crate::types::ssl_mode::SslMode;
 #[cfg(feature = "tls")]
 use crate::types::tls::TlsError;
@@ -37,6 +41,9 @@ pub(crate) struct Inner {
     /// The parts in the server's threads; never set without threads.
     pub(crate) parts: OnceLock<Parts<Self>>,
     pub(crate) clients: Arc<Clients>,
+    pub(crate) counters: Arc<Counters>,
+    /// A part has those of the whole.
+    pub(crate) addresses: Arc<AddressCounts>,
     /// A part has those of the whole.
     pub(crate) topics: Arc<Topics<TopicInner>>,
     state: Mutex<State>,
@@ -46,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) server_error: Signal<Error>,
     pub(crate) accept_error: Signal<Error>,
     pub(crate) closed: Signal<()>,
+    pub(crate) limit_reached: Signal<LimitReached>,
     #[cfg(feature = "tls")]
     pub(crate) tls_errors: Signal<[TlsError]>,
     #[cfg(feature = "tls")]
@@ -125,6 +133,8 @@ impl Inner {
             whole,
             parts: OnceLock::new(),
             clients,
+            counters: Arc::default(),
+            addresses: Arc::default(),
             topics: Arc::default(),
             state: Mutex::new(state),
             origin_authentication_required: Signal::new(),
@@ -133,6 +143,7 @@ impl Inner {
             server_error: Signal::new(),
             accept_error: Signal::new(),
             closed: Signal::new(),
+            limit_reached: Signal::new(),
             #[cfg(feature = "tls")]
             tls_errors: Signal::new(),
             #[cfg(feature = "tls")]
@@ -152,6 +163,8 @@ impl Inner {
 
     /// Emits a signal; a panic in a slot is caught and reported.
     pub(crate) fn emit(&self, emit: impl FnOnce(&Self)) {
-        panics::catch("a slot of a server", || emit(self));
+        if !panics::catch("a slot of a server", || emit(self)) {
+            Traffic::note(&self.clients.traffic().slot_panics);
+        }
     }
 }

@@ -17,10 +17,12 @@ use crate::runtime::timers::Sleep;
 use crate::server::WebSocketServer;
 use crate::server::configuration::Tls;
 use crate::server::handshake_deadline::Deadline;
-use crate::server::opening::{Opening, REFUSAL_TIMEOUT, report};
+use crate::server::opening::Opening;
+use crate::server::refusals::{REFUSAL_TIMEOUT, report};
 use crate::server::state::{Inner, State};
 use crate::types::error::Error;
 use crate::types::ssl_mode::SslMode;
+use crate::types::stats::RefusalReason;
 use crate::types::tls::TlsError;
 
 /// TLS.
@@ -161,13 +163,13 @@ impl Opening {
         match deadline.limit(Box::pin(accept)).await {
             Some(Ok(stream)) => return Some(Self { stream, received: Vec::new(), ..self }),
             Some(Err((failure, mut stream))) => {
-                if let Some(error) = handshake_error(failure, found.take(), self.peer) {
-                    report(&self.server, &error);
+                if let Some((reason, error)) = handshake_error(failure, found.take(), self.peer) {
+                    report(&self.server, reason, &error);
                     // The peer may read the alert, within a limited time.
                     upgrade::server::end(&mut stream).or(Sleep::new(REFUSAL_TIMEOUT)).await;
                 }
             }
-            None => report(&self.server, &deadline.error(self.peer)),
+            None => report(&self.server, RefusalReason::Timeout, &deadline.error(self.peer)),
         }
         None
     }
@@ -190,19 +192,22 @@ fn certificate_check(
     })
 }
 
-/// Returns the error to report; `found` is that of the client's certificate.
+/// Returns the error to report, with its reason.
+///
+/// `found` is that of the client's certificate.
 fn handshake_error(
     failure: TlsFailure,
     found: Option<TlsError>,
     peer: SocketAddr,
-) -> Option<Error> {
+) -> Option<(RefusalReason, Error)> {
     match failure {
         TlsFailure::Refused(error) => {
             let (peer, source) = (peer.to_string(), found.unwrap_or(error));
-            Some(Error::TlsHandshake { peer, source })
+            Some((RefusalReason::Tls, Error::TlsHandshake { peer, source }))
         }
         TlsFailure::Broken(source) => {
-            Some(Error::HandshakeBroken { peer, source: Arc::new(source) })
+            let error = Error::HandshakeBroken { peer, source: Arc::new(source) };
+            Some((RefusalReason::Interrupted, error))
         }
         TlsFailure::NoData => {
             debug!("{peer} connected and sent nothing");

@@ -7,6 +7,7 @@ use crate::protocol::frames::close_frame::ClosePayload;
 use crate::protocol::frames::frame::Frame;
 use crate::session::output::writing::LOW_UNSENT_LIMIT;
 use crate::session::state::{Failure, Phase, State};
+use crate::session::traffic::Traffic;
 use crate::session::{Session, wake_all};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
@@ -31,7 +32,8 @@ impl Session {
         let mut state = self.lock();
         let is_closing = state.phase == Phase::Closing;
         if is_closing {
-            state.write_rest();
+            let written = state.write_rest();
+            state.report_later(written);
         }
         drop(state);
         self.fail(Failure::Aborted { is_closing });
@@ -85,11 +87,17 @@ impl Session {
     ///
     /// Without a closing handshake the code is 1006. When it `lingers`, the kernel gets as much as it
     /// takes of the rest of a closing handshake.
-    pub(super) fn end(&self, is_clean: bool, failure: Option<&Failure>, lingers: bool) {
+    pub(super) fn end(
+        &self,
+        is_clean: bool,
+        failure: Option<&Failure>,
+        lingers: bool,
+        traffic: Option<&Traffic>,
+    ) {
         let mut state = self.lock();
-        if lingers && state.phase == Phase::Closing {
-            state.write_rest();
-        }
+        let rest = if lingers && state.phase == Phase::Closing { state.write_rest() } else { 0 };
+        let written = rest + state.take_unreported();
+        state.count_sent(written, traffic);
         state.phase = Phase::Ended;
         state.clear_output();
         #[cfg(feature = "compression")]

@@ -9,7 +9,7 @@ use crate::protocol::frames::limits::Limits;
 use crate::runtime::panics;
 use crate::session::buffers::{SharedPool, note_use, put_buffer, shared_pool, take_buffer};
 use crate::session::closing::SLOT_PANICKED;
-use crate::session::driver::{Driver, Input, Stage, Undelivered};
+use crate::session::driver::{Driver, Input, MESSAGES_PER_TURN, Stage, Undelivered};
 use crate::session::held_memory::{HeldMemory, MIN_COUNTED};
 use crate::session::observer::Observer;
 use crate::session::turn::{Received, TurnStart};
@@ -93,28 +93,36 @@ impl<O: Observer> Driver<O> {
     /// Delivers the messages in `received`, and returns how many bytes were consumed.
     ///
     /// These are [`MESSAGES_PER_TURN`] messages at the most, fewer if they were compressed and are
-    /// big.
+    /// big, or a rate does not allow more.
     fn deliver(&mut self, received: &mut [u8]) -> usize {
         self.decoder.report_frames(self.observer.wants_frames());
         let pool = shared_pool();
+        let mut turn = Delivered::new(self.turn_limit);
         let mut consumed = 0;
         let is_ok = panics::catch("a slot of a socket", || {
-            let mut left = MESSAGES_PER_TURN;
-            while left > 0 {
-                left -= 1;
+            while turn.left > 0 {
+                turn.left -= 1;
                 let rest = received.get_mut(consumed..).unwrap_or_default();
                 if rest.is_empty() || !self.delivers() || self.is_paused() {
                     break;
                 }
-                consumed += self.deliver_one(rest, &pool, &mut left);
+                consumed += self.deliver_one(rest, &pool, &mut turn);
             }
         });
         if !is_ok {
+            self.note_panic();
             self.refuse(CloseCode::BAD_OPERATION, SLOT_PANICKED);
+        }
+        if let Some(traffic) = self.observer.traffic() {
+            traffic.add_received(turn.messages, consumed);
         }
         let mut pool = pool.borrow_mut();
         self.decoder.recycle(&mut pool);
         note_use(&mut pool);
+        drop(pool);
+        if self.turn_limit < MESSAGES_PER_TURN {
+            self.charge_rates(turn.messages + turn.control_frames, consumed);
+        }
         // Once it is over, the rest is dropped.
         if self.delivers() { consumed } else { received.len() }
     }
@@ -130,12 +138,9 @@ impl<O: Observer> Driver<O> {
 
     /// Delivers one message or control frame; returns how many bytes were consumed.
     ///
-    /// As many messages as are `left` may follow in this turn.
-    fn deliver_one(&mut self, input: &mut [u8], pool: &SharedPool, left: &mut usize) -> usize {
+    fn deliver_one(&mut self, input: &mut [u8], pool: &SharedPool, turn: &mut Delivered) -> usize {
         let session = self.observer.session();
         let decoded = self.decoder.decode(input, &mut pool.borrow_mut());
-        #[cfg(not(feature = "compression"))]
-        let _ = left;
         let Decoded { consumed, event } = match decoded {
             Ok(decoded) => decoded,
             Err(violation) => {
@@ -146,16 +151,22 @@ impl<O: Observer> Driver<O> {
         match event {
             None => {}
             Some(Event::Message { message, last_frame }) => {
+                turn.messages += 1;
                 self.observer.message_received(message, last_frame);
             }
             #[cfg(feature = "compression")]
             Some(Event::Inflated(message)) => {
-                *left = left.saturating_sub(message.len() / INFLATED_PER_MESSAGE);
+                turn.left = turn.left.saturating_sub(message.len() / INFLATED_PER_MESSAGE);
+                turn.messages += 1;
                 self.observer.message_received(message, 0);
             }
             Some(Event::Frame(frame)) => self.observer.frame_received(frame),
-            Some(Event::Ping(payload)) => session.answer_ping(payload),
+            Some(Event::Ping(payload)) => {
+                turn.control_frames += 1;
+                session.answer_ping(payload);
+            }
             Some(Event::Pong(payload)) => {
+                turn.control_frames += 1;
                 session.note_pong(payload);
                 self.observer.pong_received(payload);
             }
@@ -174,8 +185,20 @@ impl<O: Observer> Driver<O> {
     }
 }
 
-/// The maximum number of messages in a turn: a busy connection starves no other.
-const MESSAGES_PER_TURN: usize = 16;
+/// What was delivered in a turn.
+struct Delivered {
+    /// How many messages may follow.
+    left: usize,
+    messages: usize,
+    control_frames: usize,
+}
+
+impl Delivered {
+    fn new(left: u8) -> Self {
+        Self { left: left.into(), messages: 0, control_frames: 0 }
+    }
+}
+
 /// Inflating that many bytes counts as a message: a turn ends after 1 MiB.
 #[cfg(feature = "compression")]
-const INFLATED_PER_MESSAGE: usize = 1024 * 1024 / MESSAGES_PER_TURN;
+const INFLATED_PER_MESSAGE: usize = 1024 * 1024 / MESSAGES_PER_TURN as usize;

@@ -22,6 +22,7 @@ use crate::session::observer::Observer;
 use crate::session::output::level::OutputLevel;
 use crate::session::state::{Failure, Phase};
 use crate::session::timeouts::{Deadlines, Expired};
+use crate::session::traffic::Traffic;
 use crate::session::turn::{Changes, Notices, TurnOutput};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
@@ -40,6 +41,8 @@ pub(crate) struct Driver<O: Observer> {
     is_started: bool,
     pub(super) has_input_ended: bool,
     is_announced: bool,
+    /// How many messages a turn delivers; fewer than usual if there is a rate.
+    pub(super) turn_limit: u8,
 }
 
 /// Input that a turn has left over, from `start` on.
@@ -94,6 +97,7 @@ impl<O: Observer> Driver<O> {
             is_started: false,
             has_input_ended: false,
             is_announced: false,
+            turn_limit: MESSAGES_PER_TURN,
         }
     }
 
@@ -133,13 +137,16 @@ impl<O: Observer> Driver<O> {
 
         let is_reported = self.observer.wants_bytes_written();
         let is_quiet = self.deadlines.is_none() && matches!(input, Input::Waiting | Input::More);
-        if is_quiet && self.observer.session().end_quiet_turn(is_reported) {
+        if is_quiet
+            && self.observer.session().end_quiet_turn(is_reported, || self.observer.traffic())
+        {
             if matches!(input, Input::More) {
                 wake_later(cx.waker());
             }
             return Poll::Pending;
         }
-        let output = self.observer.session().write_turn(has_input, is_reported);
+        let traffic = self.observer.traffic();
+        let output = self.observer.session().write_turn(has_input, is_reported, traffic);
         if output.ends_turn(is_reported) {
             return self.conclude(input, &output, expired, None, cx);
         }
@@ -219,8 +226,9 @@ impl<O: Observer> Driver<O> {
     #[cold]
     fn apply_changes(&mut self) -> Option<Failure> {
         let Changes { failure, limits } = self.observer.session().take_changes();
-        if let Some(limits) = limits {
+        if let Some((limits, has_rates)) = limits {
             self.decoder.set_limits(limits);
+            self.set_turn_limit(has_rates);
         }
         if self.held.is_evicted() {
             self.drop_input();
@@ -324,7 +332,8 @@ impl<O: Observer> Driver<O> {
         let is_aborted = matches!(failure, Some(Failure::Aborted { is_closing: false }));
         let lingers = |_: &Stream| !is_gone && !is_aborted;
         let session = self.observer.session();
-        session.end(is_clean, failure.as_ref(), !is_gone && !is_aborted);
+        let traffic = self.observer.traffic();
+        session.end(is_clean, failure.as_ref(), !is_gone && !is_aborted, traffic);
         // A client may be opened again by its slots, and after an abort the peer waits for the end.
         let is_closed_first = is_aborted || session.role() == Role::Client;
         let first = if is_closed_first { session.take_ended(true).filter(lingers) } else { None };
@@ -342,9 +351,17 @@ impl<O: Observer> Driver<O> {
         self.observer.session().take_ended(has_handles).filter(lingers)
     }
 
+    /// Counts a panic of a slot.
+    pub(super) fn note_panic(&self) {
+        if let Some(traffic) = self.observer.traffic() {
+            Traffic::note(&traffic.slot_panics);
+        }
+    }
+
     /// Calls the observer; a panic in it closes the connection.
     pub(super) fn report(&self, report: impl FnOnce(&O)) {
         if !panics::catch("a slot of a socket", || report(&self.observer)) {
+            self.note_panic();
             self.observer.session().close(CloseCode::BAD_OPERATION, SLOT_PANICKED);
         }
     }
@@ -377,3 +394,5 @@ fn is_lost(error: &io::Error) -> bool {
 const REFERENCES_IN_TURN: usize = 2;
 /// The maximum time between the closing handshake and the end of the peer.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// The maximum number of messages in a turn: a busy connection starves no other.
+pub(super) const MESSAGES_PER_TURN: u8 = 16;

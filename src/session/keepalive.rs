@@ -19,7 +19,7 @@ impl Session {
     pub(crate) fn check_alive(&self, interval: Duration) {
         let mut state = self.lock_to_push(State::control_frames);
         // Unread input may have the sign of life; a closing handshake has a deadline of its own.
-        if state.phase != Phase::Open || !state.is_reading_started || self.is_paused() {
+        if state.phase != Phase::Open || !self.is_reading_started() || self.is_paused() {
             return;
         }
         // Until the ping has left, the write timeout decides.

@@ -37,6 +37,8 @@ mod observer;
 mod outgoing;
 mod output;
 mod pings;
+mod rate_meter;
+mod rates;
 mod reading;
 mod settings;
 mod state;
@@ -44,6 +46,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod timeouts;
+mod traffic;
 mod turn;
 
 pub(crate) use closing::SLOT_PANICKED;
@@ -53,12 +56,17 @@ pub(crate) use observer::Observer;
 pub(crate) use output::level::OutputLevel;
 pub(crate) use settings::Settings;
 pub(crate) use task::ConnectionTask;
+pub(crate) use traffic::{Traffic, TrafficCounts};
 
 /// A connection, as its handles and its driver share it.
 pub(crate) struct Session {
     state: Mutex<State>,
     /// False from `open` to [`Phase::Ended`]; read for each message without a lock.
     has_ended: AtomicBool,
+    /// Nothing is read until a program has taken the socket and could connect slots.
+    ///
+    /// Here, where it takes no memory; the lock of the state guards it.
+    is_reading_started: AtomicBool,
     /// The reasons for which nothing is read, as `reading` defines them.
     pauses: AtomicU32,
 }
@@ -87,6 +95,7 @@ impl Session {
         Self {
             state: Mutex::new(State::new(role)),
             has_ended: AtomicBool::new(true),
+            is_reading_started: AtomicBool::new(false),
             pauses: AtomicU32::new(0),
         }
     }
@@ -100,6 +109,7 @@ impl Session {
         (state.phase == Phase::Ended).then(|| {
             let wakers = state.take_wakers();
             state.begin_connecting();
+            self.is_reading_started.store(false, Ordering::Relaxed);
             wakers
         })
     }
@@ -137,6 +147,18 @@ impl Session {
             wake_all(state);
         }
         was_connecting
+    }
+
+    /// Stops connecting in favour of another attempt, if it is connecting.
+    ///
+    /// Returns wakers to be woken without a lock.
+    pub(crate) fn give_way(&self) -> Option<Vec<Waker>> {
+        let mut state = self.lock();
+        (state.phase == Phase::Connecting).then(|| {
+            state.phase = Phase::Ended;
+            state.extra().close = Some((CloseCode::ABNORMAL_DISCONNECTION, Box::default()));
+            state.take_wakers()
+        })
     }
 
     /// Changes the settings, from the next message sent and the next read on.
@@ -204,6 +226,10 @@ impl Session {
     /// Returns whether nothing may be delivered any more.
     fn has_ended(&self) -> bool {
         self.has_ended.load(Ordering::Acquire)
+    }
+
+    fn is_reading_started(&self) -> bool {
+        self.is_reading_started.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -9,7 +9,9 @@ use crate::runtime::flush_list::Flush;
 use crate::runtime::turns::Turn;
 use crate::session::Session;
 use crate::session::output::level::OutputLevel;
+use crate::session::traffic::Traffic;
 use crate::types::error::Error;
+use crate::types::limit::Limit;
 use crate::types::socket_state::SocketState;
 
 /// Receives the events of one connection from its driver.
@@ -17,6 +19,8 @@ use crate::types::socket_state::SocketState;
 /// A method that panics closes the connection with 1011 and leaves everything else alone.
 pub(crate) trait Observer: 'static {
     fn session(&self) -> &Session;
+    /// Returns the counters of its server; `None` for a client.
+    fn traffic(&self) -> Option<&Traffic>;
     /// Returns whether [`frame_received`](Self::frame_received) is to be called.
     fn wants_frames(&self) -> bool;
     /// Returns whether [`bytes_written`](Self::bytes_written) is to be called.
@@ -29,6 +33,8 @@ pub(crate) trait Observer: 'static {
     fn bytes_written(&self, count: usize);
     /// Called only after [`Session::watch_output`].
     fn output_level_changed(&self, level: OutputLevel);
+    /// Reading is held back by a limit: called once for each limit.
+    fn limit_reached(&self, limit: Limit);
     fn closing(&self);
     fn state_changed(&self, state: SocketState);
     fn failed(&self, error: Error);
@@ -38,7 +44,7 @@ pub(crate) trait Observer: 'static {
 
 impl<O: Observer> Flush for O {
     fn flush(&self) {
-        self.session().flush_listed(self.wants_bytes_written());
+        self.session().flush_listed(self.wants_bytes_written(), || self.traffic());
     }
 }
 

@@ -7,8 +7,8 @@ use crate::session::Session;
 impl Session {
     /// Starts reading, from the loop's next turn on.
     pub(crate) fn start_reading(&self) {
-        let mut state = self.lock();
-        state.is_reading_started = true;
+        let state = self.lock();
+        self.is_reading_started.store(true, Ordering::Relaxed);
         // A driver in the middle of a turn needs another one: it checks this at the beginning.
         if let Some(stream) = &state.stream {
             stream.source().wake();
@@ -43,7 +43,7 @@ impl Session {
     }
 
     /// Returns whether reading is paused or held.
-    pub(super) fn is_paused(&self) -> bool {
+    pub(in crate::session) fn is_paused(&self) -> bool {
         self.pauses.load(Ordering::Acquire) != 0
     }
 }

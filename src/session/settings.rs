@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use crate::net::stream::options::SEND_BUFFER;
 use crate::protocol::frames::limits::Limits;
+use crate::session::rate_meter::Rates;
 use crate::types::output::OutputPolicy;
 
 /// The settings that a program may change.
 #[derive(Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) limits: Limits,
+    pub(crate) rates: Rates,
     /// Longer messages are sent fragmented.
     pub(crate) outgoing_frame_size: NonZeroUsize,
     pub(crate) output: OutputSettings,
@@ -56,6 +58,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            rates: Rates::default(),
             outgoing_frame_size: OUTGOING_FRAME_SIZE,
             output: OutputSettings::DEFAULT,
             timeouts: Timeouts::DEFAULT,

@@ -5,6 +5,8 @@
 use std::mem;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::net::stream::Stream;
 use crate::protocol::frames::limits::Limits;
@@ -14,7 +16,9 @@ use crate::session::mask_keys::MaskKeys;
 use crate::session::output::backlog::Backlog;
 use crate::session::output::level::LevelMonitor;
 use crate::session::output::queue::OutputQueue;
+use crate::session::rate_meter::RateMeter;
 use crate::session::settings::{OUTGOING_FRAME_SIZE, OutputSettings, Settings};
+use crate::session::traffic::Traffic;
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
 use crate::types::role::Role;
@@ -26,13 +30,13 @@ pub(super) struct State {
     pub(super) queue: OutputQueue,
     pub(super) extra: Attached<Extra>,
     pub(super) phase: Phase,
-    /// Nothing is read until a program has taken the socket and could connect slots.
-    pub(super) is_reading_started: bool,
     pub(super) cork: Cork,
     /// The driver was woken and has not run yet, or has to run again after its turn.
     pub(super) is_woken: bool,
     /// Bytes that were written outside the driver's turns and not reported yet.
     pub(super) unreported: u32,
+    /// Messages that were queued and are not counted in the server's traffic yet.
+    pub(super) uncounted: u16,
     pub(super) sending: Sending,
     pub(super) idle: IdleChecks,
     pub(super) unconfirmed: Unconfirmed,
@@ -55,6 +59,8 @@ pub(super) struct Extra {
     /// Set when the connection is to end without a closing handshake.
     pub(super) failure: Option<Failure>,
     pub(super) settings: Settings,
+    /// Present while what is read has a maximum rate.
+    pub(super) rate_meter: Option<Box<RateMeter>>,
     /// The limits have changed since the driver's last turn.
     pub(super) has_new_limits: bool,
     /// Keys of the program's mask generator, instead of random ones.
@@ -67,6 +73,10 @@ pub(super) struct Extra {
     pub(super) loss: Option<Box<Error>>,
     /// Counts the messages that the output policy has dropped.
     pub(super) dropped_messages: u64,
+    /// Counts those of all connections of the server as well.
+    pub(super) dropped_in_server: Option<Arc<AtomicU64>>,
+    /// What `uncounted` could not hold.
+    pub(super) more_uncounted: u64,
     /// Counts the messages that a later one with the same key has replaced.
     pub(super) conflated_messages: u64,
     /// A keepalive ping waits: the kernel holds less unsent output than usual.
@@ -124,10 +134,10 @@ impl State {
             queue: OutputQueue::default(),
             extra: Attached::new(None),
             phase: Phase::Ended,
-            is_reading_started: false,
             cork: Cork::Off,
             is_woken: false,
             unreported: 0,
+            uncounted: 0,
             sending: Sending::Free,
             idle: IdleChecks::default(),
             unconfirmed: Unconfirmed::default(),
@@ -182,9 +192,18 @@ impl State {
     }
 
     /// Returns the limits for input if they were set since the last call.
-    pub(super) fn take_new_limits(&mut self) -> Option<Limits> {
+    ///
+    /// And whether what is read is measured.
+    pub(super) fn take_new_limits(&mut self) -> Option<(Limits, bool)> {
         let extra = self.extra.as_mut()?;
-        mem::take(&mut extra.has_new_limits).then_some(extra.settings.limits)
+        let are_new = mem::take(&mut extra.has_new_limits);
+        let has_rates = extra.settings.rates.any();
+        if !has_rates {
+            extra.rate_meter = None;
+        } else if extra.rate_meter.is_none() {
+            extra.rate_meter = Some(Box::default());
+        }
+        are_new.then_some((extra.settings.limits, has_rates))
     }
 
     pub(super) fn take_failure(&mut self) -> Option<Failure> {
@@ -224,6 +243,15 @@ impl Extra {
             && !self.has_notices()
             && !self.has_unsent_ping
             && self.pending_pong.is_none()
+            && self.more_uncounted == 0
+    }
+
+    /// Counts a message that the output policy has dropped.
+    pub(super) fn note_drop(&mut self) {
+        self.dropped_messages += 1;
+        if let Some(dropped) = &self.dropped_in_server {
+            Traffic::note(dropped);
+        }
     }
 
     /// Keeps the settings for another connection, and drops the rest.
@@ -234,3 +262,7 @@ impl Extra {
         Self { settings, has_new_limits: true, mask_keys, level, ..Self::default() }
     }
 }
+
+// Idle connections are many: the counter of messages has the last bytes of a word.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<State>() <= 64);

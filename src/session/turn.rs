@@ -14,6 +14,7 @@ use crate::session::buffers::ReadBuffer;
 use crate::session::output::level::LevelChange;
 use crate::session::state::{Cork, Extra, Failure, Phase, Sending, State};
 use crate::session::timeouts::PeerActivity;
+use crate::session::traffic::Traffic;
 
 /// The beginning of a turn.
 pub(super) struct TurnStart {
@@ -39,8 +40,8 @@ pub(super) struct Received {
 /// Changes since the last turn, with which few turns begin.
 pub(super) struct Changes {
     pub(super) failure: Option<Failure>,
-    /// The limits for input, when they were set since the last turn.
-    pub(super) limits: Option<Limits>,
+    /// New limits for input since the last turn, and whether it is measured.
+    pub(super) limits: Option<(Limits, bool)>,
 }
 
 /// The result of writing at the end of a turn.
@@ -77,16 +78,17 @@ impl Session {
         let state = &mut *self.lock();
         state.is_woken = false;
         state.cork = Cork::On;
+        let is_reading_started = self.is_reading_started();
         let readiness = state.stream.as_ref().map(Stream::readiness);
         let is_evicted = readiness.is_some_and(Readiness::is_evicted);
         let has_changes = is_evicted || state.extra.as_ref().is_some_and(Extra::has_changes);
         let may_read = wants_input
-            && state.is_reading_started
+            && is_reading_started
             && !has_changes
             && readiness.is_some_and(Readiness::is_readable);
         TurnStart {
             received: if may_read { state.read() } else { None },
-            is_reading_started: state.is_reading_started,
+            is_reading_started,
             is_readable: state.is_readable(),
             phase: state.phase,
             has_changes,
@@ -105,10 +107,16 @@ impl Session {
     /// Writes what the kernel takes, once the input of a turn is delivered.
     ///
     /// `is_reported` when the observer is to be called with how much that was.
-    pub(super) fn write_turn(&self, has_input: bool, is_reported: bool) -> TurnOutput {
+    pub(super) fn write_turn(
+        &self,
+        has_input: bool,
+        is_reported: bool,
+        traffic: Option<&Traffic>,
+    ) -> TurnOutput {
         let mut state = self.lock_to_push(State::pending_pongs);
         state.is_woken = false;
         let written = state.write() + state.take_unreported();
+        state.count_sent(written, traffic);
         state.count_leftover();
         let output = TurnOutput {
             written,
@@ -128,9 +136,13 @@ impl Session {
     ///
     /// Otherwise returns false: [`write_turn`](Self::write_turn) continues.
     #[inline]
-    pub(super) fn end_quiet_turn(&self, is_reported: bool) -> bool {
+    pub(super) fn end_quiet_turn<'a>(
+        &self,
+        is_reported: bool,
+        traffic: impl FnOnce() -> Option<&'a Traffic>,
+    ) -> bool {
         let mut state = self.lock();
-        let has_ended = state.write_quietly(is_reported);
+        let has_ended = state.write_quietly(is_reported, traffic);
         if has_ended {
             state.cork = Cork::Off;
         }

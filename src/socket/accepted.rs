@@ -1,5 +1,6 @@
 //! Makes the sockets of the clients that a server has accepted.
 
+use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,9 @@ impl WebSocket {
         };
         let session =
             Session::new(Role::Server, accepted.stream, accepted.settings, accepted.extensions);
+        if accepted.settings.is_some() {
+            session.count_drops(accepted.clients.traffic());
+        }
         let membership = Membership::new(Some(accepted.clients));
         let end = End::of_server(end, accepted.client);
         let inner = Arc::new(Inner::new(session, end, membership));
@@ -77,6 +81,11 @@ impl Clients {
     /// Adds a socket; returns whether the keepalive task has to be started.
     pub(crate) fn insert(&self, socket: &WebSocket) -> bool {
         self.insert_member(&socket.inner, &socket.inner.membership)
+    }
+
+    /// Holds a value until the socket has ended.
+    pub(crate) fn hold_until_end(&self, socket: &WebSocket, value: Box<impl Any + Send>) {
+        self.hold_for(&socket.inner, value);
     }
 
     /// Returns the sockets, in no particular order.

@@ -1,27 +1,40 @@
 //! The list of a server's open sockets.
 
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
 use std::mem;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::event_loop::WeakLoopHandle;
 use crate::runtime::sync::{Mutex, MutexGuard};
+use crate::session::Traffic;
 use crate::socket::connection_count::ThreadCount;
+use crate::types::limit::LimitReached;
 
 /// The sockets that were taken from a server and have not disconnected.
 ///
 /// It holds them weakly: each removes itself at its end. `S` is the state that the handles of a
 /// socket share; it contains a [`Membership`], so the list does not import it.
-#[derive(Debug)]
 pub(crate) struct ClientList<S> {
     registry: Mutex<Registry<S>>,
     /// The loop on which the sockets live.
     event_loop: WeakLoopHandle,
     /// Counts the sockets, taken or not, of a server with threads.
     count: Option<Arc<ThreadCount>>,
+    traffic: Traffic,
+    /// Values that sockets hold until their end, by the address of their state.
+    held: Mutex<HashMap<usize, Box<dyn Any + Send>>>,
+    /// Whether any was ever held.
+    has_held: AtomicBool,
+    limit_reporter: OnceLock<LimitReporter>,
 }
+
+/// A call that reports a limit that a socket has reached.
+pub(crate) type LimitReporter = Box<dyn Fn(LimitReached) + Send + Sync>;
 
 #[derive(Debug)]
 struct Registry<S> {
@@ -64,7 +77,15 @@ impl<S> ClientList<S> {
             has_keepalive_task: false,
             keepalive_task: None,
         };
-        Self { registry: Mutex::new(registry), event_loop, count }
+        Self {
+            registry: Mutex::new(registry),
+            event_loop,
+            count,
+            traffic: Traffic::default(),
+            held: Mutex::default(),
+            has_held: AtomicBool::new(false),
+            limit_reporter: OnceLock::new(),
+        }
     }
 
     /// Adds a socket; returns whether the keepalive task has to be started.
@@ -80,6 +101,22 @@ impl<S> ClientList<S> {
     /// Returns the counts of a part of a server with threads.
     pub(crate) fn count(&self) -> Option<&Arc<ThreadCount>> {
         self.count.as_ref()
+    }
+
+    /// Returns the counters of all sockets, also of those that have disconnected.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// Sets the call that reports limits, unless there is one.
+    pub(crate) fn report_limits(&self, reporter: impl FnOnce() -> LimitReporter) {
+        self.limit_reporter.get_or_init(reporter);
+    }
+
+    /// Holds a value until the end of a socket was noted.
+    pub(crate) fn hold_for(&self, socket: &Arc<S>, value: Box<dyn Any + Send>) {
+        self.has_held.store(true, Ordering::Relaxed);
+        self.held.lock().insert(Arc::as_ptr(socket).addr(), value);
     }
 
     /// Returns the sockets, in no particular order.
@@ -171,6 +208,12 @@ impl<S> ClientList<S> {
     }
 }
 
+impl<S> fmt::Debug for ClientList<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientList").finish_non_exhaustive()
+    }
+}
+
 impl<S> Registry<S> {
     fn needs_keepalive_task(&mut self) -> bool {
         let needs_keepalive_task = !self.has_keepalive_task
@@ -220,11 +263,34 @@ impl<S> Membership<S> {
         self.clients.as_ref().map(|clients| clients.event_loop.clone())
     }
 
+    /// Returns the counters of the socket's server; `None` for a client.
+    #[inline]
+    pub(crate) fn traffic(&self) -> Option<&Traffic> {
+        self.clients.as_ref().map(|clients| &clients.traffic)
+    }
+
     /// Sets the socket's place, unless it has one or has left.
     fn enter(&self, place: u32) -> bool {
         let entered =
             self.place.compare_exchange(NOT_ENTERED, place, Ordering::AcqRel, Ordering::Acquire);
         entered.is_ok() && place < LEFT
+    }
+
+    /// Reports a limit that the socket has reached, to its server.
+    pub(crate) fn report_limit(&self, reached: LimitReached) {
+        if let Some(report) = self.clients.as_ref().and_then(|clients| clients.limit_reporter.get())
+        {
+            report(reached);
+        }
+    }
+
+    /// Drops the value that is held until the end of the socket.
+    pub(crate) fn release(&self, socket: &Arc<S>) {
+        let Some(clients) = &self.clients else { return };
+        if clients.has_held.load(Ordering::Relaxed) {
+            let held = clients.held.lock().remove(&Arc::as_ptr(socket).addr());
+            drop(held);
+        }
     }
 
     /// Removes the socket for good.

@@ -2,11 +2,12 @@
 //!
 //! A new signal has a field in `state`, an accessor in `signals`, and a line in `finish` here.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::protocol::frames::event::Data;
 use crate::runtime::panics;
-use crate::session::{KEEPALIVE_PAYLOAD, Observer, OutputLevel, Session};
+use crate::session::{KEEPALIVE_PAYLOAD, Observer, OutputLevel, Session, Traffic};
 use crate::socket::client::reconnect;
 use crate::socket::open::begin_waiting;
 use crate::socket::state::{
@@ -14,6 +15,7 @@ use crate::socket::state::{
     TEXT_MESSAGE_RECEIVED,
 };
 use crate::types::error::Error;
+use crate::types::limit::{Limit, LimitReached};
 use crate::types::message::{BinaryFrame, Pong, TextFrame};
 use crate::types::socket_state::SocketState;
 
@@ -23,10 +25,17 @@ impl Observer for Inner {
         &self.session
     }
 
+    #[inline]
+    fn traffic(&self) -> Option<&Traffic> {
+        self.membership.traffic()
+    }
+
+    #[inline]
     fn wants_frames(&self) -> bool {
         self.lazy.get().is_some_and(|lazy| lazy.signals.wants_frames())
     }
 
+    #[inline]
     fn wants_bytes_written(&self) -> bool {
         self.lazy.get().is_some_and(|lazy| lazy.signals.bytes_written.slot_count() > 0)
     }
@@ -66,6 +75,13 @@ impl Observer for Inner {
         });
     }
 
+    fn limit_reached(&self, limit: Limit) {
+        if let Some(peer) = self.peer() {
+            let peer = SocketAddr::new(peer.address, peer.port);
+            self.membership.report_limit(LimitReached { limit, peer });
+        }
+    }
+
     fn closing(&self) {
         self.emit_lazy(|signals| signals.about_to_close.emit(&()));
     }
@@ -75,6 +91,9 @@ impl Observer for Inner {
     }
 
     fn failed(&self, error: Error) {
+        if let (Error::KeepaliveTimeout, Some(traffic)) = (&error, self.traffic()) {
+            Traffic::note(&traffic.keepalive_timeouts);
+        }
         match self.client_end() {
             Some(end) => {
                 self.lazy().notes().error = Some(error.clone());
@@ -88,6 +107,7 @@ impl Observer for Inner {
 
     fn ended(this: &Arc<Self>) {
         this.membership.leave();
+        this.membership.release(this);
         this.end_memberships();
         match &this.end {
             End::Server(_) | End::Proxied(_) => {

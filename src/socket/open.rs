@@ -88,7 +88,7 @@ impl WebSocket {
     /// # Errors
     ///
     /// [`Error::InvalidUrl`], [`Error::UnsupportedScheme`], [`Error::AlreadyOpen`] while the socket
-    /// is connecting or connected, without the feature `tls` [`Error::SecureModeNotSupported`] for
+    /// is connecting or connected (an attempt to reconnect by itself is aborted instead), without the feature `tls` [`Error::SecureModeNotSupported`] for
     /// a `wss` URL, and [`Error::EventLoopEnded`] when the thread on which the socket was made has
     /// ended. For a socket that a server accepted it is always `AlreadyOpen`.
     ///
@@ -178,15 +178,24 @@ impl WebSocket {
             waker.into_iter().for_each(Waker::wake);
             return result;
         }
-        match self.inner.session.state() {
+        let gives_way = match self.inner.session.state() {
+            SocketState::Connecting if state.is_reconnecting() => true,
             SocketState::Connecting | SocketState::Connected => return Err(Error::AlreadyOpen),
-            SocketState::Closing | SocketState::Unconnected => {}
-        }
+            SocketState::Closing | SocketState::Unconnected => false,
+        };
         state.restart(kept);
         state.waiting = Some(request);
-        let wakers = self.inner.session.set_has_successor(true);
+        let mut wakers = self.inner.session.set_has_successor(true);
+        let stopped = if gives_way { self.inner.session.give_way() } else { None };
+        let has_opened = gives_way && stopped.is_none();
+        wakers.extend(stopped.unwrap_or_default());
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
+        if has_opened {
+            self.inner.session.abort();
+        } else if gives_way {
+            end.wake();
+        }
         Ok(())
     }
 

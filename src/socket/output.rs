@@ -2,6 +2,7 @@
 
 use crate::socket::WebSocket;
 use crate::types::output::OutputPolicy;
+use crate::types::stats::SocketStats;
 
 /// Output and back-pressure.
 impl WebSocket {
@@ -62,6 +63,9 @@ impl WebSocket {
     /// ```
     pub fn set_output_policy(&self, policy: OutputPolicy) {
         self.inner.session.change_settings(|settings| settings.output.policy = policy);
+        if let Some(traffic) = self.inner.membership.traffic() {
+            self.inner.session.count_drops(traffic);
+        }
     }
 
     /// Returns the policy for output over the limit.
@@ -126,6 +130,31 @@ impl WebSocket {
     #[must_use]
     pub fn conflated_messages(&self) -> u64 {
         self.inner.session.conflated_messages()
+    }
+
+    /// Returns the statistics of this socket.
+    ///
+    /// An idle socket pays nothing for them. The server counts messages and bytes
+    /// ([`WebSocketServer::stats`](crate::WebSocketServer::stats)).
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocketServer;
+    ///
+    /// /// Returns the clients that are behind by more than a megabyte.
+    /// fn slow_clients(server: &WebSocketServer) -> usize {
+    ///     let clients = server.clients();
+    ///     clients.iter().filter(|client| client.stats().bytes_to_write > 1_000_000).count()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> SocketStats {
+        self.inner.session.stats()
     }
 
     /// Sets the high-water mark for unsent output, in bytes; the default is 1 MiB.

@@ -9,7 +9,7 @@ use std::any::Any;
 use log::warn;
 use slotwork_signals::{DeliveryGuard, Handle, SharedSender};
 
-use crate::session::{SLOT_PANICKED, Settings};
+use crate::session::{SLOT_PANICKED, Settings, Traffic};
 use crate::socket::WebSocket;
 use crate::socket::state::ReceiveQueue;
 use crate::types::close_code::CloseCode;
@@ -217,6 +217,9 @@ impl DeliveryGuard for Delivery {
     }
 
     fn panicked(&mut self) {
+        if let Some(traffic) = self.socket.inner.membership.traffic() {
+            Traffic::note(&traffic.slot_panics);
+        }
         self.socket.close(CloseCode::BAD_OPERATION, SLOT_PANICKED);
     }
 }

@@ -121,7 +121,7 @@ impl WebSocket {
     /// The code is a [`CloseCode`] or a number. With one that must not be sent
     /// ([`CloseCode::is_allowed_on_wire`]) the socket stays open. When it is closing or closed
     /// already, nothing happens, but that a client's [`open`](Self::open) that waits for the end is
-    /// dropped. The status reports both, and may be ignored. [`close_normally`](Self::close_normally)
+    /// dropped, and that it does not reconnect. The status reports both, and may be ignored. [`close_normally`](Self::close_normally)
     /// has the defaults of Qt.
     ///
     /// # Qt
@@ -177,7 +177,7 @@ impl WebSocket {
     ///
     /// After [`close`](Self::close), unsent output and the close frame are handed to the operating
     /// system as far as it takes them, and the peer can read that. A client may call
-    /// [`open`](Self::open) next; an `open` that waits already is dropped.
+    /// [`open`](Self::open) next; an `open` that waits already is dropped, and it does not reconnect.
     ///
     /// # Qt
     ///

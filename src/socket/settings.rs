@@ -29,6 +29,60 @@ impl WebSocket {
         self.inner.session.settings().limits.max_frame_size
     }
 
+    /// Sets how many messages are read in a second; the default is no limit.
+    ///
+    /// Pings and pongs count as well. A peer that sends more is not disconnected: a second's worth is
+    /// read at once, and then as many as are due, while TCP holds the peer back. For so long the close
+    /// frame is not noticed either, and keepalive does not check the socket, as with
+    /// [`pause_reading`](Self::pause_reading). 0 is raised to 1. The server's
+    /// [`limit_reached`](crate::WebSocketServer::limit_reached) is emitted the first time.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::WebSocket;
+    ///
+    /// /// A client that has logged in may send more.
+    /// fn on_login(socket: &WebSocket) {
+    ///     socket.set_max_messages_per_second(Some(100));
+    /// }
+    /// ```
+    #[doc(alias = "rateLimit")]
+    pub fn set_max_messages_per_second(&self, limit: Option<u32>) {
+        let limit = limit.map(|limit| limit.max(1));
+        self.inner.session.change_settings(|settings| settings.rates.messages = limit);
+    }
+
+    /// Returns how many messages are read in a second; `None` is no limit.
+    #[must_use]
+    pub fn max_messages_per_second(&self) -> Option<u32> {
+        self.inner.session.settings().rates.messages
+    }
+
+    /// Sets how many bytes of frames are read in a second; the default is no limit.
+    ///
+    /// Otherwise as [`set_max_messages_per_second`](Self::set_max_messages_per_second). Frame headers
+    /// count, and compressed messages count as they are sent. One read takes up to 257 KiB, which are
+    /// then paid for: the rate holds on the average.
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart: `setReadBufferSize()` makes longer messages fail.
+    pub fn set_max_bytes_per_second(&self, limit: Option<u64>) {
+        let limit = limit.map(|limit| limit.max(1));
+        self.inner.session.change_settings(|settings| settings.rates.bytes = limit);
+    }
+
+    /// Returns how many bytes of frames are read in a second; `None` is no limit.
+    #[must_use]
+    pub fn max_bytes_per_second(&self) -> Option<u64> {
+        self.inner.session.settings().rates.bytes
+    }
+
     /// Sets the maximum size of an incoming message, in bytes; the default is 16 MiB.
     ///
     /// As [`set_max_allowed_incoming_frame_size`](Self::set_max_allowed_incoming_frame_size), for

@@ -280,7 +280,7 @@ impl Inner {
 }
 
 impl End {
-    /// Makes the end of a server, with the address of its client if that is not the peer.
+    /// Makes the end of a server, with the address of its client.
     pub(crate) fn of_server(end: ServerEnd, client: Option<IpAddr>) -> Self {
         if client == end.peer_address() {
             Self::Server(end)

@@ -17,11 +17,12 @@ use crate::protocol::prepared_message::PreparedMessage;
 use crate::runtime::flush_list;
 use crate::runtime::reactor::Reactor;
 use crate::runtime::sync::{Mutex, MutexGuard};
-use crate::session::{ConnectionTask, Observer, OutputLevel, Session};
+use crate::session::{ConnectionTask, Observer, OutputLevel, Session, Traffic, TrafficCounts};
 use crate::testing::Count;
 use crate::testing::scripted_stream::{ScriptedPeer, scripted_stream};
 use crate::testing::stopped_clock::StoppedClock;
 use crate::types::error::Error;
+use crate::types::limit::Limit;
 use crate::types::mask_generator::MaskGenerator;
 use crate::types::output::SendStatus;
 use crate::types::role::Role;
@@ -52,6 +53,7 @@ pub(crate) enum Report {
     /// Not recorded: how often it happens depends on the kernel.
     Written,
     Level(OutputLevel),
+    Limit(Limit),
     Closing,
     State(SocketState),
     Failed(Error),
@@ -69,6 +71,7 @@ pub(crate) struct Recorder {
     wants_frames: AtomicBool,
     wants_written: AtomicBool,
     record: Mutex<Record>,
+    traffic: Traffic,
 }
 
 /// The recorded life of a connection.
@@ -111,6 +114,7 @@ impl ScriptedConnection {
             wants_frames: false.into(),
             wants_written: true.into(),
             record: Mutex::default(),
+            traffic: Traffic::default(),
         });
         let driver = ConnectionTask::new(Arc::clone(&recorder), leftover.to_vec());
         let wakes = Arc::new(Count::default());
@@ -293,6 +297,11 @@ impl Recorder {
         self.record().sent.len()
     }
 
+    /// Returns what was counted for the server.
+    pub(crate) fn traffic_counts(&self) -> TrafficCounts {
+        self.traffic.counts()
+    }
+
     fn record(&self) -> MutexGuard<'_, Record> {
         self.record.lock()
     }
@@ -306,6 +315,10 @@ impl Recorder {
 impl Observer for Recorder {
     fn session(&self) -> &Session {
         &self.session
+    }
+
+    fn traffic(&self) -> Option<&Traffic> {
+        Some(&self.traffic)
     }
 
     fn wants_frames(&self) -> bool {
@@ -344,6 +357,10 @@ impl Observer for Recorder {
 
     fn output_level_changed(&self, level: OutputLevel) {
         self.note(&Report::Level(level));
+    }
+
+    fn limit_reached(&self, limit: Limit) {
+        self.note(&Report::Limit(limit));
     }
 
     fn closing(&self) {

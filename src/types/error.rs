@@ -96,6 +96,15 @@ pub enum Error {
         /// The maximum, see [`set_max_handshakes`](crate::WebSocketServer::set_max_handshakes).
         limit: usize,
     },
+    /// The maximum number of connections is open from the client's address (429).
+    #[error("refused {peer}: its address has {limit} connections already")]
+    TooManyConnectionsPerAddress {
+        /// The address of the peer.
+        peer: SocketAddr,
+        /// The maximum, see
+        /// [`set_max_connections_per_address`](crate::WebSocketServer::set_max_connections_per_address).
+        limit: usize,
+    },
     /// The peer did not finish the opening handshake in time (default 10 s).
     #[error("no opening handshake from {peer} within {} s", timeout.as_secs_f32())]
     HandshakeTimeout {

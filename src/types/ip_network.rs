@@ -37,6 +37,16 @@ pub struct IpNetwork {
 
 impl IpNetwork {
     /// Returns whether the address is in the network.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{IpNetwork, WebSocket};
+    ///
+    /// fn is_internal(socket: &WebSocket, network: &IpNetwork) -> bool {
+    ///     socket.client_address().is_some_and(|address| network.contains(address))
+    /// }
+    /// ```
     #[doc(alias = "isInSubnet")]
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -4,13 +4,12 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::connection::Connection;
 use crate::connection::link::{Cleanup, ConnectionType, Link};
 use crate::queue::delivery_guard::SharedSender;
 use crate::receiver::Receiver;
-use crate::signal::Signal;
 use crate::signal::delivery::Posted;
 use crate::signal::group::AnyGroup;
 use crate::signal::rare_parts::Others;
@@ -25,13 +24,14 @@ use crate::thread::slow_slots::Origin;
 pub(crate) struct Member<'a, T: ?Sized> {
     group: &'a dyn AnyGroup,
     position: usize,
-    signal: PhantomData<&'a Signal<T>>,
+    /// `Send` as a reference to a signal is.
+    value: PhantomData<&'a Mutex<T>>,
 }
 
 impl<'a, T: ?Sized> Member<'a, T> {
     #[inline]
     pub(crate) const fn new(group: &'a dyn AnyGroup, position: usize) -> Self {
-        Self { group, position, signal: PhantomData }
+        Self { group, position, value: PhantomData }
     }
 
     /// Returns the first part, if there is one.
@@ -125,7 +125,7 @@ impl<T> Member<'_, T>
 where
     T: ?Sized + ToOwned<Owned: Send> + 'static,
 {
-    /// Connects a slot of this thread, as [`Signal::connect_to`].
+    /// Connects a slot of this thread, as `Signal::connect_to`.
     #[track_caller]
     pub(crate) fn connect_to<R: Receiver>(
         self,
@@ -136,7 +136,7 @@ where
         self.attach::<Posted, _>(ConnectionType::Auto, call, Location::caller())
     }
 
-    /// Connects a slot of this thread, as [`Signal::connect_mut_to`].
+    /// Connects a slot of this thread, as `Signal::connect_mut_to`.
     #[track_caller]
     pub(crate) fn connect_mut_to<R: Receiver>(
         self,

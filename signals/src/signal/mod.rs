@@ -182,6 +182,7 @@ impl<T: ?Sized + 'static> Signal<T> {
     #[doc(alias = "receivers")]
     #[doc(alias = "isSignalConnected")]
     #[doc(alias = "QObject::receivers")]
+    #[inline]
     pub fn slot_count(&self) -> usize {
         self.member().slot_count()
     }

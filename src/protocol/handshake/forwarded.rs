@@ -122,9 +122,9 @@ fn split_quoted(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     }
 }
 
-/// Returns the address of a node (RFC 7239 §6), in the usual forms of both headers.
+/// Returns the address of a node (RFC 7239 §6).
 ///
-/// `None` for `unknown` and obfuscated identifiers.
+/// It has the usual forms of both headers. `None` for `unknown` and obfuscated identifiers.
 fn node_address(node: &[u8]) -> Option<IpAddr> {
     let node = std::str::from_utf8(node).ok()?;
     let address = if let Some(rest) = node.strip_prefix('[') {
@@ -140,7 +140,7 @@ fn node_address(node: &[u8]) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// Returns whether the text is a port, or an obfuscated one (RFC 7239 §6.2 and §6.3).
+/// Returns whether the text is a port, or an obfuscated one (RFC 7239 §6.2).
 fn is_port(text: &str) -> bool {
     let is_obfuscated = |name: &str| {
         let is_in_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);

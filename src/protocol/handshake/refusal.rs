@@ -52,6 +52,12 @@ pub(crate) enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// The number of connections from the client's address has reached its limit (429).
+    #[error("there are too many connections from this address")]
+    TooManyPerAddress {
+        /// The limit.
+        limit: usize,
+    },
     /// The number of opening handshakes under way has reached its limit (503).
     #[error("too many opening handshakes are under way")]
     TooManyHandshakes {
@@ -108,6 +114,8 @@ impl Refusal {
             Self::Timeout => 408,
             Self::RequestLineTooLong => 414,
             Self::UpgradeRequired | Self::UnsupportedVersion => 426,
+            // RFC 6585 §4.
+            Self::TooManyPerAddress { .. } => 429,
             Self::HeadersTooLarge(_) => 431,
             Self::Rejected(rejection) => rejection.status,
             Self::NoDecision => 500,
@@ -133,6 +141,7 @@ impl Refusal {
             Self::Timeout
             | Self::TooManyPending
             | Self::TooManyConnections { .. }
+            | Self::TooManyPerAddress { .. }
             | Self::TooManyHandshakes { .. } => CloseCode::ABNORMAL_DISCONNECTION,
             Self::OriginRefused | Self::Rejected(_) => CloseCode::POLICY_VIOLATED,
             Self::NoDecision => CloseCode::BAD_OPERATION,
@@ -147,6 +156,7 @@ impl Refusal {
             Self::Timeout => "Request Timeout",
             Self::RequestLineTooLong => "URI Too Long",
             Self::UpgradeRequired | Self::UnsupportedVersion => "Upgrade Required",
+            Self::TooManyPerAddress { .. } => "Too Many Requests",
             Self::HeadersTooLarge(_) => "Request Header Fields Too Large",
             Self::Rejected(rejection) => rejection.status_text(),
             Self::NoDecision => "Internal Server Error",
@@ -300,6 +310,7 @@ mod tests {
             (Refusal::TooManyPending, "503 Service Unavailable", 1006),
             (Refusal::TooManyConnections { limit: 1 }, "503 Service Unavailable", 1006),
             (Refusal::TooManyHandshakes { limit: 1 }, "503 Service Unavailable", 1006),
+            (Refusal::TooManyPerAddress { limit: 1 }, "429 Too Many Requests", 1006),
             (Refusal::UnsupportedHttpVersion, "505 HTTP Version Not Supported", 1002),
         ];
 

@@ -34,6 +34,7 @@ pub(crate) struct Configuration {
     pub(crate) max_handshakes: Option<usize>,
     pub(crate) max_pending: usize,
     pub(crate) max_connections: Option<usize>,
+    pub(crate) max_per_address: Option<usize>,
     pub(crate) keepalive_interval: Option<Duration>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Tls>,
@@ -94,6 +95,7 @@ impl Configuration {
             max_handshakes: Some(DEFAULT_MAX_HANDSHAKES),
             max_pending: DEFAULT_MAX_PENDING,
             max_connections: None,
+            max_per_address: None,
             keepalive_interval: Some(DEFAULT_KEEPALIVE_INTERVAL),
             #[cfg(feature = "tls")]
             tls: None,

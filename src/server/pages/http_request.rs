@@ -40,6 +40,17 @@ impl HttpRequest {
     }
 
     /// Returns the method, `GET` or `HEAD`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{HttpAnswer, HttpRequest};
+    ///
+    /// fn answer(request: &HttpRequest) -> HttpAnswer {
+    ///     println!("{} {}", request.method(), request.path());
+    ///     HttpAnswer::new(204)
+    /// }
+    /// ```
     #[must_use]
     pub const fn method(&self) -> &'static str {
         if self.is_head { "HEAD" } else { "GET" }
@@ -60,6 +71,16 @@ impl HttpRequest {
     /// # Qt
     ///
     /// `QHttpServerRequest::url()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{HttpAnswer, HttpRequest};
+    ///
+    /// fn answer(request: &HttpRequest) -> Option<HttpAnswer> {
+    ///     (request.path() == "/health").then(|| HttpAnswer::new(200))
+    /// }
+    /// ```
     #[must_use]
     pub fn path(&self) -> &str {
         let resource = self.resource_name();
@@ -71,6 +92,16 @@ impl HttpRequest {
     /// # Qt
     ///
     /// `QHttpServerRequest::query()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::HttpRequest;
+    ///
+    /// fn is_verbose(request: &HttpRequest) -> bool {
+    ///     request.query().split('&').any(|field| field == "verbose=1")
+    /// }
+    /// ```
     #[must_use]
     pub fn query(&self) -> &str {
         self.resource_name().split_once('?').map_or("", |(_, query)| query)

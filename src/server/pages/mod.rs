@@ -13,9 +13,11 @@ use crate::runtime::panics;
 use crate::runtime::timers::Sleep;
 use crate::server::WebSocketServer;
 use crate::server::handshake_deadline::Deadline;
-use crate::server::opening::{Opening, REFUSAL_TIMEOUT, refusal_error, report};
+use crate::server::opening::Opening;
 use crate::server::pages::http_answer::{HttpAnswer, PageHandler};
 use crate::server::pages::http_request::HttpRequest;
+use crate::server::refusals::{REFUSAL_TIMEOUT, report};
+use crate::types::stats::RefusalReason;
 
 pub(crate) mod http_answer;
 pub(crate) mod http_request;
@@ -34,7 +36,7 @@ impl WebSocketServer {
     /// The limits of opening handshakes apply:
     /// [`set_max_handshakes`](Self::set_max_handshakes), those of the request's size, and the
     /// [`handshake_timeout`](Self::handshake_timeout) from the beginning of the connection until the
-    /// peer has taken the answer. Neither the maximum number of connections nor origins and the
+    /// peer has taken the answer, reported as for a handshake. Neither the maximum number of connections nor origins and the
     /// verifier concern pages: their requests can come from any peer, and each page can be framed by
     /// any other unless its headers prevent it.
     ///
@@ -96,7 +98,7 @@ impl Opening {
         let refusal = match answer.and_then(HttpAnswer::checked) {
             Ok(answer) => Refusal::Rejected(Box::new(answer)),
             Err(refusal) => {
-                report(&self.server, &refusal_error(self.peer, &refusal));
+                self.report_refusal(&refusal);
                 refusal
             }
         };
@@ -113,15 +115,19 @@ impl Opening {
                 upgrade::server::end(&mut self.stream).or(Sleep::new(REFUSAL_TIMEOUT)).await;
             }
             Some(Err(error)) => debug!("{} has not taken the page: {error}", self.peer),
-            None => report(&self.server, &deadline.error(self.peer)),
+            None => report(&self.server, RefusalReason::Timeout, &deadline.error(self.peer)),
         }
     }
 
     /// Calls the handler; `None` if there is none, or it has no answer.
     fn call_page_handler(&self, page: &PageRequest) -> Option<Result<HttpAnswer, Refusal>> {
         let server = self.open_server().ok()?;
-        let handler = server.lock().configuration.page_handler.clone()?;
-        let request = HttpRequest::new(page, self.peer, self.client_address(&page.request));
+        let state = server.lock();
+        let handler = state.configuration.page_handler.clone()?;
+        let trusted = state.configuration.trusted_proxies.clone();
+        drop(state);
+        let client = self.client_address(trusted.as_deref(), &page.request);
+        let request = HttpRequest::new(page, self.peer, client);
         let mut answer = None;
         if panics::catch("a page handler", || answer = handler(server, &request)) {
             answer.map(Ok)

@@ -8,6 +8,8 @@ use crate::server::state::Inner;
 use crate::server::threads::parts::Parts;
 use crate::socket::{Counted, ThreadCount};
 use crate::types::error::Error;
+use crate::types::limit::LimitReached;
+use crate::types::stats::RefusalReason;
 
 impl Inner {
     /// Makes the part of a server in the thread of `event_loop`.
@@ -20,6 +22,7 @@ impl Inner {
         let of_whole = Some((Arc::downgrade(whole), count));
         let mut part = Self::with(configuration, whole.mode, event_loop, of_whole);
         part.topics = Arc::clone(&whole.topics);
+        part.addresses = Arc::clone(&whole.addresses);
         part
     }
 
@@ -33,12 +36,28 @@ impl Inner {
         self.whole.as_ref().and_then(Weak::upgrade)
     }
 
-    /// Reports the failure of a handshake: a part, and the whole on its own loop.
-    pub(crate) fn report_handshake(&self, error: &Error) {
+    /// Counts and reports the failure of a handshake.
+    ///
+    /// A part does, and the whole on its own loop.
+    pub(crate) fn report_handshake(&self, reason: RefusalReason, error: &Error) {
+        self.counters.note_refused(reason);
         self.emit(|server| server.report(error));
         if let Some(whole) = self.whole() {
             let (server, error) = (Arc::clone(&whole), error.clone());
             whole.event_loop.run(move || server.emit(|server| server.report(&error)));
+        }
+    }
+
+    /// Reports a limit that a client has reached.
+    ///
+    /// A part does, and the whole on its own loop.
+    pub(crate) fn report_limit(&self, reached: LimitReached) {
+        self.emit(|server| server.limit_reached.emit(&reached));
+        if let Some(whole) = self.whole() {
+            let server = Arc::clone(&whole);
+            whole.event_loop.run(move || {
+                server.emit(|server| server.limit_reached.emit(&reached));
+            });
         }
     }
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Weak};
 
 use crate::event_loop::LoopHandle;
 use crate::runtime::sync::Mutex;
-use crate::socket::{Counted, ServerCount, ThreadCount};
+use crate::server::counters::Counters;
+use crate::socket::{Clients, Counted, ServerCount, ThreadCount};
 
 /// The parts of a server; `S` is the state that the handles of a server share.
 pub(crate) struct Parts<S> {
@@ -33,6 +34,9 @@ pub(crate) struct Part<S> {
     pub(crate) event_loop: LoopHandle,
     pub(crate) server: Weak<S>,
     pub(crate) count: Arc<ThreadCount>,
+    /// What has been counted remains when the thread has ended.
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) clients: Arc<Clients>,
     has_ended: AtomicBool,
 }
 
@@ -89,6 +93,11 @@ impl<S> Parts<S> {
         list.parts.iter().filter(|part| part.is_running()).map(Arc::clone).collect()
     }
 
+    /// Returns all parts, also those whose threads have ended.
+    pub(crate) fn all(&self) -> Vec<Arc<Part<S>>> {
+        self.list.lock().parts.clone()
+    }
+
     /// Returns all servers that are still there, those that are being set up included.
     pub(crate) fn servers(&self) -> Vec<Arc<S>> {
         let list = self.list.lock();
@@ -130,8 +139,15 @@ impl<S> Default for Parts<S> {
 }
 
 impl<S> Part<S> {
-    pub(crate) fn new(event_loop: LoopHandle, server: Weak<S>, count: Arc<ThreadCount>) -> Self {
-        Self { event_loop, server, count, has_ended: AtomicBool::new(false) }
+    pub(crate) fn new(
+        event_loop: LoopHandle,
+        server: Weak<S>,
+        count: Arc<ThreadCount>,
+        counters: Arc<Counters>,
+        clients: Arc<Clients>,
+    ) -> Self {
+        let has_ended = AtomicBool::new(false);
+        Self { event_loop, server, count, counters, clients, has_ended }
     }
 
     /// Returns whether the thread takes connections.

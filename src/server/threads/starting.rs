@@ -58,7 +58,9 @@ impl Inner {
         let event_loop = EventLoop::current().handle();
         let count = parts.new_count();
         let inner = Arc::new(Self::part_of(self, event_loop.clone(), Arc::clone(&count)));
-        let part = Arc::new(Part::new(event_loop, Arc::downgrade(&inner), count));
+        let (counters, clients) = (Arc::clone(&inner.counters), Arc::clone(&inner.clients));
+        let server = Arc::downgrade(&inner);
+        let part = Arc::new(Part::new(event_loop, server, count, counters, clients));
         // Added first: what is set from here on is copied to it once more.
         parts.add(Arc::clone(&part));
         inner.copy_configuration(self);

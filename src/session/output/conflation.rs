@@ -33,6 +33,7 @@ impl Session {
         state.end_sent_history();
         let frame = state.encoded(message);
         if state.replace(key, &frame) {
+            state.note_message();
             return SendStatus::Queued;
         }
         match state.admit(frame.len(), shared_weight(&frame)) {

@@ -46,7 +46,7 @@ impl State {
             _ if has_room => Admission::Defer,
             OutputPolicy::Close => Admission::Refuse,
             OutputPolicy::DropNewest => {
-                self.extra().dropped_messages += 1;
+                self.extra().note_drop();
                 Admission::Drop
             }
             OutputPolicy::DropOldest => {
@@ -81,18 +81,21 @@ impl State {
         });
         self.extra().backlog = Some(backlog);
         self.note_output();
+        self.note_message();
     }
 
     /// Puts a message with a key into the backlog.
     pub(crate) fn defer_keyed(&mut self, key: u64, message: &Arc<[u8]>) {
         self.extra().backlog.get_or_insert_default().push_keyed(key, message);
         self.note_output();
+        self.note_message();
     }
 
     /// Puts a message of many connections into the backlog.
     pub(crate) fn defer_shared(&mut self, message: &Arc<[u8]>) {
         self.extra().backlog.get_or_insert_default().push_shared(message);
         self.note_output();
+        self.note_message();
     }
 
     /// Moves messages from the backlog into the queue; returns whether any were.
@@ -144,7 +147,7 @@ impl State {
     fn drop_oldest(&mut self) -> bool {
         let is_dropped = self.with_backlog(|backlog, _queue| backlog.drop_first());
         if is_dropped {
-            self.extra().dropped_messages += 1;
+            self.extra().note_drop();
         }
         is_dropped
     }

@@ -12,9 +12,11 @@ use crate::session::Session;
 use crate::session::buffers::put_compressed;
 use crate::session::output::policy::Admission;
 use crate::session::state::{Failure, Phase, State};
+use crate::session::traffic::Traffic;
 use crate::types::error::Error;
 use crate::types::output::SendStatus;
 use crate::types::role::Role;
+use crate::types::stats::SocketStats;
 
 impl Session {
     /// Queues a message, to be written at the end of the loop's turn.
@@ -218,9 +220,26 @@ impl Session {
         self.lock().output_len()
     }
 
+    /// Counts the messages that the output policy drops for the server as well.
+    pub(crate) fn count_drops(&self, traffic: &Traffic) {
+        self.lock().extra().dropped_in_server = Some(Arc::clone(&traffic.dropped_messages));
+    }
+
     /// Returns how many messages the output policy has dropped.
     pub(crate) fn dropped_messages(&self) -> u64 {
         self.lock().extra.as_ref().map_or(0, |extra| extra.dropped_messages)
+    }
+
+    /// Returns the statistics of this connection.
+    pub(crate) fn stats(&self) -> SocketStats {
+        let state = self.lock();
+        let extra = state.extra.as_ref();
+        SocketStats {
+            bytes_to_write: state.output_len(),
+            dropped_messages: extra.map_or(0, |extra| extra.dropped_messages),
+            conflated_messages: extra.map_or(0, |extra| extra.conflated_messages),
+            is_reading_held: self.is_paused(),
+        }
     }
 
     /// Ends the connection of a slow peer for which `needed` bytes more are too much.

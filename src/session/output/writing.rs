@@ -11,6 +11,7 @@ use crate::session::Session;
 use crate::session::output::queue::contents::Written;
 use crate::session::settings::Settings;
 use crate::session::state::{Cork, Extra, Phase, Sending, State};
+use crate::session::traffic::Traffic;
 use crate::types::role::Role;
 
 impl Session {
@@ -30,7 +31,11 @@ impl Session {
     ///
     /// The driver continues with everything else: output that the kernel does not take, the end, and
     /// reports, of the bytes written too if that `is_reported`.
-    pub(crate) fn flush_listed(&self, is_reported: bool) {
+    pub(crate) fn flush_listed<'a>(
+        &self,
+        is_reported: bool,
+        traffic: impl FnOnce() -> Option<&'a Traffic>,
+    ) {
         let mut state = self.lock();
         // A turn of the driver has written the output, or will. A client may have been opened again,
         // in another thread.
@@ -39,7 +44,7 @@ impl Session {
         {
             return;
         }
-        if !state.write_quietly(is_reported)
+        if !state.write_quietly(is_reported, traffic)
             && let Some(stream) = &state.stream
         {
             stream.source().wake();
@@ -89,16 +94,22 @@ impl State {
         }
     }
 
-    /// Has the output written at the end of the loop's turn.
+    /// Counts a message, and has the output written at the end of the loop's turn.
     ///
     /// Outside the driver's turns the connection is added to the flush list of its thread: writing
     /// alone needs no turn. In other threads, and without such a list, the driver is woken.
     #[inline]
     pub(crate) fn wake_or_list(&mut self, add_to_flush_list: impl FnOnce() -> bool) {
+        self.note_message();
         if self.cork == Cork::On {
             self.is_woken = true;
-            return;
+        } else {
+            self.wake_or_list_outside_turn(add_to_flush_list);
         }
+    }
+
+    #[inline(never)]
+    fn wake_or_list_outside_turn(&mut self, add_to_flush_list: impl FnOnce() -> bool) {
         let is_listed = self.cork == Cork::Off
             && !self.is_woken
             && self.stream.as_ref().is_some_and(|stream| stream.source().is_of_this_thread())
@@ -164,7 +175,11 @@ impl State {
     /// Otherwise it returns false, and the driver does the rest in the usual way. Only on the loop's
     /// thread.
     #[inline]
-    pub(crate) fn write_quietly(&mut self, is_reported: bool) -> bool {
+    pub(crate) fn write_quietly<'a>(
+        &mut self,
+        is_reported: bool,
+        traffic: impl FnOnce() -> Option<&'a Traffic>,
+    ) -> bool {
         let is_usual = !is_reported
             && self.phase == Phase::Open
             && self.sending == Sending::Free
@@ -177,7 +192,11 @@ impl State {
             self.report_later(written.count);
             return false;
         }
-        (self.is_woken, self.unreported) = (false, 0);
+        let (bytes, messages) = (self.unreported as usize + written.count, self.uncounted);
+        (self.is_woken, self.unreported, self.uncounted) = (false, 0, 0);
+        if let Some(traffic) = traffic() {
+            traffic.add_sent(messages.into(), bytes);
+        }
         true
     }
 
@@ -223,11 +242,12 @@ impl State {
     }
 
     /// Hands to the kernel as much as it ever takes: the rest is dropped then.
-    pub(crate) fn write_rest(&mut self) {
-        if let Some(stream) = &self.stream {
-            stream.lift_unsent_limit();
-            self.write_output(false);
-        }
+    ///
+    /// Returns how many bytes that was.
+    pub(crate) fn write_rest(&mut self) -> usize {
+        let Some(stream) = &self.stream else { return 0 };
+        stream.lift_unsent_limit();
+        self.write_output(false).count
     }
 
     /// Has the driver report in its next turn what was written outside one.
@@ -239,6 +259,32 @@ impl State {
     /// Takes the number of bytes that were written outside the driver's turns.
     pub(crate) fn take_unreported(&mut self) -> usize {
         usize::try_from(mem::take(&mut self.unreported)).unwrap_or(usize::MAX)
+    }
+
+    /// Counts a message that is accepted to be sent.
+    ///
+    /// A turn adds it to the server's traffic.
+    #[inline]
+    pub(crate) fn note_message(&mut self) {
+        let (count, is_full) = self.uncounted.overflowing_add(1);
+        self.uncounted = count;
+        if is_full {
+            self.carry_uncounted();
+        }
+    }
+
+    #[cold]
+    fn carry_uncounted(&mut self) {
+        self.extra().more_uncounted += u64::from(u16::MAX) + 1;
+    }
+
+    /// Counts the messages since the last call, and so many bytes that were written.
+    pub(crate) fn count_sent(&mut self, bytes: usize, traffic: Option<&Traffic>) {
+        let more = self.extra.as_mut().map_or(0, |extra| mem::take(&mut extra.more_uncounted));
+        let messages = more + u64::from(mem::take(&mut self.uncounted));
+        if let Some(traffic) = traffic {
+            traffic.add_sent(messages, bytes);
+        }
     }
 
     /// Has the driver report what was written; returns whether that was anything.

@@ -17,7 +17,9 @@ mod failures;
 mod flush_list;
 mod keepalive;
 mod output_policy;
+mod rates;
 mod timeouts;
+mod traffic;
 mod would_block;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -52,6 +54,7 @@ fn life(record: &Record) -> Vec<String> {
     let show = |report: &Report| match report {
         Report::Text(text) => text.clone(),
         Report::Failed(error) => error.to_string(),
+        Report::Limit(limit) => limit.to_string(),
         report => format!("{report:?}"),
     };
     record.reports.iter().map(show).collect()

@@ -207,6 +207,11 @@ impl ClientState {
         if was_planned && !self.is_busy { self.connecting.take() } else { None }
     }
 
+    /// Returns whether the client waits to reconnect, or is reconnecting.
+    pub(crate) fn is_reconnecting(&self) -> bool {
+        self.reconnect.as_ref().is_some_and(|reconnect| reconnect.is_planned())
+    }
+
     /// Returns the request of `open`, if it is kept to reconnect.
     pub(crate) fn kept(&self, request: &ClientRequest) -> Option<ClientRequest> {
         self.reconnect.as_ref().filter(|it| it.keeps_request()).map(|_| request.clone())

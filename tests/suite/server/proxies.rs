@@ -336,10 +336,12 @@ fn the_proxy_header_precedes_tls() -> Result<()> {
     let (port, trusted) = (server.server_port(), authority.certificate());
 
     let (page, plain) = serve(move || {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
-        RawPeer::of(stream.try_clone()?)?.send(LINE)?;
         let config = tls_peer::client_config(&trusted, rustls::ALL_VERSIONS)?;
-        let mut peer = TlsPeer::begin_over(stream, config)?;
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        let mut peer = TlsPeer::begin_over(stream.try_clone()?, config)?;
+        let mut start = LINE.as_bytes().to_vec();
+        peer.stream_mut().conn.write_tls(&mut start)?;
+        RawPeer::of(stream)?.send(start)?;
         peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")?;
         let page = peer.read_response()?;
         let plain = TlsPeer::begin_with(port, &trusted)?.shake_hands();

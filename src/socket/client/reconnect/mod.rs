@@ -36,7 +36,7 @@ impl WebSocket {
     /// [`MessageStream`](crate::MessageStream) ends with its connection.
     ///
     /// [`close`](Self::close) and [`abort`](Self::abort) end it, also during the delay, and `open`
-    /// begins anew with its URL. Otherwise the cause decides, as described at
+    /// begins anew with its URL, during the delay and during an attempt. Otherwise the cause decides, as described at
     /// [`ReconnectCause::is_temporary`](crate::ReconnectCause::is_temporary) and
     /// [`Reconnect::retry_if`]. The loop keeps the socket alive during a delay: dropping a handle
     /// ends nothing.
@@ -103,10 +103,8 @@ impl WebSocket {
     /// checks it.
     #[must_use]
     pub fn is_reconnecting(&self) -> bool {
-        self.inner.client_end().is_some_and(|end| {
-            let is_planned = end.lock().reconnect.as_ref().is_some_and(|it| it.is_planned());
-            is_planned && !end.event_loop.has_ended()
-        })
+        let end = self.inner.client_end();
+        end.is_some_and(|end| end.lock().is_reconnecting() && !end.event_loop.has_ended())
     }
 }
 

@@ -295,6 +295,26 @@ fn a_url_that_is_never_made_ends_with_the_attempt() -> Result<()> {
     Ok(())
 }
 
+/// `open` replaces the URL also while an attempt of the policy is under way.
+#[test]
+fn open_during_an_attempt_begins_anew() -> Result<()> {
+    let policy = at_once().reconnect_url(async |_attempt| std::future::pending::<String>().await);
+    let (socket, recorder) = reconnecting_client(policy);
+    socket.open(refusing_url()?)?;
+    wait_until(|| socket.is_reconnecting() && socket.state() == SocketState::Connecting)?;
+    let server = RawServer::listen()?;
+
+    socket.open(server.url())?;
+    ensure!(!socket.is_reconnecting());
+    serve(move || server.open()?.close(1000, ""))?;
+
+    recorder.wait_for_disconnected(3)?;
+    let attempts = |line: &&String| line.starts_with("reconnecting");
+    assert_eq!(recorder.lines().iter().filter(attempts).count(), 1);
+    assert_eq!(socket.close_code(), Some(CloseCode::NORMAL));
+    Ok(())
+}
+
 /// `close` and `abort` are final, in any state.
 #[test]
 fn the_program_ends_reconnecting() -> Result<()> {

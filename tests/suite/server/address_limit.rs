@@ -1,0 +1,126 @@
+//! The limit of connections per client address.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use slotwork::signals::SignalSpy;
+use slotwork::{
+    Error, HostAddress, Limit, RefusalReason, SslMode, Verdict, WebSocket, WebSocketServer,
+};
+
+use support::raw_peer::{self, RawPeer, check_good_client};
+use support::{echo_server, serve, wait_until};
+
+/// RFC 6585 §4 (429): open connections and handshakes of one address are bounded.
+#[test]
+fn a_connection_too_many_from_one_address_is_answered_with_429() -> Result<()> {
+    let server = echo_server()?;
+    assert_eq!(server.max_connections_per_address(), None);
+    server.set_max_connections_per_address(Some(2));
+    let errors = SignalSpy::new(&server.server_error());
+    let limits = SignalSpy::new(&server.limit_reached());
+    let port = server.server_port();
+
+    serve(move || {
+        let mut open = RawPeer::open(port)?;
+        let silent = RawPeer::connect(port)?;
+        let mut other = RawPeer::connect(port)?;
+        ensure!(other.read_response()?.head.starts_with("HTTP/1.1 429 Too Many Requests\r\n"));
+        open.check_echo("still there?")?;
+        open.close(1000, "")?;
+        drop(silent);
+        while check_good_client(port).is_err() {}
+        Ok(())
+    })?;
+
+    let error = errors.at(0);
+    let is_limit = matches!(error, Some(Error::TooManyConnectionsPerAddress { limit: 2, .. }));
+    ensure!(is_limit, "{error:?}");
+    let Some(reached) = limits.at(0) else { anyhow::bail!("no signal") };
+    assert_eq!(reached.limit, Limit::ConnectionsPerAddress);
+    assert!(server.stats().refused.count(RefusalReason::ConnectionsPerAddress) >= 1);
+    Ok(())
+}
+
+/// A program may keep handles of sockets that have disconnected: they do not count.
+#[test]
+fn a_place_is_free_when_the_connection_has_ended() -> Result<()> {
+    let server = echo_server()?;
+    server.set_max_connections_per_address(Some(1));
+    let (kept, handles) = std::sync::mpsc::channel::<WebSocket>();
+    server.new_connection().connect(move |server, ()| {
+        server.clients().into_iter().for_each(|client| kept.send(client).unwrap());
+    });
+    let port = server.server_port();
+
+    for _ in 0..3 {
+        serve(move || {
+            let mut peer = RawPeer::open(port)?;
+            peer.check_echo("x")?;
+            peer.reset()
+        })?;
+        wait_until(|| server.clients().is_empty())?;
+    }
+
+    assert_eq!(handles.iter().take(3).count(), 3);
+    Ok(())
+}
+
+/// A handshake that fails, or that the verifier refuses, gives its place back.
+#[test]
+fn a_place_is_free_when_the_handshake_has_failed() -> Result<()> {
+    let server = echo_server()?;
+    server.set_max_connections_per_address(Some(1));
+    server.set_handshake_timeout(Some(Duration::from_secs(5)));
+    server.set_verifier(async |_server, handshake| {
+        let is_known = handshake.request().header("Cookie").is_some();
+        if is_known { Verdict::accept() } else { Verdict::refuse(401, "") }
+    });
+    let port = server.server_port();
+    let handshakes = server.clone();
+
+    for request in ["garbage\r\n\r\n".to_owned(), raw_peer::request()] {
+        serve(move || {
+            let mut peer = RawPeer::connect(port)?;
+            peer.send(request)?;
+            peer.read_status()
+        })?;
+        wait_until(|| handshakes.stats().handshakes == 0)?;
+    }
+
+    serve(move || {
+        let mut peer = RawPeer::connect(port)?;
+        peer.send(raw_peer::request_with("Cookie: a=b\r\n"))?;
+        peer.expect_upgrade()
+    })
+}
+
+/// The limit holds for all threads together, and the whole server reports it.
+#[test]
+fn the_limit_holds_for_all_threads_together() -> Result<()> {
+    let server = WebSocketServer::new("Test Server", SslMode::NonSecure);
+    server.set_max_connections_per_address(Some(3));
+    let _threads = server.serve_on_threads(3, |part| {
+        part.new_connection().connect(|part, ()| {
+            while let Some(socket) = part.next_pending_connection() {
+                support::echo(&socket);
+            }
+        });
+    })?;
+    let limits = SignalSpy::new(&server.limit_reached());
+    server.listen(HostAddress::LocalHost, 0)?;
+    let port = server.server_port();
+
+    let peers = serve(move || {
+        let peers = (0..3).map(|_| RawPeer::open(port)).collect::<Result<Vec<_>>>()?;
+        ensure!(RawPeer::connect(port)?.read_status()? == 429);
+        Ok(peers)
+    })?;
+    limits.wait_for(1)?;
+
+    drop(peers);
+    serve(move || {
+        while check_good_client(port).is_err() {}
+        Ok(())
+    })
+}
