@@ -42,6 +42,7 @@
 //! | admission: origins of web pages, authentication | [`OriginPolicy`], [`WebSocketServer::set_verifier`] |
 //! | slow clients, limits | [`OutputPolicy`], [`WebSocketServer::set_max_connections`], [`EventLoop::set_memory_budget`] |
 //! | compression (permessage-deflate) | [`WebSocketServer::set_compression`], [`guides::compression`] |
+//! | tests without ports and waits | [`guides::testing`], [`SignalSpy`](signals::SignalSpy) |
 //! | what goes wrong | [`Error`], [`CloseCode`], [`guides::promises`] |
 //! | porting from Qt, and what else a Qt program uses | [`guides::porting`], [`guides::qt_map`] |
 //!
@@ -55,7 +56,12 @@
 //!
 //! `compression` (default): permessage-deflate, with zlib-rs; see [`Compression`]. `tls` (default): `wss`,
 //! with rustls and *ring*. `tls-aws-lc-rs`: the same with aws-lc-rs. `proxy-protocol`: the PROXY
-//! protocol of load balancers, with proxy-header.
+//! protocol of load balancers, with proxy-header. `testing`: a virtual clock, and connections in
+//! memory, for the tests of programs; see [`guides::testing`].
+#![cfg_attr(
+    not(feature = "testing"),
+    doc = "\n[`guides::testing`]: https://docs.rs/slotwork/latest/slotwork/guides/testing/"
+)]
 
 mod event_loop;
 pub mod guides;
@@ -65,8 +71,7 @@ mod runtime;
 mod server;
 mod session;
 mod socket;
-#[cfg(any(test, fuzzing))]
-#[doc(hidden)]
+#[cfg(any(test, fuzzing, feature = "testing"))]
 pub mod testing;
 mod types;
 

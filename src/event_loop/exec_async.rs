@@ -14,6 +14,8 @@ use crate::event_loop::EventLoop;
 use crate::event_loop::exec::REFUSED;
 use crate::event_loop::state::State;
 use crate::event_loop::thread_loop::Run;
+#[cfg(any(test, fuzzing, feature = "testing"))]
+use crate::runtime::clock;
 use crate::runtime::timers::after;
 
 impl EventLoop {
@@ -74,6 +76,11 @@ impl EventLoop {
                 return Some(Poll::Ready(output));
             }
             if !run.has_more() {
+                #[cfg(any(test, fuzzing, feature = "testing"))]
+                if clock::stopped_at().is_some() {
+                    // The clock moves instead of a wait for the next deadline.
+                    run.wait(self.state.timers.time_to_next().or(Some(Duration::ZERO)));
+                }
                 break;
             }
         }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::event_loop::EventLoop;
 use crate::event_loop::thread_loop::{Run, run_while};
+use crate::runtime::clock;
 use crate::runtime::timers::after;
 
 impl EventLoop {
@@ -99,7 +100,7 @@ impl EventLoop {
     #[doc(alias = "qWait")]
     #[doc(alias = "QTest::qWait")]
     pub fn wait(&self, time: Duration) {
-        run_while(&self.state, after(Instant::now(), time), Duration::MAX, &|| false);
+        run_while(&self.state, after(clock::now(), time), Duration::MAX, &|| false);
     }
 
     /// Runs the loop until `condition` holds, for `timeout` at most.
@@ -140,7 +141,7 @@ impl EventLoop {
     #[doc(alias = "QTRY_COMPARE")]
     #[must_use]
     pub fn wait_until(&self, condition: impl Fn() -> bool, timeout: Duration) -> bool {
-        let deadline = after(Instant::now(), timeout);
+        let deadline = after(clock::now(), timeout);
         run_while(&self.state, deadline, CHECK_INTERVAL, &condition);
         condition()
     }
@@ -167,6 +168,20 @@ impl EventLoop {
     #[must_use]
     pub fn time_to_next_timer(&self) -> Option<Duration> {
         self.state.timers.time_to_next()
+    }
+
+    /// Runs what is ready, without waiting, until nothing is; for some turns at most.
+    #[cfg(any(test, fuzzing, feature = "testing"))]
+    pub(crate) fn settle(&self, turns: usize) {
+        let Some(mut run) = Run::begin(&self.state) else { return };
+        for _ in 0..turns {
+            run.wait(Some(Duration::ZERO));
+            let _: Poll<()> = run.turn(pin!(pending()));
+            run.wait(Some(Duration::ZERO));
+            if !run.has_more() {
+                return;
+            }
+        }
     }
 
     /// Runs what is ready, for some time; returns whether anything was.

@@ -17,8 +17,10 @@ use smol::LocalExecutor;
 use crate::event_loop::EventLoop;
 use crate::event_loop::runner::{NextTask, Runner};
 use crate::event_loop::state::State;
+use crate::runtime::clock;
 use crate::runtime::flush_list;
 use crate::runtime::panics;
+use crate::runtime::timers::after;
 use crate::runtime::turns;
 
 /// A thread's loop with its tasks.
@@ -165,7 +167,11 @@ fn with_thread_loop<T>(use_loop: impl Fn(&mut ThreadLoop) -> T) -> T {
 ///
 /// Not while the loop is borrowed: the waiter that this replaces is the program's.
 fn run_while_spies_wait() {
-    signals::set_waiter(|deadline, is_done| run_while(&state(), deadline, Duration::MAX, is_done));
+    signals::set_waiter(|deadline, is_done| {
+        // Their deadlines are instants of the system's clock.
+        let left = deadline.saturating_duration_since(Instant::now());
+        run_while(&state(), after(clock::now(), left), Duration::MAX, is_done);
+    });
 }
 
 /// Runs a loop until `is_done`, checked after each `interval`, or the deadline.
@@ -178,7 +184,7 @@ pub(super) fn run_while(
     let Some(mut run) = Run::begin(state) else { return };
     while !is_done() {
         let _: Poll<()> = run.turn(pin!(pending()));
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = deadline.saturating_duration_since(clock::now());
         if is_done() || left.is_zero() {
             return;
         }
@@ -244,8 +250,24 @@ impl<'a> Run<'a> {
     }
 
     /// Polls the reactor; waits for events only when the loop was not notified.
+    ///
+    /// A stopped clock moves by the timeout instead, once nothing is ready.
     pub(super) fn wait(&self, timeout: Option<Duration>) {
         self.state.turn_clock.end_turn();
+        #[cfg(any(test, fuzzing, feature = "testing"))]
+        if let Some(time) = timeout.filter(|time| !time.is_zero())
+            && let Some(now) = clock::stopped_at()
+        {
+            self.poll(Some(Duration::ZERO));
+            if !self.has_more() {
+                clock::set_stopped_at(Some(after(now, time)));
+            }
+            return;
+        }
+        self.poll(timeout);
+    }
+
+    fn poll(&self, timeout: Option<Duration>) {
         let may_wait = self.state.shared.sleep.fall_asleep();
         let timeout = if may_wait { timeout } else { Some(Duration::ZERO) };
         let result = self.state.reactor.wait(timeout);

@@ -1,7 +1,8 @@
-//! Guides: signals, slots, threads; compression; porting from Qt; names.
+//! Guides: signals, slots, threads; compression; tests; porting from Qt; names.
 //!
 //! * [`signals_slots_threads`]: how objects call each other, and on which thread;
 //! * `compression`: when it pays, its tuning, secrets, and known peers;
+//! * `testing`: tests without ports and waits (feature `testing`);
 //! * [`porting`]: Qt's idioms with our code, what else a Qt program uses (TCP, UDP, HTTP, processes,
 //!   files, databases, logging, tokio, GUI loops), the compiler's messages, and the differences in
 //!   behaviour;
@@ -23,6 +24,8 @@
 #[cfg(feature = "compression")]
 pub mod compression;
 pub mod signals_slots_threads;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 /// Porting a Qt program from C++, idiom by idiom.
 ///

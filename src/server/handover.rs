@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use smol::io::{AsyncRead, AsyncWrite};
 
+#[cfg(any(test, fuzzing, feature = "testing"))]
+use crate::net::stream::memory::MemoryEnd;
 use crate::net::stream::{ForeignStream, Listener};
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
@@ -283,6 +285,15 @@ impl WebSocketServer {
     #[must_use]
     pub fn socket_descriptor(&self) -> Option<RawFd> {
         self.inner.lock().listening.as_ref()?.listener.descriptor()
+    }
+}
+
+#[cfg(any(test, fuzzing, feature = "testing"))]
+impl WebSocketServer {
+    /// Takes over a connection in memory, and begins its handshake, without TLS.
+    pub(crate) fn handle_memory(&self, end: MemoryEnd, peer: SocketAddr) -> Result<(), Error> {
+        let start = Start::Opening { received: Vec::new(), begins_with_tls: false };
+        self.inner.take_over(Ok(ForeignStream::memory(end)), Some(peer), start)
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::protocol::frames::event::Data;
+use crate::runtime::clock;
 use crate::runtime::panics;
 use crate::session::{KEEPALIVE_PAYLOAD, Observer, OutputLevel, Session, Traffic};
 use crate::socket::client::reconnect;
@@ -59,7 +60,7 @@ impl Observer for Inner {
         }
         if let Some(lazy) = self.lazy.get() {
             let pinged = lazy.notes().pinged;
-            let elapsed = pinged.map(|pinged| pinged.elapsed());
+            let elapsed = pinged.map(clock::since);
             lazy.signals.pong.emit(&Pong { elapsed, payload: payload.into() });
         }
     }

@@ -15,6 +15,7 @@ use crate::net::stream::UNKNOWN_PEER;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::request::kept::KeptRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
+use crate::runtime::clock;
 use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::session::Session;
 use crate::socket::client::state::ClientEnd;
@@ -271,7 +272,7 @@ impl Inner {
 
     /// Sets the time of the last ping.
     pub(crate) fn set_ping_time(&self) {
-        self.lazy().notes().pinged = Some(Instant::now());
+        self.lazy().notes().pinged = Some(clock::now());
     }
 
     pub(crate) fn lazy(&self) -> &Lazy {

@@ -11,6 +11,8 @@ use smol::io::{AsyncRead, AsyncWrite};
 use crate::net::stream::Stream;
 use crate::net::stream::any_stream::{AnyStream, DynIo};
 use crate::net::stream::listener::AcceptedStream;
+#[cfg(any(test, fuzzing, feature = "testing"))]
+use crate::net::stream::memory::MemoryEnd;
 use crate::net::stream::tcp_stream::Adopted;
 
 /// A stream that other code has made, without a loop.
@@ -21,6 +23,8 @@ enum Kind {
     /// It has the options of its listener.
     Accepted(AcceptedStream),
     Any(Box<DynIo>),
+    #[cfg(any(test, fuzzing, feature = "testing"))]
+    Memory(MemoryEnd),
 }
 
 impl ForeignStream {
@@ -55,12 +59,18 @@ impl ForeignStream {
         Self(Kind::Accepted(stream))
     }
 
+    /// Takes over an end of a connection in memory.
+    #[cfg(any(test, fuzzing, feature = "testing"))]
+    pub(crate) const fn memory(end: MemoryEnd) -> Self {
+        Self(Kind::Memory(end))
+    }
+
     /// Returns the `given` address of the peer, or that of TCP, or [`UNKNOWN_PEER`].
     pub(crate) fn peer_address(&self, given: Option<SocketAddr>) -> SocketAddr {
         match (given, &self.0) {
             (Some(given), _) => SocketAddr::new(given.ip().to_canonical(), given.port()),
             (None, Kind::Tcp(adopted)) => adopted.peer_address(),
-            (None, Kind::Accepted(_) | Kind::Any(_)) => UNKNOWN_PEER,
+            (None, _) => UNKNOWN_PEER,
         }
     }
 
@@ -70,6 +80,8 @@ impl ForeignStream {
             Kind::Tcp(adopted) => Stream::Tcp(adopted.watch()?),
             Kind::Accepted(stream) => Stream::Tcp(stream.watch()?),
             Kind::Any(io) => Stream::Any(Box::new(AnyStream::new(io)?)),
+            #[cfg(any(test, fuzzing, feature = "testing"))]
+            Kind::Memory(end) => Stream::Memory(Box::new(end.watch()?)),
         })
     }
 }

@@ -14,6 +14,8 @@ mod adapter;
 mod any_stream;
 mod foreign;
 mod listener;
+#[cfg(any(test, fuzzing, feature = "testing"))]
+pub(crate) mod memory;
 pub(crate) mod options;
 pub(crate) mod tcp_stream;
 #[cfg(feature = "tls")]
@@ -28,6 +30,8 @@ pub(crate) use tcp_stream::TcpStream;
 pub(crate) use tls_handshake::TlsFailure;
 
 use crate::net::stream::any_stream::AnyStream;
+#[cfg(any(test, fuzzing, feature = "testing"))]
+use crate::net::stream::memory::MemoryStream;
 #[cfg(feature = "tls")]
 use crate::net::stream::tls_stream::TlsStream;
 #[cfg(feature = "tls")]
@@ -43,6 +47,9 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream>),
     /// A stream of another library, such as its TLS, or a pipe.
     Any(Box<AnyStream>),
+    /// A connection in memory, in tests of programs.
+    #[cfg(any(test, fuzzing, feature = "testing"))]
+    Memory(Box<MemoryStream>),
     /// A script instead of peer and kernel.
     #[cfg(any(test, fuzzing))]
     Scripted(crate::testing::scripted_stream::ScriptedStream),
@@ -56,6 +63,8 @@ macro_rules! for_each_kind {
             #[cfg(feature = "tls")]
             Stream::Tls($inner) => $call,
             Stream::Any($inner) => $call,
+            #[cfg(any(test, fuzzing, feature = "testing"))]
+            Stream::Memory($inner) => $call,
             #[cfg(any(test, fuzzing))]
             Stream::Scripted($inner) => $call,
         }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use mio::event;
 use mio::{Events, Interest, Poll, Registry, Token};
 
+use crate::runtime::clock;
 use crate::runtime::memory_budget::Budget;
 use crate::runtime::reactor::places::{Chunk, KEY_MASK, PLACES, SharedState};
 
@@ -137,7 +138,7 @@ impl Reactor {
     /// Frees what was not used for a while, or lets the wait end when that is due.
     fn free_unused(&self, timeout: Option<Duration>) -> Option<Duration> {
         let Some(Unused { used_at, free }) = self.unused.get() else { return timeout };
-        let left = KEPT_FOR.saturating_sub(used_at.elapsed());
+        let left = KEPT_FOR.saturating_sub(clock::since(used_at));
         if left.is_zero() {
             self.unused.set(None);
             free();
@@ -201,7 +202,7 @@ pub(crate) fn free_when_unused(free: fn()) -> bool {
     let is_noted = REACTOR.try_with(|reactor| {
         let reactor = reactor.borrow();
         let Some(reactor) = &*reactor else { return false };
-        reactor.unused.set(Some(Unused { used_at: Instant::now(), free }));
+        reactor.unused.set(Some(Unused { used_at: clock::now(), free }));
         true
     });
     is_noted.unwrap_or(false)

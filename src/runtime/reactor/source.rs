@@ -181,8 +181,8 @@ impl SourceHandle {
         self.set_ready(READABLE | WRITABLE)
     }
 
-    /// Adds readiness as an event does, for scripted streams.
-    #[cfg(any(test, fuzzing))]
+    /// Adds readiness as an event does, for streams in memory.
+    #[cfg(any(test, fuzzing, feature = "testing"))]
     pub(crate) fn script_event(&self, is_readable: bool, is_writable: bool, is_end: bool) {
         let bit = |is_set, bit| if is_set { bit } else { 0 };
         self.set_ready(

@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::net::connector;
 use crate::net::proxy::{self, HttpFailure};
 use crate::net::stream::Stream;
+#[cfg(any(test, fuzzing, feature = "testing"))]
+use crate::net::stream::memory;
 use crate::net::upgrade;
 use crate::net::upgrade::client::{Failure, Opened, Opening};
 use crate::protocol::handshake::basic_auth;
@@ -75,15 +77,18 @@ async fn dial(
     port: u16,
     watch: &mut Stopwatch<'_>,
 ) -> Result<Stream, Error> {
+    let unreachable = |source| Error::Connect { host: host.into(), port, source: Arc::new(source) };
+    #[cfg(any(test, fuzzing, feature = "testing"))]
+    if let Some(outcome) = memory::hosts::dial(host, port) {
+        let (stream, address) = outcome.map_err(unreachable)?;
+        end.lock().peer = Some(address);
+        return Ok(stream);
+    }
     let addresses = connector::look_up(host, port)
         .await
         .map_err(|source| Error::HostNotFound { host: host.into(), source: Arc::new(source) })?;
     watch.lap(|timings| &mut timings.look_up);
-    let stream = connector::connect(addresses).await.map_err(|source| Error::Connect {
-        host: host.into(),
-        port,
-        source: Arc::new(source),
-    })?;
+    let stream = connector::connect(addresses).await.map_err(unreachable)?;
     watch.lap(|timings| &mut timings.tcp);
     let peer = stream.peer_address().ok();
     end.lock().peer = peer;

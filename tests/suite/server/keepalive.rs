@@ -2,41 +2,70 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use slotwork::Error;
+use anyhow::{Context, Result};
 use slotwork::signals::SignalSpy;
+use slotwork::testing::{self, Peer, VirtualClock};
+use slotwork::{Error, SslMode, WebSocketServer};
 
-use support::raw_peer::{
-    PING, PONG, RawPeer, check_good_client, masked, masked_close, masked_texts,
-};
+use support::raw_peer::{PONG, masked, masked_close, masked_texts};
 use support::recorder::Recorder;
-use support::{DEADLINE, echo_server, listening_server, recorded_server, serve, wait_until};
+
+const INTERVAL: Duration = Duration::from_secs(20);
+/// An idle client is pinged at one of four checks in an interval.
+const LATEST_PING: Duration = Duration::from_secs(25);
+const KEEPALIVE_PING: &[u8] = b"\x89\x0a\0keepalive";
+
+/// A server without keepalive until a test sets it, with a recorder of its sockets.
+fn recorded_server() -> (WebSocketServer, Recorder) {
+    let (server, recorder) =
+        (WebSocketServer::new("Test Server", SslMode::NonSecure), Recorder::default());
+    assert_eq!(server.keepalive_interval(), Some(INTERVAL));
+    let watcher = recorder.clone();
+    server.new_connection().connect(move |server, ()| {
+        while let Some(socket) = server.next_pending_connection() {
+            watcher.watch(&socket);
+        }
+    });
+    (server, recorder)
+}
 
 /// RFC 6455 §5.5.2: a silent peer that answers pings stays, and its pongs are not emitted.
 #[test]
 fn keepalive_asks_a_silent_peer_for_a_sign_of_life() -> Result<()> {
-    let (server, recorder) = recorded_server(|_socket, _text| {})?;
-    assert_eq!(server.keepalive_interval(), Some(Duration::from_secs(20)));
-    server.set_keepalive_interval(Some(Duration::from_millis(20)));
-    let port = server.server_port();
+    let clock = VirtualClock::install();
+    let (server, recorder) = recorded_server();
+    let peer = Peer::connect(&server)?;
+    peer.upgrade()?;
 
-    serve(move || {
-        let mut peer = RawPeer::open(port)?;
-        for _ in 0..3 {
-            let ping = peer.read_frame()?;
-            ensure!(ping.opcode == PING, "{ping:?}");
-            peer.send(masked(PONG, &ping.payload))?;
-        }
-        peer.send(masked(PONG, b"mine"))?;
-        peer.send(masked_close(1000, ""))?;
-        // Another ping may have been under way.
-        while peer.read_frame()?.opcode == PING {}
-        Ok(())
-    })?;
+    for _ in 0..3 {
+        clock.advance(LATEST_PING);
+        assert_eq!(peer.received(), KEEPALIVE_PING);
+        peer.send(masked(PONG, &KEEPALIVE_PING[2..]));
+    }
+    peer.send(masked(PONG, b"mine"));
+    peer.send(masked_close(1000, ""));
+    clock.advance(Duration::from_secs(3));
 
-    recorder.wait_for_disconnected(1)?;
     let lines = recorder.lines();
     assert_eq!(lines.iter().filter(|line| line.starts_with("pong")).count(), 1, "{lines:?}");
+    assert_eq!(lines.last().map(String::as_str), Some("disconnected Some(1000) "));
+    Ok(())
+}
+
+/// A peer that sends something is not pinged.
+#[test]
+fn keepalive_leaves_a_talking_peer_alone() -> Result<()> {
+    let clock = VirtualClock::install();
+    let (server, _recorder) = recorded_server();
+    let peer = Peer::connect(&server)?;
+    peer.upgrade()?;
+
+    for _ in 0..20 {
+        peer.send(masked_texts(&["hi"]));
+        clock.advance(INTERVAL / 2);
+    }
+
+    assert_eq!(peer.received(), b"");
     Ok(())
 }
 
@@ -44,25 +73,19 @@ fn keepalive_asks_a_silent_peer_for_a_sign_of_life() -> Result<()> {
 /// for ever.
 #[test]
 fn a_shorter_keepalive_interval_counts_for_connected_clients() -> Result<()> {
+    let clock = VirtualClock::install();
     for before in [Duration::MAX, Duration::from_secs(1_000_000)] {
-        let (server, recorder) = recorded_server(|_socket, _text| {})?;
+        let (server, _recorder) = recorded_server();
         server.set_keepalive_interval(Some(before));
-        let port = server.server_port();
-        let peer = serve(move || {
-            let mut peer = RawPeer::open(port)?;
-            peer.send(masked_texts(&["connected"]))?;
-            Ok(peer)
-        })?;
-        wait_until(|| !recorder.lines().is_empty())?;
+        let peer = Peer::connect(&server)?;
+        peer.upgrade()?;
+        clock.advance(Duration::from_secs(1000));
+        assert_eq!(peer.received(), b"");
 
-        server.set_keepalive_interval(Some(Duration::from_millis(20)));
+        server.set_keepalive_interval(Some(INTERVAL));
+        clock.advance(LATEST_PING);
 
-        serve(move || {
-            let mut peer = peer;
-            let ping = peer.read_frame()?;
-            anyhow::ensure!(ping.opcode == PING, "{ping:?}");
-            Ok(())
-        })?;
+        assert_eq!(peer.received(), KEEPALIVE_PING);
     }
     Ok(())
 }
@@ -70,43 +93,57 @@ fn a_shorter_keepalive_interval_counts_for_connected_clients() -> Result<()> {
 /// MSG-10: keepalive ends half-open connections and leaves the others alone.
 #[test]
 fn keepalive_ends_a_connection_whose_peer_is_gone() -> Result<()> {
-    let server = echo_server()?;
-    let recorder = Recorder::default();
-    let watcher = recorder.clone();
-    server.new_connection().connect(move |server, ()| {
-        server.clients().iter().for_each(|socket| watcher.watch(socket));
-        server.set_keepalive_interval(Some(Duration::from_millis(20)));
-    });
-    let port = server.server_port();
-
+    let clock = VirtualClock::install();
+    let (server, recorder) = recorded_server();
     // It reads nothing and sends nothing, like a peer on a machine that has failed.
-    let peer = serve(move || RawPeer::open(port))?;
-    recorder.wait_for_disconnected(1)?;
+    let gone = Peer::connect(&server)?;
+    gone.upgrade()?;
+    let (client, ..) = testing::pair(&server)?;
+
+    clock.advance(2 * INTERVAL - Duration::from_millis(1));
+    recorder.check(&[])?;
+    clock.advance(2 * (LATEST_PING - INTERVAL));
 
     recorder.check(&[
         "error: the peer was idle and did not answer a ping",
         "Unconnected",
         "disconnected Some(1006) ",
     ])?;
-    server.set_keepalive_interval(None);
-    serve(move || check_good_client(port))?;
-    drop(peer);
+    assert!(client.is_valid());
     Ok(())
+}
+
+/// The time of the answer begins when the ping leaves: a ping that waits for room is not held
+/// against the peer.
+#[test]
+fn a_ping_that_is_delayed_does_not_end_a_connection() -> Result<()> {
+    let clock = VirtualClock::install();
+    let (server, recorder) = recorded_server();
+    let (_client, _socket, link) = testing::pair(&server)?;
+    link.to_client().delay(INTERVAL / 2);
+
+    clock.advance(20 * INTERVAL);
+
+    recorder.check(&[])
 }
 
 /// A pending socket reads nothing, so that it cannot be idle.
 #[test]
 fn keepalive_leaves_pending_sockets_alone() -> Result<()> {
-    let server = listening_server()?;
-    server.set_keepalive_interval(Some(Duration::from_millis(1)));
-    let connections = SignalSpy::new(&server.new_connection());
-    let port = server.server_port();
-    let _pending = serve(move || RawPeer::open(port))?;
-    connections.wait_for(1)?;
+    let clock = VirtualClock::install();
+    let server = WebSocketServer::new("Test Server", SslMode::NonSecure);
+    let _silent = {
+        let peer = Peer::connect(&server)?;
+        peer.upgrade()?;
+        peer
+    };
+    clock.advance(10 * INTERVAL);
 
     let pending = server.next_pending_connection().context("nothing is pending")?;
     let errors = SignalSpy::new(&pending.error_occurred());
-    errors.wait_for(1)?;
+    clock.advance(INTERVAL);
+    assert_eq!(errors.count(), 0);
+    clock.advance(2 * INTERVAL);
 
     assert!(matches!(*errors.values(), [Error::KeepaliveTimeout]));
     Ok(())
@@ -115,25 +152,22 @@ fn keepalive_leaves_pending_sockets_alone() -> Result<()> {
 /// MSG-10: the same for clients that are accepted after pending sockets were shut down.
 #[test]
 fn keepalive_goes_on_after_a_shutdown_of_pending_sockets() -> Result<()> {
-    let server = listening_server()?;
-    server.set_keepalive_interval(Some(Duration::from_millis(1)));
-    let connections = SignalSpy::new(&server.new_connection());
+    let clock = VirtualClock::install();
+    let server = WebSocketServer::new("Test Server", SslMode::NonSecure);
+    let peer = Peer::connect(&server)?;
+    peer.upgrade()?;
     let closed = SignalSpy::new(&server.closed());
-    let port = server.server_port();
-    let mut peer = serve(move || RawPeer::open(port))?;
-    connections.wait_for(1)?;
-    server.shutdown(DEADLINE);
-    serve(move || peer.read_frame().and_then(|_| peer.close_back()))?;
+    server.shutdown(INTERVAL);
+    peer.send(masked_close(1001, ""));
+    peer.end();
     closed.wait_for(1)?;
 
-    server.listen(slotwork::HostAddress::LocalHost, 0)?;
-    let port = server.server_port();
-    let _silent = serve(move || RawPeer::open(port))?;
-    connections.wait_for(2)?;
-    let silent = server.next_pending_connection().context("nothing is pending")?;
+    let silent = Peer::connect(&server)?;
+    silent.upgrade()?;
+    let socket = server.next_pending_connection().context("nothing is pending")?;
+    let errors = SignalSpy::new(&socket.error_occurred());
+    clock.advance(3 * INTERVAL);
 
-    let errors = SignalSpy::new(&silent.error_occurred());
-    errors.wait_for(1)?;
     assert!(matches!(*errors.values(), [Error::KeepaliveTimeout]));
     Ok(())
 }

@@ -7,6 +7,7 @@ mod client_limits;
 #[cfg(feature = "compression")]
 mod compression;
 mod handover;
+#[cfg(feature = "testing")]
 mod keepalive;
 mod listening;
 mod origins;

@@ -324,46 +324,6 @@ fn a_socket_may_be_closed_before_anything_else() -> Result<()> {
     Ok(())
 }
 
-/// RFC 6455 §7.1.1: a peer that never answers our close frame is closed (1006) after a timeout.
-#[test]
-fn a_close_frame_that_is_not_answered_is_given_up() -> Result<()> {
-    let (server, recorder) = recorded_server(|socket, text| match text {
-        "close" => _ = socket.close(CloseCode::NORMAL, ""),
-        text => _ = socket.send_text_message(text),
-    })?;
-    let port = server.server_port();
-
-    serve(move || {
-        let mut peer = RawPeer::open(port)?;
-        peer.send(masked_texts(&["close"]))?;
-        peer.expect(&Frame::close(1000, ""))?;
-        ensure!(peer.read_to_end()?.is_empty());
-        check_good_client(port)
-    })?;
-    recorder.check_start(&[
-        "text close",
-        "about to close",
-        "Closing",
-        "Unconnected",
-        "disconnected Some(1006) ",
-    ])
-}
-
-/// RFC 6455 §7.1.1: after the closing handshake a peer has 2 s to end its side of TCP.
-#[test]
-fn a_peer_that_does_not_end_after_the_closing_handshake_is_given_up() -> Result<()> {
-    let (server, recorder) = recorded_server(|_socket, _text| {})?;
-    let port = server.server_port();
-
-    let _peer = serve(move || {
-        let mut peer = RawPeer::open(port)?;
-        peer.close(1000, "")?;
-        peer.send(masked_texts(&["still talking"]))?;
-        Ok(peer)
-    })?;
-    recorder.check_life(&["about to close", "Closing", "Unconnected", "disconnected Some(1000) "])
-}
-
 thread_local! {
     static CHECKED: Cell<bool> = const { Cell::new(false) };
 }

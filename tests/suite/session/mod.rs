@@ -4,6 +4,8 @@ mod abnormal_closure;
 mod closing;
 #[cfg(feature = "compression")]
 mod compression;
+#[cfg(feature = "testing")]
+mod deadlines;
 mod fairness;
 mod output;
 mod output_policy;

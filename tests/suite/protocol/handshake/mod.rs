@@ -1,5 +1,7 @@
 //! The opening handshake of a server (RFC 6455 §4.2).
 
+#[cfg(feature = "testing")]
+mod deadline;
 mod extensions;
 mod head_limits;
 mod requests;

@@ -1,9 +1,8 @@
-//! Clients that do not finish the opening handshake: idle, slow, gone, or flooding.
+//! Clients that do not finish the opening handshake: gone, or flooding.
 
-use std::io::ErrorKind;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 
 use support::raw_peer::{self, RawPeer, check_good_client};
 use support::recorder::Recorder;
@@ -57,95 +56,4 @@ fn a_refused_peer_that_floods_delays_no_others() -> Result<()> {
         ensure!(flood.join().is_ok_and(|was_cut| was_cut), "the flood went on");
         Ok(())
     })
-}
-
-/// Qt: SRV-20 and SRV-21, where the peer gets no answer and the program no signal.
-#[test]
-fn silent_and_dripping_peers_are_cut_at_the_deadline() -> Result<()> {
-    let server = echo_server()?;
-    server.set_handshake_timeout(Some(Duration::from_millis(300)));
-    let recorder = Recorder::default();
-    recorder.watch_server(&server);
-    let port = server.server_port();
-
-    serve(move || {
-        let answer = RawPeer::connect(port)?.read_response()?;
-        ensure!(answer.head.starts_with("HTTP/1.1 408 "), "{answer:?}");
-        ensure!(answer.has_header("Connection", "close"), "{answer:?}");
-        drip(&mut RawPeer::connect(port)?)?;
-        check_good_client(port)
-    })?;
-
-    recorder.wait_for(&["timeout 1006", "timeout 1006", "new connection"])
-}
-
-/// Qt: SRV-20, last block.
-#[test]
-fn the_deadline_is_over_with_the_handshake() -> Result<()> {
-    let server = echo_server()?;
-    server.set_handshake_timeout(Some(Duration::from_millis(100)));
-    let port = server.server_port();
-
-    serve(move || {
-        let mut good = RawPeer::open(port)?;
-        // Accepted later and cut: the time of the first one is over too.
-        RawPeer::connect(port)?.read_response()?;
-        good.check_echo("still there")
-    })
-}
-
-/// Qt: SRV-20, first block; the limit of later connections counts for them only.
-#[test]
-fn without_a_deadline_a_peer_may_take_its_time() -> Result<()> {
-    let server = echo_server()?;
-    server.set_handshake_timeout(None);
-    let port = server.server_port();
-
-    serve(move || {
-        let mut slow = RawPeer::connect(port)?;
-        check_good_client(port)?;
-        server.set_handshake_timeout(Some(Duration::from_millis(100)));
-        RawPeer::connect(port)?.read_response()?;
-        slow.shake_hands()?;
-        slow.check_echo("at last")
-    })
-}
-
-/// Qt: SRV-21: a timeout of zero is shorter than any handshake, and does no harm.
-#[test]
-fn a_deadline_of_nothing_is_reported_for_each_peer() -> Result<()> {
-    let server = echo_server()?;
-    server.set_handshake_timeout(Some(Duration::ZERO));
-    let recorder = Recorder::default();
-    recorder.watch_server(&server);
-    let port = server.server_port();
-
-    serve(move || {
-        for _ in 0..2 {
-            let answer = RawPeer::connect(port)?.read_response()?;
-            ensure!(answer.head.starts_with("HTTP/1.1 408 "), "{answer:?}");
-        }
-        Ok(())
-    })?;
-
-    recorder.wait_for(&["timeout 1006", "timeout 1006"])
-}
-
-/// Sends a request as slowly as it can without pausing for long, until the server ends it.
-fn drip(peer: &mut RawPeer) -> Result<()> {
-    let until = Instant::now() + DEADLINE;
-    peer.set_read_timeout(Duration::from_millis(20))?;
-    for byte in raw_peer::request().bytes().cycle() {
-        ensure!(Instant::now() < until, "the server is still waiting");
-        match peer.read_some() {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            Err(_) => return Ok(()),
-        }
-        if peer.send([byte]).is_err() {
-            return Ok(());
-        }
-    }
-    bail!("the request has an end")
 }

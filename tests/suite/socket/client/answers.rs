@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use slotwork::{ClientRequest, CloseCode, Error, HandshakeResponse, SocketState, WebSocket};
 
-use support::raw_peer::{ACCEPT, RawPeer};
+use support::raw_peer::ACCEPT;
 use support::raw_server::RawServer;
 use support::recorder::Recorder;
 use support::{echo_server, run_until, serve, wait_until};
@@ -170,43 +170,6 @@ fn a_host_with_several_addresses_is_reached_at_one_of_them() -> Result<()> {
     wait_until(|| connected.get())?;
     assert_eq!(socket.peer_name(), "localhost");
     assert_eq!(socket.peer_address(), Some(Ipv4Addr::LOCALHOST.into()));
-    Ok(())
-}
-
-/// CLIENT-01; Qt: CLI-18 waits for ever.
-#[test]
-fn a_silent_server_is_given_up() -> Result<()> {
-    let server = RawServer::listen()?;
-    let timeout = Duration::from_millis(100);
-
-    let (failed, rest) =
-        fail_to_open(&server.url(), timeout, move || server.read_request()?.peer.read_to_end())?;
-
-    assert!(rest.is_empty(), "{rest:?} came behind the request");
-    ensure!(matches!(failed.error, Error::ConnectTimeout(found) if found == timeout));
-    Ok(())
-}
-
-/// CLIENT-01: the deadline is one for all, however slowly bytes drip in.
-#[test]
-fn a_dripping_server_is_given_up() -> Result<()> {
-    let server = RawServer::listen()?;
-
-    let (failed, ()) = fail_to_open(&server.url(), Duration::from_millis(200), move || {
-        let mut client = server.read_request()?;
-        client.peer.send("HTTP/1.1 101 Switching Protocols\r\nX-Long: ")?;
-        drip(&mut client.peer)
-    })?;
-
-    ensure!(matches!(failed.error, Error::ConnectTimeout(_)), "{:?}", failed.error);
-    Ok(())
-}
-
-/// Sends a byte now and then until the peer has gone.
-fn drip(peer: &mut RawPeer) -> Result<()> {
-    peer.set_read_timeout(Duration::from_millis(5))?;
-    // It waits for the time that was set, unless the end has come.
-    while peer.read_some().is_err() && peer.send("x").is_ok() {}
     Ok(())
 }
 

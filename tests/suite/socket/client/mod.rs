@@ -5,6 +5,8 @@ mod auth;
 mod client_request;
 #[cfg(feature = "compression")]
 mod compression;
+#[cfg(feature = "testing")]
+mod deadlines;
 mod interim_answers;
 mod messages;
 mod open;
