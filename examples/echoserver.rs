@@ -51,7 +51,6 @@ fn main() -> Result<()> {
     debug!("Echoserver listening on port {}", server.server_port());
 
     // Until Ctrl-C or SIGTERM; then clients are sent 1001, and have 3 s to answer.
-    #[cfg(unix)]
     EventLoop::current().quit_on_signals()?;
     EventLoop::current().exec();
     server.shutdown(Duration::from_secs(3));

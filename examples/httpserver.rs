@@ -30,7 +30,6 @@ fn main() -> Result<()> {
     server.listen(HostAddress::LocalHost, port)?;
     println!("listening on http://127.0.0.1:{}", server.server_port());
 
-    #[cfg(unix)]
     EventLoop::current().quit_on_signals()?;
     EventLoop::current().exec();
     server.shutdown(Duration::from_secs(3));

@@ -60,7 +60,6 @@ fn main() -> Result<()> {
     let echo = EchoServer::new();
     echo.listen(port.parse()?).context("cannot start")?;
     println!("listening on {}", echo.server.server_url());
-    #[cfg(unix)]
     EventLoop::current().quit_on_signals()?;
     EventLoop::current().exec();
     echo.server.shutdown(Duration::from_secs(3));

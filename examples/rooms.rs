@@ -161,7 +161,6 @@ fn main() -> Result<()> {
     server.listen(HostAddress::Any, options.port).context("cannot start the server")?;
     println!("Rooms listening on port {}", server.server_port());
 
-    #[cfg(unix)]
     EventLoop::current().quit_on_signals()?;
     EventLoop::current().exec();
     server.shutdown(Duration::from_secs(3));

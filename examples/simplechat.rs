@@ -71,7 +71,6 @@ fn main() -> Result<()> {
     server.listen(HostAddress::Any, options.port).context("cannot start the chat server")?;
     println!("Chat Server listening on port {}", server.server_port());
 
-    #[cfg(unix)]
     EventLoop::current().quit_on_signals()?;
     EventLoop::current().exec();
     server.shutdown(Duration::from_secs(3));

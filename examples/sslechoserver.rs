@@ -52,7 +52,6 @@ fn main() -> Result<()> {
 
     server.listen(HostAddress::Any, options.port).context("cannot start the echo server")?;
     println!("SSL Echo Server listening on port {}", server.server_port());
-    #[cfg(unix)]
     EventLoop::current().quit_on_signals()?;
     EventLoop::current().exec();
     server.shutdown(Duration::from_secs(3));

@@ -60,8 +60,21 @@
 //! memory, for the tests of programs; see [`guides::testing`].
 #![cfg_attr(
     not(feature = "testing"),
-    doc = "\n[`guides::testing`]: https://docs.rs/slotwork/latest/slotwork/guides/testing/"
+    doc = "
+[`guides::testing`]: https://docs.rs/slotwork/latest/slotwork/guides/testing/"
 )]
+//!
+//! # Types of other packages
+//!
+//! Signatures name types of these packages, and no others: [`rustls`] 0.23
+//! ([`TlsConfig::from_server_config`], [`TlsConfig::from_client_config`]), smol 2
+//! ([`EventLoop::spawn`] returns its `Task`), and the traits of futures 0.3: `AsyncRead`,
+//! `AsyncWrite`, `Stream` and `Sink`. An incompatible version of one of them comes with an
+//! incompatible version of Slotwork. A program that configures rustls itself names it as
+//! [`slotwork::rustls`](rustls), which is always the version that fits.
+
+// docs.rs marks the items that need a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod event_loop;
 pub mod guides;
@@ -207,6 +220,11 @@ pub mod signals {
     #[doc(inline)]
     pub use slotwork_signals::*;
 }
+
+/// The TLS library of [`TlsConfig`], in the version that its methods take.
+#[cfg(feature = "tls")]
+#[doc(no_inline)]
+pub use rustls;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -448,7 +448,7 @@ fn a_service_has_a_health_page_metrics_and_limits() -> Result<()> {
     };
     check_good_client(port)?;
     let mut big = RawPeer::open(port)?;
-    big.send(masked(TEXT, &[b'x'; 70_000]))?;
+    big.send(masked(TEXT, &vec![b'x'; 70_000]))?;
     ensure!(big.read_frame()?.close_code()? == 1009);
     RawPeer::connect(port)?.send("GARBAGE\r\n\r\n")?;
 

@@ -69,7 +69,6 @@ fn main() -> Result<()> {
         simulator::start(&format!("ws://{address}/devices"), options.simulate)
     })?;
 
-    #[cfg(unix)]
     EventLoop::current().quit_on_signals()?;
     EventLoop::current().exec();
     drop((accepting, simulated));

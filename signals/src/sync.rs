@@ -7,4 +7,6 @@ pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, f
 pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock};
 pub(crate) use std::thread_local;
 
-pub(crate) use event_listener::{Event, EventListener, Listener};
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use event_listener::Listener;
+pub(crate) use event_listener::{Event, EventListener};

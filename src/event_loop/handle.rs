@@ -176,6 +176,12 @@ impl WeakLoopHandle {
         thread::current().id() == self.thread
     }
 
+    /// Returns whether something of the loop is left.
+    #[cfg(windows)]
+    pub(crate) fn is_alive(&self) -> bool {
+        self.shared.strong_count() > 0
+    }
+
     /// Returns whether both are handles of the same loop.
     pub(crate) fn is_of_same_loop(&self, other: &Self) -> bool {
         Weak::ptr_eq(&self.shared, &other.shared)

@@ -24,13 +24,11 @@ mod deferred;
 mod process_events;
 
 pub(crate) mod event_thread;
-#[cfg(unix)]
 mod exec_async;
 mod exits;
 mod handle;
 mod nested_loop;
 mod panic_policy;
-#[cfg(unix)]
 mod quit_on_signals;
 mod receiver_tasks;
 mod runner;
@@ -86,7 +84,7 @@ pub(crate) use tasks::next_turn;
 /// the system's trust store, uses the pool of `smol::unblock`, whose threads end when they are idle.
 /// Types of tokio, and libraries that stand on it, panic here with "there is no reactor running":
 /// run them on a tokio runtime in a thread of its own, and let them [`post`](LoopHandle::post) or
-/// emit their results, or run this loop inside tokio with `exec_async` (Unix).
+/// emit their results, or run this loop inside tokio with [`exec_async`](Self::exec_async).
 ///
 /// # Qt
 ///

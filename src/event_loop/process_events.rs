@@ -206,7 +206,8 @@ impl EventLoop {
 /// For programs that poll other descriptors with a loop of their own: before each poll, call
 /// `process_events`; then poll this descriptor too, and no longer than
 /// [`time_to_next_timer`](EventLoop::time_to_next_timer) says. Nothing must be read from it. Unix
-/// only.
+/// only; elsewhere a loop of this kind calls `process_events_for` at an interval, or leaves the
+/// network to an [`EventThread`](crate::EventThread).
 #[cfg(unix)]
 impl AsFd for EventLoop {
     fn as_fd(&self) -> BorrowedFd<'_> {

@@ -10,8 +10,8 @@ use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::server::WebSocketServer;
 use crate::server::address_counts::AddressPlace;
-use crate::server::configuration::Configuration;
-use crate::server::state::Inner;
+use crate::server::opening::Opening;
+use crate::server::state::{Inner, State};
 
 /// The limit of connections per address.
 impl WebSocketServer {
@@ -27,7 +27,9 @@ impl WebSocketServer {
     ///
     /// An IPv6 address counts with its network of 64 bits, which one client usually has as a whole.
     /// Connections that began without a limit do not count, nor do peers without an address, such as
-    /// those of Unix sockets. Behind a proxy all clients have the proxy's address.
+    /// those of Unix sockets. A client of a [trusted proxy](Self::set_trusted_proxies) counts for
+    /// [its own address](crate::OpeningHandshake::client_address), from its request on; if that is not
+    /// known, for the proxy's, as all clients of other proxies do.
     ///
     /// # Qt
     ///
@@ -55,27 +57,52 @@ impl WebSocketServer {
 }
 
 impl Inner {
-    /// Counts a connection for its address, if that is known and has a limit.
+    /// Counts an accepted connection for its peer's address, if that has a limit.
     ///
-    /// The request is there once it was read. Fails when the limit is reached.
-    pub(crate) fn enter_address(
+    /// Clients of trusted proxies are counted once their requests are read. Fails when the limit is
+    /// reached.
+    pub(crate) fn enter_peer(
         &self,
-        configuration: &Configuration,
+        state: &State,
         peer: SocketAddr,
-        request: Option<&HandshakeRequest>,
     ) -> Result<Option<Box<AddressPlace>>, Refusal> {
-        let Some(limit) = configuration.max_per_address else { return Ok(None) };
-        let Some(address) = counted_address(configuration, peer, request) else { return Ok(None) };
+        let Some(limit) = state.configuration.max_per_address else { return Ok(None) };
+        if state.is_trusted_proxy(peer) { Ok(None) } else { self.enter(known(peer), limit) }
+    }
+
+    fn enter(
+        &self,
+        address: Option<IpAddr>,
+        limit: usize,
+    ) -> Result<Option<Box<AddressPlace>>, Refusal> {
+        let Some(address) = address else { return Ok(None) };
         let place = self.addresses.enter(address, limit);
         place.map(Some).ok_or(Refusal::TooManyPerAddress { limit })
     }
 }
 
-/// Returns the address that a connection counts for; `None` while it is not known.
-fn counted_address(
-    _configuration: &Configuration,
-    peer: SocketAddr,
-    _request: Option<&HandshakeRequest>,
-) -> Option<IpAddr> {
+impl Opening {
+    /// Counts the connection for its client's address, unless it counts already.
+    pub(crate) fn enter_client(
+        &mut self,
+        server: &Inner,
+        request: &HandshakeRequest,
+    ) -> Result<(), Refusal> {
+        let limit = server.lock().configuration.max_per_address;
+        if let (None, Some(limit)) = (&self.place, limit) {
+            self.place = server.enter(self.counted_address(request), limit)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the address that the connection counts for; `None` for a peer without one.
+    fn counted_address(&self, request: &HandshakeRequest) -> Option<IpAddr> {
+        // Clients that hide their address from the proxy share the limit of the proxy.
+        self.client_address(request).or_else(|| known(self.peer))
+    }
+}
+
+/// Returns the address of a peer that has one.
+fn known(peer: SocketAddr) -> Option<IpAddr> {
     (peer != UNKNOWN_PEER).then(|| peer.ip())
 }

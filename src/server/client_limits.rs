@@ -243,7 +243,7 @@ impl Inner {
         counted: Result<Option<Counted>, Refusal>,
     ) -> Result<(Option<Counted>, Option<Box<AddressPlace>>), Refusal> {
         let counted = state.check_handshakes().and(counted)?;
-        let place = self.enter_address(&state.configuration, peer, None)?;
+        let place = self.enter_peer(state, peer)?;
         Ok((counted, place))
     }
 

@@ -292,10 +292,7 @@ impl Opening {
         request: &HandshakeRequest,
     ) -> Result<(Arc<Inner>, Acceptance), Failure> {
         let server = self.open_server()?;
-        if self.place.is_none() {
-            let state = server.lock();
-            self.place = server.enter_address(&state.configuration, self.peer, Some(request))?;
-        }
+        self.enter_client(&server, request)?;
         server.check_connections()?;
         server.check_whole(self.counted.as_ref(), Counted::has_room)?;
         let has_verifier = server.has_verifier();

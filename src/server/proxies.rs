@@ -13,14 +13,15 @@ use crate::server::WebSocketServer;
 use crate::server::handshake_deadline::Deadline;
 use crate::server::opening::Opening;
 #[cfg(feature = "proxy-protocol")]
-use crate::server::opening::report;
-#[cfg(feature = "proxy-protocol")]
+use crate::server::refusals::report;
 use crate::server::state::State;
 #[cfg(feature = "proxy-protocol")]
 use crate::types::error::Error;
 use crate::types::ip_network::IpNetwork;
 #[cfg(feature = "proxy-protocol")]
 use crate::types::proxy_protocol::ProxyProtocol;
+#[cfg(feature = "proxy-protocol")]
+use crate::types::stats::RefusalReason;
 
 /// Proxies.
 impl WebSocketServer {
@@ -158,35 +159,41 @@ impl Opening {
         let received = std::mem::take(&mut self.received);
         let header = Box::pin(proxy_protocol::read_header(&mut self.stream, received));
         let peer = self.peer;
-        let error = match deadline.limit(header).await {
+        let (reason, error) = match deadline.limit(header).await {
             Some(Ok((client, rest))) => {
                 self.forwarded = client.map(Box::new);
                 self.received = rest;
                 return Some(self);
             }
             Some(Err(Failure::Invalid(reason))) => {
-                Error::InvalidProxyHeader { peer, reason: reason.into() }
+                let error = Error::InvalidProxyHeader { peer, reason: reason.into() };
+                (RefusalReason::BadRequest, error)
             }
             Some(Err(Failure::Broken(source))) => {
-                Error::HandshakeBroken { peer, source: Arc::new(source) }
+                let error = Error::HandshakeBroken { peer, source: Arc::new(source) };
+                (RefusalReason::Interrupted, error)
             }
             Some(Err(Failure::NoData)) => {
                 log::debug!("{peer} connected and sent nothing");
                 return None;
             }
-            None => deadline.error(peer),
+            None => (RefusalReason::Timeout, deadline.error(peer)),
         };
-        report(&self.server, &error);
+        report(&self.server, reason, &error);
         None
     }
 }
 
-#[cfg(feature = "proxy-protocol")]
 impl State {
+    /// Returns whether the peer is a trusted proxy.
+    pub(crate) fn is_trusted_proxy(&self, peer: SocketAddr) -> bool {
+        self.configuration.trusted_proxies.as_ref().is_some_and(|it| is_trusted(it, peer))
+    }
+
     /// Returns whether a connection of this peer begins with a PROXY header.
+    #[cfg(feature = "proxy-protocol")]
     pub(crate) fn expects_proxy_header(&self, peer: SocketAddr) -> bool {
-        self.configuration.proxy_protocol == ProxyProtocol::Required
-            && self.configuration.trusted_proxies.as_ref().is_some_and(|it| is_trusted(it, peer))
+        self.configuration.proxy_protocol == ProxyProtocol::Required && self.is_trusted_proxy(peer)
     }
 }
 

@@ -77,7 +77,6 @@ impl WebSocketServer {
     /// server.closed().connect(|_server, ()| EventLoop::current().quit());
     /// server.listen(HostAddress::Any, 1234)?;
     ///
-    /// # #[cfg(unix)]
     /// EventLoop::current().quit_on_signals()?;
     /// EventLoop::current().exec();
     /// server.shutdown(Duration::from_secs(3));

@@ -97,7 +97,8 @@ impl Meter {
         if missing.saturating_add(time(1, rate)) > SECOND {
             return 0;
         }
-        let left = (SECOND - missing).as_nanos() * u128::from(rate.max(1)) / SECOND.as_nanos();
+        let left =
+            SECOND.saturating_sub(missing).as_nanos() * u128::from(rate.max(1)) / SECOND.as_nanos();
         // The time of a unit is rounded down to nanoseconds.
         u64::try_from(left).unwrap_or(u64::MAX).max(1)
     }

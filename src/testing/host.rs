@@ -76,7 +76,7 @@ impl Host {
     /// [`SslMode::Secure`](crate::SslMode::Secure) they are without TLS all the same.
     pub fn new(name: impl Into<String>, server: &WebSocketServer) -> Self {
         let server = server.downgrade();
-        Self::with(name.into(), move |_state, end, peer| {
+        Self::with(&name.into(), move |_state, end, peer| {
             let server = server.upgrade().ok_or(io::ErrorKind::ConnectionRefused)?;
             server.handle_memory(end, peer).map_err(io::Error::other)
         })
@@ -113,14 +113,14 @@ impl Host {
     /// # }
     /// ```
     pub fn scripted(name: impl Into<String>) -> Self {
-        Self::with(name.into(), |state, end, _peer| {
+        Self::with(&name.into(), |state, end, _peer| {
             state.peers.borrow_mut().push_back(Peer::new(end));
             Ok(())
         })
     }
 
     fn with(
-        name: String,
+        name: &str,
         accept: impl Fn(&State, MemoryEnd, SocketAddr) -> io::Result<()> + 'static,
     ) -> Self {
         let name = name.to_ascii_lowercase();

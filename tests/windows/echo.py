@@ -49,18 +49,25 @@ class Client:
         """Returns the next message, whole."""
         message = b""
         while True:
-            first, second = self._read(2)
-            length = second
-            if second == 126:
-                length = int.from_bytes(self._read(2), "big")
-            elif second == 127:
-                length = int.from_bytes(self._read(8), "big")
-            payload = self._read(length)
+            first, payload = self.receive_frame()
             if first & 0x08:
                 raise ConnectionError(f"a control frame came: {first:#x} {payload!r}")
             message += payload
             if first & 0x80:
                 return message
+
+    def receive_frame(self) -> tuple[int, bytes]:
+        """Returns the first byte of the next frame, and its payload."""
+        first, length = self._read(2)
+        if length == 126:
+            length = int.from_bytes(self._read(2), "big")
+        elif length == 127:
+            length = int.from_bytes(self._read(8), "big")
+        return first, self._read(length)
+
+    def at_end(self) -> bool:
+        """Returns whether the server ends the connection instead of sending more."""
+        return not self._input.read(1)
 
     def _read(self, count: int) -> bytes:
         data = self._input.read(count)

@@ -132,11 +132,16 @@ pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> CallFailure {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     let failure = CallFailure::Panicked(text.unwrap_or("without a message").to_owned());
-    // A payload may panic when it is dropped, too.
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+    discard(payload);
+    failure
+}
+
+/// Drops a value of the program, which may panic.
+pub(crate) fn discard<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        // So may the payload.
         mem::forget(payload);
     }
-    failure
 }
 
 /// Returns the beginning of a text that a client has sent, at most so many bytes.

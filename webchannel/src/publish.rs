@@ -432,15 +432,15 @@ impl<T> fmt::Debug for Publisher<T> {
 
 /// Returns the class of a type, which is described when it is first needed.
 pub(crate) fn class_of<T: Publish>() -> Result<Rc<Class<T>>, Error> {
-    let known = CLASSES.with(|classes| classes.borrow().get(&TypeId::of::<T>()).cloned());
-    if let Some(class) = known.and_then(|class| class.downcast().ok()) {
+    let known = CLASSES.try_with(|classes| classes.borrow().get(&TypeId::of::<T>()).cloned());
+    if let Some(class) = known.ok().flatten().and_then(|class| class.downcast().ok()) {
         return Ok(class);
     }
     let mut publisher = Publisher::new();
     T::publish(&mut publisher);
     let class = Rc::new(publisher.finish()?);
     let known: Rc<dyn Any> = class.clone();
-    let former = CLASSES.with(|classes| classes.borrow_mut().insert(TypeId::of::<T>(), known));
+    let former = CLASSES.try_with(|classes| classes.borrow_mut().insert(TypeId::of::<T>(), known));
     drop(former);
     Ok(class)
 }

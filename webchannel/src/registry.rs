@@ -22,7 +22,7 @@ pub(crate) struct Registry {
 
 /// An object of a channel.
 pub(crate) struct Entry {
-    /// Grows with each object.
+    /// Grows with each object, from 2 on.
     pub(crate) key: u64,
     /// The name of a registered object; else a random id.
     pub(crate) id: Rc<str>,
@@ -31,6 +31,10 @@ pub(crate) struct Entry {
     pub(crate) instance: Box<dyn Instance>,
     /// Whether it belongs to the channel no more.
     pub(crate) is_removed: Cell<bool>,
+    /// The methods of it that run at the moment, in loops inside of one another.
+    pub(crate) running: Cell<usize>,
+    /// Whether clients are to be sent `destroyed` when these have been answered.
+    pub(crate) is_ending: Cell<bool>,
     /// The clients that may use it; for objects that are not registered.
     pub(crate) clients: Cell<usize>,
     /// The slots of its signals, by the index of the signal.
@@ -47,7 +51,7 @@ impl Registry {
         address: usize,
         instance: Box<dyn Instance>,
     ) -> Rc<Entry> {
-        self.last_key += 1;
+        self.last_key = self.last_key() + 1;
         let key = self.last_key;
         // Each property that changes, or one signal, has a slot.
         let slots = instance.info().notify_count().max(1);
@@ -59,6 +63,8 @@ impl Registry {
             address,
             instance,
             is_removed: Cell::new(false),
+            running: Cell::new(0),
+            is_ending: Cell::new(false),
             clients: Cell::new(0),
             connections: RefCell::new(Vec::with_capacity(slots)),
             subscribers: RefCell::default(),
@@ -93,9 +99,9 @@ impl Registry {
         self.by_key.values()
     }
 
-    /// Returns the key of the newest object.
+    /// Returns the key of the newest object; 1 if there was none.
     pub(crate) fn last_key(&self) -> u64 {
-        self.last_key
+        self.last_key.max(1)
     }
 }
 

@@ -87,6 +87,6 @@ fn a_client_takes_little_memory() -> Result<()> {
 
 const COUNT: usize = 500;
 /// In bytes, with its slots.
-const MAX_OBJECT: i64 = 640;
+const MAX_OBJECT: i64 = 700;
 /// In bytes, with its slots.
 const MAX_CLIENT: i64 = 600;

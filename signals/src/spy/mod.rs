@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::connection::scoped::ScopedConnection;
-use crate::queue::wait::{deadline_after, wait_until};
+use crate::queue::wait::wait_within;
 use crate::spy::spied::Spied;
 use crate::thread::nesting::may_begin;
 
@@ -210,7 +210,7 @@ impl<T: ?Sized + ToOwned> SignalSpy<T> {
             return Ok(());
         }
         let may_wait = may_begin();
-        if may_wait && wait_until(deadline_after(timeout), &is_done) {
+        if may_wait && wait_within(timeout, &is_done) {
             return Ok(());
         }
         Err(SpyTimeout { wanted: count, seen: self.count(), timeout, was_refused: !may_wait })

@@ -6,10 +6,10 @@ pub use watch::Origin;
 
 /// Logs a warning for each slot of this thread that runs for longer than `limit`.
 ///
-/// Works in debug builds only, and costs nothing in others. The default is `None`: no warnings. A
-/// warning has the line in which the slot was connected. Each poll of an async slot is measured
-/// separately. An event loop calls this function for its thread, and again when a nested loop ends:
-/// a call inside a slot restarts the measurement of that slot.
+/// Works in debug builds only, but for WebAssembly, and costs nothing in others. The default is
+/// `None`: no warnings. A warning has the line in which the slot was connected. Each poll of an async
+/// slot is measured separately. An event loop calls this function for its thread, and again when a
+/// nested loop ends: a call inside a slot restarts the measurement of that slot.
 ///
 /// # Qt
 ///
@@ -40,7 +40,7 @@ pub fn watched_call<T>(what: &'static str, origin: Origin, call: impl FnOnce() -
     watch::call(what, origin, call)
 }
 
-#[cfg(debug_assertions)]
+#[cfg(all(debug_assertions, not(target_family = "wasm")))]
 mod watch {
     use std::cell::Cell;
     use std::panic::Location;
@@ -98,12 +98,12 @@ mod watch {
     }
 }
 
-#[cfg(not(debug_assertions))]
+#[cfg(any(not(debug_assertions), target_family = "wasm"))]
 mod watch {
     use std::panic::Location;
     use std::time::Duration;
 
-    /// Empty, because release builds have no warnings.
+    /// Empty, because these builds have no warnings.
     #[derive(Clone, Copy, Debug)]
     pub struct Origin;
 

@@ -46,6 +46,7 @@ impl WakeUp {
     }
 
     /// Returns a listener, with which a thread can sleep until the next post.
+    #[cfg_attr(target_family = "wasm", expect(dead_code, reason = "no thread sleeps there"))]
     pub(crate) fn listen(&self) -> EventListener {
         self.sleepers.listen()
     }

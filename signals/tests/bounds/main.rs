@@ -33,29 +33,6 @@ fn each_refused_program_has_a_twin() -> io::Result<()> {
     Ok(())
 }
 
-/// "When the compiler complains" in docs/porting.md quotes messages that the programs get.
-#[test]
-fn the_porting_guide_quotes_the_compiler() -> io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let guide = fs::read_to_string(folder.join("../docs/porting.md"))?;
-    let mut messages = String::new();
-    for file in fs::read_dir(folder.join("tests/bounds/refused"))? {
-        let path = file?.path();
-        if path.extension().is_some_and(|end| end == "stderr") {
-            messages += &fs::read_to_string(path)?;
-        }
-    }
-
-    let is_message = |line: &&str| line.starts_with("error[");
-    let quoted: Vec<_> = guide.lines().filter(is_message).collect();
-
-    assert!(quoted.len() > 5, "the section is gone");
-    for line in quoted {
-        assert!(messages.lines().any(|found| found == line), "no program gets {line:?}");
-    }
-    Ok(())
-}
-
 fn programs(folder: &str) -> io::Result<BTreeSet<OsString>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bounds").join(folder);
     let names = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name()));

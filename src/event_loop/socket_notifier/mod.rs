@@ -20,7 +20,8 @@ mod watch;
 /// runs; dropping the last handle ends it. It owns the descriptor, which is anything that has one:
 /// a socket, a pipe, an `OwnedFd`, an `Rc` of those, or a `BorrowedFd<'static>` for one that a
 /// library keeps. It is level-triggered, as Qt's is: it emits in each turn as long as the
-/// descriptor is readable (or writable). Unix only.
+/// descriptor is readable (or writable). Unix only; elsewhere a task waits for a socket with
+/// `smol::Async` ([UDP](crate::guides::porting#udp) has the code).
 ///
 /// A descriptor may have several notifiers, such as one for reading and one for writing; each emits
 /// what is enabled on it, and the end of one does not disturb the others. When two of them are

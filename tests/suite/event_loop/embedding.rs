@@ -1,8 +1,8 @@
 //! The event loop inside other executors and loops: sockets, timers, calls and tasks run there.
-#![cfg(unix)]
 
 use std::cell::Cell;
 use std::future::pending;
+#[cfg(unix)]
 use std::os::fd::AsFd;
 use std::pin::pin;
 use std::rc::Rc;
@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
+#[cfg(unix)]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use slotwork::signals::Signal;
 use slotwork::{EventLoop, NestedLoop, Timer};
@@ -58,6 +59,7 @@ fn the_loop_lives_inside_tokio() -> Result<()> {
 }
 
 /// A foreign loop that polls the descriptor of the reactor: `process_events` when it can be read.
+#[cfg(unix)]
 #[test]
 fn the_loop_lives_inside_a_poll_loop() -> Result<()> {
     let code = in_thread(|event_loop| {
@@ -115,6 +117,7 @@ fn process_events_for_runs_until_nothing_is_ready() -> Result<()> {
 }
 
 /// What becomes ready while nothing runs the loop makes its descriptor readable, each time.
+#[cfg(unix)]
 #[test]
 fn whatever_is_ready_can_be_seen_from_outside() -> Result<()> {
     type Act = fn(&EventLoop, &Signal<()>);
@@ -208,6 +211,7 @@ fn check_life<T>(event_loop: &EventLoop, run: impl FnOnce() -> T) -> Result<T> {
     Ok(output)
 }
 
+#[cfg(unix)]
 fn is_readable(event_loop: &EventLoop) -> bool {
     let mut descriptors = [PollFd::from_borrowed_fd(event_loop.as_fd(), PollFlags::IN)];
     let ready = poll(&mut descriptors, Some(&Timespec::default()));

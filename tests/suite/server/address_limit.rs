@@ -124,3 +124,34 @@ fn the_limit_holds_for_all_threads_together() -> Result<()> {
         Ok(())
     })
 }
+
+/// RFC 7239: behind a trusted proxy each client counts for its own address, and one that hides it for
+/// the proxy's.
+#[test]
+fn clients_behind_a_trusted_proxy_count_for_their_own_addresses() -> Result<()> {
+    let server = echo_server()?;
+    server.set_max_connections_per_address(Some(1));
+    server.set_trusted_proxies(["127.0.0.1".parse()?]);
+    let port = server.server_port();
+
+    serve(move || {
+        let open = |client: &str| -> Result<(u16, RawPeer)> {
+            let mut peer = RawPeer::connect(port)?;
+            peer.send(raw_peer::request_with(&format!("X-Forwarded-For: {client}\r\n")))?;
+            Ok((peer.read_status()?, peer))
+        };
+        let mut peers = Vec::new();
+        for (client, expected) in [
+            ("192.0.2.1", 101),
+            ("192.0.2.2", 101),
+            ("198.51.100.1, 192.0.2.1", 429),
+            ("unknown", 101),
+            ("_hidden", 429),
+        ] {
+            let (status, peer) = open(client)?;
+            ensure!(status == expected, "{client}: {status}");
+            peers.push(peer);
+        }
+        Ok(())
+    })
+}

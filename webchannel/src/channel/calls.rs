@@ -12,7 +12,7 @@ use crate::channel::coding::Coding;
 use crate::channel::properties::FORGED;
 use crate::channel::state::Inner;
 use crate::client::{Client, RunningCall};
-use crate::error::{CallError, CallFailure, panicked};
+use crate::error::{CallError, CallFailure, discard, panicked};
 use crate::instance::{Called, PendingCall};
 use crate::json;
 use crate::message::{self, Invoke, MethodName};
@@ -69,11 +69,9 @@ impl Inner {
     ) {
         let mut out = self.take_buffer();
         message::begin_response(&mut out, call.id.map_or("null", RawValue::get));
-        let called = match run(coding, entry, method, call.arguments, &mut out) {
-            // It was deleted in a loop inside of its own method.
-            Ok(_) if entry.is_removed.get() => Err(CallFailure::ObjectDestroyed),
-            called => called,
-        };
+        entry.running.set(entry.running.get() + 1);
+        let called = run(coding, entry, method, call.arguments, &mut out);
+        entry.running.set(entry.running.get() - 1);
         match called {
             Ok(Called::Done) if call.id.is_some() => {
                 message::end(&mut out);
@@ -88,6 +86,8 @@ impl Inner {
             }
         }
         self.keep_buffer(out);
+        // The method may have withdrawn its own object.
+        self.withdraw_ending(entry);
     }
 
     /// Reports a failed call, and answers it so that the client rejects its promise.
@@ -137,7 +137,7 @@ impl Inner {
         run: PendingCall,
     ) {
         if client.is_gone.get() {
-            return;
+            return discard(run);
         }
         let (number, count) = {
             let state = &mut *client.state.borrow_mut();
@@ -259,11 +259,8 @@ impl Future for CallTask {
             Ok(Poll::Ready(result)) => result,
             Err(payload) => Err(panicked(payload)),
         };
-        // Before the answer: what the method has captured may be dropped with a panic, too.
-        let run = self.run.take();
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(run))) {
-            _ = panicked(payload);
-        }
+        // Before the answer.
+        discard(self.run.take());
         channel.finish(&client, &coding, self.number, result);
         Poll::Ready(())
     }

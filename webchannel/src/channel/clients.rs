@@ -29,8 +29,9 @@ impl Inner {
         });
         // After the slots are connected: the end of a socket of another thread is not missed.
         if socket.state() == SocketState::Unconnected {
-            self.clients.borrow_mut().remove(socket);
-            return false;
+            // Dropped when the list is not borrowed.
+            let client = self.clients.borrow_mut().remove(socket);
+            return client.is_none();
         }
         true
     }
@@ -106,7 +107,7 @@ impl Inner {
             (entries.cloned().collect(), registry.last_key())
         };
         client.progress.set(progress);
-        client.init_key.set(last_key.max(1));
+        client.init_key.set(last_key);
         let coding = Coding::new(self, client);
         let scope = scope::enter(coding.clone());
         let mut out = self.take_buffer();

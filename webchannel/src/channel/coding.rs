@@ -115,7 +115,8 @@ impl Coding {
             }
             let change = changes.pop();
             drop(changes);
-            if let Some((entry, former)) = change {
+            // An object that was removed meanwhile is unknown to all clients.
+            if let Some((entry, former)) = change.filter(|(entry, _)| !entry.is_removed.get()) {
                 self.client.learn(&entry, former);
                 if former.is_none() {
                     self.channel.suspect(entry.key);

@@ -153,13 +153,19 @@ impl Inner {
         entry.subscribers.take();
         // Else no client knows it.
         if entry.is_registered || entry.clients.get() > 0 {
-            self.withdraw(entry);
+            entry.is_ending.set(true);
+            self.withdraw_ending(entry);
         }
         drop(removed);
     }
 
-    /// Has all clients forget an object.
-    fn withdraw(self: &Rc<Self>, entry: &Rc<Entry>) {
+    /// Has all clients forget an object that is ending, once its methods have been answered.
+    ///
+    /// The client cannot take the result of a method behind `destroyed`.
+    pub(crate) fn withdraw_ending(self: &Rc<Self>, entry: &Rc<Entry>) {
+        if entry.running.get() > 0 || !entry.is_ending.replace(false) {
+            return;
+        }
         let text = message::destroyed(&entry.id);
         for client in self.all_clients() {
             let knows = client.knows(entry);

@@ -78,6 +78,24 @@ fn an_object_is_dropped_in_its_own_method() -> Result<()> {
     })
 }
 
+/// A method may withdraw its own object: its result comes first.
+#[test]
+fn an_object_is_withdrawn_in_its_own_method() -> Result<()> {
+    let Fixture { channel, device: _device, server: _server, port } = Fixture::new()?;
+    let guest = Device::new("guest");
+    channel.register("guest", &guest)?;
+    guest.set_hook(move |guest| json!(channel.deregister(guest)));
+
+    serve(move || {
+        let mut page = Page::open(port)?;
+        ensure!(page.call("guest", "hook", &json!([]))? == true);
+        ensure!(page.earlier.is_empty());
+        ensure!(page.next()? == json!({"type": 1, "object": "guest", "signal": 0}));
+        page.call_in_vain("guest", "hook", &json!([]))?;
+        page.expect_nothing()
+    })
+}
+
 /// Qt: `deleteLater()` of a wrapped object: for all clients, the answer first.
 #[test]
 fn delete_later_destroys_an_object_that_a_method_has_returned() -> Result<()> {

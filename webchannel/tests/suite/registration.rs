@@ -160,6 +160,28 @@ fn late_objects_come_with_their_class_once() -> Result<()> {
     })
 }
 
+/// The first object of all may come after the init of a client.
+#[test]
+fn the_first_object_may_be_late() -> Result<()> {
+    let channel = WebChannel::new();
+    let server = serve_channel(&channel)?;
+    let (port, device) = (server.server_port(), Device::new("late"));
+    device.children.borrow_mut().push(Rc::clone(&device));
+    // Behind the init of the client, which calls it too early.
+    channel.call_failed().connect_to(&device, |device, channel, _error| {
+        _ = channel.register("late", device);
+    });
+
+    serve(move || {
+        let mut page = Page::open(port)?;
+        page.call_in_vain("late", "add", &json!([1, 2]))?;
+        let object = page.call("late", "child", &json!([0]))?;
+        ensure!(object["data"].is_object(), "{object}");
+        ensure!(page.init()?.get("late").is_some());
+        Ok(())
+    })
+}
+
 /// What a method has returned before can be registered: pages get it anew.
 #[test]
 fn a_returned_object_that_is_registered_gets_another_id() -> Result<()> {

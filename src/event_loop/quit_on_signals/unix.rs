@@ -1,4 +1,4 @@
-//! Ending a loop at SIGINT or SIGTERM.
+//! SIGINT and SIGTERM of Unix, which write into a pipe that the loop watches.
 
 use std::future::poll_fn;
 use std::io;
@@ -13,47 +13,9 @@ use signal_hook::low_level::{pipe, unregister};
 use signal_hook::{SigId, flag};
 
 use crate::event_loop::EventLoop;
-use crate::types::error::Error;
-
-impl EventLoop {
-    /// Calls [`quit`](Self::quit) at the program's first SIGINT (Ctrl-C) or SIGTERM.
-    ///
-    /// Then [`about_to_quit`](Self::about_to_quit) is emitted, `exec` returns, and the program can
-    /// end in good order. A second signal ends it at once, as without this call. When several loops
-    /// make the call, all of them end. It lasts as long as the thread; Unix only.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::SignalHandler`] when the system refuses the descriptors or handlers.
-    ///
-    /// # Qt
-    ///
-    /// There is none; Qt programs write a handler with a pipe and a `QSocketNotifier`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use slotwork::{CloseCode, EventLoop, WebSocket};
-    ///
-    /// # fn main() -> Result<(), slotwork::Error> {
-    /// # let clients: Vec<WebSocket> = Vec::new();
-    /// let event_loop = EventLoop::current();
-    /// event_loop.quit_on_signals()?;
-    /// event_loop.about_to_quit().connect(move |_, ()| {
-    ///     clients.iter().for_each(|client| _ = client.close(CloseCode::GOING_AWAY, "bye"));
-    /// });
-    /// # event_loop.handle().quit();
-    /// event_loop.exec();
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn quit_on_signals(&self) -> Result<(), Error> {
-        watch_signals(self).map_err(|source| Error::SignalHandler { source: Arc::new(source) })
-    }
-}
 
 /// Ends every `exec` of the thread at the first SIGINT or SIGTERM.
-fn watch_signals(event_loop: &EventLoop) -> io::Result<()> {
+pub(super) fn watch_signals(event_loop: &EventLoop) -> io::Result<()> {
     let (reader, writer) = UnixStream::pair()?;
     reader.set_nonblocking(true)?;
     let mut reader = net::UnixStream::from_std(reader);

@@ -1,22 +1,31 @@
 //! Running the loop as a future of another executor.
 
 use std::future::poll_fn;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use log::error;
-use smol::{Async, Timer};
+use smol::Timer;
 
 use crate::event_loop::EventLoop;
 use crate::event_loop::exec::REFUSED;
+#[cfg(unix)]
+use crate::event_loop::exec_async::descriptor::Readiness;
+#[cfg(not(unix))]
+use crate::event_loop::exec_async::interval::Readiness;
 use crate::event_loop::state::State;
 use crate::event_loop::thread_loop::Run;
 #[cfg(any(test, fuzzing, feature = "testing"))]
 use crate::runtime::clock;
 use crate::runtime::timers::after;
+
+#[cfg(unix)]
+mod descriptor;
+#[cfg(not(unix))]
+mod interval;
 
 impl EventLoop {
     /// Runs the loop as [`exec`](Self::exec) does, as a future inside another executor.
@@ -24,7 +33,11 @@ impl EventLoop {
     /// Both share the thread: the executor polls the loop when something is ready in it, and the
     /// loop returns to the executor after some turns. Any executor will do, such as that of
     /// `smol::block_on` or tokio's for one thread; `async-io` watches the loop's descriptor, and
-    /// starts its helper thread for that. Dropping the future ends the run. Unix only.
+    /// starts its helper thread for that. Dropping the future ends the run.
+    ///
+    /// On Windows the loop has no descriptor, and is polled every 5 ms: what becomes ready waits for
+    /// half of that on average. A loop in a thread of its own
+    /// ([`EventThread`](crate::EventThread)) has no such delay.
     ///
     /// Returns -1 at once when the thread's loop is ending, when too many loops run inside each
     /// other ([`set_max_nesting`](Self::set_max_nesting)), or when its descriptor cannot be
@@ -90,24 +103,22 @@ impl EventLoop {
 
 /// Wakes the task of another executor when something is ready in the loop.
 struct WakeUp<'a> {
-    descriptor: Async<BorrowedFd<'a>>,
+    readiness: Readiness<'a>,
     timer: Timer,
 }
 
 impl<'a> WakeUp<'a> {
-    fn new(event_loop: &'a EventLoop) -> std::io::Result<Self> {
-        let descriptor = Async::new_nonblocking(event_loop.as_fd())?;
-        Ok(Self { descriptor, timer: Timer::never() })
+    fn new(event_loop: &'a EventLoop) -> io::Result<Self> {
+        Ok(Self { readiness: Readiness::new(event_loop)?, timer: Timer::never() })
     }
 
     fn set(&mut self, state: &State, cx: &mut Context<'_>) {
-        match state.timers.time_to_next() {
+        match Readiness::time_to_poll(state.timers.time_to_next()) {
             Some(time) => self.timer.set_at(after(Instant::now(), time)),
             None => self.timer = Timer::never(),
         }
         let is_due = Pin::new(&mut self.timer).poll(cx).is_ready();
-        // Whatever is ready in the loop, its descriptor can be read.
-        if is_due || self.descriptor.poll_readable(cx).is_ready() {
+        if is_due || self.readiness.poll(cx) {
             cx.waker().wake_by_ref();
         }
     }

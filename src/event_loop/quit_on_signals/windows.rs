@@ -1,0 +1,66 @@
+//! Ctrl-C in a console of Windows, which a thread of its own receives.
+
+use std::io;
+use std::mem;
+use std::process;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use async_signal::{Signal, Signals};
+use smol::stream::StreamExt;
+
+use crate::event_loop::{EventLoop, WeakLoopHandle};
+
+/// Ends every `exec` of the thread at the first signal.
+pub(super) fn watch_signals(event_loop: &EventLoop) -> io::Result<()> {
+    let mut watch = WATCH.lock().unwrap_or_else(PoisonError::into_inner);
+    if !watch.has_handler {
+        start_receiving()?;
+        watch.has_handler = true;
+    }
+    // The loops of threads that have ended make room.
+    watch.loops.retain(WeakLoopHandle::is_alive);
+    watch.loops.push(event_loop.handle().downgrade());
+    Ok(())
+}
+
+/// Starts the thread that receives the signals, whatever the loops do.
+fn start_receiving() -> io::Result<()> {
+    let mut signals = Signals::new([Signal::Int])?;
+    let receive = move || {
+        while smol::block_on(signals.next()).is_some() {
+            end_loops();
+        }
+    };
+    thread::Builder::new().name("ctrl-c".to_owned()).spawn(receive)?;
+    Ok(())
+}
+
+/// Ends the loops; the program at once, when it has none or at its second signal.
+fn end_loops() {
+    let mut watch = WATCH.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_first = !mem::replace(&mut watch.was_signalled, true);
+    let loops = mem::take(&mut watch.loops);
+    drop(watch);
+
+    let mut has_ended_loop = false;
+    for event_loop in loops.into_iter().filter(|_| is_first) {
+        has_ended_loop |= event_loop.post_if_running(|| EventLoop::current().quit());
+    }
+    if !has_ended_loop {
+        process::exit(STATUS_CONTROL_C_EXIT);
+    }
+}
+
+/// What the handler, of which a program has one, knows of the loops.
+struct Watch {
+    has_handler: bool,
+    was_signalled: bool,
+    loops: Vec<WeakLoopHandle>,
+}
+
+static WATCH: Mutex<Watch> =
+    Mutex::new(Watch { has_handler: false, was_signalled: false, loops: Vec::new() });
+
+/// The exit code of a program that Ctrl-C ends: 0xC000013A.
+const STATUS_CONTROL_C_EXIT: i32 = -0x3FFF_FEC6;
