@@ -19,6 +19,7 @@ fn main() -> Result<()> {
     }
     server.set_max_connections(Some(50_000));
     server.set_max_allowed_incoming_message_size(64 * 1024);
+    server.set_max_connections_per_address(Some(1000));
     server.set_max_messages_per_second(Some(1000));
     server.limit_reached().connect(|_server, it| eprintln!("{}: limit of {}", it.peer, it.limit));
     server.set_page_handler(|server, request| match request.path() {
@@ -39,7 +40,6 @@ fn main() -> Result<()> {
     let listen = || server.listen(HostAddress::LocalHost, port);
     inherited.map_or_else(listen, |it| server.listen_on(it)).context("cannot start")?;
     println!("listening on {}", server.server_url());
-    #[cfg(unix)]
     EventLoop::current().quit_on_signals()?;
     #[cfg(unix)]
     sd_notify::notify(&[sd_notify::NotifyState::Ready])?;

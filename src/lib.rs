@@ -42,7 +42,7 @@
 //! | admission: origins of web pages, authentication | [`OriginPolicy`], [`WebSocketServer::set_verifier`] |
 //! | slow clients, limits | [`OutputPolicy`], [`WebSocketServer::set_max_connections`], [`EventLoop::set_memory_budget`] |
 //! | compression (permessage-deflate) | [`WebSocketServer::set_compression`], [`guides::compression`] |
-//! | tests without ports and waits | [`guides::testing`], [`SignalSpy`](signals::SignalSpy) |
+//! | tests without ports and waits | `guides::testing`, [`SignalSpy`](signals::SignalSpy) |
 //! | what goes wrong | [`Error`], [`CloseCode`], [`guides::promises`] |
 //! | porting from Qt, and what else a Qt program uses | [`guides::porting`], [`guides::qt_map`] |
 //!
@@ -57,21 +57,16 @@
 //! `compression` (default): permessage-deflate, with zlib-rs; see [`Compression`]. `tls` (default): `wss`,
 //! with rustls and *ring*. `tls-aws-lc-rs`: the same with aws-lc-rs. `proxy-protocol`: the PROXY
 //! protocol of load balancers, with proxy-header. `testing`: a virtual clock, and connections in
-//! memory, for the tests of programs; see [`guides::testing`].
-#![cfg_attr(
-    not(feature = "testing"),
-    doc = "
-[`guides::testing`]: https://docs.rs/slotwork/latest/slotwork/guides/testing/"
-)]
+//! memory, for the tests of programs; see `guides::testing`.
 //!
 //! # Types of other packages
 //!
-//! Signatures name types of these packages, and no others: [`rustls`] 0.23
+//! Signatures name types of these packages, and no others: `rustls` 0.23
 //! ([`TlsConfig::from_server_config`], [`TlsConfig::from_client_config`]), smol 2
 //! ([`EventLoop::spawn`] returns its `Task`), and the traits of futures 0.3: `AsyncRead`,
 //! `AsyncWrite`, `Stream` and `Sink`. An incompatible version of one of them comes with an
 //! incompatible version of Slotwork. A program that configures rustls itself names it as
-//! [`slotwork::rustls`](rustls), which is always the version that fits.
+//! `slotwork::rustls`, which is always the version that fits.
 
 // docs.rs marks the items that need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -180,6 +175,7 @@ pub use types::connect_timings::ConnectTimings;
 pub use types::error::Error;
 #[doc(alias = "QHostAddress")]
 pub use types::host_address::HostAddress;
+#[doc(alias = "parseSubnet")]
 pub use types::ip_network::IpNetwork;
 pub use types::limit::{Limit, LimitReached};
 #[doc(alias = "QMaskGenerator")]

@@ -120,7 +120,8 @@ def rust_blocks(text: str, file: str) -> list[str]:
 def compiled_sources() -> set[str]:
     """Sources whose Rust is compiled: documentation of modules, and what it includes."""
     sources = {str(path) for path in Path("src/guides").glob("*.rs")}
-    for file in [Path("src/lib.rs"), Path("src/guides/mod.rs"), Path("signals/src/lib.rs")]:
+    files = ["src/lib.rs", "src/guides/mod.rs", "signals/src/lib.rs", "nats/src/lib.rs"]
+    for file in map(Path, files):
         for included in re.findall(r'include_str!\("([^"]+)"\)', file.read_text()):
             sources.add(str(resolved(file.parent / included)))
     return sources

@@ -64,8 +64,8 @@ impl Delivery {
                 }
             }
             Incoming::Question { subject, reply } => shared.answer(&subject, &reply),
-            Incoming::Answer { number, message, arrived } => {
-                shared.take_answer(number, &message, arrived);
+            Incoming::Answer { number, message, arrived, age } => {
+                shared.take_answer(number, &message, arrived, age);
             }
             Incoming::Event(event) => self.emit(event),
         }

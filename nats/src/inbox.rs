@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use slotwork::PreparedMessage;
 
@@ -37,7 +37,7 @@ pub(crate) enum Incoming {
     /// Another node wants the kept message of a topic.
     Question { subject: String, reply: String },
     /// Another node has answered.
-    Answer { number: u64, message: PreparedMessage, arrived: Instant },
+    Answer { number: u64, message: PreparedMessage, arrived: Instant, age: Option<Duration> },
     /// What a signal of the bridge reports.
     Event(Event),
 }

@@ -45,12 +45,14 @@
 //! authorization {
 //!   users = [
 //!     { user: chat, password: "secret",
-//!       permissions: { publish: ["chat.>", "_slotwork.>"], subscribe: ["chat.>", "_slotwork.>"] } }
+//!       permissions: { publish: ["chat.>", "_slotwork.*.chat.>"],
+//!                      subscribe: ["chat.>", "_slotwork.*.chat.>"] } }
 //!   ]
 //! }
 //! ```
 //!
-//! `_slotwork.>` carries the questions for kept messages.
+//! `_slotwork.*.chat.>` carries the questions for kept messages, and the answers. Each prefix has
+//! its own, so several applications may share an account, with a user and a prefix each.
 //!
 //! # What travels
 //!
@@ -94,3 +96,7 @@ pub use stats::BridgeStats;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/more-than-one-machine.md")]
+struct MoreThanOneMachine;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;
@@ -35,6 +36,8 @@ pub(crate) struct Outgoing {
     pub(crate) subject: Subject,
     pub(crate) payload: Bytes,
     pub(crate) kind: MessageKind,
+    /// When a kept message was published; it travels as the age.
+    pub(crate) since: Option<Instant>,
 }
 
 impl Outbox {
@@ -125,17 +128,31 @@ impl Outgoing {
     /// Returns a message with the payload of another, which is not copied.
     pub(crate) fn of_prepared(subject: Subject, message: &PreparedMessage) -> Self {
         let payload = Bytes::from_owner(Payload(message.clone()));
-        Self { subject, payload, kind: message.kind() }
+        Self { subject, payload, kind: message.kind(), since: None }
     }
 
-    /// Returns the headers; a text has none.
+    /// Returns the headers as of now; a text of a topic has none.
     pub(crate) fn headers(&self) -> Option<HeaderMap> {
-        (self.kind == MessageKind::Binary).then(|| {
+        let is_binary = self.kind == MessageKind::Binary;
+        (is_binary || self.since.is_some()).then(|| {
             let mut headers = HeaderMap::new();
-            headers.insert(KIND_HEADER, BINARY);
+            if is_binary {
+                headers.insert(KIND_HEADER, BINARY);
+            }
+            if let Some(since) = self.since {
+                // Rounded up: it is never newer than it was.
+                let age = since.elapsed().as_micros().div_ceil(1000);
+                headers.insert(AGE_HEADER, age.to_string());
+            }
             headers
         })
     }
+}
+
+/// Returns the age of a kept message of another node, in milliseconds on the way.
+pub(crate) fn age_of(headers: Option<&HeaderMap>) -> Option<Duration> {
+    let age = headers?.get(AGE_HEADER)?;
+    age.as_str().parse().ok().map(Duration::from_millis)
 }
 
 /// Returns whether a message from another node is text or binary.
@@ -161,6 +178,7 @@ fn payloads(messages: &VecDeque<Outgoing>) -> usize {
 }
 
 const KIND_HEADER: &str = "Slotwork-Kind";
+const AGE_HEADER: &str = "Slotwork-Age";
 const BINARY: &str = "binary";
 const MOST_MESSAGES: usize = 16_384;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
@@ -218,6 +236,22 @@ mod tests {
 
         let payloads: Vec<_> = take(&outbox, 9).iter().map(|it| it.payload[0]).collect();
         assert_eq!(payloads, [1, 2]);
+    }
+
+    #[test]
+    fn a_kept_message_carries_its_age() {
+        let mut kept = message([1]);
+        assert_eq!(age_of(kept.headers().as_ref()), None);
+
+        kept.since = Instant::now().checked_sub(Duration::from_secs(3));
+
+        let headers = kept.headers();
+        let age = age_of(headers.as_ref()).unwrap();
+        assert!(age >= Duration::from_secs(3) && age < Duration::from_secs(60), "{age:?}");
+        assert_eq!(kind_of(headers.as_ref()), MessageKind::Binary);
+        let mut strange = HeaderMap::new();
+        strange.insert(AGE_HEADER, "-1");
+        assert_eq!(age_of(Some(&strange)), None);
     }
 
     #[test]

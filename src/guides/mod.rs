@@ -62,6 +62,7 @@ pub mod testing;
 #[doc(alias = "QCryptographicHash")]
 #[doc(alias = "QRandomGenerator")]
 #[doc(alias = "QApplication")]
+#[doc(alias = "QWebChannel")]
 #[doc(alias = "tokio")]
 pub mod porting {}
 
@@ -71,6 +72,7 @@ pub mod porting {}
 /// [requests]: crate::guides::porting#requests-that-one-of-both-refuses
 /// [time]: crate::guides::porting#time
 /// [udp]: crate::guides::porting#udp
+/// [web channel]: crate::guides::porting#qwebchannel
 /// [what else]: crate::guides::porting#what-else-a-qt-program-uses
 /// [qt-behaviours.md]: crate::guides::qt_behaviours
 #[doc = include_str!("../../docs/qt-map.md")]

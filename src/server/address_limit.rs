@@ -88,21 +88,21 @@ impl Opening {
         server: &Inner,
         request: &HandshakeRequest,
     ) -> Result<(), Refusal> {
-        let limit = server.lock().configuration.max_per_address;
-        if let (None, Some(limit)) = (&self.place, limit) {
-            self.place = server.enter(self.counted_address(request), limit)?;
+        if self.place.is_some() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// Returns the address that the connection counts for; `None` for a peer without one.
-    fn counted_address(&self, request: &HandshakeRequest) -> Option<IpAddr> {
+        let state = server.lock();
+        let Some(limit) = state.configuration.max_per_address else { return Ok(()) };
+        let trusted = state.configuration.trusted_proxies.clone();
+        drop(state);
         // Clients that hide their address from the proxy share the limit of the proxy.
-        self.client_address(request).or_else(|| known(self.peer))
+        let client = self.client_address(trusted.as_deref(), request);
+        self.place = server.enter(client.or_else(|| known(self.peer)), limit)?;
+        Ok(())
     }
 }
 
 /// Returns the address of a peer that has one.
 fn known(peer: SocketAddr) -> Option<IpAddr> {
-    (peer != UNKNOWN_PEER).then(|| peer.ip())
+    (peer != UNKNOWN_PEER).then(|| peer.ip().to_canonical())
 }

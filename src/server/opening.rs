@@ -50,9 +50,11 @@ pub(crate) struct Opening {
     pub(crate) received: Vec<u8>,
     /// Its part in the counts of a server with threads.
     pub(crate) counted: Option<Counted>,
-    /// The client of the proxy that has forwarded the connection.
+    /// The client in the PROXY header.
+    ///
+    /// A header that names none, `Some(None)`, is that of the proxy's own connection.
     #[cfg(feature = "proxy-protocol")]
-    pub(crate) forwarded: Option<Box<SocketAddr>>,
+    pub(crate) forwarded: Option<Box<Option<SocketAddr>>>,
     /// Its place among the connections of its address, if they have a limit.
     pub(crate) place: Option<Box<AddressPlace>>,
 }

@@ -74,6 +74,7 @@ struct OpeningTask {
 }
 
 /// The stage of an opening handshake.
+#[allow(clippy::large_enum_variant, reason = "a box would be one more for each connection")]
 enum Stage {
     /// No input has arrived: nothing else is allocated.
     Waiting(Waiting),

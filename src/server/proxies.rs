@@ -88,7 +88,8 @@ impl WebSocketServer {
     ///
     /// The client's address is that of the header. If it is again a trusted proxy, such as an HTTP
     /// proxy behind a load balancer, the request's own headers count. A header without an address
-    /// (`UNKNOWN`, `LOCAL`), as of health checks, leaves that of the proxy.
+    /// (`UNKNOWN`, `LOCAL`), as of health checks, leaves that of the proxy, and the request's headers do
+    /// not count.
     ///
     /// It concerns connections that the server accepts and those of
     /// [`handle_connection`](Self::handle_connection), from the next one on; streams of
@@ -130,9 +131,9 @@ impl Opening {
         trusted: Option<&[IpNetwork]>,
         request: &HandshakeRequest,
     ) -> Option<IpAddr> {
-        let peer = self.forwarded_peer();
+        let (peer, may_forward) = self.forwarded_peer();
         match trusted {
-            Some(trusted) if is_trusted(trusted, peer) => {
+            Some(trusted) if is_trusted(trusted, peer) && may_forward => {
                 let is_proxy = |address| trusted.iter().any(|network| network.contains(address));
                 forwarded::client_address(request, peer.ip(), is_proxy)
             }
@@ -142,15 +143,15 @@ impl Opening {
         }
     }
 
-    /// Returns the peer of the proxy that has forwarded the connection.
+    /// Returns the peer in the PROXY header, without one that of the connection.
     ///
-    /// Without one it is that of the connection.
-    fn forwarded_peer(&self) -> SocketAddr {
+    /// Also returns whether it may forward requests of others: not in a proxy's own connection.
+    fn forwarded_peer(&self) -> (SocketAddr, bool) {
         #[cfg(feature = "proxy-protocol")]
-        if let Some(client) = &self.forwarded {
-            return **client;
+        if let Some(header) = &self.forwarded {
+            return header.map_or((self.peer, false), |client| (client, true));
         }
-        self.peer
+        (self.peer, true)
     }
 
     /// Reads the PROXY header; `None` after a failure, which is reported.
@@ -161,7 +162,7 @@ impl Opening {
         let peer = self.peer;
         let (reason, error) = match deadline.limit(header).await {
             Some(Ok((client, rest))) => {
-                self.forwarded = client.map(Box::new);
+                self.forwarded = Some(Box::new(client));
                 self.received = rest;
                 return Some(self);
             }

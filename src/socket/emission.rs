@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::net::stream::UNKNOWN_PEER;
 use crate::protocol::frames::event::Data;
 use crate::runtime::clock;
 use crate::runtime::panics;
@@ -77,10 +78,9 @@ impl Observer for Inner {
     }
 
     fn limit_reached(&self, limit: Limit) {
-        if let Some(peer) = self.peer() {
-            let peer = SocketAddr::new(peer.address, peer.port);
-            self.membership.report_limit(LimitReached { limit, peer });
-        }
+        let peer = self.peer().map(|peer| SocketAddr::new(peer.address, peer.port));
+        let peer = peer.unwrap_or(UNKNOWN_PEER);
+        self.membership.report_limit(LimitReached { limit, peer });
     }
 
     fn closing(&self) {

@@ -35,7 +35,8 @@ impl WebSocket {
     /// read at once, and then as many as are due, while TCP holds the peer back. For so long the close
     /// frame is not noticed either, and keepalive does not check the socket, as with
     /// [`pause_reading`](Self::pause_reading). 0 is raised to 1. The server's
-    /// [`limit_reached`](crate::WebSocketServer::limit_reached) is emitted the first time.
+    /// [`limit_reached`](crate::WebSocketServer::limit_reached) is emitted the first time. A change holds
+    /// from the next message that is read: it does not shorten a wait that has begun.
     ///
     /// # Qt
     ///

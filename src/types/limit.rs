@@ -18,6 +18,8 @@ pub struct LimitReached {
     /// The limit.
     pub limit: Limit,
     /// The address of the peer; behind a proxy that of the proxy.
+    ///
+    /// `0.0.0.0:0` for a stream without an address.
     pub peer: SocketAddr,
 }
 

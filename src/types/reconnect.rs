@@ -255,7 +255,7 @@ impl ReconnectCause {
     /// Returns whether the cause may pass by itself.
     ///
     /// It is the rule of a policy without [`Reconnect::retry_if`]: true for each failure but an HTTP
-    /// status from 400 to 499, and for each close code but 1000 ([`CloseCode::NORMAL`]) and 1008
+    /// status from 400 to 499 of the server (not of a proxy), and for each close code but 1000 ([`CloseCode::NORMAL`]) and 1008
     /// ([`CloseCode::POLICY_VIOLATED`]).
     #[must_use]
     pub fn is_temporary(&self) -> bool {

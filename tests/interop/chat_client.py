@@ -64,7 +64,9 @@ class Person(person.Person):
         """Ends the connection, which the page opens again; returns the line that says so."""
         self._page.evaluate("read = document.querySelectorAll('#room li').length")
         self._page.evaluate("socket.close(4001)")
-        self.next_line()  # The end of the connection.
+        # Lines of others may still arrive before it.
+        while not self.next_line()[2].startswith("Disconnected"):
+            pass
         return self.next_line()
 
     def go_away(self) -> None:

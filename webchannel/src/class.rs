@@ -34,7 +34,7 @@ pub(crate) type Get<T> = Box<dyn Fn(&Rc<T>, &mut Vec<u8>) -> Result<(), CallFail
 /// Sets a property.
 pub(crate) type Set<T> = Box<dyn Fn(&Rc<T>, Value) -> Result<(), CallFailure>>;
 
-/// Connects the notify signal of a property; the second value keeps its last arguments.
+/// Connects the notify signal of a property, and keeps its last arguments.
 pub(crate) type Watch<T> = Box<dyn Fn(&Rc<T>, Rc<dyn Relay>) -> (Connection, Rc<dyn Last>)>;
 
 /// A property.

@@ -13,7 +13,7 @@ use crate::updates::Progress;
 pub(crate) struct Client {
     pub(crate) socket: WebSocket,
     pub(crate) progress: Cell<Progress>,
-    /// The newest object at the time of its init, which lists the registered ones; 0 before.
+    /// The newest object at the time of its init; 0 before.
     pub(crate) init_key: Cell<u64>,
     /// The number of messages in a row that made no sense.
     pub(crate) meaningless: Cell<u32>,

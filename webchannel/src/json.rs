@@ -1,4 +1,4 @@
-//! Writes and reads the program's values as JSON, in which nothing else passes for an object.
+//! The program's values as JSON, in which nothing else passes for an object.
 //!
 //! The client turns whatever has the key `__QObject*__` into an object. So a value of the program
 //! that has it is refused, wherever it may come from: it might be a text of another client.

@@ -1,4 +1,4 @@
-//! What clients know of objects: registered ones since their init, others since they got them.
+//! What clients know of objects, since their init or since they got them.
 
 use crate::client::{Client, Knowledge};
 use crate::registry::Entry;

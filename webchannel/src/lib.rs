@@ -35,10 +35,10 @@
 //!     let server = WebSocketServer::new("Calculator", SslMode::NonSecure);
 //!     // Each page that may connect can call everything that is registered.
 //!     server.set_origin_policy(OriginPolicy::Loopback)?;
-//!     server.set_verifier(async |handshake| {
+//!     server.set_verifier(async |_server, handshake| {
 //!         let cookie = handshake.request().header("Cookie");
 //!         let is_known = cookie.is_some_and(|cookie| cookie == "token=secret");
-//!         if is_known { Verdict::accept() } else { Verdict::refuse(401) }
+//!         if is_known { Verdict::accept() } else { Verdict::refuse(401, "unknown token\n") }
 //!     });
 //!     server.new_connection().connect_to(&channel, |channel, server, ()| {
 //!         while let Some(socket) = server.next_pending_connection() {

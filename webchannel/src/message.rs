@@ -1,4 +1,4 @@
-//! The messages of the protocol, without I/O: one JSON object for each text message.
+//! The messages of the protocol, without I/O: JSON objects, one in each text.
 
 use std::borrow::Cow;
 use std::fmt;

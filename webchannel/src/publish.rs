@@ -167,7 +167,7 @@ impl<T: 'static> Publisher<T> {
         })
     }
 
-    /// Publishes an async method that may fail, `async fn(self: Rc<Self>, …) -> Result<R, E>`.
+    /// Publishes an async method that returns a `Result`.
     ///
     /// As [`method_async`](Self::method_async) and [`try_method`](Self::try_method).
     ///
@@ -237,7 +237,7 @@ impl<T: 'static> Publisher<T> {
         })
     }
 
-    /// Publishes a signal whose value cannot be sent between threads, such as an `Object`.
+    /// Publishes a signal whose value is not `Send`, such as an `Object`.
     ///
     /// Emissions of other threads do not reach the clients. Otherwise as [`signal`](Self::signal).
     ///

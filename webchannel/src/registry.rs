@@ -1,4 +1,4 @@
-//! The objects of a channel: by id, by address, and in the order in which they were added.
+//! The objects of a channel by id, by address and in their order.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};

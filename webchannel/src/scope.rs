@@ -130,7 +130,7 @@ pub(crate) fn allowing<T>(fragment: &str, write: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Returns whether a text is the JSON of an object, and not of the program's own making.
+/// Returns whether a text is the JSON of an object, made by the channel.
 pub(crate) fn is_allowed(fragment: &str) -> bool {
     with(|scope| scope.fragment.take() == place_of(fragment)).unwrap_or(false)
 }

@@ -1,4 +1,4 @@
-//! What a bridge costs: latency, messages a second, processor time, losses of an outage, memory.
+//! The cost of a bridge: time, throughput, processor time, memory, losses.
 //!
 //! `cargo bench --bench bridge` (with a `nats-server` in the path) prints the figures of
 //! docs/more-than-one-machine.md. Nodes and engine are processes; the clients are this one, whose
@@ -12,6 +12,7 @@ mod serving;
 
 mod bare;
 mod client;
+mod connecting;
 mod latency;
 mod memory;
 mod outage;
@@ -31,6 +32,9 @@ fn main() -> Result<()> {
     let is_wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
     if is_wanted("latency") {
         latency::run()?;
+    }
+    if is_wanted("connecting") {
+        connecting::run()?;
     }
     if is_wanted("throughput") {
         throughput::run()?;

@@ -7,7 +7,7 @@ mod subscribing;
 
 use std::future;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -36,6 +36,10 @@ struct Watch {
     /// When the other nodes have subscribed again.
     settled: Option<Instant>,
 }
+
+/// The failures since the client was connected last.
+#[derive(Default)]
+struct Failures(AtomicU64);
 
 impl Connection {
     pub(crate) fn new(
@@ -79,8 +83,9 @@ impl Connection {
         let mut attempt = 1_usize;
         loop {
             let shared = Arc::clone(&self.shared);
+            let failures = Failures::default();
             let on_event = move |event| {
-                note_event(&shared, &event);
+                note_event(&shared, &failures, &event);
                 future::ready(())
             };
             let options = self.options.to_client_options().event_callback(on_event);
@@ -104,6 +109,8 @@ impl Connection {
     async fn watch(&self, client: &Client) {
         let shared = &self.shared;
         let mut watch = Watch::default();
+        // The client reports an event before its state changes.
+        let mut is_changing = true;
         loop {
             watch.look_at(client, shared);
             if shared.closing.borrow().is_some() && shared.outbox.len() == 0 {
@@ -111,7 +118,10 @@ impl Connection {
             }
             let settled = watch.settled;
             tokio::select! {
-                () = shared.control.notified() => {}
+                () = shared.control.notified() => is_changing = true,
+                () = sleep(TIME_OF_CHANGE), if is_changing || !watch.is_connected => {
+                    is_changing = false;
+                }
                 () = sleep_until(settled.unwrap_or_else(Instant::now)), if settled.is_some() => {}
             }
         }
@@ -183,6 +193,20 @@ impl Shared {
     }
 }
 
+impl Failures {
+    /// Counts a failure; returns its number if it is to be logged.
+    ///
+    /// The 1st, 2nd, 4th, 8th and so on are.
+    fn note(&self) -> Option<u64> {
+        let count = self.0.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        count.is_power_of_two().then_some(count)
+    }
+
+    fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
 /// Ends the bridge with the runtime, or when the client has panicked.
 impl Drop for Connection {
     fn drop(&mut self) {
@@ -201,7 +225,9 @@ async fn report_losses(shared: &Shared) {
     }
 }
 
-/// Returns when the time of a closed bridge is over, or it has nothing to send and no connection.
+/// Returns when the time of a closed bridge is over.
+///
+/// At once, if it has nothing to send and no connection.
 async fn end_in_time(shared: &Shared) {
     let mut closing = shared.closing.subscribe();
     let Ok(deadline) = closing.wait_for(Option::is_some).await.map(|deadline| *deadline) else {
@@ -216,7 +242,7 @@ async fn end_in_time(shared: &Shared) {
 }
 
 /// Takes an event of the client; some may be missing when there are many at once.
-fn note_event(shared: &Shared, event: &ClientEvent) {
+fn note_event(shared: &Shared, failures: &Failures, event: &ClientEvent) {
     match event {
         ClientEvent::SlowConsumer(_) => {
             shared.counters.has_gap.store(true, Ordering::Release);
@@ -226,7 +252,13 @@ fn note_event(shared: &Shared, event: &ClientEvent) {
             shared.lose_out(1, error);
         }
         ClientEvent::ServerError(error) => warn!("NATS reports an error: {error}"),
-        ClientEvent::ClientError(error) => warn!("the client of NATS reports an error: {error}"),
+        ClientEvent::ClientError(error) => {
+            // In an outage there is one for each attempt.
+            if let Some(count) = failures.note() {
+                warn!("the client of NATS reports an error ({count}): {error}");
+            }
+        }
+        ClientEvent::Connected => failures.reset(),
         _ => {}
     }
     shared.control.notify_one();
@@ -242,4 +274,22 @@ fn is_refusal(kind: ConnectErrorKind) -> bool {
 
 /// The time in which the other nodes have connected and subscribed again.
 const SETTLING_TIME: Duration = Duration::from_millis(500);
+/// How soon the state of the client is read again.
+const TIME_OF_CHANGE: Duration = Duration::from_millis(50);
 const REPORT_TIME: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_failures_of_an_outage_are_logged_less_and_less_often() {
+        let failures = Failures::default();
+
+        let logged: Vec<_> = (0..1000).filter_map(|_| failures.note()).collect();
+        assert_eq!(logged, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]);
+
+        failures.reset();
+        assert_eq!(failures.note(), Some(1));
+    }
+}

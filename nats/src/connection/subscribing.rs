@@ -1,52 +1,44 @@
 //! Subscribes what topics and signals want, and reads what arrives.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_nats::{Client, Message, Subscriber};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use slotwork::{MessageKind, PreparedMessage};
 use tokio::task::{AbortHandle, unconstrained};
 use tokio::time::sleep_until;
 
 use crate::inbox::Incoming;
-use crate::outbox::kind_of;
+use crate::outbox::{age_of, kind_of};
 use crate::shared::Shared;
-use crate::subscriptions::{Change, Target};
-use crate::topics::kept::{QUESTIONS, question_of_reply};
+use crate::subscriptions::{Change, Key, Kind, Target};
+use crate::topics::kept::{SentQuestion, question_of_reply, topic_of_question};
 
 /// Makes and ends subscriptions, until the client ends.
 pub(super) async fn subscribe(shared: Arc<Shared>, client: Client) {
     let mut subscribing = Subscribing { shared, client, forwards: HashMap::new() };
-    // In their order: all wait for the same time.
-    let mut later: VecDeque<(Arc<str>, Instant)> = VecDeque::new();
     loop {
-        let now = Instant::now();
-        let is_due = later.front().is_some_and(|(_, time)| *time <= now);
-        let due = if is_due { later.pop_front() } else { None };
         let subscriptions = &subscribing.shared.subscriptions;
-        let change = match due {
-            Some((subject, _)) => Some(subscriptions.change_of(subject, now)),
-            None => subscriptions.next_change(now),
-        };
-        match change {
-            Some(Change::Subscribe(subject, target)) => {
-                if subscribing.begin(subject, target).await.is_err() {
+        match subscriptions.next_change(Instant::now()) {
+            Some(Change::Subscribe(key, target)) => {
+                if subscribing.begin(key, target).await.is_err() {
                     return;
                 }
             }
-            Some(Change::Unsubscribe(subject)) => subscribing.end(&subject),
-            Some(Change::Later(subject, time)) => later.push_back((subject, time)),
+            Some(Change::Unsubscribe(key)) => subscribing.end(&key),
             None => {
+                let end = subscriptions.next_end();
                 if subscribing.ask().await.is_err() {
                     return;
                 }
-                let next = later.front().map(|(_, time)| *time);
+                let time = end.unwrap_or_else(Instant::now);
                 tokio::select! {
                     () = subscribing.shared.subscriptions.wake_up.notified() => {}
-                    () = sleep_until(next.unwrap_or(now).into()), if next.is_some() => {}
+                    () = sleep_until(time.into()), if end.is_some() => {}
                 }
             }
         }
@@ -57,7 +49,7 @@ struct Subscribing {
     shared: Arc<Shared>,
     client: Client,
     /// The tasks that read the subscriptions.
-    forwards: HashMap<Arc<str>, Forward>,
+    forwards: HashMap<Key, Forward>,
 }
 
 /// A task that reads a subscription, and ends with this.
@@ -67,10 +59,10 @@ struct Forward(AbortHandle);
 struct ClientEnded;
 
 impl Subscribing {
-    async fn begin(&mut self, subject: Arc<str>, target: Target) -> Result<(), ClientEnded> {
-        if let Entry::Vacant(entry) = self.forwards.entry(Arc::clone(&subject)) {
-            let subscriber =
-                self.client.subscribe(subject.to_string()).await.map_err(|_| ClientEnded)?;
+    async fn begin(&mut self, key: Key, target: Target) -> Result<(), ClientEnded> {
+        if let Entry::Vacant(entry) = self.forwards.entry(key) {
+            let subject = entry.key().subject.to_string();
+            let subscriber = self.client.subscribe(subject).await.map_err(|_| ClientEnded)?;
             let counted = Counted::new(&self.shared);
             let forward = forward(counted, subscriber, target);
             // The inbox has the bound, not the client: what arrived is taken at once.
@@ -79,11 +71,12 @@ impl Subscribing {
         Ok(())
     }
 
-    fn end(&mut self, subject: &str) {
+    fn end(&mut self, key: &Key) {
         // A slot may have been connected while the subscription had no users.
-        let signals = self.shared.remote_signals.of_subject(subject);
-        if !signals.iter().any(|signal| signal.renew()) {
-            self.forwards.remove(subject);
+        let is_wanted = key.kind == Kind::Signal
+            && self.shared.remote_signals.of_subject(&key.subject).iter().any(|it| it.renew());
+        if !is_wanted {
+            self.forwards.remove(key);
         }
     }
 
@@ -92,8 +85,8 @@ impl Subscribing {
         while self.shared.is_ready(&self.client)
             && let Some(question) = self.shared.questions.next()
         {
-            let payload = question.topic.to_string().into();
-            let sent = self.client.publish_with_reply(QUESTIONS, question.reply, payload).await;
+            let SentQuestion { subject, reply } = question;
+            let sent = self.client.publish_with_reply(subject, reply, Bytes::new()).await;
             sent.map_err(|_| ClientEnded)?;
         }
         Ok(())
@@ -157,7 +150,7 @@ fn incoming(shared: &Shared, target: &Target, message: &Message) -> Option<Incom
             Some(Incoming::Signal { subject: Arc::clone(subject), json: message.payload.to_vec() })
         }
         Target::Questions => Some(Incoming::Question {
-            subject: std::str::from_utf8(&message.payload).ok()?.to_owned(),
+            subject: topic_of_question(&message.subject)?.to_owned(),
             reply: message.reply.as_ref()?.to_string(),
         }),
         // The server answers, with a status, when no node keeps messages.
@@ -166,6 +159,7 @@ fn incoming(shared: &Shared, target: &Target, message: &Message) -> Option<Incom
             number: question_of_reply(&message.subject)?,
             message: prepared(shared, message)?,
             arrived: Instant::now(),
+            age: age_of(message.headers.as_ref()),
         }),
     }
 }

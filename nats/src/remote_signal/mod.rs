@@ -20,7 +20,7 @@ use crate::outbox::Outgoing;
 use crate::remote_signal::registry::Remote;
 use crate::shared::Shared;
 use crate::subjects::subject_of_name;
-use crate::subscriptions::Target;
+use crate::subscriptions::{Kind, Target};
 
 /// A signal of all nodes: an emission on one calls the slots on each.
 ///
@@ -80,7 +80,9 @@ impl NatsBridge {
     ///
     /// The name is its subject, such as `rates.EURUSD`: what NATS does not allow in a subject is
     /// percent-encoded. Calls with one name and one type return the same signal. A name belongs to
-    /// one type: what is emitted with another type of this process is not received here.
+    /// one type: what is emitted with another type of this process is not received here. A bridged
+    /// topic may have the same subject; its messages on other nodes are then values of the signal,
+    /// and the signal's values its messages there.
     ///
     /// # Qt
     ///
@@ -139,6 +141,7 @@ where
                 subject: Subject::from(&*self.inner.subject),
                 payload: Bytes::from(json),
                 kind: MessageKind::Text,
+                since: None,
             }),
             Err(_) => shared.lose_out(1, "a value of a signal cannot be written as JSON"),
         }
@@ -170,7 +173,7 @@ impl<T> Inner<T> {
 
     fn unsubscribe(&self) {
         if self.is_subscribed.swap(false, Ordering::AcqRel) {
-            self.shared.subscriptions.release(&self.subject);
+            self.shared.subscriptions.release(&self.subject, Kind::Signal);
         }
     }
 }

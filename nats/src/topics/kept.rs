@@ -1,10 +1,11 @@
 //! The questions of a node for the kept messages of the others.
 //!
-//! A question is a request on `_slotwork.last` with the subject of the topic as its payload. Nodes
-//! that keep a message of that topic answer to the reply subject, `_slotwork.reply.NODE.NUMBER`.
+//! A question is a request on `_slotwork.last.SUBJECT`, where `SUBJECT` is that of the topic. Nodes
+//! that keep a message of that topic answer to the reply subject,
+//! `_slotwork.reply.PREFIX.NODE.NUMBER`, with the age of the message in a header.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,8 +13,6 @@ use crate::topics::prefix::Prefix;
 
 /// The questions of this node, and those to be asked.
 pub(crate) struct Questions {
-    /// Subscribed as soon as the bridge has topics.
-    is_listening: AtomicBool,
     /// A number among all nodes.
     node: u64,
     state: Mutex<State>,
@@ -45,27 +44,20 @@ type Subject = Arc<str>;
 
 /// A question on its way.
 pub(crate) struct SentQuestion {
-    /// The subject of the topic.
-    pub(crate) topic: Arc<str>,
+    pub(crate) subject: String,
     pub(crate) reply: String,
 }
 
 impl Default for Questions {
     fn default() -> Self {
-        Self {
-            is_listening: AtomicBool::new(false),
-            node: fastrand::u64(..),
-            state: Mutex::default(),
-            open: AtomicUsize::new(0),
-        }
+        Self { node: fastrand::u64(..), state: Mutex::default(), open: AtomicUsize::new(0) }
     }
 }
 
 impl Questions {
-    /// Returns the subject of the answers, if they are to be subscribed: once.
-    pub(crate) fn begin_listening(&self) -> Option<String> {
-        let is_first = !self.is_listening.swap(true, Ordering::AcqRel);
-        is_first.then(|| format!("{REPLIES}{:016x}.*", self.node))
+    /// Returns the subject of all answers to this node about topics of a prefix.
+    pub(crate) fn subject_of_answers(&self, prefix: &Prefix) -> String {
+        format!("{}{:016x}.*", replies_of(prefix), self.node)
     }
 
     /// Adds a question, to be sent when the topic is subscribed.
@@ -91,13 +83,12 @@ impl Questions {
         state.remove_overdue(now);
         let number = state.waiting.pop_first()?;
         let subject = state.subjects.get(&number).map(Arc::clone)?;
-        if let Some(question) = state.by_subject.get_mut(&subject) {
-            question.deadline = Some(now + LONGEST_WAIT);
-        }
+        let question = state.by_subject.get_mut(&subject)?;
+        question.deadline = Some(now + LONGEST_WAIT);
+        let reply = format!("{}{:016x}.{number}", replies_of(&question.prefix), self.node);
         state.sent.push_back((now + OVERDUE, number));
         self.note_count(&state);
-        let reply = format!("{REPLIES}{:016x}.{number}", self.node);
-        Some(SentQuestion { topic: subject, reply })
+        Some(SentQuestion { subject: format!("{QUESTIONS}{subject}"), reply })
     }
 
     /// Returns the prefix and the topic of a question that was open at that time.
@@ -108,9 +99,16 @@ impl Questions {
         is_open.then(|| (Arc::clone(&question.prefix), question.topic.clone()))
     }
 
-    /// Ends the question about a topic that has had a message meanwhile.
-    pub(crate) fn note_newer(&self, subject: &str) {
-        if self.open.load(Ordering::Acquire) > 0 {
+    /// Returns whether there are questions.
+    pub(crate) fn are_open(&self) -> bool {
+        self.open.load(Ordering::Acquire) > 0
+    }
+
+    /// Ends the question about a topic.
+    ///
+    /// The topic has had a message meanwhile, or has no subscriber any more.
+    pub(crate) fn end(&self, subject: &str) {
+        if self.are_open() {
             let mut state = self.lock();
             state.remove_overdue(Instant::now());
             state.remove(subject);
@@ -118,10 +116,10 @@ impl Questions {
         }
     }
 
-    /// As [`note_newer`](Self::note_newer), for a message of another node.
+    /// As [`end`](Self::end), for a message of another node.
     pub(crate) fn note_received(&self, prefix: &Prefix, topic: &str) {
-        if self.open.load(Ordering::Acquire) > 0 {
-            self.note_newer(&prefix.subject_of(topic));
+        if self.are_open() {
+            self.end(&prefix.subject_of(topic));
         }
     }
 
@@ -162,8 +160,23 @@ pub(crate) fn question_of_reply(subject: &str) -> Option<u64> {
     subject.strip_prefix(REPLIES)?.rsplit('.').next()?.parse().ok()
 }
 
-pub(crate) const QUESTIONS: &str = "_slotwork.last";
-pub(crate) const REPLIES: &str = "_slotwork.reply.";
+/// Returns the subject of the topic of a question.
+pub(crate) fn topic_of_question(subject: &str) -> Option<&str> {
+    subject.strip_prefix(QUESTIONS)
+}
+
+/// Returns the subject of all questions about topics of a prefix.
+pub(crate) fn questions_of(prefix: &Prefix) -> String {
+    format!("{QUESTIONS}{}", prefix.subject_of_all())
+}
+
+/// Returns what the reply subjects of a prefix begin with.
+pub(crate) fn replies_of(prefix: &Prefix) -> String {
+    format!("{REPLIES}{}.", prefix.subject())
+}
+
+const QUESTIONS: &str = "_slotwork.last.";
+const REPLIES: &str = "_slotwork.reply.";
 /// How long answers are taken.
 const LONGEST_WAIT: Duration = Duration::from_millis(200);
 /// How long they may then wait for the loop.
@@ -191,7 +204,8 @@ mod tests {
         let sent = questions.next().unwrap();
 
         assert_eq!(question_of_reply(&sent.reply), Some(0));
-        assert_eq!(&*sent.topic, "rates.EURUSD");
+        assert!(sent.reply.starts_with("_slotwork.reply.rates."));
+        assert_eq!(topic_of_question(&sent.subject), Some("rates.EURUSD"));
         assert!(questions.open_at(0, Instant::now()).is_some());
         assert!(questions.open_at(0, Instant::now() + LONGEST_WAIT * 2).is_none());
     }
@@ -204,7 +218,7 @@ mod tests {
         questions.note_received(&prefix, "EURUSD");
 
         assert!(questions.open_at(0, Instant::now()).is_none());
-        questions.note_newer("rates.EURGBP");
+        questions.end("rates.EURGBP");
         assert!(questions.next().is_none());
         assert_eq!(questions.open.load(Ordering::Relaxed), 0);
     }

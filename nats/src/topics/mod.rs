@@ -2,6 +2,7 @@
 
 pub(crate) mod asking;
 pub(crate) mod kept;
+pub(crate) mod kept_times;
 pub(crate) mod prefix;
 pub(crate) mod relay;
 
@@ -25,7 +26,8 @@ impl NatsBridge {
     ///
     /// Where a topic [keeps its last message](slotwork::Topic::set_keep_last), its first subscriber
     /// on this server has the kept message of another node fetched: whatever arrives within 200 ms,
-    /// unless a message of the topic is faster.
+    /// unless a message of the topic is faster, or what is kept here is as new. A message that was
+    /// kept before this call counts as the oldest.
     ///
     /// It replaces the server's [`TopicRelay`](slotwork::TopicRelay), so a server has one prefix.
     /// Prefixes must not begin with one another: `chat` and `chat.staff` would share topics.
@@ -59,8 +61,9 @@ impl NatsBridge {
     ) -> Result<(), Error> {
         let prefix = subject_of_name(prefix.as_ref())?;
         let shared = self.open_shared()?;
-        asking::listen(shared);
-        let relay = Relay::new(shared, shared.prefixes.get(&prefix), server);
+        let prefix = shared.prefixes.get(&prefix);
+        asking::listen(shared, &prefix);
+        let relay = Relay::new(shared, prefix, server);
         server.set_topic_relay(relay);
         Ok(())
     }

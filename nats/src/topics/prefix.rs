@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
 
 use async_nats::Subject;
 use slotwork::{PreparedMessage, Topic, WebSocketServer};
 
 use crate::subjects::{subject_of_topic, topic_of_subject};
+use crate::topics::kept_times::KeptTimes;
 
 /// The prefixes of a bridge, by their subjects.
 #[derive(Default)]
@@ -28,6 +30,9 @@ pub(crate) struct Prefix {
     relays: Mutex<Members>,
     /// One subscription receives all topics.
     has_all: AtomicBool,
+    /// Questions for kept messages, and answers, are subscribed.
+    is_listening: AtomicBool,
+    kept_times: KeptTimes,
 }
 
 type Members = Arc<[Weak<dyn Member>]>;
@@ -40,6 +45,8 @@ impl Prefixes {
                 subject: subject.into(),
                 relays: Mutex::new(Arc::new([])),
                 has_all: AtomicBool::new(false),
+                is_listening: AtomicBool::new(false),
+                kept_times: KeptTimes::default(),
             })
         });
         Arc::clone(prefix)
@@ -54,6 +61,49 @@ impl Prefixes {
 }
 
 impl Prefix {
+    pub(crate) fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// Returns the subject of all topics.
+    pub(crate) fn subject_of_all(&self) -> String {
+        format!("{}.>", self.subject)
+    }
+
+    /// Returns whether questions and answers are to be subscribed now: once.
+    pub(crate) fn begin_listening(&self) -> bool {
+        !self.is_listening.swap(true, Ordering::AcqRel)
+    }
+
+    /// Notes the publication time of the message that a topic keeps.
+    ///
+    /// `None` is not known.
+    pub(crate) fn note_kept(&self, topic: &str, time: Option<Instant>) {
+        self.kept_times.note(topic, time, |name| self.is_kept(name));
+    }
+
+    /// Returns when a kept message was published, if that is known.
+    pub(crate) fn kept_time(&self, topic: &str) -> Option<Instant> {
+        self.kept_times.get(topic)
+    }
+
+    /// Returns the message that a topic keeps, on any server but one.
+    pub(crate) fn last_of(
+        &self,
+        name: &str,
+        except: Option<&dyn Member>,
+    ) -> Option<PreparedMessage> {
+        let mut last = None;
+        self.for_each_topic(name, except, |topic| last = last.take().or_else(|| topic.last()));
+        last
+    }
+
+    fn is_kept(&self, name: &str) -> bool {
+        let mut is_kept = false;
+        self.for_each_topic(name, None, |topic| is_kept |= topic.keeps_last());
+        is_kept
+    }
+
     pub(crate) fn subject_of(&self, topic: &str) -> Subject {
         subject_of_topic(&self.subject, topic).into()
     }
@@ -75,7 +125,7 @@ impl Prefix {
         self.has_all.load(Ordering::Acquire)
     }
 
-    /// Ends the subscriptions of single topics, as one receives all of them from now on.
+    /// Ends the subscriptions of single topics: one receives all from now on.
     ///
     /// Returns its subject, unless it was subscribed before.
     pub(crate) fn receive_all(&self) -> Option<String> {
@@ -85,7 +135,7 @@ impl Prefix {
         for relay in self.relays().iter().filter_map(Weak::upgrade) {
             relay.release_topics();
         }
-        Some(format!("{}.>", self.subject))
+        Some(self.subject_of_all())
     }
 
     /// Sends a message to the subscribers of all servers, or of all but one.
@@ -95,7 +145,14 @@ impl Prefix {
         message: &PreparedMessage,
         except: Option<&dyn Member>,
     ) {
-        self.for_each_topic(name, except, |topic| _ = topic.deliver(message));
+        let mut is_kept = false;
+        self.for_each_topic(name, except, |topic| {
+            is_kept |= topic.keeps_last();
+            topic.deliver(message);
+        });
+        if is_kept {
+            self.note_kept(name, Some(Instant::now()));
+        }
     }
 
     /// Calls a closure with the topics of this name, of all servers but one.

@@ -46,7 +46,7 @@ fn a_wrong_password_is_reported_and_a_right_one_of_the_url_accepted() -> Result<
 #[test]
 fn what_a_user_may_not_publish_is_lost() -> Result<()> {
     let configuration = r#"authorization { users = [ { user: reader, password: secret,
-        permissions: { publish: ["_slotwork.>"], subscribe: ["chat.>", "_slotwork.>"] } } ] }"#;
+        permissions: { publish: ["_slotwork.*.chat.>"], subscribe: ["chat.>", "_slotwork.*.chat.>"] } } ] }"#;
     let engine = Engine::start_configured(configuration)?;
     let node = Node::connected(engine.options().user_and_password("reader", "secret"), "chat")?;
     let lost = SignalSpy::new(&node.bridge.lost());
@@ -73,6 +73,22 @@ fn a_bridge_runs_on_the_runtime_of_the_program() -> Result<()> {
     other.publish("rooms", "hello")?;
 
     assert_eq!(node.take_texts(1)?, ["hello"]);
+    Ok(())
+}
+
+/// The client reports that it is connected on one thread, and is so a little later.
+#[test]
+fn each_bridge_on_a_runtime_with_several_threads_connects() -> Result<()> {
+    let engine = Engine::start()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build()?;
+    let bridges = (0..50)
+        .map(|_| Ok(NatsBridge::connect_on(runtime.handle(), engine.options())?))
+        .collect::<Result<Vec<_>>>()?;
+
+    for bridge in &bridges {
+        run_until(bridge.wait_connected())??;
+    }
     Ok(())
 }
 

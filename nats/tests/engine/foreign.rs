@@ -30,7 +30,16 @@ impl Foreign {
     }
 
     pub(crate) fn publish_binary(&mut self, subject: &str, payload: &[u8]) -> Result<()> {
-        let header = "NATS/1.0\r\nSlotwork-Kind: binary\r\n\r\n";
+        self.publish_with_header(subject, "Slotwork-Kind: binary", payload)
+    }
+
+    pub(crate) fn publish_with_header(
+        &mut self,
+        subject: &str,
+        header: &str,
+        payload: &[u8],
+    ) -> Result<()> {
+        let header = format!("NATS/1.0\r\n{header}\r\n\r\n");
         let sum = header.len() + payload.len();
         self.write(format!("HPUB {subject} {} {sum}\r\n{header}", header.len()).as_bytes())?;
         self.write(payload)?;
@@ -55,6 +64,23 @@ impl Foreign {
         self.stream.read_exact(&mut payload)?;
         self.line()?;
         Ok(payload)
+    }
+
+    /// Returns the subject and the reply subject of the next request.
+    ///
+    /// It has no payload.
+    pub(crate) fn next_request(&mut self) -> Result<(String, String)> {
+        let line = loop {
+            let line = self.line()?;
+            if line.starts_with("MSG ") {
+                break line;
+            }
+        };
+        self.line()?;
+        let mut words = line.split(' ').skip(1);
+        let subject = words.next().context("no subject")?;
+        let reply = words.nth(1).context("no reply subject")?;
+        Ok((subject.to_owned(), reply.to_owned()))
     }
 
     /// Waits until the server has everything.

@@ -1,11 +1,15 @@
 //! Kept messages of other nodes.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use slotwork::Message;
 use support::wait_until;
 
 use crate::engine::Engine;
+use crate::foreign::Foreign;
 use crate::node::{Node, link, link_all};
+use crate::outage::pause;
 
 fn keeping(node: &Node, topic: &str) -> Result<slotwork::Topic> {
     let topic = node.server.topic(topic)?;
@@ -36,24 +40,73 @@ fn a_new_node_gets_the_kept_message_of_one_that_lives() -> Result<()> {
 }
 
 #[test]
-fn of_two_answers_the_one_received_last_stands() -> Result<()> {
+fn of_two_answers_the_newest_stands() -> Result<()> {
     let engine = Engine::start()?;
     let nodes =
         (0..3).map(|_| Node::connected(engine.options(), "rates")).collect::<Result<Vec<_>>>()?;
     // Without subscribers each of them keeps what it has published itself.
     let [first, second, third] = nodes.as_slice() else { unreachable!() };
     let _kept = [keeping(first, "EURUSD")?, keeping(second, "EURUSD")?];
-    first.publish("EURUSD", "one")?;
-    second.publish("EURUSD", "two")?;
+    second.publish("EURUSD", "old")?;
+    pause(Duration::from_millis(50));
+    first.publish("EURUSD", "new")?;
     link_all(&[first, second, third])?;
 
     let kept = keeping(third, "EURUSD")?;
     third.join("EURUSD")?;
 
-    let mut texts = third.take_texts(2)?;
-    assert_eq!(kept.last().context("none is kept")?.payload(), texts[1].as_bytes());
-    texts.sort();
-    assert_eq!(texts, ["one", "two"]);
+    let is_new = || kept.last().is_some_and(|last| last.payload() == b"new");
+    wait_until(is_new)?;
+    // Both answers are over now.
+    pause(Duration::from_millis(300));
+    assert!(is_new());
+    Ok(())
+}
+
+#[test]
+fn an_answer_that_is_older_than_what_is_kept_is_ignored() -> Result<()> {
+    let engine = Engine::start()?;
+    let node = Node::connected(engine.options(), "rates")?;
+    let kept = keeping(&node, "EURUSD")?;
+    node.publish("EURUSD", "2")?;
+    node.publish("EURUSD", "3")?;
+    let mut foreign = Foreign::connect(&engine)?;
+    foreign.subscribe("_slotwork.last.rates.>")?;
+
+    node.join("EURUSD")?;
+    let (subject, reply) = foreign.next_request()?;
+    assert_eq!(subject, "_slotwork.last.rates.EURUSD");
+    for (age, text) in [
+        ("60000", "stale"),
+        ("0", "new"),
+        ("5000", "older than the answer before"),
+        ("18446744073709551615", "of an age that no clock counts"),
+        ("young", "without an age"),
+        ("0", "newest"),
+    ] {
+        foreign.publish_with_header(&reply, &format!("Slotwork-Age: {age}"), text.as_bytes())?;
+    }
+    foreign.flush()?;
+
+    assert_eq!(node.take_texts(3)?, ["3", "new", "newest"]);
+    assert_eq!(kept.last().context("none is kept")?.payload(), b"newest");
+    Ok(())
+}
+
+/// Of a program that does not send ages.
+#[test]
+fn an_answer_without_an_age_is_better_than_none() -> Result<()> {
+    let engine = Engine::start()?;
+    let node = Node::connected(engine.options(), "rates")?;
+    let _kept = keeping(&node, "EURUSD")?;
+    let mut foreign = Foreign::connect(&engine)?;
+    foreign.subscribe("_slotwork.last.rates.>")?;
+
+    node.join("EURUSD")?;
+    let (_, reply) = foreign.next_request()?;
+    foreign.publish(&reply, b"1.0831")?;
+
+    assert_eq!(node.take_texts(1)?, ["1.0831"]);
     Ok(())
 }
 

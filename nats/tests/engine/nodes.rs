@@ -11,7 +11,7 @@ use slotwork_nats::{NatsBridge, NatsOptions};
 use smol::Timer;
 use support::{DEADLINE, run_until, wait_until};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, connections, free_port};
 use crate::node::Node;
 use crate::outage::pause;
 use crate::process::{self, Process};
@@ -37,7 +37,9 @@ fn the_others_get_the_first_messages_of_a_node_that_is_killed() -> Result<()> {
 }
 
 /// The server ends the connection of a client that reads nothing.
-fn stop_a_node(engine: &Engine, time: Duration) -> Result<()> {
+///
+/// `monitoring` is the port of its monitoring.
+fn stop_a_node(engine: &Engine, monitoring: u16, time: Duration) -> Result<()> {
     let (one, other) = (Process::start(&engine.url(), "")?, Process::start(&engine.url(), "")?);
     let (sender, receiver) = (one.open("send/a")?, other.open("receive/a")?);
     process::link(&sender, &receiver)?;
@@ -45,10 +47,19 @@ fn stop_a_node(engine: &Engine, time: Duration) -> Result<()> {
     let large = "x".repeat(100_000);
 
     other.suspend()?;
-    for _ in 0..200 {
-        sender.send(&large);
+    let is_dropped = || connections(monitoring).is_ok_and(|count| count == 1);
+    // More than the buffers of the kernels, and less at once than the sending node's queue takes.
+    for _ in 0..100 {
+        for _ in 0..20 {
+            sender.send(&large);
+        }
+        pause(Duration::from_millis(100));
+        if is_dropped() {
+            break;
+        }
     }
     pause(time);
+    wait_until(is_dropped)?;
     other.resume()?;
 
     events.wait_for("disconnected")?;
@@ -61,15 +72,20 @@ fn stop_a_node(engine: &Engine, time: Duration) -> Result<()> {
 
 #[test]
 fn a_node_that_stood_still_returns_by_itself() -> Result<()> {
-    let engine = Engine::start_configured("write_deadline: \"500ms\"\nmax_pending: 1MB\n")?;
+    let monitoring = free_port()?;
+    let limits = "write_deadline: \"500ms\"\nmax_pending: 1MB";
+    let engine = Engine::start_configured(&format!("{limits}\nhttp_port: {monitoring}\n"))?;
 
-    stop_a_node(&engine, Duration::from_secs(2))
+    stop_a_node(&engine, monitoring, Duration::from_secs(2))
 }
 
 #[test]
 #[ignore = "takes 30 s"]
 fn a_node_that_stood_still_for_30_seconds_returns_by_itself() -> Result<()> {
-    stop_a_node(&Engine::start()?, Duration::from_secs(30))
+    let monitoring = free_port()?;
+    let engine = Engine::start_with(&["--http_port", &monitoring.to_string()])?;
+
+    stop_a_node(&engine, monitoring, Duration::from_secs(30))
 }
 
 /// A node in a thread of its own, whose loop is busy until `go` is sent to.

@@ -12,6 +12,7 @@ use support::{panic_in_slot, run_until, wait_until};
 
 use crate::engine::Engine;
 use crate::foreign::Foreign;
+use crate::node::{self, Node};
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 struct Rate {
@@ -54,6 +55,25 @@ fn an_emission_calls_the_slots_of_all_nodes() -> Result<()> {
     remote.wait_for(2)?;
     assert_eq!(remote.values(), [Rate { bid: 1.5 }, Rate { bid: 2.5 }]);
     assert_eq!(local.count(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_topic_and_a_signal_may_have_one_subject() -> Result<()> {
+    let engine = Engine::start()?;
+    let one = Node::connected(engine.options(), "rates")?;
+    let other = Node::connected(engine.options(), "rates")?;
+    other.join("EURUSD")?;
+    let signal = other.bridge.signal::<Rate>("rates.EURUSD")?;
+    let received = SignalSpy::new(&signal.received());
+    node::link(&one, &other)?;
+
+    one.publish("EURUSD", "{\"bid\":1.5}")?;
+
+    assert_eq!(other.take_texts(1)?, ["{\"bid\":1.5}"]);
+    received.wait_for(1)?;
+    assert_eq!(received.values(), [Rate { bid: 1.5 }]);
+    assert_eq!(other.bridge.stats().lost_in, 0);
     Ok(())
 }
 

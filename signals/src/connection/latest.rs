@@ -59,7 +59,7 @@ impl Latest {
     #[inline]
     fn has_handles(&self) -> bool {
         // After the last one is dropped there is no other: an ended connection has no slot then,
-        // because a cleanup that is to drop it has a handle.
+        // because a cleanup that is to drop it has a handle, also when the queue is dropped.
         Arc::strong_count(&self.link) > 1
     }
 

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use crate::connection::latest;
 use crate::thread::mailbox::Mailbox;
 use crate::thread::nesting::RunningLoop;
 use crate::thread::thread_state;
@@ -141,6 +142,8 @@ pub fn run_slots() {
 
 /// Drops the posts that are in this thread's queue now.
 pub fn drop_queue() {
+    // A slot that another thread has disconnected has its link in the queue alone.
+    latest::settle();
     thread_state::drop_posts();
 }
 

@@ -36,7 +36,12 @@ impl<const N: usize> SlotGroup<N> {
 
     /// Makes a group of no thread, as the first group of an object in an ending thread.
     pub(crate) fn of_no_thread() -> Arc<Self> {
-        let lists = array::from_fn(|_| ListHandle::of_no_thread());
+        // No thread has so many lists.
+        let mut index = u32::MAX;
+        let lists = array::from_fn(|_| {
+            index -= 1;
+            ListHandle::at(index)
+        });
         Arc::new(Self { mailbox: Arc::new(Mailbox::closed()), lists })
     }
 

@@ -24,11 +24,6 @@ impl ListHandle {
         Self { counter: SlotCounter::new(), index, flags: EmissionFlags::new() }
     }
 
-    /// Returns the handle of a list in no thread.
-    pub(crate) fn of_no_thread() -> Self {
-        Self::at(u32::MAX)
-    }
-
     /// Ends the connection of a slot of the calling thread, and drops the slot.
     #[cold]
     pub(crate) fn disconnect(&self, slot: &SlotState) {

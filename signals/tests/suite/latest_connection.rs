@@ -139,3 +139,17 @@ fn a_handle_outlives_the_thread() -> thread::Result<()> {
     assert_eq!(signal.slot_count(), 0);
     Ok(())
 }
+
+/// The queue with the cleanup of a slot is dropped, as at the end of a loop: the slot stays ended.
+#[test]
+fn a_slot_stays_disconnected_when_the_queue_of_its_thread_is_dropped() {
+    let (signal, record) = (Signal::<i32>::new(), Record::new());
+    let slot = record.clone();
+    let connection = signal.connect(move |value| slot.add(*value));
+    thread::scope(|scope| scope.spawn(move || assert!(connection.disconnect())).join().unwrap());
+
+    slotwork_signals::host::drop_queue();
+    signal.emit(&1);
+
+    assert!(record.take().is_empty());
+}

@@ -103,6 +103,8 @@ impl Opening {
             }
         };
         let mut response = refusal.response(&self.server_name());
+        // The body may be long, and the peer slow.
+        drop(refusal);
         if page.is_head {
             // RFC 9110 §9.3.2: the headers of a GET, and no body.
             let head = response.windows(4).position(|end| end == b"\r\n\r\n");
@@ -110,6 +112,7 @@ impl Opening {
         }
 
         let sent = deadline.limit(Box::pin(self.stream.write_all(&response))).await;
+        drop(response);
         match sent {
             Some(Ok(())) => {
                 upgrade::server::end(&mut self.stream).or(Sleep::new(REFUSAL_TIMEOUT)).await;

@@ -87,6 +87,9 @@ pub(crate) fn begin(
     };
     state.waiting = None;
     state.is_busy = true;
+    if let Some(reconnect) = &mut state.reconnect {
+        reconnect.begin();
+    }
     (state.response, state.subprotocol, state.peer) = (None, None, None);
     state.timings = state.timings.take().map(|_| Box::default());
     drop(state);

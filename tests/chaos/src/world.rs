@@ -186,18 +186,16 @@ impl World {
                 }
             }
         }
-        for index in 0..self.clients.len() {
-            for side in [Side::Client, Side::Server] {
-                self.with_end(index, side, |socket, _| socket.resume_reading());
-            }
-        }
         let now = self.clock.elapsed();
-        for index in 0..self.clients.len() {
-            if ending != Ending::Shutdown {
-                self.with_end(index, Side::Client, |socket, record| record.close(now, socket));
-            }
-            if ending == Ending::Stalled {
-                self.with_end(index, Side::Server, |socket, record| record.close(now, socket));
+        // Also those of earlier connections: a socket that is paused does not notice its end.
+        for (socket, record) in self.open_ends() {
+            socket.resume_reading();
+            let closes = match record.side {
+                Side::Client => ending != Ending::Shutdown,
+                Side::Server => ending == Ending::Stalled,
+            };
+            if closes {
+                record.close(now, &socket);
             }
         }
         if ending == Ending::Shutdown {
@@ -211,6 +209,20 @@ impl World {
             Ending::Stalled => LONGEST_END,
             Ending::Cut => Duration::ZERO,
         });
+    }
+}
+
+impl World {
+    /// Returns the ends of all connections that have not ended.
+    fn open_ends(&self) -> Vec<(WebSocket, Rc<Record>)> {
+        let clients = self.clients.iter().filter_map(|client| {
+            Some((client.socket.clone(), client.records.borrow().last().cloned()?))
+        });
+        let accepted = self.accepted.borrow();
+        let servers =
+            accepted.iter().filter_map(|it| Some((it.socket.upgrade()?, Rc::clone(&it.record))));
+        let ends = clients.chain(servers);
+        ends.filter(|(_, record)| record.disconnections.get() == 0).collect()
     }
 }
 

@@ -176,6 +176,9 @@ fn the_proxy_header_has_the_clients_address() -> Result<()> {
         (b"PROXY TCP4 127.0.0.9 2.2.2.2 80 443\r\n".to_vec(), FORWARDED, "1.1.1.1"),
         // The load balancer's own connection.
         (b"PROXY UNKNOWN\r\n".to_vec(), "", "127.0.0.1"),
+        // What a client says through it is not believed.
+        (b"PROXY UNKNOWN\r\n".to_vec(), FORWARDED, "127.0.0.1"),
+        (binary_header(0x20), FORWARDED, "127.0.0.1"),
         (binary_header(0x20), "", "127.0.0.1"),
     ] {
         let bytes = [header.as_slice(), request_with(more).as_bytes()].concat();

@@ -32,7 +32,7 @@ fn a_close_frame_that_is_not_answered_ends_the_connection() -> Result<()> {
     let disconnected = SignalSpy::new(&socket.disconnected());
 
     socket.close(CloseCode::NORMAL, "");
-    clock.advance(CLOSING_TIMEOUT - MOMENT);
+    clock.advance(CLOSING_TIMEOUT.saturating_sub(MOMENT));
     ensure!(disconnected.count() == 0 && peer.received() == [0x88, 2, 3, 0xE8]);
     clock.advance(MOMENT);
 
@@ -55,7 +55,7 @@ fn a_peer_that_talks_has_a_minute_to_answer_a_close_frame() -> Result<()> {
         clock.advance(Duration::from_secs(1));
     }
     peer.send(masked_texts(&["wait"]));
-    clock.advance(Duration::from_secs(1) - MOMENT);
+    clock.advance(Duration::from_secs(1).saturating_sub(MOMENT));
     ensure!(disconnected.count() == 0);
     clock.advance(MOMENT);
 
@@ -72,7 +72,7 @@ fn a_peer_that_does_not_end_after_the_closing_handshake_is_left() -> Result<()> 
 
     peer.send(masked_close(1000, ""));
     peer.send(masked_texts(&["still talking"]));
-    clock.advance(Duration::from_secs(2) - MOMENT);
+    clock.advance(Duration::from_secs(2).saturating_sub(MOMENT));
     ensure!(disconnected.count() == 0);
     clock.advance(MOMENT);
 
@@ -91,7 +91,7 @@ fn output_without_progress_ends_the_connection() -> Result<()> {
     server.set_keepalive_interval(None);
     link.to_client().stall();
     socket.send_binary_message(vec![7; 1024 * 1024]);
-    clock.advance(WRITE_TIMEOUT - MOMENT);
+    clock.advance(WRITE_TIMEOUT.saturating_sub(MOMENT));
     ensure!(errors.count() == 0);
     clock.advance(MOMENT);
 
@@ -158,7 +158,7 @@ fn a_shutdown_ends_at_its_deadline() -> Result<()> {
         (SignalSpy::new(&server.closed()), SignalSpy::new(&socket.disconnected()));
 
     server.shutdown(Duration::from_secs(3));
-    clock.advance(Duration::from_secs(3) - MOMENT);
+    clock.advance(Duration::from_secs(3).saturating_sub(MOMENT));
     ensure!(closed.count() == 0);
     clock.advance(MOMENT);
 

@@ -200,7 +200,7 @@ impl Inner {
     }
 }
 
-/// Calls a method with the arguments of a client; its result is written behind what is there.
+/// Calls a method with the arguments of a client, and appends its result.
 fn run(
     coding: &Rc<Coding>,
     entry: &Entry,

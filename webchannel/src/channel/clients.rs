@@ -85,7 +85,7 @@ impl Inner {
         self.count(client, has_sense);
     }
 
-    /// Counts messages that make no sense; a client that sends nothing else is disconnected.
+    /// Counts messages that make no sense; too many in a row end the connection.
     fn count(&self, client: &Client, has_sense: bool) {
         if has_sense {
             return client.meaningless.set(0);

@@ -1,4 +1,4 @@
-//! Values for one client: the objects in them, and the class info of those it does not know.
+//! Values for one client: the objects in them, and the class info that it lacks.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -16,7 +16,7 @@ use crate::message;
 use crate::registry::Entry;
 use crate::scope::{self, Exchange};
 
-/// The encoding of one message for a client, or the decoding of one of its messages.
+/// The encoding of a message for a client, or the decoding of one that it sent.
 pub(crate) struct Coding {
     channel: Rc<Inner>,
     client: Rc<Client>,
@@ -80,7 +80,7 @@ impl Coding {
         }
     }
 
-    /// Writes the last arguments of a notify signal; the client looks for no objects in them.
+    /// Writes the last arguments of a notify signal, in which objects are mere ids.
     pub(crate) fn write_last(
         &self,
         entry: &Entry,
@@ -125,12 +125,12 @@ impl Coding {
         }
     }
 
-    /// Returns what the client knew before of each object in the message, and what it knows now.
+    /// Returns the objects in the message, and what the client knew of them before.
     pub(crate) fn objects(&self) -> Vec<(u64, Option<Knowledge>)> {
         self.before.borrow().iter().map(|(key, before)| (*key, *before)).collect()
     }
 
-    /// Returns the object of this address, which is added if the channel does not know it.
+    /// Returns the object of this address; one that is new is added.
     fn entry(
         &self,
         address: usize,
@@ -211,5 +211,5 @@ impl Exchange for Coding {
 
 /// The error of a client that has been given too many objects.
 const TOO_MANY: &str = "the client has too many objects";
-/// The levels of objects in the properties of objects: they are written by recursion.
+/// The levels of objects in properties of objects, which are written by recursion.
 const MOST_NESTED: usize = 24;

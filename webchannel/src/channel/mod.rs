@@ -20,7 +20,7 @@ mod properties;
 mod signals;
 mod state;
 
-/// Publishes objects to web pages that have the JavaScript client of `QtWebChannel`.
+/// Publishes objects to web pages that have the client of `QtWebChannel`.
 ///
 /// A cheap handle: clones are the same channel. It lives in the thread that made it, with its
 /// objects; the sockets of its clients may belong to other loops. Each page can call everything

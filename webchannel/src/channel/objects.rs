@@ -1,4 +1,4 @@
-//! The objects of a channel: registered ones, those that methods return, and their end.
+//! The objects of a channel: registered and returned ones, and their end.
 
 use std::rc::{Rc, Weak};
 
@@ -98,7 +98,7 @@ impl Inner {
         }
     }
 
-    /// Returns an object that the client may use; one that was dropped is found dead here.
+    /// Returns an object that the client may use, unless it was dropped.
     pub(crate) fn find(self: &Rc<Self>, client: &Client, id: &str) -> Option<Rc<Entry>> {
         let entry = self.registry.borrow().with_id(id)?;
         if !entry.is_alive() {
@@ -108,7 +108,7 @@ impl Inner {
         client.may_use(&entry).then_some(entry)
     }
 
-    /// Has the loop look whether an object is gone; may be called while it is being dropped.
+    /// Has the loop look whether an object is gone, which may be being dropped.
     pub(crate) fn suspect(self: &Rc<Self>, key: u64) {
         let mut suspects = self.suspects.borrow_mut();
         suspects.push(key);
@@ -129,7 +129,7 @@ impl Inner {
         }
     }
 
-    /// Removes the registered objects that were dropped, also those without a slot to report it.
+    /// Removes the objects that were dropped, also those without a slot to report it.
     fn remove_dead(self: &Rc<Self>) {
         let dead: Vec<_> =
             self.registry.borrow().all().filter(|entry| !entry.is_alive()).cloned().collect();
@@ -159,7 +159,7 @@ impl Inner {
         drop(removed);
     }
 
-    /// Has all clients forget an object that is ending, once its methods have been answered.
+    /// Has all clients forget an object that is ending, behind its answers.
     ///
     /// The client cannot take the result of a method behind `destroyed`.
     pub(crate) fn withdraw_ending(self: &Rc<Self>, entry: &Rc<Entry>) {
@@ -251,7 +251,7 @@ impl Inner {
     }
 }
 
-/// Returns whether an object is to be removed: it was dropped, or its last client has gone.
+/// Returns whether an object was dropped, or its last client has gone.
 fn is_unwanted(entry: &Entry) -> bool {
     !entry.is_alive() || (!entry.is_registered && entry.clients.get() == 0)
 }

@@ -196,7 +196,7 @@ impl Inner {
         (entry.is_alive() && client.knows(&entry)).then_some(entry)
     }
 
-    /// Returns whether a client has not read what it was sent; it is served when it has.
+    /// Returns whether a client has too much to read; it is served when it has read.
     fn is_behind(self: &Rc<Self>, client: &Rc<Client>) -> bool {
         let is_over = || client.socket.bytes_to_write() > client.socket.high_water_mark();
         if !is_over() {

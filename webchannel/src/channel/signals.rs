@@ -88,7 +88,7 @@ impl Inner {
         self.send_variants(encoded, entry, signal, write);
     }
 
-    /// Sends an emission with objects: clients that know other objects get another message.
+    /// Sends an emission with objects, in as many forms as the clients need.
     fn send_variants(
         self: &Rc<Self>,
         encoded: Encoded,

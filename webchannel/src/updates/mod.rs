@@ -1,4 +1,4 @@
-//! Property updates, without I/O: what has changed, and which clients are to be sent what, when.
+//! Property updates, without I/O: what clients are to be sent, and when.
 //!
 //! Time is counted in epochs: one ends when its changes are first sent. A change is noted once in
 //! an epoch, whatever number of clients and emissions there are, and each client keeps the epoch up
@@ -43,7 +43,7 @@ pub(crate) enum Round {
     Late,
 }
 
-/// The changes that a client is to be sent: those behind an epoch, up to another one.
+/// The changes that a client is to be sent, as a range of epochs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Span {
     behind: u64,
@@ -102,7 +102,7 @@ impl<K: Copy + Ord + Hash> Updates<K> {
         Progress { sent_up_to: self.seal(), is_idle: false, has_missed: false }
     }
 
-    /// Notes that a client waits for updates; one that has missed a round is served soon.
+    /// Notes that a client waits; one that has missed a round is served soon.
     pub(crate) fn set_idle(&mut self, now: Instant, client: &mut Progress) {
         client.is_idle = true;
         if client.has_missed {
@@ -163,7 +163,7 @@ impl<K: Copy + Ord + Hash> Updates<K> {
         properties
     }
 
-    /// Sets whether rounds are held back; the one that was due meanwhile begins at once.
+    /// Sets whether rounds are held back; one that is due then begins at once.
     pub(crate) fn set_blocked(&mut self, now: Instant, is_blocked: bool) {
         if self.is_blocked && !is_blocked && self.round.is_some() {
             self.round = Some(now);
@@ -183,7 +183,7 @@ impl<K: Copy + Ord + Hash> Updates<K> {
         self.interval
     }
 
-    /// Ends the epoch if something has changed in it; returns the last one that has ended.
+    /// Ends the epoch if anything changed in it; returns the last one that ended.
     fn seal(&mut self) -> u64 {
         if self.changes.contains_key(&self.epoch) {
             self.epoch += 1;
@@ -193,7 +193,7 @@ impl<K: Copy + Ord + Hash> Updates<K> {
 }
 
 impl Progress {
-    /// Notes that the client is sent the changes of a span: it is busy until it is idle again.
+    /// Notes that the client is sent a span, and is busy until it reports to be idle.
     pub(crate) fn sent(&mut self, span: Span) {
         *self = Self { sent_up_to: span.up_to, is_idle: false, has_missed: false };
     }

@@ -35,9 +35,10 @@ impl WebSocket {
     /// meanwhile: sending is refused as on any socket without a connection, and a
     /// [`MessageStream`](crate::MessageStream) ends with its connection.
     ///
-    /// [`close`](Self::close) and [`abort`](Self::abort) end it, also during the delay, and `open`
-    /// begins anew with its URL, during the delay and during an attempt. Otherwise the cause decides, as described at
-    /// [`ReconnectCause::is_temporary`](crate::ReconnectCause::is_temporary) and
+    /// [`close`](Self::close) and [`abort`](Self::abort) end it, also during the delay, when no signal
+    /// is emitted; `open` begins anew with its URL, during the delay and during an attempt. The delay
+    /// begins when the slots of `disconnected` have returned. Otherwise the cause decides, as
+    /// described at [`ReconnectCause::is_temporary`](crate::ReconnectCause::is_temporary) and
     /// [`Reconnect::retry_if`]. The loop keeps the socket alive during a delay: dropping a handle
     /// ends nothing.
     ///

@@ -51,6 +51,11 @@ impl ReconnectState {
         self.policy.is_some()
     }
 
+    /// Begins an attempt: what failed before is no cause for the next one.
+    pub(crate) fn begin(&mut self) {
+        self.failure = None;
+    }
+
     pub(crate) fn note_failure(&mut self, error: Error) {
         self.failure = Some(error);
     }
@@ -85,7 +90,7 @@ impl ReconnectState {
     pub(super) fn count(&mut self, now: Instant) -> u32 {
         let last_delay = self.planned.as_ref().map_or(Duration::ZERO, |attempt| attempt.delay);
         if let Some(since) = self.open_since.take()
-            && now.saturating_duration_since(since) >= last_delay
+            && now.saturating_duration_since(since) >= last_delay.max(SHORTEST_CONNECTION)
         {
             self.attempts = 0;
         }
@@ -113,9 +118,34 @@ impl ReconnectState {
     }
 }
 
+/// A shorter connection counts as an attempt that has failed, also without a delay.
+const SHORTEST_CONNECTION: Duration = Duration::from_millis(100);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A policy may have no delay before the first attempt.
+    #[test]
+    fn a_connection_that_ends_at_once_has_not_lasted_without_a_delay() {
+        let (mut state, begin) = (ReconnectState::default(), Instant::now());
+        assert_eq!(state.count(begin), 1);
+        planned(&mut state, 1, Duration::ZERO);
+        state.note_open(begin);
+        assert_eq!(state.count(begin), 2);
+        state.note_open(begin);
+        assert_eq!(state.count(begin + SHORTEST_CONNECTION), 1);
+    }
+
+    /// The former connection may fail in its closing handshake, after `open` was called again.
+    #[test]
+    fn a_failure_before_the_attempt_is_not_the_cause_after_it() {
+        let mut state = ReconnectState::default();
+        state.note_failure(Error::RemoteHostClosed);
+        state.begin();
+        let cause = state.cause(Some(CloseCode::NORMAL), String::new());
+        assert!(matches!(cause, ReconnectCause::Closed { code: CloseCode::NORMAL, .. }));
+    }
 
     fn planned(state: &mut ReconnectState, number: u32, delay: Duration) {
         let cause = ReconnectCause::Failed(Error::RemoteHostClosed);

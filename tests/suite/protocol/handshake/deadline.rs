@@ -24,7 +24,7 @@ fn silent_and_dripping_peers_are_cut_at_the_deadline() -> Result<()> {
         dripping.send([byte]);
         clock.advance(DEFAULT / 100);
     }
-    clock.advance(DEFAULT / 100 - MOMENT);
+    clock.advance((DEFAULT / 100).saturating_sub(MOMENT));
     ensure!(silent.received().is_empty() && dripping.received().is_empty());
     clock.advance(MOMENT);
 

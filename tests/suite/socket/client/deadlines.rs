@@ -27,7 +27,7 @@ fn a_silent_server_is_left_at_the_deadline() -> Result<()> {
     let (socket, peer) = open(&clock)?;
     let errors = SignalSpy::new(&socket.error_occurred());
 
-    clock.advance(DEFAULT - MOMENT);
+    clock.advance(DEFAULT.saturating_sub(MOMENT));
     ensure!(errors.count() == 0);
     clock.advance(MOMENT);
 
@@ -71,7 +71,7 @@ fn an_open_behind_a_close_waits_for_the_closing_timeout() -> Result<()> {
 
     socket.close_normally();
     socket.open("ws://silent.test/")?;
-    clock.advance(socket.closing_timeout().unwrap_or_default() - MOMENT);
+    clock.advance(socket.closing_timeout().unwrap_or_default().saturating_sub(MOMENT));
     ensure!(host.accept().is_none());
     clock.advance(MOMENT);
 
