@@ -5,6 +5,8 @@ mod causes;
 mod control;
 mod slots;
 mod urls;
+#[cfg(feature = "testing")]
+mod virtual_time;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
