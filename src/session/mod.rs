@@ -109,7 +109,7 @@ impl Session {
         (state.phase == Phase::Ended).then(|| {
             let wakers = state.take_wakers();
             state.begin_connecting();
-            self.is_reading_started.store(false, Ordering::Relaxed);
+            self.reset_reading();
             wakers
         })
     }

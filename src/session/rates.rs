@@ -29,11 +29,12 @@ impl<O: Observer> Driver<O> {
         self.set_turn_limit(true);
         let Some(Exceeded { wait, limit }) = exceeded else { return };
         let session = self.observer.session();
-        session.hold_reading();
+        session.set_over_rate(true);
+        // A client may have another connection by then: what that reads too early is counted.
         let observer = Arc::downgrade(&self.observer);
         let release = move || {
             if let Some(observer) = observer.upgrade() {
-                observer.session().release_reading();
+                observer.session().set_over_rate(false);
             }
         };
         Timers::current().insert(after(clock::now(), wait), Expiry::Call(Box::new(release)));

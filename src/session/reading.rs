@@ -15,12 +15,27 @@ impl Session {
         }
     }
 
+    /// Resets reading for another connection; a pause of the program and full queues remain.
+    pub(super) fn reset_reading(&self) {
+        self.is_reading_started.store(false, Ordering::Relaxed);
+        self.pauses.fetch_and(!OVER_RATE, Ordering::AcqRel);
+    }
+
     /// Pauses reading behind the current message, or resumes it, for the program.
     pub(crate) fn pause_reading(&self, is_paused: bool) {
-        if is_paused {
-            self.pauses.fetch_or(PAUSED, Ordering::AcqRel);
+        self.set_pause(PAUSED, is_paused);
+    }
+
+    /// Holds reading while the connection is over its rate, or releases it.
+    pub(super) fn set_over_rate(&self, is_over_rate: bool) {
+        self.set_pause(OVER_RATE, is_over_rate);
+    }
+
+    fn set_pause(&self, reason: u32, is_set: bool) {
+        if is_set {
+            self.pauses.fetch_or(reason, Ordering::AcqRel);
         } else {
-            self.pauses.fetch_and(!PAUSED, Ordering::AcqRel);
+            self.pauses.fetch_and(!reason, Ordering::AcqRel);
             self.wake_driver();
         }
     }
@@ -43,12 +58,14 @@ impl Session {
     }
 
     /// Returns whether reading is paused or held.
-    pub(in crate::session) fn is_paused(&self) -> bool {
+    pub(super) fn is_paused(&self) -> bool {
         self.pauses.load(Ordering::Acquire) != 0
     }
 }
 
 /// The program has paused reading.
 const PAUSED: u32 = 1;
-/// One hold of a full queue; holds are counted in the bits above [`PAUSED`].
-const HELD: u32 = 2;
+/// The connection is over its rate.
+const OVER_RATE: u32 = 2;
+/// One hold of a full queue; holds are counted in the bits above the others.
+const HELD: u32 = 4;

@@ -10,6 +10,8 @@ mod deadlines;
 mod interim_answers;
 mod messages;
 mod open;
+#[cfg(feature = "testing")]
+mod rates;
 mod reconnecting;
 mod reopening;
 mod timings;
