@@ -91,7 +91,7 @@ pub(crate) fn begin(
         reconnect.begin();
     }
     (state.response, state.subprotocol, state.peer) = (None, None, None);
-    state.timings = state.timings.take().map(|_| Box::default());
+    state.clear_timings();
     drop(state);
     wakers.into_iter().for_each(Waker::wake);
     inner.clear_error();

@@ -33,8 +33,8 @@ pub(crate) async fn connect(
     let mut login = Login::new(known.map(|(user, password)| Credentials { user, password }));
     let proxy = end.lock().proxy.as_deref().cloned();
     let mut proxy_login = Login::new(proxy.as_ref().and_then(|proxy| proxy.credentials.clone()));
+    let watch = &mut Stopwatch::new(end);
     loop {
-        let watch = &mut Stopwatch::start(end);
         let mut stream = match &proxy {
             Some(proxy) => {
                 tunnel_through(inner, end, proxy, &opening, &mut proxy_login, watch).await?
@@ -77,6 +77,7 @@ async fn dial(
     port: u16,
     watch: &mut Stopwatch<'_>,
 ) -> Result<Stream, Error> {
+    watch.restart();
     let unreachable = |source| Error::Connect { host: host.into(), port, source: Arc::new(source) };
     #[cfg(any(test, fuzzing, feature = "testing"))]
     if let Some(outcome) = memory::hosts::dial(host, port) {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::runtime::clock;
 use crate::socket::WebSocket;
-use crate::socket::client::state::ClientEnd;
+use crate::socket::client::state::{ClientEnd, ClientState};
 use crate::types::connect_timings::ConnectTimings;
 
 /// Measurement of connecting.
@@ -49,6 +49,15 @@ impl WebSocket {
     }
 }
 
+impl ClientState {
+    /// Clears the durations; returns whether they are measured.
+    pub(crate) fn clear_timings(&mut self) -> bool {
+        let Some(timings) = self.timings.as_deref_mut() else { return false };
+        *timings = ConnectTimings::default();
+        true
+    }
+}
+
 /// A stopwatch for the steps of an attempt.
 ///
 /// It reads no clock unless that is enabled.
@@ -59,15 +68,14 @@ pub(crate) struct Stopwatch<'a> {
 }
 
 impl<'a> Stopwatch<'a> {
+    pub(crate) fn new(end: &'a ClientEnd) -> Self {
+        Self { end, begun: None }
+    }
+
     /// Begins the first step of a connection, and clears what was measured before.
-    pub(crate) fn start(end: &'a ClientEnd) -> Self {
-        let mut state = end.lock();
-        let begun = state.timings.as_deref_mut().map(|timings| {
-            *timings = ConnectTimings::default();
-            clock::now()
-        });
-        drop(state);
-        Self { end, begun }
+    pub(crate) fn restart(&mut self) {
+        let is_measured = self.end.lock().clear_timings();
+        self.begun = is_measured.then(clock::now);
     }
 
     /// Ends a step, and begins the next one.

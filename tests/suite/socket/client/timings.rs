@@ -1,7 +1,12 @@
 //! The durations of a client's steps.
 
+#[cfg(feature = "testing")]
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use slotwork::signals::SignalSpy;
+#[cfg(feature = "testing")]
+use slotwork::testing::{Host, VirtualClock};
 use slotwork::{ConnectTimings, NetworkProxy, WebSocket};
 
 #[cfg(feature = "tls")]
@@ -10,6 +15,9 @@ use support::raw_server::RawServer;
 #[cfg(feature = "tls")]
 use support::secure_echo_server;
 use support::{echo_server, serve};
+
+#[cfg(feature = "testing")]
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Off by default: no duration, and no clock is read.
 #[test]
@@ -87,6 +95,36 @@ fn the_tunnel_of_a_proxy_has_a_duration() -> Result<()> {
 
     let timings = socket.connect_timings().context("none")?;
     ensure!(steps(&timings) == "look-up, TCP, proxy, handshake", "{timings:?}");
+    Ok(())
+}
+
+/// The connection on which the proxy has required credentials does not count.
+#[cfg(feature = "testing")]
+#[test]
+fn the_durations_are_those_of_the_connection_with_credentials() -> Result<()> {
+    let clock = VirtualClock::install();
+    let proxy = Host::scripted("proxy.test");
+    let socket = WebSocket::new();
+    socket.set_connect_timings_enabled(true);
+    socket.set_proxy(Some(NetworkProxy::http("proxy.test", 3128).credentials("user", "secret")));
+    socket.open("ws://server.example/")?;
+    clock.advance(2 * SECOND);
+    let first = proxy.accept().context("it does not connect")?;
+    first.send(
+        "HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic realm=\"here\"\r\nContent-Length: 0\r\n\r\n",
+    );
+    clock.advance(SECOND);
+
+    let second = proxy.accept().context("it does not connect with credentials")?;
+    ensure!(second.received().starts_with(b"CONNECT "));
+    second.send("HTTP/1.1 200 OK\r\n\r\n");
+    clock.advance(3 * SECOND);
+    second.upgrade()?;
+    clock.advance(Duration::ZERO);
+
+    let timings = socket.connect_timings().context("none")?;
+    ensure!(timings.proxy == Some(SECOND), "{timings:?}");
+    ensure!(timings.opening_handshake == Some(3 * SECOND), "{timings:?}");
     Ok(())
 }
 
