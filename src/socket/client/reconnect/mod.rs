@@ -1,6 +1,7 @@
 //! Clients that reconnect: the setter, the next attempt, its delay.
 
 use std::future::poll_fn;
+use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -84,12 +85,9 @@ impl WebSocket {
             None => state.restart(None),
         };
         let former = match (&mut state.reconnect, policy) {
-            (Some(reconnect), policy) => {
-                std::mem::replace(&mut reconnect.policy, policy.map(Arc::new))
-            }
             (None, None) => None,
-            (reconnect @ None, Some(policy)) => {
-                reconnect.get_or_insert_default().policy.replace(Arc::new(policy))
+            (reconnect, policy) => {
+                mem::replace(&mut reconnect.get_or_insert_default().policy, policy.map(Arc::new))
             }
         };
         drop(state);
@@ -117,7 +115,6 @@ pub(crate) fn plan(inner: &Arc<Inner>, end: &ClientEnd) -> Option<u64> {
     if end.event_loop.has_ended() {
         return None;
     }
-    let (code, reason) = (inner.session.close_code(), inner.session.close_reason());
     let (policy, plan, cause) = {
         let mut state = end.lock();
         if state.waiting.is_some() {
@@ -126,7 +123,8 @@ pub(crate) fn plan(inner: &Arc<Inner>, end: &ClientEnd) -> Option<u64> {
         }
         let reconnect = state.reconnect.as_mut()?;
         let (policy, plan) = reconnect.next_plan()?;
-        (policy, plan, reconnect.cause(code, reason))
+        let session = &inner.session;
+        (policy, plan, reconnect.cause(session.close_code(), session.close_reason()))
     };
     let mut may_follow = false;
     panics::catch("the rule of a policy to reconnect", || may_follow = policy.may_follow(&cause));

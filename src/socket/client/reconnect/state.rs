@@ -40,7 +40,7 @@ impl ReconnectState {
     ///
     /// Returns whether an attempt was planned.
     pub(crate) fn restart(&mut self, request: Option<ClientRequest>) -> bool {
-        self.request = request.filter(|_| self.policy.is_some());
+        self.request = request;
         (self.failure, self.open_since, self.attempts) = (None, None, 0);
         self.plan += 1;
         self.planned.take().is_some()
@@ -108,7 +108,7 @@ impl ReconnectState {
 
     /// Returns the attempt with this plan, unless it has ended.
     pub(crate) fn attempt(&self, plan: u64) -> Option<&Attempt> {
-        self.planned.as_ref().filter(|_| self.plan == plan)
+        self.planned.as_ref().filter(|_| self.is_current(plan))
     }
 
     /// Returns the connection with this plan, unless it has ended.
