@@ -7,9 +7,10 @@ use crate::types::stats::LoopStats;
 impl EventLoop {
     /// Returns the statistics of this loop since the first call.
     ///
-    /// The first call begins the measurement, and returns zeros. From then on each turn reads the clock twice, some 50 ns. A loop
-    /// that runs inside a slot ends the turn around it whenever it polls, so its sleep is not busy
-    /// time. Loops of other threads are asked through [`LoopHandle::post`](crate::LoopHandle::post).
+    /// The first call begins the measurement, and returns zeros. From then on each turn reads the
+    /// clock twice, some 50 ns. A loop that runs inside a slot ends the turn around it whenever it
+    /// polls, so its sleep is not busy time. Loops of other threads are asked through
+    /// [`LoopHandle::post`](crate::LoopHandle::post).
     ///
     /// # Qt
     ///

@@ -12,8 +12,7 @@ use crate::types::stats::LoopStats;
 /// Measures the turns of a loop, once it was started.
 #[derive(Debug, Default)]
 pub(super) struct TurnClock {
-    is_running: Cell<bool>,
-    /// The begin of the measurement.
+    /// The begin of the measurement; `None` before it.
     since: Cell<Option<Instant>>,
     /// The begin of the turn under way.
     begin: Cell<Option<Instant>>,
@@ -26,7 +25,7 @@ impl TurnClock {
     /// Notes the begin of a turn: the loop has polled.
     #[inline]
     pub(super) fn begin_turn(&self) {
-        if self.is_running.get() {
+        if self.is_running() {
             self.begin.set(Some(clock::now()));
         }
     }
@@ -34,7 +33,7 @@ impl TurnClock {
     /// Notes the end of the turn, if one is under way: the loop is about to poll.
     #[inline]
     pub(super) fn end_turn(&self) {
-        if self.is_running.get() {
+        if self.is_running() {
             self.note_turn();
         }
     }
@@ -42,7 +41,7 @@ impl TurnClock {
     #[cold]
     fn note_turn(&self) {
         let Some(begin) = self.begin.take() else { return };
-        let length = clock::now().saturating_duration_since(begin);
+        let length = clock::since(begin);
         self.turns.set(self.turns.get() + 1);
         self.busy.set(self.busy.get() + length);
         self.longest.set(self.longest.get().max(length));
@@ -51,7 +50,6 @@ impl TurnClock {
     /// Begins the measurement anew; a turn under way counts from now on.
     pub(super) fn restart(&self) {
         let now = clock::now();
-        self.is_running.set(true);
         self.since.set(Some(now));
         self.begin.set(Some(now));
         self.turns.set(0);
@@ -70,8 +68,12 @@ impl TurnClock {
             busy: self.busy.get(),
             longest_turn: self.longest.get(),
             longest_lag,
-            elapsed: clock::now().saturating_duration_since(since),
+            elapsed: clock::since(since),
         }
+    }
+
+    fn is_running(&self) -> bool {
+        self.since.get().is_some()
     }
 }
 
