@@ -139,13 +139,9 @@ impl Session {
 
     /// Stops connecting; returns whether that was under way.
     pub(crate) fn stop_connecting(&self, code: CloseCode, reason: &str) -> bool {
-        let mut state = self.lock();
-        let was_connecting = state.phase == Phase::Connecting;
-        if was_connecting {
-            state.phase = Phase::Ended;
-            state.extra().close = Some((code, reason.into()));
-            wake_all(state);
-        }
+        let wakers = self.lock().stop_connecting(code, reason);
+        let was_connecting = wakers.is_some();
+        wakers.into_iter().flatten().for_each(Waker::wake);
         was_connecting
     }
 
@@ -153,12 +149,7 @@ impl Session {
     ///
     /// Returns wakers to be woken without a lock.
     pub(crate) fn give_way(&self) -> Option<Vec<Waker>> {
-        let mut state = self.lock();
-        (state.phase == Phase::Connecting).then(|| {
-            state.phase = Phase::Ended;
-            state.extra().close = Some((CloseCode::ABNORMAL_DISCONNECTION, Box::default()));
-            state.take_wakers()
-        })
+        self.lock().stop_connecting(CloseCode::ABNORMAL_DISCONNECTION, "")
     }
 
     /// Changes the settings, from the next message sent and the next read on.

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::task::Waker;
 
 use crate::net::stream::Stream;
 use crate::protocol::frames::limits::Limits;
@@ -150,6 +151,15 @@ impl State {
         let extra = self.extra.take().map(|extra| Box::new(extra.for_next_connection()));
         *self =
             Self { extra: Attached::new(extra), phase: Phase::Connecting, ..Self::new(self.role) };
+    }
+
+    /// Stops connecting, if that is under way; returns the wakers to be woken without a lock.
+    pub(super) fn stop_connecting(&mut self, code: CloseCode, reason: &str) -> Option<Vec<Waker>> {
+        (self.phase == Phase::Connecting).then(|| {
+            self.phase = Phase::Ended;
+            self.extra().close = Some((code, reason.into()));
+            self.take_wakers()
+        })
     }
 
     /// Returns the extra state, allocated now if there was none.
