@@ -137,7 +137,6 @@ impl<O: Observer> Driver<O> {
     }
 
     /// Delivers one message or control frame; returns how many bytes were consumed.
-    ///
     fn deliver_one(&mut self, input: &mut [u8], pool: &SharedPool, turn: &mut Delivered) -> usize {
         let session = self.observer.session();
         let decoded = self.decoder.decode(input, &mut pool.borrow_mut());

@@ -15,7 +15,8 @@ use crate::session::rate_meter::Exceeded;
 impl<O: Observer> Driver<O> {
     /// Sets how many messages the next turn delivers.
     ///
-    /// If that `is_metered`, as many as are allowed. Never none: while none are allowed, nothing is read.
+    /// If that `is_metered`, as many as are allowed. Never none: while none are allowed, nothing is
+    /// read.
     #[cold]
     pub(super) fn set_turn_limit(&mut self, is_metered: bool) {
         let allowed = || self.observer.session().allowed_messages(MESSAGES_PER_TURN - 1).max(1);

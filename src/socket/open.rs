@@ -88,9 +88,10 @@ impl WebSocket {
     /// # Errors
     ///
     /// [`Error::InvalidUrl`], [`Error::UnsupportedScheme`], [`Error::AlreadyOpen`] while the socket
-    /// is connecting or connected (an attempt to reconnect by itself is aborted instead), without the feature `tls` [`Error::SecureModeNotSupported`] for
-    /// a `wss` URL, and [`Error::EventLoopEnded`] when the thread on which the socket was made has
-    /// ended. For a socket that a server accepted it is always `AlreadyOpen`.
+    /// is connecting or connected (an attempt to reconnect by itself is aborted instead), without the
+    /// feature `tls` [`Error::SecureModeNotSupported`] for a `wss` URL, and [`Error::EventLoopEnded`]
+    /// when the thread on which the socket was made has ended. For a socket that a server accepted it
+    /// is always `AlreadyOpen`.
     ///
     /// `AlreadyOpen` does not change the connection. Any other error is also returned by
     /// [`error`](Self::error), and emitted by [`error_occurred`](Self::error_occurred) before this
@@ -201,7 +202,8 @@ impl WebSocket {
 
     /// Stops an attempt to connect; returns whether there was one.
     ///
-    /// An `open` that waits is dropped, and reconnecting ends. The signals follow from the event loop.
+    /// An `open` that waits is dropped, and reconnecting ends. The signals follow from the event
+    /// loop.
     pub(crate) fn stop_connecting(&self) -> bool {
         let Some(end) = self.inner.client_end() else { return false };
         let mut state = end.lock();

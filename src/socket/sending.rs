@@ -121,8 +121,8 @@ impl WebSocket {
     /// The code is a [`CloseCode`] or a number. With one that must not be sent
     /// ([`CloseCode::is_allowed_on_wire`]) the socket stays open. When it is closing or closed
     /// already, nothing happens, but that a client's [`open`](Self::open) that waits for the end is
-    /// dropped, and that it does not reconnect. The status reports both, and may be ignored. [`close_normally`](Self::close_normally)
-    /// has the defaults of Qt.
+    /// dropped, and that it does not reconnect. The status reports both, and may be ignored.
+    /// [`close_normally`](Self::close_normally) has the defaults of Qt.
     ///
     /// # Qt
     ///
