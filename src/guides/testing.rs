@@ -141,25 +141,22 @@
 //!
 //! use slotwork::signals::SignalSpy;
 //! use slotwork::testing::{Host, VirtualClock};
-//! use slotwork::{SslMode, Timer, WebSocket, WebSocketServer};
+//! use slotwork::{Error, Reconnect, SslMode, WebSocket, WebSocketServer};
 //!
-//! /// The program: a feed that reconnects a second after the connection has ended.
-//! fn feed() -> WebSocket {
+//! /// The program: a feed that reconnects a second after the connection was lost.
+//! fn feed() -> Result<WebSocket, Error> {
+//!     let second = Duration::from_secs(1);
 //!     let socket = WebSocket::new();
-//!     socket.disconnected().connect(|socket, ()| {
-//!         Timer::single_shot_to(Duration::from_secs(1), socket, |socket| {
-//!             let _ = socket.open("ws://feed.example.com/prices");
-//!         });
-//!     });
-//!     let _ = socket.open("ws://feed.example.com/prices");
-//!     socket
+//!     socket.set_reconnect(Some(Reconnect::new().delay(second..=second).jitter(0.0)));
+//!     socket.open("ws://feed.example.com/prices")?;
+//!     Ok(socket)
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let clock = VirtualClock::install();
 //! let server = WebSocketServer::new("Feed", SslMode::NonSecure);
 //! let host = Host::new("feed.example.com", &server);
-//! let socket = feed();
+//! let socket = feed()?;
 //! let connected = SignalSpy::new(&socket.connected());
 //! connected.wait_for(1)?;
 //!
