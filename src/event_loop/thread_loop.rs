@@ -261,6 +261,8 @@ impl<'a> Run<'a> {
             self.poll(Some(Duration::ZERO));
             if !self.has_more() {
                 clock::set_stopped_at(Some(after(now, time)));
+                // The loop has slept for so long.
+                self.state.turn_clock.begin_turn();
             }
             return;
         }

@@ -13,6 +13,8 @@ mod panicking_drops;
 mod panics;
 mod socket_notifier;
 mod spawn_to;
+#[cfg(feature = "testing")]
+mod stats;
 mod thread_end;
 mod timer;
 mod waiting;
