@@ -10,7 +10,8 @@ use slotwork::{
     WebSocketServer,
 };
 
-use support::raw_server::{RawClient, RawServer};
+use support::raw_peer::TEXT;
+use support::raw_server::{RawClient, RawServer, unmasked};
 use support::{echo_all, run_until, serve, wait_until};
 
 use super::{HOUR, answer, at_once, never, reconnecting_client, refusing_url, wait_for_delay};
@@ -148,6 +149,23 @@ fn continues_behind_unknown_hosts_and_proxies_that_refuse() -> Result<()> {
         client.close(1000, "")
     })?;
     recorder.wait_for_disconnected(2)
+}
+
+/// The stream of a connection ends with it, although the client reconnects.
+#[test]
+fn a_message_stream_ends_with_its_connection() -> Result<()> {
+    let server = RawServer::listen()?;
+    let (socket, _recorder) = reconnecting_client(never());
+    socket.open(server.url())?;
+    let mut messages = socket.message_stream();
+
+    serve(move || server.open()?.peer.send(unmasked(TEXT, b"hello")))?;
+
+    assert_eq!(run_until(messages.next())?, Some("hello".into()));
+    assert_eq!(run_until(messages.next())?, None);
+    ensure!(socket.is_reconnecting());
+    socket.abort();
+    Ok(())
 }
 
 /// Sockets of a server do not reconnect.

@@ -45,6 +45,25 @@ fn the_delay_grows_until_a_connection_has_lasted() -> Result<()> {
     Ok(())
 }
 
+/// A delay that has begun keeps its policy; another one takes effect with the next delay.
+#[test]
+fn another_policy_takes_effect_with_the_next_delay() -> Result<()> {
+    let clock = VirtualClock::install();
+    let (socket, _recorder) = reconnecting_client(never());
+    let attempts = SignalSpy::new(&socket.reconnecting());
+    socket.open("ws://refusing.test/")?;
+    clock.advance(Duration::ZERO);
+
+    socket.set_reconnect(Some(Reconnect::new().delay(2 * HOUR..=2 * HOUR).jitter(0.0)));
+    clock.advance(HOUR.saturating_sub(Duration::from_millis(1)));
+    ensure!(attempts.count() == 1);
+    clock.advance(Duration::from_millis(1));
+
+    let delays: Vec<_> = attempts.values().iter().map(|it| (it.number, it.delay)).collect();
+    assert_eq!(delays, [(1, HOUR), (2, 2 * HOUR)]);
+    Ok(())
+}
+
 /// The former connection may lose messages in its closing handshake, after the next `open`.
 #[test]
 fn a_failure_of_the_former_connection_is_no_cause_after_the_next_one() -> Result<()> {
