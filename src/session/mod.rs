@@ -149,7 +149,10 @@ impl Session {
     ///
     /// Returns wakers to be woken without a lock.
     pub(crate) fn give_way(&self) -> Option<Vec<Waker>> {
-        self.lock().stop_connecting(CloseCode::ABNORMAL_DISCONNECTION, "")
+        let mut state = self.lock();
+        let wakers = state.stop_connecting(CloseCode::ABNORMAL_DISCONNECTION, "")?;
+        state.extra().has_successor = true;
+        Some(wakers)
     }
 
     /// Changes the settings, from the next message sent and the next read on.

@@ -179,22 +179,19 @@ impl WebSocket {
             waker.into_iter().for_each(Waker::wake);
             return result;
         }
-        let gives_way = match self.inner.session.state() {
-            SocketState::Connecting if state.is_reconnecting() => true,
+        let session = &self.inner.session;
+        let stopped = if state.is_reconnecting() { session.give_way() } else { None };
+        match session.state() {
             SocketState::Connecting | SocketState::Connected => return Err(Error::AlreadyOpen),
-            SocketState::Closing | SocketState::Unconnected => false,
-        };
+            SocketState::Closing | SocketState::Unconnected => {}
+        }
         state.restart(kept);
         state.waiting = Some(request);
-        let mut wakers = self.inner.session.set_has_successor(true);
-        let stopped = if gives_way { self.inner.session.give_way() } else { None };
-        let has_opened = gives_way && stopped.is_none();
-        wakers.extend(stopped.unwrap_or_default());
+        let gives_way = stopped.is_some();
+        let wakers = stopped.unwrap_or_else(|| session.set_has_successor(true));
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
-        if has_opened {
-            self.inner.session.abort();
-        } else if gives_way {
+        if gives_way {
             end.wake();
         }
         Ok(())
