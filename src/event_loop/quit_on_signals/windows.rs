@@ -3,17 +3,17 @@
 use std::io;
 use std::mem;
 use std::process;
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use async_signal::{Signal, Signals};
 use smol::stream::StreamExt;
 
 use crate::event_loop::{EventLoop, WeakLoopHandle};
+use crate::runtime::sync::Mutex;
 
 /// Ends every `exec` of the thread at the first signal.
 pub(super) fn watch_signals(event_loop: &EventLoop) -> io::Result<()> {
-    let mut watch = WATCH.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut watch = WATCH.lock();
     if !watch.has_handler {
         start_receiving()?;
         watch.has_handler = true;
@@ -38,7 +38,7 @@ fn start_receiving() -> io::Result<()> {
 
 /// Ends the loops; the program at once, when it has none or at its second signal.
 fn end_loops() {
-    let mut watch = WATCH.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut watch = WATCH.lock();
     let is_first = !mem::replace(&mut watch.was_signalled, true);
     let loops = mem::take(&mut watch.loops);
     drop(watch);
