@@ -47,7 +47,7 @@ fn a_server_that_is_interrupted_closes_its_connections() -> Result<()> {
             ("rooms", &["--port", "0"], ROOMS),
             ("httpserver", &["0"], HTTP),
             #[cfg(feature = "tls")]
-            ("service", &["0"], SERVICE),
+            ("service", &["0"], LISTENING),
         ] {
             let mut server = Example::run(program(name).args(arguments))?;
             let mut peer = RawPeer::open(server.port_behind(words)?)?;
@@ -370,6 +370,55 @@ fn httpserver_serves_a_page_and_its_websocket_on_one_port() -> Result<()> {
     silent.expect_silence()
 }
 
+/// The health page, the metrics and the limits of a service, without TLS and with it.
+#[cfg(feature = "tls")]
+#[test]
+fn a_service_has_a_health_page_metrics_and_limits() -> Result<()> {
+    let mut server = Example::run(program("service").arg("0"))?;
+    let port = server.port_behind(LISTENING)?;
+    let get = |path: &str| -> Result<String> {
+        let mut peer = RawPeer::connect(port)?;
+        peer.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"))?;
+        Ok(peer.read_response()?.body)
+    };
+    check_good_client(port)?;
+    let mut big = RawPeer::open(port)?;
+    big.send(masked(TEXT, &vec![b'x'; 70_000]))?;
+    ensure!(big.read_frame()?.close_code()? == 1009);
+    RawPeer::connect(port)?.send("GARBAGE\r\n\r\n")?;
+
+    ensure!(get("/health")? == "ok\n");
+    let metrics = get("/metrics")?;
+    ensure!(metrics.contains("messages_received_total 1\n"), "{metrics}");
+    ensure!(metrics.contains("refused_total{reason=\"verifier\"} 0\n"), "{metrics}");
+    ensure!(get("/other")?.contains("upgrade to websocket"));
+    Ok(())
+}
+
+/// The same service with a certificate of its own.
+#[cfg(feature = "tls")]
+#[test]
+fn a_service_with_a_certificate_serves_wss() -> Result<()> {
+    use support::certificates::Authority;
+    use support::tls_peer::check_good_tls_client;
+
+    let authority = Authority::new()?;
+    let folder = std::env::temp_dir().join(format!("slotwork-{}-service", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let pem = authority.sign(&["localhost", "127.0.0.1"], |_| ())?;
+    let (certificate, key) = (folder.join("chat.pem"), folder.join("chat.key"));
+    std::fs::write(&certificate, &pem.certificate)?;
+    std::fs::write(&key, &pem.key)?;
+
+    let mut command = program("service");
+    let mut server = Example::run(command.arg("0").args([&certificate, &key]))?;
+    let port = server.port_behind("listening on wss://127.0.0.1:")?;
+
+    check_good_tls_client(port, &authority.certificate())?;
+    std::fs::remove_dir_all(&folder)?;
+    Ok(())
+}
+
 /// README shows the example as it is.
 #[test]
 fn readme_shows_the_whole_echoserver() {
@@ -415,15 +464,11 @@ fn code_of(text: &str) -> Vec<&str> {
     text.lines().map(str::trim).filter(is_code).collect()
 }
 
-/// What `echoserver` and `porting` say in front of their port.
+/// What `echoserver`, `porting` and `service` print in front of their port.
 const LISTENING: &str = "listening on ws://127.0.0.1:";
 
 /// What `rooms` says in front of its port.
 const ROOMS: &str = "Rooms listening on port ";
-
-/// What `service` prints in front of its port.
-#[cfg(feature = "tls")]
-const SERVICE: &str = "listening on ws://127.0.0.1:";
 
 /// What `httpserver` says in front of its port.
 const HTTP: &str = "listening on http://127.0.0.1:";
@@ -433,53 +478,4 @@ fn command(arguments: &[&str]) -> Command {
     let mut command = program("echoserver");
     command.args(arguments);
     command
-}
-
-/// The health page, the metrics and the limits of a service, without TLS and with it.
-#[cfg(feature = "tls")]
-#[test]
-fn a_service_has_a_health_page_metrics_and_limits() -> Result<()> {
-    let mut server = Example::run(program("service").arg("0"))?;
-    let port = server.port_behind(SERVICE)?;
-    let get = |path: &str| -> Result<String> {
-        let mut peer = RawPeer::connect(port)?;
-        peer.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"))?;
-        Ok(peer.read_response()?.body)
-    };
-    check_good_client(port)?;
-    let mut big = RawPeer::open(port)?;
-    big.send(masked(TEXT, &vec![b'x'; 70_000]))?;
-    ensure!(big.read_frame()?.close_code()? == 1009);
-    RawPeer::connect(port)?.send("GARBAGE\r\n\r\n")?;
-
-    ensure!(get("/health")? == "ok\n");
-    let metrics = get("/metrics")?;
-    ensure!(metrics.contains("messages_received_total 1\n"), "{metrics}");
-    ensure!(metrics.contains("refused_total{reason=\"verifier\"} 0\n"), "{metrics}");
-    ensure!(get("/other")?.contains("upgrade to websocket"));
-    Ok(())
-}
-
-/// The same service with a certificate of its own.
-#[cfg(feature = "tls")]
-#[test]
-fn a_service_with_a_certificate_serves_wss() -> Result<()> {
-    use support::certificates::Authority;
-    use support::tls_peer::check_good_tls_client;
-
-    let authority = Authority::new()?;
-    let folder = std::env::temp_dir().join(format!("slotwork-{}-service", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    let pem = authority.sign(&["localhost", "127.0.0.1"], |_| ())?;
-    let (certificate, key) = (folder.join("chat.pem"), folder.join("chat.key"));
-    std::fs::write(&certificate, &pem.certificate)?;
-    std::fs::write(&key, &pem.key)?;
-
-    let mut command = program("service");
-    let mut server = Example::run(command.arg("0").args([&certificate, &key]))?;
-    let port = server.port_behind("listening on wss://127.0.0.1:")?;
-
-    check_good_tls_client(port, &authority.certificate())?;
-    std::fs::remove_dir_all(&folder)?;
-    Ok(())
 }
