@@ -1,14 +1,12 @@
 //! The counters of a server, or of its part in one thread, of what is rare.
 
-use std::array;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::protocol::handshake::refusal::Refusal;
 use crate::session::{Traffic, TrafficCounts};
 use crate::types::stats::{RefusalReason, ServerStats};
 
 /// The counters of a server, or of its part in one thread, of what is rare.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Counters {
     accepted: AtomicU64,
     refused: [AtomicU64; RefusalReason::ALL.len()],
@@ -38,32 +36,5 @@ impl Counters {
         stats.dropped_messages += traffic.dropped_messages;
         stats.keepalive_timeouts += traffic.keepalive_timeouts;
         stats.slot_panics += traffic.slot_panics;
-    }
-}
-
-impl Default for Counters {
-    fn default() -> Self {
-        Self { accepted: AtomicU64::new(0), refused: array::from_fn(|_| AtomicU64::new(0)) }
-    }
-}
-
-impl From<&Refusal> for RefusalReason {
-    fn from(refusal: &Refusal) -> Self {
-        match refusal {
-            Refusal::BadRequest(_)
-            | Refusal::MethodNotAllowed { .. }
-            | Refusal::RequestLineTooLong
-            | Refusal::HeadersTooLarge(_)
-            | Refusal::UnsupportedHttpVersion => Self::BadRequest,
-            Refusal::UpgradeRequired | Refusal::UnsupportedVersion => Self::UpgradeRequired,
-            Refusal::OriginRefused => Self::Origin,
-            Refusal::Rejected(_) => Self::Verifier,
-            Refusal::NoDecision => Self::NoDecision,
-            Refusal::Timeout => Self::Timeout,
-            Refusal::TooManyPending => Self::PendingConnections,
-            Refusal::TooManyConnections { .. } => Self::Connections,
-            Refusal::TooManyHandshakes { .. } => Self::Handshakes,
-            Refusal::TooManyPerAddress { .. } => Self::ConnectionsPerAddress,
-        }
     }
 }

@@ -20,6 +20,27 @@ impl Inner {
     }
 }
 
+impl From<&Refusal> for RefusalReason {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::BadRequest(_)
+            | Refusal::MethodNotAllowed { .. }
+            | Refusal::RequestLineTooLong
+            | Refusal::HeadersTooLarge(_)
+            | Refusal::UnsupportedHttpVersion => Self::BadRequest,
+            Refusal::UpgradeRequired | Refusal::UnsupportedVersion => Self::UpgradeRequired,
+            Refusal::OriginRefused => Self::Origin,
+            Refusal::Rejected(_) => Self::Verifier,
+            Refusal::NoDecision => Self::NoDecision,
+            Refusal::Timeout => Self::Timeout,
+            Refusal::TooManyPending => Self::PendingConnections,
+            Refusal::TooManyConnections { .. } => Self::Connections,
+            Refusal::TooManyHandshakes { .. } => Self::Handshakes,
+            Refusal::TooManyPerAddress { .. } => Self::ConnectionsPerAddress,
+        }
+    }
+}
+
 /// Reports the failure of a handshake by `server_error`, unless the server is gone.
 pub(crate) fn report(server: &Weak<Inner>, reason: RefusalReason, error: &Error) {
     if let Some(server) = server.upgrade() {
@@ -28,7 +49,7 @@ pub(crate) fn report(server: &Weak<Inner>, reason: RefusalReason, error: &Error)
 }
 
 /// Returns the error that reports a refusal.
-pub(crate) fn refusal_error(peer: SocketAddr, refusal: &Refusal) -> Error {
+fn refusal_error(peer: SocketAddr, refusal: &Refusal) -> Error {
     match *refusal {
         Refusal::TooManyConnections { limit } => Error::TooManyConnections { peer, limit },
         Refusal::TooManyHandshakes { limit } => Error::TooManyHandshakes { peer, limit },

@@ -15,12 +15,10 @@ use crate::net::stream::{AcceptedStream, ForeignStream, Stream};
 use crate::protocol::handshake::refusal::Refusal;
 use crate::server::handover::{Newcomer, Start};
 use crate::server::opening::Taken;
-use crate::server::refusals::refusal_error;
 use crate::server::state::Inner;
 use crate::server::threads::parts::{Part, Parts};
 use crate::socket::Counted;
 use crate::types::error::Error;
-use crate::types::limit::{Limit, LimitReached};
 
 impl Inner {
     /// Starts the handshake of an accepted connection, here or in a part.
@@ -58,13 +56,9 @@ impl Inner {
         if let Some(limit) = overflow {
             place = parts.overflow_place();
             if place.is_none() {
-                let refusal = Refusal::TooManyHandshakes { limit };
                 let peer = newcomer.peer;
-                let error = refusal_error(peer, &refusal);
-                self.counters.note_refused((&refusal).into());
                 drop(newcomer);
-                self.emit(|server| server.report(&error));
-                return self.report_limit(LimitReached { limit: Limit::Handshakes, peer });
+                return self.report_refusal(peer, &Refusal::TooManyHandshakes { limit });
             }
         }
         let call = Call {
