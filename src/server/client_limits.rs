@@ -1,6 +1,5 @@
 //! Limits for clients: connections, opening handshakes, sizes of requests.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,6 @@ use crate::event_loop::EventLoop;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request_head::MAX_REQUEST_LINE;
 use crate::server::WebSocketServer;
-use crate::server::address_counts::AddressPlace;
 use crate::server::opening::Opening;
 use crate::server::state::{Inner, State};
 use crate::socket::Counted;
@@ -234,19 +232,22 @@ impl WebSocketServer {
     }
 }
 
-impl Inner {
+impl Opening {
     /// Checks the limits for a connection that begins its handshake, and counts it.
-    pub(crate) fn count_opening(
-        &self,
+    pub(crate) fn count(
+        &mut self,
+        server: &Inner,
         state: &State,
-        peer: SocketAddr,
         counted: Result<Option<Counted>, Refusal>,
-    ) -> Result<(Option<Counted>, Option<Box<AddressPlace>>), Refusal> {
+    ) -> Result<(), Refusal> {
         let counted = state.check_handshakes().and(counted)?;
-        let place = self.enter_peer(state, peer)?;
-        Ok((counted, place))
+        self.place = server.enter_peer(state, self.peer)?;
+        self.counted = counted;
+        Ok(())
     }
+}
 
+impl Inner {
     /// Fails when the limit of connections, or of pending ones, is reached.
     pub(crate) fn check_connections(&self) -> Result<(), Refusal> {
         let state = self.lock();

@@ -3,11 +3,15 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Weak;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crate::runtime::timers::Sleep;
+use crate::server::refusals::report;
+use crate::server::state::Inner;
 use crate::types::error::Error;
+use crate::types::stats::RefusalReason;
 
 /// The deadline of an opening handshake.
 pub(crate) struct Deadline {
@@ -44,7 +48,9 @@ impl Deadline {
         })
     }
 
-    pub(crate) fn error(&self, peer: SocketAddr) -> Error {
-        Error::HandshakeTimeout { peer, timeout: self.timeout.unwrap_or_default() }
+    /// Reports that the deadline of this peer has passed.
+    pub(crate) fn report(&self, server: &Weak<Inner>, peer: SocketAddr) {
+        let timeout = self.timeout.unwrap_or_default();
+        report(server, RefusalReason::Timeout, &Error::HandshakeTimeout { peer, timeout });
     }
 }

@@ -1,8 +1,8 @@
 //! Opening handshakes of a server: from a connection to a pending socket.
 //!
 //! The steps in order: the limit of handshakes (`client_limits.rs`), input arrives, the header of a
-//! proxy (`proxies.rs`), TLS (`tls.rs`),
-//! the request is read, the limit of connections, origin (`origins/`), verifier (`verifier/`), the
+//! proxy (`proxies.rs`), TLS (`tls.rs`), the request is read, the limit of connections for its
+//! client's address (`address_limit.rs`) and in all, origin (`origins/`), verifier (`verifier/`), the
 //! limit again, subprotocol (`subprotocols.rs`), compression (`compression.rs`), answer, pending
 //! socket.
 
@@ -107,23 +107,10 @@ impl Inner {
         if begins_with_tls && self.mode == SslMode::Secure && state.configuration.tls.is_none() {
             return debug!("{peer} is closed: the server has no TLS configuration yet");
         }
-        let mut opening = Opening {
-            server: Arc::downgrade(self),
-            closings,
-            peer,
-            stream,
-            received,
-            counted: None,
-            #[cfg(feature = "proxy-protocol")]
-            forwarded: None,
-            place: None,
-        };
-        match self.count_opening(&state, peer, counted) {
-            Ok((counted, place)) => (opening.counted, opening.place) = (counted, place),
-            Err(refusal) => {
-                drop(state);
-                return self.refuse_overflow(opening, refusal, begins_with_tls);
-            }
+        let mut opening = Opening::new(self, closings, peer, stream, received);
+        if let Err(refusal) = opening.count(self, &state, counted) {
+            drop(state);
+            return self.refuse_overflow(opening, refusal, begins_with_tls);
         }
         state.spawn_opening(opening, begins_with_tls);
     }
@@ -142,25 +129,11 @@ impl Inner {
         if state.closings != closings {
             return;
         }
-        let server = Arc::downgrade(self);
-        let mut opening = Opening {
-            server,
-            closings,
-            peer,
-            stream,
-            received: leftover,
-            counted: None,
-            #[cfg(feature = "proxy-protocol")]
-            forwarded: None,
-            place: None,
-        };
-        match self.count_opening(&state, peer, counted) {
-            Ok((counted, place)) => (opening.counted, opening.place) = (counted, place),
-            Err(refusal) => {
-                drop(state);
-                self.report_refusal(peer, &refusal);
-                return upgrade::server::close_at_once(&mut opening.stream, &refusal);
-            }
+        let mut opening = Opening::new(self, closings, peer, stream, leftover);
+        if let Err(refusal) = opening.count(self, &state, counted) {
+            drop(state);
+            self.report_refusal(peer, &refusal);
+            return upgrade::server::close_at_once(&mut opening.stream, &refusal);
         }
         let deadline = Deadline::new(state.configuration.handshake_timeout);
         state.spawn_adoption(Arc::downgrade(self), opening.adopt(request, deadline));
@@ -168,6 +141,27 @@ impl Inner {
 }
 
 impl Opening {
+    /// Makes the handshake of a connection that does not count yet.
+    fn new(
+        server: &Arc<Inner>,
+        closings: u64,
+        peer: SocketAddr,
+        stream: Stream,
+        received: Vec<u8>,
+    ) -> Self {
+        Self {
+            server: Arc::downgrade(server),
+            closings,
+            peer,
+            stream,
+            received,
+            counted: None,
+            #[cfg(feature = "proxy-protocol")]
+            forwarded: None,
+            place: None,
+        }
+    }
+
     /// Waits until the peer has sent input, or has ended the connection.
     pub(crate) fn poll_input(&self, cx: &Context<'_>) -> Poll<()> {
         if self.received.is_empty() { self.stream.poll_readable(cx) } else { Poll::Ready(()) }
@@ -184,7 +178,7 @@ impl Opening {
             Some(Err(Failure::Page(page))) => Box::pin(self.answer_page(*page, deadline)).await,
             Some(Err(failure)) => Box::pin(self.fail(failure)).await,
             None => {
-                report(&self.server, RefusalReason::Timeout, &deadline.error(self.peer));
+                deadline.report(&self.server, self.peer);
                 self.refuse_at_once(&Refusal::Timeout);
             }
         }
@@ -192,20 +186,33 @@ impl Opening {
 
     /// Reports the failure of a handshake, and answers a request that was refused.
     pub(crate) async fn fail(&mut self, failure: Failure) {
+        if let Some(refusal) = self.report_failure(failure) {
+            self.refuse(&refusal).await;
+        }
+    }
+
+    /// Reports the failure of a handshake; returns the refusal of a request.
+    fn report_failure(&self, failure: Failure) -> Option<Refusal> {
         let peer = self.peer;
-        match failure {
-            Failure::Refused(refusal) => {
-                self.report_refusal(&refusal);
-                self.refuse(&refusal).await;
-            }
+        let refusal = match failure {
+            Failure::Refused(refusal) => refusal,
+            Failure::Page(page) => page.refusal,
             Failure::Broken(source) => {
                 let error = Error::HandshakeBroken { peer, source: Arc::new(source) };
                 report(&self.server, RefusalReason::Interrupted, &error);
+                return None;
             }
-            Failure::Page(page) => Box::pin(self.fail(Failure::Refused(page.refusal))).await,
-            Failure::NoData => debug!("{peer} connected and sent nothing"),
-            Failure::Closed => debug!("{peer} waited when the server was closed"),
-        }
+            Failure::NoData => {
+                debug!("{peer} connected and sent nothing");
+                return None;
+            }
+            Failure::Closed => {
+                debug!("{peer} waited when the server was closed");
+                return None;
+            }
+        };
+        self.report_refusal(&refusal);
+        Some(refusal)
     }
 
     /// Admits a client that has its 101 already, or closes the connection.
@@ -215,7 +222,6 @@ impl Opening {
             deadline.limit(admission).await
         };
 
-        let peer = self.peer;
         let refusal = match admission {
             Some(Ok((server, Acceptance { data, .. }))) => {
                 let subprotocol = server.choose_subprotocol(&request);
@@ -228,27 +234,16 @@ impl Opening {
                     data,
                 });
             }
-            Some(Err(Failure::Refused(refusal))) => refusal,
-            Some(Err(Failure::Broken(source))) => {
-                let error = Error::HandshakeBroken { peer, source: Arc::new(source) };
-                return report(&self.server, RefusalReason::Interrupted, &error);
-            }
-            Some(Err(Failure::Page(_) | Failure::NoData | Failure::Closed)) => {
-                return debug!("{peer} waited when the server was closed");
-            }
+            Some(Err(failure)) => self.report_failure(failure),
             None => {
-                report(&self.server, RefusalReason::Timeout, &deadline.error(peer));
-                return self.close_adopted(&Refusal::Timeout).await;
+                deadline.report(&self.server, self.peer);
+                Some(Refusal::Timeout)
             }
         };
-        self.report_refusal(&refusal);
-        self.close_adopted(&refusal).await;
-    }
-
-    /// Closes a client that has its 101 already.
-    async fn close_adopted(&mut self, refusal: &Refusal) {
-        let close = upgrade::server::close(&mut self.stream, refusal);
-        close.or(Sleep::new(REFUSAL_TIMEOUT)).await;
+        if let Some(refusal) = refusal {
+            let close = upgrade::server::close(&mut self.stream, &refusal);
+            close.or(Sleep::new(REFUSAL_TIMEOUT)).await;
+        }
     }
 
     /// Reads the request, and answers it with 101 if the client is admitted.

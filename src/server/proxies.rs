@@ -160,7 +160,7 @@ impl Opening {
         let received = std::mem::take(&mut self.received);
         let header = Box::pin(proxy_protocol::read_header(&mut self.stream, received));
         let peer = self.peer;
-        let (reason, error) = match deadline.limit(header).await {
+        match deadline.limit(header).await {
             Some(Ok((client, rest))) => {
                 self.forwarded = Some(Box::new(client));
                 self.received = rest;
@@ -168,19 +168,15 @@ impl Opening {
             }
             Some(Err(Failure::Invalid(reason))) => {
                 let error = Error::InvalidProxyHeader { peer, reason: reason.into() };
-                (RefusalReason::BadRequest, error)
+                report(&self.server, RefusalReason::BadRequest, &error);
             }
             Some(Err(Failure::Broken(source))) => {
                 let error = Error::HandshakeBroken { peer, source: Arc::new(source) };
-                (RefusalReason::Interrupted, error)
+                report(&self.server, RefusalReason::Interrupted, &error);
             }
-            Some(Err(Failure::NoData)) => {
-                log::debug!("{peer} connected and sent nothing");
-                return None;
-            }
-            None => (RefusalReason::Timeout, deadline.error(peer)),
-        };
-        report(&self.server, reason, &error);
+            Some(Err(Failure::NoData)) => log::debug!("{peer} connected and sent nothing"),
+            None => deadline.report(&self.server, peer),
+        }
         None
     }
 }

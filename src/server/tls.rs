@@ -169,7 +169,7 @@ impl Opening {
                     upgrade::server::end(&mut stream).or(Sleep::new(REFUSAL_TIMEOUT)).await;
                 }
             }
-            None => report(&self.server, RefusalReason::Timeout, &deadline.error(self.peer)),
+            None => deadline.report(&self.server, self.peer),
         }
         None
     }

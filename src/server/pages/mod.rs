@@ -16,8 +16,7 @@ use crate::server::handshake_deadline::Deadline;
 use crate::server::opening::Opening;
 use crate::server::pages::http_answer::{HttpAnswer, PageHandler};
 use crate::server::pages::http_request::HttpRequest;
-use crate::server::refusals::{REFUSAL_TIMEOUT, report};
-use crate::types::stats::RefusalReason;
+use crate::server::refusals::REFUSAL_TIMEOUT;
 
 pub(crate) mod http_answer;
 pub(crate) mod http_request;
@@ -118,7 +117,7 @@ impl Opening {
                 upgrade::server::end(&mut self.stream).or(Sleep::new(REFUSAL_TIMEOUT)).await;
             }
             Some(Err(error)) => debug!("{} has not taken the page: {error}", self.peer),
-            None => report(&self.server, RefusalReason::Timeout, &deadline.error(self.peer)),
+            None => deadline.report(&self.server, self.peer),
         }
     }
 
