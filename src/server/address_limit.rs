@@ -5,12 +5,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::net::stream::UNKNOWN_PEER;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::server::WebSocketServer;
 use crate::server::address_counts::AddressPlace;
 use crate::server::opening::Opening;
+use crate::server::proxies::known_address;
 use crate::server::state::{Inner, State};
 
 /// The limit of connections per address.
@@ -67,7 +67,7 @@ impl Inner {
         peer: SocketAddr,
     ) -> Result<Option<Box<AddressPlace>>, Refusal> {
         let Some(limit) = state.configuration.max_per_address else { return Ok(None) };
-        if state.is_trusted_proxy(peer) { Ok(None) } else { self.enter(known(peer), limit) }
+        if state.is_trusted_proxy(peer) { Ok(None) } else { self.enter(known_address(peer), limit) }
     }
 
     fn enter(
@@ -83,26 +83,22 @@ impl Inner {
 
 impl Opening {
     /// Counts the connection for its client's address, unless it counts already.
+    ///
+    /// Returns that address; `None` when it is not known.
     pub(crate) fn enter_client(
         &mut self,
         server: &Inner,
         request: &HandshakeRequest,
-    ) -> Result<(), Refusal> {
-        if self.place.is_some() {
-            return Ok(());
-        }
+    ) -> Result<Option<IpAddr>, Refusal> {
         let state = server.lock();
-        let Some(limit) = state.configuration.max_per_address else { return Ok(()) };
-        let trusted = state.configuration.trusted_proxies.clone();
-        drop(state);
-        // Clients that hide their address from the proxy share the limit of the proxy.
-        let client = self.client_address(trusted.as_deref(), request);
-        self.place = server.enter(client.or_else(|| known(self.peer)), limit)?;
-        Ok(())
+        let client = self.client_address(&state, request);
+        if self.place.is_none()
+            && let Some(limit) = state.configuration.max_per_address
+        {
+            // Clients that hide their address from the proxy share the limit of the proxy.
+            let counted = client.or_else(|| known_address(self.peer));
+            self.place = server.enter(counted, limit)?;
+        }
+        Ok(client)
     }
-}
-
-/// Returns the address of a peer that has one.
-fn known(peer: SocketAddr) -> Option<IpAddr> {
-    (peer != UNKNOWN_PEER).then(|| peer.ip().to_canonical())
 }

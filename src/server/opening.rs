@@ -8,7 +8,7 @@
 
 use std::future::poll_fn;
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
@@ -81,9 +81,19 @@ struct Opened {
     /// Held until the socket is pending.
     server: Arc<Inner>,
     request: HandshakeRequest,
+    /// The address of the client; `None` when it is not known.
+    client: Option<IpAddr>,
     subprotocol: Option<ChosenSubprotocol>,
     extensions: AgreedExtensions,
     data: Option<UserData>,
+}
+
+/// A client that is admitted.
+struct Admission {
+    /// Held until the socket is pending: a server that is dropped meanwhile closes it as well.
+    server: Arc<Inner>,
+    client: Option<IpAddr>,
+    acceptance: Acceptance,
 }
 
 impl Inner {
@@ -223,15 +233,15 @@ impl Opening {
         };
 
         let refusal = match admission {
-            Some(Ok((server, Acceptance { data, .. }))) => {
+            Some(Ok(Admission { server, client, acceptance })) => {
                 let subprotocol = server.choose_subprotocol(&request);
-                let extensions = AgreedExtensions::default();
                 return self.make_pending(Opened {
                     server,
                     request,
+                    client,
                     subprotocol,
-                    extensions,
-                    data,
+                    extensions: AgreedExtensions::default(),
+                    data: acceptance.data,
                 });
             }
             Some(Err(failure)) => self.report_failure(failure),
@@ -257,7 +267,7 @@ impl Opening {
         let (request, leftover) =
             upgrade::server::read_request(&mut self.stream, &received, limits, takes_pages).await?;
         self.received = leftover;
-        let (server, Acceptance { data, headers }) = self.admit(&request).await?;
+        let Admission { server, client, acceptance } = self.admit(&request).await?;
         let subprotocol = server.choose_subprotocol(&request);
         let (response, extensions) = {
             let state = server.lock();
@@ -268,7 +278,7 @@ impl Opening {
                 #[cfg(feature = "compression")]
                 compression: parameters,
                 server_name: &state.configuration.name,
-                headers: &headers,
+                headers: &acceptance.headers,
             };
             let extensions = AgreedExtensions {
                 #[cfg(feature = "compression")]
@@ -277,19 +287,14 @@ impl Opening {
             (agreement.response(&request), extensions)
         };
         self.stream.write_all(&response).await.map_err(Failure::Broken)?;
-        Ok(Opened { server, request, subprotocol, extensions, data })
+        let data = acceptance.data;
+        Ok(Opened { server, request, client, subprotocol, extensions, data })
     }
 
     /// Checks the limits and the origin, and asks the verifier.
-    ///
-    /// Returns the server, which is held until the socket is pending: one that is dropped meanwhile
-    /// closes it as well.
-    async fn admit(
-        &mut self,
-        request: &HandshakeRequest,
-    ) -> Result<(Arc<Inner>, Acceptance), Failure> {
+    async fn admit(&mut self, request: &HandshakeRequest) -> Result<Admission, Failure> {
         let server = self.open_server()?;
-        self.enter_client(&server, request)?;
+        let client = self.enter_client(&server, request)?;
         server.check_connections()?;
         server.check_whole(self.counted.as_ref(), Counted::has_room)?;
         let has_verifier = server.has_verifier();
@@ -300,7 +305,7 @@ impl Opening {
             drop(server);
         }
         let acceptance = if has_verifier {
-            Box::pin(self.verify(request)).await?
+            Box::pin(self.verify(request, client)).await?
         } else {
             Acceptance::default()
         };
@@ -308,16 +313,19 @@ impl Opening {
         // Other clients may have connected meanwhile.
         server.check_connections()?;
         server.check_whole(self.counted.as_ref(), Counted::reserve)?;
-        Ok((server, acceptance))
+        Ok(Admission { server, client, acceptance })
     }
 
     /// Asks the verifier.
-    async fn verify(&self, request: &HandshakeRequest) -> Result<Acceptance, Failure> {
-        let trusted = self.open_server()?.lock().configuration.trusted_proxies.clone();
+    async fn verify(
+        &self,
+        request: &HandshakeRequest,
+        client: Option<IpAddr>,
+    ) -> Result<Acceptance, Failure> {
         let handshake = OpeningHandshake::new(
             request.clone(),
             self.peer,
-            self.client_address(trusted.as_deref(), request),
+            client,
             #[cfg(feature = "tls")]
             self.stream.tls_session(),
         );
@@ -343,16 +351,14 @@ impl Opening {
 
     /// Makes the pending socket after the 101, and emits `new_connection`.
     fn make_pending(self, opened: Opened) {
-        let Opened { server, request, subprotocol, extensions, data } = opened;
+        let Opened { server, request, client, subprotocol, extensions, data } = opened;
         let mut state = server.lock();
         let settings = state.configuration.sockets;
-        let trusted = state.configuration.trusted_proxies.clone();
-        let kept = state.shared_heads.keep(&request);
+        let request = state.shared_heads.keep(&request);
         drop(state);
-        let client = self.client_address(trusted.as_deref(), &request);
         let (socket, driver) = WebSocket::accepted(Accepted {
             stream: self.stream,
-            request: kept,
+            request,
             leftover: self.received,
             subprotocol,
             extensions,

@@ -1,6 +1,7 @@
 //! Trusted proxies: the addresses of the clients behind them.
 
 use std::net::{IpAddr, SocketAddr};
+#[cfg(feature = "proxy-protocol")]
 use std::sync::Arc;
 
 #[cfg(feature = "proxy-protocol")]
@@ -65,16 +66,14 @@ impl WebSocketServer {
     /// # }
     /// ```
     pub fn set_trusted_proxies(&self, proxies: impl IntoIterator<Item = IpNetwork>) {
-        let proxies: Arc<[IpNetwork]> = proxies.into_iter().collect();
-        let proxies = Some(proxies).filter(|proxies| !proxies.is_empty());
+        let proxies = proxies.into_iter().collect();
         self.inner.set(|configuration| &mut configuration.trusted_proxies, proxies);
     }
 
     /// Returns the networks of the trusted proxies.
     #[must_use]
     pub fn trusted_proxies(&self) -> Vec<IpNetwork> {
-        let state = self.inner.lock();
-        state.configuration.trusted_proxies.as_deref().unwrap_or_default().to_vec()
+        self.inner.lock().configuration.trusted_proxies.clone()
     }
 
     /// Sets whether trusted proxies begin connections with a PROXY header.
@@ -128,19 +127,14 @@ impl Opening {
     /// Returns the address of the client; `None` when it is not known.
     pub(crate) fn client_address(
         &self,
-        trusted: Option<&[IpNetwork]>,
+        state: &State,
         request: &HandshakeRequest,
     ) -> Option<IpAddr> {
         let (peer, may_forward) = self.forwarded_peer();
-        match trusted {
-            Some(trusted) if is_trusted(trusted, peer) && may_forward => {
-                let is_proxy = |address| trusted.iter().any(|network| network.contains(address));
-                forwarded::client_address(request, peer.ip(), is_proxy)
-            }
-            _ => {
-                Some(peer).filter(|peer| *peer != UNKNOWN_PEER).map(|peer| peer.ip().to_canonical())
-            }
+        if may_forward && state.is_trusted_proxy(peer) {
+            return forwarded::client_address(request, peer.ip(), |address| state.trusts(address));
         }
+        known_address(peer)
     }
 
     /// Returns the peer in the PROXY header, without one that of the connection.
@@ -182,9 +176,13 @@ impl Opening {
 }
 
 impl State {
-    /// Returns whether the peer is a trusted proxy.
+    /// Returns whether the peer is a trusted proxy; one without an address is not.
     pub(crate) fn is_trusted_proxy(&self, peer: SocketAddr) -> bool {
-        self.configuration.trusted_proxies.as_ref().is_some_and(|it| is_trusted(it, peer))
+        known_address(peer).is_some_and(|address| self.trusts(address))
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.configuration.trusted_proxies.iter().any(|network| network.contains(address))
     }
 
     /// Returns whether a connection of this peer begins with a PROXY header.
@@ -194,7 +192,7 @@ impl State {
     }
 }
 
-/// Returns whether the peer is a trusted proxy; one without an address is not.
-fn is_trusted(proxies: &[IpNetwork], peer: SocketAddr) -> bool {
-    peer != UNKNOWN_PEER && proxies.iter().any(|network| network.contains(peer.ip()))
+/// Returns the address of a peer that has one.
+pub(crate) fn known_address(peer: SocketAddr) -> Option<IpAddr> {
+    (peer != UNKNOWN_PEER).then(|| peer.ip().to_canonical())
 }

@@ -43,8 +43,7 @@ pub(crate) struct Configuration {
     pub(crate) verifier: Option<Verifier>,
     pub(crate) page_handler: Option<Arc<PageHandler>>,
     pub(crate) subprotocols: Vec<String>,
-    /// `None` without any.
-    pub(crate) trusted_proxies: Option<Arc<[IpNetwork]>>,
+    pub(crate) trusted_proxies: Vec<IpNetwork>,
     #[cfg(feature = "proxy-protocol")]
     pub(crate) proxy_protocol: ProxyProtocol,
     #[cfg(feature = "compression")]
@@ -103,7 +102,7 @@ impl Configuration {
             verifier: None,
             page_handler: None,
             subprotocols: Vec::new(),
-            trusted_proxies: None,
+            trusted_proxies: Vec::new(),
             #[cfg(feature = "proxy-protocol")]
             proxy_protocol: ProxyProtocol::default(),
             #[cfg(feature = "compression")]

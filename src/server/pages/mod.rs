@@ -126,9 +126,8 @@ impl Opening {
         let server = self.open_server().ok()?;
         let state = server.lock();
         let handler = state.configuration.page_handler.clone()?;
-        let trusted = state.configuration.trusted_proxies.clone();
+        let client = self.client_address(&state, &page.request);
         drop(state);
-        let client = self.client_address(trusted.as_deref(), &page.request);
         let request = HttpRequest::new(page, self.peer, client);
         let mut answer = None;
         if panics::catch("a page handler", || answer = handler(server, &request)) {

@@ -83,6 +83,21 @@ fn other_peers_are_their_own_clients() -> Result<()> {
     Ok(())
 }
 
+/// A request that is being verified has its client already.
+#[test]
+fn a_change_of_the_trusted_proxies_concerns_later_requests() -> Result<()> {
+    let server = server_behind("127.0.0.0/8")?;
+    server.set_verifier(async |server, _handshake| {
+        server.set_trusted_proxies([]);
+        Verdict::accept()
+    });
+    for expected in ["1.1.1.1", "127.0.0.1"] {
+        let client = client_of(&server, request_with(FORWARDED))?;
+        assert_eq!(client.as_deref(), Some(expected));
+    }
+    Ok(())
+}
+
 /// The verifier and the page handler get the same address.
 #[test]
 fn verifiers_and_page_handlers_get_the_address() -> Result<()> {
