@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::protocol::handshake::page_request::PageRequest;
 use crate::protocol::handshake::request::HandshakeRequest;
 
 /// An HTTP request that does not ask for a WebSocket.
 ///
-/// Its method is `GET` or `HEAD`, and it has no body. See [`WebSocketServer::set_page_handler`](crate::WebSocketServer::set_page_handler). Shown with
+/// Its method is `GET` or `HEAD`, and it has no body. See
+/// [`WebSocketServer::set_page_handler`](crate::WebSocketServer::set_page_handler). Shown with
 /// `{:?}`, it lists the names of the headers without their values, and the path without the query.
 ///
 /// # Qt
@@ -35,8 +35,13 @@ pub struct HttpRequest {
 }
 
 impl HttpRequest {
-    pub(crate) fn new(page: &PageRequest, peer: SocketAddr, client: Option<IpAddr>) -> Self {
-        Self { request: page.request.clone(), is_head: page.is_head, peer, client }
+    pub(crate) fn new(
+        request: HandshakeRequest,
+        is_head: bool,
+        peer: SocketAddr,
+        client: Option<IpAddr>,
+    ) -> Self {
+        Self { request, is_head, peer, client }
     }
 
     /// Returns the method, `GET` or `HEAD`.

@@ -9,6 +9,7 @@ use crate::net::upgrade;
 use crate::net::upgrade::server::Failure;
 use crate::protocol::handshake::page_request::PageRequest;
 use crate::protocol::handshake::refusal::Refusal;
+use crate::protocol::handshake::request::HandshakeRequest;
 use crate::runtime::panics;
 use crate::runtime::timers::Sleep;
 use crate::server::WebSocketServer;
@@ -91,8 +92,9 @@ impl WebSocketServer {
 impl Opening {
     /// Answers the request for a page, and ends the connection.
     pub(crate) async fn answer_page(&mut self, page: PageRequest, mut deadline: Deadline) {
-        let Some(answer) = self.call_page_handler(&page) else {
-            return self.fail(Failure::Refused(page.refusal)).await;
+        let PageRequest { request, is_head, refusal } = page;
+        let Some(answer) = self.call_page_handler(request, is_head) else {
+            return self.fail(Failure::Refused(refusal)).await;
         };
         let refusal = match answer.and_then(HttpAnswer::checked) {
             Ok(answer) => Refusal::Rejected(Box::new(answer)),
@@ -104,7 +106,7 @@ impl Opening {
         let mut response = refusal.response(&self.server_name());
         // The body may be long, and the peer slow.
         drop(refusal);
-        if page.is_head {
+        if is_head {
             // RFC 9110 §9.3.2: the headers of a GET, and no body.
             let head = response.windows(4).position(|end| end == b"\r\n\r\n");
             response.truncate(head.map_or(0, |head| head + 4));
@@ -122,13 +124,17 @@ impl Opening {
     }
 
     /// Calls the handler; `None` if there is none, or it has no answer.
-    fn call_page_handler(&self, page: &PageRequest) -> Option<Result<HttpAnswer, Refusal>> {
+    fn call_page_handler(
+        &self,
+        request: HandshakeRequest,
+        is_head: bool,
+    ) -> Option<Result<HttpAnswer, Refusal>> {
         let server = self.open_server().ok()?;
         let state = server.lock();
         let handler = state.configuration.page_handler.clone()?;
-        let client = self.client_address(&state, &page.request);
+        let client = self.client_address(&state, &request);
         drop(state);
-        let request = HttpRequest::new(page, self.peer, client);
+        let request = HttpRequest::new(request, is_head, self.peer, client);
         let mut answer = None;
         if panics::catch("a page handler", || answer = handler(server, &request)) {
             answer.map(Ok)

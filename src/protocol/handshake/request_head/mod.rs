@@ -318,21 +318,21 @@ impl HeadReader {
         Ok(())
     }
 
-    /// Checks a complete request; keeps one for a page.
-    fn check_rules(&mut self, request: &HandshakeRequest) -> Result<(), Refusal> {
-        let line = self.page_line;
-        let outcome = match line {
+    /// Checks the headers of a complete request.
+    fn check_rules(&self, request: &HandshakeRequest) -> Result<(), Refusal> {
+        match self.page_line {
             None => self.rules.check(request),
             Some(line) => self.rules.check_page(line),
-        };
-        if !self.takes_pages || outcome != Err(Refusal::UpgradeRequired) {
-            return outcome;
         }
+    }
+
+    /// Keeps the request for a page; returns the refusal of a server without pages.
+    fn keep_page(&mut self, request: HandshakeRequest) -> Refusal {
+        let line = self.page_line;
         let refusal = line.map_or(Refusal::UpgradeRequired, PageLine::refusal);
         let is_head = line.is_some_and(|line| line.is_head);
-        let page = PageRequest { request: request.clone(), is_head, refusal: refusal.clone() };
-        self.page = Some(Box::new(page));
-        Err(refusal)
+        self.page = Some(Box::new(PageRequest { request, is_head, refusal: refusal.clone() }));
+        refusal
     }
 
     /// Ends a line after its LF; the empty one ends the head.
@@ -369,8 +369,13 @@ impl HeadReader {
                 self.rules.add_noted(&mut self.usual);
                 let (head, usual) = (&mut self.head, self.usual);
                 let request = HandshakeRequest::new(head, request_line, usual, self.key_place);
-                self.check_rules(&request)?;
-                return Ok(Some(request));
+                return match self.check_rules(&request) {
+                    Ok(()) => Ok(Some(request)),
+                    Err(Refusal::UpgradeRequired) if self.takes_pages => {
+                        Err(self.keep_page(request))
+                    }
+                    Err(refusal) => Err(refusal),
+                };
             }
             Some(_) => {
                 self.headers += 1;
@@ -393,6 +398,7 @@ impl HeadReader {
     }
 }
 
+/// Parses a request line, which may be one of a page if the server has pages.
 fn parse_line(line: &str, takes_pages: bool) -> Result<(RequestLine, Option<PageLine>), Refusal> {
     if takes_pages {
         return RequestLine::parse_page(line);
