@@ -27,6 +27,8 @@ pub(crate) enum Refusal {
     MethodNotAllowed {
         /// Whether it is HEAD: its answers have no body.
         head: bool,
+        /// Whether HEAD is allowed for other requests, those for pages.
+        has_pages: bool,
     },
     /// The request was not complete when the time for the handshake was over (408).
     #[error("the handshake took too long")]
@@ -94,7 +96,7 @@ impl Refusal {
         let start = format!("HTTP/1.1 {status} {text}\r\n{headers}{server}");
 
         // RFC 9110 §9.3.2: the answer to HEAD has no body, and no length that GET would not have.
-        if matches!(self, Self::MethodNotAllowed { head: true }) {
+        if matches!(self, Self::MethodNotAllowed { head: true, .. }) {
             return format!("{start}\r\n").into_bytes();
         }
         let body = format!("This is a WebSocket server: {self}.\n");
@@ -170,6 +172,10 @@ impl Refusal {
     /// Returns the header lines that depend on the status.
     const fn headers(&self) -> &'static str {
         match self {
+            // RFC 9110 §15.5.6: the methods that are supported.
+            Self::MethodNotAllowed { has_pages: true, .. } => {
+                "Connection: close\r\nAllow: GET, HEAD\r\n"
+            }
             Self::MethodNotAllowed { .. } => "Connection: close\r\nAllow: GET\r\n",
             // RFC 9110 §15.5.22: Upgrade names the required protocol; §7.8: with Upgrade,
             // Connection has to name it.
@@ -271,6 +277,10 @@ mod tests {
     const BAD_REQUEST: Refusal = Refusal::BadRequest("the request has no Host header");
     const TOO_LARGE: Refusal = Refusal::HeadersTooLarge("the request has more than 100 headers");
 
+    fn method_not_allowed(head: bool) -> Refusal {
+        Refusal::MethodNotAllowed { head, has_pages: false }
+    }
+
     fn response(refusal: &Refusal, server_name: &str) -> String {
         String::from_utf8(refusal.response(server_name)).unwrap()
     }
@@ -299,7 +309,7 @@ mod tests {
         let table = [
             (BAD_REQUEST, "400 Bad Request", 1002),
             (Refusal::OriginRefused, "403 Forbidden", 1008),
-            (Refusal::MethodNotAllowed { head: false }, "405 Method Not Allowed", 1002),
+            (method_not_allowed(false), "405 Method Not Allowed", 1002),
             (Refusal::Timeout, "408 Request Timeout", 1006),
             (Refusal::RequestLineTooLong, "414 URI Too Long", 1009),
             (Refusal::UpgradeRequired, "426 Upgrade Required", 1002),
@@ -333,7 +343,7 @@ mod tests {
         let upgrade = "\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n";
         let version = "\r\nSec-WebSocket-Version: 13\r\n";
 
-        let method = response(&Refusal::MethodNotAllowed { head: false }, "");
+        let method = response(&method_not_allowed(false), "");
         assert!(method.contains("\r\nConnection: close\r\nAllow: GET\r\n"), "{method}");
         let no_upgrade = response(&Refusal::UpgradeRequired, "");
         assert!(no_upgrade.contains(upgrade) && !no_upgrade.contains(version), "{no_upgrade}");
@@ -345,7 +355,7 @@ mod tests {
     #[test]
     fn the_answer_to_head_has_no_body() {
         assert_eq!(
-            response(&Refusal::MethodNotAllowed { head: true }, ""),
+            response(&method_not_allowed(true), ""),
             "HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nAllow: GET\r\n\r\n"
         );
     }

@@ -33,7 +33,7 @@ impl PageLine {
     /// Returns the refusal of a server without pages.
     pub(crate) const fn refusal(self) -> Refusal {
         if self.is_head {
-            Refusal::MethodNotAllowed { head: true }
+            Refusal::MethodNotAllowed { head: true, has_pages: false }
         } else {
             Refusal::UnsupportedHttpVersion
         }
@@ -80,7 +80,7 @@ impl RequestLine {
             let is_known = matches!(method, "GET" | "HEAD") && (is_old || version == "HTTP/1.1");
             is_known.then_some((method, target, is_old))
         });
-        match (&refusal, parts) {
+        match (refusal, parts) {
             (
                 Refusal::MethodNotAllowed { .. } | Refusal::UnsupportedHttpVersion,
                 Some((method, target, is_old)),
@@ -88,7 +88,10 @@ impl RequestLine {
                 let found = Self::at(method.len() + 1, split_target(target)?, target.len())?;
                 Ok((found, Some(PageLine { is_head: method == "HEAD", is_old })))
             }
-            _ => Err(refusal),
+            (Refusal::MethodNotAllowed { head, .. }, None) => {
+                Err(Refusal::MethodNotAllowed { head, has_pages: true })
+            }
+            (refusal, _) => Err(refusal),
         }
     }
 
@@ -129,7 +132,7 @@ fn check_method_and_version(method: &str, version: &str) -> Result<(), Refusal> 
     };
     // Before the version: whether it is HEAD decides the form of the answer.
     if method != "GET" {
-        return Err(Refusal::MethodNotAllowed { head: method == "HEAD" });
+        return Err(Refusal::MethodNotAllowed { head: method == "HEAD", has_pages: false });
     }
     if version != "HTTP/1.1" {
         return Err(Refusal::UnsupportedHttpVersion);
@@ -265,11 +268,13 @@ mod tests {
     fn methods_other_than_get_are_not_allowed() {
         for method in ["POST", "XXX", "get", "GETS"] {
             let found = parse(&format!("{method} / HTTP/1.1")).unwrap_err();
-            assert_eq!(found, Refusal::MethodNotAllowed { head: false }, "{method}");
+            let expected = Refusal::MethodNotAllowed { head: false, has_pages: false };
+            assert_eq!(found, expected, "{method}");
         }
         assert_eq!(status("OPTIONS * HTTP/1.1"), 405);
         assert_eq!(status("CONNECT foo.com:80 HTTP/1.1"), 405);
-        assert_eq!(parse("HEAD / HTTP/1.0"), Err(Refusal::MethodNotAllowed { head: true }));
+        let head = Refusal::MethodNotAllowed { head: true, has_pages: false };
+        assert_eq!(parse("HEAD / HTTP/1.0"), Err(head));
     }
 
     /// Health checks; RFC 9112 §3 holds for them as well.

@@ -29,16 +29,16 @@ impl WebSocketServer {
     /// For a page, the health check of a load balancer, or metrics, on the port of the sockets, with
     /// TLS as without. The handler is called for `GET` and `HEAD`, also of HTTP/1.0; `None`
     /// refuses the request as a server without a handler does: with 426, `HEAD` with 405, HTTP/1.0
-    /// with 505. Other methods and requests with a body are always refused. The connection is
-    /// closed after the answer. Paths, ranges and caching are up to the handler; whole HTTP services
+    /// with 505. Other methods (405) and requests with a body (400) are always refused. The connection
+    /// is closed after the answer. Paths, ranges and caching are up to the handler; whole HTTP services
     /// need an HTTP library, which hands upgrades over with [`adopt_upgraded`](Self::adopt_upgraded).
     ///
     /// The limits of opening handshakes apply:
     /// [`set_max_handshakes`](Self::set_max_handshakes), those of the request's size, and the
     /// [`handshake_timeout`](Self::handshake_timeout) from the beginning of the connection until the
-    /// peer has taken the answer, reported as for a handshake. Neither the maximum number of connections nor origins and the
-    /// verifier concern pages: their requests can come from any peer, and each page can be framed by
-    /// any other unless its headers prevent it.
+    /// peer has taken the answer, reported as for a handshake. Neither the maximum number of
+    /// connections nor origins and the verifier concern pages: their requests can come from any peer,
+    /// and each page can be framed by any other unless its headers prevent it.
     ///
     /// The handler runs on the loop of the connection's thread, so it should not wait. It is `Send`
     /// and `Sync`, since the parts of a server on several threads share it. Do not capture the server

@@ -159,6 +159,26 @@ fn the_handler_gets_requests_for_pages_alone() -> Result<()> {
     Ok(())
 }
 
+/// RFC 9110 §15.5.6: the answer to another method names HEAD beside GET, if a page may have it.
+#[test]
+fn another_method_is_answered_with_those_of_pages() -> Result<()> {
+    let server = server_with(|_resource| None)?;
+    for (request, allowed) in [
+        ("POST / HTTP/1.1\r\nHost: a\r\n\r\n", "GET, HEAD"),
+        ("OPTIONS * HTTP/1.0\r\n\r\n", "GET, HEAD"),
+        // There is no such page.
+        ("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "GET"),
+    ] {
+        let answer = ask(&server, request)?;
+        ensure!(status(&answer) == "405", "{request}: {answer:?}");
+        ensure!(answer.has_header("Allow", allowed), "{request}: {answer:?}");
+    }
+    server.remove_page_handler();
+    let answer = ask(&server, "POST / HTTP/1.1\r\nHost: a\r\n\r\n")?;
+    ensure!(answer.has_header("Allow", "GET"), "{answer:?}");
+    Ok(())
+}
+
 /// Header injection, reserved headers and invalid statuses are errors of the program: 500.
 #[test]
 fn an_invalid_answer_is_not_sent() -> Result<()> {
