@@ -26,8 +26,9 @@ impl WebSocketServer {
     /// [`serve_on_threads`](Self::serve_on_threads) together.
     ///
     /// An IPv6 address counts with its network of 64 bits, which one client usually has as a whole.
-    /// Connections that began without a limit do not count, nor do peers without an address, such as
-    /// those of Unix sockets. A client of a [trusted proxy](Self::set_trusted_proxies) counts for
+    /// Connections that were open before there was a limit do not count, nor do peers without an
+    /// address, such as those of Unix sockets. A client of a
+    /// [trusted proxy](Self::set_trusted_proxies) counts for
     /// [its own address](crate::OpeningHandshake::client_address), from its request on; if that is not
     /// known, for the proxy's, as all clients of other proxies do.
     ///

@@ -34,11 +34,12 @@ impl WebSocketServer {
     /// need an HTTP library, which hands upgrades over with [`adopt_upgraded`](Self::adopt_upgraded).
     ///
     /// The limits of opening handshakes apply:
-    /// [`set_max_handshakes`](Self::set_max_handshakes), those of the request's size, and the
-    /// [`handshake_timeout`](Self::handshake_timeout) from the beginning of the connection until the
-    /// peer has taken the answer, reported as for a handshake. Neither the maximum number of
-    /// connections nor origins and the verifier concern pages: their requests can come from any peer,
-    /// and each page can be framed by any other unless its headers prevent it.
+    /// [`set_max_handshakes`](Self::set_max_handshakes), those of the request's size,
+    /// [`set_max_connections_per_address`](Self::set_max_connections_per_address) except behind
+    /// trusted proxies, and the [`handshake_timeout`](Self::handshake_timeout) from the beginning of
+    /// the connection until the peer has taken the answer, reported as for a handshake. Neither the
+    /// maximum number of connections nor origins and the verifier concern pages: their requests can
+    /// come from any peer, and each page can be framed by any other unless its headers prevent it.
     ///
     /// The handler runs on the loop of the connection's thread, so it should not wait. It is `Send`
     /// and `Sync`, since the parts of a server on several threads share it. Do not capture the server
@@ -64,7 +65,10 @@ impl WebSocketServer {
     ///             .body("<h1>A chat</h1>\n"),
     ///     ),
     ///     "/health" => Some(HttpAnswer::new(204)),
-    ///     "/metrics" => Some(HttpAnswer::new(200).body(format!("clients {}\n", server.clients().len()))),
+    ///     "/metrics" => {
+    ///         let count = server.clients().len();
+    ///         Some(HttpAnswer::new(200).body(format!("clients {count}\n")))
+    ///     }
     ///     _ => None,
     /// });
     /// ```

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use slotwork::signals::SignalSpy;
 use slotwork::{
-    Error, HostAddress, Limit, RefusalReason, SslMode, Verdict, WebSocket, WebSocketServer,
+    Error, HostAddress, HttpAnswer, Limit, RefusalReason, SslMode, Verdict, WebSocket,
+    WebSocketServer,
 };
 
 use support::raw_peer::{self, RawPeer, check_good_client};
@@ -147,11 +148,65 @@ fn clients_behind_a_trusted_proxy_count_for_their_own_addresses() -> Result<()> 
             ("198.51.100.1, 192.0.2.1", 429),
             ("unknown", 101),
             ("_hidden", 429),
+            // The proxy itself.
+            ("127.0.0.1", 429),
         ] {
             let (status, peer) = open(client)?;
             ensure!(status == expected, "{client}: {status}");
             peers.push(peer);
         }
+        Ok(())
+    })
+}
+
+/// The client that a PROXY header names is the one that counts.
+#[cfg(feature = "proxy-protocol")]
+#[test]
+fn clients_of_proxy_headers_count_for_their_own_addresses() -> Result<()> {
+    let server = echo_server()?;
+    server.set_max_connections_per_address(Some(1));
+    server.set_trusted_proxies(["127.0.0.1".parse()?]);
+    server.set_proxy_protocol(slotwork::ProxyProtocol::Required);
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peers = Vec::new();
+        for (client, expected) in [
+            ("TCP4 192.0.2.1 192.0.2.9 1 80", 101),
+            ("TCP4 192.0.2.2 192.0.2.9 1 80", 101),
+            ("TCP4 192.0.2.1 192.0.2.9 2 80", 429),
+            // The proxy's own connections.
+            ("UNKNOWN", 101),
+            ("UNKNOWN", 429),
+        ] {
+            let mut peer = RawPeer::connect(port)?;
+            peer.send(format!("PROXY {client}\r\n{}", raw_peer::request()))?;
+            let status = peer.read_status()?;
+            ensure!(status == expected, "{client}: {status}");
+            peers.push(peer);
+        }
+        Ok(())
+    })
+}
+
+/// A page takes a place of its peer's address; one behind a trusted proxy takes none.
+#[test]
+fn pages_count_for_the_address_of_their_peer() -> Result<()> {
+    let server = echo_server()?;
+    server.set_max_connections_per_address(Some(1));
+    server.set_page_handler(|_server, _request| Some(HttpAnswer::new(204)));
+    let port = server.server_port();
+
+    serve(move || {
+        let page = || {
+            let mut peer = RawPeer::connect(port)?;
+            peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")?;
+            peer.read_status()
+        };
+        let _open = RawPeer::open(port)?;
+        ensure!(page()? == 429);
+        server.set_trusted_proxies(["127.0.0.1".parse()?]);
+        ensure!(page()? == 204);
         Ok(())
     })
 }

@@ -132,11 +132,8 @@ fn a_ping_that_is_delayed_does_not_end_a_connection() -> Result<()> {
 fn keepalive_leaves_pending_sockets_alone() -> Result<()> {
     let clock = VirtualClock::install();
     let server = WebSocketServer::new("Test Server", SslMode::NonSecure);
-    let _silent = {
-        let peer = Peer::connect(&server)?;
-        peer.upgrade()?;
-        peer
-    };
+    let silent = Peer::connect(&server)?;
+    silent.upgrade()?;
     clock.advance(10 * INTERVAL);
 
     let pending = server.next_pending_connection().context("nothing is pending")?;

@@ -7,18 +7,16 @@ use anyhow::{Context, Result, ensure};
 use slotwork::{HttpAnswer, IpNetwork, Verdict, WebSocket, WebSocketServer};
 
 use support::raw_peer::{RawPeer, request_with};
+#[cfg(all(feature = "proxy-protocol", feature = "tls"))]
+use support::{certificates::Authority, secure_echo_server, tls_peer, tls_peer::TlsPeer};
 use support::{listening_server, run_until, serve};
 #[cfg(feature = "proxy-protocol")]
 use {
     slotwork::{Error, ProxyProtocol},
+    std::net::{TcpListener, TcpStream},
     std::time::Duration,
     support::raw_peer::{check_good_client, request},
     support::{echo_server, recorder::Recorder, wait_until},
-};
-#[cfg(all(feature = "proxy-protocol", feature = "tls"))]
-use {
-    std::net::TcpStream,
-    support::{certificates::Authority, secure_echo_server, tls_peer, tls_peer::TlsPeer},
 };
 
 /// A server that trusts the proxies of this network.
@@ -30,11 +28,19 @@ fn server_behind(network: &str) -> Result<WebSocketServer> {
 
 /// The server's socket of a client that sends these bytes; its peer stays connected.
 fn accept(server: &WebSocketServer, bytes: impl Into<Vec<u8>>) -> Result<(WebSocket, RawPeer)> {
+    let bytes = bytes.into();
+    accept_from(server, RawPeer::connect(server.server_port())?, |peer| peer.send(bytes))
+}
+
+/// The server's socket of a client that sends in this way.
+fn accept_from(
+    server: &WebSocketServer,
+    mut peer: RawPeer,
+    send: impl FnOnce(&mut RawPeer) -> Result<()> + Send + 'static,
+) -> Result<(WebSocket, RawPeer)> {
     let accepted = server.new_connection().next();
-    let (port, bytes) = (server.server_port(), bytes.into());
     let peer = serve(move || {
-        let mut peer = RawPeer::connect(port)?;
-        peer.send(bytes)?;
+        send(&mut peer)?;
         peer.expect_upgrade()?;
         Ok(peer)
     })?;
@@ -208,20 +214,13 @@ fn the_proxy_header_has_the_clients_address() -> Result<()> {
 #[test]
 fn the_proxy_header_is_read_byte_by_byte() -> Result<()> {
     let server = server_with_proxy_protocol("127.0.0.0/8")?;
-    let port = server.server_port();
     for header in [LINE.as_bytes().to_vec(), binary_header(0x21)] {
-        let accepted = server.new_connection().next();
-        let _peer = serve(move || {
-            let mut peer = RawPeer::connect(port)?;
-            for byte in [header.as_slice(), request().as_bytes()].concat() {
-                peer.send([byte])?;
-            }
-            peer.expect_upgrade()?;
-            Ok(peer)
+        let bytes = [header.as_slice(), request().as_bytes()].concat();
+        let peer = RawPeer::connect(server.server_port())?;
+        let (socket, _peer) = accept_from(&server, peer, |peer| {
+            bytes.into_iter().try_for_each(|byte| peer.send([byte]))
         })?;
-        run_until(accepted)?;
 
-        let socket = server.next_pending_connection().context("no socket")?;
         assert_eq!(socket.client_address(), Some(IpAddr::from([1, 1, 1, 1])));
     }
     Ok(())
@@ -316,28 +315,43 @@ fn an_unfinished_proxy_header_ends_at_the_handshake_timeout() -> Result<()> {
 #[cfg(feature = "proxy-protocol")]
 #[test]
 fn handed_over_connections_begin_with_the_header_too() -> Result<()> {
+    let server = server_with_proxy_protocol("127.0.0.1")?;
+    let bytes = [LINE, &request()].concat();
     for length in [0, 3, LINE.len(), LINE.len() + 5] {
-        let server = WebSocketServer::new("Test Server", slotwork::SslMode::NonSecure);
-        server.set_trusted_proxies(["127.0.0.1".parse()?]);
-        server.set_proxy_protocol(ProxyProtocol::Required);
-        let accepted = server.new_connection().next();
-        let bytes = [LINE, &request()].concat();
         let (received, rest) = bytes.split_at(length);
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
-        let mut peer = RawPeer::connect(listener.local_addr()?.port())?;
+        let (stream, peer) = connection()?;
 
-        server.handle_connection(listener.accept()?.0, received.as_bytes())?;
-        peer.send(rest)?;
-        let _peer = serve(move || {
-            peer.expect_upgrade()?;
-            Ok(peer)
-        })?;
+        server.handle_connection(stream, received.as_bytes())?;
 
-        run_until(accepted)?;
-        let socket = server.next_pending_connection().context("no socket")?;
+        let rest = rest.to_owned();
+        let (socket, _peer) = accept_from(&server, peer, |peer| peer.send(rest))?;
         assert_eq!(socket.client_address(), Some(IpAddr::from([1, 1, 1, 1])));
     }
     Ok(())
+}
+
+/// Other code has read the header of a stream, as it has done TLS.
+#[cfg(feature = "proxy-protocol")]
+#[test]
+fn streams_of_other_code_have_no_header_any_more() -> Result<()> {
+    let server = server_with_proxy_protocol("127.0.0.1")?;
+    let (stream, peer) = connection()?;
+
+    let address = stream.peer_addr()?;
+    server.handle_stream(smol::Async::new(stream)?, &[], address)?;
+
+    let (socket, _peer) =
+        accept_from(&server, peer, |peer| peer.send(request_with("X-Forwarded-For: 1.1.1.1\r\n")))?;
+    assert_eq!(socket.client_address(), Some(IpAddr::from([1, 1, 1, 1])));
+    Ok(())
+}
+
+/// A connection that other code has accepted, and its peer.
+#[cfg(feature = "proxy-protocol")]
+fn connection() -> Result<(TcpStream, RawPeer)> {
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    let peer = RawPeer::connect(listener.local_addr()?.port())?;
+    Ok((listener.accept()?.0, peer))
 }
 
 /// The header precedes TLS, also in one piece with the `ClientHello`.
