@@ -9,7 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Poll, ready};
 
-use proxy_header::{Error, ParseConfig, Protocol, ProxyHeader};
+use proxy_header::{ParseConfig, Protocol, ProxyHeader};
 
 use crate::net::stream::Stream;
 
@@ -26,11 +26,11 @@ pub(crate) enum Failure {
 
 /// A header that was read.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Header {
+struct Header {
     /// The address of the client.
     ///
     /// `None` when the proxy does not know it, or is itself the client.
-    pub(crate) client: Option<SocketAddr>,
+    client: Option<SocketAddr>,
     /// Its length in bytes.
     length: usize,
 }
@@ -66,7 +66,7 @@ pub(crate) async fn read_header(
 }
 
 /// Returns the header in front of the bytes; `None` when it is incomplete.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Header>, &'static str> {
+fn parse(bytes: &[u8]) -> Result<Option<Header>, &'static str> {
     let begins_as = |signature: &[u8]| {
         let length = signature.len().min(bytes.len());
         bytes.get(..length) == signature.get(..length)
@@ -89,7 +89,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Header>, &'static str> {
             }
             Ok(Some(Header { client: address.map(|address| address.source), length }))
         }
-        Ok(_) | Err(Error::BufferTooShort | _) => Err(MALFORMED),
+        _ => Err(MALFORMED),
     }
 }
 
