@@ -185,8 +185,7 @@ def check_proxy(processes, name, command):
     # HAProxy serves once the health check has succeeded.
     wait_until(lambda: get(port, "/health", CERTIFICATE)[0] == 200)
     check(port, CERTIFICATE)
-    if name != "caddy":
-        assert get(port, "/metrics", CERTIFICATE)[0] == 403
+    assert get(port, "/metrics", CERTIFICATE)[0] == 403
     origin = f"Origin: https://localhost:{port}\r\n"
     with closing(Client(port, trusted=CERTIFICATE, headers=origin)) as client:
         client.check_echo()
