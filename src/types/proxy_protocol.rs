@@ -4,8 +4,7 @@
 
 /// Whether trusted proxies begin connections with a header of the PROXY protocol.
 ///
-/// Load balancers that forward TCP, send the address of their client
-/// in it: version 1 or 2 of
+/// Load balancers that forward TCP send the address of their client in it: version 1 or 2 of
 /// <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>. See
 /// [`WebSocketServer::set_proxy_protocol`](crate::WebSocketServer::set_proxy_protocol).
 ///

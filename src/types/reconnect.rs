@@ -185,9 +185,9 @@ impl Reconnect {
     ///
     /// For tokens that expire; the default is the URL of `open`. It is called on the socket's thread
     /// when the delay has passed, and belongs to the attempt: the connect timeout includes it, and
-    /// `close` and `abort` drop its future. `None` in the place of a URL fails the attempt with [`Error::NoReconnectUrl`], a
-    /// panic with [`Error::SlotPanicked`]; the next one follows. Headers and subprotocols remain
-    /// those of `open`. Do not capture the socket in it.
+    /// `close` and `abort` drop its future. `None` in the place of a URL fails the attempt with
+    /// [`Error::NoReconnectUrl`], a panic with [`Error::SlotPanicked`]; the next one follows. Headers
+    /// and subprotocols remain those of `open`. Do not capture the socket in it.
     ///
     /// # Examples
     ///
@@ -255,8 +255,8 @@ impl ReconnectCause {
     /// Returns whether the cause may pass by itself.
     ///
     /// It is the rule of a policy without [`Reconnect::retry_if`]: true for each failure but an HTTP
-    /// status from 400 to 499 of the server (not of a proxy), and for each close code but 1000 ([`CloseCode::NORMAL`]) and 1008
-    /// ([`CloseCode::POLICY_VIOLATED`]).
+    /// status from 400 to 499 of the server (not of a proxy), and for each close code but 1000
+    /// ([`CloseCode::NORMAL`]) and 1008 ([`CloseCode::POLICY_VIOLATED`]).
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
