@@ -194,10 +194,10 @@ impl Refusal {
 /// An answer of the program other than 101.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Rejection {
-    pub(crate) status: u16,
+    status: u16,
     /// Checked: without headers for the length of the answer or the connection.
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
 }
 
 impl Rejection {
@@ -214,10 +214,8 @@ impl Rejection {
         if !(200..=599).contains(&status) {
             return Err(format!("status {status}"));
         }
-        match headers.iter().find(|header| !is_allowed(header)) {
-            Some((name, _)) => Err(format!("header {name:?}")),
-            None => Ok(Self { status, headers, body }),
-        }
+        check_headers(&headers)?;
+        Ok(Self { status, headers, body })
     }
 
     /// Returns the complete answer; `server` is the `Server` header line, or empty.
@@ -238,7 +236,7 @@ impl Rejection {
         [format!("{head}Content-Length: {length}\r\n\r\n").as_bytes(), &self.body].concat()
     }
 
-    pub(crate) fn status_text(&self) -> &'static str {
+    fn status_text(&self) -> &'static str {
         let status = StatusCode::from_u16(self.status).ok();
         status.and_then(|status| status.canonical_reason()).unwrap_or_default()
     }
@@ -251,8 +249,19 @@ impl fmt::Debug for Rejection {
     }
 }
 
-/// Returns whether a program may add this header to an answer.
-pub(crate) fn is_allowed((name, value): &(String, String)) -> bool {
+/// Checks the headers that a program adds to an answer.
+///
+/// # Errors
+///
+/// The first one that it may not add, without its value, which may be a secret.
+pub(crate) fn check_headers(headers: &[(String, String)]) -> Result<(), String> {
+    match headers.iter().find(|header| !is_allowed(header)) {
+        Some((name, _)) => Err(format!("header {name:?}")),
+        None => Ok(()),
+    }
+}
+
+fn is_allowed((name, value): &(String, String)) -> bool {
     let is_reserved = RESERVED_HEADERS.iter().any(|reserved| reserved.eq_ignore_ascii_case(name));
     let value = value.as_bytes();
     !is_reserved && grammar::is_token(name.as_bytes()) && grammar::is_printable(value)

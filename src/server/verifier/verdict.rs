@@ -9,7 +9,7 @@ use log::error;
 use slotwork_signals::{Connection, Signal};
 use smol::channel::Sender;
 
-use crate::protocol::handshake::refusal::{Refusal, Rejection, is_allowed};
+use crate::protocol::handshake::refusal::{Refusal, Rejection, check_headers};
 use crate::server::verifier::opening_handshake::OpeningHandshake;
 use crate::socket::UserData;
 
@@ -180,21 +180,17 @@ impl Verdict {
     /// The refusal with which the request is to be answered.
     pub(crate) fn into_acceptance(self) -> Result<Acceptance, Refusal> {
         let Self { decision, headers } = self;
-        if let Some((name, _)) = headers.iter().find(|header| !is_allowed(header)) {
-            // The value may be a secret.
-            error!("invalid header in the verdict of a verifier: {name:?}");
-            return Err(Refusal::NoDecision);
-        }
-        match decision {
-            Decision::Accept(data) => Ok(Acceptance { data, headers }),
-            Decision::Refuse { status: status @ 200..=599, body } => {
-                Err(Refusal::Rejected(Box::new(Rejection { status, headers, body })))
+        let checked = match decision {
+            Decision::Accept(data) => {
+                check_headers(&headers).map(|()| Ok(Acceptance { data, headers }))
             }
-            Decision::Refuse { status, .. } => {
-                error!("invalid status in the verdict of a verifier: {status}");
-                Err(Refusal::NoDecision)
-            }
-        }
+            Decision::Refuse { status, body } => Rejection::new(status, headers, body)
+                .map(|rejection| Err(Refusal::Rejected(Box::new(rejection)))),
+        };
+        checked.unwrap_or_else(|defect| {
+            error!("invalid {defect} in the verdict of a verifier");
+            Err(Refusal::NoDecision)
+        })
     }
 }
 
