@@ -29,9 +29,10 @@ impl Inner {
         });
         // After the slots are connected: the end of a socket of another thread is not missed.
         if socket.state() == SocketState::Unconnected {
-            // Dropped when the list is not borrowed.
-            let client = self.clients.borrow_mut().remove(socket);
-            return client.is_none();
+            let unused = self.clients.borrow_mut().remove(socket);
+            // When the list is not borrowed.
+            drop(unused);
+            return false;
         }
         true
     }
