@@ -198,6 +198,6 @@ fn quoted(name: &str) -> String {
 }
 
 /// The method that deletes an object; every object has it.
-const DELETE_LATER: &str = "deleteLater";
+pub(crate) const DELETE_LATER: &str = "deleteLater";
 /// The signal of an object's end; every object has it, with index 0.
 const DESTROYED: &str = "destroyed";

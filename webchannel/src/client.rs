@@ -73,6 +73,11 @@ impl Client {
         }
     }
 
+    /// Sends a message that was written.
+    pub(crate) fn send(&self, message: &[u8]) {
+        self.socket.send_text_message(String::from_utf8_lossy(message));
+    }
+
     /// Changes the progress of its property updates.
     pub(crate) fn update_progress<T>(&self, change: impl FnOnce(&mut Progress) -> T) -> T {
         let mut progress = self.progress.get();

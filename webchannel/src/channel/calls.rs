@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use crate::channel::coding::Coding;
 use crate::channel::properties::FORGED;
 use crate::channel::state::Inner;
+use crate::class_info::DELETE_LATER;
 use crate::client::{Client, RunningCall};
 use crate::error::{CallError, CallFailure, discard, panicked};
 use crate::instance::{Called, PendingCall};
@@ -75,7 +76,7 @@ impl Inner {
         match called {
             Ok(Called::Done) if call.id.is_some() => {
                 message::end(&mut out);
-                send(client, &out);
+                client.send(&out);
             }
             Ok(Called::Done) => coding.undo_all(),
             Ok(Called::Pending(run)) => self.spawn(client, entry, method, call.id, run),
@@ -88,6 +89,16 @@ impl Inner {
         self.keep_buffer(out);
         // The method may have withdrawn its own object.
         self.withdraw_ending(entry);
+    }
+
+    /// Answers a call with the JSON of its result.
+    fn answer(&self, client: &Client, id: &RawValue, result: &[u8]) {
+        let mut out = self.take_buffer();
+        message::begin_response(&mut out, id.get());
+        out.extend_from_slice(result);
+        message::end(&mut out);
+        client.send(&out);
+        self.keep_buffer(out);
     }
 
     /// Reports a failed call, and answers it so that the client rejects its promise.
@@ -115,14 +126,10 @@ impl Inner {
     /// Deletes an object for a client, unless it is registered.
     fn delete(self: &Rc<Self>, client: &Rc<Client>, entry: &Rc<Entry>, id: Option<&RawValue>) {
         if entry.is_registered {
-            return self.fail(client, id, &entry.id, "deleteLater", CallFailure::NotDeletable);
+            return self.fail(client, id, &entry.id, DELETE_LATER, CallFailure::NotDeletable);
         }
         if let Some(id) = id {
-            let mut out = Vec::new();
-            message::begin_response(&mut out, id.get());
-            out.extend_from_slice(b"null");
-            message::end(&mut out);
-            send(client, &out);
+            self.answer(client, id, b"null");
         }
         self.remove(entry);
     }
@@ -170,14 +177,7 @@ impl Inner {
         let Some(call) = call else { return coding.undo_all() };
         let entry = self.registry.borrow().with_key(call.object);
         match (result, &call.id) {
-            (Ok(data), Some(id)) => {
-                let mut out = self.take_buffer();
-                message::begin_response(&mut out, id.get());
-                out.extend_from_slice(&data);
-                message::end(&mut out);
-                send(client, &out);
-                self.keep_buffer(out);
-            }
+            (Ok(data), Some(id)) => self.answer(client, id, &data),
             (Ok(_), None) => coding.undo_all(),
             (Err(failure), id) => {
                 coding.undo_all();
@@ -220,10 +220,6 @@ fn run(
         Ok(())
     })?;
     Ok(called)
-}
-
-fn send(client: &Client, message: &[u8]) {
-    client.socket.send_text_message(String::from_utf8_lossy(message));
 }
 
 /// Returns the name of a method that does not exist, for the log.

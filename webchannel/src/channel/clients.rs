@@ -133,7 +133,7 @@ impl Inner {
         out.push(b'}');
         message::end(&mut out);
         drop(scope);
-        client.socket.send_text_message(String::from_utf8_lossy(&out));
+        client.send(&out);
         self.keep_buffer(out);
     }
 }
