@@ -9,7 +9,7 @@ use slotwork::signals::Connection;
 
 use crate::class_info::ClassInfo;
 use crate::error::CallFailure;
-use crate::instance::{Called, Instance, Relay};
+use crate::instance::{Called, ChangeRelay, Instance, SignalRelay};
 use crate::method::Arguments;
 
 /// What a [`Publish`](crate::Publish) has listed; one for each type and thread.
@@ -26,7 +26,7 @@ pub(crate) type Call<T> =
     Box<dyn Fn(&Rc<T>, Arguments, &mut Vec<u8>) -> Result<Called, CallFailure>>;
 
 /// Connects a plain signal.
-pub(crate) type Connect<T> = Box<dyn Fn(&Rc<T>, Rc<dyn Relay>) -> Connection>;
+pub(crate) type Connect<T> = Box<dyn Fn(&Rc<T>, Rc<dyn SignalRelay>) -> Connection>;
 
 /// Writes the value of a property.
 pub(crate) type Get<T> = Box<dyn Fn(&Rc<T>, &mut Vec<u8>) -> Result<(), CallFailure>>;
@@ -35,7 +35,7 @@ pub(crate) type Get<T> = Box<dyn Fn(&Rc<T>, &mut Vec<u8>) -> Result<(), CallFail
 pub(crate) type Set<T> = Box<dyn Fn(&Rc<T>, Value) -> Result<(), CallFailure>>;
 
 /// Connects the notify signal of a property, and keeps its last arguments.
-pub(crate) type Watch<T> = Box<dyn Fn(&Rc<T>, Rc<dyn Relay>) -> (Connection, Rc<dyn Last>)>;
+pub(crate) type Watch<T> = Box<dyn Fn(&Rc<T>, Rc<dyn ChangeRelay>) -> (Connection, Rc<dyn Last>)>;
 
 /// A property.
 pub(crate) struct Property<T> {
@@ -139,7 +139,7 @@ impl<T: 'static> Instance for Published<T> {
         call(&self.object()?, Arguments::new(arguments), out)
     }
 
-    fn watch(&self, property: usize, relay: Rc<dyn Relay>) -> Option<Connection> {
+    fn watch(&self, property: usize, relay: Rc<dyn ChangeRelay>) -> Option<Connection> {
         let watch = self.class.properties.get(property)?.watch.as_ref()?;
         let (connection, last) = watch(&self.object().ok()?, relay);
         let mut all = self.last.borrow_mut();
@@ -154,7 +154,7 @@ impl<T: 'static> Instance for Published<T> {
         Some(connection)
     }
 
-    fn connect(&self, signal: usize, relay: Rc<dyn Relay>) -> Option<Connection> {
+    fn connect(&self, signal: usize, relay: Rc<dyn SignalRelay>) -> Option<Connection> {
         let connect = self.class.signals.get(signal)?;
         Some(connect(&self.object().ok()?, relay))
     }

@@ -38,10 +38,10 @@ pub(crate) trait Instance {
     ) -> Result<Called, CallFailure>;
 
     /// Keeps the arguments of a property's notify signal from now on.
-    fn watch(&self, property: usize, relay: Rc<dyn Relay>) -> Option<Connection>;
+    fn watch(&self, property: usize, relay: Rc<dyn ChangeRelay>) -> Option<Connection>;
 
     /// Connects one of the plain signals, by its place among those.
-    fn connect(&self, signal: usize, relay: Rc<dyn Relay>) -> Option<Connection>;
+    fn connect(&self, signal: usize, relay: Rc<dyn SignalRelay>) -> Option<Connection>;
 }
 
 /// The progress of a call.
@@ -55,11 +55,17 @@ pub(crate) enum Called {
 /// The run of an async method.
 pub(crate) type PendingCall = Pin<Box<dyn Future<Output = Result<Vec<u8>, CallFailure>>>>;
 
-/// What a slot of an object's signal reports to; dropped with the object.
-pub(crate) trait Relay {
-    /// Returns whether any client is there.
+/// What the slot of a notify signal reports to; dropped with the object.
+pub(crate) trait ChangeRelay {
+    /// Returns whether any client exists, so that the arguments have to be kept.
     fn is_wanted(&self) -> bool;
 
-    /// Reports an emission; `write` writes the list of its arguments.
+    /// Reports an emission.
+    fn changed(&self);
+}
+
+/// What the slot of a plain signal reports to; dropped with the object.
+pub(crate) trait SignalRelay {
+    /// Reports an emission; `write` writes the list of its arguments, if any client wants them.
     fn emitted(&self, write: &dyn Fn(&mut Vec<u8>) -> Result<(), CallFailure>);
 }

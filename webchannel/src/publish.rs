@@ -15,7 +15,7 @@ use slotwork::signals::SignalRef;
 use crate::class::{Class, Get, Last, Property, Watch};
 use crate::class_info::{self, ClassInfo};
 use crate::error::{CallFailure, Error};
-use crate::instance::{Called, Relay};
+use crate::instance::{Called, SignalRelay};
 use crate::json;
 use crate::method::{Arguments, AsyncMethod, Method};
 use crate::scope;
@@ -206,8 +206,10 @@ impl<T: 'static> Publisher<T> {
     where
         V: ?Sized + Serialize + ToOwned<Owned: Send> + 'static,
     {
-        self.add_signal(name, move |object, relay: Rc<dyn Relay>| {
-            signal(object).connect(move |_object, value| emit(&*relay, value))
+        self.add_signal(name, move |object, relay| {
+            signal(object).connect(move |_object, value| {
+                relay.emitted(&|out| write_arguments(out, value));
+            })
         })
     }
 
@@ -229,7 +231,7 @@ impl<T: 'static> Publisher<T> {
         A: Serialize,
     {
         let arguments = Rc::new(arguments);
-        self.add_signal(name, move |object, relay: Rc<dyn Relay>| {
+        self.add_signal(name, move |object, relay| {
             let arguments = Rc::clone(&arguments);
             signal(object).connect(move |_object, value| {
                 relay.emitted(&|out| write_tuple(out, &arguments(value)));
@@ -252,8 +254,10 @@ impl<T: 'static> Publisher<T> {
     where
         V: ?Sized + Serialize + 'static,
     {
-        self.add_signal(name, move |object, relay: Rc<dyn Relay>| {
-            signal(object).local().connect(move |_object, value| emit(&*relay, value))
+        self.add_signal(name, move |object, relay| {
+            signal(object).local().connect(move |_object, value| {
+                relay.emitted(&|out| write_arguments(out, value));
+            })
         })
     }
 }
@@ -376,7 +380,7 @@ impl<T: 'static> Publisher<T> {
     fn add_signal(
         &mut self,
         name: &'static str,
-        connect: impl Fn(&Rc<T>, Rc<dyn Relay>) -> slotwork::signals::Connection + 'static,
+        connect: impl Fn(&Rc<T>, Rc<dyn SignalRelay>) -> slotwork::signals::Connection + 'static,
     ) -> &mut Self {
         self.check_name(name);
         self.class.info.add_signal(name);
@@ -484,17 +488,11 @@ where
             if relay.is_wanted() {
                 let former = kept.0.replace(Some(value.to_owned()));
                 drop(former);
-                relay.emitted(&|out| write_arguments(out, value));
+                relay.changed();
             }
         });
         (connection, last)
     })
-}
-
-fn emit<V: ?Sized + Serialize + 'static>(relay: &dyn Relay, value: &V) {
-    if relay.is_wanted() {
-        relay.emitted(&|out| write_arguments(out, value));
-    }
 }
 
 /// Writes the list of arguments of a signal: its value, or nothing if it has none.

@@ -7,7 +7,7 @@ use crate::class::Published;
 use crate::class_info::SignalKind;
 use crate::client::{Client, Knowledge};
 use crate::error::{CallFailure, Error};
-use crate::instance::{Instance, Relay};
+use crate::instance::{ChangeRelay, Instance, SignalRelay};
 use crate::message;
 use crate::publish::{self, Publish};
 use crate::registry::Entry;
@@ -290,13 +290,13 @@ struct Changes {
     property: usize,
 }
 
-impl Relay for Changes {
+impl ChangeRelay for Changes {
     fn is_wanted(&self) -> bool {
         let channel = self.source.channel.upgrade();
         channel.is_some_and(|channel| !channel.clients.borrow().is_empty())
     }
 
-    fn emitted(&self, _write: &dyn Fn(&mut Vec<u8>) -> Result<(), CallFailure>) {
+    fn changed(&self) {
         if let Some((channel, entry)) = self.source.get() {
             channel.note_change(&entry, self.property);
         }
@@ -309,12 +309,7 @@ struct Emissions {
     signal: usize,
 }
 
-impl Relay for Emissions {
-    fn is_wanted(&self) -> bool {
-        let entry = self.source.entry.upgrade();
-        entry.is_some_and(|entry| entry.subscribers.borrow().contains_key(&self.signal))
-    }
-
+impl SignalRelay for Emissions {
     fn emitted(&self, write: &dyn Fn(&mut Vec<u8>) -> Result<(), CallFailure>) {
         if let Some((channel, entry)) = self.source.get() {
             channel.send_signal(&entry, self.signal, write);
