@@ -77,8 +77,19 @@ impl ClassInfo {
         self.enumerations.push((name, keys));
     }
 
+    /// Returns why a member cannot have a name; `None` if it can.
+    pub(crate) fn objection(&self, name: &str) -> Option<&'static str> {
+        if name.is_empty() {
+            Some("it has no name")
+        } else if RESERVED.contains(&name) {
+            Some("the client needs the name for itself")
+        } else {
+            self.has_member(name).then_some("the name is used twice")
+        }
+    }
+
     /// Returns whether a member has this name.
-    pub(crate) fn has_member(&self, name: &str) -> bool {
+    fn has_member(&self, name: &str) -> bool {
         self.methods.contains(&name)
             || self.signals.iter().any(|signal| signal.name == name)
             || self.properties.iter().any(|property| property.name == name)
@@ -201,3 +212,17 @@ fn quoted(name: &str) -> String {
 pub(crate) const DELETE_LATER: &str = "deleteLater";
 /// The signal of an object's end; every object has it, with index 0.
 const DESTROYED: &str = "destroyed";
+/// Names that the client uses itself, or that mean something else in JavaScript.
+const RESERVED: [&str; 11] = [
+    "__id__",
+    "__objectSignals__",
+    "__propertyCache__",
+    "__proto__",
+    "unwrapQObject",
+    "unwrapProperties",
+    "propertyUpdate",
+    "signalEmitted",
+    "toJSON",
+    DESTROYED,
+    DELETE_LATER,
+];

@@ -12,6 +12,7 @@ use serde::ser::Serialize;
 use serde_json::Value;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
+use crate::error::CallFailure;
 use crate::scope;
 
 /// The key that marks an object.
@@ -21,15 +22,15 @@ pub(crate) const OBJECT_KEY: &str = "__QObject*__";
 pub(crate) fn write(
     out: &mut Vec<u8>,
     value: &(impl Serialize + ?Sized),
-) -> Result<(), serde_json::Error> {
+) -> Result<(), CallFailure> {
     let start = out.len();
     let written = scope::coding(|| {
         value.serialize(&mut Serializer::with_formatter(&mut *out, Guarded::default()))
     });
-    if written.is_err() {
+    written.map_err(|error| {
         out.truncate(start);
-    }
-    written
+        CallFailure::InvalidValue(error.to_string())
+    })
 }
 
 /// Returns whether all objects in a value are ones that the client may use.

@@ -94,12 +94,14 @@ mod message;
 mod method;
 mod object;
 mod publish;
+mod publisher;
 mod registry;
 mod scope;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod testing;
 mod updates;
+mod values;
 
 // The search finds a type by the alias of its `pub use`, not by that of the type in its module.
 #[doc(alias = "QPointer")]
@@ -115,7 +117,7 @@ pub use object::Object;
 #[doc(alias = "Q_OBJECT")]
 pub use publish::Publish;
 #[doc(alias = "QMetaObject")]
-pub use publish::Publisher;
+pub use publisher::Publisher;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
