@@ -10,7 +10,7 @@ use std::io::{self, Error, ErrorKind, Write};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::Serialize;
 use serde_json::Value;
-use serde_json::ser::{CompactFormatter, Formatter, Serializer};
+use serde_json::ser::{CharEscape, CompactFormatter, Formatter, Serializer};
 
 use crate::error::CallFailure;
 use crate::scope;
@@ -63,19 +63,18 @@ fn is_valid(value: &Value, is_known: &dyn Fn(&str) -> bool) -> bool {
 /// Writes compact JSON, and refuses the key of objects.
 #[derive(Default)]
 struct Guarded {
-    key: Key,
+    /// The key that is being written.
+    key: Option<Key>,
     /// For each open object whether it has a key that looks like an index.
     objects: Vec<bool>,
 }
 
-/// The key that is being written.
-#[derive(Default, PartialEq, Eq)]
-enum Key {
-    #[default]
-    None,
-    /// It may look like an index: numbers are not written as strings.
-    Index,
-    Name,
+/// A key, which may be written in several pieces.
+struct Key {
+    /// The part of [`OBJECT_KEY`] that would make it that key; absent for another one.
+    rest: Option<&'static str>,
+    /// Whether it may look like an index: numbers are not written as strings.
+    may_be_index: bool,
 }
 
 impl Formatter for Guarded {
@@ -96,19 +95,22 @@ impl Formatter for Guarded {
         writer: &mut W,
         first: bool,
     ) -> io::Result<()> {
-        self.key = Key::Index;
+        self.key = Some(Key { rest: Some(OBJECT_KEY), may_be_index: true });
         CompactFormatter.begin_object_key(writer, first)
     }
 
     fn end_object_key<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        if self.key == Key::Index
+        let key = self.key.take();
+        if key.as_ref().is_some_and(|key| key.rest == Some("")) {
+            return Err(forged());
+        }
+        if key.is_some_and(|key| key.may_be_index)
             && let Some(is_reordered) = self.objects.last_mut()
             && !*is_reordered
         {
             *is_reordered = true;
             scope::begin_reordered();
         }
-        self.key = Key::None;
         CompactFormatter.end_object_key(writer)
     }
 
@@ -117,15 +119,22 @@ impl Formatter for Guarded {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        if self.key != Key::None {
-            if fragment == OBJECT_KEY {
-                return Err(forged());
-            }
-            if !fragment.bytes().all(|byte| byte.is_ascii_digit()) {
-                self.key = Key::Name;
-            }
+        if let Some(key) = &mut self.key {
+            key.rest = key.rest.and_then(|rest| rest.strip_prefix(fragment));
+            key.may_be_index &= fragment.bytes().all(|byte| byte.is_ascii_digit());
         }
         CompactFormatter.write_string_fragment(writer, fragment)
+    }
+
+    fn write_char_escape<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        escape: CharEscape,
+    ) -> io::Result<()> {
+        if let Some(key) = &mut self.key {
+            *key = Key { rest: None, may_be_index: false };
+        }
+        CompactFormatter.write_char_escape(writer, escape)
     }
 
     fn write_raw_fragment<W: ?Sized + Write>(
@@ -197,5 +206,45 @@ impl<'de> Visitor<'de> for Checked {
             map.next_value::<Self>()?;
         }
         Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::ser::Serializer;
+
+    use super::*;
+
+    /// A value with a single key, which is displayed in pieces.
+    struct Pieces(&'static [&'static str]);
+
+    impl fmt::Display for Pieces {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.iter().try_for_each(|piece| f.write_str(piece))
+        }
+    }
+
+    impl Serialize for Pieces {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_map([(format_args!("{self}"), 1)])
+        }
+    }
+
+    /// A key may be displayed: then it comes piece by piece.
+    #[test]
+    fn the_key_of_objects_is_refused_in_pieces() {
+        for (pieces, is_refused) in [
+            (&["__QObject", "*__"][..], true),
+            (&["_", "", "_QObject*__", ""], true),
+            (&["__QObject*__", "x"], false),
+            (&["x", "__QObject*__"], false),
+            (&["__QObject*", "\n", "__"], false),
+            (&["__QObject*"], false),
+            (&[], false),
+        ] {
+            let mut out = Vec::new();
+            assert_eq!(write(&mut out, &Pieces(pieces)).is_err(), is_refused, "{pieces:?}");
+            assert_eq!(out.is_empty(), is_refused, "{pieces:?}");
+        }
     }
 }
