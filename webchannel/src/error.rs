@@ -145,7 +145,7 @@ pub(crate) fn discard<T>(value: T) {
 }
 
 /// Returns the beginning of a text that a client has sent, at most so many bytes.
-pub(crate) fn beginning(text: &str, length: usize) -> &str {
+fn beginning(text: &str, length: usize) -> &str {
     let mut end = text.len().min(length);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -153,5 +153,22 @@ pub(crate) fn beginning(text: &str, length: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
+/// Returns what a line of the log shows of a text that a client has sent.
+///
+/// Its beginning, with control characters escaped: clients write no lines of their own.
+pub(crate) fn on_one_line(text: &str) -> String {
+    let mut line = String::new();
+    for character in beginning(text, MOST_LOGGED).chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+/// In bytes.
+const MOST_LOGGED: usize = 1024;
 /// In bytes.
 const MOST_SHOWN: usize = 256;

@@ -9,7 +9,7 @@ use slotwork::{CloseCode, SocketState, WebSocket};
 use crate::channel::coding::Coding;
 use crate::channel::state::Inner;
 use crate::client::Client;
-use crate::error::beginning;
+use crate::error::on_one_line;
 use crate::message::{self, Message};
 use crate::scope;
 
@@ -69,8 +69,7 @@ impl Inner {
                 true
             }
             Some(Message::Debug { data }) => {
-                // Its beginning, as JSON: control characters are escaped.
-                debug!("{:?} sends {}", client.socket, beginning(data, MOST_DEBUG));
+                debug!("{:?} sends {}", client.socket, on_one_line(data));
                 true
             }
             Some(Message::Invoke(call)) => self.invoke(client, &call),
@@ -140,5 +139,3 @@ impl Inner {
 
 /// So many messages in a row without sense end a connection.
 const MOST_MEANINGLESS: u32 = 100;
-/// In bytes.
-const MOST_DEBUG: usize = 1024;

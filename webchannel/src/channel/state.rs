@@ -11,7 +11,7 @@ use slotwork::signals::Signal;
 use slotwork::{EventLoop, WebSocket};
 
 use crate::client::Client;
-use crate::error::CallError;
+use crate::error::{CallError, on_one_line};
 use crate::registry::Registry;
 use crate::updates::Updates;
 
@@ -64,7 +64,7 @@ impl Inner {
         let is_early = |last: Instant| now.duration_since(last) < WARNING_INTERVAL;
         if !self.last_warning.get().is_some_and(is_early) {
             self.last_warning.set(Some(now));
-            warn!("{}", text());
+            warn!("{}", on_one_line(&text()));
         }
     }
 

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 use slotwork::signals::SignalSpy;
 use slotwork::{EventThread, HostAddress, SslMode, WebSocket, WebSocketServer};
-use slotwork_webchannel::WebChannel;
+use slotwork_webchannel::{Publish, Publisher, WebChannel};
 use support::raw_peer::{BINARY, CLOSE, masked};
 use support::{logged, serve, wait_until};
 
@@ -59,6 +59,40 @@ fn rude_clients_do_not_fill_the_log() -> Result<()> {
 
 thread_local! {
     static SECONDS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// What clients send is cut in the log, and stays on its line.
+#[test]
+fn clients_write_no_lines_of_the_log() -> Result<()> {
+    #[derive(serde::Deserialize)]
+    enum Mode {
+        On,
+    }
+    struct Switch;
+    impl Publish for Switch {
+        fn publish(with: &mut Publisher<Self>) {
+            with.method("set", |_: &Rc<Self>, _: Mode| {});
+        }
+    }
+    let Fixture { channel, device: _device, server: _server, port } = Fixture::new()?;
+    let switch = Rc::new(Switch);
+    channel.register("switch", &switch)?;
+
+    let lines = logged::everything_of(|| {
+        serve(move || {
+            let mut page = Page::connect(port)?;
+            page.send_text("{\"type\":5,\"data\":[1,\n2]}")?;
+            let mode = format!("a\n{}", "b".repeat(10_000));
+            page.call_in_vain("switch", "set", &json!([mode]))?;
+            page.expect_nothing()
+        })
+    })?;
+
+    ensure!(lines.iter().any(|line| line.ends_with(r"sends [1,\n2]")), "{lines:#?}");
+    let warning = lines.iter().find(|line| line.starts_with("web channel: "));
+    let warning = warning.ok_or_else(|| anyhow::anyhow!("no warning"))?;
+    ensure!(warning.contains(r"`a\nbbb") && warning.len() < 1100, "{warning}");
+    Ok(())
 }
 
 /// Binary messages, deep and long ones end at most their connection.
