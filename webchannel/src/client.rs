@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::value::RawValue;
 use slotwork::WebSocket;
@@ -35,7 +35,7 @@ pub(crate) struct ClientState {
     /// The plain signals that the client has connected: objects and indices.
     pub(crate) subscriptions: Vec<(u64, usize)>,
     /// Properties that it has written: their true values are sent to it.
-    pub(crate) written: Vec<(u64, usize)>,
+    pub(crate) written: BTreeSet<(u64, usize)>,
     /// Async calls under way, by their numbers.
     pub(crate) calls: BTreeMap<u64, RunningCall>,
     pub(crate) last_call: u64,

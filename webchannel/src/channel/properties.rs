@@ -69,13 +69,7 @@ impl Inner {
         if client.is_gone.get() || entry.is_removed.get() {
             return;
         }
-        {
-            let written = &mut client.state.borrow_mut().written;
-            let property = (entry.key, property);
-            if !written.contains(&property) {
-                written.push(property);
-            }
-        }
+        client.state.borrow_mut().written.insert((entry.key, property));
         self.updates.borrow_mut().request_round(Instant::now());
         self.arm();
     }
@@ -130,12 +124,12 @@ impl Inner {
         }
         let mut changed = self.updates.borrow().properties(span);
         changed.retain(|(key, _)| self.entry_for(client, *key).is_some());
-        let mut written = std::mem::take(&mut client.state.borrow_mut().written);
-        written.retain(|property| {
+        let written = std::mem::take(&mut client.state.borrow_mut().written).into_iter();
+        let written = written.filter(|property| {
             let is_known = self.entry_for(client, property.0).is_some();
             is_known && changed.binary_search(property).is_err()
         });
-        written.sort_unstable();
+        let written: Vec<_> = written.collect();
         if changed.is_empty() && written.is_empty() {
             return client.update_progress(|progress| progress.skip(span));
         }
@@ -149,10 +143,8 @@ impl Inner {
         update: (Span, Vec<Property>, Vec<Property>),
         shared: &mut Shared,
     ) {
-        let variants = shared.get(&update).into_iter().flatten();
         let fits = |it: &&Encoded| self.learn_alike(client, &it.client, &it.objects);
-        let variant = variants.into_iter().find(fits);
-        if let Some(encoded) = variant {
+        if let Some(encoded) = shared.get(&update).into_iter().flatten().find(fits) {
             client.socket.send_prepared(&encoded.message);
             return;
         }
