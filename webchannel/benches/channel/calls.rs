@@ -8,9 +8,9 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use slotwork_webchannel::{Publish, Publisher, WebChannel};
 use support::raw_peer::{RawPeer, TEXT, masked};
-use support::{listening_server, serve};
+use support::serve;
 
-use crate::{cpu_time, ratio};
+use crate::{cpu_time, ratio, serve_channel};
 
 struct Calculator;
 
@@ -23,12 +23,7 @@ impl Publish for Calculator {
 pub(crate) fn run() -> Result<()> {
     let (channel, calculator) = (WebChannel::new(), Rc::new(Calculator));
     channel.register("calculator", &calculator)?;
-    let server = listening_server()?;
-    server.new_connection().connect_to(&channel, |channel, server, ()| {
-        while let Some(socket) = server.next_pending_connection() {
-            channel.connect_to(&socket);
-        }
-    });
+    let server = serve_channel(&channel)?;
     let port = server.server_port();
 
     println!("| calls/s | µs CPU a call |\n|---|---|");

@@ -6,6 +6,9 @@
 use std::fs;
 
 use anyhow::{Context, Result};
+use slotwork::WebSocketServer;
+use slotwork_webchannel::WebChannel;
+use support::listening_server;
 
 mod calls;
 mod updates;
@@ -13,6 +16,18 @@ mod updates;
 fn main() -> Result<()> {
     calls::run()?;
     updates::run()
+}
+
+/// Starts a server whose clients are those of a channel.
+fn serve_channel(channel: &WebChannel) -> Result<WebSocketServer> {
+    let server = listening_server()?;
+    server.set_max_pending_connections(updates::CLIENTS);
+    server.new_connection().connect_to(channel, |channel, server, ()| {
+        while let Some(socket) = server.next_pending_connection() {
+            channel.connect_to(&socket);
+        }
+    });
+    Ok(server)
 }
 
 /// Returns the CPU time of this thread, in nanoseconds.

@@ -10,9 +10,9 @@ use anyhow::Result;
 use slotwork::signals::{Signal, SignalRef};
 use slotwork::{EventLoop, EventThread, Timer, WebSocket};
 use slotwork_webchannel::{Publish, Publisher, WebChannel};
-use support::{listening_server, wait_until};
+use support::wait_until;
 
-use crate::{cpu_time, ratio};
+use crate::{cpu_time, ratio, serve_channel};
 
 #[derive(Default)]
 struct Sensor {
@@ -54,13 +54,7 @@ struct Counts {
 pub(crate) fn run() -> Result<()> {
     let (channel, sensor) = (WebChannel::new(), Rc::new(Sensor::default()));
     channel.register("sensor", &sensor)?;
-    let server = listening_server()?;
-    server.set_max_pending_connections(CLIENTS);
-    server.new_connection().connect_to(&channel, |channel, server, ()| {
-        while let Some(socket) = server.next_pending_connection() {
-            channel.connect_to(&socket);
-        }
-    });
+    let server = serve_channel(&channel)?;
     let counts = Arc::new(Counts::default());
     let (url, counted) = (server.server_url(), Arc::clone(&counts));
     let pages = EventThread::spawn("pages", move || open_pages(&url, &counted))?;
@@ -149,7 +143,7 @@ fn measure_round(channel: &WebChannel, sensor: &Rc<Sensor>) -> Result<()> {
     Ok(())
 }
 
-const CLIENTS: usize = 1000;
+pub(crate) const CLIENTS: usize = 1000;
 const CHANGES: u32 = 2000;
 /// Medians are of these.
 const ROUNDS: usize = 41;
