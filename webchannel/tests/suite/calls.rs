@@ -117,7 +117,7 @@ fn the_caller_is_known_inside_of_calls() -> Result<()> {
     serve(move || {
         let mut page = Page::connect(port)?;
         let own = page.peer.stream_mut().local_addr()?.port();
-        ensure!(page.call("device", "hook", &json!([]))? == own);
+        ensure!(page.call_hook()? == own);
         Ok(())
     })?;
 

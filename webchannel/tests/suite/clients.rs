@@ -138,7 +138,7 @@ fn a_socket_is_served_until_it_is_disconnected_from() -> Result<()> {
 
     serve(move || {
         let mut page = Page::open(port)?;
-        ensure!(page.call("device", "hook", &json!([]))? == "the last answer");
+        ensure!(page.call_hook()? == "the last answer");
         page.send(&invoke("device", "add", &json!([1, 2])))?;
         page.idle()?;
         page.peer.expect_silence()?;
@@ -188,7 +188,7 @@ fn sockets_of_another_loop_are_served() -> Result<()> {
     serve(move || {
         let mut page = Page::open(port)?;
         page.connect_signal("device", 4)?;
-        page.call("device", "hook", &json!([]))?;
+        page.call_hook()?;
         ensure!(page.next_of(1)?["args"] == json!([1]));
         ensure!(page.next_of(2)?["data"][0]["properties"]["1"] == 7);
         page.peer.close(1000, "").map(|_| ())

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::Value;
@@ -73,6 +74,12 @@ impl Device {
     pub(crate) fn set_level(&self, level: i32) {
         self.level.set(level);
         self.level_changed.emit(&level);
+    }
+
+    /// A hook: the next level.
+    pub(crate) fn raise_level(self: &Rc<Self>) -> Value {
+        self.set_level(self.level.get() + 1);
+        self.level.get().into()
     }
 
     fn signal<'a, T: ?Sized>(
@@ -158,6 +165,13 @@ impl Fixture {
         let server = serve_channel(&channel)?;
         let port = server.server_port();
         Ok(Self { channel, device, server, port })
+    }
+
+    /// The same with updates in the next turn of the loop.
+    pub(crate) fn without_interval() -> Result<Self> {
+        let fixture = Self::new()?;
+        fixture.channel.set_property_update_interval(Duration::ZERO);
+        Ok(fixture)
     }
 }
 

@@ -1,19 +1,15 @@
 //! How much work there is for many clients, counted.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
-use serde_json::json;
 use support::{run_until, serve, wait_until};
 
-use crate::device::Fixture;
+use crate::device::{Device, Fixture};
 use crate::page::Page;
 
 /// A change of a property is encoded once for all clients that wait.
 #[test]
 fn clients_share_an_update() -> Result<()> {
-    let Fixture { channel, device, server: _server, port } = Fixture::new()?;
-    channel.set_property_update_interval(Duration::ZERO);
+    let Fixture { channel: _channel, device, server: _server, port } = Fixture::without_interval()?;
     let (ready, is_ready) = smol::channel::bounded(1);
     let pages = std::thread::spawn(move || -> Result<()> {
         let mut pages = (0..100).map(|_| Page::open(port)).collect::<Result<Vec<_>>>()?;
@@ -23,7 +19,7 @@ fn clients_share_an_update() -> Result<()> {
         // Each has been answered behind its idle.
         ready.send_blocking(())?;
         pages.iter_mut().try_for_each(|page| {
-            ensure!(page.next()?["data"][0]["properties"]["1"] == 9);
+            ensure!(page.next_update()?["properties"]["1"] == 9);
             Ok(())
         })
     });
@@ -40,23 +36,19 @@ fn clients_share_an_update() -> Result<()> {
 /// A round is not lost among clients that come and go meanwhile.
 #[test]
 fn clients_come_and_go_between_updates() -> Result<()> {
-    let Fixture { channel, device, server: _server, port } = Fixture::new()?;
-    channel.set_property_update_interval(Duration::ZERO);
-    device.set_hook(|device| {
-        device.set_level(device.level.get() + 1);
-        json!(device.level.get())
-    });
+    let Fixture { channel: _channel, device, server: _server, port } = Fixture::without_interval()?;
+    device.set_hook(Device::raise_level);
 
     serve(move || {
         for _ in 0..20 {
             let (mut one, mut two) = (Page::open(port)?, Page::open(port)?);
-            let level = one.call("device", "hook", &json!([]))?;
-            ensure!(one.next()?["data"][0]["properties"]["1"] == level);
-            ensure!(two.next()?["data"][0]["properties"]["1"] == level);
+            let level = one.call_hook()?;
+            ensure!(one.next_update()?["properties"]["1"] == level);
+            ensure!(two.next_update()?["properties"]["1"] == level);
             two.peer.reset()?;
             one.idle()?;
-            let level = one.call("device", "hook", &json!([]))?;
-            ensure!(one.next()?["data"][0]["properties"]["1"] == level);
+            let level = one.call_hook()?;
+            ensure!(one.next_update()?["properties"]["1"] == level);
         }
         Ok(())
     })

@@ -22,9 +22,8 @@ fn a_dropped_object_is_destroyed() -> Result<()> {
 
     serve(move || {
         let mut page = Page::open(port)?;
-        page.call("device", "hook", &json!([]))?;
-        let destroyed = page.next()?;
-        ensure!(destroyed == json!({"type": 1, "object": "guest", "signal": 0}), "{destroyed}");
+        page.call_hook()?;
+        page.expect_destroyed("guest")?;
         page.call_in_vain("guest", "add", &json!([1, 2]))?;
         ensure!(Page::connect(port)?.init()?.get("guest").is_none());
         page.expect_nothing()
@@ -47,11 +46,9 @@ fn an_object_without_signals_is_found_dead() -> Result<()> {
 
     serve(move || {
         let mut page = Page::open(port)?;
-        page.call("device", "hook", &json!([]))?;
+        page.call_hook()?;
         page.call_in_vain("silent", "none", &json!([]))?;
-        let destroyed = page.next()?;
-        ensure!(destroyed == json!({"type": 1, "object": "silent", "signal": 0}), "{destroyed}");
-        Ok(())
+        page.expect_destroyed("silent")
     })
 }
 
@@ -73,8 +70,7 @@ fn an_object_is_dropped_in_its_own_method() -> Result<()> {
         let mut page = Page::open(port)?;
         ensure!(page.call("guest", "hook", &json!([]))? == "done");
         ensure!(page.earlier.is_empty());
-        ensure!(page.next()?["object"] == "guest");
-        Ok(())
+        page.expect_destroyed("guest")
     })
 }
 
@@ -90,7 +86,7 @@ fn an_object_is_withdrawn_in_its_own_method() -> Result<()> {
         let mut page = Page::open(port)?;
         ensure!(page.call("guest", "hook", &json!([]))? == true);
         ensure!(page.earlier.is_empty());
-        ensure!(page.next()? == json!({"type": 1, "object": "guest", "signal": 0}));
+        page.expect_destroyed("guest")?;
         page.call_in_vain("guest", "hook", &json!([]))?;
         page.expect_nothing()
     })
@@ -110,7 +106,7 @@ fn delete_later_destroys_an_object_that_a_method_has_returned() -> Result<()> {
         ensure!(page.call(id, "deleteLater", &json!([]))?.is_null());
         ensure!(page.earlier.is_empty());
         for page in [&mut page, &mut other] {
-            ensure!(page.next()? == json!({"type": 1, "object": id, "signal": 0}));
+            page.expect_destroyed(id)?;
             page.call_in_vain(id, "add", &json!([1, 2]))?;
         }
         // The program has it still: it is another object for the page.
@@ -143,7 +139,7 @@ fn open_calls_are_rejected_before_the_end() -> Result<()> {
         let mut call = invoke("guest", "wait", &json!([1]));
         call["id"] = json!("open");
         page.send(&call)?;
-        ensure!(page.call("device", "hook", &json!([]))? == true);
+        ensure!(page.call_hook()? == true);
         ensure!(page.earlier == [json!({"type": 1, "object": "guest", "signal": 0})]);
         Ok(())
     });
@@ -169,7 +165,7 @@ fn objects_are_dropped_with_their_last_client() -> Result<()> {
         let (mut page, mut other) = (Page::connect(port)?, Page::connect(port)?);
         let child = page.call("device", "child", &json!([0]))?;
         other.call("device", "child", &json!([0]))?;
-        page.call("device", "hook", &json!([]))?;
+        page.call_hook()?;
         page.peer.close(1000, "")?;
         let id = child["id"].as_str().unwrap_or_default();
         ensure!(other.call(id, "add", &json!([1, 2]))? == 3);

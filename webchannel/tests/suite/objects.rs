@@ -208,12 +208,11 @@ fn an_object_in_a_property_update_is_described() -> Result<()> {
     serve(move || {
         let (mut page, mut other) = (Page::open(port)?, Page::open(port)?);
         other.expect_nothing()?;
-        page.call("device", "hook", &json!([]))?;
+        page.call_hook()?;
         for page in [&mut page, &mut other] {
-            let update = page.next()?;
-            let object = &update["data"][0];
-            ensure!(object["signals"] == json!({"3": []}), "{update}");
-            let child = &object["properties"]["2"][0];
+            let update = page.next_update()?;
+            ensure!(update["signals"] == json!({"3": []}), "{update}");
+            let child = &update["properties"]["2"][0];
             ensure!(child["data"]["properties"][0][3] == "new", "{update}");
             page.idle()?;
         }

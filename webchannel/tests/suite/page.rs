@@ -22,7 +22,7 @@ impl Page {
     pub(crate) fn open(port: u16) -> Result<Self> {
         let mut page = Self::connect(port)?;
         page.init()?;
-        page.send(&json!({"type": 4}))?;
+        page.idle()?;
         Ok(page)
     }
 
@@ -66,6 +66,11 @@ impl Page {
         answer.get("data").cloned().with_context(|| format!("{method} was rejected"))
     }
 
+    /// Calls what the test has the device do.
+    pub(crate) fn call_hook(&mut self) -> Result<Value> {
+        self.call("device", "hook", &json!([]))
+    }
+
     /// Calls a method, which has to be rejected.
     pub(crate) fn call_in_vain(&mut self, object: &str, method: &str, args: &Value) -> Result<()> {
         let answer = self.ask(invoke(object, method, args))?;
@@ -100,6 +105,21 @@ impl Page {
                 return Ok(message);
             }
         }
+    }
+
+    /// Returns what the next message has; an update of one object.
+    pub(crate) fn next_update(&mut self) -> Result<Value> {
+        let message = self.next()?;
+        let object = message["data"][0].clone();
+        ensure!(message == json!({"type": 2, "data": [object]}), "{message}");
+        Ok(object)
+    }
+
+    /// Checks that the next message is the end of an object.
+    pub(crate) fn expect_destroyed(&mut self, object: &str) -> Result<()> {
+        let message = self.next()?;
+        ensure!(message == json!({"type": 1, "object": object, "signal": 0}), "{message}");
+        Ok(())
     }
 
     /// Checks that nothing but the answer to a call comes until the server has answered.

@@ -1,13 +1,11 @@
 //! Properties: writes, updates and their flow control.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use serde_json::json;
 use slotwork::EventLoop;
 use support::{run_until, serve, wait_until};
 
-use crate::device::Fixture;
+use crate::device::{Device, Fixture};
 use crate::page::Page;
 
 /// The notify signal's index, in JSON keys, and the property's.
@@ -22,11 +20,11 @@ fn an_update_has_signals_and_properties() -> Result<()> {
     serve(move || {
         let mut page = Page::open(port)?;
         page.set_property("device", 0, &json!("new"))?;
-        let update = page.next()?;
+        let update = page.next_update()?;
         let object = json!({
             "object": "device", "signals": {NAME.0: ["new"]}, "properties": {NAME.1: "new"},
         });
-        ensure!(update == json!({"type": 2, "data": [object]}), "{update}");
+        ensure!(update == object, "{update}");
         Ok(())
     })
 }
@@ -46,11 +44,11 @@ fn a_refused_write_is_taken_back() -> Result<()> {
             (0, json!({"__QObject*__": true, "id": "x"}), json!("first")),
         ] {
             page.set_property("device", property, &value)?;
-            let update = page.next()?;
+            let update = page.next_update()?;
             let object = json!({
                 "object": "device", "signals": {}, "properties": {property.to_string(): truth},
             });
-            ensure!(update == json!({"type": 2, "data": [object]}), "{update}");
+            ensure!(update == object, "{update}");
             page.idle()?;
         }
         other.expect_nothing()
@@ -60,8 +58,7 @@ fn a_refused_write_is_taken_back() -> Result<()> {
 /// Changes within an interval are one update, with the values of its end.
 #[test]
 fn changes_are_collected() -> Result<()> {
-    let Fixture { channel, device, server: _server, port } = Fixture::new()?;
-    channel.set_property_update_interval(Duration::ZERO);
+    let Fixture { channel: _channel, device, server: _server, port } = Fixture::without_interval()?;
     device.set_hook(|device| {
         (1..=1000).for_each(|level| device.set_level(level));
         json!(null)
@@ -69,12 +66,12 @@ fn changes_are_collected() -> Result<()> {
 
     serve(move || {
         let mut page = Page::open(port)?;
-        page.call("device", "hook", &json!([]))?;
-        let update = page.next()?;
+        page.call_hook()?;
+        let update = page.next_update()?;
         let object = json!({
             "object": "device", "signals": {LEVEL.0: [1000]}, "properties": {LEVEL.1: 1000},
         });
-        ensure!(update == json!({"type": 2, "data": [object]}), "{update}");
+        ensure!(update == object, "{update}");
         page.idle()?;
         page.expect_nothing()
     })
@@ -83,23 +80,19 @@ fn changes_are_collected() -> Result<()> {
 /// Flow control: a client that is not idle gets nothing, and what it has missed at its idle.
 #[test]
 fn a_busy_client_waits_for_its_idle() -> Result<()> {
-    let Fixture { channel, device, server: _server, port } = Fixture::new()?;
-    channel.set_property_update_interval(Duration::ZERO);
-    device.set_hook(|device| {
-        device.set_level(device.level.get() + 1);
-        json!(null)
-    });
+    let Fixture { channel: _channel, device, server: _server, port } = Fixture::without_interval()?;
+    device.set_hook(Device::raise_level);
 
     serve(move || {
         let mut page = Page::open(port)?;
-        page.call("device", "hook", &json!([]))?;
-        ensure!(page.next()?["data"][0]["properties"][LEVEL.1] == 1);
+        page.call_hook()?;
+        ensure!(page.next_update()?["properties"][LEVEL.1] == 1);
         for _ in 0..3 {
-            page.call("device", "hook", &json!([]))?;
+            page.call_hook()?;
         }
         page.expect_nothing()?;
         page.idle()?;
-        ensure!(page.next()?["data"][0]["signals"][LEVEL.0] == json!([4]));
+        ensure!(page.next_update()?["signals"][LEVEL.0] == json!([4]));
         Ok(())
     })
 }
@@ -107,18 +100,14 @@ fn a_busy_client_waits_for_its_idle() -> Result<()> {
 /// Without an init, and without an idle, there are no updates.
 #[test]
 fn a_client_that_never_waits_gets_no_updates() -> Result<()> {
-    let Fixture { channel, device, server: _server, port } = Fixture::new()?;
-    channel.set_property_update_interval(Duration::ZERO);
-    device.set_hook(|device| {
-        device.set_level(1);
-        json!(null)
-    });
+    let Fixture { channel: _channel, device, server: _server, port } = Fixture::without_interval()?;
+    device.set_hook(Device::raise_level);
 
     serve(move || {
         let (mut silent, mut early) = (Page::connect(port)?, Page::connect(port)?);
         silent.init()?;
         early.idle()?;
-        early.call("device", "hook", &json!([]))?;
+        early.call_hook()?;
         silent.expect_nothing()?;
         early.expect_nothing()
     })
@@ -127,12 +116,11 @@ fn a_client_that_never_waits_gets_no_updates() -> Result<()> {
 /// Qt: `setBlockUpdates()` holds updates back, and then sends them at once.
 #[test]
 fn blocked_updates_are_sent_when_they_are_unblocked() -> Result<()> {
-    let Fixture { channel, device, server: _server, port } = Fixture::new()?;
-    channel.set_property_update_interval(Duration::ZERO);
+    let Fixture { channel, device, server: _server, port } = Fixture::without_interval()?;
     channel.set_block_updates(true);
     ensure!(channel.block_updates());
     device.set_hook(move |device| {
-        device.set_level(device.level.get() + 1);
+        device.raise_level();
         // The third call unblocks.
         channel.set_block_updates(device.level.get() < 3);
         json!(null)
@@ -140,11 +128,11 @@ fn blocked_updates_are_sent_when_they_are_unblocked() -> Result<()> {
 
     serve(move || {
         let mut page = Page::open(port)?;
-        page.call("device", "hook", &json!([]))?;
-        page.call("device", "hook", &json!([]))?;
+        page.call_hook()?;
+        page.call_hook()?;
         page.expect_nothing()?;
-        page.call("device", "hook", &json!([]))?;
-        ensure!(page.next()?["data"][0]["properties"][LEVEL.1] == 3);
+        page.call_hook()?;
+        ensure!(page.next_update()?["properties"][LEVEL.1] == 3);
         Ok(())
     })
 }
@@ -152,20 +140,16 @@ fn blocked_updates_are_sent_when_they_are_unblocked() -> Result<()> {
 /// A change between init and idle is not lost, and one before the init is not sent.
 #[test]
 fn a_client_gets_the_changes_since_its_init() -> Result<()> {
-    let Fixture { channel, device, server: _server, port } = Fixture::new()?;
-    channel.set_property_update_interval(Duration::ZERO);
-    device.set_hook(|device| {
-        device.set_level(device.level.get() + 1);
-        json!(null)
-    });
+    let Fixture { channel: _channel, device, server: _server, port } = Fixture::without_interval()?;
+    device.set_hook(Device::raise_level);
 
     serve(move || {
         let mut page = Page::connect(port)?;
-        page.call("device", "hook", &json!([]))?;
+        page.call_hook()?;
         ensure!(page.init()?["device"]["properties"][1][3] == 1);
-        page.call("device", "hook", &json!([]))?;
+        page.call_hook()?;
         page.idle()?;
-        ensure!(page.next()?["data"][0]["properties"][LEVEL.1] == 2);
+        ensure!(page.next_update()?["properties"][LEVEL.1] == 2);
         page.idle()?;
         page.expect_nothing()
     })
@@ -174,8 +158,7 @@ fn a_client_gets_the_changes_since_its_init() -> Result<()> {
 /// A client over its high-water mark is busy, and gets what it has missed when it has read.
 #[test]
 fn a_client_that_reads_nothing_waits() -> Result<()> {
-    let Fixture { channel, device, server: _server, port } = Fixture::new()?;
-    channel.set_property_update_interval(Duration::ZERO);
+    let Fixture { channel, device, server: _server, port } = Fixture::without_interval()?;
     let (go, start) = std::sync::mpsc::channel::<()>();
     let (ready, is_ready) = smol::channel::bounded(1);
     let page = std::thread::spawn(move || -> Result<()> {

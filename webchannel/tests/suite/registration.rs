@@ -149,7 +149,7 @@ fn late_objects_come_with_their_class_once() -> Result<()> {
 
     serve(move || {
         let mut page = Page::open(port)?;
-        page.call("device", "hook", &json!([]))?;
+        page.call_hook()?;
         let first = page.call("device", "child", &json!([0]))?;
         ensure!(first["id"] == "late" && first["data"]["properties"][0][3] == "late", "{first}");
         let second = page.call("device", "child", &json!([0]))?;
@@ -192,7 +192,7 @@ fn a_returned_object_that_is_registered_gets_another_id() -> Result<()> {
     serve(move || {
         let mut page = Page::open(port)?;
         let first = page.call("device", "child", &json!([0]))?;
-        ensure!(page.call("device", "hook", &json!([]))? == true);
+        ensure!(page.call_hook()? == true);
         let destroyed = page.next_of(1)?;
         ensure!(destroyed == json!({"type": 1, "object": first["id"], "signal": 0}), "{destroyed}");
         let second = page.call("device", "child", &json!([0]))?;

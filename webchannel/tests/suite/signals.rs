@@ -24,7 +24,7 @@ fn a_signal_goes_to_its_subscribers() -> Result<()> {
         let (mut page, mut other) = (Page::open(port)?, Page::open(port)?);
         page.connect_signal("device", PRESSED)?;
         page.connect_signal("device", PRESSED)?;
-        page.call("device", "hook", &json!([]))?;
+        page.call_hook()?;
         // Before the answer, and once.
         let signal = json!({"type": 1, "object": "device", "signal": PRESSED, "args": [7]});
         ensure!(page.earlier == [signal], "{:?}", page.earlier);
@@ -32,7 +32,7 @@ fn a_signal_goes_to_its_subscribers() -> Result<()> {
 
         page.earlier.clear();
         page.send(&json!({"type": 8, "object": "device", "signal": PRESSED}))?;
-        ensure!(page.call("device", "hook", &json!([]))? == 0, "it is still connected");
+        ensure!(page.call_hook()? == 0, "it is still connected");
         page.expect_nothing()
     })
 }
@@ -55,7 +55,7 @@ fn superfluous_subscriptions_are_ignored() -> Result<()> {
             page.send(&json!({"type": 8, "object": "device", "signal": 0}))?;
             page.send(&json!({"type": 8, "object": "none", "signal": 99}))?;
         }
-        page.call("device", "hook", &json!([]))?;
+        page.call_hook()?;
         page.expect_nothing()
     })
 }
@@ -75,7 +75,7 @@ fn an_object_in_a_signal_comes_with_its_class_where_it_is_needed() -> Result<()>
         for has_class in [[true, false, false], [false, true, false], [false, false, true]] {
             let number = has_class.iter().position(|it| *it).unwrap_or_default();
             pages[number].connect_signal("device", CHILD_ADDED)?;
-            pages[number].call("device", "hook", &json!([]))?;
+            pages[number].call_hook()?;
             for (page, has_class) in pages.iter_mut().zip(has_class).take(number + 1) {
                 let object = page.next_of(1)?["args"][0].clone();
                 ensure!(object["data"].is_object() == has_class, "{object}");
