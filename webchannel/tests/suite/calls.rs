@@ -159,6 +159,33 @@ fn calls_over_the_limit_wait() -> Result<()> {
     Ok(())
 }
 
+/// Qt: `disconnectFrom()`: a socket that waits for a call to be done is read from again.
+#[test]
+fn a_socket_is_read_from_when_it_is_disconnected_from() -> Result<()> {
+    let Fixture { channel, device, server: _server, port } = Fixture::new()?;
+    channel.set_max_calls(1);
+    let (_open, gate) = smol::channel::bounded::<()>(1);
+    device.gate.replace(Some(gate));
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let page = std::thread::spawn(move || -> Result<()> {
+        let mut page = Page::connect(port)?;
+        page.send(&invoke("device", "wait", &json!([1])))?;
+        _ = ended.recv();
+        page.peer.close(1000, "").map(|_| ())
+    });
+    wait_until(|| device.running.get() == 1)?;
+    let socket = channel.clients().remove(0);
+    ensure!(socket.is_reading_paused());
+
+    channel.disconnect_from(&socket);
+
+    ensure!(!socket.is_reading_paused());
+    wait_until(|| device.running.get() == 0)?;
+    drop(end);
+    wait_until(|| page.is_finished())?;
+    page.join().unwrap()
+}
+
 /// A client that disconnects loses its calls, and nothing keeps their object.
 #[test]
 fn calls_of_a_client_end_with_it() -> Result<()> {

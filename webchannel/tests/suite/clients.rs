@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde_json::json;
@@ -20,15 +21,18 @@ fn a_client_without_sense_is_disconnected() -> Result<()> {
     let Fixture { port, channel: _channel, device: _device, server: _server } = Fixture::new()?;
 
     serve(move || {
-        let mut page = Page::connect(port)?;
-        for _ in 0..3 {
-            (0..99).try_for_each(|_| page.send_text(r#"{"type":7,"object":"none","signal":1}"#))?;
-            page.expect_nothing()?;
+        for count in [100, 150] {
+            let mut page = Page::connect(port)?;
+            for _ in 0..3 {
+                let text = r#"{"type":7,"object":"none","signal":1}"#;
+                (0..99).try_for_each(|_| page.send_text(text))?;
+                page.expect_nothing()?;
+            }
+            (0..count).try_for_each(|_| page.send_text("{"))?;
+            let frame = page.peer.read_frame()?;
+            ensure!(frame.opcode == CLOSE && frame.close_code()? == 1008, "{frame:?}");
+            page.peer.close_back()?;
         }
-        (0..150).try_for_each(|_| page.send_text("{"))?;
-        let frame = page.peer.read_frame()?;
-        ensure!(frame.opcode == CLOSE && frame.close_code()? == 1008, "{frame:?}");
-        page.peer.close_back()?;
         Page::open(port)?.expect_nothing()
     })
 }
@@ -92,6 +96,19 @@ fn clients_write_no_lines_of_the_log() -> Result<()> {
     let warning = lines.iter().find(|line| line.starts_with("web channel: "));
     let warning = warning.ok_or_else(|| anyhow::anyhow!("no warning"))?;
     ensure!(warning.contains(r"`a\nbbb") && warning.len() < 1100, "{warning}");
+    Ok(())
+}
+
+/// What the documentation of the setters says.
+#[test]
+fn limits_have_their_defaults() -> Result<()> {
+    let channel = WebChannel::new();
+
+    ensure!(channel.max_calls() == 64 && channel.max_objects() == 10_000);
+    ensure!(channel.property_update_interval() == Duration::from_millis(50));
+    ensure!(!channel.block_updates());
+    channel.set_max_calls(0);
+    ensure!(channel.max_calls() == 1);
     Ok(())
 }
 

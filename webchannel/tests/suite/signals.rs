@@ -1,7 +1,12 @@
 //! Plain signals: subscribing, and their order among other messages.
 
-use anyhow::{Result, ensure};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
+use slotwork::signals::{Signal, SignalRef, SignalSpy};
+use slotwork_webchannel::{CallFailure, Publish, Publisher};
 use support::serve;
 
 use crate::device::Fixture;
@@ -87,15 +92,40 @@ fn an_object_in_a_signal_comes_with_its_class_where_it_is_needed() -> Result<()>
     })
 }
 
+/// A tuple is spread; of anything else there is no message, but a report.
+#[test]
+fn several_arguments_are_a_tuple() -> Result<()> {
+    struct Mover(Signal<i32>);
+    impl Publish for Mover {
+        fn publish(with: &mut Publisher<Self>) {
+            with.signal_args("expected", |it| SignalRef::new(it, &it.0), |by| (*by, -by))
+                .signal_args("wrong", |it| SignalRef::new(it, &it.0), |by| *by)
+                .method("move", |it: &Rc<Self>, by: i32| it.0.emit(&by));
+        }
+    }
+    let Fixture { channel, device: _device, server: _server, port } = Fixture::new()?;
+    let mover = Rc::new(Mover(Signal::new()));
+    channel.register("mover", &mover)?;
+    let failures = SignalSpy::new(&channel.call_failed());
+
+    serve(move || {
+        let mut page = Page::open(port)?;
+        page.connect_signal("mover", 1)?;
+        page.connect_signal("mover", 2)?;
+        page.call("mover", "move", &json!([3]))?;
+        let expected = json!({"type": 1, "object": "mover", "signal": 1, "args": [3, -3]});
+        ensure!(page.earlier == [expected], "{:?}", page.earlier);
+        Ok(())
+    })?;
+
+    let error = failures.take_first().context("no report")?;
+    ensure!(error.method == "wrong" && matches!(error.cause, CallFailure::InvalidValue(_)));
+    Ok(())
+}
+
 /// A worker thread emits through a queue, as everywhere.
 #[test]
 fn a_signal_of_another_thread_is_sent() -> Result<()> {
-    use std::rc::Rc;
-    use std::sync::Arc;
-
-    use slotwork::signals::{Signal, SignalRef};
-    use slotwork_webchannel::{Publish, Publisher};
-
     struct Download(Arc<Signal<i32>>);
     impl Publish for Download {
         fn publish(with: &mut Publisher<Self>) {
