@@ -1,7 +1,7 @@
 //! Properties: writes of clients, and the updates that carry changes to them.
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Instant;
 
 use serde_json::Value;
@@ -75,14 +75,17 @@ impl Inner {
     }
 
     /// Notes that a client waits for an update.
-    pub(crate) fn set_idle(self: &Rc<Self>, client: &Client) {
+    pub(crate) fn set_idle(self: &Rc<Self>, client: &Rc<Client>) {
         // Without an init it knows no properties.
         if client.init_key.get() > 0 {
             let now = Instant::now();
             let mut updates = self.updates.borrow_mut();
-            client.update_progress(|progress| updates.set_idle(now, progress));
+            let is_late = client.update_progress(|progress| updates.set_idle(now, progress));
             drop(updates);
-            self.arm();
+            if is_late {
+                self.late.borrow_mut().push(Rc::downgrade(client));
+                self.arm();
+            }
         }
     }
 
@@ -100,8 +103,13 @@ impl Inner {
         self.armed.set(None);
         let round = self.updates.borrow_mut().begin_round(Instant::now());
         if let Some(round) = round {
+            let late = self.late.take();
+            let clients = match round {
+                Round::All => self.all_clients(),
+                Round::Late => late.iter().filter_map(Weak::upgrade).collect(),
+            };
             let mut shared = Shared::new();
-            for client in self.all_clients() {
+            for client in clients {
                 self.serve(&client, round, &mut shared);
             }
         }
@@ -198,7 +206,8 @@ impl Inner {
             let drained = client.socket.output_drained();
             drained.once().connect_to((self, client), |(channel, client), _socket, ()| {
                 client.is_draining.set(false);
-                channel.updates.borrow_mut().retry(Instant::now());
+                channel.updates.borrow_mut().request_late_round(Instant::now());
+                channel.late.borrow_mut().push(Rc::downgrade(client));
                 channel.arm();
             });
         }

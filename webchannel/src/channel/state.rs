@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::mem;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 use log::warn;
@@ -24,6 +24,8 @@ pub(crate) struct Inner {
     pub(crate) clients: RefCell<HashMap<WebSocket, Rc<Client>>>,
     /// Changes of properties, by object and index.
     pub(crate) updates: RefCell<Updates<(u64, usize)>>,
+    /// Clients that have missed a round of updates, and can be served now.
+    pub(crate) late: RefCell<Vec<Weak<Client>>>,
     /// When a timer for the next round of updates expires.
     pub(crate) armed: Cell<Option<Instant>>,
     /// Objects that may be gone, to be looked at by the loop.
@@ -44,6 +46,7 @@ impl Inner {
             registry: RefCell::default(),
             clients: RefCell::default(),
             updates: RefCell::new(Updates::new(DEFAULT_INTERVAL)),
+            late: RefCell::default(),
             armed: Cell::default(),
             suspects: RefCell::default(),
             max_calls: Cell::new(DEFAULT_MAX_CALLS),

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
+use std::mem;
 use std::ops::Bound;
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,7 @@ pub(crate) struct Progress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Round {
     All,
-    /// Those that have missed the last one.
+    /// Those that have missed the last one, and have become idle since the last late one.
     Late,
 }
 
@@ -102,16 +103,20 @@ impl<K: Copy + Ord + Hash> Updates<K> {
         Progress { sent_up_to: self.seal(), is_idle: false, has_missed: false }
     }
 
-    /// Notes that a client waits; one that has missed a round is served soon.
-    pub(crate) fn set_idle(&mut self, now: Instant, client: &mut Progress) {
-        client.is_idle = true;
-        if client.has_missed {
-            self.retry(now);
+    /// Notes that a client waits; returns whether it has missed a round.
+    ///
+    /// Then it is one of the clients of the next late round.
+    pub(crate) fn set_idle(&mut self, now: Instant, client: &mut Progress) -> bool {
+        let was_idle = mem::replace(&mut client.is_idle, true);
+        let is_late = client.has_missed && !was_idle;
+        if is_late {
+            self.request_late_round(now);
         }
+        is_late
     }
 
     /// Has clients that have missed a round and are idle served soon.
-    pub(crate) fn retry(&mut self, now: Instant) {
+    pub(crate) fn request_late_round(&mut self, now: Instant) {
         self.late_round.get_or_insert(now);
     }
 

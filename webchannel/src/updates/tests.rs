@@ -54,6 +54,8 @@ struct Model {
     start: Instant,
     is_blocked: bool,
     clients: [Option<ModelClient>; CLIENTS],
+    /// Those that a late round is for.
+    late: BTreeSet<usize>,
     rounds: u32,
     unblocked: u32,
 }
@@ -67,6 +69,7 @@ impl Model {
             start: now,
             is_blocked: false,
             clients: [None, None, None],
+            late: BTreeSet::new(),
             rounds: 0,
             unblocked: 0,
         }
@@ -82,10 +85,12 @@ impl Model {
                     client.waits_since.get_or_insert(now);
                 }
             }
-            Step::Idle(client) => {
-                if let Some(client) = &mut self.clients[client] {
+            Step::Idle(number) => {
+                if let Some(client) = &mut self.clients[number] {
                     client.is_idle = true;
-                    self.updates.set_idle(now, &mut client.progress);
+                    if self.updates.set_idle(now, &mut client.progress) {
+                        self.late.insert(number);
+                    }
                 }
             }
             Step::Write(client) => {
@@ -131,7 +136,10 @@ impl Model {
         while self.updates.deadline().is_some_and(|deadline| deadline <= self.now) {
             let round = self.updates.begin_round(self.now).expect("a round is due");
             self.rounds += u32::from(round == Round::All);
-            for client in self.clients.iter_mut().flatten() {
+            let late = mem::take(&mut self.late);
+            for (number, client) in self.clients.iter_mut().enumerate() {
+                let is_served = round == Round::All || late.contains(&number);
+                let Some(client) = client.as_mut().filter(|_| is_served) else { continue };
                 let Some(span) = self.updates.due(round, &mut client.progress, client.owes) else {
                     continue;
                 };
@@ -235,7 +243,7 @@ fn a_postponed_client_is_served_late() {
     let span = updates.due(Round::All, quick, false).expect("a change");
     quick.skip(span);
 
-    updates.retry(now);
+    updates.request_late_round(now);
 
     assert_eq!(updates.begin_round(now), Some(Round::Late));
     assert!(updates.due(Round::Late, slow, false).is_some());
