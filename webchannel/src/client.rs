@@ -73,6 +73,13 @@ impl Client {
         }
     }
 
+    /// Reads from its socket again, if that waits for a call to be done.
+    pub(crate) fn resume_reading(&self) {
+        if self.is_paused.replace(false) {
+            self.socket.resume_reading();
+        }
+    }
+
     /// Sends a message that was written.
     pub(crate) fn send(&self, message: &[u8]) {
         self.socket.send_text_message(String::from_utf8_lossy(message));

@@ -194,8 +194,8 @@ impl Inner {
     /// Reads from a client again when enough of its calls are done.
     pub(crate) fn resume(&self, client: &Client) {
         let count = client.state.borrow().calls.len();
-        if count < self.max_calls.get() && client.is_paused.replace(false) {
-            client.socket.resume_reading();
+        if count < self.max_calls.get() {
+            client.resume_reading();
         }
     }
 }

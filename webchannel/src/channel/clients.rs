@@ -46,9 +46,7 @@ impl Inner {
         drop(calls);
         self.unsubscribe_all(&client);
         self.forget_objects_of(&client);
-        if client.is_paused.get() {
-            socket.resume_reading();
-        }
+        client.resume_reading();
         self.client_disconnected.emit(socket);
         true
     }

@@ -91,8 +91,9 @@ impl Inner {
 }
 
 impl Drop for Inner {
-    /// Disconnects the slots of the objects, which live on.
+    /// Disconnects the slots of the objects, and reads from the sockets, which live on.
     fn drop(&mut self) {
+        self.clients.get_mut().values().for_each(|client| client.resume_reading());
         let registry = mem::take(self.registry.get_mut());
         for entry in registry.all() {
             entry.disconnect_all();

@@ -182,6 +182,8 @@ fn objects_are_dropped_with_their_last_client() -> Result<()> {
 #[test]
 fn a_dropped_channel_leaves_nothing_behind() -> Result<()> {
     let Fixture { channel, device, server, port } = Fixture::new()?;
+    // The first call pauses its socket.
+    channel.set_max_calls(1);
     let (_open, gate) = smol::channel::bounded::<()>(1);
     device.gate.replace(Some(gate));
     let (running, level) = (Rc::clone(&device.running), Rc::clone(&device));
