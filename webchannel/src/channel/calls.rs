@@ -56,7 +56,7 @@ impl Inner {
             Some(MethodName::Index(index)) => info.method_name(*index).map(|_| *index),
             None => None,
         };
-        Ok((Rc::clone(&entry), method.ok_or(CallFailure::UnknownMethod)?))
+        Ok((entry, method.ok_or(CallFailure::UnknownMethod)?))
     }
 
     /// Calls a method, and answers unless it is async.
