@@ -34,18 +34,16 @@ function withDeadline(promise, name) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-// Opens a channel; `socket.sent` and `socket.received` list its messages.
-async function open(path = "/") {
-  const socket = new WebSocket(new URL(path, url));
-  socket.received = [];
-  await new Promise((done, fail) => socket.on("open", done).on("error", fail));
-  socket.on("message", (data) => socket.received.push(JSON.parse(data)));
+// Opens a channel.
+async function open(path) {
+  const socket = await openRaw(path);
   const channel = await new Promise((done) => new QWebChannel(socket, done));
   return { socket, channel, ...channel.objects };
 }
 
-async function openRaw() {
-  const socket = new WebSocket(url);
+// Opens a socket; `received` lists the messages of the server.
+async function openRaw(path = "/") {
+  const socket = new WebSocket(new URL(path, url));
   socket.received = [];
   await new Promise((done, fail) => socket.on("open", done).on("error", fail));
   socket.on("message", (data) => socket.received.push(JSON.parse(data)));
