@@ -143,10 +143,9 @@ impl<T: 'static> Instance for Published<T> {
         let watch = self.class.properties.get(property)?.watch.as_ref()?;
         let (connection, last) = watch(&self.object().ok()?, relay);
         let mut all = self.last.borrow_mut();
-        if all.len() <= property {
+        if all.is_empty() {
             // Not more: there are as many of these lists as objects.
-            all.reserve_exact(self.class.properties.len());
-            all.resize(property + 1, None);
+            *all = vec![None; self.class.properties.len()];
         }
         let former = all.get_mut(property).and_then(|place| place.replace(last));
         drop(all);
