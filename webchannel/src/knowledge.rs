@@ -1,4 +1,6 @@
 //! What clients know of objects, since their init or since they got them.
+//!
+//! Not in `client`, which the registry imports.
 
 use crate::client::{Client, Knowledge};
 use crate::registry::Entry;
