@@ -88,7 +88,7 @@ impl NatsOptions {
         self
     }
 
-    /// Sets a PEM file with trust anchors, beside those of the system.
+    /// Sets a PEM file with trust anchors, instead of those of the system.
     #[must_use]
     pub fn root_certificates(mut self, file: impl Into<PathBuf>) -> Self {
         self.root_certificates = Some(file.into());
