@@ -71,7 +71,7 @@ impl NatsBridge {
     /// Receives the messages of all topics of a prefix, with one subscription.
     ///
     /// For servers that have nearly all topics, or more than a few thousand: a subscription of a
-    /// single topic takes about 8 KiB. Messages of topics that this process does not have are
+    /// single topic takes about 6 KB. Messages of topics that this process does not have are
     /// received and dropped. Slots of [`published`](slotwork::Topic::published), and kept messages,
     /// then need no subscriber. Call it before the topics have subscribers: while it changes over,
     /// a message may be missed. It lasts as long as the bridge.
