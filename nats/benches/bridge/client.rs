@@ -21,9 +21,19 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn start(engine: &Engine, mode: &str) -> Result<Self> {
+    pub(crate) fn start(engine: &Engine) -> Result<Self> {
+        Self::start_with(&[&engine.url()])
+    }
+
+    /// Starts a node whose topics are not bridged.
+    pub(crate) fn start_alone(engine: &Engine) -> Result<Self> {
+        Self::start_with(&[&engine.url(), "alone"])
+    }
+
+    fn start_with(arguments: &[&str]) -> Result<Self> {
         let mut process = Command::new(std::env::current_exe()?)
-            .args(["node", &engine.url(), mode])
+            .arg("node")
+            .args(arguments)
             .stdout(Stdio::piped())
             .spawn()?;
         let output = process.stdout.take().context("no output")?;

@@ -22,10 +22,10 @@ pub(crate) fn run() -> Result<()> {
         println!("  {round}. until a bridge is connected: {} µs", start.elapsed().as_micros());
         drop(bridge);
         print(round, "the bare engine: publish → receive", bare(&engine)?);
-        let alone = Node::start(&engine, "alone")?;
+        let alone = Node::start_alone(&engine)?;
         let (sender, receiver) = (alone.open("send/a")?, alone.open("receive/a")?);
         print(round, "one node: client → node → client", exchange(&sender, &receiver)?);
-        let (one, other) = (Node::start(&engine, "single")?, Node::start(&engine, "single")?);
+        let (one, other) = (Node::start(&engine)?, Node::start(&engine)?);
         let (sender, receiver) = (one.open("send/a")?, other.open("receive/a")?);
         link(&sender, &receiver)?;
         let across = "two nodes: client → node → engine → node → client";

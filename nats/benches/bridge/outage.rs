@@ -14,7 +14,7 @@ pub(crate) fn run() -> Result<()> {
     println!("losses of {COUNT} messages, {RATE}/s, the engine killed for 1 s");
     for round in 1..=ROUNDS {
         let mut engine = Engine::start()?;
-        let (one, other) = (Node::start(&engine, "single")?, Node::start(&engine, "single")?);
+        let (one, other) = (Node::start(&engine)?, Node::start(&engine)?);
         let (sender, receiver) = (one.open("send/a")?, other.open("receive/a")?);
         link(&sender, &receiver)?;
         let numbers = Rc::new(RefCell::new(Vec::new()));

@@ -18,14 +18,14 @@ pub(crate) fn run() -> Result<()> {
         let bare = Bare::connect(&engine)?.stream(COUNT, 100, WINDOW)?;
         println!("  {round}. the bare engine: {:>7.0}/s", rate(bare));
 
-        let alone = Node::start(&engine, "alone")?;
+        let alone = Node::start_alone(&engine)?;
         let (sender, receiver) = (alone.open("send/a")?, alone.open("receive/a")?);
         let before = alone.processor_time()?;
         let time = stream(&sender, &receiver)?;
         let local = per_message(alone.processor_time()?.saturating_sub(before));
         println!("  {round}. one node: {:>7.0}/s, {local:.2} µs of processor time", rate(time));
 
-        let (one, other) = (Node::start(&engine, "single")?, Node::start(&engine, "single")?);
+        let (one, other) = (Node::start(&engine)?, Node::start(&engine)?);
         let (sender, receiver) = (one.open("send/a")?, other.open("receive/a")?);
         link(&sender, &receiver)?;
         let before = (one.processor_time()?, other.processor_time()?);

@@ -20,7 +20,7 @@ use crate::process::{self, Process};
 #[test]
 fn the_others_get_the_first_messages_of_a_node_that_is_killed() -> Result<()> {
     let engine = Engine::start()?;
-    let (mut one, other) = (Process::start(&engine.url(), "")?, Process::start(&engine.url(), "")?);
+    let (mut one, other) = (Process::start(&engine.url())?, Process::start(&engine.url())?);
     let (sender, receiver) = (one.open("send/a")?, other.open("receive/a")?);
     process::link(&sender, &receiver)?;
     let flood = one.open("flood/a")?;
@@ -40,7 +40,7 @@ fn the_others_get_the_first_messages_of_a_node_that_is_killed() -> Result<()> {
 ///
 /// `monitoring` is the port of its monitoring.
 fn stop_a_node(engine: &Engine, monitoring: u16, time: Duration) -> Result<()> {
-    let (one, other) = (Process::start(&engine.url(), "")?, Process::start(&engine.url(), "")?);
+    let (one, other) = (Process::start(&engine.url())?, Process::start(&engine.url())?);
     let (sender, receiver) = (one.open("send/a")?, other.open("receive/a")?);
     process::link(&sender, &receiver)?;
     let events = other.open("events")?;

@@ -22,7 +22,7 @@ pub(crate) fn pause(time: Duration) {
 /// the sender has counted.
 fn losses_of_outage(time: Duration, count: u64) -> Result<(u64, u64)> {
     let mut engine = Engine::start()?;
-    let (one, other) = (Process::start(&engine.url(), "")?, Process::start(&engine.url(), "")?);
+    let (one, other) = (Process::start(&engine.url())?, Process::start(&engine.url())?);
     let (sender, receiver) = (one.open("send/a")?, other.open("receive/a")?);
     process::link(&sender, &receiver)?;
     let (events, events_there) = (one.open("events")?, other.open("events")?);

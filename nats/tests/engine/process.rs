@@ -26,12 +26,12 @@ pub(crate) struct Client {
 }
 
 impl Process {
-    /// Starts a node; `mode` is empty or `all`.
-    pub(crate) fn start(url: &str, mode: &str) -> Result<Self> {
+    /// Starts a node.
+    pub(crate) fn start(url: &str) -> Result<Self> {
         let test = env::current_exe()?;
         let folder = test.parent().and_then(|deps| deps.parent()).context("no folder")?;
         let mut process = Command::new(folder.join("examples/node"))
-            .args([url, mode])
+            .arg(url)
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start the example `node`")?;
@@ -105,7 +105,7 @@ impl Client {
         Ok(numbers)
     }
 
-    /// Returns the sum of the losses that the node has reported, and its numbers of `stats`.
+    /// Returns the sum of the losses that the node has reported.
     pub(crate) fn losses(&self) -> u64 {
         let texts = self.texts.borrow();
         let losses =

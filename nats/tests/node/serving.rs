@@ -13,17 +13,13 @@ use slotwork::{
 };
 use slotwork_nats::{NatsBridge, NatsOptions};
 
-/// Serves until the process is killed; the arguments are the URL of NATS, and `all` or `alone`.
+/// Serves until the process is killed; the arguments are the URL of NATS, and perhaps `alone`.
 pub(crate) fn serve(mut arguments: impl Iterator<Item = String>) -> Result<()> {
     let url = arguments.next().context("no URL of NATS")?;
-    let mode = arguments.next().unwrap_or_default();
     let server = WebSocketServer::new("Node", SslMode::NonSecure);
     let bridge = NatsBridge::connect(NatsOptions::new(url))?;
-    if mode != "alone" {
+    if arguments.next().as_deref() != Some("alone") {
         bridge.bridge_topics(&server, "node")?;
-    }
-    if mode == "all" {
-        bridge.subscribe_all("node")?;
     }
     // Readers may be slow; what they cannot take is not what is tested.
     server.set_output_limit(1 << 30);
