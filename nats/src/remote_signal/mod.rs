@@ -68,7 +68,7 @@ pub struct WeakRemoteSignal<T: 'static> {
 
 struct Inner<T: 'static> {
     shared: Arc<Shared>,
-    subject: Arc<str>,
+    subject: Subject,
     received: Signal<T>,
     /// The subscription has this signal as a user.
     is_subscribed: AtomicBool,
@@ -96,11 +96,11 @@ impl NatsBridge {
     where
         T: Serialize + DeserializeOwned + Clone + Send + 'static,
     {
-        let subject: Arc<str> = subject_of_name(name.as_ref())?.into();
+        let subject = Subject::from(subject_of_name(name.as_ref())?);
         let shared = self.open_shared()?;
         let make = || Inner {
             shared: Arc::clone(shared),
-            subject: Arc::clone(&subject),
+            subject: subject.clone(),
             received: Signal::<T>::new(),
             is_subscribed: AtomicBool::new(false),
         };
@@ -138,7 +138,7 @@ where
         }
         match serde_json::to_vec(value) {
             Ok(json) => shared.publish(Outgoing {
-                subject: Subject::from(&*self.inner.subject),
+                subject: self.inner.subject.clone(),
                 payload: Bytes::from(json),
                 kind: MessageKind::Text,
                 since: None,
@@ -166,7 +166,7 @@ where
 impl<T> Inner<T> {
     fn subscribe(&self) {
         if !self.shared.has_ended() && !self.is_subscribed.swap(true, Ordering::AcqRel) {
-            let target = Target::Signal(Arc::clone(&self.subject));
+            let target = Target::Signal(self.subject.as_str().into());
             self.shared.subscriptions.add(&self.subject, target);
         }
     }
@@ -257,7 +257,7 @@ impl<T> Clone for WeakRemoteSignal<T> {
 
 impl<T> fmt::Debug for RemoteSignal<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RemoteSignal").field(&self.inner.subject).finish()
+        f.debug_tuple("RemoteSignal").field(&self.inner.subject.as_str()).finish()
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 #[derive(Default)]
 pub(crate) struct RemoteSignals(Mutex<BySubject>);
 
-type BySubject = HashMap<Arc<str>, Vec<Weak<dyn Remote>>>;
+type BySubject = HashMap<Box<str>, Vec<Weak<dyn Remote>>>;
 
 /// A remote signal of any type.
 pub(crate) trait Remote: Any + Send + Sync {
@@ -28,12 +28,12 @@ impl RemoteSignals {
     /// Returns the signal of a subject and a type, or adds a new one.
     pub(crate) fn get<R: Remote>(
         &self,
-        subject: &Arc<str>,
+        subject: &str,
         value_type: TypeId,
         make: impl FnOnce() -> R,
     ) -> Option<Arc<R>> {
         let mut signals = self.lock();
-        let of_subject = signals.entry(Arc::clone(subject)).or_default();
+        let of_subject = signals.entry(subject.into()).or_default();
         // Dropped unlocked: the last handle of one may have been dropped meanwhile.
         let living: Vec<_> = of_subject.iter().filter_map(Weak::upgrade).collect();
         let known = living.iter().find(|signal| signal.value_type() == value_type);
