@@ -2,7 +2,6 @@
 
 pub(crate) mod registry;
 
-use std::any::TypeId;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -104,8 +103,7 @@ impl NatsBridge {
             received: Signal::<T>::new(),
             is_subscribed: AtomicBool::new(false),
         };
-        let inner = shared.remote_signals.get(&subject, TypeId::of::<T>(), make);
-        inner.map(|inner| RemoteSignal { inner }).ok_or(Error::Ended)
+        Ok(RemoteSignal { inner: shared.remote_signals.get(&subject, make) })
     }
 }
 
@@ -201,10 +199,6 @@ impl<T: DeserializeOwned + Send + 'static> Remote for Inner<T> {
             self.subscribe();
         }
         has_slots
-    }
-
-    fn value_type(&self) -> TypeId {
-        TypeId::of::<T>()
     }
 }
 

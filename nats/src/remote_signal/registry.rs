@@ -1,6 +1,6 @@
 //! The remote signals of a bridge, by their subjects.
 
-use std::any::{Any, TypeId};
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -19,34 +19,27 @@ pub(crate) trait Remote: Any + Send + Sync {
 
     /// Wants the subscription again, if there are slots; returns whether there are.
     fn renew(&self) -> bool;
-
-    /// Returns the type of the values.
-    fn value_type(&self) -> TypeId;
 }
 
 impl RemoteSignals {
     /// Returns the signal of a subject and a type, or adds a new one.
-    pub(crate) fn get<R: Remote>(
-        &self,
-        subject: &str,
-        value_type: TypeId,
-        make: impl FnOnce() -> R,
-    ) -> Option<Arc<R>> {
+    pub(crate) fn get<R: Remote>(&self, subject: &str, make: impl FnOnce() -> R) -> Arc<R> {
         let mut signals = self.lock();
         let of_subject = signals.entry(subject.into()).or_default();
         // Dropped unlocked: the last handle of one may have been dropped meanwhile.
         let living: Vec<_> = of_subject.iter().filter_map(Weak::upgrade).collect();
-        let known = living.iter().find(|signal| signal.value_type() == value_type);
-        if let Some(known) = known {
-            let any: Arc<dyn Any + Send + Sync> = Arc::<dyn Remote>::clone(known);
-            drop(signals);
-            return any.downcast().ok();
-        }
-        let signal = Arc::new(make());
-        let weak: Weak<R> = Arc::downgrade(&signal);
-        of_subject.push(weak);
+        let known = living.iter().find_map(|signal| {
+            let any: Arc<dyn Any + Send + Sync> = Arc::<dyn Remote>::clone(signal);
+            any.downcast::<R>().ok()
+        });
+        let signal = known.unwrap_or_else(|| {
+            let signal = Arc::new(make());
+            let weak: Weak<R> = Arc::downgrade(&signal);
+            of_subject.push(weak);
+            signal
+        });
         drop(signals);
-        Some(signal)
+        signal
     }
 
     /// Returns the signals of a subject.
