@@ -116,19 +116,21 @@ impl Shared {
 
     /// Counts messages for other nodes that are lost.
     pub(crate) fn lose_out(&self, count: u64, reason: &str) {
-        self.counters.lost_out.fetch_add(count, Ordering::Relaxed);
-        self.report_lost(count, reason);
+        self.lose(&self.counters.lost_out, count, reason);
     }
 
     /// Counts messages of other nodes that are lost.
     pub(crate) fn lose_in(&self, count: u64, reason: &str) {
-        self.counters.lost_in.fetch_add(count, Ordering::Relaxed);
-        self.report_lost(count, reason);
+        self.lose(&self.counters.lost_in, count, reason);
     }
 
-    /// Has losses reported soon, those of a short time together.
-    fn report_lost(&self, count: u64, reason: &str) {
-        if count > 0 && self.counters.unreported.fetch_add(count, Ordering::Relaxed) == 0 {
+    /// Counts losses, and has them reported soon, those of a short time together.
+    fn lose(&self, counter: &AtomicU64, count: u64, reason: &str) {
+        if count == 0 {
+            return;
+        }
+        counter.fetch_add(count, Ordering::Relaxed);
+        if self.counters.unreported.fetch_add(count, Ordering::Relaxed) == 0 {
             warn!("messages are lost: {reason}");
             self.losses.notify_one();
         }
