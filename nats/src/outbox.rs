@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,10 @@ use tokio::sync::Notify;
 #[derive(Default)]
 pub(crate) struct Outbox {
     waiting: Mutex<Waiting>,
+    /// How many the sending task has taken and not handed to the client.
+    ///
+    /// Set under the lock, and lowered without it, message by message.
+    in_hand: AtomicUsize,
     /// Wakes the task that sends: there are messages, or they may be sent now.
     pub(crate) wake_up: Notify,
 }
@@ -25,8 +30,6 @@ struct Waiting {
     messages: VecDeque<Outgoing>,
     /// The sum of their payloads.
     bytes: usize,
-    /// How many the sending task has taken and not handed to the client.
-    in_hand: usize,
     /// How many messages were not sent when the outbox was closed.
     unsent: Option<usize>,
 }
@@ -52,7 +55,7 @@ impl Outbox {
         }
         waiting.bytes += message.payload.len();
         waiting.messages.push_back(message);
-        waiting.drop_oldest(&mut dropped);
+        waiting.drop_oldest(self.in_hand(), &mut dropped);
         drop(waiting);
         dropped.len() as u64
     }
@@ -63,44 +66,47 @@ impl Outbox {
         let count = count.min(waiting.messages.len());
         batch.extend(waiting.messages.drain(..count));
         waiting.bytes -= payloads(batch);
-        waiting.in_hand = batch.len();
+        self.in_hand.store(batch.len(), Ordering::Relaxed);
     }
 
     /// Takes back what could not be sent; returns how many were dropped for it.
     pub(crate) fn put_back(&self, batch: &mut VecDeque<Outgoing>) -> u64 {
         let mut dropped = Vec::new();
         let mut waiting = self.lock();
-        waiting.in_hand = 0;
+        self.in_hand.store(0, Ordering::Relaxed);
         waiting.bytes += payloads(batch);
         while let Some(message) = batch.pop_back() {
             waiting.messages.push_front(message);
         }
-        waiting.drop_oldest(&mut dropped);
+        waiting.drop_oldest(self.in_hand(), &mut dropped);
         drop(waiting);
         dropped.len() as u64
     }
 
     /// Notes that one message of the batch was handed to the client.
     pub(crate) fn note_sent(&self) {
-        self.lock().in_hand -= 1;
+        self.in_hand.fetch_sub(1, Ordering::Release);
     }
 
     /// Returns how many messages are not with the client yet.
     pub(crate) fn len(&self) -> usize {
-        let waiting = self.lock();
-        waiting.messages.len() + waiting.in_hand
+        self.lock().messages.len() + self.in_hand()
     }
 
     /// Drops what waits, and all that follows; returns how many messages were not sent.
     pub(crate) fn close(&self) -> usize {
         let mut waiting = self.lock();
-        let count = waiting.messages.len() + waiting.in_hand;
+        let count = waiting.messages.len() + self.in_hand();
         let unsent = *waiting.unsent.get_or_insert(count);
         waiting.bytes = 0;
         let dropped = mem::take(&mut waiting.messages);
         drop(waiting);
         drop(dropped);
         unsent
+    }
+
+    fn in_hand(&self) -> usize {
+        self.in_hand.load(Ordering::Acquire)
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -113,9 +119,9 @@ impl Waiting {
     /// Moves the oldest messages out while there are too many, but not the last one.
     ///
     /// They are dropped unlocked.
-    fn drop_oldest(&mut self, dropped: &mut Vec<Outgoing>) {
+    fn drop_oldest(&mut self, in_hand: usize, dropped: &mut Vec<Outgoing>) {
         while self.messages.len() > 1
-            && (self.messages.len() + self.in_hand > MOST_MESSAGES || self.bytes > MOST_BYTES)
+            && (self.messages.len() + in_hand > MOST_MESSAGES || self.bytes > MOST_BYTES)
             && let Some(oldest) = self.messages.pop_front()
         {
             self.bytes -= oldest.payload.len();
