@@ -8,7 +8,9 @@ use std::time::Instant;
 
 use async_nats::Subject;
 use slotwork::signals::Handle;
-use slotwork::{PreparedMessage, TopicRelay, WeakWebSocketServer, WebSocketServer};
+use slotwork::{
+    PreparedMessage, Topic, TopicRelay, WeakTopic, WeakWebSocketServer, WebSocketServer,
+};
 
 use crate::outbox::Outgoing;
 use crate::shared::Shared;
@@ -22,8 +24,17 @@ pub(crate) struct Relay {
     shared: Arc<Shared>,
     prefix: Arc<Prefix>,
     server: WeakWebSocketServer,
-    /// The topics with subscribers, with their subjects.
-    topics: Mutex<HashMap<Box<str>, Subject>>,
+    /// The topics with subscribers, by their names.
+    topics: Mutex<Topics>,
+}
+
+type Topics = HashMap<Box<str>, Subscribed>;
+
+/// A topic with subscribers.
+#[derive(Clone)]
+struct Subscribed {
+    subject: Subject,
+    topic: WeakTopic,
 }
 
 impl Relay {
@@ -43,14 +54,17 @@ impl Relay {
         relay
     }
 
-    fn subject_of(&self, topic: &str) -> Subject {
-        let known = self.topics().get(topic).cloned();
-        known.unwrap_or_else(|| self.prefix.subject_of(topic))
+    /// Returns a topic that is published, unless it has ended, and its subject.
+    fn look_up(&self, name: &str) -> (Option<Topic>, Subject) {
+        let known = self.topics().get(name).cloned();
+        match known {
+            Some(Subscribed { subject, topic }) => (topic.upgrade(), subject),
+            None => (self.find_topic(name), self.prefix.subject_of(name)),
+        }
     }
 
-    fn keeps_last(&self, topic: &str) -> bool {
-        let topic = self.server().and_then(|server| server.find_topic(topic));
-        topic.is_some_and(|topic| topic.keeps_last())
+    fn find_topic(&self, name: &str) -> Option<Topic> {
+        self.server()?.find_topic(name)
     }
 
     /// Ends the question for the kept message of a topic without subscribers.
@@ -69,7 +83,7 @@ impl Relay {
         is_wanted
     }
 
-    fn topics(&self) -> MutexGuard<'_, HashMap<Box<str>, Subject>> {
+    fn topics(&self) -> MutexGuard<'_, Topics> {
         // No code of others runs under the lock.
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -81,56 +95,58 @@ impl Member for Relay {
     }
 
     fn release_topics(&self) {
-        let subjects: Vec<_> = self.topics().values().cloned().collect();
-        for subject in subjects {
+        let topics: Vec<_> = self.topics().values().cloned().collect();
+        for Subscribed { subject, .. } in topics {
             self.shared.subscriptions.release_now(&subject, Kind::Topic);
         }
     }
 }
 
 impl TopicRelay for Relay {
-    fn published(&self, topic: &str, message: &PreparedMessage) {
+    fn published(&self, name: &str, message: &PreparedMessage) {
         if self.shared.has_ended() {
             return;
         }
         if self.prefix.has_several() {
-            self.prefix.deliver(topic, message, Some(self));
+            self.prefix.deliver(name, message, Some(self));
         }
-        if self.keeps_last(topic) {
-            self.prefix.note_kept(topic, Some(Instant::now()));
+        let (topic, subject) = self.look_up(name);
+        if topic.is_some_and(|topic| topic.keeps_last()) {
+            self.prefix.note_kept(name, Some(Instant::now()));
         }
-        let subject = self.subject_of(topic);
         self.shared.questions.end(&subject);
         self.shared.publish(Outgoing::of_prepared(subject, message));
     }
 
-    fn subscribed(&self, topic: &str) {
+    fn subscribed(&self, name: &str) {
         if self.shared.has_ended() {
             return;
         }
-        let subject = self.prefix.subject_of(topic);
-        let is_new = match self.topics().entry(topic.into()) {
+        // Its subscriber holds it.
+        let Some(topic) = self.find_topic(name) else { return };
+        let subject = self.prefix.subject_of(name);
+        let is_new = match self.topics().entry(name.into()) {
             Entry::Occupied(_) => false,
             Entry::Vacant(entry) => {
-                entry.insert(subject.clone());
+                entry.insert(Subscribed { subject: subject.clone(), topic: topic.downgrade() });
                 true
             }
         };
         if is_new && !self.prefix.has_all() {
-            let target = Target::Topic { prefix: Arc::clone(&self.prefix), name: topic.into() };
+            let target = Target::Topic { prefix: Arc::clone(&self.prefix), name: name.into() };
             self.shared.subscriptions.add(&subject, target);
         }
-        if self.keeps_last(topic) {
-            self.shared.ask_for_last(&self.prefix, topic, &subject, self);
+        if topic.keeps_last() {
+            self.shared.ask_for_last(&self.prefix, name, &subject, self);
         }
     }
 
-    fn unsubscribed(&self, topic: &str) {
-        let Some(subject) = self.topics().remove(topic) else { return };
+    fn unsubscribed(&self, name: &str) {
+        let Some(Subscribed { subject, .. }) = self.topics().remove(name) else { return };
         if !self.prefix.has_all() {
             self.shared.subscriptions.release(&subject, Kind::Topic);
         }
-        self.end_question(topic, &subject);
+        self.end_question(name, &subject);
     }
 }
 
@@ -140,8 +156,8 @@ impl Drop for Relay {
             self.release_topics();
         }
         let topics = mem::take(&mut *self.topics());
-        for (topic, subject) in topics {
-            self.end_question(&topic, &subject);
+        for (name, Subscribed { subject, .. }) in topics {
+            self.end_question(&name, &subject);
         }
         self.prefix.remove_dropped();
     }
