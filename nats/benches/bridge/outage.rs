@@ -23,8 +23,8 @@ pub(crate) fn run() -> Result<()> {
         });
         let flood = one.open("flood/a")?;
         let is_done = Rc::new(Cell::new(false));
-        flood.text_message_received().connect_to(&is_done, |is_done, _flood, _text| {
-            is_done.set(true);
+        flood.text_message_received().connect_to(&is_done, |is_done, _flood, text| {
+            is_done.set(text == "done");
         });
 
         flood.send_text_message(format!("{COUNT} {RATE}"));

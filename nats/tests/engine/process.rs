@@ -105,12 +105,10 @@ impl Client {
         Ok(numbers)
     }
 
-    /// Returns the sum of the losses that the node has reported.
-    pub(crate) fn losses(&self) -> u64 {
+    /// Returns the sum of the numbers that the node has reported behind these words.
+    pub(crate) fn sum_of(&self, words: &str) -> u64 {
         let texts = self.texts.borrow();
-        let losses =
-            texts.iter().filter_map(|text| text.strip_prefix("lost ")?.parse::<u64>().ok());
-        losses.sum()
+        texts.iter().filter_map(|text| text.strip_prefix(words)?.parse::<u64>().ok()).sum()
     }
 }
 

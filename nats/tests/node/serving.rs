@@ -1,10 +1,11 @@
 //! A node as a process: the path of a client's URL says what it does.
 //!
 //! `/send/TOPIC` publishes what the client sends, `/receive/TOPIC` subscribes it. `/flood/TOPIC`
-//! takes `COUNT RATE` and publishes the numbers from 0 on, so many a second. `/events` reports the
-//! signals of the bridge.
+//! takes `COUNT RATE` and publishes the numbers from 0 on, so many a second; it reports the next one
+//! when the bridge is disconnected. `/events` reports the signals of the bridge.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -54,7 +55,9 @@ fn attend(bridge: &NatsBridge, server: &WebSocketServer, socket: &WebSocket) -> 
             });
         }
         "flood" => {
-            socket.text_message_received().connect(move |socket, text| flood(&topic, socket, text));
+            socket.text_message_received().connect_to(bridge, move |bridge, socket, text| {
+                flood(bridge, &topic, socket, text);
+            });
         }
         _ => _ = topic.subscribe(socket)?,
     }
@@ -64,12 +67,16 @@ fn attend(bridge: &NatsBridge, server: &WebSocketServer, socket: &WebSocket) -> 
 }
 
 /// Publishes numbers at a rate, then reports it.
-fn flood(topic: &Topic, socket: &WebSocket, request: &str) {
+fn flood(bridge: &NatsBridge, topic: &Topic, socket: &WebSocket, request: &str) {
     let mut numbers = request.split(' ').filter_map(|number| number.parse().ok());
     let (Some(count), Some(rate)) = (numbers.next(), numbers.next()) else { return };
     let (count, rate): (u64, u64) = (count, rate);
     let (topic, socket) = (topic.clone(), socket.clone());
-    let (next, start) = (Cell::new(0), Instant::now());
+    let (next, start) = (Rc::new(Cell::new(0)), Instant::now());
+    bridge.disconnected().connect_to(&next, {
+        let socket = socket.clone();
+        move |next, _bridge, ()| send(&socket, &format!("disconnected at {}", next.get()))
+    });
     let timer = Timer::new();
     // It holds itself until it is done.
     let held = Cell::new(Some(timer.clone()));
