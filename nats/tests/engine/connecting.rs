@@ -44,6 +44,25 @@ fn a_wrong_password_is_reported_and_a_right_one_of_the_url_accepted() -> Result<
 }
 
 #[test]
+fn a_token_is_accepted() -> Result<()> {
+    let engine = Engine::start_with(&["--auth", "secret"])?;
+    let bridge = NatsBridge::connect(engine.options().token("secret"))?;
+
+    run_until(bridge.wait_connected())??;
+    Ok(())
+}
+
+#[test]
+fn another_server_is_used_while_the_first_one_is_down() -> Result<()> {
+    let engine = Engine::start()?;
+    let options = NatsOptions::new("nats://127.0.0.1:1").server(engine.url());
+    let bridge = NatsBridge::connect(options)?;
+
+    run_until(bridge.wait_connected())??;
+    Ok(())
+}
+
+#[test]
 fn what_a_user_may_not_publish_is_lost() -> Result<()> {
     let configuration = r#"authorization { users = [ { user: reader, password: secret,
         permissions: { publish: ["_slotwork.*.chat.>"], subscribe: ["chat.>", "_slotwork.*.chat.>"] } } ] }"#;

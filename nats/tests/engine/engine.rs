@@ -33,8 +33,7 @@ impl Engine {
     /// Starts a server on a free port, with a configuration.
     pub(crate) fn start_configured(configuration: &str) -> Result<Self> {
         let port = free_port()?;
-        let file = scratch_file(&format!("nats-{port}.conf"));
-        fs::write(&file, configuration)?;
+        let file = scratch_file(&format!("nats-{port}.conf"), configuration)?;
         Self::start_at(port, vec!["--config".to_owned(), file.display().to_string()])
     }
 
@@ -117,8 +116,11 @@ fn monitored(port: u16, page: &str, name: &str) -> Result<usize> {
     Ok(digits.parse()?)
 }
 
-fn scratch_file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+/// Writes a file that is left behind.
+pub(crate) fn scratch_file(name: &str, content: &str) -> Result<PathBuf> {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&file, content)?;
+    Ok(file)
 }
 
 fn start(port: u16, arguments: &[String]) -> Result<Child> {

@@ -16,3 +16,4 @@ mod process;
 mod proxy;
 mod servers;
 mod signals;
+mod tls;

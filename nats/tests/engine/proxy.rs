@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -12,6 +13,8 @@ use socket2::SockRef;
 pub(crate) struct Proxy {
     port: u16,
     streams: Streams,
+    /// How many connections were accepted.
+    accepted: Arc<AtomicUsize>,
 }
 
 type Streams = Arc<Mutex<Vec<TcpStream>>>;
@@ -21,20 +24,26 @@ impl Proxy {
     pub(crate) fn start(target: u16) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
-        let streams = Streams::default();
-        let accepted = Arc::clone(&streams);
+        let proxy = Self { port, streams: Streams::default(), accepted: Arc::default() };
+        let (streams, accepted) = (Arc::clone(&proxy.streams), Arc::clone(&proxy.accepted));
         // It ends with the process.
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
+                accepted.fetch_add(1, Ordering::Relaxed);
                 // The server may be away.
-                _ = forward(client, target, &accepted);
+                _ = forward(client, target, &streams);
             }
         });
-        Ok(Self { port, streams })
+        Ok(proxy)
     }
 
     pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Returns how many connections were accepted so far.
+    pub(crate) fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     /// Resets all connections (TCP's RST), with what is under way.
