@@ -227,16 +227,18 @@ async fn report_losses(shared: &Shared) {
 
 /// Returns when the time of a closed bridge is over.
 ///
-/// At once, if it has nothing to send and no connection.
+/// With nothing to send and no connection, the delivery ends the bridge before, behind what has
+/// arrived.
 async fn end_in_time(shared: &Shared) {
     let mut closing = shared.closing.subscribe();
     let Ok(deadline) = closing.wait_for(Option::is_some).await.map(|deadline| *deadline) else {
         return;
     };
     let is_connected = matches!(*shared.status.borrow(), Status::Connected);
-    if let Some(deadline) = deadline
-        && (is_connected || shared.outbox.len() > 0)
-    {
+    if !is_connected && shared.outbox.len() == 0 {
+        shared.inbox.close();
+    }
+    if let Some(deadline) = deadline {
         sleep_until(Instant::from_std(deadline)).await;
     }
 }
@@ -280,7 +282,30 @@ const REPORT_TIME: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use futures_util::FutureExt;
+    use tokio::runtime;
+
+    use crate::inbox::Batch;
+
     use super::*;
+
+    #[test]
+    fn a_bridge_that_is_closed_without_a_connection_delivers_what_has_arrived() {
+        let runtime = runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _entered = runtime.enter();
+        let shared = Shared::new();
+        shared.emit(Event::Disconnected);
+        shared.closing.send_replace(Some(std::time::Instant::now() + Duration::from_secs(60)));
+
+        assert_eq!(end_in_time(&shared).now_or_never(), None);
+
+        let (mut batch, mut context) = (Vec::new(), Context::from_waker(Waker::noop()));
+        let mut take = || shared.inbox.poll_take(&mut context, &mut batch, 9);
+        assert_eq!(take(), Poll::Ready(Batch::Taken { has_more: false }));
+        assert_eq!(take(), Poll::Ready(Batch::Closed));
+    }
 
     #[test]
     fn the_failures_of_an_outage_are_logged_less_and_less_often() {
