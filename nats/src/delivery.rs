@@ -122,3 +122,41 @@ async fn next_turn() {
 
 /// So many messages are delivered before other work of the loop.
 const BATCH: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::rc::Rc;
+
+    use smol::future::yield_now;
+
+    use super::*;
+
+    #[test]
+    fn other_work_of_the_loop_runs_between_256_messages() {
+        let shared = Arc::new(Shared::new());
+        (0..1000).for_each(|_| shared.emit(Event::Connected));
+        shared.inbox.close();
+        let (delivered, seen) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(vec![0])));
+        shared.signals.connected.connect_to(&delivered, |delivered, ()| {
+            delivered.set(delivered.get() + 1);
+        });
+        let other_work = {
+            let (delivered, seen) = (Rc::clone(&delivered), Rc::clone(&seen));
+            async move {
+                while delivered.get() < 1000 {
+                    seen.borrow_mut().push(delivered.get());
+                    yield_now().await;
+                }
+            }
+        };
+        EventLoop::current().spawn(other_work).detach();
+
+        EventLoop::current().run_until(deliver(Arc::clone(&shared)));
+
+        let mut seen = seen.take();
+        seen.push(delivered.get());
+        assert_eq!(seen.last(), Some(&1000));
+        assert!(seen.windows(2).all(|pair| pair[1] - pair[0] <= 256), "{seen:?}");
+    }
+}
