@@ -133,6 +133,26 @@ fn equal_answers_are_delivered_once() -> Result<()> {
     Ok(())
 }
 
+/// Its user may use the subjects of the prefix alone.
+#[test]
+fn the_permissions_of_the_readme_are_enough_for_kept_messages() -> Result<()> {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("```text\n").context("no configuration")?;
+    let (configuration, _) = rest.split_once("```").context("no end of it")?;
+    let engine = Engine::start_configured(configuration)?;
+    let options = engine.options().user_and_password("chat", "secret");
+    let first = Node::connected(options.clone(), "chat")?;
+    let second = Node::connected(options, "chat")?;
+    let _kept = [keeping(&first, "news")?, keeping(&second, "news")?];
+    first.publish("news", "kept")?;
+    link_all(&[&first, &second])?;
+
+    second.join("news")?;
+
+    assert_eq!(second.take_texts(1)?, ["kept"]);
+    Ok(())
+}
+
 /// A server of the same process has it at once.
 #[test]
 fn a_server_gets_the_kept_message_of_its_neighbour() -> Result<()> {
