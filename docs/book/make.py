@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 BOOK = Path("docs/book")
-ENTRY = re.compile(r"^(?P<start> *-? *)(?P<title>[^|]+) \| (?P<page>[^|]+) \| (?P<source>[^|]+?)(?P<optional>\?)?$")
+ENTRY = re.compile(r"^(?P<start> *-? *)(?P<title>[^|]+) \| (?P<page>[^|]+) \| (?P<source>[^|]+)$")
 LINK = re.compile(r"\[(?P<text>(?:`[^`]*`|[^][`])+)\](?:\((?P<target>[^)\s]+)\)|\[(?P<label>[^]]+)\])?")
 DEFINITION = re.compile(r"^\[(?P<label>[^]]+)\]: (?P<target>\S+)$", re.MULTILINE)
 FENCE = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
@@ -24,11 +24,11 @@ class Pages:
         self.page_of: dict[str, str] = {}
         for line in (BOOK / "chapters.txt").read_text().splitlines():
             entry = ENTRY.match(line)
-            if not entry:
-                self.summary += [line] if line.startswith("#") else []
-            elif Path(entry["source"].partition("#")[0]).exists() or not entry["optional"]:
+            if entry:
                 page = self.page_of[entry["source"]] = f"{entry['page']}.md"
                 self.summary.append(f"{entry['start']}[{entry['title']}]({page})")
+            elif line.startswith("#"):
+                self.summary.append(line)
 
     def write(self, folder: Path) -> str:
         compiled = found = 0
@@ -120,7 +120,8 @@ def rust_blocks(text: str, file: str) -> list[str]:
 def compiled_sources() -> set[str]:
     """Sources whose Rust is compiled: documentation of modules, and what it includes."""
     sources = {str(path) for path in Path("src/guides").glob("*.rs")}
-    files = ["src/lib.rs", "src/guides/mod.rs", "signals/src/lib.rs", "nats/src/lib.rs"]
+    files = ["src/lib.rs", "src/guides/mod.rs"]
+    files += [f"{package}/src/lib.rs" for package in ["nats", "signals", "webchannel"]]
     for file in map(Path, files):
         for included in re.findall(r'include_str!\("([^"]+)"\)', file.read_text()):
             sources.add(str(resolved(file.parent / included)))
