@@ -12,7 +12,12 @@ use std::thread;
 ///
 /// Further panics are logged, and so is the first while the thread is already unwinding.
 pub(crate) fn drop_each<V>(values: impl IntoIterator<Item = V>) {
-    if let Some(payload) = first_panic(values) {
+    for_each(values, drop);
+}
+
+/// Calls `act` with each of the values, and then resumes the first panic, as [`drop_each`] does.
+pub(crate) fn for_each<V>(values: impl IntoIterator<Item = V>, act: impl Fn(V)) {
+    if let Some(payload) = first_panic(values, act) {
         if thread::panicking() {
             discard(payload);
         } else {
@@ -32,15 +37,18 @@ impl<V, const N: usize> Drop for DropLast<V, N> {
 
 /// Drops each of the values; panics are logged.
 pub(crate) fn drop_quietly<V>(values: impl IntoIterator<Item = V>) {
-    if let Some(payload) = first_panic(values) {
+    if let Some(payload) = first_panic(values, drop) {
         discard(payload);
     }
 }
 
-fn first_panic<V>(values: impl IntoIterator<Item = V>) -> Option<Box<dyn Any + Send>> {
+fn first_panic<V>(
+    values: impl IntoIterator<Item = V>,
+    act: impl Fn(V),
+) -> Option<Box<dyn Any + Send>> {
     let mut first = None;
     for value in values {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value)))
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| act(value)))
             && let Some(payload) = first.replace(payload)
         {
             discard(payload);

@@ -26,7 +26,7 @@ use crate::slots::emission_flags::EmissionFlags;
 /// ```
 #[derive(Debug)]
 pub struct SignalBlocker<'a> {
-    flags: Option<&'a EmissionFlags>,
+    flags: &'a EmissionFlags,
 }
 
 impl<T: ?Sized + 'static> Signal<T> {
@@ -52,10 +52,8 @@ impl<T: ?Sized + 'static> Signal<T> {
     #[doc(alias = "blockSignals")]
     #[must_use = "the signal is blocked until the blocker is dropped"]
     pub fn block(&self) -> SignalBlocker<'_> {
-        let flags = self.group.make_first().map(|first| first.part_at(0).flags());
-        if let Some(flags) = flags {
-            flags.block();
-        }
+        let flags = self.member().make_first().flags();
+        flags.block();
         SignalBlocker { flags }
     }
 
@@ -66,14 +64,12 @@ impl<T: ?Sized + 'static> Signal<T> {
     /// `QObject::signalsBlocked()`.
     #[doc(alias = "signalsBlocked")]
     pub fn is_blocked(&self) -> bool {
-        self.group.first().is_some_and(|first| first.part_at(0).flags().is_blocked())
+        self.member().first().is_some_and(|first| first.flags().is_blocked())
     }
 }
 
 impl Drop for SignalBlocker<'_> {
     fn drop(&mut self) {
-        if let Some(flags) = self.flags {
-            flags.unblock();
-        }
+        self.flags.unblock();
     }
 }

@@ -1,5 +1,6 @@
 //! Emissions: direct calls of the slots of this thread, and posts to other threads.
 
+use std::any::Any;
 use std::iter;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::signal::slot_group::SlotGroup;
 use crate::slots::direct::DirectList;
 use crate::slots::emission_flags::EmissionFlags;
 use crate::slots::list::Slots;
-use crate::slots::part::{Part, PartHandle, Poster};
+use crate::slots::part::{Group, Part, PartHandle, Poster};
 use crate::slots::slot_state::Target;
 use crate::thread::thread_state;
 
@@ -20,7 +21,7 @@ impl<const N: usize> SlotGroup<N> {
     /// Not inlined, so that the emission of a signal without slots is a single comparison.
     #[inline(never)]
     pub(crate) fn emit<T: ?Sized + 'static>(self: &Arc<Self>, position: usize, value: &T) {
-        let part = self.part_at(position);
+        let part = self.part(position);
         if part.is_settled_here() && part.flags().are_clear() {
             if let Some(slots) = part.list().slots::<T>() {
                 slots.call(part.list(), value);
@@ -32,7 +33,7 @@ impl<const N: usize> SlotGroup<N> {
 
     #[inline(never)]
     fn emit_slowly<T: ?Sized + 'static>(self: &Arc<Self>, position: usize, value: &T) {
-        let part = self.part_at(position);
+        let part = self.part(position);
         if part.flags().is_blocked() {
             return;
         }
@@ -47,7 +48,7 @@ impl<const N: usize> SlotGroup<N> {
 
     /// Posts to queued slots and calls the others, all of them in this thread.
     fn emit_here<T: ?Sized + 'static>(self: &Arc<Self>, position: usize, value: &T) {
-        let part = self.part_at(position);
+        let part = self.part(position);
         let Some(slots) = part.list().slots::<T>() else { return };
         if part.flags().has(EmissionFlags::QUEUED) && check_queued(part, &*slots) {
             post_here(value, self.handle(position), None, &*slots);
@@ -57,7 +58,7 @@ impl<const N: usize> SlotGroup<N> {
 
     /// Posts to other threads, and calls slots of this thread and direct slots.
     fn emit_everywhere<T: ?Sized + 'static>(self: &Arc<Self>, position: usize, value: &T) {
-        let first = self.part_at(position);
+        let first = self.part(position);
         let rare = first.rare();
         let rare = rare.as_deref();
         let others = rare.map_or_else(Others::default, RareParts::others);
@@ -67,7 +68,7 @@ impl<const N: usize> SlotGroup<N> {
         let handle = |of: Option<&PartHandle>| of.cloned().unwrap_or_else(|| self.handle(position));
         // Slots connected from here on do not take part in this emission.
         let direct = rare.and_then(RareParts::direct);
-        let direct = direct.and_then(|list| list.as_any().downcast_ref::<DirectList<T>>());
+        let direct = direct.and_then(|list| (&**list as &dyn Any).downcast_ref::<DirectList<T>>());
         let direct = direct.map(|list| (list, list.entries()));
         let own = parts().find(|(part, _)| part.mailbox().thread() == here);
         let own = own.and_then(|(part, of)| Some((part, of, part.list().slots::<T>()?)));

@@ -30,8 +30,11 @@ pub(crate) trait AnyGroup: Send + Sync + RefUnwindSafe {
     /// Returns the first part of the signal at `position`, if there is one.
     fn get(&self, position: usize) -> Option<Part<'_>>;
 
-    /// Returns a handle to the first part of the signal at `position`, made if missing.
-    fn make(&self, position: usize) -> Option<PartHandle>;
+    /// Returns the first part of the signal at `position`, made if missing.
+    fn make(&self, position: usize) -> Part<'_>;
+
+    /// Returns a handle to the first part of the signal at `position`, if there is one.
+    fn handle(&self, position: usize) -> Option<PartHandle>;
 
     /// Makes the link of a slot of this thread for the signal at `position`.
     ///
@@ -62,42 +65,32 @@ impl<const N: usize> SignalGroup<N> {
         }
     }
 
-    pub(crate) fn first(&self) -> Option<&Arc<SlotGroup<N>>> {
-        self.first.get()
-    }
-
-    /// Returns the first group, which this makes.
     #[inline]
-    pub(crate) fn make_first(&self) -> Option<&Arc<SlotGroup<N>>> {
-        self.first.get().or_else(|| self.set_first())
-    }
-
-    fn set_first(&self) -> Option<&Arc<SlotGroup<N>>> {
-        let group = SlotGroup::new().unwrap_or_else(SlotGroup::of_no_thread);
-        if let Err(late) = self.first.set(group) {
-            // Another thread has set its group first.
-            late.close_shared();
-        }
-        self.first.get()
+    fn make_first(&self) -> &Arc<SlotGroup<N>> {
+        self.first.get_or_init(|| SlotGroup::new().unwrap_or_else(SlotGroup::of_no_thread))
     }
 }
 
 impl<const N: usize> AnyGroup for SignalGroup<N> {
     #[inline]
     fn get(&self, position: usize) -> Option<Part<'_>> {
-        self.first.get().map(|first| first.part_at(position))
+        self.first.get().map(|first| first.part(position))
     }
 
-    fn make(&self, position: usize) -> Option<PartHandle> {
-        self.make_first().map(|first| first.handle(position))
+    fn make(&self, position: usize) -> Part<'_> {
+        self.make_first().part(position)
+    }
+
+    fn handle(&self, position: usize) -> Option<PartHandle> {
+        self.first.get().map(|first| first.handle(position))
     }
 
     fn link(&self, position: usize, slot: NewSlot) -> Option<Linked> {
-        let first = self.make_first()?;
+        let first = self.make_first();
         if first.is_here() {
             return Some(Arc::clone(first).link(position, slot));
         }
-        further_part(first.part_at(position)).map(|part| part.link(slot))
+        further_part(first.part(position)).map(|part| part.link(slot))
     }
 }
 

@@ -39,6 +39,11 @@ impl<'a, T: ?Sized> Member<'a, T> {
     pub(crate) fn first(self) -> Option<Part<'a>> {
         self.group.get(self.position)
     }
+
+    /// Returns the first part, made if missing.
+    pub(crate) fn make_first(self) -> Part<'a> {
+        self.group.make(self.position)
+    }
 }
 
 impl<T: ?Sized + 'static> Member<'_, T> {
@@ -67,8 +72,7 @@ impl<T: ?Sized + 'static> Member<'_, T> {
         call: Arc<dyn Call<T> + Send + Sync>,
         location: &'static Location<'static>,
     ) -> Connection {
-        let Some(first) = self.group.make(self.position) else { return Connection::default() };
-        let first = first.part();
+        let first = self.make_first();
         first.make_rare().direct_list().attach(call, location, first.flags())
     }
 
@@ -81,17 +85,12 @@ impl<T: ?Sized + 'static> Member<'_, T> {
 
     /// Sets the sender that queued calls keep alive; `sender` is called if none is set.
     pub(crate) fn set_sender(self, sender: impl FnOnce() -> Option<SharedSender>) {
-        if let Some(first) = self.group.make(self.position) {
-            first.part().set_sender(sender);
-        }
+        self.make_first().set_sender(sender);
     }
 
     /// Disconnects the slots of all threads.
     pub(crate) fn disconnect_all(self) {
-        if self.first().is_none() {
-            return;
-        }
-        let Some(first) = self.group.make(self.position) else { return };
+        let Some(first) = self.group.handle(self.position) else { return };
         let rare = first.part().rare();
         let others = rare.as_ref().map_or_else(Others::default, |rare| rare.others());
         let handles = || std::iter::once(&first).chain(others.iter());
@@ -104,8 +103,8 @@ impl<T: ?Sized + 'static> Member<'_, T> {
             if handle.part().is_here() {
                 handle.part().sweep();
             } else {
-                let owner = handle.clone().into_owner();
-                post(handle.part().mailbox(), Cleanup::Sweep(owner, handle.position()));
+                let cleanup = Cleanup::Sweep(handle.owner(), handle.position());
+                post(handle.part().mailbox(), cleanup);
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::slots::emission_flags::EmissionFlags;
 use crate::slots::part::{Part, PartHandle};
 use crate::sync::{Mutex, MutexGuard, OnceLock};
 use crate::thread::mailbox::Extension;
+use crate::unwind::for_each;
 
 /// The parts that few signals need, beside their first one.
 ///
@@ -35,7 +36,7 @@ impl Part<'_> {
 
     #[cold]
     fn find_rare(self) -> Option<Arc<RareParts>> {
-        self.mailbox().extension(self.list().index())?.into_any().downcast().ok()
+        downcast(self.mailbox().extension(self.list().index())?)
     }
 
     /// Returns the parts that few signals have, which this makes; of the first part.
@@ -44,7 +45,7 @@ impl Part<'_> {
         let extension = self.mailbox().make_extension(self.list().index(), new);
         self.flags().add(EmissionFlags::RARE_PARTS);
         // Another type is impossible: mailboxes have no other extensions.
-        extension.into_any().downcast().unwrap_or_default()
+        downcast(extension).unwrap_or_default()
     }
 
     /// Returns the parts in further threads; of the first part.
@@ -108,7 +109,7 @@ impl RareParts {
     pub(crate) fn direct_list<T: ?Sized + 'static>(&self) -> Arc<DirectList<T>> {
         let list = self.direct.get_or_init(|| Arc::<DirectList<T>>::default());
         // Another type is impossible: a signal has one type of values.
-        Arc::clone(list).into_any().downcast().unwrap_or_default()
+        downcast(Arc::<dyn AnyDirect>::clone(list)).unwrap_or_default()
     }
 
     /// Returns the sender that queued calls keep alive.
@@ -128,17 +129,11 @@ impl Default for RareParts {
 }
 
 impl Extension for RareParts {
-    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        self
-    }
-
     fn close(&self) {
-        for other in self.others().iter() {
-            other.group().close();
-        }
-        if let Some(direct) = self.direct() {
-            direct.clear();
-        }
+        let others = self.others();
+        let close_others = || for_each(others.iter(), |other| other.group().close());
+        let clear_direct = || self.direct().into_iter().for_each(|direct| direct.clear());
+        for_each([&close_others as &dyn Fn(), &clear_direct], |close| close());
     }
 }
 
@@ -148,4 +143,8 @@ impl Deref for Others {
     fn deref(&self) -> &Self::Target {
         self.0.as_ref().map_or(&[], |parts| parts)
     }
+}
+
+fn downcast<V: Any + Send + Sync>(value: Arc<dyn Any + Send + Sync>) -> Option<Arc<V>> {
+    value.downcast().ok()
 }

@@ -16,7 +16,7 @@ use crate::slots::slot_state::SlotState;
 use crate::thread::mailbox::{Extension, Mailbox};
 use crate::thread::slot_table::{AnySlots, OwnState};
 use crate::thread::thread_state;
-use crate::unwind::{DropLast, drop_each};
+use crate::unwind::{DropLast, drop_each, for_each};
 
 /// The slots of the `N` signals of an object in one thread, with its queue.
 ///
@@ -45,12 +45,6 @@ impl<const N: usize> SlotGroup<N> {
         Arc::new(Self { mailbox: Arc::new(Mailbox::closed()), lists })
     }
 
-    /// Returns the part of the signal at `position`, which is less than `N`.
-    #[inline]
-    pub(crate) fn part_at(&self, position: usize) -> Part<'_> {
-        Part::new(&self.mailbox, &self.lists[position])
-    }
-
     #[inline]
     pub(crate) fn handle(self: &Arc<Self>, position: usize) -> PartHandle {
         PartHandle::new(Arc::<Self>::clone(self), position)
@@ -60,21 +54,10 @@ impl<const N: usize> SlotGroup<N> {
     ///
     /// The values that `keep` returns live until then.
     pub(crate) fn finish(self: &Arc<Self>, keep: &dyn Fn() -> Box<dyn Any + Send>) {
-        let rare = if self.has_rare() { self.rare() } else { Vec::new() };
-        if self.is_here() && !thread_state::has_posts() {
-            self.clear();
-        } else {
-            post(&self.mailbox, Cleanup::Clear(Arc::<Self>::clone(self), keep()));
-        }
+        let rare = self.rare();
+        clear_behind_posts(&self.handle(0), keep);
         for rare in rare {
-            for other in rare.others().iter() {
-                let mailbox = other.part().mailbox();
-                if other.part().is_here() && !thread_state::has_posts() {
-                    other.group().clear();
-                } else {
-                    post(mailbox, Cleanup::Clear(other.clone().into_owner(), keep()));
-                }
-            }
+            rare.others().iter().for_each(|other| clear_behind_posts(other, keep));
             if let Some(direct) = rare.direct() {
                 direct.clear();
             }
@@ -111,9 +94,7 @@ impl<const N: usize> SlotGroup<N> {
         let rare = self.take_rare();
         // Dropped last, as they may panic.
         let _own = DropLast(self.remove_lists());
-        for rare in rare {
-            rare.close();
-        }
+        for_each(rare, |rare| rare.close());
     }
 
     /// Removes the lists, behind their queued calls; the caller drops them.
@@ -134,9 +115,8 @@ impl<const N: usize> SlotGroup<N> {
         self.lists.iter().any(|list| list.flags().has(EmissionFlags::RARE_PARTS))
     }
 
-    #[cold]
     fn rare(&self) -> Vec<Arc<RareParts>> {
-        (0..N).filter_map(|position| self.part_at(position).rare()).collect()
+        (0..N).filter_map(|position| self.part(position).rare()).collect()
     }
 
     #[cold]
@@ -185,7 +165,7 @@ impl<const N: usize> Group for SlotGroup<N> {
 
     #[inline]
     fn part(&self, position: usize) -> Part<'_> {
-        self.part_at(position)
+        Part::new(&self.mailbox, &self.lists[position])
     }
 
     fn close(&self) {
@@ -200,7 +180,7 @@ impl<const N: usize> Owner for SlotGroup<N> {
     }
 
     fn is_open(&self, position: usize) -> bool {
-        self.part_at(position).is_open()
+        self.part(position).is_open()
     }
 
     fn release(&self, link: &Arc<Link>) {
@@ -225,7 +205,7 @@ impl<const N: usize> Owner for SlotGroup<N> {
     }
 
     fn sweep(&self, position: usize) {
-        self.part_at(position).sweep();
+        self.part(position).sweep();
     }
 
     fn clear(&self) {
@@ -238,6 +218,15 @@ impl<const N: usize> Owner for SlotGroup<N> {
         }
         // All slots are of earlier generations: only this thread connects others.
         drop_each(thread_state::empty(self.lists.each_ref().map(ListHandle::index)));
+    }
+}
+
+/// Disconnects the slots of a part's group behind their queued calls.
+fn clear_behind_posts(part: &PartHandle, keep: &dyn Fn() -> Box<dyn Any + Send>) {
+    if part.part().is_here() && !thread_state::has_posts() {
+        part.group().clear();
+    } else {
+        post(part.part().mailbox(), Cleanup::Clear(part.owner(), keep()));
     }
 }
 

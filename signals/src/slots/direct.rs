@@ -29,11 +29,7 @@ pub(crate) struct DirectEntry<T: ?Sized> {
 }
 
 /// A list of direct slots, without the type of the values.
-pub(crate) trait AnyDirect: Owner {
-    fn as_any(&self) -> &dyn Any;
-
-    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
-}
+pub(crate) trait AnyDirect: Owner + Any {}
 
 type Entries<T> = Vec<DirectEntry<T>>;
 
@@ -48,7 +44,7 @@ impl<T: ?Sized + 'static> DirectList<T> {
         let sequence = self.connections.fetch_add(1, Ordering::Relaxed);
         let owner: Arc<dyn Owner> = Arc::<Self>::clone(self);
         let mut entries = self.lock();
-        // Counter, list and flag change under the lock, so that a concurrent `drop_all` finds the
+        // Counter, list and flag change under the lock, so that a concurrent `clear` finds the
         // slot in all of them or in none.
         let new = Owned { owner, position: 0, generation: self.counter.add() };
         let link = Link::new(ConnectionType::Auto, sequence, location, new);
@@ -74,15 +70,7 @@ impl<T: ?Sized + 'static> DirectList<T> {
     }
 }
 
-impl<T: ?Sized + 'static> AnyDirect for DirectList<T> {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        self
-    }
-}
+impl<T: ?Sized + 'static> AnyDirect for DirectList<T> {}
 
 impl<T: ?Sized> DirectList<T> {
     /// Returns the slots as they are now.
@@ -96,16 +84,6 @@ impl<T: ?Sized> DirectList<T> {
         if entries.is_empty() {
             flags.remove(EmissionFlags::DIRECT);
         }
-    }
-
-    /// Disconnects and drops all slots.
-    pub(crate) fn drop_all(&self) {
-        let mut entries = self.lock();
-        self.counter.clear();
-        let before = std::mem::take(&mut *entries);
-        // Unlocked first: dropping a slot runs user code.
-        drop(entries);
-        drop_each(Arc::into_inner(before).into_iter().flatten());
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<Entries<T>>> {
@@ -149,7 +127,12 @@ impl<T: ?Sized + 'static> Owner for DirectList<T> {
     }
 
     fn clear(&self) {
-        self.drop_all();
+        let mut entries = self.lock();
+        self.counter.clear();
+        let before = std::mem::take(&mut *entries);
+        // Unlocked first: dropping a slot runs user code.
+        drop(entries);
+        drop_each(Arc::into_inner(before).into_iter().flatten());
     }
 }
 

@@ -204,9 +204,13 @@ impl<T: ?Sized + 'static> SlotVec<T> {
     }
 
     pub(crate) fn find(&mut self, sequence: u64) -> Option<&mut Rc<dyn Slot<T>>> {
-        let key = |slot: &Rc<dyn Slot<T>>| slot.state().sequence();
-        let place = self.slots.binary_search_by_key(&sequence, key).ok()?;
+        let place = self.place(sequence)?;
         self.slots.get_mut(place).filter(|slot| is_at(slot, sequence))
+    }
+
+    /// Returns the place of the slot with this sequence number, which may be vacant.
+    fn place(&self, sequence: u64) -> Option<usize> {
+        self.slots.binary_search_by_key(&sequence, |slot| slot.state().sequence()).ok()
     }
 
     pub(crate) fn slots(&self) -> &[Rc<dyn Slot<T>>] {
@@ -264,9 +268,8 @@ impl<T: ?Sized + 'static> AnySlots for SlotVec<T> {
     }
 
     fn is_live(&self, sequence: u64) -> bool {
-        let key = |slot: &Rc<dyn Slot<T>>| slot.state().sequence();
-        let place = self.slots.binary_search_by_key(&sequence, key);
-        place.ok().and_then(|place| self.slots.get(place)).is_none_or(|slot| slot.has_receiver())
+        let slot = self.place(sequence).and_then(|place| self.slots.get(place));
+        slot.is_none_or(|slot| slot.has_receiver())
     }
 
     fn share(mut self: Rc<Self>, sequence: u64, link: AnyLink) -> Rc<dyn AnySlots> {

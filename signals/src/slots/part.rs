@@ -32,7 +32,7 @@ pub(crate) struct PartHandle {
 
 /// The parts of signals of one object in one thread, in one allocation.
 pub(crate) trait Group: Owner {
-    /// Returns the part of the signal at `position`.
+    /// Returns the part of the signal at `position`, which is less than their number.
     fn part(&self, position: usize) -> Part<'_>;
 
     /// Makes the link of a slot of the calling thread, to which the group belongs.
@@ -156,9 +156,8 @@ impl PartHandle {
         &self.group
     }
 
-    #[inline]
-    pub(crate) fn into_owner(self) -> Arc<dyn Owner> {
-        self.group
+    pub(crate) fn owner(&self) -> Arc<dyn Owner> {
+        Arc::<dyn Group>::clone(&self.group)
     }
 }
 

@@ -100,19 +100,13 @@ where
     }
 
     fn without(self: Rc<Self>, sequence: u64) -> Removal {
-        if self.state.sequence() == sequence {
-            Removal { left: None, removed: Some(self) }
-        } else {
-            Removal { left: Some(self), removed: None }
-        }
+        let is_removed = self.state.sequence() == sequence;
+        Removal::of_one(self, is_removed)
     }
 
     fn without_ended(self: Rc<Self>, counter: &SlotCounter) -> Removal {
-        if self.state.is_ended(counter) {
-            Removal { left: None, removed: Some(self) }
-        } else {
-            Removal { left: Some(self), removed: None }
-        }
+        let is_removed = self.state.is_ended(counter);
+        Removal::of_one(self, is_removed)
     }
 
     fn end_without_receiver(&self, counter: &SlotCounter) {

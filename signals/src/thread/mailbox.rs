@@ -37,9 +37,7 @@ pub(crate) trait Post: Send {
 }
 
 /// A part of a signal that few signals need, kept apart from its slots.
-pub(crate) trait Extension: Send + Sync {
-    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
-
+pub(crate) trait Extension: Any + Send + Sync {
     /// Drops the slots of the part, as the signal is dropped.
     fn close(&self);
 }

@@ -49,6 +49,17 @@ pub(crate) struct Removal {
     pub(crate) removed: Option<Rc<dyn AnySlots>>,
 }
 
+impl Removal {
+    /// Returns the removal from a list of one slot, which may stay.
+    pub(crate) fn of_one(slot: Rc<dyn AnySlots>, is_removed: bool) -> Self {
+        if is_removed {
+            Self { left: None, removed: Some(slot) }
+        } else {
+            Self { left: Some(slot), removed: None }
+        }
+    }
+}
+
 /// The slot lists of a thread, by the indices in their handles.
 pub(crate) struct SlotTable {
     lists: Vec<Option<Rc<dyn AnySlots>>>,

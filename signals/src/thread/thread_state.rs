@@ -58,9 +58,7 @@ pub(crate) fn mailbox() -> Option<Arc<Mailbox>> {
 /// Gives the mailbox of the calling thread a poster, which other threads use.
 pub(crate) fn set_poster<P: Copy + Send + 'static>(poster: P) {
     let _ = STATE.try_with(|state| {
-        let mut posters = state.posters.borrow_mut();
-        if !posters.contains(&TypeId::of::<P>()) {
-            posters.insert(TypeId::of::<P>());
+        if state.posters.borrow_mut().insert(TypeId::of::<P>()) {
             state.mailbox().set_poster(poster);
         }
     });

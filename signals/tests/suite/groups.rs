@@ -1,5 +1,6 @@
 //! Groups: the signals of one object share an allocation, and nothing else.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
@@ -116,6 +117,43 @@ fn a_dropped_group_drops_all_slots() {
     assert_eq!((record.take(), record.handles()), (vec![1], 1));
 }
 
+/// A slot that panics when it is dropped keeps no slot of another signal.
+#[test]
+fn a_panic_of_a_dropped_slot_spares_other_signals() {
+    let (signals, sender, kept) = (SignalGroup::<3>::new(), Arc::new(()), Arc::new(()));
+    let (loud, captured) = (Loud, Arc::clone(&kept));
+    SignalRef::of(&sender, &signals, NUMBER).direct().connect(move |_, _| _ = size_of_val(&loud));
+    let last = SignalRef::of(&sender, &signals, DONE)
+        .direct()
+        .connect(move |_, ()| _ = Arc::strong_count(&captured));
+
+    let outcome = catch_unwind(AssertUnwindSafe(|| drop(signals)));
+
+    assert!(outcome.is_err());
+    assert_eq!((Arc::strong_count(&kept), last.is_connected()), (1, false));
+}
+
+/// It keeps no direct slot of its own signal, either.
+#[test]
+fn a_panic_of_a_dropped_slot_spares_direct_slots() -> thread::Result<()> {
+    let (signals, kept) = (Arc::new(SignalGroup::<3>::new()), Arc::new(()));
+    let other = Arc::clone(&signals);
+    let first = thread::spawn(move || {
+        SignalRef::of(&Arc::new(()), &other, NUMBER).connect(|_, _| {});
+    });
+    first.join()?;
+    let (sender, loud, captured) = (Arc::new(()), Loud, Arc::clone(&kept));
+    let number = SignalRef::of(&sender, &signals, NUMBER);
+    number.connect(move |_, _| _ = size_of_val(&loud));
+    let direct = number.direct().connect(move |_, _| _ = Arc::strong_count(&captured));
+
+    let outcome = catch_unwind(AssertUnwindSafe(|| drop(signals)));
+
+    assert!(outcome.is_err());
+    assert_eq!((Arc::strong_count(&kept), direct.is_connected()), (1, false));
+    Ok(())
+}
+
 /// Values of a type that is not the position's reach no slot.
 #[test]
 fn a_position_used_with_two_types_calls_nothing() {
@@ -156,6 +194,15 @@ fn the_last_position_of_a_large_group_works() {
 fn a_group_is_as_small_as_a_signal() {
     assert_eq!(size_of::<SignalGroup<3>>(), size_of::<Signal<i32>>());
     assert_eq!(size_of::<SignalGroup<32>>(), 16);
+}
+
+/// Panics when it is dropped.
+struct Loud;
+
+impl Drop for Loud {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new("on purpose"));
+    }
 }
 
 const NUMBER: Position<i32, 3> = Position::new(0);
