@@ -131,7 +131,8 @@ impl Direction {
 
     /// Sets how many bytes the network holds; the default is 64 KiB.
     ///
-    /// That includes the receiver's kernel. When it is full, the sender has to wait until the receiver has read some. 0 is taken for 1.
+    /// That includes the receiver's kernel. When it is full, the sender has to wait until the
+    /// receiver has read some. 0 is taken for 1.
     pub fn buffer(&self, bytes: usize) {
         self.change(|channel| channel.conditions.buffer = bytes.max(1));
     }

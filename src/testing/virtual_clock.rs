@@ -73,9 +73,9 @@ impl VirtualClock {
 
     /// Moves the clock forward, and runs the loop at each instant with something due.
     ///
-    /// The loop is that of this thread. Deadlines pass in their order, each at its own instant, and what they cause runs before the
-    /// next one. With [`Duration::ZERO`] it only runs what is ready now. Panics of slots are those of
-    /// [`EventLoop::exec`]: it panics with them.
+    /// The loop is that of this thread. Deadlines pass in their order, each at its own instant, and
+    /// what they cause runs before the next one. With [`Duration::ZERO`] it only runs what is ready
+    /// now. Panics of slots are those of [`EventLoop::exec`]: it panics with them.
     ///
     /// While the loop is never idle, as with a timer of interval 0, each instant ends after 10 000
     /// turns, and the next one is up to 10 ms later.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use slotwork::signals::{Handle, SignalSpy};
-use slotwork::testing::{self, Host, VirtualClock};
+use slotwork::testing::{self, Host, Link, VirtualClock};
 use slotwork::{
-    CloseCode, Error, EventLoop, EventThread, SslMode, Verdict, WebSocket, WebSocketServer,
+    CloseCode, Error, EventLoop, EventThread, SocketState, SslMode, Verdict, WebSocket,
+    WebSocketServer,
 };
 
 use support::recorder::Recorder;
@@ -46,13 +47,7 @@ fn a_pair_lives_as_a_connection_over_tcp_does() -> Result<()> {
 #[test]
 fn a_pair_has_the_slots_and_the_verifier_of_its_server() -> Result<()> {
     let server = server();
-    server.new_connection().connect(|server, ()| {
-        while let Some(socket) = server.next_pending_connection() {
-            socket.text_message_received().connect(|socket, text| {
-                socket.send_text_message(text);
-            });
-        }
-    });
+    support::echo_all(&server);
     let (client, socket, _link) = testing::pair(&server)?;
     let echoed = SignalSpy::new(&client.text_message_received());
     client.send_text_message("x");
@@ -107,7 +102,8 @@ fn a_link_that_stalls_holds_its_buffer() -> Result<()> {
 /// `cut` and `cut_after`: both ends find the connection lost, behind what has arrived.
 #[test]
 fn a_link_is_cut_at_a_byte() -> Result<()> {
-    for after in 0..8 {
+    for after in 0..=8 {
+        let is_cut = after < 8;
         let clock = VirtualClock::install();
         let server = server();
         let (client, socket, link) = testing::pair(&server)?;
@@ -123,9 +119,9 @@ fn a_link_is_cut_at_a_byte() -> Result<()> {
 
         let lines = recorder.lines();
         let ends = lines.iter().filter(|line| *line == "disconnected Some(1006) ").count();
-        ensure!(ends == usize::from(after < 8) * 2, "{after}: {lines:?}");
+        ensure!(ends == usize::from(is_cut) * 2, "{after}: {lines:?}");
         ensure!(received.count() == usize::from(after >= 7), "{after}: {lines:?}");
-        ensure!(link.is_closed());
+        ensure!(link.is_closed() == is_cut, "{after}");
     }
     Ok(())
 }
@@ -157,6 +153,25 @@ fn a_host_has_a_name_until_it_is_dropped() -> Result<()> {
     clock.advance(Duration::ZERO);
     ensure!(matches!(refused.error(), Some(Error::Connect { .. })), "{:?}", refused.error());
     ensure!(sockets.iter().all(WebSocket::is_valid));
+    Ok(())
+}
+
+/// `set_on_connect`: faults of the network begin before the handshake. Names have no case.
+#[test]
+fn a_host_calls_with_each_new_link_before_its_first_byte() -> Result<()> {
+    let clock = VirtualClock::install();
+    let (server, socket) = (server(), WebSocket::new());
+    let host = Host::new("Server.test", &server);
+    ensure!(host.name() == "server.test");
+    host.set_on_connect(Link::stall);
+
+    socket.open("ws://SERVER.test/")?;
+    clock.advance(SECOND);
+    ensure!(socket.state() == SocketState::Connecting && !server.has_pending_connections());
+    host.links().iter().for_each(Link::resume);
+    clock.advance(Duration::ZERO);
+
+    ensure!(socket.is_valid() && server.has_pending_connections());
     Ok(())
 }
 
@@ -194,11 +209,7 @@ fn ends_may_live_in_several_threads() -> Result<()> {
     let (servers, elsewhere) = std::sync::mpsc::channel();
     let thread = EventThread::spawn("echo", move || {
         let server = WebSocketServer::new("Echo", SslMode::NonSecure);
-        server.new_connection().connect(|server, ()| {
-            while let Some(socket) = server.next_pending_connection() {
-                support::echo(&socket);
-            }
-        });
+        support::echo_all(&server);
         let _ = servers.send(server.clone());
         server
     })?;
