@@ -7,6 +7,7 @@ use slotwork::EventLoop;
 use slotwork::signals::Handle;
 
 use crate::record::Record;
+use crate::script::Ending;
 use crate::world::World;
 
 impl World {
@@ -30,7 +31,7 @@ impl World {
             check_messages(client, server);
             check_messages(server, client);
         }
-        let is_shut_down = self.log.borrow().iter().any(|line| line.ends_with(" Shutdown"));
+        let is_shut_down = self.settings.ending == Ending::Shutdown;
         if self.server_closed.get() != usize::from(is_shut_down) {
             let count = self.server_closed.get();
             self.violations.borrow_mut().push(format!("`closed` was emitted {count} times"));

@@ -22,7 +22,7 @@ pub(crate) struct World {
     pub(crate) log: Log,
     pub(crate) violations: Rc<RefCell<Vec<String>>>,
     pub(crate) server_closed: Rc<Cell<usize>>,
-    settings: Settings,
+    pub(crate) settings: Settings,
     broadcasts: Cell<usize>,
 }
 
@@ -199,7 +199,8 @@ impl World {
             }
         }
         if ending == Ending::Shutdown {
-            // A server that is shut down still serves later connections: those of this instant begin before.
+            // A server that is shut down still serves later connections: those of this instant
+            // begin before.
             self.clock.advance(Duration::ZERO);
             self.server.shutdown(SHUTDOWN_TIMEOUT);
         }
