@@ -61,7 +61,6 @@ impl Client {
         });
         client.socket.set_tls_config(config);
         client.prepare()?;
-        #[cfg(unix)]
         EventLoop::current().quit_on_signals()?;
         if client.open() {
             EventLoop::current().exec();

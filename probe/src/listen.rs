@@ -44,7 +44,6 @@ pub(crate) fn run(address: SocketAddr, options: &Options, output: &Rc<Output>) -
 
     server.listen(HostAddress::Ip(address.ip()), address.port())?;
     output.line(&format!("listening on {}", server.server_url()));
-    #[cfg(unix)]
     EventLoop::current().quit_on_signals()?;
     EventLoop::current().exec();
     server.shutdown(Duration::from_secs(3));
