@@ -1,7 +1,7 @@
 """Ends a server by Ctrl-C: `ctrl_c.py ws://HOST:PORT PROCESS`.
 
 Its client gets a close frame with 1001, and the server ends once that is answered. The result is one
-line, `ok - …` or `not ok - …`.
+line, `ok - …` or `not ok - …`. Needs `tests` in PYTHONPATH.
 """
 
 import os
@@ -11,14 +11,15 @@ import sys
 import time
 from urllib.parse import urlsplit
 
-from echo import DEADLINE, Client
+from echo import DEADLINE
+from raw_client import CLOSE, Client
 
-CLOSE, GOING_AWAY = 8, (1001).to_bytes(2, "big")
-"""An opcode and a close code (RFC 6455 §5.2, §7.4.1)."""
+GOING_AWAY = (1001).to_bytes(2, "big")
+"""A close code (RFC 6455 §7.4.1)."""
 
 
 def end_in_good_order(address: tuple[str, int], process: int) -> str:
-    client = Client(address)
+    client = Client(address, DEADLINE)
     os.kill(process, signal.SIGINT)
     first, payload = client.receive_frame()
     if first != 0x80 | CLOSE or payload[:2] != GOING_AWAY:
