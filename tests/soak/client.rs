@@ -23,9 +23,9 @@ struct Options {
     plain: String,
     /// The URL of the server with TLS, where every tenth client goes
     secure: String,
-    /// The certificate that the clients trust
-    #[arg(long, default_value = "localhost.cert")]
-    certificate: String,
+    /// The certificate that the clients trust, instead of the system's trust store
+    #[arg(long)]
+    certificate: Option<String>,
     #[arg(long, default_value_t = 9000)]
     connections: usize,
     /// How long messages are sent, once all connections are open
@@ -36,8 +36,10 @@ struct Options {
 fn main() -> Result<()> {
     raise_descriptor_limit()?;
     let options = Options::parse();
-    let trusted = TlsCertificate::from_pem_file(&options.certificate)?;
-    let tls = TlsConfig::new().ca_certificates(trusted);
+    let tls = match &options.certificate {
+        Some(path) => TlsConfig::new().ca_certificates(TlsCertificate::from_pem_file(path)?),
+        None => TlsConfig::new(),
+    };
     let soak = Rc::new(Soak::default());
     open(&soak, &options, &tls)?;
     ensure!(wait_until_open(&soak, options.connections), "not all connections were opened");
@@ -164,12 +166,11 @@ impl Client {
     }
 
     fn connect_slots(self: &Rc<Self>, soak: &Rc<Soak>) {
-        let (connected, failed) = (Rc::clone(soak), Rc::clone(soak));
-        self.socket.connected().connect(move |_socket, ()| {
-            connected.open.set(connected.open.get() + 1);
+        self.socket.connected().connect_to(soak, |soak, _socket, ()| {
+            soak.open.set(soak.open.get() + 1);
         });
-        self.socket.error_occurred().connect(move |_socket, error| {
-            failed.fail(&format!("an error: {error}"));
+        self.socket.error_occurred().connect_to(soak, |soak, _socket, error| {
+            soak.fail(&format!("an error: {error}"));
         });
         let soak_of_texts = Rc::clone(soak);
         self.socket.text_message_received().connect_to(self, move |client, _socket, text| {
