@@ -18,19 +18,8 @@ from cases import ALL_BYTES, Close, Payload
 from chromium import Page, start_browser
 
 # Beside the page's own script; `socket` is the page's.
-HELPERS = f"const UNIT = {len(ALL_BYTES)};" + """
+HELPERS = f"const UNIT = {len(ALL_BYTES)};" + pages.UNTIL + """
 let messages, ending;
-const until = (look) => new Promise((done) => {
-  const check = () => {
-    const seen = look();
-    if (!seen) return;
-    observer.disconnect();
-    done(seen);
-  };
-  const observer = new MutationObserver(check);
-  observer.observe(document, { attributes: true, childList: true, subtree: true });
-  check();
-});
 const entries = (kind) => document.querySelectorAll(`#log .${kind} .entry`);
 const messagesOf = (socket) => new ReadableStream({
   start: (stream) => {

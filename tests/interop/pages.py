@@ -9,6 +9,21 @@ from pathlib import Path
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
+UNTIL = """
+const until = (look) => new Promise((done) => {
+  const check = () => {
+    const seen = look();
+    if (!seen) return;
+    observer.disconnect();
+    done(seen);
+  };
+  const observer = new MutationObserver(check);
+  observer.observe(document, { attributes: true, childList: true, subtree: true });
+  check();
+});
+"""
+"""The function `until` for a page: it waits until `look` returns something, and returns that."""
+
 
 class _QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, *_arguments: object) -> None:

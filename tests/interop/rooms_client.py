@@ -49,6 +49,7 @@ def compact(texts: list[str]) -> str:
 def run(browser: Browser, url: str) -> int:
     """Lets them meet, talk and go; returns how many cases failed."""
     ada, bob = (Person(browser, url, name) for name in ("Ada", "Bob"))
+    eve = Person(browser, "localhost:1234", "Eve")
     people, log, rooms, status = "#people li", "#log .text", "#rooms button", "#status"
     markup = "<img src=x onerror=alert(1)>"
     both, connected = ["Ada", "Bob"], ["Connected"]
@@ -80,6 +81,7 @@ def run(browser: Browser, url: str) -> int:
         (ada, "fits on a phone in dark mode", (True, partial(ada.is_narrow, "dark"))),
         (bob, "closes the window", (None, bob.close)),
         (ada, "is alone", wait(ada, people, ["Ada"])),
+        (eve, "sees that the address is wrong", wait(eve, status, ["Not connected"])),
     ):
         failed += peer.check(person, name, expected, action)
     return failed
