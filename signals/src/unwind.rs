@@ -15,7 +15,7 @@ pub(crate) fn drop_each<V>(values: impl IntoIterator<Item = V>) {
     for_each(values, drop);
 }
 
-/// Calls `act` with each of the values, and then resumes the first panic, as [`drop_each`] does.
+/// Calls `act` with each of the values, and then resumes the first panic.
 pub(crate) fn for_each<V>(values: impl IntoIterator<Item = V>, act: impl Fn(V)) {
     if let Some(payload) = first_panic(values, act) {
         if thread::panicking() {

@@ -90,7 +90,7 @@ struct Opened {
 
 /// A client that is admitted.
 struct Admission {
-    /// Held until the socket is pending: a server that is dropped meanwhile closes it as well.
+    /// Held until the socket is pending; closes it if the server is dropped meanwhile.
     server: Arc<Inner>,
     client: Option<IpAddr>,
     acceptance: Acceptance,

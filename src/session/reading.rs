@@ -15,7 +15,9 @@ impl Session {
         }
     }
 
-    /// Resets reading for another connection; a pause of the program and full queues remain.
+    /// Resets reading for another connection.
+    ///
+    /// A pause of the program and full queues remain.
     pub(super) fn reset_reading(&self) {
         self.is_reading_started.store(false, Ordering::Relaxed);
         self.pauses.fetch_and(!OVER_RATE, Ordering::AcqRel);

@@ -153,7 +153,9 @@ impl State {
             Self { extra: Attached::new(extra), phase: Phase::Connecting, ..Self::new(self.role) };
     }
 
-    /// Stops connecting, if that is under way; returns the wakers to be woken without a lock.
+    /// Stops connecting, if that is under way.
+    ///
+    /// Returns the wakers to be woken without a lock.
     pub(super) fn stop_connecting(&mut self, code: CloseCode, reason: &str) -> Option<Vec<Waker>> {
         (self.phase == Phase::Connecting).then(|| {
             self.phase = Phase::Ended;

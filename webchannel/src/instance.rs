@@ -66,6 +66,8 @@ pub(crate) trait ChangeRelay {
 
 /// What the slot of a plain signal reports to; dropped with the object.
 pub(crate) trait SignalRelay {
-    /// Reports an emission; `write` writes the list of its arguments, if any client wants them.
+    /// Reports an emission; `write` writes the list of its arguments.
+    ///
+    /// It is not called if no client wants them.
     fn emitted(&self, write: &dyn Fn(&mut Vec<u8>) -> Result<(), CallFailure>);
 }

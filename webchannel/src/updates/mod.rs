@@ -40,7 +40,7 @@ pub(crate) struct Progress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Round {
     All,
-    /// Those that have missed the last one, and have become idle since the last late one.
+    /// Those that missed the last one, and have become idle since.
     Late,
 }
 
