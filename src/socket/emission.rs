@@ -39,7 +39,7 @@ impl Observer for Inner {
 
     #[inline]
     fn wants_bytes_written(&self) -> bool {
-        self.lazy.get().is_some_and(|lazy| lazy.signals.bytes_written.slot_count() > 0)
+        self.lazy.get().is_some_and(|lazy| lazy.signals.wants_bytes_written())
     }
 
     fn frame_received(&self, frame: Data<'_>) {
@@ -148,6 +148,11 @@ impl LazySignals {
     }
 
     /// Returns whether any slot receives single frames.
+    /// Returns whether `bytes_written` has slots.
+    fn wants_bytes_written(&self) -> bool {
+        self.bytes_written.slot_count() > 0
+    }
+
     fn wants_frames(&self) -> bool {
         self.text_frame_received.slot_count() + self.binary_frame_received.slot_count() > 0
     }
