@@ -7,7 +7,7 @@ use crate::protocol::frames::decoder::{Decoded, Decoder};
 use crate::protocol::frames::event::Event;
 use crate::protocol::frames::limits::Limits;
 use crate::runtime::panics;
-use crate::session::buffers::{SharedPool, note_use, put_buffer, shared_pool, take_buffer};
+use crate::session::buffers::{note_use, put_buffer, shared_pool, take_buffer};
 use crate::session::closing::SLOT_PANICKED;
 use crate::session::driver::{Driver, Input, MESSAGES_PER_TURN, Stage, Undelivered};
 use crate::session::held_memory::{HeldMemory, MIN_COUNTED};
@@ -96,7 +96,6 @@ impl<O: Observer> Driver<O> {
     /// big, or a rate does not allow more.
     fn deliver(&mut self, received: &mut [u8]) -> usize {
         self.decoder.report_frames(self.observer.wants_frames());
-        let pool = shared_pool();
         let mut turn = Delivered::new(self.turn_limit);
         let mut consumed = 0;
         let is_ok = panics::catch("a slot of a socket", || {
@@ -106,7 +105,7 @@ impl<O: Observer> Driver<O> {
                 if rest.is_empty() || !self.delivers() || self.is_paused() {
                     break;
                 }
-                consumed += self.deliver_one(rest, &pool, &mut turn);
+                consumed += self.deliver_one(rest, &mut turn);
             }
         });
         if !is_ok {
@@ -116,15 +115,22 @@ impl<O: Observer> Driver<O> {
         if let Some(traffic) = self.observer.traffic() {
             traffic.add_received(turn.messages, consumed);
         }
-        let mut pool = pool.borrow_mut();
-        self.decoder.recycle(&mut pool);
-        note_use(&mut pool);
-        drop(pool);
+        if turn.has_used_pool {
+            self.recycle();
+        }
         if self.turn_limit < MESSAGES_PER_TURN {
             self.charge_rates(turn.messages + turn.control_frames, consumed);
         }
         // Once it is over, the rest is dropped.
         if self.delivers() { consumed } else { received.len() }
+    }
+
+    /// Gives what the messages of a turn no longer need back to the pool.
+    fn recycle(&mut self) {
+        let pool = shared_pool();
+        let mut pool = pool.borrow_mut();
+        self.decoder.recycle(&mut pool);
+        note_use(&mut pool);
     }
 
     /// Returns whether the next message is delivered: a slot may have aborted.
@@ -137,9 +143,15 @@ impl<O: Observer> Driver<O> {
     }
 
     /// Delivers one message or control frame; returns how many bytes were consumed.
-    fn deliver_one(&mut self, input: &mut [u8], pool: &SharedPool, turn: &mut Delivered) -> usize {
+    fn deliver_one(&mut self, input: &mut [u8], turn: &mut Delivered) -> usize {
         let session = self.observer.session();
-        let decoded = self.decoder.decode(input, &mut pool.borrow_mut());
+        let decoded = match self.decoder.find_short_message(input) {
+            Some(message) => self.decoder.lend_short_message(message, input),
+            None => {
+                turn.has_used_pool = true;
+                self.decoder.decode(input, &mut shared_pool().borrow_mut())
+            }
+        };
         let Decoded { consumed, event } = match decoded {
             Ok(decoded) => decoded,
             Err(violation) => {
@@ -190,11 +202,13 @@ struct Delivered {
     left: usize,
     messages: usize,
     control_frames: usize,
+    /// Some input was no short message, and may hold memory of the pool.
+    has_used_pool: bool,
 }
 
 impl Delivered {
     fn new(left: u8) -> Self {
-        Self { left: left.into(), messages: 0, control_frames: 0 }
+        Self { left: left.into(), messages: 0, control_frames: 0, has_used_pool: false }
     }
 }
 

@@ -147,12 +147,12 @@ impl LazySignals {
         }
     }
 
-    /// Returns whether any slot receives single frames.
     /// Returns whether `bytes_written` has slots.
     fn wants_bytes_written(&self) -> bool {
         self.bytes_written.slot_count() > 0
     }
 
+    /// Returns whether any slot receives single frames.
     fn wants_frames(&self) -> bool {
         self.text_frame_received.slot_count() + self.binary_frame_received.slot_count() > 0
     }

@@ -82,7 +82,6 @@ impl Decoder {
     /// # Errors
     ///
     /// When the peer broke a rule. The connection is then to be failed (RFC 6455 §7.1.7).
-    #[inline]
     pub(crate) fn decode<'a>(
         &'a mut self,
         input: &'a mut [u8],
@@ -206,8 +205,11 @@ impl Decoder {
     }
 
     /// Finds a short message, if nothing about it or before it is unusual.
+    ///
+    /// It is consumed by [`lend_short_message`](Self::lend_short_message). Anything else is left to
+    /// [`decode`](Self::decode), which consumes short messages as well, but needs a pool.
     #[inline]
-    fn find_short_message(&self, input: &[u8]) -> Option<ShortMessage> {
+    pub(crate) fn find_short_message(&self, input: &[u8]) -> Option<ShortMessage> {
         let has_limits = || self.rare.as_deref().is_some_and(|rare| rare.are_limits_set);
         if self.stage != Stage::Header || self.unfinished.is_some() || has_limits() {
             return None;
@@ -215,9 +217,13 @@ impl Decoder {
         ShortMessage::find(input, self.role)
     }
 
-    /// Consumes a short message.
+    /// Consumes the short message that was found in this `input`.
+    ///
+    /// # Errors
+    ///
+    /// When it is text that is not UTF-8, as [`decode`](Self::decode).
     #[inline]
-    fn lend_short_message<'a>(
+    pub(crate) fn lend_short_message<'a>(
         &mut self,
         message: ShortMessage,
         input: &'a mut [u8],
