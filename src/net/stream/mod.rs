@@ -119,6 +119,19 @@ impl Stream {
         Ok(written)
     }
 
+    /// Writes one buffer as [`try_write_here`](Self::try_write_here) does.
+    ///
+    /// Most output is one buffer, for TCP.
+    #[inline]
+    pub(crate) fn try_write_buffer(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write_here(buffer),
+            #[cfg(any(test, fuzzing))]
+            Self::Scripted(stream) => stream.try_write_here(buffer),
+            _ => self.try_write_here(&[IoSlice::new(buffer)]),
+        }
+    }
+
     /// Returns the number of bytes that do not count as written yet.
     ///
     /// They are encrypted but not written, or not flushed. The next write begins with them.

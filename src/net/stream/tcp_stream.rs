@@ -153,6 +153,35 @@ impl<I: Read + Write> TcpStream<I> {
         Ok(self.write_rest(buffers, written))
     }
 
+    /// Writes what the kernel accepts of one buffer, and updates the readiness.
+    #[inline]
+    pub(crate) fn try_write_here(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        if !self.source.readiness().is_writable() {
+            return Ok(0);
+        }
+        let written = retry_interrupted(|| self.io.write(buffer));
+        match written {
+            Ok(count) if count == buffer.len() => written,
+            _ => self.end_short_write(buffer, written),
+        }
+    }
+
+    /// Updates the readiness after a write that has not taken all of the buffer.
+    #[cold]
+    fn end_short_write(&mut self, buffer: &[u8], written: io::Result<usize>) -> io::Result<usize> {
+        let written = match written {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            written => written?,
+        };
+        let is_rest_tried = written > 0 && !self.source.readiness().reports_after_short();
+        let written =
+            if is_rest_tried { self.write_rest(&[IoSlice::new(buffer)], written) } else { written };
+        if written < buffer.len() {
+            self.source.clear_writable();
+        }
+        Ok(written)
+    }
+
     /// Writes the rest behind the first `written` bytes, until the kernel would block.
     ///
     /// Only then does an event follow. The next call meets a failure again.

@@ -187,7 +187,7 @@ impl State {
         if !is_usual {
             return false;
         }
-        let written = self.write_output(true);
+        let written = self.write_only_chunk().unwrap_or_else(|| self.write_output(true));
         if written.has_failed || !self.queue.is_empty() {
             self.report_later(written.count);
             return false;
@@ -223,8 +223,20 @@ impl State {
         written.count
     }
 
-    /// Writes what the kernel takes of the output queue, and then of the backlog.
+    /// Writes what the kernel takes of an output that is one chunk, whole, without a backlog.
+    ///
+    /// Returns `None`, and does nothing, with any other.
     #[inline]
+    fn write_only_chunk(&mut self) -> Option<Written> {
+        if self.backlog_len() > 0 {
+            return None;
+        }
+        let written = self.queue.write_only_chunk(self.stream.as_mut()?)?;
+        self.unconfirmed.add(written.count);
+        Some(written)
+    }
+
+    /// Writes what the kernel takes of the output queue, and then of the backlog.
     pub(crate) fn write_output(&mut self, is_driver: bool) -> Written {
         let mut count = 0;
         loop {

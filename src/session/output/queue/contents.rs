@@ -142,6 +142,17 @@ impl Contents {
         behind.chunks.push_back(chunk);
     }
 
+    /// Writes the only chunk, if it is all that waits, and whole; only for the driver.
+    #[inline]
+    pub(super) fn write_only_chunk(&mut self, stream: &mut Stream) -> Option<Written> {
+        if self.written > 0 || self.behind.is_some() || !self.urgent.frames.is_empty() {
+            return None;
+        }
+        let written = stream.try_write_buffer(self.chunk.as_bytes());
+        self.written = *written.as_ref().unwrap_or(&0);
+        Some(Written { count: self.written, has_failed: written.is_err() })
+    }
+
     #[inline]
     pub(super) fn write_to(&mut self, stream: &mut Stream, is_driver: bool) -> Written {
         let mut count = 0;
@@ -253,6 +264,9 @@ impl Urgent {
 }
 
 fn write(stream: &mut Stream, bytes: &[u8], is_driver: bool) -> io::Result<usize> {
-    let buffers = [IoSlice::new(bytes)];
-    if is_driver { stream.try_write_here(&buffers) } else { stream.try_write(&buffers) }
+    if is_driver {
+        stream.try_write_buffer(bytes)
+    } else {
+        stream.try_write(&[IoSlice::new(bytes)])
+    }
 }

@@ -170,6 +170,19 @@ impl OutputQueue {
         written
     }
 
+    /// Writes what the kernel takes of an output that is one chunk, whole; only for the driver.
+    ///
+    /// Most output is. Returns `None`, and does nothing, with any other.
+    #[inline]
+    pub(crate) fn write_only_chunk(&mut self, stream: &mut Stream) -> Option<Written> {
+        let contents = self.0.as_mut()?;
+        let written = contents.write_only_chunk(stream)?;
+        if written.count == contents.chunk.len() {
+            self.clear();
+        }
+        Some(written)
+    }
+
     /// Drops all frames.
     #[inline]
     pub(crate) fn clear(&mut self) {
