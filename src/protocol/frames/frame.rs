@@ -45,6 +45,17 @@ impl<'a> Frame<'a> {
     /// A client passes a fresh key for each frame, a server passes none (RFC 6455 §5.1, §5.3).
     #[inline]
     pub(crate) fn write_to(&self, out: &mut Vec<u8>, key: Option<MaskingKey>) {
+        match (key, u8::try_from(self.payload.len())) {
+            // Most frames of a server.
+            (None, Ok(length @ ..=LENGTH_IN_7_BITS)) => {
+                out.extend_from_slice(&[self.first_byte(), length]);
+                out.extend_from_slice(self.payload);
+            }
+            _ => self.write_any_to(out, key),
+        }
+    }
+
+    fn write_any_to(&self, out: &mut Vec<u8>, key: Option<MaskingKey>) {
         out.reserve(LONGEST_HEADER + self.payload.len());
         self.encode_header(key, |bytes| out.extend_from_slice(bytes));
         let start = out.len();
@@ -67,8 +78,7 @@ impl<'a> Frame<'a> {
     /// Passes the parts of the header to `append`, in order.
     #[inline]
     fn encode_header(&self, key: Option<MaskingKey>, mut append: impl FnMut(&[u8])) {
-        let final_bit = if self.is_final { FINAL_BIT } else { 0 };
-        let first = final_bit | self.reserved.bits() | self.opcode.bits();
+        let first = self.first_byte();
         let mask_bit = if key.is_some() { MASK_BIT } else { 0 };
 
         // RFC 6455 §5.2: the length takes the shortest of three forms.
@@ -85,6 +95,12 @@ impl<'a> Frame<'a> {
         if let Some(key) = key {
             append(&key);
         }
+    }
+
+    #[inline]
+    fn first_byte(&self) -> u8 {
+        let final_bit = if self.is_final { FINAL_BIT } else { 0 };
+        final_bit | self.reserved.bits() | self.opcode.bits()
     }
 
     fn control(opcode: Opcode, payload: &'a [u8]) -> Self {

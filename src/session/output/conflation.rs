@@ -36,7 +36,7 @@ impl Session {
             state.note_message();
             return SendStatus::Queued;
         }
-        match state.admit(frame.len(), shared_weight(&frame)) {
+        match state.admit(frame.len(), || shared_weight(&frame)) {
             // The kernel has taken output meanwhile.
             Admission::Queue if !state.conflates() => {
                 state.queue.push_prepared(&frame);

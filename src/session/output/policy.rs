@@ -32,13 +32,18 @@ impl State {
 
     /// Decides about a message of `needed` bytes, and makes room for it.
     ///
-    /// `weight` is the memory that it takes here. The kernel is offered the output first. Where no
+    /// `weight` returns the memory that it takes here. The kernel is offered the output first. Where no
     /// output waits there is room for any message, and with a policy that drops others there always
     /// is room for the newest.
-    pub(crate) fn admit(&mut self, needed: usize, weight: usize) -> Admission {
+    #[inline]
+    pub(crate) fn admit(&mut self, needed: usize, weight: impl FnOnce() -> usize) -> Admission {
         if self.takes_fast_path(needed) {
             return Admission::Queue;
         }
+        self.admit_by_policy(needed, weight())
+    }
+
+    fn admit_by_policy(&mut self, needed: usize, weight: usize) -> Admission {
         let OutputSettings { policy, limit, .. } = self.output_settings();
         let has_room = self.has_room(needed, weight);
         match policy {

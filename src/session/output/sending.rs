@@ -57,7 +57,7 @@ impl Session {
         let is_big = message.len() >= WRITE_AT_ONCE && state.queue.is_empty();
         let frames = Frames::of(kind, message, frame_size);
         let admission =
-            if is_big { Admission::Queue } else { state.admit(message.len(), message.len()) };
+            if is_big { Admission::Queue } else { state.admit(message.len(), || message.len()) };
         match admission {
             Admission::Queue => {}
             Admission::Defer => {
@@ -82,7 +82,7 @@ impl Session {
         message: &[u8],
         add_to_flush_list: impl FnOnce() -> bool,
     ) -> SendStatus {
-        let admission = state.admit(message.len(), message.len());
+        let admission = state.admit(message.len(), || message.len());
         match admission {
             Admission::Queue => {}
             Admission::Defer => state.end_sent_history(),
@@ -178,7 +178,7 @@ impl Session {
                 return self.refuse_output(state, 0);
             }
         } else {
-            match state.admit(frame.len(), shared_weight(frame)) {
+            match state.admit(frame.len(), || shared_weight(frame)) {
                 Admission::Queue => {
                     note(&mut state, false);
                     state.queue.push_prepared(frame);
