@@ -11,15 +11,19 @@ pub(crate) type MaskingKey = [u8; 4];
 pub(crate) fn apply_mask(payload: &mut [u8], key: MaskingKey) {
     // RFC 6455 §5.3: byte i is combined with byte i mod 4 of the key. Two keys make a word; the
     // compiler turns the loop over words into vector instructions.
-    let key = u64::from(u32::from_ne_bytes(key));
-    let key = key << 32 | key;
+    let key = u32::from_ne_bytes(key);
+    let word_key = u64::from(key) << 32 | u64::from(key);
     if key == 0 {
         return;
     }
 
     let (words, rest) = payload.as_chunks_mut();
     for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
+        *word = (u64::from_ne_bytes(*word) ^ word_key).to_ne_bytes();
+    }
+    let (half, rest) = rest.as_chunks_mut();
+    for half in half {
+        *half = (u32::from_ne_bytes(*half) ^ key).to_ne_bytes();
     }
     for (byte, key) in rest.iter_mut().zip(key.to_ne_bytes()) {
         *byte ^= key;
