@@ -21,8 +21,8 @@ pub(crate) fn apply_mask(payload: &mut [u8], key: MaskingKey) {
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ word_key).to_ne_bytes();
     }
-    let (half, rest) = rest.as_chunks_mut();
-    for half in half {
+    let (halves, rest) = rest.as_chunks_mut();
+    for half in halves {
         *half = (u32::from_ne_bytes(*half) ^ key).to_ne_bytes();
     }
     for (byte, key) in rest.iter_mut().zip(key.to_ne_bytes()) {
