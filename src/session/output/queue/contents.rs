@@ -250,6 +250,12 @@ impl Contents {
         }
     }
 
+    /// Returns whether cleared contents have a small buffer.
+    #[inline]
+    pub(super) fn has_buffer(&self) -> bool {
+        matches!(&self.chunk, Chunk::Own(buffer) if buffer.capacity() > 0)
+    }
+
     /// Gives the buffer back to the thread.
     #[inline]
     pub(super) fn free_buffer(&mut self) {

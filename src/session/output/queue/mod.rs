@@ -186,13 +186,16 @@ impl OutputQueue {
     /// Drops all frames.
     #[inline]
     pub(crate) fn clear(&mut self) {
-        if let Some(mut contents) = self.0.take() {
-            contents.clear();
-            // At the thread's end it is freed.
-            let former = SPARE.try_with(|spare| spare.replace(Some(contents))).ok().flatten();
-            if let Some(former) = former {
-                keep_spare(former);
-            }
+        let Some(mut contents) = self.0.take() else { return };
+        contents.clear();
+        if !contents.has_buffer() {
+            return keep_spare(contents);
+        }
+        // At the thread's end it is freed.
+        let former = SPARE.try_with(|spare| spare.replace(Some(contents))).ok().flatten();
+        if let Some(mut former) = former {
+            former.free_buffer();
+            keep_spare(former);
         }
     }
 
@@ -216,9 +219,8 @@ fn take_spare() -> Option<Box<Contents>> {
     MORE_SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten()
 }
 
-/// Keeps contents without their buffer, unless there are enough.
-fn keep_spare(mut contents: Box<Contents>) {
-    contents.free_buffer();
+/// Keeps contents without a buffer, unless there are enough.
+fn keep_spare(contents: Box<Contents>) {
     let _ = MORE_SPARE.try_with(|spare| {
         let mut spare = spare.borrow_mut();
         if spare.len() < MAX_SPARE {
