@@ -149,7 +149,7 @@ impl<O: Observer> Driver<O> {
             Some(message) => self.decoder.lend_short_message(message, input),
             None => {
                 turn.has_used_pool = true;
-                self.decoder.decode(input, &mut shared_pool().borrow_mut())
+                self.decoder.decode_any(input, &mut shared_pool().borrow_mut())
             }
         };
         let Decoded { consumed, event } = match decoded {

@@ -74,14 +74,8 @@ impl Decoder {
         self.reports_frames = reports_frames;
     }
 
-    /// Consumes `input` until an event is complete or all bytes are consumed.
-    ///
-    /// Call it again with the rest of the input. The payload bytes are unmasked where they lie.
-    /// After a close frame or a violation all input is consumed and ignored (RFC 6455 §5.5.1).
-    ///
-    /// # Errors
-    ///
-    /// When the peer broke a rule. The connection is then to be failed (RFC 6455 §7.1.7).
+    /// Consumes `input` as a session does: short messages in their own way.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn decode<'a>(
         &'a mut self,
         input: &'a mut [u8],
@@ -93,8 +87,16 @@ impl Decoder {
         }
     }
 
-    /// Consumes `input` in the general way.
-    fn decode_any<'a>(
+    /// Consumes `input` until an event is complete or all bytes are consumed.
+    ///
+    /// Call it again with the rest of the input; short messages need less, see
+    /// [`find_short_message`](Self::find_short_message). The payload bytes are unmasked where they lie.
+    /// After a close frame or a violation all input is consumed and ignored (RFC 6455 §5.5.1).
+    ///
+    /// # Errors
+    ///
+    /// When the peer broke a rule. The connection is then to be failed (RFC 6455 §7.1.7).
+    pub(crate) fn decode_any<'a>(
         &'a mut self,
         input: &'a mut [u8],
         pool: &mut BufferPool,
@@ -207,7 +209,7 @@ impl Decoder {
     /// Finds a short message, if nothing about it or before it is unusual.
     ///
     /// It is consumed by [`lend_short_message`](Self::lend_short_message). Anything else is left to
-    /// [`decode`](Self::decode), which consumes short messages as well, but needs a pool.
+    /// [`decode_any`](Self::decode_any), which consumes short messages as well, but needs a pool.
     #[inline]
     pub(crate) fn find_short_message(&self, input: &[u8]) -> Option<ShortMessage> {
         let has_limits = || self.rare.as_deref().is_some_and(|rare| rare.are_limits_set);
@@ -221,7 +223,7 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// When it is text that is not UTF-8, as [`decode`](Self::decode).
+    /// When it is text that is not UTF-8, as [`decode_any`](Self::decode_any).
     #[inline]
     pub(crate) fn lend_short_message<'a>(
         &mut self,

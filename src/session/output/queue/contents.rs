@@ -271,7 +271,7 @@ impl Urgent {
 
 fn write(stream: &mut Stream, bytes: &[u8], is_driver: bool) -> io::Result<usize> {
     if is_driver {
-        stream.try_write_buffer(bytes)
+        stream.try_write_here(&[IoSlice::new(bytes)])
     } else {
         stream.try_write(&[IoSlice::new(bytes)])
     }
