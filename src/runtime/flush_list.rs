@@ -21,6 +21,7 @@ struct FlushList {
     connections: RefCell<Vec<Arc<dyn Flush>>>,
     /// The task that flushes: none before its first turn, and after its end.
     task: RefCell<Option<Waker>>,
+    /// The task was woken and has not run yet; false without one.
     is_woken: Cell<bool>,
 }
 
@@ -44,13 +45,20 @@ pub(crate) async fn flush_listed() {
 
 impl FlushList {
     fn add(&self, connection: &Arc<impl Flush + 'static>) -> bool {
-        let task = self.task.borrow();
-        let Some(task) = &*task else { return false };
+        if !self.is_woken.get() && !self.wake() {
+            return false;
+        }
         let connection: Arc<dyn Flush> = Arc::clone(connection) as _;
         self.connections.borrow_mut().push(connection);
-        if !self.is_woken.replace(true) {
-            task.wake_by_ref();
-        }
+        true
+    }
+
+    /// Wakes the task that flushes, if there is one.
+    fn wake(&self) -> bool {
+        let task = self.task.borrow();
+        let Some(task) = &*task else { return false };
+        self.is_woken.set(true);
+        task.wake_by_ref();
         true
     }
 
@@ -80,7 +88,10 @@ struct End;
 
 impl Drop for End {
     fn drop(&mut self) {
-        let ended = FLUSH_LIST.try_with(|list| (list.task.take(), list.connections.take()));
+        let ended = FLUSH_LIST.try_with(|list| {
+            list.is_woken.set(false);
+            (list.task.take(), list.connections.take())
+        });
         for connection in ended.into_iter().flat_map(|(_task, connections)| connections) {
             panics::catch("the end of a slot", || drop(connection));
         }
