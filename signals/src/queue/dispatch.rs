@@ -121,6 +121,9 @@ impl Dispatch {
     pub fn run(&mut self, waker: &Waker, limit: u64) -> usize {
         // Registered before the queue is checked, so that no post is missed.
         self.listen(waker);
+        if !thread_state::has_posts() {
+            return 0;
+        }
         let count = thread_state::run_posts(limit);
         if thread_state::has_posts() {
             // Other tasks of the executor run before the next posts.
