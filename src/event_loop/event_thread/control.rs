@@ -4,10 +4,11 @@
 //! So `finished` and a wait with a timeout have the join made on a thread for blocking calls, and
 //! learn of its outcome.
 
-use std::sync::{Arc, Condvar, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use parking_lot::Condvar;
 use slotwork_signals::Signal;
 
 use crate::event_loop::LoopHandle;
@@ -81,7 +82,7 @@ impl Control {
                 self.changed.notify_all();
                 return outcome;
             }
-            end = self.changed.wait(end).unwrap_or_else(PoisonError::into_inner);
+            self.changed.wait(&mut end);
         }
     }
 
@@ -102,8 +103,7 @@ impl Control {
             if left.is_zero() {
                 return None;
             }
-            let woken = self.changed.wait_timeout(end, left);
-            end = woken.unwrap_or_else(PoisonError::into_inner).0;
+            self.changed.wait_for(&mut end, left);
         }
     }
 
