@@ -188,6 +188,7 @@ pub use types::message::TextFrame;
 pub use types::network_proxy::NetworkProxy;
 pub use types::output::OutputPolicy;
 pub use types::output::SendStatus;
+pub use types::peer_credentials::PeerCredentials;
 #[cfg(feature = "proxy-protocol")]
 pub use types::proxy_protocol::ProxyProtocol;
 pub use types::reconnect::Attempt;

@@ -115,6 +115,7 @@ impl Exit {
         match error {
             Error::HostNotFound { .. }
             | Error::Connect { .. }
+            | Error::ConnectUnix { .. }
             | Error::ConnectTimeout(_)
             | Error::Proxy { .. } => Self::NoConnection,
             Error::TlsHandshake { .. } => Self::Tls,

@@ -1,4 +1,4 @@
-//! Accepts TCP connections, and starts one handshake task for each.
+//! Accepts connections, and starts one handshake task for each.
 //!
 //! A slow or broken client never delays the next one: its handshake runs in a task of its own, and
 //! its failure ends in `server_error`, not in the loop (Qt: `QWebSocketServer::serverError`).
@@ -14,7 +14,9 @@ use log::debug;
 use smol::future::FutureExt;
 
 use crate::event_loop::{EventLoop, next_turn};
-use crate::net::stream::{AcceptedStream, Incoming, Listener};
+use crate::net::stream::{AcceptedStream, Incoming, Listener, LocalAddress};
+#[cfg(unix)]
+use crate::protocol::handshake::url::unix_url;
 use crate::runtime::timers::Sleep;
 use crate::server::state::{Inner, Listening};
 use crate::types::error::Error;
@@ -25,7 +27,7 @@ impl Inner {
     /// Listens with the socket that `bind` returns; an error is also reported.
     pub(crate) fn listen(
         self: &Arc<Self>,
-        bind: impl FnOnce() -> Result<(Listener, HostAddress), Error>,
+        bind: impl FnOnce() -> Result<(Listener, Option<HostAddress>), Error>,
     ) -> Result<(), Error> {
         let result = self.set_listener(bind).and_then(|listener| self.start_accepting(listener));
         if let Err(error) = &result {
@@ -37,7 +39,7 @@ impl Inner {
     /// Binds a listener and stores it; nothing is accepted yet.
     fn set_listener(
         &self,
-        bind: impl FnOnce() -> Result<(Listener, HostAddress), Error>,
+        bind: impl FnOnce() -> Result<(Listener, Option<HostAddress>), Error>,
     ) -> Result<Arc<Listener>, Error> {
         if self.whole.is_some() {
             return Err(Error::PartOfServer);
@@ -186,14 +188,23 @@ impl Drop for ListenerGuard {
 impl Listening {
     /// Returns the URL that clients open.
     pub(super) fn url(&self, mode: SslMode) -> String {
-        let port = self.listener.local_address().port();
+        let scheme = mode.scheme();
+        let local = match self.listener.local() {
+            LocalAddress::Tcp(local) => local,
+            #[cfg(unix)]
+            LocalAddress::Unix(address) => {
+                return address.as_ref().map(unix_url).unwrap_or_default();
+            }
+        };
+        let port = local.port();
         let ip = match self.address {
-            HostAddress::Any => HostAddress::LocalHost.ip(),
-            address => address.ip(),
+            Some(HostAddress::Any) => HostAddress::LocalHost.ip(),
+            Some(address) => address.ip(),
+            None => local.ip(),
         };
         match ip {
-            IpAddr::V4(ip) => format!("{}://{ip}:{port}", mode.scheme()),
-            IpAddr::V6(ip) => format!("{}://[{ip}]:{port}", mode.scheme()),
+            IpAddr::V4(ip) => format!("{scheme}://{ip}:{port}"),
+            IpAddr::V6(ip) => format!("{scheme}://[{ip}]:{port}"),
         }
     }
 }

@@ -29,8 +29,8 @@ impl WebSocketServer {
     /// Connections that were open before there was a limit do not count, nor do peers without an
     /// address, such as those of Unix sockets. A client of a
     /// [trusted proxy](Self::set_trusted_proxies) counts for
-    /// [its own address](crate::OpeningHandshake::client_address), from its request on; if that is not
-    /// known, for the proxy's, as all clients of other proxies do.
+    /// [its own address](crate::OpeningHandshake::client_address), from its request on, or from its PROXY
+    /// header on; if that is not known, for the proxy's, as all clients of other proxies do.
     ///
     /// # Qt
     ///
@@ -83,6 +83,20 @@ impl Inner {
 }
 
 impl Opening {
+    /// Counts the connection for the client in its PROXY header.
+    ///
+    /// One that is itself a proxy is counted once its client's request is read.
+    #[cfg(feature = "proxy-protocol")]
+    pub(crate) fn enter_forwarded(&mut self, server: &Inner) -> Result<(), Refusal> {
+        let state = server.lock();
+        if let (None, Some(limit), Some(client)) =
+            (&self.place, state.configuration.max_per_address, self.client_before_request(&state))
+        {
+            self.place = server.enter(Some(client), limit)?;
+        }
+        Ok(())
+    }
+
     /// Counts the connection for its client's address, unless it counts already.
     ///
     /// Returns that address; `None` when it is not known.
@@ -93,6 +107,9 @@ impl Opening {
     ) -> Result<Option<IpAddr>, Refusal> {
         let state = server.lock();
         let client = self.client_address(&state, request);
+        if client != self.client_before_request(&state) {
+            self.client = Some(Box::new(client));
+        }
         if self.place.is_none()
             && let Some(limit) = state.configuration.max_per_address
         {

@@ -271,7 +271,7 @@ impl Inner {
     ) {
         // Counted before slots run, which may run a loop that refuses others.
         let answering = Arc::clone(&self.lock().overflow_answers);
-        self.report_refusal(opening.peer, &refusal);
+        opening.report_refusal(&refusal);
         if begins_with_tls && self.mode == SslMode::Secure {
             return;
         }

@@ -122,7 +122,8 @@ impl WebSocketServer {
     ///
     /// # Examples
     ///
-    /// A chat for the programs of this machine, over a Unix socket.
+    /// Connections that the program has accepted itself, here over a Unix socket; for one alone there is
+    /// [`listen_unix`](Self::listen_unix).
     ///
     /// ```no_run
     /// # #[cfg(unix)]
@@ -268,11 +269,10 @@ impl WebSocketServer {
             let local = listener.local_addr().ok();
             let address = local.map_or(HostAddress::Any, |local| local.ip().into());
             let port = local.map_or(0, |local| local.port());
-            Listener::adopt(listener).map_err(|source| Error::Listen {
-                address,
-                port,
-                source: Arc::new(source),
-            })
+            match Listener::adopt(listener) {
+                Ok((listener, address)) => Ok((listener, Some(address))),
+                Err(source) => Err(Error::Listen { address, port, source: Arc::new(source) }),
+            }
         })
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::event_loop::EventLoop;
-use crate::net::stream::Listener;
+use crate::net::stream::{Listener, LocalAddress};
 use crate::server::WebSocketServer;
 use crate::server::is_header_character;
 use crate::server::state::Inner;
@@ -116,7 +116,7 @@ impl WebSocketServer {
 
     fn listen_at(&self, address: HostAddress, port: u16, reuse_port: bool) -> Result<(), Error> {
         self.inner.listen(|| match Listener::bind(address, port, reuse_port) {
-            Ok(listener) => Ok((listener, address)),
+            Ok(listener) => Ok((listener, Some(address))),
             Err(source) => Err(Error::Listen { address, port, source: Arc::new(source) }),
         })
     }
@@ -148,13 +148,17 @@ impl WebSocketServer {
     }
 
     /// Returns the address given to `listen`; `None` when not listening.
+    ///
+    /// It is also `None` for a [Unix socket](Self::listen_unix).
     #[doc(alias = "serverAddress")]
     #[must_use]
     pub fn server_address(&self) -> Option<HostAddress> {
-        self.inner.lock().listening.as_ref().map(|listening| listening.address)
+        self.inner.lock().listening.as_ref()?.address
     }
 
     /// Returns the port on which the server listens; 0 when it does not.
+    ///
+    /// A [Unix socket](Self::listen_unix) has no port: 0.
     ///
     /// # Examples
     ///
@@ -174,12 +178,16 @@ impl WebSocketServer {
     #[must_use]
     pub fn server_port(&self) -> u16 {
         let state = self.inner.lock();
-        state.listening.as_ref().map_or(0, |listening| listening.listener.local_address().port())
+        match state.listening.as_ref().map(|listening| listening.listener.local()) {
+            Some(LocalAddress::Tcp(local)) => local.port(),
+            _ => 0,
+        }
     }
 
     /// Returns the URL that clients open; empty when the server does not listen.
     ///
-    /// [`HostAddress::Any`] is shown as 127.0.0.1, as in Qt.
+    /// [`HostAddress::Any`] is shown as 127.0.0.1, as in Qt. For a [Unix socket](Self::listen_unix) it is
+    /// such as `ws+unix:/run/chat.sock:`, to which the path of a request can be appended.
     ///
     /// # Examples
     ///

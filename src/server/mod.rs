@@ -1,11 +1,12 @@
 //! The WebSocket server, an object with signals.
 //!
-//! The files in the order in which a connection passes them: `listen.rs` and `accept.rs`, or
-//! `handover.rs`, `opening.rs` (opening handshake, with `client_limits.rs`, `address_limit.rs`,
-//! `proxies.rs`, `tls.rs`, `origins/`, `verifier/`, `subprotocols.rs`, `compression.rs`) or `pages/`,
-//! `pending.rs`, `keepalive.rs`, `broadcast.rs` and `topics/`, `shutdown.rs`. `signals.rs` has the
-//! signals, `settings.rs` and `output.rs` the defaults of its sockets. All share `state.rs`; settings
-//! are in `configuration/`, refusals are reported in `refusals.rs`, counted for `stats.rs`.
+//! The files in the order in which a connection passes them: `listen.rs`, `unix_sockets.rs` and
+//! `accept.rs`, or `handover.rs`, `opening.rs` (opening handshake, with `client_limits.rs`,
+//! `address_limit.rs`, `proxies.rs`, `tls.rs`, `origins/`, `verifier/`, `subprotocols.rs`,
+//! `compression.rs`) or `pages/`, `pending.rs`, `keepalive.rs`, `broadcast.rs` and `topics/`,
+//! `shutdown.rs`. `signals.rs` has the signals, `settings.rs` and `output.rs` the defaults of its
+//! sockets. All share `state.rs`; settings are in `configuration/`, refusals are reported in
+//! `refusals.rs`, counted for `stats.rs`.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -54,6 +55,8 @@ mod subprotocols;
 mod threads;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(unix)]
+mod unix_sockets;
 mod verifier;
 
 pub use origins::cors_authenticator::CorsAuthenticator;

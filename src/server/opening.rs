@@ -55,6 +55,8 @@ pub(crate) struct Opening {
     /// A header that names none, `Some(None)`, is that of the proxy's own connection.
     #[cfg(feature = "proxy-protocol")]
     pub(crate) forwarded: Option<Box<Option<SocketAddr>>>,
+    /// The client in the request of a proxy, once it is read.
+    pub(crate) client: Option<Box<Option<IpAddr>>>,
     /// Its place among the connections of its address, if they have a limit.
     pub(crate) place: Option<Box<AddressPlace>>,
 }
@@ -142,7 +144,7 @@ impl Inner {
         let mut opening = Opening::new(self, closings, peer, stream, leftover);
         if let Err(refusal) = opening.count(self, &state, counted) {
             drop(state);
-            self.report_refusal(peer, &refusal);
+            opening.report_refusal(&refusal);
             return upgrade::server::close_at_once(&mut opening.stream, &refusal);
         }
         let deadline = Deadline::new(state.configuration.handshake_timeout);
@@ -168,6 +170,7 @@ impl Opening {
             counted: None,
             #[cfg(feature = "proxy-protocol")]
             forwarded: None,
+            client: None,
             place: None,
         }
     }
@@ -326,6 +329,7 @@ impl Opening {
             request.clone(),
             self.peer,
             client,
+            self.stream.peer_credentials(),
             #[cfg(feature = "tls")]
             self.stream.tls_session(),
         );
@@ -402,7 +406,11 @@ impl Opening {
     /// Counts and reports a refusal, unless the server is gone.
     pub(crate) fn report_refusal(&self, refusal: &Refusal) {
         if let Some(server) = self.server.upgrade() {
-            server.report_refusal(self.peer, refusal);
+            let client = match &self.client {
+                Some(client) => **client,
+                None => self.client_before_request(&server.lock()),
+            };
+            server.report_refusal(self.peer, client, refusal);
         }
     }
 

@@ -25,7 +25,7 @@ impl State {
         let _ = begins_with_tls;
         let waiting = Waiting {
             #[cfg(feature = "proxy-protocol")]
-            expects_proxy_header: begins_with_tls && self.expects_proxy_header(opening.peer),
+            expects_proxy_header: begins_with_tls && opening.expects_proxy_header(self),
             opening,
             deadline: Deadline::new(self.configuration.handshake_timeout),
             #[cfg(feature = "tls")]

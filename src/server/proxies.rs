@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 #[cfg(feature = "proxy-protocol")]
 use crate::net::proxy_protocol::{self, Failure};
+#[cfg(unix)]
+use crate::net::stream::Stream;
 use crate::net::stream::UNKNOWN_PEER;
 use crate::protocol::handshake::forwarded;
 use crate::protocol::handshake::request::HandshakeRequest;
@@ -130,25 +132,53 @@ impl Opening {
         state: &State,
         request: &HandshakeRequest,
     ) -> Option<IpAddr> {
-        let (peer, may_forward) = self.forwarded_peer();
-        if may_forward && state.is_trusted_proxy(peer) {
-            return forwarded::client_address(request, peer.ip(), |address| state.trusts(address));
+        let (peer, is_proxy) = self.forwarded_peer(state);
+        let address = known_address(peer);
+        if is_proxy {
+            return forwarded::client_address(request, address, |address| state.trusts(address));
         }
-        known_address(peer)
+        address
+    }
+
+    /// Returns the address of the client, as far as it is known without the request.
+    ///
+    /// `None` when a proxy is still to report it.
+    pub(crate) fn client_before_request(&self, state: &State) -> Option<IpAddr> {
+        let (peer, is_proxy) = self.forwarded_peer(state);
+        known_address(peer).filter(|_| !is_proxy)
     }
 
     /// Returns the peer in the PROXY header, without one that of the connection.
     ///
-    /// Also returns whether it may forward requests of others: not in a proxy's own connection.
-    fn forwarded_peer(&self) -> (SocketAddr, bool) {
+    /// Also returns whether it forwards requests of others: not in a proxy's own connection.
+    fn forwarded_peer(&self, state: &State) -> (SocketAddr, bool) {
         #[cfg(feature = "proxy-protocol")]
         if let Some(header) = &self.forwarded {
-            return header.map_or((self.peer, false), |client| (client, true));
+            let is_proxy = |client| state.is_trusted_proxy(client);
+            return header.map_or((self.peer, false), |client| (client, is_proxy(client)));
         }
-        (self.peer, true)
+        (self.peer, self.is_of_proxy(state))
     }
 
-    /// Reads the PROXY header; `None` after a failure, which is reported.
+    /// Returns whether the connection is that of a trusted proxy.
+    fn is_of_proxy(&self, state: &State) -> bool {
+        #[cfg(unix)]
+        if state.configuration.trusts_unix_peers && matches!(self.stream, Stream::Unix(_)) {
+            return true;
+        }
+        state.is_trusted_proxy(self.peer)
+    }
+
+    /// Returns whether the connection begins with a PROXY header.
+    #[cfg(feature = "proxy-protocol")]
+    pub(crate) fn expects_proxy_header(&self, state: &State) -> bool {
+        let protocol = state.configuration.proxy_protocol;
+        protocol == ProxyProtocol::Required && self.is_of_proxy(state)
+    }
+
+    /// Reads the PROXY header, and counts the connection for the client in it.
+    ///
+    /// `None` after a failure or a refusal, which is reported.
     #[cfg(feature = "proxy-protocol")]
     pub(crate) async fn read_proxy_header(mut self, deadline: &mut Deadline) -> Option<Self> {
         let received = std::mem::take(&mut self.received);
@@ -158,6 +188,11 @@ impl Opening {
             Some(Ok((client, rest))) => {
                 self.forwarded = Some(Box::new(client));
                 self.received = rest;
+                let server = self.server.upgrade()?;
+                if let Err(refusal) = self.enter_forwarded(&server) {
+                    server.refuse_overflow(self, refusal, true);
+                    return None;
+                }
                 return Some(self);
             }
             Some(Err(Failure::Invalid(reason))) => {
@@ -181,14 +216,13 @@ impl State {
         known_address(peer).is_some_and(|address| self.trusts(address))
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
-        self.configuration.trusted_proxies.iter().any(|network| network.contains(address))
+    /// Returns the address of a peer's client, unless a proxy is still to report it.
+    pub(crate) fn client_before_request(&self, peer: SocketAddr) -> Option<IpAddr> {
+        known_address(peer).filter(|address| !self.trusts(*address))
     }
 
-    /// Returns whether a connection of this peer begins with a PROXY header.
-    #[cfg(feature = "proxy-protocol")]
-    pub(crate) fn expects_proxy_header(&self, peer: SocketAddr) -> bool {
-        self.configuration.proxy_protocol == ProxyProtocol::Required && self.is_trusted_proxy(peer)
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.configuration.trusted_proxies.iter().any(|network| network.contains(address))
     }
 }
 

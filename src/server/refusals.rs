@@ -1,6 +1,6 @@
 //! Reports refused clients, with the reason and the limit that was reached.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Weak;
 use std::time::Duration;
 
@@ -12,10 +12,17 @@ use crate::types::stats::RefusalReason;
 
 impl Inner {
     /// Counts and reports a refusal, and the limit that it is about.
-    pub(crate) fn report_refusal(&self, peer: SocketAddr, refusal: &Refusal) {
+    ///
+    /// `client` is the address of the peer's client, as far as it is known.
+    pub(crate) fn report_refusal(
+        &self,
+        peer: SocketAddr,
+        client: Option<IpAddr>,
+        refusal: &Refusal,
+    ) {
         self.report_handshake(refusal.into(), &refusal_error(peer, refusal));
         if let Some(limit) = limit_of(refusal) {
-            self.report_limit(LimitReached { limit, peer });
+            self.report_limit(LimitReached { limit, peer, client });
         }
     }
 }

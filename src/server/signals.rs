@@ -118,7 +118,8 @@ impl WebSocketServer {
     /// server.set_max_connections_per_address(Some(20));
     /// server.set_max_messages_per_second(Some(50));
     /// server.limit_reached().connect(|_server, reached| {
-    ///     log::warn!("{} has reached the limit of {}", reached.peer.ip(), reached.limit);
+    ///     let client = reached.client.unwrap_or(reached.peer.ip());
+    ///     log::warn!("{client} has reached the limit of {}", reached.limit);
     /// });
     /// ```
     #[must_use]

@@ -89,7 +89,8 @@ pub(crate) struct Pause {
 /// A listener, and the address given to `listen`.
 pub(crate) struct Listening {
     pub(crate) listener: Arc<Listener>,
-    pub(crate) address: HostAddress,
+    /// `None` for a Unix socket.
+    pub(crate) address: Option<HostAddress>,
 }
 
 impl fmt::Debug for Inner {

@@ -6,7 +6,7 @@ use crate::net::stream::Stream;
 use crate::protocol::frames::close_frame::ClosePayload;
 use crate::protocol::frames::frame::Frame;
 use crate::session::output::writing::LOW_UNSENT_LIMIT;
-use crate::session::state::{Failure, Phase, State};
+use crate::session::state::{Failure, Kept, Phase, State};
 use crate::session::traffic::Traffic;
 use crate::session::{Session, wake_all};
 use crate::types::close_code::CloseCode;
@@ -116,14 +116,14 @@ impl Session {
 
     /// Returns the stream of the connection that has ended.
     ///
-    /// Its address is kept if the socket `has_handles`, which may ask for it: that is a call of the
-    /// system, and few do.
+    /// Its address, or the peer's credentials, is kept if the socket `has_handles`, which may ask for it:
+    /// that is a call of the system, and few do.
     pub(super) fn take_ended(&self, has_handles: bool) -> Option<Stream> {
         let mut state = self.lock();
         let extra = state.extra.as_mut()?;
         let stream = extra.ended_stream.take()?;
         if has_handles {
-            extra.local_address = stream.local_address().ok();
+            extra.kept = Kept::of(&stream);
         }
         Some(stream)
     }

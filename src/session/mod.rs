@@ -13,8 +13,9 @@ use crate::net::stream::Stream;
 use crate::net::tls::TlsSession;
 use crate::protocol::handshake::extensions::AgreedExtensions;
 use crate::runtime::sync::{Mutex, MutexGuard};
-use crate::session::state::{Phase, State};
+use crate::session::state::{Kept, Phase, State};
 use crate::types::close_code::CloseCode;
+use crate::types::peer_credentials::PeerCredentials;
 use crate::types::role::Role;
 use crate::types::socket_state::SocketState;
 
@@ -188,7 +189,23 @@ impl Session {
         let ended = || state.extra.as_ref()?.ended_stream.as_ref();
         match state.stream.as_ref().or_else(ended) {
             Some(stream) => stream.local_address().ok(),
-            None => state.extra.as_ref()?.local_address,
+            None => match state.extra.as_ref()?.kept {
+                Some(Kept::LocalAddress(address)) => Some(address),
+                _ => None,
+            },
+        }
+    }
+
+    /// Returns the credentials of the peer, also of a connection that has ended.
+    pub(crate) fn peer_credentials(&self) -> Option<PeerCredentials> {
+        let state = self.lock();
+        let ended = || state.extra.as_ref()?.ended_stream.as_ref();
+        match state.stream.as_ref().or_else(ended) {
+            Some(stream) => stream.peer_credentials(),
+            None => match state.extra.as_ref()?.kept {
+                Some(Kept::Credentials(credentials)) => Some(credentials),
+                _ => None,
+            },
         }
     }
 

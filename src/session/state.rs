@@ -22,6 +22,7 @@ use crate::session::settings::{OUTGOING_FRAME_SIZE, OutputSettings, Settings};
 use crate::session::traffic::Traffic;
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
+use crate::types::peer_credentials::PeerCredentials;
 use crate::types::role::Role;
 
 /// The state of a connection.
@@ -49,8 +50,8 @@ pub(super) struct State {
 pub(super) struct Extra {
     /// The code and the reason with which the connection ends, once they are known.
     pub(super) close: Option<(CloseCode, Box<str>)>,
-    /// The address that this end had, once the connection has ended.
-    pub(super) local_address: Option<SocketAddr>,
+    /// The system's data of the connection, once it has ended.
+    pub(super) kept: Option<Kept>,
     /// The stream of a server's connection, while its end is reported.
     ///
     /// Its address is looked up only when it is asked for, or when a handle remains.
@@ -84,6 +85,22 @@ pub(super) struct Extra {
     pub(super) has_unsent_ping: bool,
     /// Another connection is opened after the end of this one.
     pub(super) has_successor: bool,
+}
+
+/// Data of an ended connection that only the system has had.
+pub(super) enum Kept {
+    LocalAddress(SocketAddr),
+    Credentials(PeerCredentials),
+}
+
+impl Kept {
+    /// Returns the data of a stream; none without an address or credentials.
+    pub(super) fn of(stream: &Stream) -> Option<Self> {
+        match stream.peer_credentials() {
+            Some(credentials) => Some(Self::Credentials(credentials)),
+            None => stream.local_address().ok().map(Self::LocalAddress),
+        }
+    }
 }
 
 /// The reason for an end without a closing handshake.

@@ -80,7 +80,8 @@ impl Observer for Inner {
     fn limit_reached(&self, limit: Limit) {
         let peer = self.peer().map(|peer| SocketAddr::new(peer.address, peer.port));
         let peer = peer.unwrap_or(UNKNOWN_PEER);
-        self.membership.report_limit(LimitReached { limit, peer });
+        let client = self.client_address();
+        self.membership.report_limit(LimitReached { limit, peer, client });
     }
 
     fn closing(&self) {

@@ -14,6 +14,7 @@ use crate::protocol::handshake::request::HandshakeRequest;
 use crate::socket::state::Inner;
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
+use crate::types::peer_credentials::PeerCredentials;
 use crate::types::socket_state::SocketState;
 use crate::types::version::Version;
 
@@ -152,6 +153,35 @@ impl WebSocket {
     #[must_use]
     pub fn peer_address(&self) -> Option<IpAddr> {
         self.inner.peer().map(|peer| peer.address)
+    }
+
+    /// Returns the credentials of the peer's process; `None` unless over a Unix socket.
+    ///
+    /// The kernel reports them, so that a server can authorize clients by their users. Linux, Android,
+    /// macOS and the BSDs have them. They are known from the opening handshake on and remain after the end
+    /// of the connection. `None` also for a stream of another library
+    /// ([`WebSocketServer::handle_stream`](crate::WebSocketServer::handle_stream)).
+    ///
+    /// # Qt
+    ///
+    /// Qt has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{CloseCode, WebSocket};
+    ///
+    /// fn on_new_socket(socket: &WebSocket, users: &[u32]) {
+    ///     if socket.peer_credentials().is_none_or(|peer| !users.contains(&peer.user_id)) {
+    ///         socket.close(CloseCode::POLICY_VIOLATED, "");
+    ///     }
+    /// }
+    /// ```
+    #[doc(alias = "SO_PEERCRED")]
+    #[doc(alias = "getpeereid")]
+    #[must_use]
+    pub fn peer_credentials(&self) -> Option<PeerCredentials> {
+        self.inner.session.peer_credentials()
     }
 
     /// Returns the address of a server's client, also behind trusted proxies.

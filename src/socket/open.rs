@@ -53,7 +53,7 @@ impl WebSocket {
         Self { inner: Arc::new(Inner::new(session, end, Membership::new(None))) }
     }
 
-    /// Begins to open a connection to a `ws` or `wss` URL; returns at once.
+    /// Begins to open a connection to a `ws`, `wss` or `ws+unix` URL; returns at once.
     ///
     /// The state is [`Connecting`](crate::SocketState::Connecting) until
     /// [`connected`](Self::connected) is emitted, or
@@ -66,6 +66,11 @@ impl WebSocket {
     /// The host may be an international name, which is encoded (UTS 46: `bücher.example` is
     /// `xn--bcher-kva.example`), or an IPv6 address with a zone, an interface's name or number
     /// (RFC 6874: `ws://[fe80::1%25eth0]/`). The zone is not sent.
+    ///
+    /// On Unix, `ws+unix:/run/chat.sock:/room?name=1` opens the request `/room?name=1` at the
+    /// [Unix socket](crate::WebSocketServer::listen_unix) `/run/chat.sock`, as in Node's ws. The path is
+    /// absolute and percent-encoded (a colon is `%3A`); `@name` is an abstract name of Linux. The host in
+    /// the request is `localhost`, there is no TLS, and a proxy is not used.
     ///
     /// # Opening again
     ///

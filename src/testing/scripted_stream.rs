@@ -15,12 +15,12 @@ use std::time::Duration;
 use mio::{Interest, Registry, Token, event};
 
 use crate::net::stream::Stream;
-use crate::net::stream::tcp_stream::TcpStream;
+use crate::net::stream::socket_stream::SocketStream;
 use crate::runtime::reactor::{Reactor, SourceHandle};
 use crate::runtime::sync::{Mutex, MutexGuard};
 
 /// A stream to a [`ScriptedPeer`].
-pub(crate) type ScriptedStream = TcpStream<ScriptedIo>;
+pub(crate) type ScriptedStream = SocketStream<ScriptedIo>;
 
 /// The other end of a scripted stream, and the kernel between them.
 pub(crate) struct ScriptedPeer {
@@ -37,7 +37,7 @@ pub(crate) fn scripted_stream() -> io::Result<(Stream, ScriptedPeer)> {
     let mut io = ScriptedIo(Arc::clone(&wire));
     let source = Reactor::current()?.register(&mut io)?;
     let peer = ScriptedPeer { wire, source: source.handle() };
-    Ok((Stream::Scripted(TcpStream { io, source }), peer))
+    Ok((Stream::Scripted(SocketStream { io, source }), peer))
 }
 
 /// The bytes on their way between the two ends.

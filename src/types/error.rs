@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,14 @@ pub enum Error {
         address: HostAddress,
         /// The requested port.
         port: u16,
+        /// The error of the operating system.
+        source: Arc<io::Error>,
+    },
+    /// The Unix socket could not be bound; the server is not listening.
+    #[error("cannot listen on {path:?}")]
+    ListenUnix {
+        /// The requested path, or `@` and an abstract name.
+        path: PathBuf,
         /// The error of the operating system.
         source: Arc<io::Error>,
     },
@@ -175,7 +184,7 @@ pub enum Error {
     /// The text omits user information and query, which may be secrets.
     #[error("{0:?} is not a valid URL")]
     InvalidUrl(String),
-    /// The scheme of the URL is neither `ws` nor `wss`.
+    /// The scheme of the URL is neither `ws` nor `wss`, nor on Unix `ws+unix`.
     #[error("{0:?} is neither ws nor wss")]
     UnsupportedScheme(String),
     /// The socket is connected or connecting, and remains so.
@@ -200,6 +209,14 @@ pub enum Error {
         /// The requested port.
         port: u16,
         /// The error of the operating system for the last address that was tried.
+        source: Arc<io::Error>,
+    },
+    /// The Unix socket of the server could not be reached.
+    #[error("cannot connect to {path:?}")]
+    ConnectUnix {
+        /// The requested path, or `@` and an abstract name.
+        path: PathBuf,
+        /// The error of the operating system.
         source: Arc<io::Error>,
     },
     /// The connection was not established in time (default 10 s).

@@ -1,7 +1,7 @@
 //! The limits of a server that clients may reach.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A limit that a client has reached, as `limit_reached` reports it.
 ///
@@ -21,6 +21,11 @@ pub struct LimitReached {
     ///
     /// `0.0.0.0:0` for a stream without an address.
     pub peer: SocketAddr,
+    /// The address of the client, also behind trusted proxies; `None` when it is not known.
+    ///
+    /// It is [`WebSocket::client_address`](crate::WebSocket::client_address). Of a client that is refused
+    /// before its request, or its PROXY header, is read, a trusted proxy has not reported it yet.
+    pub client: Option<IpAddr>,
 }
 
 /// The name of a limit for clients.

@@ -16,6 +16,7 @@ pub(crate) mod mask_generator;
 pub(crate) mod message;
 pub(crate) mod network_proxy;
 pub(crate) mod output;
+pub(crate) mod peer_credentials;
 #[cfg(feature = "proxy-protocol")]
 pub(crate) mod proxy_protocol;
 pub(crate) mod reconnect;
@@ -24,4 +25,6 @@ pub(crate) mod socket_state;
 pub(crate) mod ssl_mode;
 pub(crate) mod stats;
 pub(crate) mod tls;
+#[cfg(unix)]
+pub(crate) mod unix_address;
 pub(crate) mod version;

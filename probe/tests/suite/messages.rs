@@ -260,3 +260,26 @@ fn with_input(arguments: &[&str], input: &[u8]) -> Result<Outcome> {
         })
     })
 }
+
+/// The URL of Node's ws for a Unix socket.
+#[test]
+#[cfg(unix)]
+fn a_unix_socket_is_tried_too() -> Result<()> {
+    let path = std::env::temp_dir().join(format!("slotwork-probe-{}.sock", std::process::id()));
+    let server = slotwork::WebSocketServer::new("", slotwork::SslMode::NonSecure);
+    server.listen_unix(&path, 0o600)?;
+    support::echo_all(&server);
+    let url = &*format!("ws+unix:{}:/chat", path.display());
+
+    let outcome = run(&[url, "hello", "--count", "1"])?.ended_with(0)?;
+    outcome.shows(&[
+        &format!("connected    {url} (no address)\n"),
+        "< hello\n",
+        "closed       1000 (normal)",
+    ])?;
+    drop(server);
+
+    let outcome = run(&[url])?.ended_with(3)?;
+    ensure!(outcome.stderr.contains("cannot connect to \"/"), "{outcome:?}");
+    Ok(())
+}

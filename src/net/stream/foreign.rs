@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use smol::Async;
@@ -10,7 +10,7 @@ use smol::io::{AsyncRead, AsyncWrite};
 
 use crate::net::stream::Stream;
 use crate::net::stream::any_stream::{AnyStream, DynIo};
-use crate::net::stream::listener::AcceptedStream;
+use crate::net::stream::listener::{AcceptedStream, UNKNOWN_PEER};
 #[cfg(any(test, fuzzing, feature = "testing"))]
 use crate::net::stream::memory::MemoryEnd;
 use crate::net::stream::tcp_stream::Adopted;
@@ -78,7 +78,7 @@ impl ForeignStream {
     pub(crate) fn watch(self) -> io::Result<Stream> {
         Ok(match self.0 {
             Kind::Tcp(adopted) => Stream::Tcp(adopted.watch()?),
-            Kind::Accepted(stream) => Stream::Tcp(stream.watch()?),
+            Kind::Accepted(stream) => stream.watch()?,
             Kind::Any(io) => Stream::Any(Box::new(AnyStream::new(io)?)),
             #[cfg(any(test, fuzzing, feature = "testing"))]
             Kind::Memory(end) => Stream::Memory(Box::new(end.watch()?)),
@@ -95,6 +95,3 @@ fn descriptor_of(stream: smol::net::TcpStream) -> io::Result<TcpStream> {
         Err(shared) => shared.get_ref().try_clone(),
     }
 }
-
-/// Stands for the address of a peer that has none; no peer is at it.
-pub(crate) const UNKNOWN_PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);

@@ -1,26 +1,50 @@
-//! A listening TCP socket on the reactor of a loop.
+//! A listening socket, TCP or Unix, on the reactor of a loop.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 #[cfg(unix)]
 use std::os::fd::{AsRawFd, RawFd};
+#[cfg(unix)]
+use std::os::unix::net as unix;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use mio::net;
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 
+use crate::net::stream::Stream;
 use crate::net::stream::options::{self, SEND_BUFFER};
 use crate::net::stream::tcp_stream::TcpStream;
+#[cfg(unix)]
+use crate::net::stream::unix_listener::UnixListener;
+#[cfg(unix)]
+use crate::net::stream::unix_stream::UnixStream;
 use crate::runtime::reactor::{Reactor, Source, SourceHandle};
 use crate::runtime::sync::Mutex;
 use crate::types::host_address::HostAddress;
+#[cfg(unix)]
+use crate::types::unix_address::UnixAddress;
 
 /// A listening socket, which any thread can close.
 pub(crate) struct Listener {
-    io: Mutex<Option<net::TcpListener>>,
-    local_address: SocketAddr,
+    io: Mutex<Option<Socket>>,
+    local: LocalAddress,
     source: OnceLock<SourceHandle>,
+}
+
+/// The address of a listening socket.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum LocalAddress {
+    Tcp(SocketAddr),
+    /// `None` for a socket without a name.
+    #[cfg(unix)]
+    Unix(Option<UnixAddress>),
+}
+
+enum Socket {
+    Tcp(net::TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
 }
 
 impl Listener {
@@ -54,23 +78,46 @@ impl Listener {
         Ok((Self::new(listener, local_address), address))
     }
 
+    /// Binds a Unix socket, and listens.
+    #[cfg(unix)]
+    pub(crate) fn bind_unix(address: UnixAddress, mode: u32) -> io::Result<Self> {
+        let listener = UnixListener::bind(&address, mode)?;
+        Ok(Self::with(Socket::Unix(listener), LocalAddress::Unix(Some(address))))
+    }
+
+    /// Takes a listening Unix socket over.
+    #[cfg(unix)]
+    pub(crate) fn adopt_unix(listener: unix::UnixListener) -> io::Result<Self> {
+        check_listening(&SockRef::from(&listener))?;
+        let address = UnixAddress::of(&listener.local_addr()?);
+        let listener = UnixListener::adopt(listener)?;
+        Ok(Self::with(Socket::Unix(listener), LocalAddress::Unix(address)))
+    }
+
     fn new(listener: TcpListener, local_address: SocketAddr) -> Self {
         // Accepted connections inherit both.
         options::set_unsent_limit(&SockRef::from(&listener), Some(SEND_BUFFER));
         options::set_inherited_no_delay(&SockRef::from(&listener));
-        let io = Mutex::new(Some(net::TcpListener::from_std(listener)));
-        Self { io, local_address, source: OnceLock::new() }
+        let socket = Socket::Tcp(net::TcpListener::from_std(listener));
+        Self::with(socket, LocalAddress::Tcp(local_address))
     }
 
-    pub(crate) const fn local_address(&self) -> SocketAddr {
-        self.local_address
+    const fn with(socket: Socket, local: LocalAddress) -> Self {
+        Self { io: Mutex::new(Some(socket)), local, source: OnceLock::new() }
+    }
+
+    pub(crate) const fn local(&self) -> &LocalAddress {
+        &self.local
     }
 
     /// Returns the descriptor; `None` when it is closed.
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> Option<RawFd> {
         let io = self.io.lock();
-        io.as_ref().map(AsRawFd::as_raw_fd)
+        io.as_ref().map(|socket| match socket {
+            Socket::Tcp(listener) => listener.as_raw_fd(),
+            Socket::Unix(listener) => listener.io.as_raw_fd(),
+        })
     }
 
     /// Closes the socket, which frees the port at once, and wakes the accepting task.
@@ -90,8 +137,13 @@ impl Listener {
     /// Registers the socket with the reactor of this thread; `None` when it is closed.
     pub(crate) fn watch(self: &Arc<Self>) -> io::Result<Option<Incoming>> {
         let mut io = self.io.lock();
-        let Some(listener) = io.as_mut() else { return Ok(None) };
-        let source = Reactor::current()?.register(listener)?;
+        let Some(socket) = io.as_mut() else { return Ok(None) };
+        let reactor = Reactor::current()?;
+        let source = match socket {
+            Socket::Tcp(listener) => reactor.register(listener)?,
+            #[cfg(unix)]
+            Socket::Unix(listener) => reactor.register(&mut listener.io)?,
+        };
         drop(io);
         // A listener is registered once: the reactor refuses a descriptor that it already has.
         let _ = self.source.set(source.handle());
@@ -120,34 +172,56 @@ impl Incoming {
     ) -> Poll<Option<io::Result<(AcceptedStream, SocketAddr)>>> {
         self.source.set_waker(cx.waker());
         let io = self.listener.io.lock();
-        let Some(listener) = io.as_ref() else { return Poll::Ready(None) };
-        match listener.accept() {
+        let Some(socket) = io.as_ref() else { return Poll::Ready(None) };
+        match socket.accept() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.source.clear_readable();
                 Poll::Pending
             }
-            Err(error) => Poll::Ready(Some(Err(error))),
-            Ok((stream, peer)) => {
-                drop(io);
+            accepted => Poll::Ready(Some(accepted)),
+        }
+    }
+}
+
+impl Socket {
+    /// Accepts a connection; a peer of a Unix socket has no address.
+    fn accept(&self) -> io::Result<(AcceptedStream, SocketAddr)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                Poll::Ready(Some(Ok((AcceptedStream(stream), peer))))
+                Ok((AcceptedStream::Tcp(stream), peer))
+            }
+            #[cfg(unix)]
+            Self::Unix(listener) => {
+                let (stream, _) = listener.io.accept()?;
+                Ok((AcceptedStream::Unix(stream), UNKNOWN_PEER))
             }
         }
     }
 }
 
 /// A connection that was accepted, without a reactor.
-pub(crate) struct AcceptedStream(net::TcpStream);
+pub(crate) enum AcceptedStream {
+    Tcp(net::TcpStream),
+    #[cfg(unix)]
+    Unix(net::UnixStream),
+}
 
 impl AcceptedStream {
     /// Registers the connection with the reactor of this thread.
-    pub(crate) fn watch(self) -> io::Result<TcpStream> {
-        TcpStream::accepted(self.0)
+    pub(crate) fn watch(self) -> io::Result<Stream> {
+        Ok(match self {
+            Self::Tcp(stream) => Stream::Tcp(TcpStream::accepted(stream)?),
+            #[cfg(unix)]
+            Self::Unix(stream) => Stream::Unix(Box::new(UnixStream::register(stream)?)),
+        })
     }
 }
 
 fn bind(kind: HostAddress, address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket =
+        socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(kind != HostAddress::Any)?;
     }
@@ -164,7 +238,7 @@ fn bind(kind: HostAddress, address: SocketAddr, reuse_port: bool) -> io::Result<
 }
 
 #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))))]
-fn set_reuse_port(socket: &Socket) -> io::Result<()> {
+fn set_reuse_port(socket: &socket2::Socket) -> io::Result<()> {
     socket.set_reuse_port(true)
 }
 
@@ -172,7 +246,7 @@ fn set_reuse_port(socket: &Socket) -> io::Result<()> {
     unix,
     not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))
 )))]
-fn set_reuse_port(_socket: &Socket) -> io::Result<()> {
+fn set_reuse_port(_socket: &socket2::Socket) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -193,4 +267,7 @@ fn has_ipv6() -> bool {
 }
 
 /// The backlog of the kernel, in connections: large enough for bursts of clients.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
+
+/// Stands for the address of a peer that has none; no peer is at it.
+pub(crate) const UNKNOWN_PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);

@@ -1,4 +1,4 @@
-//! The byte stream of a WebSocket connection: TCP, TLS over TCP, or any other.
+//! The byte stream of a WebSocket connection: TCP, TLS over TCP, a Unix socket, or any other.
 //!
 //! Reads and writes never block. A stream knows whether the kernel may have input or accept output,
 //! which saves system calls, and wakes one task when that changes.
@@ -12,19 +12,26 @@ use std::time::Duration;
 #[cfg(feature = "tls")]
 mod adapter;
 mod any_stream;
+#[cfg(unix)]
+mod credentials;
 mod foreign;
 mod listener;
 #[cfg(any(test, fuzzing, feature = "testing"))]
 pub(crate) mod memory;
 pub(crate) mod options;
+pub(crate) mod socket_stream;
 pub(crate) mod tcp_stream;
 #[cfg(feature = "tls")]
 mod tls_handshake;
 #[cfg(feature = "tls")]
 pub(crate) mod tls_stream;
+#[cfg(unix)]
+mod unix_listener;
+#[cfg(unix)]
+pub(crate) mod unix_stream;
 
-pub(crate) use foreign::{ForeignStream, UNKNOWN_PEER};
-pub(crate) use listener::{AcceptedStream, Incoming, Listener};
+pub(crate) use foreign::ForeignStream;
+pub(crate) use listener::{AcceptedStream, Incoming, Listener, LocalAddress, UNKNOWN_PEER};
 pub(crate) use tcp_stream::TcpStream;
 #[cfg(feature = "tls")]
 pub(crate) use tls_handshake::TlsFailure;
@@ -34,9 +41,12 @@ use crate::net::stream::any_stream::AnyStream;
 use crate::net::stream::memory::MemoryStream;
 #[cfg(feature = "tls")]
 use crate::net::stream::tls_stream::TlsStream;
+#[cfg(unix)]
+use crate::net::stream::unix_stream::UnixStream;
 #[cfg(feature = "tls")]
 use crate::net::tls::tls_session::TlsSession;
 use crate::runtime::reactor::{Readiness, Source, wake_later};
+use crate::types::peer_credentials::PeerCredentials;
 
 /// A byte stream.
 pub(crate) enum Stream {
@@ -47,6 +57,11 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream>),
     /// A stream of another library, such as its TLS, or a pipe.
     Any(Box<AnyStream>),
+    /// A Unix socket.
+    ///
+    /// Boxed, as the place of the kind is in the values that TCP does not use.
+    #[cfg(unix)]
+    Unix(Box<UnixStream>),
     /// A connection in memory, in tests of programs.
     #[cfg(any(test, fuzzing, feature = "testing"))]
     Memory(Box<MemoryStream>),
@@ -63,6 +78,8 @@ macro_rules! for_each_kind {
             #[cfg(feature = "tls")]
             Stream::Tls($inner) => $call,
             Stream::Any($inner) => $call,
+            #[cfg(unix)]
+            Stream::Unix($inner) => $call,
             #[cfg(any(test, fuzzing, feature = "testing"))]
             Stream::Memory($inner) => $call,
             #[cfg(any(test, fuzzing))]
@@ -219,6 +236,15 @@ impl Stream {
     #[cfg(feature = "tls")]
     pub(crate) fn tls_session(&self) -> Option<TlsSession> {
         if let Self::Tls(stream) = self { Some(stream.session()) } else { None }
+    }
+
+    /// Returns the credentials of the peer of a Unix socket, where the system has them.
+    pub(crate) fn peer_credentials(&self) -> Option<PeerCredentials> {
+        match self {
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.peer_credentials(),
+            _ => None,
+        }
     }
 
     /// Returns whether the kernel may accept output.

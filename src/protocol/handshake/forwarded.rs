@@ -11,10 +11,11 @@ use crate::protocol::handshake::request::HandshakeRequest;
 /// Returns the address of the client that is behind a trusted proxy.
 ///
 /// `None` when the proxies do not report it: an address is hidden or malformed, or both headers
-/// exist and differ, as one of them is then the client's. Without both it is the proxy itself.
+/// exist and differ, as one of them is then the client's. Without both it is the proxy itself, if that
+/// has an address.
 pub(crate) fn client_address(
     request: &HandshakeRequest,
-    proxy: IpAddr,
+    proxy: Option<IpAddr>,
     is_trusted: impl Fn(IpAddr) -> bool,
 ) -> Option<IpAddr> {
     let standard = client_of(request, "Forwarded", &is_trusted, forwarded_nodes);
@@ -22,7 +23,7 @@ pub(crate) fn client_address(
         Some(grammar::list_members(line).map(node_address).collect())
     });
     match (standard, usual) {
-        (None, None) => Some(proxy),
+        (None, None) => proxy,
         (Some(client), None) | (None, Some(client)) => client.ok(),
         (Some(client), Some(other)) => client.ok().filter(|_| client == other),
     }
@@ -157,7 +158,7 @@ mod tests {
     use super::*;
     use crate::testing::requests::{head_and, request};
 
-    const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+    const PROXY: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
 
     /// The client of a request with these header lines, behind proxies of 10.0.0.0/8.
     fn client(lines: &str) -> Option<String> {

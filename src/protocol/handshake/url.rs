@@ -1,15 +1,26 @@
 //! URLs of WebSocket servers (RFC 6455 §3).
 
+#[cfg(unix)]
+use std::ffi::OsString;
 use std::net::Ipv6Addr;
+#[cfg(unix)]
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+#[cfg(unix)]
+use std::path::PathBuf;
 
 use idna::AsciiDenyList;
 
 use crate::protocol::handshake::authority::is_name_byte;
+#[cfg(unix)]
+use crate::types::unix_address::UnixAddress;
 
-/// A `ws` or `wss` URL, taken apart.
+/// A `ws`, `wss` or `ws+unix` URL, taken apart.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Url {
     pub(crate) is_secure: bool,
+    /// The path of the server's Unix socket; the host is then `localhost`, without a port.
+    #[cfg(unix)]
+    pub(crate) socket_path: Option<PathBuf>,
     /// The host for DNS, TLS and HTTP: an ASCII name, or an address without brackets.
     pub(crate) host: String,
     /// The zone of an IPv6 address, which is for this machine alone (RFC 6874 §4).
@@ -34,6 +45,10 @@ pub(crate) enum UrlError {
 impl Url {
     /// Takes a URL apart. What stands behind a `#` is not sent (Qt: CLI-08).
     pub(crate) fn parse(url: &str) -> Result<Self, UrlError> {
+        #[cfg(unix)]
+        if let Some(rest) = unix_part(url) {
+            return Self::parse_unix(rest);
+        }
         let (scheme, rest) = url.split_once("://").ok_or(UrlError::Invalid)?;
         let is_secure = match scheme.to_ascii_lowercase().as_str() {
             "ws" => false,
@@ -62,11 +77,45 @@ impl Url {
         let slash = if resource.starts_with('/') { "" } else { "/" };
         Ok(Self {
             is_secure,
+            #[cfg(unix)]
+            socket_path: None,
             host,
             zone,
             port,
             authority,
             user_info: user_info.map(str::to_owned),
+            resource: format!("{slash}{}", encode(resource)),
+        })
+    }
+
+    /// Takes the part behind `ws+unix:` apart.
+    ///
+    /// The form is that of Node's ws: `/path/of/socket:/path/of/request?query`. `@` begins an abstract
+    /// name.
+    #[cfg(unix)]
+    fn parse_unix(rest: &str) -> Result<Self, UrlError> {
+        let (rest, _fragment) = rest.split_once('#').unwrap_or((rest, ""));
+        // RFC 3986 §3: an authority may be empty.
+        let rest = rest.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(rest);
+        let end = rest.find([':', '?']).unwrap_or(rest.len());
+        let (path, resource) = rest.split_at(end);
+        let resource = resource.strip_prefix(':').unwrap_or(resource);
+        let socket_path = decode_bytes(path);
+        let is_path =
+            matches!(&*socket_path, [b'/', ..] | [b'@', _, ..]) && !socket_path.contains(&0);
+        let is_resource = resource.is_empty() || resource.starts_with(['/', '?']);
+        if !is_path || !is_resource || path.starts_with("//") || rest.contains(['\r', '\n', '\0']) {
+            return Err(UrlError::Invalid);
+        }
+        let slash = if resource.starts_with('/') { "" } else { "/" };
+        Ok(Self {
+            is_secure: false,
+            socket_path: Some(OsString::from_vec(socket_path).into()),
+            host: LOCAL_HOST.into(),
+            zone: None,
+            port: 0,
+            authority: LOCAL_HOST.into(),
+            user_info: None,
             resource: format!("{slash}{}", encode(resource)),
         })
     }
@@ -80,6 +129,28 @@ impl Url {
             None => self.host.clone(),
         }
     }
+}
+
+/// Returns the part of a URL behind `ws+unix:`, if it has that scheme.
+#[cfg(unix)]
+fn unix_part(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once(':')?;
+    scheme.eq_ignore_ascii_case("ws+unix").then_some(rest)
+}
+
+/// Returns the URL of a Unix socket, to which the path of a request can be appended.
+#[cfg(unix)]
+pub(crate) fn unix_url(address: &UnixAddress) -> String {
+    let mut url = String::from("ws+unix:");
+    for byte in address.to_path().as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/@-._~+,=".contains(byte) {
+            url.push(char::from(*byte));
+        } else {
+            push_escape(&mut url, *byte);
+        }
+    }
+    url.push(':');
+    url
 }
 
 /// Returns the ASCII form of a host name (UTS 46); `None` when it is not one.
@@ -144,6 +215,10 @@ pub(crate) fn user_and_password(user_info: &str) -> (String, String) {
 }
 
 fn decode(encoded: &str) -> String {
+    String::from_utf8_lossy(&decode_bytes(encoded)).into_owned()
+}
+
+fn decode_bytes(encoded: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(encoded.len());
     let mut rest = encoded.as_bytes();
     while let Some((byte, behind)) = rest.split_first() {
@@ -156,7 +231,7 @@ fn decode(encoded: &str) -> String {
         bytes.push(byte);
         rest = behind;
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
 /// Splits at the colon before the port, which is not one of an address in brackets.
@@ -210,6 +285,10 @@ fn push_escape(encoded: &mut String, byte: u8) {
         encoded.push(digit.to_ascii_uppercase());
     }
 }
+
+/// The host of a Unix socket, for the `Host` header.
+#[cfg(unix)]
+const LOCAL_HOST: &str = "localhost";
 
 #[cfg(test)]
 mod tests {
@@ -291,6 +370,55 @@ mod tests {
             assert_eq!(parts(url), Err(UrlError::Invalid), "{url}");
         }
         assert_eq!(parts("ws://a/p\r\nX: y"), Err(UrlError::Invalid));
+    }
+
+    /// The form of Node's ws.
+    #[test]
+    #[cfg(unix)]
+    fn urls_of_unix_sockets_are_taken_apart() {
+        let table = [
+            ("ws+unix:/a.sock", ("/a.sock", "/")),
+            ("WS+UNIX:/a.sock:", ("/a.sock", "/")),
+            ("ws+unix:/a.sock:/p?q=1:2#f", ("/a.sock", "/p?q=1:2")),
+            ("ws+unix:/a.sock?q=/:", ("/a.sock", "/?q=/:")),
+            ("ws+unix:/a.sock:?q", ("/a.sock", "/?q")),
+            ("ws+unix:///a.sock:/p", ("/a.sock", "/p")),
+            ("ws+unix:/a%3Ab%20c%25:/%41 b", ("/a:b c%", "/%41%20b")),
+            ("ws+unix:/%C3%A9é@:/", ("/éé@", "/")),
+            ("ws+unix:@name:/p", ("@name", "/p")),
+        ];
+        for (url, (path, resource)) in table {
+            let parsed = Url::parse(url).unwrap();
+            assert_eq!(parsed.socket_path.as_deref(), Some(path.as_ref()), "{url}");
+            assert_eq!((&*parsed.resource, &*parsed.authority), (resource, "localhost"), "{url}");
+        }
+        for url in [
+            "ws+unix:",
+            "ws+unix:@",
+            "ws+unix:a.sock",
+            "ws+unix://host/a.sock",
+            "ws+unix:////a.sock",
+            "ws+unix:/a.sock:p",
+            "ws+unix:/a.sock:80/p",
+            "ws+unix:/a%00b",
+            "ws+unix:%00a",
+            "ws+unix:/a:/p\r\nX: y",
+            "ws+unix:/a\n",
+        ] {
+            assert_eq!(Url::parse(url).err(), Some(UrlError::Invalid), "{url}");
+        }
+        assert_eq!(Url::parse("wss+unix://a").err(), Some(UrlError::Scheme));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_url_of_a_unix_socket_leads_to_it() {
+        for path in ["/run/a.sock", "/a b:c?d#e%41é\n", "@name"] {
+            let url = unix_url(&UnixAddress::new(path.as_ref()).unwrap()) + "/p?q";
+            let parsed = Url::parse(&url).unwrap();
+            assert_eq!(parsed.socket_path.as_deref(), Some(path.as_ref()), "{url}");
+            assert_eq!(parsed.resource, "/p?q", "{url}");
+        }
     }
 
     /// RFC 3986 §3.2.1: nothing that may be a secret is left.

@@ -44,6 +44,8 @@ pub(crate) struct Configuration {
     pub(crate) page_handler: Option<Arc<PageHandler>>,
     pub(crate) subprotocols: Vec<String>,
     pub(crate) trusted_proxies: Vec<IpNetwork>,
+    #[cfg(unix)]
+    pub(crate) trusts_unix_peers: bool,
     #[cfg(feature = "proxy-protocol")]
     pub(crate) proxy_protocol: ProxyProtocol,
     #[cfg(feature = "compression")]
@@ -103,6 +105,8 @@ impl Configuration {
             page_handler: None,
             subprotocols: Vec::new(),
             trusted_proxies: Vec::new(),
+            #[cfg(unix)]
+            trusts_unix_peers: false,
             #[cfg(feature = "proxy-protocol")]
             proxy_protocol: ProxyProtocol::default(),
             #[cfg(feature = "compression")]

@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 use log::{debug, warn};
 
 use crate::event_loop::EventLoop;
-use crate::net::stream::{AcceptedStream, ForeignStream, Stream};
+use crate::net::stream::{AcceptedStream, ForeignStream};
 use crate::protocol::handshake::refusal::Refusal;
 use crate::server::handover::{Newcomer, Start};
 use crate::server::opening::Taken;
@@ -29,7 +29,7 @@ impl Inner {
         closings: u64,
     ) -> io::Result<()> {
         let Some(parts) = self.parts() else {
-            let taken = Taken::uncounted(Stream::Tcp(stream.watch()?), peer, closings);
+            let taken = Taken::uncounted(stream.watch()?, peer, closings);
             self.start_opening(taken, Vec::new(), true);
             return Ok(());
         };
@@ -58,7 +58,8 @@ impl Inner {
             if place.is_none() {
                 let peer = newcomer.peer;
                 drop(newcomer);
-                return self.report_refusal(peer, &Refusal::TooManyHandshakes { limit });
+                let client = self.lock().client_before_request(peer);
+                return self.report_refusal(peer, client, &Refusal::TooManyHandshakes { limit });
             }
         }
         let call = Call {

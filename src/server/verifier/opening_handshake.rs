@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 #[cfg(feature = "tls")]
 use crate::net::tls::TlsSession;
 use crate::protocol::handshake::request::HandshakeRequest;
+use crate::types::peer_credentials::PeerCredentials;
 
 /// The opening handshake of a client: its request, address and TLS session.
 ///
@@ -14,6 +15,7 @@ pub struct OpeningHandshake {
     request: HandshakeRequest,
     peer: SocketAddr,
     client: Option<IpAddr>,
+    credentials: Option<PeerCredentials>,
     #[cfg(feature = "tls")]
     tls_session: Option<TlsSession>,
 }
@@ -23,12 +25,14 @@ impl OpeningHandshake {
         request: HandshakeRequest,
         peer: SocketAddr,
         client: Option<IpAddr>,
+        credentials: Option<PeerCredentials>,
         #[cfg(feature = "tls")] tls_session: Option<TlsSession>,
     ) -> Self {
         Self {
             request,
             peer,
             client,
+            credentials,
             #[cfg(feature = "tls")]
             tls_session,
         }
@@ -102,6 +106,28 @@ impl OpeningHandshake {
     #[must_use]
     pub const fn peer_port(&self) -> u16 {
         self.peer.port()
+    }
+
+    /// Returns the credentials of the peer's process; `None` unless over a Unix socket.
+    ///
+    /// Otherwise as [`WebSocket::peer_credentials`](crate::WebSocket::peer_credentials).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use slotwork::{SslMode, Verdict, WebSocketServer};
+    ///
+    /// let server = WebSocketServer::new("Chat", SslMode::NonSecure);
+    /// server.set_verifier(async |_server, handshake| {
+    ///     match handshake.peer_credentials() {
+    ///         Some(peer) if peer.user_id == 1000 => Verdict::accept(),
+    ///         _ => Verdict::refuse(403, ""),
+    ///     }
+    /// });
+    /// ```
+    #[must_use]
+    pub const fn peer_credentials(&self) -> Option<PeerCredentials> {
+        self.credentials
     }
 
     /// Returns the TLS session with the client's certificate; `None` without TLS.

@@ -8,9 +8,13 @@ use crate::net::proxy::{self, HttpFailure};
 use crate::net::stream::Stream;
 #[cfg(any(test, fuzzing, feature = "testing"))]
 use crate::net::stream::memory;
+#[cfg(unix)]
+use crate::net::stream::unix_stream::UnixStream;
 use crate::net::upgrade;
 use crate::net::upgrade::client::{Failure, Opened, Opening};
 use crate::protocol::handshake::basic_auth;
+#[cfg(unix)]
+use crate::protocol::handshake::url::Url;
 use crate::protocol::handshake::url::{ascii_name, user_and_password};
 use crate::runtime::timers::Sleep;
 use crate::socket::client::auth::{proxy_credentials, server_credentials};
@@ -22,6 +26,8 @@ use crate::socket::state::Inner;
 use crate::types::authenticator::{Credentials, Login};
 use crate::types::error::Error;
 use crate::types::network_proxy::{NetworkProxy, ProxyKind};
+#[cfg(unix)]
+use crate::types::unix_address::UnixAddress;
 
 /// Connects to the server; returns the stream after the opening handshake.
 pub(crate) async fn connect(
@@ -36,6 +42,8 @@ pub(crate) async fn connect(
     let watch = &mut Stopwatch::new(end);
     loop {
         let mut stream = match &proxy {
+            #[cfg(unix)]
+            _ if opening.url.socket_path.is_some() => dial_unix(&opening.url, watch).await?,
             Some(proxy) => {
                 tunnel_through(inner, end, proxy, &opening, &mut proxy_login, watch).await?
             }
@@ -94,6 +102,18 @@ async fn dial(
     let peer = stream.peer_address().ok();
     end.lock().peer = peer;
     Ok(Stream::Tcp(stream))
+}
+
+/// Connects to the Unix socket of a URL.
+#[cfg(unix)]
+async fn dial_unix(url: &Url, watch: &mut Stopwatch<'_>) -> Result<Stream, Error> {
+    let path = url.socket_path.clone().unwrap_or_default();
+    watch.restart();
+    let connected = async { UnixStream::connect(&UnixAddress::new(&path)?).await }.await;
+    let stream =
+        connected.map_err(|source| Error::ConnectUnix { path, source: Arc::new(source) })?;
+    watch.lap(|timings| &mut timings.tcp);
+    Ok(Stream::Unix(Box::new(stream)))
 }
 
 async fn tunnel_through(

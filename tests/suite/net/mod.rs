@@ -4,3 +4,5 @@ mod proxy;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(unix)]
+mod unix_sockets;

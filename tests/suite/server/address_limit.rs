@@ -39,6 +39,7 @@ fn a_connection_too_many_from_one_address_is_answered_with_429() -> Result<()> {
     ensure!(is_limit, "{error:?}");
     let Some(reached) = limits.at(0) else { anyhow::bail!("no signal") };
     assert_eq!(reached.limit, Limit::ConnectionsPerAddress);
+    assert_eq!(reached.client, Some(reached.peer.ip()));
     assert!(server.stats().refused.count(RefusalReason::ConnectionsPerAddress) >= 1);
     Ok(())
 }

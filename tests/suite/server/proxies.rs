@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, ensure};
-use slotwork::{HttpAnswer, IpNetwork, Verdict, WebSocket, WebSocketServer};
+use slotwork::signals::SignalSpy;
+use slotwork::{HttpAnswer, IpNetwork, Limit, Verdict, WebSocket, WebSocketServer};
 
-use support::raw_peer::{RawPeer, request_with};
+use support::raw_peer::{RawPeer, masked_texts, request_with};
 #[cfg(all(feature = "proxy-protocol", feature = "tls"))]
 use support::{certificates::Authority, secure_echo_server, tls_peer, tls_peer::TlsPeer};
 use support::{listening_server, run_until, serve};
@@ -382,5 +383,85 @@ fn the_proxy_header_precedes_tls() -> Result<()> {
 
     assert_eq!(page.body, "Some(1.1.1.1)");
     ensure!(plain);
+    Ok(())
+}
+
+/// Silent connections count as well; TLS and the request come behind the header.
+#[cfg(feature = "proxy-protocol")]
+#[test]
+fn a_client_counts_from_its_proxy_header_on() -> Result<()> {
+    let server = server_with_proxy_protocol("127.0.0.0/8")?;
+    server.set_max_connections_per_address(Some(1));
+    let limits = SignalSpy::new(&server.limit_reached());
+    let port = server.server_port();
+
+    serve(move || {
+        let mut silent = RawPeer::connect(port)?;
+        silent.send(LINE)?;
+        let mut other = RawPeer::connect(port)?;
+        other.send([LINE.replace("1.1.1.1", "3.3.3.3"), request()].concat())?;
+        other.expect_upgrade()?;
+        loop {
+            // The silent one may not have been read yet.
+            let mut second = RawPeer::connect(port)?;
+            second.send(LINE)?;
+            second.set_read_timeout(Duration::from_millis(100))?;
+            if second.read_status().is_ok_and(|status| status == 429) {
+                break;
+            }
+        }
+        drop(silent);
+        loop {
+            let mut again = RawPeer::connect(port)?;
+            again.send([LINE, &request()].concat())?;
+            if again.read_status()? == 101 {
+                return Ok(());
+            }
+        }
+    })?;
+
+    let reached = limits.at(0).context("no signal")?;
+    assert_eq!(reached.client, Some(IpAddr::from([1, 1, 1, 1])));
+    assert_eq!(reached.peer.ip(), IpAddr::from([127, 0, 0, 1]));
+    Ok(())
+}
+
+/// The client is named as far as it is known; the peer is the proxy.
+#[test]
+fn limits_are_reported_with_the_client() -> Result<()> {
+    let server = server_behind("127.0.0.0/8")?;
+    server.set_max_connections_per_address(Some(1));
+    server.set_max_messages_per_second(Some(1));
+    let limits = SignalSpy::new(&server.limit_reached());
+    let (socket, mut peer) = accept(&server, request_with("X-Forwarded-For: 1.1.1.1\r\n"))?;
+    let port = server.server_port();
+
+    let second = serve(move || {
+        let mut second = RawPeer::connect(port)?;
+        second.send(request_with("X-Forwarded-For: 1.1.1.1\r\n"))?;
+        ensure!(second.read_status()? == 429);
+        peer.send(masked_texts(&["one", "two", "three"]))?;
+        Ok((peer, second))
+    })?;
+    limits.wait_for(2)?;
+    server.set_max_handshakes(Some(0));
+    serve(move || {
+        ensure!(RawPeer::connect(port)?.read_status()? == 503);
+        drop(second);
+        Ok(())
+    })?;
+
+    let client = Some(IpAddr::from([1, 1, 1, 1]));
+    let reached: Vec<_> = (0..3).filter_map(|at| limits.at(at)).collect();
+    let seen: Vec<_> = reached.iter().map(|reached| (reached.limit, reached.client)).collect();
+    let expected = [
+        (Limit::ConnectionsPerAddress, client),
+        (Limit::MessagesPerSecond, client),
+        // Its request was not read.
+        (Limit::Handshakes, None),
+    ];
+    assert_eq!(seen, expected);
+    assert!(reached.iter().all(|reached| reached.peer.ip() == IpAddr::from([127, 0, 0, 1])));
+    assert!(socket.client_address() == client);
     Ok(())
 }

@@ -191,6 +191,11 @@ impl<S: Read + Write> RawPeer<S> {
     }
 
     /// Returns the stream.
+    pub fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    /// Returns the stream below, to write to it.
     pub fn stream_mut(&mut self) -> &mut S {
         &mut self.stream
     }
