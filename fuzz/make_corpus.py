@@ -317,6 +317,65 @@ def connections():
     return table
 
 
+def proxy_headers():
+    """Headers of load balancers, and those of HTTP proxies; the first byte chooses, and cuts."""
+    signature = b"\r\n\r\n\0\r\nQUIT\n"
+
+    def binary(command, family, addresses, *fields):
+        rest = addresses + b"".join(struct.pack(">BH", kind, len(value)) + value for kind, value in fields)
+        return signature + struct.pack(">BBH", command, family, len(rest)) + rest
+
+    ipv4 = b"\1\1\1\1\2\2\2\2\0\x50\1\xbb"
+    ipv6 = b"\x20\1\x0d\xb8" + b"\0" * 11 + b"\1" + b"\0" * 15 + b"\1" + b"\0\x50\1\xbb"
+    headers = {
+        "line": b"PROXY TCP4 1.1.1.1 2.2.2.2 80 443\r\n" + REQUEST,
+        "line_ipv6": b"PROXY TCP6 2001:db8::1 ::1 65535 0\r\n",
+        "line_mapped": b"PROXY TCP6 ::ffff:1.1.1.1 ::1 1 2\r\nG",
+        "line_unknown": b"PROXY UNKNOWN\r\nGET",
+        "line_unknown_with_addresses": b"PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n",
+        "line_longest": b"PROXY UNKNOWN " + b"x" * 91 + b"\r\n",
+        "line_too_long": b"PROXY UNKNOWN " + b"x" * 92 + b"\r\n",
+        "line_with_plus": b"PROXY TCP4 1.1.1.1 2.2.2.2 +80 443\r\n",
+        "line_with_spaces": b"PROXY TCP4 1.1.1.1  2.2.2.2 80 443\r\n",
+        "line_cut": b"PROXY TCP4 1.1.1.1 2.2",
+        "binary": binary(0x21, 0x11, ipv4) + REQUEST,
+        "binary_ipv6": binary(0x21, 0x21, ipv6),
+        "binary_with_fields": binary(0x21, 0x11, ipv4, (4, b""), (2, b"chat.example"), (0x20, b"\0" * 8)),
+        "binary_with_a_broken_field": binary(0x21, 0x11, ipv4 + b"\2\xff\xff"),
+        "binary_local": binary(0x20, 0, b"") + REQUEST,
+        "binary_local_with_addresses": binary(0x20, 0x11, ipv4),
+        "binary_unspecified": binary(0x21, 0, b"\0" * 7),
+        "binary_unix": binary(0x21, 0x31, b"/" * 216),
+        "binary_datagram": binary(0x21, 0x12, ipv4),
+        "binary_short": binary(0x21, 0x11, ipv4[:11]),
+        "binary_version_1": binary(0x11, 0x11, ipv4),
+        "binary_command_2": binary(0x22, 0x11, ipv4),
+        "binary_longest": binary(0x20, 0, b"\0" * 4080),
+        "binary_too_long": binary(0x20, 0, b"\0" * 4081),
+        "binary_cut": binary(0x21, 0x11, ipv4)[:-1],
+        "request": REQUEST,
+        "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        "nothing": b"",
+    }
+    lines = {
+        "list": b"X-Forwarded-For: 9.9.9.9, 1.1.1.1, 10.0.0.2",
+        "lines": b"X-Forwarded-For: unknown\r\nx-forwarded-for: [2001:db8::1]:443\r\nX-Forwarded-For: 10.0.0.2:1",
+        "forwarded": b'Forwarded: for=9.9.9.9;proto=https, For="[2001:db8::1]:_port";by=10.0.0.1',
+        "forwarded_quoted": b'Forwarded: for="9.9.9.9, for=\\"1.1.1.1";host="a,b;c", for="10.0.0.2:80"',
+        "forwarded_unfinished": b'Forwarded: for="9.9.9.9, for=1.1.1.1\r\nForwarded: for=10.0.0.2',
+        "forwarded_twice": b"Forwarded: for=1.1.1.1;for=2.2.2.2",
+        "hidden": b"Forwarded: for=1.1.1.1, for=_hidden",
+        "both": b"Forwarded: for=1.1.1.1\r\nX-Forwarded-For: 1.1.1.1",
+        "contradiction": b"X-Forwarded-For: 2.2.2.2\r\nForwarded: for=1.1.1.1",
+        "empty": b"X-Forwarded-For: , ,\r\nForwarded:",
+        "mapped": b"X-Forwarded-For: ::ffff:1.1.1.1, ::ffff:10.0.0.2",
+        "not_ascii": b"X-Forwarded-For: 1.1.1.1\xe9",
+        "none": b"X-Real-IP: 1.1.1.1",
+    }
+    table = {name: bytes([number * 5 % 128]) + header for number, (name, header) in enumerate(headers.items())}
+    return table | {f"http_{name}": b"\x80" + text for name, text in lines.items()}
+
+
 def channel_messages():
     """Messages of a page with a web channel; right and wrong."""
     call = b'{"type":6,"object":"chat","method":"send","args":%s,"id":1}'
@@ -348,6 +407,7 @@ def main():
         "frames_server": frames(b"\x37\xfa\x21\x3d"),
         "frames_client": frames(None),
         "connection": connections(),
+        "proxy_header": proxy_headers(),
         "webchannel": channel_messages(),
     }
     for target, files in corpora.items():

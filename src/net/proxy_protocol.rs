@@ -26,13 +26,13 @@ pub(crate) enum Failure {
 
 /// A header that was read.
 #[derive(Debug, PartialEq, Eq)]
-struct Header {
+pub(crate) struct Header {
     /// The address of the client.
     ///
     /// `None` when the proxy does not know it, or is itself the client.
-    client: Option<SocketAddr>,
+    pub(crate) client: Option<SocketAddr>,
     /// Its length in bytes.
-    length: usize,
+    pub(crate) length: usize,
 }
 
 /// Reads the header; `received` bytes come first.
@@ -66,7 +66,7 @@ pub(crate) async fn read_header(
 }
 
 /// Returns the header in front of the bytes; `None` when it is incomplete.
-fn parse(bytes: &[u8]) -> Result<Option<Header>, &'static str> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Header>, &'static str> {
     let begins_as = |signature: &[u8]| {
         let length = signature.len().min(bytes.len());
         bytes.get(..length) == signature.get(..length)

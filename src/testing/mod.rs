@@ -46,6 +46,7 @@
 //! ```
 
 #[cfg(any(test, fuzzing))]
+#[cfg_attr(not(test), expect(dead_code, reason = "the fuzz targets need a part of it"))]
 pub(crate) mod connection;
 #[cfg(any(test, fuzzing))]
 #[cfg_attr(not(test), expect(dead_code, reason = "the fuzz targets need a part of it"))]

@@ -12,6 +12,8 @@ mod extensions_target;
 mod frame_model;
 mod frames_target;
 mod head_target;
+#[cfg(feature = "proxy-protocol")]
+mod proxy_header_target;
 #[cfg(test)]
 mod tests;
 
@@ -22,3 +24,5 @@ pub use connection_target::connection;
 pub use extensions_target::extensions;
 pub use frames_target::{frames_client, frames_server};
 pub use head_target::head;
+#[cfg(feature = "proxy-protocol")]
+pub use proxy_header_target::proxy_header;

@@ -9,6 +9,8 @@ use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::frame_header::ReservedBits;
 use crate::protocol::frames::opcode::Opcode;
 use crate::testing::Random;
+#[cfg(feature = "proxy-protocol")]
+use crate::testing::fuzzing::proxy_header;
 #[cfg(feature = "compression")]
 use crate::testing::fuzzing::{compressed, extensions};
 use crate::testing::fuzzing::{connection, frames_client, frames_server, head};
@@ -27,6 +29,8 @@ fn the_corpora_break_no_promise() -> io::Result<()> {
         ("frames_client", frames_client),
         ("frames_server", frames_server),
         ("head", head),
+        #[cfg(feature = "proxy-protocol")]
+        ("proxy_header", proxy_header),
     ];
     for (name, target) in targets {
         for input in corpus(name)? {
