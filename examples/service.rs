@@ -5,6 +5,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+#[cfg(unix)]
+use sd_notify::{NotifyState, notify, watchdog_enabled};
+#[cfg(unix)]
+use slotwork::Timer;
 use slotwork::{EventLoop, HostAddress, HttpAnswer, SslMode};
 use slotwork::{TlsConfig, TlsIdentity, WebSocketServer};
 
@@ -21,7 +25,9 @@ fn main() -> Result<()> {
     server.set_max_allowed_incoming_message_size(64 * 1024);
     server.set_max_connections_per_address(Some(1000));
     server.set_max_messages_per_second(Some(1000));
-    server.limit_reached().connect(|_server, it| eprintln!("{}: limit of {}", it.peer, it.limit));
+    server.limit_reached().connect(|_server, it| {
+        eprintln!("{}: limit of {}", it.client.unwrap_or(it.peer.ip()), it.limit);
+    });
     server.set_page_handler(|server, request| match request.path() {
         "/health" => Some(HttpAnswer::new(200).body("ok\n")),
         "/metrics" => Some(HttpAnswer::new(200).body(metrics(server))),
@@ -36,17 +42,41 @@ fn main() -> Result<()> {
     });
 
     // From systemd, which keeps it open while the service restarts: clients wait, none is refused.
-    let inherited = listenfd::ListenFd::from_env().take_tcp_listener(0)?;
-    let listen = || server.listen(HostAddress::LocalHost, port);
-    inherited.map_or_else(listen, |it| server.listen_on(it)).context("cannot start")?;
+    listen(&server, port).context("cannot start")?;
     println!("listening on {}", server.server_url());
     EventLoop::current().quit_on_signals()?;
     #[cfg(unix)]
-    sd_notify::notify(&[sd_notify::NotifyState::Ready])?;
+    let _watchdog = report_ready()?;
     EventLoop::current().exec();
     server.shutdown(Duration::from_secs(10));
     EventLoop::current().run_until(server.closed().next());
     Ok(())
+}
+
+/// Listens with the socket of systemd, if there is one.
+fn listen(server: &WebSocketServer, port: u16) -> Result<()> {
+    let mut inherited = listenfd::ListenFd::from_env();
+    #[cfg(unix)]
+    if let Ok(Some(listener)) = inherited.take_unix_listener(0) {
+        // Of a proxy, which alone may connect: chat.socket has its group.
+        server.set_unix_peers_trusted(true);
+        return Ok(server.listen_on_unix(listener)?);
+    }
+    let inherited = inherited.take_tcp_listener(0)?;
+    let listen = || server.listen(HostAddress::LocalHost, port);
+    Ok(inherited.map_or_else(listen, |it| server.listen_on(it))?)
+}
+
+/// Reports to systemd that the service is ready, and then that its loop runs (`WatchdogSec`).
+#[cfg(unix)]
+fn report_ready() -> Result<Timer> {
+    notify(&[NotifyState::Ready])?;
+    let watchdog = Timer::new();
+    watchdog.timeout().connect(|_timer, ()| _ = notify(&[NotifyState::Watchdog]));
+    if let Some(timeout) = watchdog_enabled().filter(|timeout| !timeout.is_zero()) {
+        watchdog.start(timeout / 2);
+    }
+    Ok(watchdog)
 }
 
 /// The text format of Prometheus.

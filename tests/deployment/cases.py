@@ -59,6 +59,27 @@ def nginx(processes):
     check_proxy(processes, "nginx", lambda file: ["nginx", "-e", "stderr", "-p", WORK, "-c", file])
 
 
+def nginx_over_a_unix_socket(processes):
+    """behind nginx, over a Unix socket of systemd"""
+    path = WORK / "chat.sock"
+    listener = processes.enter_context(closing(socket.socket(socket.AF_UNIX)))
+    listener.bind(str(path))
+    listener.listen()
+    path.chmod(0o666)
+    start_inherited(processes, listener)
+    port = free_port()
+    check_proxy_at(processes, "nginx", port, {
+        "http://127.0.0.1:8080": f"http://unix:{path}",
+        "listen 443": f"listen 127.0.0.1:{port}",
+    }, lambda file: ["nginx", "-e", "stderr", "-p", WORK, "-c", file])
+    # The client's address is that of nginx' header: the socket has none.
+    with closing(Client(port, trusted=CERTIFICATE)) as client:
+        for _ in range(1500):
+            client.send("x")
+        log = WORK / "sh.log"
+        wait_until(lambda: "127.0.0.1: limit of messages_per_second" in log.read_text("utf-8"))
+
+
 def haproxy(processes):
     """behind HAProxy"""
     check_proxy(processes, "haproxy", lambda file: ["haproxy", "-db", "-f", file])
@@ -124,6 +145,26 @@ def restart(processes):
     assert new.wait(DEADLINE) == 0
 
 
+def watchdog(processes):
+    """the watchdog of systemd hears of the loop, until it is blocked"""
+    listener = processes.enter_context(closing(socket.create_server(("127.0.0.1", 0))))
+    process, notifications = start_notified(processes, listener, WATCHDOG_USEC="200000")
+    for _ in range(3):
+        assert notifications.recv(4096) == b"WATCHDOG=1\n"
+    process.send_signal(signal.SIGSTOP)
+    notifications.settimeout(0.5)
+    try:
+        # Those that were sent before.
+        for _ in range(10):
+            notifications.recv(4096)
+        raise AssertionError("a blocked service reports")
+    except TimeoutError:
+        pass
+    process.send_signal(signal.SIGCONT)
+    notifications.settimeout(DEADLINE)
+    assert notifications.recv(4096) == b"WATCHDOG=1\n"
+
+
 def gapless_queue(processes):
     """without a process, clients wait in the queue of the socket"""
     listener = processes.enter_context(closing(socket.create_server(("127.0.0.1", 0))))
@@ -167,12 +208,19 @@ class Reconnecting:
 def check_proxy(processes, name, command):
     """Runs a proxy with its configuration of the chapter, which gets our ports and certificate."""
     backend, port = start_service(processes), free_port()
+    check_proxy_at(processes, name, port, {
+        "127.0.0.1:8080": f"127.0.0.1:{backend}", "listen 443": f"listen 127.0.0.1:{port}",
+        "bind :443": f"bind 127.0.0.1:{port}",
+        "chat.example {": f"https://localhost:{port} {{\n    tls {CERTIFICATE} {KEY}",
+    }, command)
+
+
+def check_proxy_at(processes, name, port, places, command):
+    """The same with these addresses in place of those of the chapter."""
     text, = blocks(name)
-    for old, new in [
-            ("127.0.0.1:8080", f"127.0.0.1:{backend}"), ("listen 443", f"listen 127.0.0.1:{port}"),
-            ("bind :443", f"bind 127.0.0.1:{port}"), ("/etc/ssl/chat.key", str(KEY)),
-            ("crt /etc/ssl/chat.pem", f"crt {BOTH}"), ("/etc/ssl/chat.pem", str(CERTIFICATE)),
-            ("chat.example {", f"https://localhost:{port} {{\n    tls {CERTIFICATE} {KEY}")]:
+    files = {"/etc/ssl/chat.key": str(KEY), "crt /etc/ssl/chat.pem": f"crt {BOTH}",
+             "/etc/ssl/chat.pem": str(CERTIFICATE)}
+    for old, new in {**places, **files}.items():
         text = text.replace(old, new)
     if name == "nginx":
         text = f"daemon off; pid {WORK}/nginx.pid; error_log stderr;\nevents {{}}\nhttp {{\n" \
@@ -215,6 +263,11 @@ def start_service(processes, *files):
 
 def start_inherited(processes, listener):
     """Starts the service as systemd does: with the socket, and until READY=1 was notified."""
+    return start_notified(processes, listener)[0]
+
+
+def start_notified(processes, listener, **environment):
+    """The same, also returns the socket of the notifications."""
     notifications = processes.enter_context(closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)))
     address = WORK / f"notify.{time.monotonic_ns()}"
     notifications.bind(str(address))
@@ -227,9 +280,9 @@ def start_inherited(processes, listener):
     # The shell knows its own process, which becomes that of the service.
     script = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0"'
     process = start(processes, ["sh", "-c", script, SERVICE], preexec_fn=inherit, close_fds=False,
-                    env={**os.environ, "NOTIFY_SOCKET": str(address)})
+                    env={**os.environ, **environment, "NOTIFY_SOCKET": str(address)})
     assert b"READY=1" in notifications.recv(4096)
-    return process
+    return process, notifications
 
 
 def start(processes, command, **options):
@@ -276,7 +329,8 @@ def make_certificate():
     BOTH.write_bytes(CERTIFICATE.read_bytes() + KEY.read_bytes())
 
 
-CASES = [direct, with_tls, nginx, haproxy, caddy, socket_activation, units, restart, gapless_queue]
+CASES = [direct, with_tls, nginx, nginx_over_a_unix_socket, haproxy, caddy, socket_activation, units,
+         restart, watchdog, gapless_queue]
 
 if __name__ == "__main__":
     sys.exit(main())
