@@ -21,7 +21,7 @@ pub struct LimitReached {
     ///
     /// `0.0.0.0:0` for a stream without an address.
     pub peer: SocketAddr,
-    /// The address of the client, also behind trusted proxies; `None` when it is not known.
+    /// The address of the client, also behind trusted proxies; `None` if unknown.
     ///
     /// It is [`WebSocket::client_address`](crate::WebSocket::client_address). Of a client that is refused
     /// before its request, or its PROXY header, is read, a trusted proxy has not reported it yet.

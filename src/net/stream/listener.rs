@@ -13,7 +13,7 @@ use mio::net;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 
 use crate::net::stream::Stream;
-use crate::net::stream::options::{self, SEND_BUFFER};
+use crate::net::stream::options::{self, BACKLOG, SEND_BUFFER};
 use crate::net::stream::tcp_stream::TcpStream;
 #[cfg(unix)]
 use crate::net::stream::unix_listener::UnixListener;
@@ -265,9 +265,6 @@ fn has_ipv6() -> bool {
     let address = HostAddress::LocalHostIPv6;
     bind(address, SocketAddr::new(address.ip(), 0), false).is_ok()
 }
-
-/// The backlog of the kernel, in connections: large enough for bursts of clients.
-pub(super) const BACKLOG: i32 = 4096;
 
 /// Stands for the address of a peer that has none; no peer is at it.
 pub(crate) const UNKNOWN_PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);

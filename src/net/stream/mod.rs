@@ -1,4 +1,4 @@
-//! The byte stream of a WebSocket connection: TCP, TLS over TCP, a Unix socket, or any other.
+//! The byte stream of a connection: TCP, TLS over TCP, a Unix socket, or any other.
 //!
 //! Reads and writes never block. A stream knows whether the kernel may have input or accept output,
 //! which saves system calls, and wakes one task when that changes.

@@ -1,4 +1,4 @@
-//! TCP socket options: no delay of output, and its limits in the kernel.
+//! Socket options: no delay of output, its limits in the kernel, and the backlog.
 //!
 //! A peer that reads slowly shows progress when the kernel takes more output. With the send buffer
 //! of Linux, which grows to megabytes, that happens once in tens of seconds; with a limit on the
@@ -73,6 +73,9 @@ pub(crate) fn set_user_timeout(socket: &SockRef<'_>, timeout: Option<Duration>) 
         false
     }
 }
+
+/// The backlog of the kernel, in connections: large enough for bursts of clients.
+pub(super) const BACKLOG: i32 = 4096;
 
 /// The default maximum of unsent output in the kernel, in bytes.
 ///

@@ -2,7 +2,8 @@
 //!
 //! A socket is bound under a private name, gets its mode, begins to listen, and is then linked to its
 //! path: no process can connect before, and none finds a file there that does not listen yet. The
-//! umask, which belongs to the whole process, is not changed.
+//! umask, which belongs to the whole process, is not changed. Three servers that begin at once, where
+//! an ended process has left its file, may leave one without a path; of two, one fails.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -15,7 +16,7 @@ use mio::net;
 use nix::sys::stat::Mode;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::net::stream::listener::BACKLOG;
+use crate::net::stream::options::BACKLOG;
 use crate::protocol::random;
 use crate::types::unix_address::{UnixAddress, invalid};
 
@@ -67,7 +68,6 @@ impl SocketFile {
     /// Binds a socket to a path, and listens.
     fn listen(socket: &Socket, path: &Path, mode: u32) -> io::Result<Self> {
         let mode = permissions(mode)?;
-        remove_stale(path)?;
         let private = PrivateName::beside(path);
         let address = SockAddr::unix(&private.0)
             .map_err(|_| invalid("the path is too long: no name beside it is an address"))?;
@@ -76,6 +76,8 @@ impl SocketFile {
         socket.bind(&address)?;
         let id = set_mode(&private.0, mode)?;
         socket.listen(BACKLOG)?;
+        // Only now: the number of a file that is removed would be that of the new one.
+        remove_stale(path)?;
         give_name(&private.0, path)?;
         Ok(Self { path: path.to_owned(), id })
     }
@@ -90,15 +92,20 @@ impl Drop for SocketFile {
 }
 
 /// The identity of a file.
+///
+/// The number of a file that is removed is used again. The time of its making, which neither links
+/// nor modes change, tells the two apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct FileId {
     device: u64,
     inode: u64,
+    made_at: (i64, i64),
 }
 
 impl FileId {
     fn new(metadata: &Metadata) -> Self {
-        Self { device: metadata.dev(), inode: metadata.ino() }
+        let made_at = (metadata.mtime(), metadata.mtime_nsec());
+        Self { device: metadata.dev(), inode: metadata.ino(), made_at }
     }
 
     /// Returns the identity of a file, or of a symbolic link itself.
@@ -174,9 +181,9 @@ fn give_name(private: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Sets the mode of a socket's file, and of no file behind a link that has replaced it.
+/// Sets the mode of a socket's file; returns the identity of the file.
 ///
-/// Returns the identity of the file.
+/// A link that has replaced it is not followed.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn set_mode(path: &Path, mode: Mode) -> io::Result<FileId> {
     use std::os::fd::AsRawFd;
@@ -199,9 +206,9 @@ fn set_mode(path: &Path, mode: Mode) -> io::Result<FileId> {
     Ok(FileId::new(&metadata))
 }
 
-/// Sets the mode of a socket's file, and of no file behind a link that has replaced it.
+/// Sets the mode of a socket's file; returns the identity of the file.
 ///
-/// Returns the identity of the file.
+/// A link that has replaced it is not followed.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn set_mode(path: &Path, mode: Mode) -> io::Result<FileId> {
     use nix::fcntl::AT_FDCWD;

@@ -18,7 +18,7 @@ use crate::types::unix_address::UnixAddress;
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Url {
     pub(crate) is_secure: bool,
-    /// The path of the server's Unix socket; the host is then `localhost`, without a port.
+    /// The path of the server's Unix socket, of which the host is `localhost`.
     #[cfg(unix)]
     pub(crate) socket_path: Option<PathBuf>,
     /// The host for DNS, TLS and HTTP: an ASCII name, or an address without brackets.
@@ -138,7 +138,7 @@ fn unix_part(url: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("ws+unix").then_some(rest)
 }
 
-/// Returns the URL of a Unix socket, to which the path of a request can be appended.
+/// Returns the URL of a Unix socket, without the path of a request behind it.
 #[cfg(unix)]
 pub(crate) fn unix_url(address: &UnixAddress) -> String {
     let mut url = String::from("ws+unix:");

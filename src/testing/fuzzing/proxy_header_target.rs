@@ -1,4 +1,4 @@
-//! Fuzz target: what proxies report of clients: PROXY headers, `Forwarded`, `X-Forwarded-For`.
+//! Fuzz target: PROXY headers, `Forwarded` and `X-Forwarded-For`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,7 +10,7 @@ use crate::protocol::handshake::request::HandshakeRequest;
 use crate::testing::requests::{HEAD, read};
 use crate::testing::scripted_stream::scripted_stream;
 
-/// The highest bit of the first byte chooses the kind; its others are the size of reads.
+/// The first byte chooses PROXY headers, and the size of reads, or HTTP headers.
 pub fn proxy_header(data: &[u8]) {
     let Some((&choice, bytes)) = data.split_first() else { return };
     if choice & 0x80 == 0 {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use slotwork::signals::SignalSpy;
 use slotwork::{CloseCode, Error, Verdict, WebSocket};
 
-use support::raw_peer::{self, CLOSE, Frame, PING, TEXT, masked};
+use support::raw_peer::{self, CLOSE, PING, TEXT, masked};
 use support::recorder::Recorder;
 use support::{DEADLINE, echo_all, run_until, serve, wait_until};
 
@@ -217,7 +217,7 @@ fn a_dead_peer_is_noticed() -> Result<()> {
         wait_until(|| !server.clients().is_empty())?;
         let socket = server.clients().remove(0);
         let peer = serve(move || {
-            ensure!(peer.read_any_frame()?.0 == PING);
+            ensure!(peer.read_any_frame()?.0 == 0x80 | PING);
             Ok(peer)
         })?;
         (socket, peer)
@@ -241,7 +241,7 @@ fn a_shutdown_closes_all_clients() -> Result<()> {
 
     ensure!(folder.names()?.is_empty());
     serve(move || {
-        ensure!(peer.read_frame()? == Frame::close(1001, ""));
+        ensure!(peer.read_frame()?.close_code()? == 1001);
         peer.send(raw_peer::masked_close(1001, ""))
     })?;
     run_until(closed)?;

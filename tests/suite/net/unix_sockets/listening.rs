@@ -143,8 +143,9 @@ fn the_file_is_removed_when_the_server_stops_listening() -> Result<()> {
     closed.close();
     ensure!(folder.names()?.is_empty() && closed.server_url().is_empty());
 
-    closed.listen_unix(&path, 0o600)?;
-    drop(closed);
+    let dropped = server();
+    dropped.listen_unix(&path, 0o600)?;
+    drop(dropped);
     ensure!(folder.names()?.is_empty());
 
     let kept = in_thread(move |_| {
