@@ -270,9 +270,13 @@ pub enum Error {
         reason: String,
     },
     /// The header name is invalid, or reserved for the opening handshake.
+    ///
+    /// An invalid one is shown up to its first character that is not one of a token.
     #[error("{0:?} is not a valid header name")]
     InvalidHeaderName(String),
     /// The subprotocol is not a token, or was given twice (RFC 6455 §4.1).
+    ///
+    /// That of a client is shown by its number, because it may be a secret.
     #[error("{0:?} is not a valid subprotocol")]
     InvalidSubprotocol(String),
     /// The value is not allowed in an HTTP header.

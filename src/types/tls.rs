@@ -80,7 +80,8 @@ pub enum TlsError {
     HostNameMismatch(TlsCertificate),
     /// The certificate is not valid for this purpose.
     ///
-    /// It is that of a client or an authority, for example.
+    /// It is that of a client or an authority, for example, or its key is not for signatures (RFC
+    /// 5280 §4.2.1.3, §4.2.1.9 and §4.2.1.12).
     #[error("the certificate is not valid for this purpose")]
     InvalidPurpose(TlsCertificate),
     /// The key of the certificate is too short: RSA with less than 2048 bits.

@@ -50,7 +50,7 @@ impl Stream {
             Ok(tls) => {
                 let (adapter, connection) = tls.into_inner();
                 if adapter.source.earlier.is_empty() {
-                    Ok(self.with_tls(connection.into()))
+                    self.with_tls(connection.into())
                 } else {
                     let end = TlsError::Other(
                         "more than the client's first message was handed over".into(),
@@ -82,17 +82,19 @@ impl Stream {
         match in_handshake(on_errors, validity, connect).await {
             Ok(tls) => {
                 let (_, connection) = tls.into_inner();
-                Ok(self.with_tls(connection.into()))
+                self.with_tls(connection.into()).map_err(|(failure, _)| failure)
             }
             Err((error, adapter)) => Err(failure(error, adapter.source.start.first().copied())),
         }
     }
 
-    fn with_tls(self, connection: Connection) -> Self {
+    /// Encrypts a stream from here on; that of another kind than TCP is not continued without TLS.
+    fn with_tls(self, connection: Connection) -> Result<Self, (TlsFailure, Self)> {
         if let Self::Tcp(tcp) = self {
-            Self::Tls(Box::new(TlsStream::new(tcp, connection)))
+            Ok(Self::Tls(Box::new(TlsStream::new(tcp, connection))))
         } else {
-            self
+            let reason = "TLS needs a TCP connection".into();
+            Err((TlsFailure::Refused(TlsError::Other(reason)), self))
         }
     }
 }

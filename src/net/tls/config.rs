@@ -155,14 +155,14 @@ impl TlsConfig {
     /// Sets the trust anchors, instead of the system's trust store.
     ///
     /// The certificate of an authority has the basic constraint CA (RFC 5280 §4.2.1.9) and, if it has
-    /// a key usage, `keyCertSign` (§4.2.1.3); its validity, path length, name constraints and
-    /// extended key usage are checked too (§4.2.1.9, §4.2.1.10, §4.2.1.12). Any other certificate
-    /// is trusted itself: a server, or a client, must have exactly this one. Certificates of version
-    /// 1 are not authorities.
+    /// a key usage, `keyCertSign` (§4.2.1.3); its validity, path length, name constraints,
+    /// extended key usage and critical extensions are checked too (§4.2.1.9, §4.2.1.10, §4.2.1.12,
+    /// §4.2). It need not be self-signed. Any other certificate is trusted itself: a server, or a
+    /// client, must have exactly this one. Certificates of version 1 are not authorities.
     ///
     /// Of the authorities in the system's trust store, only name, key and name constraints count:
     /// removing expired ones is up to the system. Revocation is not checked, neither with CRLs nor
-    /// with OCSP.
+    /// with OCSP. [`guides::security`](crate::guides::security) has all rules in a table.
     ///
     /// # Examples
     ///
@@ -191,6 +191,8 @@ impl TlsConfig {
     }
 
     /// Adds trust anchors to the system's trust store, or to those that were set.
+    ///
+    /// An authority that the system trusts by the same name and key stays trusted without limits.
     ///
     /// # Examples
     ///

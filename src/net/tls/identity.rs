@@ -105,7 +105,7 @@ impl TlsIdentity {
                 Err(pem::unusable(key_name, &format!("it is not the key of {chain_name}")))
             }
             // It can be parsed (`pem::certificates`), so it is one that only authorities may have.
-            Err(_) => Err(pem::unusable(chain_name, "its first certificate is not of version 3")),
+            Err(_) => Err(pem::unusable(chain_name, WRONG_CERTIFICATE)),
         }
     }
 
@@ -178,5 +178,7 @@ impl ResolvesClientCert for CertificateResolver {
     }
 }
 
+const WRONG_CERTIFICATE: &str = "its first certificate is not of version 3, or has a critical \
+                                 extension that is not known";
 const WRONG_KEY: &str = "the key is broken, or not one of RSA with 2048 bits or more, of ECDSA with \
                          P-256 or P-384, or of Ed25519";

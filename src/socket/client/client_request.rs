@@ -137,7 +137,7 @@ impl ClientRequest {
         for (name, value) in &headers {
             let is_reserved = RESERVED.iter().any(|it| it.eq_ignore_ascii_case(name));
             if is_reserved || !grammar::is_token(name.as_bytes()) {
-                return Err(Error::InvalidHeaderName(name.clone()));
+                return Err(Error::InvalidHeaderName(without_value(name)));
             }
             if !grammar::is_printable(value.as_bytes()) {
                 return Err(Error::InvalidHeaderValue(format!("{name}: …")));
@@ -147,7 +147,9 @@ impl ClientRequest {
             // RFC 6455 §4.1: tokens, and all different.
             let is_new = subprotocols.iter().position(|other| other == name) == Some(place);
             if !is_new || !grammar::is_token(name.as_bytes()) {
-                return Err(Error::InvalidSubprotocol(name.clone()));
+                // It may be a token, which its padding makes invalid.
+                let which = format!("… ({} of {})", place + 1, subprotocols.len());
+                return Err(Error::InvalidSubprotocol(which));
             }
         }
         let key = Opening::new_key();
@@ -165,6 +167,14 @@ impl ClientRequest {
             answer_limits,
         };
         Ok(opening)
+    }
+}
+
+/// Returns the name of a header without a value that is behind it by mistake.
+fn without_value(name: &str) -> String {
+    match name.get(..grammar::leading_token(name.as_bytes())) {
+        Some(token) if token.len() < name.len() => format!("{token}…"),
+        _ => name.to_owned(),
     }
 }
 
@@ -206,13 +216,13 @@ mod tests {
     fn nothing_can_be_slipped_into_the_request() {
         let request = || ClientRequest::new("ws://a/");
         let table = [
-            (request().header("X: y\r\nZ", "v"), "\"X: y\\r\\nZ\" is not a valid header name"),
+            (request().header("X: y\r\nZ", "v"), "\"X…\" is not a valid header name"),
             (request().header("Host", "b"), "\"Host\" is not a valid header name"),
             (request().header("upgrade", "b"), "\"upgrade\" is not a valid header name"),
             (request().header("X", "a\r\nZ: b"), "\"X: …\" is not a valid header value"),
             (request().header("X", "\0"), "\"X: …\" is not a valid header value"),
-            (request().subprotocols(["a b"]), "\"a b\" is not a valid subprotocol"),
-            (request().subprotocols(["a", "a"]), "\"a\" is not a valid subprotocol"),
+            (request().subprotocols(["a b"]), "\"… (1 of 1)\" is not a valid subprotocol"),
+            (request().subprotocols(["a", "a"]), "\"… (2 of 2)\" is not a valid subprotocol"),
             (ClientRequest::new("http://a"), "\"http://a\" is neither ws nor wss"),
             (ClientRequest::new("ws://"), "\"ws://\" is not a valid URL"),
         ];

@@ -1,6 +1,7 @@
 //! The byte stream below a connection: TLS, and the tunnels of proxies.
 
 mod proxy;
+mod proxy_answers;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;

@@ -22,6 +22,7 @@ use slotwork::{TlsCertificate, TlsConfig, TlsIdentity};
 #[expect(missing_debug_implementations, reason = "its key has none")]
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
+    name: DistinguishedName,
 }
 
 /// A certificate with its key, in PEM.
@@ -43,7 +44,7 @@ impl Authority {
     pub fn special(change: impl FnOnce(&mut CertificateParams)) -> Result<Self> {
         let mut params = authority_params()?;
         change(&mut params);
-        Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
+        Self::of(params, KeyPair::generate()?, None)
     }
 
     /// Makes an authority with a second certificate, of version 1 (which `rcgen` cannot make).
@@ -53,15 +54,41 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, "Of version 1");
         let key = KeyPair::from_pem(KEY_OF_VERSION_1)?;
         let certificate = TlsCertificate::from_pem(OF_VERSION_1)?.remove(0);
-        Ok((Self { issuer: CertifiedIssuer::self_signed(params, key)? }, certificate))
+        Ok((Self::of(params, key, None)?, certificate))
     }
 
     /// Makes an intermediate authority, signed by this one; `change` adapts its certificate.
     pub fn authority(&self, change: impl FnOnce(&mut CertificateParams)) -> Result<Self> {
         let mut params = authority_params()?;
         change(&mut params);
-        let key = KeyPair::generate()?;
-        Ok(Self { issuer: CertifiedIssuer::signed_by(params, key, &self.issuer)? })
+        Self::of(params, KeyPair::generate()?, Some(self))
+    }
+
+    /// Makes another certificate for the name and key of this authority, which `change` adapts. It
+    /// is signed by another authority, or by itself.
+    pub fn again(
+        &self,
+        signer: Option<&Self>,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Result<Self> {
+        let mut params = authority_params()?;
+        params.distinguished_name = self.name.clone();
+        change(&mut params);
+        Self::of(params, KeyPair::from_pem(&self.issuer.key().serialize_pem())?, signer)
+    }
+
+    fn of(params: CertificateParams, key: KeyPair, signer: Option<&Self>) -> Result<Self> {
+        let name = params.distinguished_name.clone();
+        let issuer = match signer {
+            Some(signer) => CertifiedIssuer::signed_by(params, key, &signer.issuer)?,
+            None => CertifiedIssuer::self_signed(params, key)?,
+        };
+        Ok(Self { issuer, name })
+    }
+
+    /// Returns the name of the authority.
+    pub fn name(&self) -> DistinguishedName {
+        self.name.clone()
     }
 
     /// Returns the certificate of the authority.
@@ -99,17 +126,12 @@ impl Authority {
         TlsConfig::new().ca_certificates([self.certificate()])
     }
 
-    /// Makes a configuration for a server with a short key. Its signatures are not valid: a
-    /// client refuses the key before it checks one.
-    pub fn weak_server_config(&self) -> Result<TlsConfig> {
+    /// Makes a certificate with a short key. Its signatures are not valid: a peer refuses the key
+    /// before it checks one.
+    pub fn weak_key(&self) -> Result<CertifiedKey> {
         let params = params(&["127.0.0.1"])?;
         let certificate = params.signed_by(&WeakKey::new(), &self.issuer)?;
-        let key = CertifiedKey::new(vec![certificate.der().clone()], Arc::new(Forger));
-        let config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
-        Ok(TlsConfig::from_server_config(config))
+        Ok(CertifiedKey::new(vec![certificate.der().clone()], Arc::new(Forger)))
     }
 }
 
@@ -165,6 +187,14 @@ impl Pem {
         Ok(CertifiedKey::from_der(chain, key, &provider())?)
     }
 
+    /// The same for certificates that rustls would not show.
+    pub fn unchecked_key(&self) -> Result<CertifiedKey> {
+        let chain = CertificateDer::pem_slice_iter(self.certificate.as_bytes());
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes())?;
+        let key = provider().key_provider.load_private_key(key)?;
+        Ok(CertifiedKey::new(chain.collect::<Result<_, _>>()?, key))
+    }
+
     /// Returns the certificate without its chain.
     pub fn certificate(&self) -> Result<TlsCertificate> {
         Ok(TlsCertificate::from_pem(&self.certificate)?.remove(0))
@@ -197,6 +227,18 @@ pub fn for_clients(params: &mut CertificateParams) {
 /// Makes a certificate an authority as well, as `openssl req -x509` does.
 pub fn as_authority(params: &mut CertificateParams) {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+}
+
+/// Makes a configuration for a server that shows these certificates, whatever is in them.
+pub fn config_showing(
+    key: CertifiedKey,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<TlsConfig> {
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions)?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
+    Ok(TlsConfig::from_server_config(config))
 }
 
 /// Returns the cryptography of *ring*.

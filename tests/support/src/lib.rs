@@ -27,6 +27,8 @@ pub mod relay;
 pub mod secure_client;
 #[cfg(feature = "tls")]
 pub mod tls_peer;
+#[cfg(feature = "tls")]
+pub mod verdicts;
 
 use std::net::{Ipv6Addr, TcpListener};
 use std::rc::Rc;

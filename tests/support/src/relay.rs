@@ -1,7 +1,8 @@
 //! Relays between a client and a server: proxies, and a way that cuts TCP segments.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc;
 use std::thread;
 
 use anyhow::Result;
@@ -31,6 +32,42 @@ pub fn bytewise(port: u16) -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let own_port = listener.local_addr()?.port();
     thread::spawn(move || connect(listener.accept()?.0, port, 1));
+    Ok(own_port)
+}
+
+/// The direction in which a relay is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there are two, for tests alone")]
+pub enum Direction {
+    /// From the client to the server.
+    Up,
+    /// From the server to the client.
+    Down,
+}
+
+/// Starts a relay for one client after another, which ends each connection after that many bytes in
+/// one direction.
+pub fn cutting(port: u16, direction: Direction, lengths: mpsc::Receiver<u64>) -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let own_port = listener.local_addr()?.port();
+    thread::spawn(move || -> Result<()> {
+        for length in lengths {
+            let client = listener.accept()?.0;
+            let server = TcpStream::connect(("127.0.0.1", port))?;
+            let (from, to) = match direction {
+                Direction::Up => (&client, &server),
+                Direction::Down => (&server, &client),
+            };
+            let back = (to.try_clone()?, from.try_clone()?);
+            let back = thread::spawn(move || copy(back.0, back.1, 4096));
+            io::copy(&mut from.take(length), &mut &*to)?;
+            // What the other end has sent before it is not held against it.
+            to.shutdown(Shutdown::Write)?;
+            from.shutdown(Shutdown::Read)?;
+            let _ = back.join();
+        }
+        Ok(())
+    });
     Ok(own_port)
 }
 

@@ -1,14 +1,18 @@
 //! The fields and extensions of a certificate (RFC 5280 §4.1 and §4.2).
 //!
-//! webpki reads those of the peer and of the intermediates, but not those of a trust anchor, and
-//! does not report which certificate it has rejected.
+//! webpki reads those of the peer and of the intermediates, but not their key usage, and nothing of a
+//! trust anchor; and it does not report which certificate it has rejected.
 
 use rustls::pki_types::UnixTime;
 use webpki::{KeyUsage, RequiredEkuNotFoundContext};
-use x509_cert::certificate::{Certificate, Version};
+use x509_cert::certificate::{CertificateInner, Raw, Version};
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::oid::db::rfc5280::{
-    ANY_EXTENDED_KEY_USAGE, ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH,
+    ANY_EXTENDED_KEY_USAGE, ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_BASIC_CONSTRAINTS,
+    ID_CE_CERTIFICATE_POLICIES, ID_CE_CRL_DISTRIBUTION_POINTS, ID_CE_EXT_KEY_USAGE,
+    ID_CE_INHIBIT_ANY_POLICY, ID_CE_ISSUER_ALT_NAME, ID_CE_KEY_USAGE, ID_CE_NAME_CONSTRAINTS,
+    ID_CE_POLICY_CONSTRAINTS, ID_CE_POLICY_MAPPINGS, ID_CE_SUBJECT_ALT_NAME,
+    ID_CE_SUBJECT_KEY_IDENTIFIER, ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH,
 };
 use x509_cert::der::{self, Decode};
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage as KeyUsages};
@@ -30,12 +34,16 @@ pub(crate) struct CertificateFields {
     pub(crate) version: Version,
     pub(crate) validity: Validity,
     /// Whether it may sign other certificates.
-    pub(crate) is_authority: bool,
+    is_authority: bool,
+    /// Whether an extension that must not be ignored is not known.
+    pub(crate) has_unknown_critical_extension: bool,
     issuer: Name,
     subject: Name,
     /// The maximum number of authorities between it and a peer.
     path_length: Option<u8>,
     purposes: Option<Vec<ObjectIdentifier>>,
+    /// Whether it may sign handshakes.
+    is_for_signatures: bool,
 }
 
 /// The purpose of a peer's certificate.
@@ -62,6 +70,11 @@ impl ParsedCertificate {
         }
     }
 
+    /// Returns whether it is expired or not yet valid.
+    pub(crate) fn is_outside(&self, time: UnixTime) -> bool {
+        !self.validity().contains(time)
+    }
+
     /// Returns the error of a certificate that is expired or not yet valid.
     pub(crate) fn validity_error(&self, time: UnixTime) -> Option<TlsError> {
         let Validity { not_before, not_after } = self.fields.as_ref()?.validity;
@@ -83,15 +96,18 @@ impl CertificateFields {
     }
 
     fn parse(der: &[u8]) -> der::Result<Self> {
-        let certificate = Certificate::from_der(der)?;
+        // RFC 5280 §4.1.2.2: serial numbers that are too long exist.
+        let certificate = CertificateInner::<Raw>::from_der(der)?;
         let it = certificate.tbs_certificate();
         let constraints = it.get_extension::<BasicConstraints>()?.map(|(_, it)| it);
-        let key_usages = it.get_extension::<KeyUsages>()?;
+        let key_usages = it.get_extension::<KeyUsages>()?.map(|(_, usages)| usages);
         let purposes = it.get_extension::<ExtendedKeyUsage>()?;
+        let extensions = it.extensions().map(Vec::as_slice).unwrap_or_default();
+        let is_unknown = |id: &ObjectIdentifier| !KNOWN_EXTENSIONS.contains(id);
         // RFC 5280 §4.2.1.3 and §4.2.1.9; certificates of version 1 have no such extensions.
         let is_authority = it.version() == Version::V3
             && constraints.as_ref().is_some_and(|it| it.ca)
-            && key_usages.is_none_or(|(_, usages)| usages.key_cert_sign());
+            && key_usages.is_none_or(|usages| usages.key_cert_sign());
         Ok(Self {
             version: it.version(),
             validity: Validity {
@@ -99,10 +115,14 @@ impl CertificateFields {
                 not_after: it.validity().not_after.to_unix_duration().as_secs(),
             },
             is_authority,
+            has_unknown_critical_extension: extensions
+                .iter()
+                .any(|extension| extension.critical && is_unknown(&extension.extn_id)),
             issuer: it.issuer().clone(),
             subject: it.subject().clone(),
             path_length: constraints.and_then(|it| it.path_len_constraint),
             purposes: purposes.map(|(_, purposes)| purposes.0),
+            is_for_signatures: key_usages.is_none_or(|usages| usages.digital_signature()),
         })
     }
 
@@ -111,9 +131,22 @@ impl CertificateFields {
         self.issuer == other.subject
     }
 
+    /// Returns whether it may sign other certificates.
+    pub(crate) const fn is_authority(&self) -> bool {
+        self.is_authority
+    }
+
     /// Returns whether this many authorities may follow (RFC 5280 §4.2.1.9).
     pub(crate) fn allows_intermediates(&self, count: usize) -> bool {
         self.path_length.is_none_or(|length| count <= length.into())
+    }
+
+    /// Returns whether a peer may have this certificate.
+    ///
+    /// RFC 8446 §4.4.2.2: its key signs the handshake. So it does in TLS 1.2, with the cipher suites
+    /// of rustls.
+    pub(crate) fn is_for_peer(&self, purpose: Purpose) -> bool {
+        self.is_for_signatures && self.allows_purpose(purpose)
     }
 
     /// Returns whether the extended key usage allows this purpose (§4.2.1.12).
@@ -146,3 +179,20 @@ impl Purpose {
         }
     }
 }
+
+/// Those of RFC 5280 §4.2.1, with the policies that a trust anchor may set (§6.1.1 (d)).
+const KNOWN_EXTENSIONS: [ObjectIdentifier; 13] = [
+    ID_CE_AUTHORITY_KEY_IDENTIFIER,
+    ID_CE_BASIC_CONSTRAINTS,
+    ID_CE_CERTIFICATE_POLICIES,
+    ID_CE_CRL_DISTRIBUTION_POINTS,
+    ID_CE_EXT_KEY_USAGE,
+    ID_CE_INHIBIT_ANY_POLICY,
+    ID_CE_ISSUER_ALT_NAME,
+    ID_CE_KEY_USAGE,
+    ID_CE_NAME_CONSTRAINTS,
+    ID_CE_POLICY_CONSTRAINTS,
+    ID_CE_POLICY_MAPPINGS,
+    ID_CE_SUBJECT_ALT_NAME,
+    ID_CE_SUBJECT_KEY_IDENTIFIER,
+];

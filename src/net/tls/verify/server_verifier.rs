@@ -11,7 +11,6 @@ use crate::net::tls::handshake_context;
 use crate::net::tls::verify::certificate_fields::Purpose;
 use crate::net::tls::verify::chain::{Chain, Findings};
 use crate::net::tls::verify::trust_anchors::TrustAnchors;
-use crate::net::tls::verify::weak_key;
 use crate::types::tls::{TlsCertificate, TlsError};
 
 /// Verifies servers as rustls does, but continues after errors that may be ignored.
@@ -44,9 +43,6 @@ impl ServerVerifier {
         };
         let mut findings = chain.check(now);
         let Ok(parsed) = EndEntityCert::try_from(end_entity) else { return findings };
-        if weak_key::is_weak(&parsed.subject_public_key_info()) {
-            findings.errors.insert(0, TlsError::WeakKey(certificate()));
-        }
         if let Err(error) = parsed.verify_is_valid_for_subject_name(server_name) {
             findings.errors.push(certificate_error(&error, &certificate()));
         }

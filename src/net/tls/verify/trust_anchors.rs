@@ -38,8 +38,10 @@ impl TrustAnchors {
         let mut roots = if with_system { system_roots() } else { RootCertStore::empty() };
         // An unusable certificate is an error of the configuration, not of each handshake.
         let anchors = anchors(&configured)?.roots;
-        let authorities: Vec<_> =
+        let mut authorities: Vec<_> =
             anchors.into_iter().zip(&configured).filter_map(Authority::new).collect();
+        // The system's trust is not limited by another certificate for the same name and key.
+        authorities.retain(|authority| !roots.roots.contains(&authority.anchor));
         roots.extend(authorities.iter().map(|authority| authority.anchor.clone()));
         Ok(Self { roots: Arc::new(roots), authorities, configured })
     }
@@ -92,7 +94,7 @@ impl Authority {
                 "a trusted certificate is unreadable or not of version 3, so it is not an authority's"
             );
         }
-        let fields = fields.filter(|fields| fields.is_authority)?;
+        let fields = fields.filter(CertificateFields::is_authority)?;
         Some(Self { anchor, certificate: certificate.clone(), fields })
     }
 
@@ -124,6 +126,9 @@ impl Authority {
         }
         if !self.fields.allows_purpose(purpose) {
             return Err(purpose.error());
+        }
+        if self.fields.has_unknown_critical_extension {
+            return Err(webpki::Error::UnsupportedCriticalExtension);
         }
         Ok(())
     }

@@ -9,7 +9,9 @@ use rcgen::CertificateParams;
 use slotwork::signals::SignalSpy;
 use slotwork::{Error, NetworkProxy, SocketState, TlsCertificate, TlsConfig, TlsError, WebSocket};
 
-use support::certificates::{Authority, Pem, as_authority, expired, for_clients, not_yet_valid};
+use support::certificates::{
+    Authority, Pem, as_authority, config_showing, expired, for_clients, not_yet_valid,
+};
 use support::raw_server::RawServer;
 use support::recorder::Recorder;
 use support::relay::proxy;
@@ -161,7 +163,8 @@ fn slots_of_tls_errors_may_do_anything_else() -> Result<()> {
 #[test]
 fn a_weak_key_is_refused() -> Result<()> {
     let authority = Authority::new()?;
-    let server = secure_echo_server(authority.weak_server_config()?)?;
+    let config = config_showing(authority.weak_key()?, rustls::ALL_VERSIONS)?;
+    let server = secure_echo_server(config)?;
     let socket = WebSocket::new();
     socket.set_tls_config(authority.client_config());
 

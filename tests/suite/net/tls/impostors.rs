@@ -1,16 +1,14 @@
 //! Servers with a certificate that is not theirs, or almost the right one.
 
-use std::sync::Arc;
-
 use anyhow::{Context, Result, bail, ensure};
 use rcgen::CertificateParams;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ServerConfig, SupportedProtocolVersion};
+use rustls::SupportedProtocolVersion;
+use rustls::sign::CertifiedKey;
 use slotwork::{
     Error, SocketState, TlsCertificate, TlsConfig, TlsError, WebSocket, WebSocketServer,
 };
 
-use support::certificates::{Authority, Pem, as_authority, expired, provider};
+use support::certificates::{Authority, Pem, as_authority, config_showing, expired};
 use support::{secure_echo_server, wait_until};
 
 /// Opens a connection to this machine, and ignores these errors; returns why it failed, if it did.
@@ -38,12 +36,7 @@ fn showing(
     version: &'static SupportedProtocolVersion,
 ) -> Result<TlsConfig> {
     let chain = vec![certificate.as_der().to_vec().into()];
-    let shown = CertifiedKey::new(chain, key.certified_key()?.key);
-    let config = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[version])?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
-    Ok(TlsConfig::from_server_config(config))
+    config_showing(CertifiedKey::new(chain, key.certified_key()?.key), &[version])
 }
 
 /// Every error of a certificate that can be ignored.

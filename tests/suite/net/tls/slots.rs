@@ -6,7 +6,8 @@ use std::rc::Rc;
 use anyhow::{Context, Result, ensure};
 use slotwork::signals::SignalSpy;
 use slotwork::{
-    CloseCode, Error, SocketState, TlsError, TlsProtocol, TlsSession, WebSocket, WebSocketServer,
+    CloseCode, Error, PeerVerifyMode, SocketState, TlsError, TlsProtocol, TlsSession, WebSocket,
+    WebSocketServer,
 };
 
 use support::certificates::{Authority, Pem};
@@ -16,6 +17,7 @@ use support::secure_client::{check_open, open};
 use support::{panic_in_slot, recorded_client, secure_echo_server, wait_until};
 
 type Act = fn(&WebSocket);
+type ActOfServer = fn(&WebSocketServer);
 type Connect = fn(&WebSocket, Act);
 
 /// The signals with slots that decide about the handshake.
@@ -195,6 +197,44 @@ fn slots_of_tls_errors_see_the_session() -> Result<()> {
                 assert_eq!(session.peer_certificates(), [pem.certificate()?]);
                 assert!(!session.is_resumed());
             }
+        }
+    }
+    Ok(())
+}
+
+/// How a slot of a server acts on a client without a valid certificate.
+const ACTS_OF_SERVER: [(&str, ActOfServer); 3] = [
+    ("panic", |_| panic_in_slot()),
+    ("close", |server| server.close()),
+    // It is for later clients.
+    ("configure", |server| {
+        let config = Authority::new().and_then(|authority| authority.server_config());
+        assert!(config.is_ok_and(|config| server.set_tls_config(config).is_ok()));
+    }),
+];
+
+/// Qt: `QWebSocketServer::sslErrors()`: whatever a slot does, the client is refused.
+#[test]
+fn no_slot_of_a_server_lets_a_client_in() -> Result<()> {
+    let (authority, stranger) = (Authority::new()?, Pem::self_signed(&["a client"])?);
+    for (what, act) in ACTS_OF_SERVER {
+        for is_first in [true, false] {
+            let config = authority.server_config()?.ca_certificates([authority.certificate()]);
+            let server = secure_echo_server(config.peer_verify_mode(PeerVerifyMode::Required))?;
+            let connections = SignalSpy::new(&server.new_connection());
+            let errors = SignalSpy::new(&server.tls_errors());
+            if is_first {
+                server.peer_verify_error().connect(move |server, _| act(server));
+            } else {
+                server.tls_errors().connect(move |server, _| act(server));
+            }
+            let socket = WebSocket::new();
+            socket.set_tls_config(authority.client_config().add_identity(stranger.identity()?));
+
+            open(&socket, &server, "127.0.0.1")?;
+
+            ensure!(socket.error().is_some(), "{what}");
+            assert_eq!((connections.count(), errors.count()), (0, 1), "{what}");
         }
     }
     Ok(())

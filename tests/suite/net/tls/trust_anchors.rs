@@ -17,6 +17,7 @@ fn a_certificate_trusted_by_itself_signs_nothing() -> Result<()> {
     let names = CertificateParams::new(hosts.map(String::from))?.subject_alt_names;
     let known = Authority::new()?.authority(|params| {
         params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages.push(KeyUsagePurpose::DigitalSignature);
         params.subject_alt_names = names;
     })?;
     for (pem, is_well) in [(known.itself(), true), (known.sign(&hosts, |_| ())?, false)] {

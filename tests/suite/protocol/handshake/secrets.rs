@@ -95,6 +95,9 @@ fn no_error_of_open_shows_a_secret() -> Result<()> {
         ClientRequest::new("ws:/ada:hunter2@127.0.0.1"),
         ClientRequest::new(good).header("Authorization", "Bearer hunter2\r\n"),
         ClientRequest::new(good).header("Cookie", "hunter2\0"),
+        ClientRequest::new(good).header("Authorization: Bearer hunter2", ""),
+        ClientRequest::new(good).subprotocols(["chat", "bearer.hunter2=="]),
+        ClientRequest::new(good).subprotocols(["hunter2", "hunter2"]),
     ];
     for request in requests {
         let socket = WebSocket::new();
