@@ -159,6 +159,44 @@ def heads():
     return {name: bytes([number * 7 % 256]) + head for number, (name, head) in enumerate(table.items())}
 
 
+def both_roles():
+    """What a client and a server send, within each of the limits."""
+    table = {}
+    for number, (name, wire) in enumerate(conversations(b"\x37\xfa\x21\x3d").items()):
+        table[name] = bytes([number % 4, 7 * number % 256]) + wire[:8000]
+    for number, (name, wire) in enumerate(conversations(None).items()):
+        table[f"{name}_of_a_server"] = bytes([0x80 | (number + 1) % 4, 7 * number % 256]) + wire[:8000]
+    return table
+
+
+def requests_and_answers():
+    """The first byte is even for a request, odd for an answer, which it also cuts into pieces."""
+    good = (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+    )
+    answers = {
+        "good": good,
+        "subprotocol": good.replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Protocol: chat\r\n\r\n"),
+        "extension": good.replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"),
+        "two_keys": good.replace(b"Sec-", b"Sec-WebSocket-Accept: x\r\nSec-"),
+        "frames_behind": good + frame(FINAL | TEXT, b"Hello"),
+        "interim": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + good,
+        "folded": good.replace(b": websocket", b":\r\n websocket").replace(b": Upgrade", b": keep-alive,\n\t Upgrade "),
+        "bare_lf": good.replace(b"\r\n", b"\n"),
+        "bare_cr": good.replace(b"Switching ", b"Switching\r"),
+        "http_1_0": good.replace(b"1.1", b"1.0"),
+        "no_reason": good.replace(b" Switching Protocols", b""),
+        "not_found": b"HTTP/1.1 404 Not Found\r\nServer: x\r\nX:\r\n\r\nbody",
+        "cut": good[:-2],
+        "not_http": b"SSH-2.0-x\r\n\r\n",
+    }
+    table = {name: b"\0" + head[1:8000] for name, head in heads().items()}
+    for number, (name, answer) in enumerate(answers.items()):
+        table[f"answer_{name}"] = bytes([number * 17 % 256 | 1]) + answer
+    return table
+
+
 def compressed():
     """Compressed frames; the first bytes choose role, limits, history, reads and frame size."""
     key = b"\x37\xfa\x21\x3d"
@@ -408,6 +446,8 @@ def main():
         "frames_client": frames(None),
         "connection": connections(),
         "proxy_header": proxy_headers(),
+        "httparse": requests_and_answers(),
+        "tungstenite": both_roles(),
         "webchannel": channel_messages(),
     }
     for target, files in corpora.items():

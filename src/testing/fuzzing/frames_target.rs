@@ -126,14 +126,23 @@ fn check_frames<'w>((role, limits): (Role, Limits), reads: impl Iterator<Item = 
 
 /// Checks that received messages can be sent again, and are read alike.
 fn check_round_trip(role: Role, received: &[Received], frame_size: NonZeroUsize) {
+    let wire = written(role, received, frame_size);
+
+    let outcome: Outcome = decode_reads((role, Limits::default()), [&wire[..]]);
+
+    assert_eq!(outcome, (received.to_vec(), None), "what was written is read otherwise");
+}
+
+/// Returns the frames of these messages, as sent to an endpoint of this role.
+pub(super) fn written(reader: Role, messages: &[Received], frame_size: NonZeroUsize) -> Vec<u8> {
     let mut random = Random(0);
     let mut wire = Vec::new();
-    for event in received {
+    for message in messages {
         let mut write = |frame: &Frame<'_>| {
             let [a, b, c, d, ..] = random.next().to_ne_bytes();
-            frame.write_to(&mut wire, (role == Role::Server).then_some([a, b, c, d]));
+            frame.write_to(&mut wire, (reader == Role::Server).then_some([a, b, c, d]));
         };
-        match event {
+        match message {
             Received::Text(text) => {
                 Frames::of(MessageKind::Text, text.as_bytes(), frame_size)
                     .for_each(|frame| write(&frame));
@@ -149,8 +158,5 @@ fn check_round_trip(role: Role, received: &[Received], frame_size: NonZeroUsize)
             }
         }
     }
-
-    let outcome: Outcome = decode_reads((role, Limits::default()), [&wire[..]]);
-
-    assert_eq!(outcome, (received.to_vec(), None), "what was written is read otherwise");
+    wire
 }

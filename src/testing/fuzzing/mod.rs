@@ -14,8 +14,10 @@ mod frames_target;
 mod head_target;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_header_target;
+mod httparse_target;
 #[cfg(test)]
 mod tests;
+mod tungstenite_target;
 
 #[cfg(feature = "compression")]
 pub use compressed_target::compressed;
@@ -26,3 +28,5 @@ pub use frames_target::{frames_client, frames_server};
 pub use head_target::head;
 #[cfg(feature = "proxy-protocol")]
 pub use proxy_header_target::proxy_header;
+pub use httparse_target::httparse;
+pub use tungstenite_target::tungstenite;

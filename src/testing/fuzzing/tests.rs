@@ -13,7 +13,9 @@ use crate::testing::Random;
 use crate::testing::fuzzing::proxy_header;
 #[cfg(feature = "compression")]
 use crate::testing::fuzzing::{compressed, extensions};
-use crate::testing::fuzzing::{connection, frames_client, frames_server, head};
+use crate::testing::fuzzing::{
+    connection, frames_client, frames_server, head, httparse, tungstenite,
+};
 use crate::types::close_code::CloseCode;
 
 /// Every file of every corpus, also inputs that a fuzzer has found once.
@@ -31,6 +33,8 @@ fn the_corpora_break_no_promise() -> io::Result<()> {
         ("head", head),
         #[cfg(feature = "proxy-protocol")]
         ("proxy_header", proxy_header),
+        ("httparse", httparse),
+        ("tungstenite", tungstenite),
     ];
     for (name, target) in targets {
         for input in corpus(name)? {
