@@ -114,7 +114,7 @@ fn documents_in(text: &str) -> impl Iterator<Item = PathBuf> {
 /// The texts that may cite something, by their paths in the repository.
 fn texts() -> Result<BTreeMap<PathBuf, String>> {
     let mut texts = BTreeMap::new();
-    for document in ["README.md", "CHANGELOG.md"] {
+    for document in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"] {
         texts.insert(document.into(), fs::read_to_string(root().join(document))?);
     }
     for folder in [

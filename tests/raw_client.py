@@ -32,6 +32,10 @@ class Client:
         first = opcode | (0x80 if is_final else 0)
         self._socket.sendall(bytes([first]) + _length_field(len(payload)) + bytes(4) + payload)
 
+    def send_bytes(self, data: bytes) -> None:
+        """Sends bytes as they are, which may be no frame."""
+        self._socket.sendall(data)
+
     def receive(self) -> bytes:
         """Returns the next message, whole."""
         message = b""
@@ -60,6 +64,10 @@ class Client:
         """Ends the connection, without a closing handshake."""
         self._input.close()
         self._socket.close()
+
+    def abort(self) -> None:
+        """Ends both directions at once; another thread that reads or sends gets an error."""
+        self._socket.shutdown(socket.SHUT_RDWR)
 
     def _read(self, count: int) -> bytes:
         data = self._input.read(count)

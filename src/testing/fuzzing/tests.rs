@@ -129,6 +129,23 @@ fn connections_keep_their_promises_in_random_scripts() {
     }
 }
 
+/// RFC 6455 §5: conversations, of which some bytes are changed.
+#[test]
+fn random_frames_are_read_as_tungstenite_reads_them() {
+    for seed in 0..300 {
+        let mut random = Random(seed);
+        let mut input = random.bytes(2);
+        let key = if input[0] & 0x80 == 0 { Some([1, 2, 3, 4]) } else { None };
+        input.extend(conversation(&mut random, key));
+        for _ in 0..random.below(3) {
+            let place = random.below(input.len());
+            input[place] = random.bytes(1)[0];
+        }
+
+        tungstenite(&input);
+    }
+}
+
 /// Returns the committed inputs of a target.
 ///
 /// A published package has none: `fuzz/` is not a part of it.
