@@ -1,7 +1,8 @@
 //! Fuzz target: the heads of requests and answers beside httparse's reading of them.
 //!
 //! What is accepted here httparse accepts, with the same end, method, target, version and headers.
-//! The names of the differences are those of the functions that check them.
+//! Answers are read with httparse here, too: of them the ends of heads, the interim ones and folded
+//! lines are compared. The differences are named by the functions that check them.
 
 use httparse::{EMPTY_HEADER, Header, ParserConfig, Status};
 
