@@ -181,12 +181,16 @@ fn disconnect_all_ends_streams() {
 fn signals_of_objects_are_awaited() {
     let (sender, signal) = (Rc::new(()), Signal::<i32>::new());
     let shown = SignalRef::new(&sender, &signal);
-    let (next, mut stream, mut latest) = (shown.next(), shown.stream(), shown.stream_latest(1));
+    let (next, mut stream) = (shown.next(), shown.stream());
+    let (mut latest, mut earliest) = (shown.stream_latest(1), shown.stream_earliest(1));
 
     signal.emit(&1);
+    signal.emit(&2);
 
-    let seen = smol::block_on(async { [next.await, stream.next().await, latest.next().await] });
-    assert_eq!(seen, [Some(1); 3]);
+    let seen = smol::block_on(async {
+        [next.await, stream.next().await, latest.next().await, earliest.next().await]
+    });
+    assert_eq!(seen, [Some(1), Some(1), Some(2), Some(1)]);
 }
 
 /// The futures may be sent to other threads, as executors of several threads ask for.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 
-use slotwork_signals::{Connection, Scope, Signal, process_events};
+use slotwork_signals::{Connection, Scope, ScopedConnection, Signal, SignalRef, process_events};
 
 use crate::support::Record;
 
@@ -233,10 +233,11 @@ fn disconnect_all_leaves_what_is_connected_meanwhile() {
 fn scoped_connection_ends_with_its_value() {
     let signal = Signal::<i32>::new();
     let scoped = signal.connect(|_| {}).scoped();
+    let converted = ScopedConnection::from(signal.connect(|_| {}));
     let released = signal.connect(|_| {}).scoped().release();
-    assert!(scoped.is_connected());
+    assert!(scoped.is_connected() && converted.is_connected());
 
-    drop(scoped);
+    drop((scoped, converted));
 
     assert_eq!(signal.slot_count(), 1);
     assert!(released.is_connected());
@@ -284,6 +285,23 @@ fn forwarded_signal_is_emitted_too() {
 
     assert_eq!(record.take(), ["hello"]);
     assert_eq!(signal.slot_count(), 0);
+}
+
+/// Qt: a signal of an object connected to a signal, which is held weakly.
+#[test]
+fn forwarded_signal_of_an_object_is_emitted_too() {
+    let (sender, signal) = (Rc::new(()), Signal::<i32>::new());
+    let (other, record) = (Arc::new(Signal::new()), Record::new());
+    let connection = SignalRef::new(&sender, &signal).forward_to(&other);
+    let slot = record.clone();
+    other.connect(move |value| slot.add(*value));
+
+    signal.emit(&1);
+    drop(other);
+    signal.emit(&2);
+
+    assert_eq!(record.take(), [1]);
+    assert!(!connection.is_connected());
 }
 
 /// A slot without connection handles is no longer blocked, and can be disconnected.

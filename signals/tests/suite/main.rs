@@ -5,6 +5,7 @@ mod awaiting;
 mod backlog;
 mod call_sites;
 mod connections;
+mod debugging;
 mod dispatching;
 mod groups;
 mod hosting;
