@@ -152,5 +152,18 @@ mod tests {
     fn shows_the_number_and_the_name_where_there_is_one() {
         assert_eq!(CloseCode::GOING_AWAY.to_string(), "1001 (going away)");
         assert_eq!(CloseCode::new(4001).to_string(), "4001");
+        assert_eq!(format!("{:?}", CloseCode::NORMAL), "CloseCode(1000 (normal))");
+    }
+
+    /// RFC 6455 §7.4.1 and the registry of §11.7 have a name for each of these.
+    #[test]
+    fn each_code_with_a_constant_has_a_name_of_its_own() {
+        let names: std::collections::BTreeSet<_> =
+            (1000..=1015).filter_map(|code| CloseCode::new(code).name()).collect();
+
+        assert_eq!(names.len(), 14);
+        for code in [1012, 1014] {
+            assert_eq!(CloseCode::new(code).name(), None, "{code}");
+        }
     }
 }

@@ -78,3 +78,23 @@ impl fmt::Display for Limit {
         f.pad(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Dashboards have these names: another one loses the history of a label.
+    #[test]
+    fn limits_have_the_names_of_their_labels() {
+        for (limit, name) in [
+            (Limit::Connections, "connections"),
+            (Limit::ConnectionsPerAddress, "connections_per_address"),
+            (Limit::Handshakes, "handshakes"),
+            (Limit::PendingConnections, "pending_connections"),
+            (Limit::MessagesPerSecond, "messages_per_second"),
+            (Limit::BytesPerSecond, "bytes_per_second"),
+        ] {
+            assert_eq!(format!("{} {limit:>25}", limit.as_str()), format!("{name} {name:>25}"));
+        }
+    }
+}

@@ -121,3 +121,36 @@ pub enum OutputPolicy {
     /// All queued messages are dropped; the new one takes their place.
     KeepLatest,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only a queued message is a success; each other status is the error of its name.
+    #[test]
+    fn a_status_is_the_result_of_its_name() {
+        let errors = [
+            SendStatus::NotConnected,
+            SendStatus::OutputLimit { limit: 1 },
+            SendStatus::MemoryBudget { limit: 2 },
+            SendStatus::Dropped,
+            SendStatus::InvalidCloseCode(CloseCode::MISSING_STATUS_CODE),
+        ]
+        .map(SendStatus::into_result);
+
+        assert!(SendStatus::Queued.into_result().is_ok());
+        assert!(
+            matches!(
+                errors,
+                [
+                    Err(Error::NotConnected),
+                    Err(Error::OutputLimit { limit: 1 }),
+                    Err(Error::MemoryBudget { limit: 2 }),
+                    Err(Error::MessageDropped),
+                    Err(Error::InvalidCloseCode(CloseCode::MISSING_STATUS_CODE)),
+                ]
+            ),
+            "{errors:?}"
+        );
+    }
+}

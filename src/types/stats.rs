@@ -244,4 +244,17 @@ mod tests {
         }
         assert_eq!(refused.total(), (1 << RefusalReason::ALL.len()) - 1);
     }
+
+    /// Dashboards have these names: another one loses the history of a label.
+    #[test]
+    fn reasons_have_the_names_of_their_labels() {
+        let names = RefusalReason::ALL.map(RefusalReason::as_str).join(" ");
+
+        assert_eq!(
+            names,
+            "bad_request upgrade_required origin verifier no_decision timeout pending_connections \
+             connections connections_per_address handshakes tls interrupted"
+        );
+        assert_eq!(format!("{:>5}", RefusalReason::Tls), "  tls");
+    }
 }

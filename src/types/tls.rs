@@ -148,3 +148,44 @@ impl TlsError {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `QSslError::certificate()` is null for errors of no certificate; only doubts about one can
+    /// be ignored.
+    #[test]
+    fn errors_of_a_certificate_have_it() {
+        let certificate = TlsCertificate::from_der([1, 2, 3]);
+        let of = |make: fn(TlsCertificate) -> TlsError| make(certificate.clone());
+        let ignorable = [
+            of(TlsError::SelfSignedCertificate),
+            of(TlsError::CertificateExpired),
+            of(TlsError::CertificateNotYetValid),
+            of(TlsError::HostNameMismatch),
+        ];
+        let severe = [
+            of(TlsError::UntrustedCertificate),
+            of(TlsError::InvalidPurpose),
+            of(TlsError::WeakKey),
+            of(|certificate| TlsError::InvalidCertificate { certificate, reason: String::new() }),
+        ];
+        let others = [
+            TlsError::NoPeerCertificate,
+            TlsError::UnsupportedProtocol,
+            TlsError::NotTls,
+            TlsError::Alert(String::new()),
+            TlsError::Other(String::new()),
+        ];
+
+        for error in ignorable.iter().chain(&severe) {
+            assert_eq!(error.certificate(), Some(&certificate), "{error:?}");
+        }
+        for error in &others {
+            assert_eq!(error.certificate(), None, "{error:?}");
+        }
+        assert!(ignorable.iter().all(TlsError::is_ignorable));
+        assert!(!severe.iter().chain(&others).any(TlsError::is_ignorable));
+    }
+}
