@@ -197,21 +197,72 @@ fn a_client_connects_through_a_socks_proxy() -> Result<()> {
 /// RFC 1928 §3, §6; RFC 1929 §2.
 #[test]
 fn what_a_socks_proxy_refuses_is_reported() -> Result<()> {
-    let table: [(&[Step], &str); 9] = [
+    let table: [(&[Step], &str); 16] = [
         (&[(HELLO, &[0, 0x5B])], "it is no SOCKS proxy of version 5"),
         (&[(HELLO, &[5, 0xFF])], "it asks for an authentication that is not supported"),
         (&[(HELLO, &[5, 2]), (LOGIN, &[1, 1])], "it does not accept the user name and password"),
         (&[(HELLO, &[5, 2]), (LOGIN, &[7, 0])], "its answer to the login is not of version 1"),
         (&[(HELLO, &[5, 2]), (LOGIN, &[5, 0])], "its answer to the login is not of version 1"),
         (&[(HELLO, &[5, 0]), (CONNECT, &[4, 0, 0, 1])], "its answer is not of version 5"),
+        (&[(HELLO, &[5, 0]), (CONNECT, &[5, 1, 0, 1])], "it has failed"),
         (&[(HELLO, &[5, 0]), (CONNECT, &[5, 2, 0, 1])], "its rules do not allow it"),
+        (&[(HELLO, &[5, 0]), (CONNECT, &[5, 3, 0, 1])], "network unreachable"),
+        (&[(HELLO, &[5, 0]), (CONNECT, &[5, 4, 0, 1])], "host unreachable"),
         (&[(HELLO, &[5, 0]), (CONNECT, &[5, 5, 0, 1])], "connection refused"),
+        (&[(HELLO, &[5, 0]), (CONNECT, &[5, 6, 0, 1])], "the time to live has expired"),
+        (&[(HELLO, &[5, 0]), (CONNECT, &[5, 7, 0, 1])], "it does not support this command"),
+        (&[(HELLO, &[5, 0]), (CONNECT, &[5, 8, 0, 1])], "it does not support this type of address"),
+        (&[(HELLO, &[5, 0]), (CONNECT, &[5, 9, 0, 1])], "it has failed"),
         (
             &[(HELLO, &[5, 0]), (CONNECT, &[5, 0, 0, 9])],
             "its answer has an address of an unknown type",
         ),
     ];
     table.into_iter().try_for_each(|(steps, reason)| open_through_socks(steps, Some(reason)))
+}
+
+/// A proxy that goes away is a failed connection, not a refusal.
+#[test]
+fn a_socks_proxy_may_end_the_connection() -> Result<()> {
+    let table: [&[Step]; 3] =
+        [&[], &[(HELLO, &[5])], &[(HELLO, &[5, 0]), (CONNECT, &[5, 0, 0, 1, 10])]];
+    for steps in table {
+        let through = |port| NetworkProxy::socks5("127.0.0.1", port);
+        let (socket, recorder, _server) = open_through(
+            through,
+            |_| {},
+            move |server| {
+                let mut peer = socks_tunnel(server, steps)?;
+                peer.finish()?;
+                Ok(peer)
+            },
+        )?;
+
+        check_outcome(&socket, &recorder, false)?;
+        ensure!(matches!(socket.error(), Some(Error::Connection { .. })), "{:?}", socket.error());
+    }
+    Ok(())
+}
+
+/// RFC 1929 §2: user name and password have one byte for their length.
+#[test]
+fn long_credentials_are_not_cut_for_a_socks_proxy() -> Result<()> {
+    for (user, password) in [("u".repeat(256), "p".to_owned()), ("u".to_owned(), "p".repeat(256))] {
+        let through = |port| NetworkProxy::socks5("127.0.0.1", port).credentials(user, password);
+        let (socket, recorder, _server) = open_through(
+            through,
+            |_| {},
+            |server| {
+                let mut peer = socks_tunnel(server, &[(HELLO, &[5, 2])])?;
+                let rest = peer.read_to_end()?;
+                ensure!(rest.is_empty(), "{rest:?}");
+                Ok(peer)
+            },
+        )?;
+        let reason = "the user name or the password is longer than 255 bytes";
+        check_proxy(&socket, &recorder, Some(reason))?;
+    }
+    Ok(())
 }
 
 /// Qt: `proxyAuthenticationRequired`; a SOCKS proxy has no realm.

@@ -154,6 +154,20 @@ fn nothing_can_be_set_besides_a_configuration_of_rustls() -> Result<()> {
     Ok(())
 }
 
+/// A configuration that is logged shows how many certificates it has, and nothing of a key.
+#[test]
+fn keys_are_not_shown() -> Result<()> {
+    let pem = Pem::self_signed(&["localhost"])?;
+    let config = pem.config()?;
+
+    let shown = format!("{config:?}");
+
+    ensure!(shown.contains("[TlsIdentity { certificates: 1 }]"), "{shown}");
+    ensure!(shown.contains("V1_2"), "{shown}");
+    ensure!(format!("{:?}", TlsConfig::default()).contains("identities: []"));
+    Ok(())
+}
+
 /// Qt: SRV-05.
 #[test]
 fn a_server_without_tls_ignores_its_configuration() -> Result<()> {
