@@ -1,6 +1,7 @@
 //! The event loop of a thread: running it, calls and timers in it, panics, loops inside loops.
 
 mod call_order;
+mod debugging;
 mod deferred;
 mod durations;
 mod embedding;

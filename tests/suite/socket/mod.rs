@@ -8,6 +8,7 @@ mod queued_slots;
 mod reading;
 mod receive_queue;
 mod reentrancy;
+mod settings;
 mod slots;
 mod threads;
 mod upgraded;
