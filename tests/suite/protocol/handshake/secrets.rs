@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use anyhow::{Context, Result, ensure};
-use slotwork::{Authenticator, ClientRequest, NetworkProxy, Verdict, WebSocket};
+use slotwork::{
+    Authenticator, ClientRequest, HttpAnswer, NetworkProxy, PreparedMessage, Verdict, WebSocket,
+};
 
 use support::logged::{everything_of, warnings_of};
 use support::raw_peer::{RawPeer, request_with};
@@ -75,6 +77,28 @@ fn no_secret_of_a_client_or_of_an_answer_is_shown() -> Result<()> {
     ensure!(shown.borrow().contains("/chat"), "{shown:?}");
     check("an opening handshake", &shown.borrow())?;
     check("the request of a socket", &format!("{:?} {socket:?}", socket.request()))
+}
+
+/// Answers set cookies, too: those of pages, and those that a client got.
+#[test]
+fn no_secret_of_an_answer_is_shown() -> Result<()> {
+    let page = HttpAnswer::new(404).header("Set-Cookie", "session=hunter2").body(SECRET);
+    let server = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    socket.open(&server.url())?;
+    serve(move || {
+        let mut client = server.read_request()?;
+        client.accept("Set-Cookie: session=hunter2\r\n")?;
+        client.close(1000, "")
+    })?;
+    recorder.wait_for_disconnected(1)?;
+    let response = socket.handshake_response().context("no answer")?;
+
+    for (shown, status) in [(format!("{page:?}"), "404"), (format!("{response:?}"), "101")] {
+        check("an answer", &shown)?;
+        ensure!(shown.contains(status) && shown.contains("Set-Cookie"), "{shown}");
+    }
+    check("a message", &format!("{:?}", PreparedMessage::text(SECRET)))
 }
 
 /// An error is logged, and sent to others.

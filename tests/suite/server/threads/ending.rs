@@ -13,7 +13,7 @@ use slotwork::{
 use support::raw_peer::{RawPeer, check_good_client, masked_texts};
 use support::{DEADLINE, panic_in_slot, serve, wait_until};
 
-use crate::server::threads::{echo_all, echo_on_threads};
+use crate::server::threads::{echo_all, echo_on_threads, listening_parts};
 
 /// LOOP-05: 1001 to the clients of all threads, then `closed`, once: one thread is idle, one has
 /// clients, and one is blocked for a while.
@@ -158,6 +158,22 @@ fn threads_may_be_dropped_in_a_slot_of_a_part() -> Result<()> {
     for _ in 0..2 {
         ends.recv_timeout(DEADLINE).context("a thread has not ended")?;
     }
+    Ok(())
+}
+
+/// Qt: `QThread::wait()` in the thread itself is a warning; here it is an error, and ends nothing.
+#[test]
+fn a_thread_does_not_wait_for_itself() -> Result<()> {
+    let (server, parts, threads) = listening_parts(2)?;
+    let port = server.server_port();
+    let (own, outcomes) = (threads.handle(1), mpsc::channel());
+
+    own.post(move || _ = outcomes.0.send(threads.wait()));
+    let outcome = outcomes.1.recv_timeout(DEADLINE).context("it waits")?;
+
+    ensure!(matches!(outcome, Err(Error::ThreadJoinsItself { .. })), "{outcome:?}");
+    serve(move || check_good_client(port))?;
+    ensure!(parts.len() == 2 && server.is_listening());
     Ok(())
 }
 
