@@ -65,7 +65,12 @@ impl Compressors {
 impl Compressors {
     /// Returns whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.by_window.iter().all(Option::is_none) && self.short.is_none()
+        !self.has_zlib() && self.short.is_none()
+    }
+
+    /// Returns whether there is one of zlib, which takes much memory.
+    pub(crate) fn has_zlib(&self) -> bool {
+        self.by_window.iter().any(Option::is_some)
     }
 }
 

@@ -95,6 +95,9 @@ mod tests {
                 Some("e \" f"),
             ),
             ("Basic realm=\"b\", Digest realm=\"d\"", Some("b")),
+            // A comma in quotes separates nothing; a backslash outside of quotes escapes nothing.
+            ("Basic realm=\"a, realm=b\"", Some("a, realm=b")),
+            ("Digest x=\\\", Basic realm=y\"", None),
             ("Digest realm=\"d\"", None),
             ("Basics realm=\"d\"", None),
             ("Bearer", None),

@@ -266,6 +266,23 @@ fn the_whole_head_is_limited() {
     assert_refused_at_the_last_byte(431, of_length(LIMITS.head + 1).as_bytes());
 }
 
+/// A header line that nearly all requests have counts as any other one.
+#[test]
+fn usual_lines_do_not_evade_the_limits() {
+    let head = "GET / HTTP/1.1\r\nX: y\r\nUpgrade: websocket\r\n";
+    let exact = HeadLimits { request_line: 14, header_line: 18, headers: 2, head: head.len() };
+    let read = |limits| read_with(limits, &mut [head.as_bytes()].into_iter());
+
+    assert!(matches!(read(exact), Ok(None)));
+    for limits in [
+        HeadLimits { header_line: exact.header_line - 1, ..exact },
+        HeadLimits { headers: exact.headers - 1, ..exact },
+        HeadLimits { head: exact.head - 1, ..exact },
+    ] {
+        assert_eq!(read(limits).unwrap_err().status(), 431, "{limits:?}");
+    }
+}
+
 /// OPEN-02: never buffered beyond the limit, however much is sent and in whatever pieces.
 #[test]
 fn nothing_is_buffered_beyond_the_limits() {
