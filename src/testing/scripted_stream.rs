@@ -59,6 +59,8 @@ struct Wire {
     interruptions: usize,
     is_shut_down: bool,
     is_closed: bool,
+    /// The kernel's timeout for what is not acknowledged; `None` where it has none.
+    user_timeout: Option<Option<Duration>>,
 }
 
 /// When an edge follows the one before.
@@ -156,6 +158,16 @@ impl ScriptedPeer {
     /// Lets a signal interrupt the next calls.
     pub(crate) fn interrupt(&self, calls: usize) {
         self.wire().interruptions = calls;
+    }
+
+    /// Lets the kernel measure what the peer acknowledges, as Linux does.
+    pub(crate) fn measure_acknowledgements(&self) {
+        self.wire().user_timeout = Some(None);
+    }
+
+    /// Returns the timeout that was set for what the peer does not acknowledge.
+    pub(crate) fn user_timeout(&self) -> Option<Duration> {
+        self.wire().user_timeout.flatten()
     }
 
     /// Returns what our end has written so far.
@@ -314,8 +326,9 @@ impl ScriptedStream {
 
     pub(crate) fn set_send_buffer(&self, _: Option<usize>) {}
 
-    pub(crate) fn set_user_timeout(&self, _: Option<Duration>) -> bool {
-        false
+    pub(crate) fn set_user_timeout(&self, timeout: Option<Duration>) -> bool {
+        let mut wire = self.io.wire();
+        wire.user_timeout.as_mut().map(|kept| *kept = timeout).is_some()
     }
 
     pub(crate) fn is_at_end(&self) -> bool {

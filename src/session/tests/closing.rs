@@ -4,7 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
+use crate::session::linger::Linger;
 use crate::session::tests::{CLOSED, MIB, SECOND, echoing, life, masked};
+use crate::testing::scripted_stream::scripted_stream;
 use crate::types::close_code::CloseCode;
 
 /// RFC 6455 §7.1.5; MSG-19: time in which the loop was held up does not count.
@@ -138,6 +140,52 @@ fn a_peer_that_sends_while_the_connection_closes_has_60_s_for_its_close_frame() 
     Ok(())
 }
 
+/// A close frame behind output that the peer does not read has a limit, too: four write timeouts.
+#[test]
+fn a_closing_connection_whose_peer_only_sends_ends_in_time() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.recorder().send(MessageKind::Binary, &[0; 1000]);
+    connection.session().close(CloseCode::NORMAL, "");
+    connection.settle();
+
+    for _ in 0..6 {
+        assert!(!connection.has_ended());
+        connection.advance(20 * SECOND);
+        connection.peer.send(&masked(Opcode::Ping, b""));
+        connection.settle();
+    }
+
+    assert!(connection.has_ended());
+    let expected = [
+        "Closing",
+        "State(Closing)",
+        "the peer read no output for 30 s",
+        "State(Unconnected)",
+        "Ended",
+    ];
+    assert_eq!(life(&connection.record()), expected);
+    Ok(())
+}
+
+/// Without a closing timeout it has none.
+#[test]
+fn without_a_closing_timeout_a_peer_that_only_sends_is_waited_for() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.session().change_timeouts(|timeouts| timeouts.closing = None);
+    connection.recorder().send(MessageKind::Binary, &[0; 1000]);
+    connection.session().close(CloseCode::NORMAL, "");
+    connection.settle();
+
+    for _ in 0..60 {
+        connection.advance(20 * SECOND);
+        connection.peer.send(&masked(Opcode::Ping, b""));
+        connection.settle();
+    }
+
+    assert!(!connection.has_ended());
+    Ok(())
+}
+
 /// Endless input does not keep a closing connection open until the deadline.
 #[test]
 fn a_closing_connection_reads_a_bounded_amount() -> io::Result<()> {
@@ -213,5 +261,26 @@ fn a_descriptor_lingers_for_two_minutes_at_the_most() -> io::Result<()> {
     connection.settle();
 
     assert!(connection.peer.is_closed());
+    Ok(())
+}
+
+/// Descriptors that linger have a bound for each thread: one more is closed at once, and what its
+/// peer has sent is read, so that TCP does not destroy what the peer has not read.
+#[test]
+fn descriptors_over_the_bound_do_not_linger() -> io::Result<()> {
+    let lingering = || -> io::Result<_> {
+        let (stream, peer) = scripted_stream()?;
+        peer.send(b"unread");
+        Ok((Linger::new(stream), peer))
+    };
+    let mut kept = (0..256).map(|_| lingering()).collect::<io::Result<Vec<_>>>()?;
+    assert!(kept.iter().all(|(linger, peer)| linger.is_some() && !peer.is_closed()));
+
+    let (refused, peer) = lingering()?;
+    assert!(refused.is_none());
+    assert!(peer.is_shut_down() && peer.is_closed() && !peer.has_unread());
+
+    kept.pop();
+    assert!(lingering()?.0.is_some());
     Ok(())
 }

@@ -36,6 +36,7 @@ fn pairs(connection: &mut ScriptedConnection) -> Vec<(u8, u8)> {
     connection.peer.make_room(usize::MAX);
     connection.settle();
     assert_eq!(connection.session().bytes_to_write(), 0);
+    assert_eq!(connection.record().written, connection.peer.written().len());
     let messages = received(connection, Role::Client).into_iter();
     let messages = messages.filter_map(|received| match received {
         Received::Binary(message) => Some((message[0], message[1])),

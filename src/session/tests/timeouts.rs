@@ -112,3 +112,90 @@ fn without_a_write_timeout_output_waits_for_ever() -> io::Result<()> {
     assert!(connection.has_ended());
     Ok(())
 }
+
+/// RFC 5482: the kernel, which sees acknowledgements, measures the second half of the write timeout.
+#[test]
+fn the_kernel_measures_what_the_peer_acknowledges() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.peer.measure_acknowledgements();
+    connection.recorder().send(MessageKind::Binary, &[0; 1000]);
+    connection.settle();
+    connection.advance(Duration::from_millis(14_999));
+    connection.settle();
+    assert_eq!(connection.peer.user_timeout(), None);
+
+    connection.advance(Duration::from_millis(1));
+    connection.settle();
+    assert_eq!(connection.peer.user_timeout(), Some(30 * SECOND));
+
+    connection.peer.make_room(1);
+    connection.settle();
+    assert_eq!(connection.peer.user_timeout(), None, "the peer reads on");
+
+    connection.advance(15 * SECOND);
+    connection.settle();
+    assert_eq!(connection.peer.user_timeout(), Some(30 * SECOND));
+
+    connection.peer.make_room(MIB);
+    connection.settle();
+    assert_eq!(connection.peer.user_timeout(), None, "no output waits");
+    Ok(())
+}
+
+/// The kernel counts from the last acknowledgement: input that came later was a sign of life.
+#[test]
+fn input_extends_the_timeout_of_the_kernel() -> io::Result<()> {
+    let mut connection = echoing()?;
+    connection.peer.measure_acknowledgements();
+    connection.recorder().send(MessageKind::Binary, &[0; 1000]);
+    connection.settle();
+
+    connection.advance(10 * SECOND);
+    connection.peer.send(&masked(Opcode::Ping, b""));
+    connection.settle();
+    connection.advance(15 * SECOND);
+    connection.settle();
+    assert_eq!(connection.peer.user_timeout(), Some(40 * SECOND));
+
+    connection.peer.send(&masked(Opcode::Ping, b""));
+    connection.settle();
+    assert_eq!(connection.peer.user_timeout(), None);
+    Ok(())
+}
+
+/// A kernel that measures ends the connection itself; one that does not is given four timeouts.
+#[test]
+fn a_connection_that_the_kernel_measures_ends_by_the_kernel() -> io::Result<()> {
+    let waiting = || -> io::Result<_> {
+        let mut connection = echoing()?;
+        connection.peer.measure_acknowledgements();
+        connection.recorder().send(MessageKind::Binary, &[0; 1000]);
+        connection.settle();
+        connection.advance(15 * SECOND);
+        connection.settle();
+        Ok(connection)
+    };
+    let expected = ["the peer read no output for 30 s", "State(Unconnected)", "Ended"];
+
+    let mut reading = waiting()?;
+    reading.peer.fail_reading(io::ErrorKind::TimedOut);
+    reading.settle();
+    assert_eq!(life(&reading.record()), expected);
+    drop(reading);
+
+    let mut writing = waiting()?;
+    writing.peer.fail_writing(0, io::ErrorKind::TimedOut);
+    assert!(writing.peer.report_failure());
+    writing.settle();
+    assert_eq!(life(&writing.record()), expected);
+    drop(writing);
+
+    let mut neither = waiting()?;
+    neither.advance(Duration::from_millis(104_999));
+    neither.settle();
+    assert!(!neither.has_ended());
+    neither.advance(Duration::from_millis(1));
+    neither.settle();
+    assert_eq!(life(&neither.record()), expected);
+    Ok(())
+}
