@@ -1,13 +1,15 @@
 //! Signals of the operating system that end a program, in processes of their own.
 #![cfg(unix)]
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
-use slotwork::{EventLoop, EventThread, NestedLoop};
+use slotwork::{EventLoop, EventThread, NestedLoop, Timer};
 
 /// The first signal ends `exec`, with `about_to_quit`, also from inside a nested loop.
 #[test]
@@ -51,6 +53,19 @@ fn the_second_signal_ends_the_program() -> Result<()> {
     Ok(())
 }
 
+/// A second call of the same loop opens no descriptors, and posts no second end.
+#[test]
+fn a_loop_may_make_the_call_twice() -> Result<()> {
+    let mut program = Program::start("twice")?;
+
+    program.send(Signal::TERM)?;
+
+    ensure!(program.line()? == "exec returned 0");
+    ensure!(program.line()? == "the next exec returned 3");
+    ensure!(program.end()?.success());
+    Ok(())
+}
+
 /// The program that the tests above run.
 #[test]
 #[ignore = "it is run by the other tests, with MODE set"]
@@ -64,6 +79,9 @@ fn program() -> Result<()> {
     }
     let event_loop = EventLoop::current();
     event_loop.quit_on_signals()?;
+    if mode == "twice" {
+        return run_twice(&event_loop);
+    }
     event_loop.about_to_quit().connect(move |_, ()| match mode.as_str() {
         "before" => {}
         "busy" => {
@@ -88,6 +106,21 @@ fn program() -> Result<()> {
     }
     say(&format!("exec returned {}", event_loop.exec()));
     Ok(())
+}
+
+fn run_twice(event_loop: &EventLoop) -> Result<()> {
+    let open = descriptors()?;
+    event_loop.quit_on_signals()?;
+    ensure!(descriptors()? == open, "the second call opened descriptors");
+    event_loop.defer_to((), |()| say("ready"));
+    say(&format!("exec returned {}", event_loop.exec()));
+    Timer::single_shot(Duration::from_millis(1), || EventLoop::current().exit(3));
+    say(&format!("the next exec returned {}", event_loop.exec()));
+    Ok(())
+}
+
+fn descriptors() -> Result<usize> {
+    Ok(fs::read_dir("/dev/fd")?.count())
 }
 
 fn say(line: &str) {

@@ -31,6 +31,8 @@ pub(super) struct State {
     /// The tasks of `EventLoop::spawn_to`.
     pub(super) receiver_tasks: ReceiverTasks,
     pub(super) is_running: Cell<bool>,
+    /// Whether signals of the operating system end the loop.
+    pub(super) quits_on_signals: Cell<bool>,
     pub(super) turn_clock: TurnClock,
 }
 
@@ -48,6 +50,7 @@ impl State {
             deferred: RefCell::default(),
             receiver_tasks: ReceiverTasks::default(),
             is_running: Cell::new(false),
+            quits_on_signals: Cell::new(false),
             turn_clock: TurnClock::default(),
         })
     }

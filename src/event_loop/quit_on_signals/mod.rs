@@ -19,7 +19,8 @@ impl EventLoop {
     ///
     /// Then [`about_to_quit`](Self::about_to_quit) is emitted, `exec` returns, and the program can
     /// end in good order. A second signal ends it at once, as without this call. When several loops
-    /// make the call, all of them end. It lasts as long as the thread.
+    /// make the call, all of them end. It lasts as long as the thread; a second call of the same
+    /// loop does nothing.
     ///
     /// On Windows the signal is Ctrl-C in the program's console. It is received in a thread that the
     /// first call starts, and that lasts as long as the program.
@@ -50,6 +51,11 @@ impl EventLoop {
     /// # }
     /// ```
     pub fn quit_on_signals(&self) -> Result<(), Error> {
-        watch_signals(self).map_err(|source| Error::SignalHandler { source: Arc::new(source) })
+        if self.state.quits_on_signals.get() {
+            return Ok(());
+        }
+        watch_signals(self).map_err(|source| Error::SignalHandler { source: Arc::new(source) })?;
+        self.state.quits_on_signals.set(true);
+        Ok(())
     }
 }

@@ -6,6 +6,7 @@ use std::process;
 use std::thread;
 
 use async_signal::{Signal, Signals};
+use smol::future;
 use smol::stream::StreamExt;
 
 use crate::event_loop::{EventLoop, WeakLoopHandle};
@@ -28,7 +29,8 @@ pub(super) fn watch_signals(event_loop: &EventLoop) -> io::Result<()> {
 fn start_receiving() -> io::Result<()> {
     let mut signals = Signals::new([Signal::Int])?;
     let receive = move || {
-        while smol::block_on(signals.next()).is_some() {
+        // Not `smol::block_on`, which starts the thread of `async-io`.
+        while future::block_on(signals.next()).is_some() {
             end_loops();
         }
     };
@@ -64,3 +66,38 @@ static WATCH: Mutex<Watch> =
 
 /// The exit code of a program that Ctrl-C ends: 0xC000013A.
 const STATUS_CONTROL_C_EXIT: i32 = -0x3FFF_FEC6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A quit that is posted twice might end the next `exec`, which waits for the shutdown.
+    #[test]
+    fn a_loop_that_makes_the_call_twice_is_ended_once() -> io::Result<()> {
+        let event_loop = EventLoop::current();
+
+        for _ in 0..2 {
+            event_loop.quit_on_signals().map_err(io::Error::other)?;
+        }
+
+        let handle = event_loop.handle().downgrade();
+        let watch = WATCH.lock();
+        assert_eq!(watch.loops.iter().filter(|other| other.is_of_same_loop(&handle)).count(), 1);
+        Ok(())
+    }
+
+    /// The list does not grow with threads that come and go.
+    #[test]
+    fn a_loop_whose_thread_has_ended_makes_room() -> io::Result<()> {
+        let ended = thread::spawn(|| {
+            let event_loop = EventLoop::current();
+            event_loop.quit_on_signals().map(|()| event_loop.handle().downgrade())
+        });
+        let ended = ended.join().expect("the thread did not panic").map_err(io::Error::other)?;
+
+        EventLoop::current().quit_on_signals().map_err(io::Error::other)?;
+
+        assert!(!WATCH.lock().loops.iter().any(|other| other.is_of_same_loop(&ended)));
+        Ok(())
+    }
+}
