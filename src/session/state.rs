@@ -292,6 +292,7 @@ impl Extra {
     }
 }
 
-// Idle connections are many: the counter of messages has the last bytes of a word.
-#[cfg(target_pointer_width = "64")]
+// Idle connections are many: the counter of messages has the last bytes of a word. Streams of Windows
+// are larger.
+#[cfg(all(unix, target_pointer_width = "64"))]
 const _: () = assert!(size_of::<State>() <= 64);
