@@ -6,7 +6,7 @@
 //!
 //! Those are in the words of rustc 1.95. Other compilers choose others: with them the test is
 //! ignored, and `cargo test` shows that it is. With a new compiler `TRYBUILD=overwrite cargo test
-//! -p slotwork-signals --test bounds -- --include-ignored` writes the `.stderr` files anew; change
+//! -p slotwork-signals-bounds -- --include-ignored` writes the `.stderr` files anew; change
 //! the version below, and check that each still has the same reason. None may quote the standard
 //! library: its text is not available on all machines.
 
@@ -22,8 +22,8 @@ use trybuild::TestCases;
 #[test]
 fn programs_are_refused_for_their_reason_and_their_twins_are_not() {
     let programs = TestCases::new();
-    programs.compile_fail("tests/bounds/refused/*.rs");
-    programs.pass("tests/bounds/accepted/*.rs");
+    programs.compile_fail("refused/*.rs");
+    programs.pass("accepted/*.rs");
 }
 
 /// No refused program without a twin, and no twin of nothing.
@@ -34,7 +34,7 @@ fn each_refused_program_has_a_twin() -> io::Result<()> {
 }
 
 fn programs(folder: &str) -> io::Result<BTreeSet<OsString>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bounds").join(folder);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let names = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name()));
     let is_program = |name: &OsString| Path::new(name).extension().is_some_and(|end| end == "rs");
     names.filter(|name| name.as_ref().map_or(true, is_program)).collect()
