@@ -152,7 +152,7 @@ impl NatsBridge {
         let known = status.wait_for(is_known).await;
         match known.as_deref() {
             Ok(Status::Connected) => Ok(()),
-            Ok(Status::Refused(error)) => Err(Error::Refused(Arc::clone(error))),
+            Ok(Status::Refused(error)) => Err(Error::Refused(error.clone())),
             _ => Err(Error::Ended),
         }
     }

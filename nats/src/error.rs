@@ -1,5 +1,6 @@
 //! Errors of bridges.
 
+use std::error;
 use std::io;
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ pub enum Error {
     Thread(#[source] io::Error),
     /// The NATS server refuses the credentials of the bridge, which tries again.
     #[error("the NATS server refuses the credentials")]
-    Refused(#[source] Arc<async_nats::ConnectError>),
+    Refused(#[source] Arc<dyn error::Error + Send + Sync>),
     /// The bridge has ended.
     #[error("the bridge has ended")]
     Ended,
