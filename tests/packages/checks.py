@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ FOREIGN = {
         "slotwork_signals",
     },
     "slotwork_signals": {"futures_core"},
+    "slotwork_webchannel": {"serde_core", "slotwork", "slotwork_signals"},
+    "slotwork_nats": {"serde_core", "slotwork", "slotwork_signals", "tokio"},
 }
 """The packages whose types or traits are in signatures, as docs/dependencies.md lists them."""
 
@@ -107,9 +110,37 @@ def foreign_paths(documentation: dict) -> Iterator[list[str]]:
             yield from walk(item["inner"])
 
 
+ROW = re.compile(r"^\| ([^|]*`[^|]*) \|", re.MULTILINE)
+NAME_AND_VERSION = re.compile(r"`([-\w]+)`(?: ([\d.]+))?")
+
+
+def rows(files: list[str]) -> Iterator[str]:
+    """The direct dependencies have rows in the documentation, with the versions of the lock file."""
+    page, lock, *metadata = map(Path, files)
+    text = page.read_text().partition("\n## Direct dependencies\n")[2].partition("\n## ")[0]
+    cells = (re.sub(r"\(.*?\)", "", cell) for cell in ROW.findall(text))
+    seen = {name: version for cell in cells for name, version in NAME_AND_VERSION.findall(cell)}
+    wanted = {
+        dependency["name"]
+        for file in metadata
+        for package in json.loads(file.read_text())["packages"]
+        if package["publish"] is None
+        for dependency in package["dependencies"]
+        if dependency["kind"] is None
+    }
+    yield from (f"{name} has no row in {page}" for name in sorted(wanted - seen.keys()))
+    yield from (f"{name} has a row in {page}, and is not used" for name in sorted(seen.keys() - wanted))
+    locked = {(package["name"], package["version"]) for package in tomllib.loads(lock.read_text())["package"]}
+    for name, version in seen.items():
+        found = [locked_version for locked_name, locked_version in locked if locked_name == name]
+        if version and found and not any(f"{it}.".startswith(f"{version}.") for it in found):
+            yield f"{name} {version} in {page} is {', '.join(found)} in {lock}"
+    print(f"{page}: {len(seen)} direct dependencies")
+
+
 def main() -> int:
     check, *files = sys.argv[1:]
-    faults = list({"links": links, "msrv": msrv, "types": types}[check](files))
+    faults = list({"links": links, "msrv": msrv, "rows": rows, "types": types}[check](files))
     for fault in faults:
         print(fault, file=sys.stderr)
     return int(bool(faults))

@@ -16,7 +16,7 @@ use crate::json;
 use crate::method::{Arguments, AsyncMethod, Method};
 use crate::values::{getter, setter, watcher, write_arguments, write_tuple};
 
-/// Collects the members of a type, for [`Publish`].
+/// Collects the members of a type, for [`Publish`](crate::Publish).
 ///
 /// Names are those of the page, such as `"slowSquare"`. Each may be used once, and the client needs
 /// some for itself, such as `destroyed`: [`WebChannel::register`](crate::WebChannel::register)

@@ -6,7 +6,6 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::rc::Rc;
 
 use anyhow::{Result, anyhow, ensure};
-use slotwork::signals::SignalSpy;
 use slotwork::{CloseCode, Error, HostAddress, SocketState, SslMode, WebSocketServer};
 
 use support::raw_peer::{RawPeer, check_good_client};
@@ -273,6 +272,8 @@ fn a_server_whose_thread_has_ended_keeps_no_port() -> Result<()> {
 #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
 #[test]
 fn servers_share_a_port_when_all_of_them_ask_for_it() -> Result<()> {
+    use slotwork::signals::SignalSpy;
+
     let [old, new, other] =
         ["old", "new", "other"].map(|name| WebSocketServer::new(name, SslMode::NonSecure));
     old.listen_reuse_port(HostAddress::LocalHost, 0)?;
