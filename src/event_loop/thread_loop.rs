@@ -36,7 +36,8 @@ impl EventLoop {
     /// Returns the event loop of this thread.
     ///
     /// At the thread's very end, in values that are dropped with it, this is a loop that will not
-    /// run.
+    /// run. On Windows with the GNU toolchain it is a new loop, which must not be run there: the
+    /// standard library makes thread-local values anew that are used at that time.
     ///
     /// # Panics
     ///

@@ -131,6 +131,7 @@ fn ending_a_thread_that_has_ended_is_no_news() -> Result<()> {
 }
 
 /// Qt: `QEventLoop::exec()` at the thread's end: in what is dropped with it, no loop runs.
+#[cfg_attr(all(windows, target_env = "gnu"), ignore = "values are made anew at the thread's end")]
 #[test]
 fn no_loop_runs_at_the_end_of_its_thread() -> Result<()> {
     struct AtEnd(Option<mpsc::Sender<i32>>);
