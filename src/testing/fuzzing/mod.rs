@@ -12,9 +12,9 @@ mod extensions_target;
 mod frame_model;
 mod frames_target;
 mod head_target;
+mod httparse_target;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_header_target;
-mod httparse_target;
 #[cfg(test)]
 mod tests;
 mod tungstenite_target;
@@ -26,7 +26,7 @@ pub use connection_target::connection;
 pub use extensions_target::extensions;
 pub use frames_target::{frames_client, frames_server};
 pub use head_target::head;
+pub use httparse_target::httparse;
 #[cfg(feature = "proxy-protocol")]
 pub use proxy_header_target::proxy_header;
-pub use httparse_target::httparse;
 pub use tungstenite_target::tungstenite;
