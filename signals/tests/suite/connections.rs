@@ -228,6 +228,41 @@ fn disconnect_all_leaves_what_is_connected_meanwhile() {
     assert_eq!(signal.slot_count(), 2);
 }
 
+/// Slots that are connected after `disconnect_all` are counted as those before it.
+#[test]
+fn slots_behind_disconnect_all_are_counted() {
+    let signal = Signal::<i32>::new();
+    signal.connect(|_| {});
+    signal.disconnect_all();
+
+    signal.once().connect(|_| {});
+    let receiver = Rc::new(());
+    signal.connect_to(&receiver, |_, _| {});
+    assert_eq!(signal.slot_count(), 2);
+    signal.emit(&1);
+    assert_eq!(signal.slot_count(), 1);
+    drop(receiver);
+    signal.emit(&2);
+
+    assert_eq!(signal.slot_count(), 0);
+}
+
+/// A slot that another thread has disconnected is not called, also when its last handle is gone.
+#[test]
+fn slot_that_another_thread_disconnected_is_not_called() {
+    let (signal, record) = (Signal::<i32>::new(), Record::new());
+    let slot = record.clone();
+    let connection = signal.connect(move |value| slot.add(*value));
+    let there = connection.clone();
+
+    thread::spawn(move || assert!(there.disconnect())).join().unwrap();
+    drop(connection);
+    signal.emit(&1);
+
+    assert_eq!(record.take(), []);
+    assert_eq!(signal.slot_count(), 0);
+}
+
 /// A scoped connection ends with its value, unless it is released.
 #[test]
 fn scoped_connection_ends_with_its_value() {
