@@ -223,7 +223,7 @@ impl State {
         written.count
     }
 
-    /// Writes what the kernel takes of an output that is one chunk, whole, without a backlog.
+    /// Writes what the kernel takes of an output that is one chunk, without a backlog.
     ///
     /// Returns `None`, and does nothing, with any other.
     #[inline]

@@ -170,9 +170,9 @@ impl OutputQueue {
         written
     }
 
-    /// Writes what the kernel takes of an output that is one chunk, whole; only for the driver.
+    /// Writes what the kernel takes of an output that is one chunk.
     ///
-    /// Most output is. Returns `None`, and does nothing, with any other.
+    /// Most output is; nothing of it was written before. Only for the driver. Returns `None`, and does nothing, with any other.
     #[inline]
     pub(crate) fn write_only_chunk(&mut self, stream: &mut Stream) -> Option<Written> {
         let contents = self.0.as_mut()?;
