@@ -172,7 +172,8 @@ impl OutputQueue {
 
     /// Writes what the kernel takes of an output that is one chunk.
     ///
-    /// Most output is; nothing of it was written before. Only for the driver. Returns `None`, and does nothing, with any other.
+    /// Most output is, and none of it was written before. Returns `None`, and does nothing, with any
+    /// other. Only for the driver.
     #[inline]
     pub(crate) fn write_only_chunk(&mut self, stream: &mut Stream) -> Option<Written> {
         let contents = self.0.as_mut()?;
