@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 
 #[test]
 fn every_promise_has_one_row_in_the_table_of_tests() -> Result<()> {
-    let (promises, table) = (read("docs/promises.md")?, read("docs/reliability.md")?);
-    let (promised, tested) = (ids(&promises), ids(&table));
+    let (document, table) = (read("docs/promises.md")?, read("docs/reliability.md")?);
+    let (promised, tested) = (ids(&document), ids(&table));
 
     ensure!(promised.len() > 50, "docs/promises.md has {} promises", promised.len());
     let without: Vec<_> = promised.keys().filter(|id| !tested.contains_key(*id)).collect();
