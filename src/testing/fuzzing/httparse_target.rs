@@ -1,4 +1,4 @@
-//! Fuzz target: the heads of requests and answers beside httparse's reading of them.
+//! Fuzz target: the heads of requests and answers beside httparse's reading.
 //!
 //! What is accepted here httparse accepts, with the same end, method, target, version and headers.
 //! Answers are read with httparse here, too: of them the ends of heads, the interim ones and folded
@@ -12,7 +12,9 @@ use crate::protocol::handshake::response::HandshakeResponse;
 use crate::protocol::handshake::response_head::{self, ExpectedResponse, ResponseReader};
 use crate::testing::requests::{read, read_page};
 
-/// The first byte chooses a request or an answer; the others are its head and what is behind.
+/// The first byte chooses a request or an answer; the others are its head.
+///
+/// Anything may be behind the head.
 pub fn httparse(data: &[u8]) {
     let Some((&choice, bytes)) = data.split_first() else { return };
     if choice & 1 == 0 { check_request(bytes) } else { check_answer(bytes, choice >> 1) }
@@ -57,7 +59,7 @@ fn compare_request(head: &[u8], ours: &HandshakeRequest, method: &str, versions:
     assert_eq!(usual_first(ours.raw_headers()), usual_first(pairs(theirs.headers)));
 }
 
-/// Takes a target apart; what is not ASCII is percent-encoded, as clients should have done.
+/// Takes a target apart, with what is not ASCII percent-encoded.
 ///
 /// RFC 9112 §3.2.2: it may be absolute, with an authority.
 fn escaped_parts(target: &str) -> (Option<String>, String) {
@@ -75,7 +77,7 @@ fn escaped_parts(target: &str) -> (Option<String>, String) {
     (Some(authority.to_owned()), format!("{slash}{resource}"))
 }
 
-/// Moves the headers that nearly every request has to the beginning, where this library has them.
+/// Moves the headers of nearly every request to the beginning, as here.
 ///
 /// A second one keeps its place, and so does one that is written in another way.
 fn usual_first<'h>(
@@ -90,7 +92,7 @@ fn pairs<'h>(headers: &'h [Header<'h>]) -> impl Iterator<Item = (&'h str, &'h [u
     headers.iter().map(|header| (header.name, header.value))
 }
 
-/// The answer comes in pieces; the last of the heads that httparse finds has to be the same.
+/// The answer comes in pieces; the last head that httparse finds is the same.
 fn check_answer(bytes: &[u8], piece_size: u8) {
     let mut reader = ResponseReader::new(HeadLimits::default());
     let mut pieces = bytes.chunks(usize::from(piece_size) + 1);
