@@ -182,7 +182,10 @@ impl fmt::Debug for ClientRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientRequest")
             .field("url", &without_secrets(&self.url))
-            .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field(
+                "headers",
+                &self.headers.iter().map(|(name, _)| without_value(name)).collect::<Vec<_>>(),
+            )
             .field("subprotocols", &self.subprotocols.len())
             .finish()
     }

@@ -173,7 +173,7 @@ fn refuse_login(server: &RawServer) -> Result<()> {
     if peer.read_bytes(1)? == [5] {
         peer.read_bytes(3)?;
         peer.send([5, 2])?;
-        peer.read_bytes(11)?;
+        peer.read_bytes(10)?;
         peer.send([1, 1])?;
         return peer.read_to_end().map(drop);
     }
