@@ -18,7 +18,7 @@ use slotwork::NetworkProxy;
 pub(crate) struct Options {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
-    /// URL of the server: ws://…, wss://…, or on Unix ws+unix:/path/of/socket:/path/of/request
+    /// URL of the server: ws://…, wss://…, or on Unix `ws+unix:/path/of/socket:/path/of/request`
     #[arg(required_unless_present = "listen")]
     pub(crate) url: Option<String>,
     /// Messages to send, in this order; `-` sends each line of standard input

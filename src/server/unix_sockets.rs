@@ -42,7 +42,7 @@ impl WebSocketServer {
     /// # Qt
     ///
     /// `QLocalServer::listen()`, with `setSocketOptions()` for `mode` and `removeServer()` for a file that
-    /// was left; Qt's WebSockets do not work over it.
+    /// was left; `QWebSocketServer` does not work over it.
     ///
     /// # Examples
     ///

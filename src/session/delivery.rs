@@ -145,12 +145,11 @@ impl<O: Observer> Driver<O> {
     /// Delivers one message or control frame; returns how many bytes were consumed.
     fn deliver_one(&mut self, input: &mut [u8], turn: &mut Delivered) -> usize {
         let session = self.observer.session();
-        let decoded = match self.decoder.find_short_message(input) {
-            Some(message) => self.decoder.lend_short_message(message, input),
-            None => {
-                turn.has_used_pool = true;
-                self.decoder.decode_any(input, &mut shared_pool().borrow_mut())
-            }
+        let decoded = if let Some(message) = self.decoder.find_short_message(input) {
+            self.decoder.lend_short_message(message, input)
+        } else {
+            turn.has_used_pool = true;
+            self.decoder.decode_any(input, &mut shared_pool().borrow_mut())
         };
         let Decoded { consumed, event } = match decoded {
             Ok(decoded) => decoded,

@@ -60,8 +60,12 @@ struct Wire {
     is_shut_down: bool,
     is_closed: bool,
     /// The kernel's timeout for what is not acknowledged; `None` where it has none.
-    user_timeout: Option<Option<Duration>>,
+    user_timeout: Option<UserTimeout>,
 }
+
+/// A kernel's timeout for what is not acknowledged, once it is set.
+#[derive(Clone, Copy, Default)]
+struct UserTimeout(Option<Duration>);
 
 /// When an edge follows the one before.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -162,12 +166,12 @@ impl ScriptedPeer {
 
     /// Lets the kernel measure what the peer acknowledges, as Linux does.
     pub(crate) fn measure_acknowledgements(&self) {
-        self.wire().user_timeout = Some(None);
+        self.wire().user_timeout = Some(UserTimeout::default());
     }
 
     /// Returns the timeout that was set for what the peer does not acknowledge.
     pub(crate) fn user_timeout(&self) -> Option<Duration> {
-        self.wire().user_timeout.flatten()
+        self.wire().user_timeout.and_then(|UserTimeout(timeout)| timeout)
     }
 
     /// Returns what our end has written so far.
@@ -328,7 +332,7 @@ impl ScriptedStream {
 
     pub(crate) fn set_user_timeout(&self, timeout: Option<Duration>) -> bool {
         let mut wire = self.io.wire();
-        wire.user_timeout.as_mut().map(|kept| *kept = timeout).is_some()
+        wire.user_timeout.as_mut().map(|kept| *kept = UserTimeout(timeout)).is_some()
     }
 
     pub(crate) fn is_at_end(&self) -> bool {

@@ -88,7 +88,9 @@ impl Stream {
         }
     }
 
-    /// Encrypts a stream from here on; that of another kind than TCP is not continued without TLS.
+    /// Encrypts a stream from here on.
+    ///
+    /// One of another kind than TCP is an error: it is not continued without TLS.
     fn with_tls(self, connection: Connection) -> Result<Self, (TlsFailure, Self)> {
         if let Self::Tcp(tcp) = self {
             Ok(Self::Tls(Box::new(TlsStream::new(tcp, connection))))

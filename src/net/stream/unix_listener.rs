@@ -220,6 +220,7 @@ fn set_mode(path: &Path, mode: Mode) -> io::Result<FileId> {
 }
 
 /// Returns a mode for system calls; an error when it has more than permissions.
+#[allow(clippy::useless_conversion, reason = "modes of macOS have 16 bits")]
 fn permissions(mode: u32) -> io::Result<Mode> {
     let bits = mode.try_into().ok().filter(|_| mode <= ALL_PERMISSIONS);
     bits.and_then(Mode::from_bits).ok_or_else(|| invalid("the mode has more than permissions"))

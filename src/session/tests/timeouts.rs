@@ -166,7 +166,7 @@ fn input_extends_the_timeout_of_the_kernel() -> io::Result<()> {
 /// A kernel that measures ends the connection itself; one that does not is given four timeouts.
 #[test]
 fn a_connection_that_the_kernel_measures_ends_by_the_kernel() -> io::Result<()> {
-    let waiting = || -> io::Result<_> {
+    let sent = || -> io::Result<_> {
         let mut connection = echoing()?;
         connection.peer.measure_acknowledgements();
         connection.recorder().send(MessageKind::Binary, &[0; 1000]);
@@ -177,20 +177,20 @@ fn a_connection_that_the_kernel_measures_ends_by_the_kernel() -> io::Result<()> 
     };
     let expected = ["the peer read no output for 30 s", "State(Unconnected)", "Ended"];
 
-    let mut reading = waiting()?;
+    let mut reading = sent()?;
     reading.peer.fail_reading(io::ErrorKind::TimedOut);
     reading.settle();
     assert_eq!(life(&reading.record()), expected);
     drop(reading);
 
-    let mut writing = waiting()?;
+    let mut writing = sent()?;
     writing.peer.fail_writing(0, io::ErrorKind::TimedOut);
     assert!(writing.peer.report_failure());
     writing.settle();
     assert_eq!(life(&writing.record()), expected);
     drop(writing);
 
-    let mut neither = waiting()?;
+    let mut neither = sent()?;
     neither.advance(Duration::from_millis(104_999));
     neither.settle();
     assert!(!neither.has_ended());

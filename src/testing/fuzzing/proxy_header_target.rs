@@ -50,6 +50,7 @@ fn check_proxy_header(bytes: &[u8], piece_size: usize) {
 }
 
 /// Reads the client of a header with other code; `None` when that is malformed.
+#[expect(clippy::option_option, reason = "as in the header: a client is known, or it is not")]
 fn model_of(header: &[u8]) -> Option<Option<SocketAddr>> {
     if let Some(line) = header.strip_prefix(b"PROXY ") {
         let line = std::str::from_utf8(line).ok()?.strip_suffix("\r\n")?;

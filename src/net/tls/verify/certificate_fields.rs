@@ -180,7 +180,9 @@ impl Purpose {
     }
 }
 
-/// Those of RFC 5280 §4.2.1, with the policies that a trust anchor may set (§6.1.1 (d)).
+/// The extensions of RFC 5280 §4.2.1.
+///
+/// Policies are among them: a trust anchor may set them (§6.1.1 (d)).
 const KNOWN_EXTENSIONS: [ObjectIdentifier; 13] = [
     ID_CE_AUTHORITY_KEY_IDENTIFIER,
     ID_CE_BASIC_CONSTRAINTS,

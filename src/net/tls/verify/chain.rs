@@ -165,7 +165,9 @@ impl Search<'_> {
         Ok([self.own.clone()].into_iter().chain(authorities).collect())
     }
 
-    /// Returns the authorities of a path, with that at its end unless it is one of the system.
+    /// Returns the authorities of a path.
+    ///
+    /// That at its end is among them unless it is one of the system.
     fn authorities(
         &self,
         path: &VerifiedPath<'_>,
@@ -257,7 +259,7 @@ const fn is_given_up(error: &webpki::Error) -> bool {
     )
 }
 
-/// The maximum number of certificates that are tried for one peer, at all times together.
+/// The maximum number of certificates that are tried, at all times together.
 ///
 /// webpki would try 200,000, for a tenth of a second, at each time: those of a peer can all have one
 /// name, and sign each other.

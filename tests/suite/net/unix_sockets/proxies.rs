@@ -76,7 +76,7 @@ fn clients_of_a_trusted_proxy_count_for_their_addresses() -> Result<()> {
     })
 }
 
-/// HAProxy: `server chat unix@/run/chat.sock send-proxy`.
+/// `server chat unix@/run/chat.sock send-proxy`.
 #[test]
 #[cfg(feature = "proxy-protocol")]
 fn a_trusted_proxy_begins_with_a_proxy_header() -> Result<()> {

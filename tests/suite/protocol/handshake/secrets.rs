@@ -85,7 +85,7 @@ fn no_secret_of_an_answer_is_shown() -> Result<()> {
     let page = HttpAnswer::new(404).header("Set-Cookie", "session=hunter2").body(SECRET);
     let server = RawServer::listen()?;
     let (socket, recorder) = recorded_client();
-    socket.open(&server.url())?;
+    socket.open(server.url())?;
     serve(move || {
         let mut client = server.read_request()?;
         client.accept("Set-Cookie: session=hunter2\r\n")?;
