@@ -107,7 +107,7 @@ impl Opening {
     ) -> Result<Option<IpAddr>, Refusal> {
         let state = server.lock();
         let client = self.client_address(&state, request);
-        if client != self.client_before_request(&state) {
+        if self.is_forwarded(&state) {
             self.client = Some(Box::new(client));
         }
         if self.place.is_none()

@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 #[cfg(feature = "proxy-protocol")]
 use crate::net::proxy_protocol::{self, Failure};
-#[cfg(unix)]
-use crate::net::stream::Stream;
 use crate::net::stream::UNKNOWN_PEER;
 use crate::protocol::handshake::forwarded;
 use crate::protocol::handshake::request::HandshakeRequest;
@@ -148,6 +146,11 @@ impl Opening {
         known_address(peer).filter(|_| !is_proxy)
     }
 
+    /// Returns whether the request is one of a trusted proxy.
+    pub(crate) fn is_forwarded(&self, state: &State) -> bool {
+        self.forwarded_peer(state).1
+    }
+
     /// Returns the peer in the PROXY header, without one that of the connection.
     ///
     /// Also returns whether it forwards requests of others: not in a proxy's own connection.
@@ -163,7 +166,7 @@ impl Opening {
     /// Returns whether the connection is that of a trusted proxy.
     fn is_of_proxy(&self, state: &State) -> bool {
         #[cfg(unix)]
-        if state.configuration.trusts_unix_peers && matches!(self.stream, Stream::Unix(_)) {
+        if state.configuration.trusts_unix_peers && self.stream.is_unix() {
             return true;
         }
         state.is_trusted_proxy(self.peer)

@@ -13,6 +13,7 @@ use crate::net::stream::any_stream::{AnyStream, DynIo};
 use crate::net::stream::listener::{AcceptedStream, UNKNOWN_PEER};
 #[cfg(any(test, fuzzing, feature = "testing"))]
 use crate::net::stream::memory::MemoryEnd;
+use crate::net::stream::other_stream::OtherStream;
 use crate::net::stream::tcp_stream::Adopted;
 
 /// A stream that other code has made, without a loop.
@@ -79,7 +80,7 @@ impl ForeignStream {
         Ok(match self.0 {
             Kind::Tcp(adopted) => Stream::Tcp(adopted.watch()?),
             Kind::Accepted(stream) => stream.watch()?,
-            Kind::Any(io) => Stream::Any(Box::new(AnyStream::new(io)?)),
+            Kind::Any(io) => Stream::Other(Box::new(OtherStream::Any(AnyStream::new(io)?))),
             #[cfg(any(test, fuzzing, feature = "testing"))]
             Kind::Memory(end) => Stream::Memory(Box::new(end.watch()?)),
         })

@@ -214,7 +214,7 @@ impl AcceptedStream {
         Ok(match self {
             Self::Tcp(stream) => Stream::Tcp(TcpStream::accepted(stream)?),
             #[cfg(unix)]
-            Self::Unix(stream) => Stream::Unix(Box::new(UnixStream::register(stream)?)),
+            Self::Unix(stream) => UnixStream::register(stream)?.into(),
         })
     }
 }

@@ -19,6 +19,7 @@ mod listener;
 #[cfg(any(test, fuzzing, feature = "testing"))]
 pub(crate) mod memory;
 pub(crate) mod options;
+mod other_stream;
 pub(crate) mod socket_stream;
 pub(crate) mod tcp_stream;
 #[cfg(feature = "tls")]
@@ -36,9 +37,9 @@ pub(crate) use tcp_stream::TcpStream;
 #[cfg(feature = "tls")]
 pub(crate) use tls_handshake::TlsFailure;
 
-use crate::net::stream::any_stream::AnyStream;
 #[cfg(any(test, fuzzing, feature = "testing"))]
 use crate::net::stream::memory::MemoryStream;
+use crate::net::stream::other_stream::OtherStream;
 #[cfg(feature = "tls")]
 use crate::net::stream::tls_stream::TlsStream;
 #[cfg(unix)]
@@ -55,13 +56,8 @@ pub(crate) enum Stream {
     /// TLS over TCP.
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream>),
-    /// A stream of another library, such as its TLS, or a pipe.
-    Any(Box<AnyStream>),
-    /// A Unix socket.
-    ///
-    /// Boxed, as the place of the kind is in the values that TCP does not use.
-    #[cfg(unix)]
-    Unix(Box<UnixStream>),
+    /// A Unix socket, or a stream of another library, such as its TLS, or a pipe.
+    Other(Box<OtherStream>),
     /// A connection in memory, in tests of programs.
     #[cfg(any(test, fuzzing, feature = "testing"))]
     Memory(Box<MemoryStream>),
@@ -77,9 +73,7 @@ macro_rules! for_each_kind {
             Stream::Tcp($inner) => $call,
             #[cfg(feature = "tls")]
             Stream::Tls($inner) => $call,
-            Stream::Any($inner) => $call,
-            #[cfg(unix)]
-            Stream::Unix($inner) => $call,
+            Stream::Other($inner) => $call,
             #[cfg(any(test, fuzzing, feature = "testing"))]
             Stream::Memory($inner) => $call,
             #[cfg(any(test, fuzzing))]
@@ -156,7 +150,7 @@ impl Stream {
         match self {
             #[cfg(feature = "tls")]
             Self::Tls(stream) => stream.unconfirmed(),
-            Self::Any(stream) => stream.unconfirmed(),
+            Self::Other(stream) => stream.unconfirmed(),
             _ => 0,
         }
     }
@@ -240,11 +234,13 @@ impl Stream {
 
     /// Returns the credentials of the peer of a Unix socket, where the system has them.
     pub(crate) fn peer_credentials(&self) -> Option<PeerCredentials> {
-        match self {
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.peer_credentials(),
-            _ => None,
-        }
+        if let Self::Other(stream) = self { stream.peer_credentials() } else { None }
+    }
+
+    /// Returns whether this is a Unix socket of this library's listeners or clients.
+    #[cfg(unix)]
+    pub(crate) fn is_unix(&self) -> bool {
+        matches!(self, Self::Other(stream) if matches!(**stream, OtherStream::Unix(_)))
     }
 
     /// Returns whether the kernel may accept output.
@@ -283,7 +279,7 @@ impl Stream {
 
     /// Detects the end of a stream for which no event is reported.
     fn probe(&self) {
-        if let Self::Any(stream) = self {
+        if let Self::Other(stream) = self {
             stream.probe();
         }
     }
@@ -362,6 +358,13 @@ impl Stream {
             }
             result => Poll::Ready(result),
         }
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixStream> for Stream {
+    fn from(stream: UnixStream) -> Self {
+        Self::Other(Box::new(OtherStream::Unix(stream)))
     }
 }
 

@@ -113,7 +113,7 @@ async fn dial_unix(url: &Url, watch: &mut Stopwatch<'_>) -> Result<Stream, Error
     let stream =
         connected.map_err(|source| Error::ConnectUnix { path, source: Arc::new(source) })?;
     watch.lap(|timings| &mut timings.tcp);
-    Ok(Stream::Unix(Box::new(stream)))
+    Ok(stream.into())
 }
 
 async fn tunnel_through(
