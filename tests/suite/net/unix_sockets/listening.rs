@@ -11,7 +11,7 @@ use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use slotwork::signals::SignalSpy;
-use slotwork::{Error, HostAddress, SslMode, WebSocketServer};
+use slotwork::{Error, HostAddress, WebSocketServer};
 
 use support::{echo_all, in_thread, serve};
 
@@ -237,7 +237,7 @@ fn what_cannot_be_an_address_is_an_error() -> Result<()> {
 fn a_secure_server_does_not_listen_without_tls() -> Result<()> {
     let folder = Folder::new()?;
     let authority = support::certificates::Authority::new()?;
-    let server = WebSocketServer::new("", SslMode::Secure);
+    let server = WebSocketServer::new("", slotwork::SslMode::Secure);
     server.set_tls_config(authority.server_config()?)?;
 
     ensure!(failure(&server, folder.path())? == ErrorKind::Unsupported);
