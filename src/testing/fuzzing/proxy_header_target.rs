@@ -53,15 +53,16 @@ fn check_proxy_header(bytes: &[u8], piece_size: usize) {
 #[expect(clippy::option_option, reason = "as in the header: a client is known, or it is not")]
 fn model_of(header: &[u8]) -> Option<Option<SocketAddr>> {
     if let Some(line) = header.strip_prefix(b"PROXY ") {
+        // What follows is ignored, up to the end of the line.
+        if line.starts_with(b"UNKNOWN") {
+            return Some(None);
+        }
         let line = std::str::from_utf8(line).ok()?.strip_suffix("\r\n")?;
         let fields: Vec<_> = line.split(' ').collect();
-        let [family, source, _, port, _] = *fields else {
-            return line.starts_with("UNKNOWN").then_some(None);
-        };
+        let [family, source, _, port, _] = *fields else { return None };
         let ip = match family {
             "TCP4" => IpAddr::V4(source.parse().ok()?),
             "TCP6" => IpAddr::V6(source.parse().ok()?),
-            "UNKNOWN" => return Some(None),
             _ => return None,
         };
         return Some(Some(SocketAddr::new(ip, port.parse().ok()?)));
