@@ -5,12 +5,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-#[cfg(unix)]
-use sd_notify::{NotifyState, notify, watchdog_enabled};
-#[cfg(unix)]
-use slotwork::Timer;
-use slotwork::{EventLoop, HostAddress, HttpAnswer, SslMode};
-use slotwork::{TlsConfig, TlsIdentity, WebSocketServer};
+use slotwork::{EventLoop, HttpAnswer, SslMode, TlsConfig, TlsIdentity, WebSocketServer};
+
+mod systemd;
 
 fn main() -> Result<()> {
     let mut files: Vec<_> = std::env::args().skip(1).collect();
@@ -35,48 +32,21 @@ fn main() -> Result<()> {
     });
     server.new_connection().connect(|server, ()| {
         while let Some(socket) = server.next_pending_connection() {
-            socket
-                .text_message_received()
-                .connect(|socket, text| _ = socket.send_text_message(text));
+            let received = socket.text_message_received();
+            received.connect(|socket, text| _ = socket.send_text_message(text));
         }
     });
 
     // From systemd, which keeps it open while the service restarts: clients wait, none is refused.
-    listen(&server, port).context("cannot start")?;
+    systemd::listen(&server, port).context("cannot start")?;
     println!("listening on {}", server.server_url());
     EventLoop::current().quit_on_signals()?;
     #[cfg(unix)]
-    let _watchdog = report_ready()?;
+    let _watchdog = systemd::report_ready()?;
     EventLoop::current().exec();
     server.shutdown(Duration::from_secs(10));
     EventLoop::current().run_until(server.closed().next());
     Ok(())
-}
-
-/// Listens with the socket of systemd, if there is one.
-fn listen(server: &WebSocketServer, port: u16) -> Result<()> {
-    let mut inherited = listenfd::ListenFd::from_env();
-    #[cfg(unix)]
-    if let Ok(Some(listener)) = inherited.take_unix_listener(0) {
-        // Of a proxy, which alone may connect: chat.socket has its group.
-        server.set_unix_peers_trusted(true);
-        return Ok(server.listen_on_unix(listener)?);
-    }
-    let inherited = inherited.take_tcp_listener(0)?;
-    let listen = || server.listen(HostAddress::LocalHost, port);
-    Ok(inherited.map_or_else(listen, |it| server.listen_on(it))?)
-}
-
-/// Reports to systemd that the service is ready, and then that its loop runs (`WatchdogSec`).
-#[cfg(unix)]
-fn report_ready() -> Result<Timer> {
-    notify(&[NotifyState::Ready])?;
-    let watchdog = Timer::new();
-    watchdog.timeout().connect(|_timer, ()| _ = notify(&[NotifyState::Watchdog]));
-    if let Some(timeout) = watchdog_enabled().filter(|timeout| !timeout.is_zero()) {
-        watchdog.start(timeout / 2);
-    }
-    Ok(watchdog)
 }
 
 /// The text format of Prometheus.
