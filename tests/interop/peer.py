@@ -17,7 +17,7 @@ from cases import Close, Message, Payload
 
 T = TypeVar("T")
 
-DEADLINE = 5.0
+DEADLINE = 30.0
 """How long a peer waits for one event before the case fails, in seconds."""
 
 
