@@ -132,3 +132,19 @@ fn retry_interrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<
         }
     }
 }
+
+/// Returns whether peeking has found the end of a connection, or its failure.
+pub(super) fn is_end(peeked: io::Result<usize>) -> bool {
+    match peeked {
+        Ok(count) => count == 0,
+        Err(error) => {
+            !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+        }
+    }
+}
+
+/// Returns the error of an ended connection: its socket's, or `UnexpectedEof`.
+pub(super) fn end(socket_error: io::Result<Option<io::Error>>) -> io::Error {
+    let failure = socket_error.ok().flatten();
+    failure.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}

@@ -9,7 +9,7 @@ use mio::net;
 use socket2::SockRef;
 
 use crate::net::stream::options::{self, SEND_BUFFER};
-use crate::net::stream::socket_stream::SocketStream;
+use crate::net::stream::socket_stream::{self, SocketStream};
 
 /// A TCP connection that is registered with a reactor.
 pub(crate) type TcpStream = SocketStream<net::TcpStream>;
@@ -78,18 +78,12 @@ impl TcpStream {
 
     /// Returns whether the connection has ended or failed, with no input left.
     pub(crate) fn is_at_end(&self) -> bool {
-        match self.io.peek(&mut [0]) {
-            Ok(count) => count == 0,
-            Err(error) => {
-                !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-            }
-        }
+        socket_stream::is_end(self.io.peek(&mut [0]))
     }
 
     /// Returns the error of an ended connection: a reset, or `UnexpectedEof`.
     pub(crate) fn end(&self) -> io::Error {
-        let failure = self.io.take_error().ok().flatten();
-        failure.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        socket_stream::end(self.io.take_error())
     }
 
     /// Ends the sending direction, which is always done at once.

@@ -9,7 +9,7 @@ use mio::net;
 use socket2::SockRef;
 
 use crate::net::stream::credentials;
-use crate::net::stream::socket_stream::SocketStream;
+use crate::net::stream::socket_stream::{self, SocketStream};
 use crate::runtime::timers::Sleep;
 use crate::types::peer_credentials::PeerCredentials;
 use crate::types::unix_address::UnixAddress;
@@ -41,18 +41,12 @@ impl UnixStream {
 
     /// Returns whether the connection has ended or failed, with no input left.
     pub(crate) fn is_at_end(&self) -> bool {
-        match SockRef::from(&self.io).peek(&mut [MaybeUninit::uninit()]) {
-            Ok(count) => count == 0,
-            Err(error) => {
-                !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-            }
-        }
+        socket_stream::is_end(SockRef::from(&self.io).peek(&mut [MaybeUninit::uninit()]))
     }
 
     /// Returns the error of an ended connection: a reset, or `UnexpectedEof`.
     pub(crate) fn end(&self) -> io::Error {
-        let failure = self.io.take_error().ok().flatten();
-        failure.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        socket_stream::end(self.io.take_error())
     }
 
     /// Ends the sending direction, which is always done at once.
