@@ -119,7 +119,18 @@ impl Stream {
     ///
     /// Only for the loop's thread.
     #[inline]
-    pub(crate) fn try_write_here(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn try_write_here(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            // Most output is that of TCP.
+            Self::Tcp(stream) => stream.try_write_here(buffer),
+            #[cfg(any(test, fuzzing))]
+            Self::Scripted(stream) => stream.try_write_here(buffer),
+            _ => self.try_write_vectored_here(&[IoSlice::new(buffer)]),
+        }
+    }
+
+    /// Writes several buffers as [`try_write_here`](Self::try_write_here) does.
+    fn try_write_vectored_here(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let written = self.try_write(buffers)?;
         if written < buffers.iter().map(|buffer| buffer.len()).sum()
             // Another stream has cleared its readiness, and its waker may have set it again since.
@@ -128,19 +139,6 @@ impl Stream {
             self.source().clear_writable();
         }
         Ok(written)
-    }
-
-    /// Writes one buffer as [`try_write_here`](Self::try_write_here) does.
-    ///
-    /// Most output is one buffer, for TCP.
-    #[inline]
-    pub(crate) fn try_write_buffer(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_write_here(buffer),
-            #[cfg(any(test, fuzzing))]
-            Self::Scripted(stream) => stream.try_write_here(buffer),
-            _ => self.try_write_here(&[IoSlice::new(buffer)]),
-        }
     }
 
     /// Returns the number of bytes that do not count as written yet.
@@ -349,7 +347,7 @@ impl Stream {
         if !is_polled {
             self.source().set_waker(cx.waker());
         }
-        match self.try_write_here(buffers) {
+        match self.try_write_vectored_here(buffers) {
             Ok(0) if buffers.iter().any(|buffer| !buffer.is_empty()) => {
                 if is_polled {
                     self.source().set_waker(cx.waker());

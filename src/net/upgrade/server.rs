@@ -4,7 +4,7 @@
 //! that came behind the request belong to the session.
 
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io;
 use std::task::{Poll, ready};
 
 use crate::net::stream::Stream;
@@ -98,7 +98,7 @@ pub(crate) async fn close(stream: &mut Stream, refusal: &Refusal) {
 /// The same as far as the kernel accepts it now, without waiting for the peer.
 pub(crate) fn close_at_once(stream: &mut Stream, refusal: &Refusal) {
     // An error means that the peer has gone.
-    let _ = stream.try_write_here(&[IoSlice::new(&close_frame(refusal))]);
+    let _ = stream.try_write_here(&close_frame(refusal));
 }
 
 /// Returns the close frame for a refusal.
@@ -134,7 +134,7 @@ pub(crate) async fn end(stream: &mut Stream) {
 /// Answers as far as the kernel accepts it now, without waiting for the peer.
 pub(crate) fn answer_at_once(stream: &mut Stream, response: &[u8]) {
     // An error means that the peer has gone.
-    let _ = stream.try_write_here(&[IoSlice::new(response)]);
+    let _ = stream.try_write_here(response);
 }
 
 /// The size of a read, in bytes; a usual request fits.

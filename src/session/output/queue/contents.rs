@@ -148,7 +148,7 @@ impl Contents {
         if self.written > 0 || self.behind.is_some() || !self.urgent.frames.is_empty() {
             return None;
         }
-        let written = stream.try_write_buffer(self.chunk.as_bytes());
+        let written = stream.try_write_here(self.chunk.as_bytes());
         self.written = *written.as_ref().unwrap_or(&0);
         Some(Written { count: self.written, has_failed: written.is_err() })
     }
@@ -270,9 +270,5 @@ impl Urgent {
 }
 
 fn write(stream: &mut Stream, bytes: &[u8], is_driver: bool) -> io::Result<usize> {
-    if is_driver {
-        stream.try_write_here(&[IoSlice::new(bytes)])
-    } else {
-        stream.try_write(&[IoSlice::new(bytes)])
-    }
+    if is_driver { stream.try_write_here(bytes) } else { stream.try_write(&[IoSlice::new(bytes)]) }
 }
