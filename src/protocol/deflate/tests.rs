@@ -283,7 +283,6 @@ fn a_compressor_forgets_the_history_of_the_message_before() {
     }
 }
 
-/// Traps of zlib-rs: an empty message, a window of 8 bits, and what does not become shorter.
 /// Below 512 bytes the fast level has a compressor of its own, without the memory of zlib.
 #[test]
 fn short_messages_need_no_zlib() {
@@ -297,6 +296,7 @@ fn short_messages_need_no_zlib() {
     assert_eq!([64, 511, 512].map(&mut has_zlib), [false, false, true]);
 }
 
+/// Traps of zlib-rs: an empty message, a window of 8 bits, and what does not become shorter.
 #[test]
 fn what_cannot_be_compressed_is_refused() {
     let mut random = Random(5);
