@@ -41,7 +41,7 @@ pub(crate) fn find(kind: Kind, options: &Options) -> Result<Vec<Program>> {
 }
 
 fn echo(built: &Path, certificate: &Path, options: &Options) -> Result<Vec<Program>> {
-    let mut programs = ours("echoserver", PORT, options)?;
+    let mut programs = ours("bench-server", PORT, options)?;
     programs.push(Program::new("QtWebSockets", built.join("qt"), &[]));
     programs.push(Program::new("Boost.Beast", built.join("beast"), &[]));
     programs.extend(of_crates("fastwebsockets", built, &[], options));

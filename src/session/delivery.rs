@@ -162,13 +162,13 @@ impl<O: Observer> Driver<O> {
             None => {}
             Some(Event::Message { message, last_frame }) => {
                 turn.messages += 1;
-                self.observer.message_received(message, last_frame);
+                O::message_received(&self.observer, message, last_frame);
             }
             #[cfg(feature = "compression")]
             Some(Event::Inflated(message)) => {
                 turn.left = turn.left.saturating_sub(message.len() / INFLATED_PER_MESSAGE);
                 turn.messages += 1;
-                self.observer.message_received(message, 0);
+                O::message_received(&self.observer, message, 0);
             }
             Some(Event::Frame(frame)) => self.observer.frame_received(frame),
             Some(Event::Ping(payload)) => {

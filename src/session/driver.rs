@@ -31,7 +31,7 @@ use crate::types::socket_state::SocketState;
 
 /// Owns the input of one connection, and keeps its observer alive.
 pub(crate) struct Driver<O: Observer> {
-    pub(super) observer: Arc<O>,
+    pub(super) observer: O::Handle,
     pub(super) decoder: Decoder,
     pub(super) undelivered: Option<Box<Undelivered>>,
     deadlines: Option<Box<Deadlines>>,
@@ -79,7 +79,7 @@ impl<O: Observer> Driver<O> {
     /// Makes the driver of an open connection.
     ///
     /// `leftover` is input behind the opening handshake.
-    pub(super) fn new(observer: Arc<O>, leftover: Vec<u8>) -> Self {
+    pub(super) fn new(observer: O::Handle, leftover: Vec<u8>) -> Self {
         let session = observer.session();
         #[cfg_attr(not(feature = "compression"), expect(unused_mut, reason = "nothing is agreed"))]
         let mut decoder = Decoder::new(session.role(), Limits::default());

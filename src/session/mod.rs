@@ -13,7 +13,7 @@ use crate::net::stream::Stream;
 use crate::net::tls::TlsSession;
 use crate::protocol::handshake::extensions::AgreedExtensions;
 use crate::runtime::sync::{Mutex, MutexGuard};
-use crate::session::state::{Kept, Phase, State};
+use crate::session::state::{Cork, Kept, Phase, State};
 use crate::types::close_code::CloseCode;
 use crate::types::peer_credentials::PeerCredentials;
 use crate::types::role::Role;
@@ -68,6 +68,10 @@ pub(crate) struct Session {
     ///
     /// Here, where it takes no memory; the lock of the state guards it.
     is_reading_started: AtomicBool,
+    /// Another thread has used the state since this turn has the cork buffer.
+    ///
+    /// What that thread has sent comes before what this turn sends from now on.
+    is_cork_shared: AtomicBool,
     /// The reasons for which nothing is read, as `reading` defines them.
     pauses: AtomicU32,
 }
@@ -97,6 +101,7 @@ impl Session {
             state: Mutex::new(State::new(role)),
             has_ended: AtomicBool::new(true),
             is_reading_started: AtomicBool::new(false),
+            is_cork_shared: AtomicBool::new(false),
             pauses: AtomicU32::new(0),
         }
     }
@@ -243,7 +248,19 @@ impl Session {
         self.is_reading_started.load(Ordering::Relaxed)
     }
 
+    /// Locks the state, and moves what the cork buffer has for it into the queue.
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.lock_corked();
+        if state.cork == Cork::Lent {
+            self.uncork(&mut state);
+        }
+        state
+    }
+
+    /// Locks the state, and leaves the cork buffer as it is.
+    #[inline]
+    fn lock_corked(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
 }

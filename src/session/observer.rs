@@ -2,6 +2,7 @@
 //!
 //! A file of its own although it is short: it is the interface of this floor towards those above.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::protocol::frames::event::Data;
@@ -18,6 +19,9 @@ use crate::types::socket_state::SocketState;
 ///
 /// A method that panics closes the connection with 1011 and leaves everything else alone.
 pub(crate) trait Observer: 'static {
+    /// The handle with which the driver keeps the observer alive.
+    type Handle: Deref<Target = Arc<Self>> + Unpin + 'static;
+
     fn session(&self) -> &Session;
     /// Returns the counters of its server; `None` for a client.
     fn traffic(&self) -> Option<&Traffic>;
@@ -28,7 +32,7 @@ pub(crate) trait Observer: 'static {
     /// A frame that is not the last one of its message.
     fn frame_received(&self, frame: Data<'_>);
     /// A message; its last frame begins at `last_frame`.
-    fn message_received(&self, message: Data<'_>, last_frame: usize);
+    fn message_received(this: &Self::Handle, message: Data<'_>, last_frame: usize);
     fn pong_received(&self, payload: &[u8]);
     fn bytes_written(&self, count: usize);
     /// Called only after [`Session::watch_output`].

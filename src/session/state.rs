@@ -15,6 +15,7 @@ use crate::session::attached::Attached;
 use crate::session::idle::{IdleChecks, Unconfirmed};
 use crate::session::mask_keys::MaskKeys;
 use crate::session::output::backlog::Backlog;
+use crate::session::output::cork_buffer;
 use crate::session::output::level::LevelMonitor;
 use crate::session::output::queue::OutputQueue;
 use crate::session::rate_meter::RateMeter;
@@ -118,6 +119,10 @@ pub(super) enum Cork {
     Off,
     /// At the end of the turn that the driver is in.
     On,
+    /// The same, and what the connection's thread sends goes into its cork buffer.
+    ///
+    /// That is in front of the queue: nothing of the queue may be written.
+    Lent,
     /// At once: the driver's turn waits for a loop that runs inside a slot.
     Suspended,
     /// The same, and the warning that input waits for the end of that slot was logged.
@@ -273,6 +278,14 @@ impl Extra {
             && !self.has_unsent_ping
             && self.pending_pong.is_none()
             && self.more_uncounted == 0
+    }
+
+    /// Returns whether a short message needs no other check than that of its room.
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_quiet()
+            && self.backlog.is_none()
+            && self.settings.outgoing_frame_size.get() >= cork_buffer::ROOM
+            && self.settings.output.limit >= cork_buffer::ROOM
     }
 
     /// Counts a message that the output policy has dropped.

@@ -3,7 +3,6 @@
 //! A file of its own although it is short: it joins `driver` and `linger`, which stay apart.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::session::driver::Driver;
@@ -22,7 +21,7 @@ impl<O: Observer> ConnectionTask<O> {
     /// Makes the task of an open connection.
     ///
     /// `leftover` is input behind the opening handshake.
-    pub(crate) fn new(observer: Arc<O>, leftover: Vec<u8>) -> Self {
+    pub(crate) fn new(observer: O::Handle, leftover: Vec<u8>) -> Self {
         Self::Driving(Driver::new(observer, leftover))
     }
 

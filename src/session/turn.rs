@@ -11,6 +11,7 @@ use crate::protocol::frames::limits::Limits;
 use crate::runtime::reactor::Readiness;
 use crate::session::Session;
 use crate::session::buffers::ReadBuffer;
+use crate::session::output::cork_buffer;
 use crate::session::output::level::LevelChange;
 use crate::session::state::{Cork, Extra, Failure, Phase, Sending, State};
 use crate::session::timeouts::PeerActivity;
@@ -62,6 +63,13 @@ pub(super) struct Notices {
     pub(super) failure: Option<Failure>,
 }
 
+impl Received {
+    /// Returns whether there are messages, which are not too big for the cork buffer.
+    fn is_short(&self) -> bool {
+        self.outcome.as_ref().is_ok_and(|length| *length < cork_buffer::ROOM / 2)
+    }
+}
+
 impl TurnOutput {
     /// Returns whether the turn has ended, because nothing is to be reported any more.
     pub(super) fn ends_turn(&self, is_reported: bool) -> bool {
@@ -86,8 +94,12 @@ impl Session {
             && is_reading_started
             && !has_changes
             && readiness.is_some_and(Readiness::is_readable);
+        let received = if may_read { state.read() } else { None };
+        if received.as_ref().is_some_and(Received::is_short) {
+            self.lend_cork_buffer(state);
+        }
         TurnStart {
-            received: if may_read { state.read() } else { None },
+            received,
             is_reading_started,
             is_readable: state.is_readable(),
             phase: state.phase,
@@ -141,8 +153,12 @@ impl Session {
         is_reported: bool,
         traffic: impl FnOnce() -> Option<&'a Traffic>,
     ) -> bool {
-        let mut state = self.lock();
-        let has_ended = state.write_quietly(is_reported, traffic);
+        let mut state = self.lock_corked();
+        let corked = state.write_corked(is_reported);
+        let has_ended = match corked {
+            Some(written) => state.end_quietly(written, traffic),
+            None => state.write_quietly(is_reported, traffic),
+        };
         if has_ended {
             state.cork = Cork::Off;
         }
@@ -171,7 +187,7 @@ impl Session {
         let mut state = self.lock();
         match state.cork {
             Cork::Off => {}
-            Cork::On => {
+            Cork::On | Cork::Lent => {
                 state.cork = Cork::Suspended;
                 state.wake();
             }

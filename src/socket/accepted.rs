@@ -12,6 +12,7 @@ use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
 use crate::session::{ConnectionTask, Session, Settings};
 use crate::socket::WebSocket;
 use crate::socket::client_list::{ClientList, Membership};
+use crate::socket::driven::DrivenSocket;
 use crate::socket::state::{End, Inner, ServerEnd, UserData};
 use crate::types::role::Role;
 use crate::types::ssl_mode::SslMode;
@@ -55,7 +56,7 @@ impl WebSocket {
         let membership = Membership::new(Some(accepted.clients));
         let end = End::of_server(end, accepted.client);
         let inner = Arc::new(Inner::new(session, end, membership));
-        let driver = ConnectionTask::new(Arc::clone(&inner), accepted.leftover);
+        let driver = ConnectionTask::<Inner>::new(DrivenSocket::new(&inner), accepted.leftover);
         (Self { inner }, driver)
     }
 

@@ -11,6 +11,7 @@ use crate::runtime::clock;
 use crate::runtime::panics;
 use crate::session::{KEEPALIVE_PAYLOAD, Observer, OutputLevel, Session, Traffic};
 use crate::socket::client::reconnect;
+use crate::socket::driven::DrivenSocket;
 use crate::socket::open::begin_waiting;
 use crate::socket::state::{
     BINARY_MESSAGE_RECEIVED, ClientSignals, DISCONNECTED, End, Inner, LazySignals,
@@ -23,6 +24,8 @@ use crate::types::socket_state::SocketState;
 
 /// Emits what the session's task reports.
 impl Observer for Inner {
+    type Handle = DrivenSocket;
+
     fn session(&self) -> &Session {
         &self.session
     }
@@ -47,11 +50,12 @@ impl Observer for Inner {
     }
 
     #[inline]
-    fn message_received(&self, message: Data<'_>, last_frame: usize) {
-        self.emit_lazy(|signals| signals.emit_frame(message.since(last_frame), true));
+    fn message_received(this: &DrivenSocket, message: Data<'_>, last_frame: usize) {
+        this.emit_lazy(|signals| signals.emit_frame(message.since(last_frame), true));
+        let (signals, sender) = (&this.signals, this.handle());
         match message {
-            Data::Text(text) => self.signals.emit(TEXT_MESSAGE_RECEIVED, text),
-            Data::Binary(bytes) => self.signals.emit(BINARY_MESSAGE_RECEIVED, bytes),
+            Data::Text(text) => signals.emit_from(TEXT_MESSAGE_RECEIVED, text, sender),
+            Data::Binary(bytes) => signals.emit_from(BINARY_MESSAGE_RECEIVED, bytes, sender),
         }
     }
 

@@ -32,6 +32,7 @@ mod client_list;
 mod compression;
 mod connection_count;
 mod data;
+mod driven;
 mod emission;
 mod memberships;
 mod message_stream;

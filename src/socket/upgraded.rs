@@ -15,6 +15,7 @@ use crate::session::{ConnectionTask, Session};
 use crate::socket::WebSocket;
 use crate::socket::accepted::Clients;
 use crate::socket::client_list::Membership;
+use crate::socket::driven::DrivenSocket;
 use crate::socket::state::{End, Inner, ServerEnd};
 use crate::types::error::Error;
 use crate::types::role::Role;
@@ -141,7 +142,7 @@ impl WebSocket {
         let session = Session::new(role, stream, None, AgreedExtensions::default());
         let membership = Membership::new(clients_of_no_server());
         let inner = Arc::new(Inner::new(session, End::Server(end), membership));
-        let driver = ConnectionTask::new(Arc::clone(&inner), leftover.to_vec());
+        let driver = ConnectionTask::<Inner>::new(DrivenSocket::new(&inner), leftover.to_vec());
         EventLoop::spawn_guarded(driver).detach();
         inner.session.start_reading();
         Ok(Self { inner })

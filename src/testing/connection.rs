@@ -116,7 +116,7 @@ impl ScriptedConnection {
             record: Mutex::default(),
             traffic: Traffic::default(),
         });
-        let driver = ConnectionTask::new(Arc::clone(&recorder), leftover.to_vec());
+        let driver = ConnectionTask::new(Box::new(Arc::clone(&recorder)), leftover.to_vec());
         let wakes = Arc::new(Count::default());
         let mut connection = Self {
             peer,
@@ -313,6 +313,8 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
+    type Handle = Box<Arc<Self>>;
+
     fn session(&self) -> &Session {
         &self.session
     }
@@ -334,12 +336,12 @@ impl Observer for Recorder {
         self.record().frames.extend_from_slice(bytes_of(frame));
     }
 
-    fn message_received(&self, message: Data<'_>, last_frame: usize) {
-        let frames = mem::take(&mut self.record().frames);
-        if self.wants_frames() {
+    fn message_received(this: &Box<Arc<Self>>, message: Data<'_>, last_frame: usize) {
+        let frames = mem::take(&mut this.record().frames);
+        if this.wants_frames() {
             assert_eq!(Some(&frames[..]), bytes_of(message).get(..last_frame), "other frames");
         }
-        self.note(&match message {
+        this.note(&match message {
             Data::Text(text) => Report::Text(text.to_owned()),
             Data::Binary(bytes) => Report::Binary(bytes.to_owned()),
         });

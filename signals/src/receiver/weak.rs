@@ -26,6 +26,13 @@ pub trait WeakReceiver: 'static {
     /// `QPointer::data()`; but the receiver is kept alive meanwhile.
     fn upgrade(&self) -> Option<Self::Strong>;
 
+    /// Returns the argument of the slot, if it is the sender of the emission.
+    #[doc(hidden)]
+    #[inline]
+    fn strong_of<'a>(&self, _sender: Option<&'a dyn Any>) -> Option<&'a Self::Strong> {
+        None
+    }
+
     /// Returns a strong handle to the sender, if the slot takes it.
     #[doc(hidden)]
     fn sender(&self) -> Option<Box<dyn Any>> {
@@ -70,6 +77,12 @@ impl<S: Handle> WeakReceiver for WeakSender<S> {
     #[inline]
     fn upgrade(&self) -> Option<S> {
         S::upgrade(&self.0)
+    }
+
+    /// Slots of a group that take the sender all have the same one.
+    #[inline]
+    fn strong_of<'a>(&self, sender: Option<&'a dyn Any>) -> Option<&'a S> {
+        sender?.downcast_ref()
     }
 
     fn sender(&self) -> Option<Box<dyn Any>> {

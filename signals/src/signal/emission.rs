@@ -8,6 +8,7 @@ use crate::connection::latest;
 use crate::queue::delivery_guard::SharedSender;
 use crate::signal::rare_parts::{Others, RareParts};
 use crate::signal::slot_group::SlotGroup;
+use crate::slots::call::EmittedBy;
 use crate::slots::direct::DirectList;
 use crate::slots::emission_flags::EmissionFlags;
 use crate::slots::list::Slots;
@@ -21,10 +22,32 @@ impl<const N: usize> SlotGroup<N> {
     /// Not inlined, so that the emission of a signal without slots is a single comparison.
     #[inline(never)]
     pub(crate) fn emit<T: ?Sized + 'static>(self: &Arc<Self>, position: usize, value: &T) {
+        self.emit_by(position, value, None);
+    }
+
+    /// Emits the signal as [`emit`](Self::emit) does; slots get this `sender`.
+    #[inline(never)]
+    pub(crate) fn emit_from<T: ?Sized + 'static>(
+        self: &Arc<Self>,
+        position: usize,
+        value: &T,
+        sender: &dyn Any,
+    ) {
+        self.emit_by(position, value, Some(sender));
+    }
+
+    #[expect(clippy::inline_always, reason = "both callers are emissions, and not inlined")]
+    #[inline(always)]
+    fn emit_by<T: ?Sized + 'static>(
+        self: &Arc<Self>,
+        position: usize,
+        value: &T,
+        sender: EmittedBy<'_>,
+    ) {
         let part = self.part(position);
         if part.is_settled_here() && part.flags().are_clear() {
             if let Some(slots) = part.list().slots::<T>() {
-                slots.call(part.list(), value);
+                slots.call(part.list(), value, sender);
             }
         } else {
             self.emit_slowly(position, value);
@@ -53,7 +76,7 @@ impl<const N: usize> SlotGroup<N> {
         if part.flags().has(EmissionFlags::QUEUED) && check_queued(part, &*slots) {
             post_here(value, self.handle(position), None, &*slots);
         }
-        slots.call(part.list(), value);
+        slots.call(part.list(), value, None);
     }
 
     /// Posts to other threads, and calls slots of this thread and direct slots.
@@ -86,7 +109,7 @@ impl<const N: usize> SlotGroup<N> {
             if has_queued {
                 post_here(value, handle(of), sender, &*slots);
             }
-            slots.call(part.list(), value);
+            slots.call(part.list(), value, None);
         }
         if let Some((list, entries)) = direct {
             list.call(&entries, value);

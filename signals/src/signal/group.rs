@@ -1,5 +1,6 @@
 //! Signal groups: the signals of one object, whose slots share one allocation.
 
+use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -55,6 +56,22 @@ impl<const N: usize> SignalGroup<N> {
     pub fn emit<T: ?Sized + 'static>(&self, position: Position<T, N>, value: &T) {
         if let Some(first) = self.first.get() {
             first.emit(position.index, value);
+        }
+    }
+
+    /// Emits the signal at `position`, and lends the sender to its slots.
+    ///
+    /// `sender` is the object that all [`SignalRef`](crate::SignalRef)s of the group have, as a handle of
+    /// the same type. Slots that take it need no strong handle of their own then.
+    #[inline]
+    pub fn emit_from<T: ?Sized + 'static>(
+        &self,
+        position: Position<T, N>,
+        value: &T,
+        sender: &dyn Any,
+    ) {
+        if let Some(first) = self.first.get() {
+            first.emit_from(position.index, value, sender);
         }
     }
 

@@ -64,7 +64,7 @@ impl<T: ?Sized + 'static> DirectList<T> {
         for entry in entries {
             if entry.link.is_callable(&self.counter) {
                 let origin = Origin::new(entry.link.location());
-                watched(origin, || entry.call.call(value, &|| _ = entry.link.disconnect()));
+                watched(origin, || entry.call.call(value, None, &|| _ = entry.link.disconnect()));
             }
         }
     }

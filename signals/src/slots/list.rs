@@ -5,6 +5,7 @@ use std::mem::{self, ManuallyDrop};
 use std::rc::Rc;
 
 use crate::connection::slot_counter::SlotCounter;
+use crate::slots::call::EmittedBy;
 use crate::slots::list_handle::ListHandle;
 use crate::slots::part::Poster;
 use crate::slots::slot_state::{SlotState, Target};
@@ -15,7 +16,7 @@ use crate::unwind::drop_each;
 /// The slots of one signal in one thread.
 pub(crate) trait Slots<T: ?Sized>: AnySlots {
     /// Calls the slots, for an emission on their own thread.
-    fn call(&self, handle: &ListHandle, value: &T);
+    fn call(&self, handle: &ListHandle, value: &T, sender: EmittedBy<'_>);
 
     /// Calls the slots that a queued call is for.
     fn deliver(&self, handle: &ListHandle, target: &Target, value: &T);
@@ -219,8 +220,8 @@ impl<T: ?Sized + 'static> SlotVec<T> {
 }
 
 impl<T: ?Sized + 'static> Slots<T> for SlotVec<T> {
-    fn call(&self, handle: &ListHandle, value: &T) {
-        self.slots.iter().for_each(|slot| slot.call(handle, value));
+    fn call(&self, handle: &ListHandle, value: &T, sender: EmittedBy<'_>) {
+        self.slots.iter().for_each(|slot| slot.call(handle, value, sender));
     }
 
     fn deliver(&self, handle: &ListHandle, target: &Target, value: &T) {
@@ -320,7 +321,7 @@ impl<T: ?Sized + 'static> Slot<T> for Vacancy {
 }
 
 impl<T: ?Sized + 'static> Slots<T> for Vacancy {
-    fn call(&self, _: &ListHandle, _: &T) {}
+    fn call(&self, _: &ListHandle, _: &T, _: EmittedBy<'_>) {}
 
     fn deliver(&self, _: &ListHandle, _: &Target, _: &T) {}
 

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 use crate::connection::slot_counter::SlotCounter;
-use crate::slots::call::Call;
+use crate::slots::call::{Call, EmittedBy};
 use crate::slots::list::{List, Slot, Slots, downcast_into};
 use crate::slots::list_handle::ListHandle;
 use crate::slots::part::{Poster, Posting};
@@ -29,8 +29,9 @@ impl<T: ?Sized, C, P> ConnectedSlot<T, C, P> {
 
 impl<T: ?Sized + 'static, C: Call<T>, P> ConnectedSlot<T, C, P> {
     #[inline]
-    fn run(&self, handle: &ListHandle, value: &T) {
-        watched(self.origin, || self.call.call(value, &|| handle.disconnect(&self.state)));
+    fn run(&self, handle: &ListHandle, value: &T, sender: EmittedBy<'_>) {
+        let disconnect = || handle.disconnect(&self.state);
+        watched(self.origin, || self.call.call(value, sender, &disconnect));
     }
 }
 
@@ -59,16 +60,16 @@ where
     C: Call<T> + 'static,
     P: Posting<T> + 'static,
 {
-    fn call(&self, handle: &ListHandle, value: &T) {
+    fn call(&self, handle: &ListHandle, value: &T, sender: EmittedBy<'_>) {
         // Checked before each call: an earlier slot may have disconnected this one.
         if self.state.is_callable(handle.counter()) {
-            self.run(handle, value);
+            self.run(handle, value, sender);
         }
     }
 
     fn deliver(&self, handle: &ListHandle, target: &Target, value: &T) {
         if target.is_for(&self.state) && self.state.is_deliverable(handle.counter()) {
-            self.run(handle, value);
+            self.run(handle, value, None);
         }
     }
 

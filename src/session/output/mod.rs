@@ -4,6 +4,8 @@ pub(crate) mod backlog;
 mod chunk;
 mod conflation;
 mod conflation_keys;
+pub(crate) mod cork_buffer;
+mod corking;
 pub(crate) mod level;
 pub(crate) mod policy;
 pub(crate) mod queue;

@@ -28,6 +28,9 @@ impl Session {
         message: &[u8],
         add_to_flush_list: impl FnOnce() -> bool,
     ) -> SendStatus {
+        if message.len() < WRITE_AT_ONCE && self.send_corked(&Frame::message(kind, message)) {
+            return SendStatus::Queued;
+        }
         let state = self.lock_to_push(|state| state.frame_count(kind, message));
         if state.phase != Phase::Open {
             return SendStatus::NotConnected;
@@ -54,7 +57,7 @@ impl Session {
             return SendStatus::Queued;
         }
         let frame_size = state.outgoing_frame_size();
-        let is_big = message.len() >= WRITE_AT_ONCE && state.queue.is_empty();
+        let is_big = message.len() >= WRITE_AT_ONCE && state.has_no_output();
         let frames = Frames::of(kind, message, frame_size);
         let admission =
             if is_big { Admission::Queue } else { state.admit(message.len(), || message.len()) };
@@ -100,7 +103,7 @@ impl Session {
             state.defer(length, frames);
             SendStatus::Queued
         } else {
-            let is_big = length >= WRITE_AT_ONCE && state.queue.is_empty();
+            let is_big = length >= WRITE_AT_ONCE && state.has_no_output();
             self.queue_frames(state, frames, is_big, add_to_flush_list)
         };
         if let Some(bytes) = compressed {
@@ -118,7 +121,7 @@ impl Session {
         add_to_flush_list: impl FnOnce() -> bool,
     ) -> SendStatus {
         for frame in frames {
-            if is_big && state.queue.is_empty() {
+            if is_big && state.has_no_output() {
                 state.write_at_once(&frame);
             } else {
                 state.push(&frame);
@@ -138,6 +141,10 @@ impl Session {
         message: &PreparedMessage,
         add_to_flush_list: impl FnOnce() -> bool,
     ) -> SendStatus {
+        let frame = message.frame();
+        if frame.len() < WRITE_AT_ONCE && self.send_corked_encoded(frame) {
+            return SendStatus::Queued;
+        }
         let state = self.lock();
         if state.encodes_alone(message) {
             drop(state);
@@ -157,7 +164,7 @@ impl Session {
             };
             return self.queue_shared(state, frame, note, add_to_flush_list);
         }
-        self.queue_shared(state, message.frame(), |_, _| {}, add_to_flush_list)
+        self.queue_shared(state, frame, |_, _| {}, add_to_flush_list)
     }
 
     /// Queues a message that other connections send as well, on an open connection.
@@ -171,7 +178,7 @@ impl Session {
         note: impl FnOnce(&mut State, bool),
         add_to_flush_list: impl FnOnce() -> bool,
     ) -> SendStatus {
-        if state.queue.is_empty() && frame.len() >= WRITE_AT_ONCE {
+        if frame.len() >= WRITE_AT_ONCE && state.has_no_output() {
             note(&mut state, false);
             state.write_shared(frame);
             if !state.queue.has_room(0) && !state.count_output() {

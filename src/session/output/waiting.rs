@@ -43,7 +43,7 @@ impl Session {
     ) -> Poll<Result<(), Error>> {
         self.poll_until(cx, |state| match state.phase {
             Phase::Connecting => None,
-            Phase::Open | Phase::Closing => (state.output_len() == 0).then_some(Ok(())),
+            Phase::Open | Phase::Closing => state.has_no_output().then_some(Ok(())),
             Phase::Ended if is_of_successor && state.has_successor() => None,
             Phase::Ended => Some(Err(Error::NotConnected)),
         })

@@ -83,7 +83,7 @@ impl State {
         let Some(stream) = &self.stream else { return };
         let was_woken = mem::replace(&mut self.is_woken, true);
         match self.cork {
-            Cork::On => {}
+            Cork::On | Cork::Lent => {}
             // What the kernel does not take, and a failure, are left to the rest of the turn.
             Cork::Suspended | Cork::Held => {
                 let written = self.write_output(false).count;
@@ -101,7 +101,7 @@ impl State {
     #[inline]
     pub(crate) fn wake_or_list(&mut self, add_to_flush_list: impl FnOnce() -> bool) {
         self.note_message();
-        if self.cork == Cork::On {
+        if matches!(self.cork, Cork::On | Cork::Lent) {
             self.is_woken = true;
         } else {
             self.wake_or_list_outside_turn(add_to_flush_list);
@@ -180,14 +180,29 @@ impl State {
         is_reported: bool,
         traffic: impl FnOnce() -> Option<&'a Traffic>,
     ) -> bool {
-        let is_usual = !is_reported
-            && self.phase == Phase::Open
-            && self.sending == Sending::Free
-            && self.extra.as_ref().is_none_or(Extra::is_quiet);
-        if !is_usual {
+        if !self.is_written_quietly(is_reported) {
             return false;
         }
         let written = self.write_only_chunk().unwrap_or_else(|| self.write_output(true));
+        self.end_quietly(written, traffic)
+    }
+
+    /// Returns whether output is to be written now, and nothing else to be done.
+    #[inline]
+    pub(crate) fn is_written_quietly(&self, is_reported: bool) -> bool {
+        !is_reported
+            && self.phase == Phase::Open
+            && self.sending == Sending::Free
+            && self.extra.as_ref().is_none_or(Extra::is_quiet)
+    }
+
+    /// Counts what was written; returns whether that was all output.
+    #[inline]
+    pub(crate) fn end_quietly<'a>(
+        &mut self,
+        written: Written,
+        traffic: impl FnOnce() -> Option<&'a Traffic>,
+    ) -> bool {
         if written.has_failed || !self.queue.is_empty() {
             self.report_later(written.count);
             return false;
@@ -239,6 +254,10 @@ impl State {
     /// Writes what the kernel takes of the output queue, and then of the backlog.
     pub(crate) fn write_output(&mut self, is_driver: bool) -> Written {
         let mut count = 0;
+        if self.cork == Cork::Lent {
+            // Another thread: what the connection's own has sent comes first.
+            return Written { count, has_failed: false };
+        }
         loop {
             let Some(stream) = &mut self.stream else {
                 return Written { count, has_failed: false };
@@ -278,7 +297,12 @@ impl State {
     /// A turn adds it to the server's traffic.
     #[inline]
     pub(crate) fn note_message(&mut self) {
-        let (count, is_full) = self.uncounted.overflowing_add(1);
+        self.note_messages(1);
+    }
+
+    #[inline]
+    pub(crate) fn note_messages(&mut self, number: u16) {
+        let (count, is_full) = self.uncounted.overflowing_add(number);
         self.uncounted = count;
         if is_full {
             self.carry_uncounted();

@@ -13,6 +13,7 @@ mod closing;
 #[cfg(feature = "compression")]
 mod compression;
 mod conflation;
+mod corking;
 mod failures;
 mod flush_list;
 mod keepalive;

@@ -20,6 +20,7 @@ use crate::socket::client::connect::connect;
 use crate::socket::client::reconnect::state::Again;
 use crate::socket::client::slots::{call_slots, is_wanted};
 use crate::socket::client::state::{CheckedRequest, ClientEnd, ClientState};
+use crate::socket::driven::DrivenSocket;
 use crate::socket::state::Inner;
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
@@ -188,7 +189,7 @@ fn begin_session(inner: &Arc<Inner>, end: &ClientEnd, stream: Stream, opened: Op
     }
     end.lock().note_open();
     let ended = end.ended_connections();
-    let driver = ConnectionTask::new(Arc::clone(inner), leftover);
+    let driver = ConnectionTask::<Inner>::new(DrivenSocket::new(inner), leftover);
     EventLoop::spawn_guarded(driver).detach();
     call_slots(inner, |inner| inner.state_changed(SocketState::Connected));
     // In a loop inside a slot it may have ended, and the next connection begun.

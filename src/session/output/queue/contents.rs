@@ -84,6 +84,21 @@ impl Contents {
         }
     }
 
+    /// Puts frames in front of all others; the kernel has `written` bytes of them.
+    pub(super) fn push_front(&mut self, frames: &[u8], written: usize) {
+        let mut buffer = take_buffer(frames.len());
+        append_bytes(&mut buffer, frames);
+        let former = mem::replace(&mut self.chunk, Chunk::Own(buffer));
+        if former.len() > 0 {
+            let behind = self.behind.get_or_insert_default();
+            behind.length += former.len();
+            behind.chunks.push_front(former);
+        } else {
+            former.recycle();
+        }
+        (self.written, self.boundary) = (written, 0);
+    }
+
     /// Adds to the last chunk, or to a new one when that is shared.
     #[inline]
     pub(super) fn append(&mut self, needed: usize, append: impl FnOnce(&mut Vec<u8>)) {

@@ -132,6 +132,13 @@ impl OutputQueue {
         }
     }
 
+    /// Puts frames in front of all others; the kernel has `written` bytes of them.
+    ///
+    /// Nothing of the queue was written before.
+    pub(crate) fn push_front(&mut self, frames: &[u8], written: usize) {
+        self.contents().push_front(frames, written);
+    }
+
     /// Puts encoded frames of many connections at the end.
     ///
     /// Few bytes are copied behind others, so that one write takes both.

@@ -1,0 +1,103 @@
+//! The cork buffer of a thread: what a connection sends in its own turn.
+//!
+//! Most messages are sent by the slots of their connection, on its thread, in the turn that calls
+//! them. They are encoded into one buffer, which the thread has to itself: they need no lock, and
+//! stay in the processor's cache. At the turn's end the kernel takes them from here; everything else
+//! that a connection does with its output first moves them in front of its queue.
+
+use std::cell::{Cell, RefCell};
+
+use crate::protocol::frames::copying::append_bytes;
+use crate::protocol::frames::frame::Frame;
+
+/// The identity of a connection: its address, valid for the duration of a turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Owner(usize);
+
+impl Owner {
+    pub(crate) fn of<T>(connection: &T) -> Self {
+        Self(std::ptr::from_ref(connection).addr())
+    }
+}
+
+/// Lends the buffer of this thread to a connection; false if another one has it.
+#[inline]
+pub(crate) fn lend(owner: Owner) -> bool {
+    let is_free = OWNER.get().is_none();
+    if is_free {
+        OWNER.set(Some(owner));
+    }
+    is_free
+}
+
+/// Puts a message at the end, if the connection has the buffer and there is room.
+#[inline]
+pub(crate) fn push(owner: Owner, frame: &Frame<'_>, is_allowed: impl FnOnce() -> bool) -> bool {
+    append(owner, frame.payload.len(), is_allowed, |frames| frame.write_to(frames, None))
+}
+
+/// Puts an encoded message at the end, as [`push`] does.
+#[inline]
+pub(crate) fn push_encoded(
+    owner: Owner,
+    message: &[u8],
+    is_allowed: impl FnOnce() -> bool,
+) -> bool {
+    append(owner, message.len(), is_allowed, |frames| append_bytes(frames, message))
+}
+
+/// Returns whether a connection has the buffer of this thread.
+#[inline]
+pub(crate) fn is_lent_to(owner: Owner) -> bool {
+    OWNER.get() == Some(owner)
+}
+
+/// Takes the buffer back, and passes its frames to `take`, with their number.
+///
+/// Returns `None` at the thread's end, when nothing can be in it.
+#[inline]
+pub(crate) fn take_back<T>(take: impl FnOnce(&[u8], u16) -> T) -> Option<T> {
+    OWNER.set(None);
+    let take_back = |frames: &RefCell<Vec<u8>>| {
+        let mut frames = frames.borrow_mut();
+        let taken = take(&frames, MESSAGES.take());
+        frames.clear();
+        taken
+    };
+    FRAMES.try_with(take_back).ok()
+}
+
+#[inline]
+fn append(
+    owner: Owner,
+    needed: usize,
+    is_allowed: impl FnOnce() -> bool,
+    append: impl FnOnce(&mut Vec<u8>),
+) -> bool {
+    if !is_lent_to(owner) || !is_allowed() {
+        return false;
+    }
+    let append = |frames: &RefCell<Vec<u8>>| {
+        let mut frames = frames.borrow_mut();
+        let has_room = frames.len() + needed <= ROOM;
+        if has_room {
+            append(&mut frames);
+            MESSAGES.set(MESSAGES.get() + 1);
+        }
+        has_room
+    };
+    // At the thread's end the queue takes it.
+    FRAMES.try_with(append).unwrap_or(false)
+}
+
+thread_local! {
+    /// The connection whose turn this is; none between turns.
+    static OWNER: Cell<Option<Owner>> = const { Cell::new(None) };
+    /// The number of messages in the buffer.
+    static MESSAGES: Cell<u16> = const { Cell::new(0) };
+    /// The frames of one connection, none of which has been written.
+    static FRAMES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The room of the buffer, in bytes, without the headers.
+pub(crate) const ROOM: usize = 32 * 1024;

@@ -1,0 +1,214 @@
+//! What is sent in a connection's own turn: it keeps its place among what other threads send.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use crate::protocol::frames::frame::Frame;
+use crate::protocol::frames::opcode::{MessageKind, Opcode};
+use crate::session::Observer;
+use crate::session::tests::{MIB, masked};
+use crate::testing::connection::{Recorder, Report, ScriptedConnection};
+use crate::types::close_code::CloseCode;
+use crate::types::output::SendStatus;
+use crate::types::role::Role;
+
+/// Returns a connection with this room for its output, whose turns call `slot` for a message.
+fn connection_with(room: usize, slot: fn(&Recorder)) -> io::Result<ScriptedConnection> {
+    let mut connection = ScriptedConnection::new(
+        Role::Server,
+        &[],
+        Box::new(move |recorder: &Recorder, report: &Report| {
+            if matches!(report, Report::Text(_)) {
+                slot(recorder);
+            }
+        }),
+    )?;
+    connection.ignore_written();
+    connection.start_reading();
+    connection.peer.make_room(room);
+    connection.settle();
+    Ok(connection)
+}
+
+/// Has the connection take a turn that calls its slot.
+fn run_slot(connection: &mut ScriptedConnection) {
+    connection.peer.send(&masked(Opcode::Text, b"go"));
+    connection.settle();
+}
+
+/// Returns the frames of what was accepted to be sent, in order.
+fn sent(connection: &ScriptedConnection) -> Vec<u8> {
+    let mut frames = Vec::new();
+    for (opcode, payload) in &connection.record().sent {
+        let kind = match opcode {
+            Opcode::Text => MessageKind::Text,
+            _ => MessageKind::Binary,
+        };
+        Frame::message(kind, payload).write_to(&mut frames, None);
+    }
+    frames
+}
+
+/// Calls a function in another thread, and waits for its end.
+fn elsewhere<T: Send>(call: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(call).join()).unwrap()
+}
+
+fn text(recorder: &Recorder, text: &str) -> SendStatus {
+    recorder.send(MessageKind::Text, text.as_bytes())
+}
+
+/// A slot and a thread that send in turns: each message follows those that were sent before it.
+#[test]
+fn threads_that_agree_on_an_order_keep_it() -> io::Result<()> {
+    let mut connection = connection_with(16 * MIB, |recorder| {
+        text(recorder, "the slot first");
+        recorder.send_prepared(b"encoded already");
+        elsewhere(|| text(recorder, "then a thread"));
+        text(recorder, "the slot again");
+        elsewhere(|| recorder.send_prepared(&vec![7; 20_000]));
+        recorder.send(MessageKind::Binary, &vec![8; 20_000]);
+        elsewhere(|| recorder.send(MessageKind::Binary, &vec![9; 20_000]));
+        text(recorder, "the slot last");
+    })?;
+
+    run_slot(&mut connection);
+    run_slot(&mut connection);
+
+    assert_eq!(connection.record().sent.len(), 16);
+    assert_eq!(connection.peer.written(), sent(&connection));
+    Ok(())
+}
+
+/// A thread whose big message comes first in a turn does not overtake the slot.
+#[test]
+fn a_big_message_of_another_thread_waits_for_the_slot() -> io::Result<()> {
+    let mut connection = connection_with(16 * MIB, |recorder| {
+        text(recorder, "small");
+        elsewhere(|| recorder.send(MessageKind::Binary, &vec![7; 300_000]));
+    })?;
+
+    run_slot(&mut connection);
+
+    assert_eq!(connection.peer.written(), sent(&connection));
+    Ok(())
+}
+
+/// More than the buffer of a thread holds, and messages too long for it.
+#[test]
+fn any_number_of_messages_keep_their_order() -> io::Result<()> {
+    let mut connection = connection_with(16 * MIB, |recorder| {
+        for size in [1, 125, 126, 1000, 16_383, 16_384, 5, 70_000, 3].repeat(5) {
+            let message = vec![b'm'; size];
+            recorder.send(MessageKind::Text, &message);
+            recorder.send_prepared(&message);
+        }
+    })?;
+
+    run_slot(&mut connection);
+
+    assert_eq!(connection.record().sent.len(), 90);
+    assert_eq!(connection.peer.written(), sent(&connection));
+    Ok(())
+}
+
+/// `flush` in another thread writes nothing in front of what the slot has sent.
+#[test]
+fn another_thread_cannot_flush_past_the_slot() -> io::Result<()> {
+    let mut connection = connection_with(16 * MIB, |recorder| {
+        text(recorder, "the slot");
+        elsewhere(|| {
+            text(recorder, "a thread");
+            assert!(!recorder.session().flush());
+        });
+    })?;
+
+    run_slot(&mut connection);
+
+    assert_eq!(connection.peer.written(), sent(&connection));
+    Ok(())
+}
+
+/// What a slot has sent counts as output at once, on its own thread and for tasks on others.
+#[test]
+fn corked_output_counts_as_output_that_waits() -> io::Result<()> {
+    static HAS_WAITED: AtomicBool = AtomicBool::new(false);
+    let poll_written = |recorder: &Recorder| {
+        recorder.session().poll_written(false, &Context::from_waker(Waker::noop()))
+    };
+    let mut connection = connection_with(16 * MIB, |recorder| {
+        text(recorder, "four");
+        let written = elsewhere(|| {
+            recorder.session().poll_written(false, &Context::from_waker(Waker::noop()))
+        });
+        HAS_WAITED.store(written.is_pending(), Ordering::Relaxed);
+        assert_eq!(recorder.session().bytes_to_write(), 6);
+        text(recorder, "five5");
+        assert_eq!(recorder.session().stats().bytes_to_write, 13);
+    })?;
+
+    run_slot(&mut connection);
+
+    assert!(HAS_WAITED.load(Ordering::Relaxed), "it has ended before the write");
+    assert!(matches!(poll_written(connection.recorder()), Poll::Ready(Ok(()))));
+    assert_eq!(connection.peer.written(), sent(&connection));
+    Ok(())
+}
+
+/// RFC 6455 §5.5.1: nothing follows a close frame, and everything sent before is in front of it.
+#[test]
+fn a_close_in_another_thread_comes_behind_what_the_slot_has_sent() -> io::Result<()> {
+    let mut connection = connection_with(16 * MIB, |recorder| {
+        text(recorder, "before");
+        elsewhere(|| recorder.session().close(CloseCode::NORMAL, ""));
+        assert_eq!(text(recorder, "after"), SendStatus::NotConnected);
+    })?;
+
+    run_slot(&mut connection);
+
+    let mut expected = sent(&connection);
+    assert_eq!(expected, b"\x81\x06before");
+    expected.extend([0x88, 2, 0x03, 0xE8]);
+    assert_eq!(connection.peer.written(), expected);
+    Ok(())
+}
+
+/// `QWebSocket::abort`: the connection ends, and takes no more messages.
+#[test]
+fn an_abort_in_another_thread_ends_the_connection() -> io::Result<()> {
+    let mut connection = connection_with(16 * MIB, |recorder| {
+        text(recorder, "before");
+        elsewhere(|| recorder.session().abort());
+        assert_eq!(text(recorder, "after"), SendStatus::NotConnected);
+    })?;
+
+    run_slot(&mut connection);
+
+    assert!(connection.has_ended());
+    Ok(())
+}
+
+/// A kernel that takes a part: the rest waits, and other output stays behind it.
+#[test]
+fn the_rest_of_a_short_write_comes_first() -> io::Result<()> {
+    for room in 0..=24 {
+        let mut connection = connection_with(room, |recorder| {
+            text(recorder, "one of two");
+            text(recorder, "two of two");
+        })?;
+
+        run_slot(&mut connection);
+        assert_eq!(connection.session().bytes_to_write(), 24 - room);
+        text(connection.recorder(), "later");
+        connection.settle();
+        run_slot(&mut connection);
+        connection.peer.make_room(MIB);
+        connection.settle();
+
+        assert_eq!(connection.record().sent.len(), 5);
+        assert_eq!(connection.peer.written(), sent(&connection));
+    }
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! The handle of the driver of a socket, which slots borrow as their sender.
+//!
+//! A file of its own: what begins connections makes it, and emissions lend it.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::socket::WebSocket;
+use crate::socket::state::Inner;
+
+/// The handle that a driver has of its socket.
+pub(crate) struct DrivenSocket(WebSocket);
+
+impl DrivenSocket {
+    pub(crate) fn new(inner: &Arc<Inner>) -> Self {
+        Self(WebSocket { inner: Arc::clone(inner) })
+    }
+
+    /// Returns the handle that slots borrow as their sender.
+    #[inline]
+    pub(crate) fn handle(&self) -> &WebSocket {
+        &self.0
+    }
+}
+
+impl Deref for DrivenSocket {
+    type Target = Arc<Inner>;
+
+    #[inline]
+    fn deref(&self) -> &Arc<Inner> {
+        &self.0.inner
+    }
+}
