@@ -90,8 +90,9 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        // At the thread's end nothing is counted any more.
-        let _ = LINGERING.try_with(|count| count.set(count.get() - 1));
+        // At the thread's end nothing is counted any more, or, on Windows with the GNU toolchain,
+        // from 0 again.
+        let _ = LINGERING.try_with(|count| count.set(count.get().saturating_sub(1)));
     }
 }
 
@@ -105,3 +106,19 @@ const MAX_LINGERING: usize = 256;
 const MAX_DURATION: Duration = Duration::from_secs(120);
 /// The maximum input that is dropped, in bytes: the default size of a message.
 const MAX_INPUT: usize = 16 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As at the end of a thread of Windows, where the connections are dropped behind the count.
+    #[test]
+    fn a_permit_that_is_not_counted_any_more_is_given_back() {
+        let permit = Permit::take();
+        assert_eq!(LINGERING.take(), 1);
+
+        drop(permit);
+
+        assert_eq!(LINGERING.get(), 0);
+    }
+}

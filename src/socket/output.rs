@@ -187,8 +187,9 @@ impl WebSocket {
     /// default, which may be some MiB. It takes effect at once, for a client with the next
     /// [`open`](Self::open) as well.
     ///
-    /// On Linux and Android it limits the unsent bytes (`TCP_NOTSENT_LOWAT`); elsewhere it is the
-    /// whole buffer (`SO_SNDBUF`), and `None` changes nothing.
+    /// On Linux and Android it limits the unsent bytes (`TCP_NOTSENT_LOWAT`). Elsewhere it is the
+    /// whole buffer (`SO_SNDBUF`), which is the system's until this is called, and `None` changes
+    /// nothing; Windows takes all of a write while the buffer is not full.
     ///
     /// # Qt
     ///

@@ -12,13 +12,26 @@ use socket2::SockRef;
 ///
 /// `None` is the system's default.
 ///
-/// Systems without `TCP_NOTSENT_LOWAT` report room for output in small steps by themselves.
+/// Systems without `TCP_NOTSENT_LOWAT` report room for output in small steps by themselves. There
+/// `None` raises the send buffer, which is smaller than that of Linux, or was set.
 pub(crate) fn set_unsent_limit(socket: &SockRef<'_>, limit: Option<usize>) {
     // Without the limit more is buffered; nothing else depends on it.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = socket.set_tcp_notsent_lowat(as_option(limit));
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = (socket, limit);
+    if limit.is_none() {
+        raise_send_buffer(socket);
+    }
+}
+
+/// Raises the send buffer to what TCP has on Linux, or as far as the system allows.
+pub(super) fn raise_send_buffer(socket: &SockRef<'_>) {
+    let current = socket.send_buffer_size().unwrap_or(0);
+    let mut size = LARGE_SEND_BUFFER;
+    // Some systems reduce a size to their maximum, others refuse it.
+    while size > current && socket.set_send_buffer_size(size).is_err() {
+        size /= 2;
+    }
 }
 
 /// Sets the maximum of output in the kernel, in bytes.
@@ -83,8 +96,38 @@ pub(super) const BACKLOG: i32 = 4096;
 /// a minute.
 pub(crate) const SEND_BUFFER: usize = 512 * 1024;
 
+/// The size to which the send buffer of TCP grows on Linux, in bytes (`tcp_wmem`).
+const LARGE_SEND_BUFFER: usize = 4 * 1024 * 1024;
+
 /// `TCP_NOTSENT_LOWAT` is a 32-bit number, and 0 the system's default.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn as_option(limit: Option<usize>) -> u32 {
     limit.map_or(0, |limit| u32::try_from(limit.max(1)).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    /// Each system allows some hundred KiB.
+    #[test]
+    fn a_send_buffer_that_was_made_small_is_raised() -> io::Result<()> {
+        for domain in [
+            Domain::IPV4,
+            #[cfg(unix)]
+            Domain::UNIX,
+        ] {
+            let socket = Socket::new(domain, Type::STREAM, None)?;
+            socket.set_send_buffer_size(16 * 1024)?;
+
+            raise_send_buffer(&SockRef::from(&socket));
+
+            assert!(socket.send_buffer_size()? >= 128 * 1024, "{domain:?}");
+        }
+        Ok(())
+    }
 }

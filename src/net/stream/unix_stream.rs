@@ -9,6 +9,7 @@ use mio::net;
 use socket2::SockRef;
 
 use crate::net::stream::credentials;
+use crate::net::stream::options;
 use crate::net::stream::socket_stream::{self, SocketStream};
 use crate::runtime::timers::Sleep;
 use crate::types::peer_credentials::PeerCredentials;
@@ -63,13 +64,18 @@ impl UnixStream {
             let _ = SockRef::from(&self.io).set_send_buffer_size(size);
         }
     }
+
+    /// Raises the send buffer without a limit; there is no other option for the unsent part.
+    pub(crate) fn set_unsent_limit(&self, limit: Option<usize>) {
+        if limit.is_none() {
+            options::raise_send_buffer(&SockRef::from(&self.io));
+        }
+    }
 }
 
 /// The options of TCP, which Unix sockets do not have.
 #[expect(clippy::unused_self, reason = "the methods are those of `TcpStream`")]
 impl UnixStream {
-    pub(crate) fn set_unsent_limit(&self, _: Option<usize>) {}
-
     pub(crate) fn set_user_timeout(&self, _: Option<Duration>) -> bool {
         false
     }

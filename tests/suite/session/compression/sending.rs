@@ -132,6 +132,8 @@ fn dropped_messages_are_missed_by_no_other() -> Result<()> {
         let (mut peer, socket) = open_one(&server, &sockets)?;
         socket.set_output_policy(policy);
         socket.set_output_limit(100 * 1024);
+        // Where the default is the system's, all of it might fit.
+        socket.set_send_buffer(Some(64 * 1024));
         let texts: Vec<_> = (0..3020).map(|number| chat_message(number, 4000)).collect();
         let last = texts[3000..].to_vec();
         for (number, text) in texts[..3000].iter().enumerate() {
