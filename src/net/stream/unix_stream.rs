@@ -65,7 +65,7 @@ impl UnixStream {
         }
     }
 
-    /// Raises the send buffer without a limit; there is no other option for the unsent part.
+    /// Without a limit, raises the send buffer: no option is for the unsent part.
     pub(crate) fn set_unsent_limit(&self, limit: Option<usize>) {
         if limit.is_none() {
             options::raise_send_buffer(&SockRef::from(&self.io));

@@ -43,7 +43,8 @@ fn any_number_of_clients_may_begin_loops_in_slots() -> Result<()> {
 }
 
 fn check_way(way: Way) -> Result<()> {
-    const CLIENTS: usize = 300;
+    // More than the limit. Wine takes seconds for a hundred of them.
+    const CLIENTS: usize = if cfg!(windows) { 150 } else { 300 };
     let leave = Rc::new(Signal::<()>::new());
     let (server, _recorder) = recorded_server(move |socket, text| {
         match text {
