@@ -75,13 +75,20 @@ pub fn cutting(port: u16, direction: Direction, lengths: mpsc::Receiver<u64>) ->
 ///
 /// Each step reads that many bytes (0: an HTTP head) and sends an answer; then bytes are relayed.
 pub fn proxy(steps: &'static [(usize, &'static [u8])], port: u16) -> Result<u16> {
+    let steps = steps.iter().map(|(length, answer)| (*length, answer.to_vec()));
+    injecting_proxy(steps.collect(), Vec::new(), port)
+}
+
+/// The same, which sends `injected` to the client before it relays: once the client has sent
+/// something through the tunnel, in front of everything from the server.
+pub fn injecting_proxy(steps: Vec<(usize, Vec<u8>)>, injected: Vec<u8>, port: u16) -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let own_port = listener.local_addr()?.port();
     thread::spawn(move || -> Result<()> {
         let (mut client, _) = listener.accept()?;
         for (length, answer) in steps {
-            let mut request = vec![0; *length];
-            if *length > 0 {
+            let mut request = vec![0; length];
+            if length > 0 {
                 client.read_exact(&mut request)?;
             } else {
                 while !request.ends_with(b"\r\n\r\n") {
@@ -90,7 +97,11 @@ pub fn proxy(steps: &'static [(usize, &'static [u8])], port: u16) -> Result<u16>
                     request.extend(byte);
                 }
             }
-            client.write_all(answer)?;
+            client.write_all(&answer)?;
+        }
+        if !injected.is_empty() {
+            client.peek(&mut [0])?;
+            client.write_all(&injected)?;
         }
         connect(client, port, 4096)
     });

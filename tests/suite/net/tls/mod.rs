@@ -18,6 +18,7 @@ mod resumption;
 mod servers;
 mod slots;
 mod trust_anchors;
+mod tunnels;
 mod unfinished;
 mod usages;
 mod violations;
