@@ -185,6 +185,30 @@ fn a_verifier_ends_with_its_client_or_server() -> Result<()> {
     Ok(())
 }
 
+/// A client that has its 101 already is closed when the verifier does not decide in time: with
+/// 1013, as it may try again.
+#[test]
+fn a_verifier_of_an_adopted_connection_has_the_time_of_a_handshake() -> Result<()> {
+    let server = WebSocketServer::new("", SslMode::NonSecure);
+    server.set_handshake_timeout(Some(Duration::from_millis(20)));
+    server.set_verifier(async |_server, _handshake| {
+        std::future::pending::<()>().await;
+        Verdict::accept()
+    });
+    let recorder = Recorder::default();
+    recorder.watch_server(&server);
+    let (stream, peer) = pipe();
+
+    server.adopt_upgraded(stream, &[], request([])?, None)?;
+
+    recorder.wait_for(&["timeout 1006"])?;
+    wait_until(|| peer.written().len() > 4)?;
+    let written = peer.written();
+    ensure!(written[0] == 0x88 && written[2..4] == 1013_u16.to_be_bytes(), "{written:?}");
+    peer.end();
+    wait_until(|| peer.is_dropped())
+}
+
 /// Qt: `setHandshakeTimeout()`.
 #[test]
 fn a_stream_without_a_request_is_answered_in_time() -> Result<()> {

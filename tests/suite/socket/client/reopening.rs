@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use slotwork::signals::SignalSpy;
-use slotwork::{Error, SocketState, WebSocket};
+use slotwork::{Error, MaskGenerator, SocketState, WebSocket};
 
 use support::raw_peer::TEXT;
 use support::raw_server::{RawServer, unmasked};
@@ -165,6 +165,37 @@ fn a_socket_is_opened_again_and_again() -> Result<()> {
     wait_until(|| server.clients().is_empty())?;
     assert_eq!((count.get(), ends.count()), (1000, 1000));
     assert_eq!(socket.state(), SocketState::Unconnected);
+    Ok(())
+}
+
+/// Settings are the socket's, not the connection's: limits, and the generator of masking keys.
+#[test]
+fn settings_hold_for_the_next_connection() -> Result<()> {
+    struct Sevens;
+    impl MaskGenerator for Sevens {
+        fn next_mask(&mut self) -> [u8; 4] {
+            [7; 4]
+        }
+    }
+    let mut server = RawServer::listen()?;
+    let (socket, recorder) = recorded_client();
+    socket.set_mask_generator(Sevens);
+    socket.set_max_allowed_incoming_message_size(3);
+    socket.connected().connect(|socket, ()| _ = socket.send_text_message("hello"));
+
+    for connection in 1..=2 {
+        socket.open(server.url())?;
+        server = serve(move || {
+            let mut client = server.open()?;
+            ensure!(client.read_frame()?.key == [7; 4], "another key");
+            client.peer.send([unmasked(TEXT, b"abc"), unmasked(TEXT, b"abcd")].concat())?;
+            ensure!(client.read_frame()?.frame.close_code()? == 1009);
+            Ok(server)
+        })?;
+        recorder.wait_for_disconnected(connection)?;
+    }
+
+    assert_eq!(recorder.lines().iter().filter(|line| *line == "text abc").count(), 2);
     Ok(())
 }
 
