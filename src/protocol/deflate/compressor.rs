@@ -1,7 +1,5 @@
 //! Compresses the messages to send (RFC 7692 §7.2.1).
 
-use std::fmt;
-
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
 use crate::protocol::deflate::short_compressor::ShortCompressor;
@@ -99,12 +97,6 @@ impl Effort {
             CompressionLevel::Balanced => BALANCED,
         };
         Self { window, level }
-    }
-}
-
-impl fmt::Debug for Compressors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Compressors").finish_non_exhaustive()
     }
 }
 
