@@ -153,3 +153,20 @@ fn a_slot_stays_disconnected_when_the_queue_of_its_thread_is_dropped() {
 
     assert!(record.take().is_empty());
 }
+
+/// A slot is called as it was connected, also once its last handle is dropped behind an emission.
+#[test]
+fn a_slot_keeps_its_kind_without_handles() {
+    let (signal, record) = (Signal::<i32>::new(), Record::new());
+    let (slot, local_slot) = (record.clone(), record.clone());
+    let queued = signal.queued().connect(move |value| slot.add(10 * value));
+    let local = signal.local().connect(move |value| local_slot.add(*value));
+    signal.emit(&1);
+    drop((queued, local));
+
+    signal.emit(&2);
+    assert_eq!(record.take(), [1, 2]);
+    process_events();
+
+    assert_eq!(record.take(), [10, 20]);
+}

@@ -164,7 +164,9 @@ mod tests {
     #[test]
     fn cuts_compressed_messages_by_bytes() {
         let size = NonZeroUsize::new(2).unwrap();
-        let frames = Frames::of_compressed(MessageKind::Text, &[0x80; 5], size);
+        // Text would be cut in front of the second byte.
+        let message = &[b'a', b'b', 0x80, 0x80, 0x80];
+        let frames = Frames::of_compressed(MessageKind::Text, message, size);
 
         let seen: Vec<_> = frames
             .map(|frame| (frame.opcode, !frame.reserved.is_empty(), frame.payload.len()))

@@ -205,4 +205,20 @@ mod tests {
         assert_eq!(backlog.len(), 0);
         assert_eq!(Arc::strong_count(&shared), 1);
     }
+    /// The memory budget counts what waits; a shared message in parts.
+    #[test]
+    fn messages_weigh_until_they_have_left() {
+        let mut backlog = Backlog::default();
+        push(&mut backlog, &[b'a'; 98]);
+        push(&mut backlog, &[b'b'; 98]);
+        let shared: Arc<[u8]> = vec![0x82; 600].into();
+        backlog.push_shared(&shared);
+        assert_eq!(backlog.weight(), 200 + 300);
+
+        assert!(backlog.drop_first());
+        assert_eq!(backlog.weight(), 100 + 300);
+        drop(shared);
+        assert!(backlog.drop_first());
+        assert_eq!(backlog.weight(), 600);
+    }
 }

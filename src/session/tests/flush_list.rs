@@ -33,6 +33,22 @@ fn output_that_the_kernel_takes_needs_no_turn() -> io::Result<()> {
     Ok(())
 }
 
+/// A message of 16 KiB goes to the kernel at once; a shorter one at the end of the loop's turn.
+#[test]
+fn big_messages_are_not_collected() -> io::Result<()> {
+    let mut connection = quiet()?;
+    connection.peer.make_room(MIB);
+    connection.settle();
+
+    for (size, left) in [(1, 3), (16 * 1024 - 1, 16 * 1024 + 3), (16 * 1024, 0)] {
+        connection.recorder().send(MessageKind::Binary, &vec![7; size]);
+        assert_eq!(connection.session().bytes_to_write(), left);
+        connection.settle();
+        assert_eq!(connection.session().bytes_to_write(), 0);
+    }
+    Ok(())
+}
+
 /// The write timeout also runs for output of which the list could write only a part.
 #[test]
 fn output_that_the_kernel_does_not_take_has_the_write_timeout() -> io::Result<()> {

@@ -61,6 +61,20 @@ fn control_frames_alone_are_no_messages() {
     assert!(queue.has_messages());
 }
 
+/// RFC 6455 §5.4: one that overtakes the others, neither.
+#[test]
+fn an_urgent_control_frame_is_no_message() {
+    let ping = Frame::ping(b"ping");
+    let mut queue = OutputQueue::default();
+
+    queue.push(&ping, None);
+    queue.push_urgent(&ping, None);
+    assert!(!queue.has_messages());
+
+    queue.push(&Frame::message(MessageKind::Text, b"text"), None);
+    assert!(queue.has_messages());
+}
+
 #[test]
 fn a_big_message_stays_shared_when_others_follow() {
     let frames: Arc<[u8]> = Arc::from(vec![0; MIN_CHUNK]);
