@@ -414,3 +414,22 @@ fn unusable(error: rustls::Error) -> Error {
 static TLS_1_3_ALONE: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
 /// ALPN (RFC 7301 §6): an opening handshake is a request of HTTP/1.1.
 const HTTP_1_1: &[u8] = b"http/1.1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The system's trust store is read in a pool of threads, once, and only where it is used.
+    #[test]
+    fn only_the_trust_store_of_the_system_takes_time() -> Result<(), Error> {
+        let config = TlsConfig::new();
+        assert!(config.takes_time());
+        assert!(!TlsConfig::new().ca_certificates([]).takes_time());
+
+        let made = config.client_side(false)?.config;
+
+        assert!(!config.takes_time());
+        assert!(!TlsConfig::from_client_config(made).takes_time());
+        Ok(())
+    }
+}

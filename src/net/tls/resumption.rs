@@ -196,6 +196,7 @@ const MAX_TICKETS_PER_SERVER: usize = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::tls::cryptography::Ticketer;
 
     fn server(number: usize) -> ServerName<'static> {
         ServerName::try_from(format!("server-{number}.example")).unwrap()
@@ -236,5 +237,12 @@ mod tests {
         assert_eq!(list.0.len(), MAX_SESSIONS);
         assert_eq!(take(&mut list, 0), None);
         assert_eq!(take(&mut list, 2 * MAX_SESSIONS - 1), Some(2 * MAX_SESSIONS - 1));
+    }
+    /// RFC 8446 §4.6.1: clients discard a ticket with a lifetime of 0, and 7 days are the most.
+    #[test]
+    fn tickets_have_a_lifetime() {
+        let tickets = Tickets(Ticketer::new().unwrap());
+
+        assert!((1..=7 * 24 * 60 * 60).contains(&tickets.lifetime()));
     }
 }

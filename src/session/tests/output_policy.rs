@@ -1,6 +1,7 @@
 //! Back-pressure: the output policy, the output limit and the high-water mark.
 
 use std::io;
+use std::task::{Context, Poll, Waker};
 
 use crate::protocol::frames::limits::Limits;
 use crate::protocol::frames::opcode::MessageKind;
@@ -240,5 +241,57 @@ fn room_in_the_kernel_is_used_before_a_message_is_refused() -> io::Result<()> {
     connection.settle();
     assert!(connection.has_ended());
     assert!(matches!(connection.record().reports[0], Report::Failed(Error::OutputLimit { .. })));
+    Ok(())
+}
+
+/// Of a message of 16 KiB or more, the part waits that the kernel has not taken at once.
+#[test]
+fn the_rest_of_a_big_message_waits() -> io::Result<()> {
+    let message = vec![7; 16 * 1024];
+    let length = message.len() + 4;
+    for is_prepared in [false, true] {
+        for room in [0, 1, 4, 5, length - 5, length - 1, length] {
+            let mut connection = connection(OutputPolicy::Close, MIB)?;
+            connection.peer.make_room(room);
+            let recorder = connection.recorder();
+            let status = if is_prepared {
+                recorder.send_prepared(&message)
+            } else {
+                recorder.send(MessageKind::Binary, &message)
+            };
+
+            assert_eq!(status, SendStatus::Queued);
+            assert_eq!(connection.session().bytes_to_write(), length - room, "{room}");
+            assert_eq!(numbers(&mut connection), [7]);
+            assert_eq!(connection.peer.written().len(), length);
+        }
+    }
+    Ok(())
+}
+
+/// A task that sends has room up to the high-water mark, of the next connection if it waits for it.
+#[test]
+fn a_task_has_room_up_to_the_high_water_mark() -> io::Result<()> {
+    let mut connection = connection(OutputPolicy::Close, MIB)?;
+    connection.session().change_settings(|settings| settings.output.high_water_mark = 100);
+    let room = |connection: &ScriptedConnection, is_of_successor| {
+        let cx = Context::from_waker(Waker::noop());
+        connection.session().poll_room(is_of_successor, &cx).map(|room| room.is_ok())
+    };
+
+    assert_eq!(room(&connection, false), Poll::Ready(true));
+    send(&mut connection, 0);
+    assert_eq!(room(&connection, false), Poll::Ready(true));
+    send(&mut connection, 1);
+    assert_eq!(room(&connection, false), Poll::Pending);
+    connection.peer.make_room(100);
+    connection.settle();
+    assert_eq!(room(&connection, false), Poll::Ready(true));
+
+    connection.session().close(CloseCode::NORMAL, "");
+    assert_eq!([false, true].map(|next| room(&connection, next)), [Poll::Ready(false); 2]);
+    connection.session().set_has_successor(true);
+    let expected = [Poll::Ready(false), Poll::Pending];
+    assert_eq!([false, true].map(|next| room(&connection, next)), expected);
     Ok(())
 }

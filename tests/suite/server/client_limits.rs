@@ -279,6 +279,9 @@ fn the_budget_holds_within_one_slot() -> Result<()> {
 
     wait_until(|| waiting(&sockets) <= 8 * MIB)?;
     ensure!(ended(&sockets) > 0);
+    for error in sockets.iter().filter_map(WebSocket::error) {
+        ensure!(matches!(error, Error::MemoryBudget { limit } if limit == 8 * MIB), "{error}");
+    }
     check_served(&server)
 }
 

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
 use rcgen::date_time_ymd;
-use rustls::SupportedProtocolVersion;
-use rustls::sign::SingleCertAndKey;
+use rustls::client::ResolvesClientCert;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{DistinguishedName, RootCertStore, SignatureScheme, SupportedProtocolVersion};
 use slotwork::signals::SignalSpy;
 use slotwork::{Error, PeerVerifyMode, TlsConfig, TlsError, WebSocket, WebSocketServer};
 
@@ -150,3 +151,41 @@ fn a_session_ends_when_the_certificate_of_its_client_expires() -> Result<()> {
 
 /// Long enough for some handshakes.
 const LIFETIME: Duration = Duration::from_secs(4);
+
+/// A client that shows its certificate where the server names the authority.
+#[derive(Debug)]
+struct Selective {
+    authority: DistinguishedName,
+    key: Arc<CertifiedKey>,
+}
+
+impl ResolvesClientCert for Selective {
+    fn resolve(&self, named: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        named.contains(&self.authority.as_ref()).then(|| Arc::clone(&self.key))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// RFC 8446 §4.2.4, RFC 5246 §7.4.4: a server names the authorities of which it takes certificates.
+#[test]
+fn a_client_can_choose_its_certificate_by_the_authority() -> Result<()> {
+    let authority = Authority::new()?;
+    let pem = authority.sign(&["a client"], |_| ())?;
+    let mut known = RootCertStore::empty();
+    known.add(authority.certificate().as_der().to_vec().into())?;
+    let subject = known.subjects().pop().context("no subject")?;
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let server = secure_echo_server(demanding(&authority, &authority)?)?;
+        let mut config = client_config(&authority.certificate(), &[version])?;
+        config.client_auth_cert_resolver =
+            Arc::new(Selective { authority: subject.clone(), key: Arc::new(pem.certified_key()?) });
+
+        let socket = talk(&server, TlsConfig::from_client_config(config))?;
+
+        ensure!(socket.error().is_none(), "{version:?}: {:?}", socket.error());
+    }
+    Ok(())
+}
