@@ -207,7 +207,7 @@ fn much_output_leaves_while_the_slot_runs_a_nested_loop() -> Result<()> {
 /// once; a queued slot and an async slot may wait for it.
 #[test]
 fn a_loop_that_holds_up_its_own_socket_is_logged() -> Result<()> {
-    let warnings = warnings_of(|| {
+    let mut warnings = warnings_of(|| {
         let (server, _recorder) = nesting_server()?;
         let port = server.server_port();
         serve(move || {
@@ -226,6 +226,8 @@ fn a_loop_that_holds_up_its_own_socket_is_logged() -> Result<()> {
     let expected =
         ["a socket has received more while its slot runs a loop: it waits for the slot's end"];
     let expected: &[&str] = if cfg!(debug_assertions) { &expected } else { &[] };
+    // On a busy machine anything may seem to block its thread.
+    warnings.retain(|warning| !warning.contains("blocked its thread"));
     ensure!(warnings == expected, "{warnings:?}");
     Ok(())
 }
