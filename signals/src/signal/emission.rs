@@ -8,10 +8,10 @@ use crate::connection::latest;
 use crate::queue::delivery_guard::SharedSender;
 use crate::signal::rare_parts::{Others, RareParts};
 use crate::signal::slot_group::SlotGroup;
-use crate::slots::call::EmittedBy;
 use crate::slots::direct::DirectList;
 use crate::slots::emission_flags::EmissionFlags;
 use crate::slots::list::Slots;
+use crate::slots::list_handle::ListHandle;
 use crate::slots::part::{Group, Part, PartHandle, Poster};
 use crate::slots::slot_state::Target;
 use crate::thread::thread_state;
@@ -22,10 +22,10 @@ impl<const N: usize> SlotGroup<N> {
     /// Not inlined, so that the emission of a signal without slots is a single comparison.
     #[inline(never)]
     pub(crate) fn emit<T: ?Sized + 'static>(self: &Arc<Self>, position: usize, value: &T) {
-        self.emit_by(position, value, None);
+        self.emit_by(position, value, |slots, list| slots.call(list, value));
     }
 
-    /// Emits the signal as [`emit`](Self::emit) does; slots get this `sender`.
+    /// Emits the signal as [`emit`](Self::emit) does, and lends the sender to its slots.
     #[inline(never)]
     pub(crate) fn emit_from<T: ?Sized + 'static>(
         self: &Arc<Self>,
@@ -33,7 +33,7 @@ impl<const N: usize> SlotGroup<N> {
         value: &T,
         sender: &dyn Any,
     ) {
-        self.emit_by(position, value, Some(sender));
+        self.emit_by(position, value, |slots, list| slots.call_from(list, value, sender));
     }
 
     #[expect(clippy::inline_always, reason = "both callers are emissions, and not inlined")]
@@ -42,12 +42,12 @@ impl<const N: usize> SlotGroup<N> {
         self: &Arc<Self>,
         position: usize,
         value: &T,
-        sender: EmittedBy<'_>,
+        call: impl FnOnce(&dyn Slots<T>, &ListHandle),
     ) {
         let part = self.part(position);
         if part.is_settled_here() && part.flags().are_clear() {
             if let Some(slots) = part.list().slots::<T>() {
-                slots.call(part.list(), value, sender);
+                call(&*slots, part.list());
             }
         } else {
             self.emit_slowly(position, value);
@@ -76,7 +76,7 @@ impl<const N: usize> SlotGroup<N> {
         if part.flags().has(EmissionFlags::QUEUED) && check_queued(part, &*slots) {
             post_here(value, self.handle(position), None, &*slots);
         }
-        slots.call(part.list(), value, None);
+        slots.call(part.list(), value);
     }
 
     /// Posts to other threads, and calls slots of this thread and direct slots.
@@ -109,7 +109,7 @@ impl<const N: usize> SlotGroup<N> {
             if has_queued {
                 post_here(value, handle(of), sender, &*slots);
             }
-            slots.call(part.list(), value, None);
+            slots.call(part.list(), value);
         }
         if let Some((list, entries)) = direct {
             list.call(&entries, value);

@@ -7,15 +7,13 @@ use std::panic::Location;
 use crate::receiver::Receiver;
 use crate::receiver::weak::WeakReceiver;
 
-/// The strong handle to the sender with which a host emits, if it does.
-///
-/// Slots that take the sender need no handle of their own then.
-pub(crate) type EmittedBy<'a> = Option<&'a dyn Any>;
-
 /// A slot's function with its receiver.
 pub(crate) trait Call<T: ?Sized> {
     /// Calls the function, or `disconnect` if the receiver is dropped.
-    fn call(&self, value: &T, sender: EmittedBy<'_>, disconnect: &dyn Fn());
+    ///
+    /// A `sender` is the strong handle with which a host emits: a slot that takes the sender needs no
+    /// handle of its own then.
+    fn call(&self, value: &T, sender: Option<&dyn Any>, disconnect: &dyn Fn());
 
     /// Returns whether the receiver still exists.
     fn is_live(&self) -> bool;
@@ -55,7 +53,7 @@ where
     F: Fn(&W::Strong, &T),
 {
     #[inline]
-    fn call(&self, value: &T, sender: EmittedBy<'_>, disconnect: &dyn Fn()) {
+    fn call(&self, value: &T, sender: Option<&dyn Any>, disconnect: &dyn Fn()) {
         if let Some(receiver) = self.receiver.strong_of(sender) {
             return (self.slot)(receiver, value);
         }
@@ -80,7 +78,7 @@ where
     W: WeakReceiver,
     F: FnOnce(&W::Strong, &T),
 {
-    fn call(&self, value: &T, _sender: EmittedBy<'_>, disconnect: &dyn Fn()) {
+    fn call(&self, value: &T, _sender: Option<&dyn Any>, disconnect: &dyn Fn()) {
         // Disconnected before it runs, for the case of a recursive emission.
         disconnect();
         if let (Some(receiver), Some(slot)) = (self.receiver.upgrade(), self.slot.take()) {

@@ -5,7 +5,6 @@ use std::mem::{self, ManuallyDrop};
 use std::rc::Rc;
 
 use crate::connection::slot_counter::SlotCounter;
-use crate::slots::call::EmittedBy;
 use crate::slots::list_handle::ListHandle;
 use crate::slots::part::Poster;
 use crate::slots::slot_state::{SlotState, Target};
@@ -16,7 +15,12 @@ use crate::unwind::drop_each;
 /// The slots of one signal in one thread.
 pub(crate) trait Slots<T: ?Sized>: AnySlots {
     /// Calls the slots, for an emission on their own thread.
-    fn call(&self, handle: &ListHandle, value: &T, sender: EmittedBy<'_>);
+    fn call(&self, handle: &ListHandle, value: &T);
+
+    /// Calls the slots, and lends the sender to them.
+    ///
+    /// Apart, so that other emissions do not pay for it.
+    fn call_from(&self, handle: &ListHandle, value: &T, sender: &dyn Any);
 
     /// Calls the slots that a queued call is for.
     fn deliver(&self, handle: &ListHandle, target: &Target, value: &T);
@@ -220,8 +224,12 @@ impl<T: ?Sized + 'static> SlotVec<T> {
 }
 
 impl<T: ?Sized + 'static> Slots<T> for SlotVec<T> {
-    fn call(&self, handle: &ListHandle, value: &T, sender: EmittedBy<'_>) {
-        self.slots.iter().for_each(|slot| slot.call(handle, value, sender));
+    fn call(&self, handle: &ListHandle, value: &T) {
+        self.slots.iter().for_each(|slot| slot.call(handle, value));
+    }
+
+    fn call_from(&self, handle: &ListHandle, value: &T, sender: &dyn Any) {
+        self.slots.iter().for_each(|slot| slot.call_from(handle, value, sender));
     }
 
     fn deliver(&self, handle: &ListHandle, target: &Target, value: &T) {
@@ -321,7 +329,9 @@ impl<T: ?Sized + 'static> Slot<T> for Vacancy {
 }
 
 impl<T: ?Sized + 'static> Slots<T> for Vacancy {
-    fn call(&self, _: &ListHandle, _: &T, _: EmittedBy<'_>) {}
+    fn call(&self, _: &ListHandle, _: &T) {}
+
+    fn call_from(&self, _: &ListHandle, _: &T, _: &dyn Any) {}
 
     fn deliver(&self, _: &ListHandle, _: &Target, _: &T) {}
 

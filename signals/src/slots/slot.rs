@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 use crate::connection::slot_counter::SlotCounter;
-use crate::slots::call::{Call, EmittedBy};
+use crate::slots::call::Call;
 use crate::slots::list::{List, Slot, Slots, downcast_into};
 use crate::slots::list_handle::ListHandle;
 use crate::slots::part::{Poster, Posting};
@@ -29,7 +29,7 @@ impl<T: ?Sized, C, P> ConnectedSlot<T, C, P> {
 
 impl<T: ?Sized + 'static, C: Call<T>, P> ConnectedSlot<T, C, P> {
     #[inline]
-    fn run(&self, handle: &ListHandle, value: &T, sender: EmittedBy<'_>) {
+    fn run(&self, handle: &ListHandle, value: &T, sender: Option<&dyn Any>) {
         let disconnect = || handle.disconnect(&self.state);
         watched(self.origin, || self.call.call(value, sender, &disconnect));
     }
@@ -60,10 +60,16 @@ where
     C: Call<T> + 'static,
     P: Posting<T> + 'static,
 {
-    fn call(&self, handle: &ListHandle, value: &T, sender: EmittedBy<'_>) {
+    fn call(&self, handle: &ListHandle, value: &T) {
         // Checked before each call: an earlier slot may have disconnected this one.
         if self.state.is_callable(handle.counter()) {
-            self.run(handle, value, sender);
+            self.run(handle, value, None);
+        }
+    }
+
+    fn call_from(&self, handle: &ListHandle, value: &T, sender: &dyn Any) {
+        if self.state.is_callable(handle.counter()) {
+            self.run(handle, value, Some(sender));
         }
     }
 
