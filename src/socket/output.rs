@@ -177,7 +177,7 @@ impl WebSocket {
         self.inner.session.settings().output.high_water_mark
     }
 
-    /// Sets the size of the kernel's send buffer, in bytes; the default is 512 KiB.
+    /// Sets the size of the kernel's send buffer, in bytes.
     ///
     /// More output waits in the socket, and only that counts for
     /// [`bytes_to_write`](Self::bytes_to_write), [`output_policy`](Self::output_policy) and
@@ -187,9 +187,9 @@ impl WebSocket {
     /// default, which may be some MiB. It takes effect at once, for a client with the next
     /// [`open`](Self::open) as well.
     ///
-    /// On Linux and Android it limits the unsent bytes (`TCP_NOTSENT_LOWAT`). Elsewhere it is the
-    /// whole buffer (`SO_SNDBUF`), which is the system's until this is called, and `None` changes
-    /// nothing; Windows takes all of a write while the buffer is not full.
+    /// On Linux and Android it limits the unsent bytes (`TCP_NOTSENT_LOWAT`), by default to 512 KiB.
+    /// Elsewhere it is the whole buffer (`SO_SNDBUF`), which is the system's until this is called, and
+    /// `None` changes nothing; Windows takes all of a write while the buffer is not full.
     ///
     /// # Qt
     ///
