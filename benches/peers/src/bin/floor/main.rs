@@ -51,11 +51,11 @@ fn main() -> Result<()> {
     let options = Options { is_broadcast: has("--broadcast"), config };
     let first = listen("127.0.0.1:0".parse()?)?;
     let address = first.local_addr()?;
-    println!("listening on ws://{address}");
     for _ in 1..threads()? {
         let (listener, options) = (listen(address)?, options.clone());
         thread::spawn(move || run(listener, &options));
     }
+    println!("listening on ws://{address}");
     run(first, &options)
 }
 
