@@ -161,13 +161,7 @@ fn an_adopted_connection_that_is_refused_is_closed() -> Result<()> {
 #[test]
 fn a_verifier_ends_with_its_client_or_server() -> Result<()> {
     for ends_with_server in [false, true] {
-        let server = WebSocketServer::new("", SslMode::NonSecure);
-        server.set_verifier(async |_server, _handshake| {
-            std::future::pending::<()>().await;
-            Verdict::accept()
-        });
-        let recorder = Recorder::default();
-        recorder.watch_server(&server);
+        let (server, recorder) = undecided_server();
         let (stream, peer) = pipe();
         server.adopt_upgraded(stream, &[], request([])?, None)?;
 
@@ -189,14 +183,8 @@ fn a_verifier_ends_with_its_client_or_server() -> Result<()> {
 /// 1013, as it may try again.
 #[test]
 fn a_verifier_of_an_adopted_connection_has_the_time_of_a_handshake() -> Result<()> {
-    let server = WebSocketServer::new("", SslMode::NonSecure);
+    let (server, recorder) = undecided_server();
     server.set_handshake_timeout(Some(Duration::from_millis(20)));
-    server.set_verifier(async |_server, _handshake| {
-        std::future::pending::<()>().await;
-        Verdict::accept()
-    });
-    let recorder = Recorder::default();
-    recorder.watch_server(&server);
     let (stream, peer) = pipe();
 
     server.adopt_upgraded(stream, &[], request([])?, None)?;
@@ -267,6 +255,18 @@ fn a_broadcast_reaches_streams_and_tcp_alike() -> Result<()> {
 
 fn expect_texts<S: io::Read + io::Write>(mut peer: RawPeer<S>, texts: &[String]) -> Result<()> {
     texts.iter().try_for_each(|text| peer.expect(&Frame::text(text)))
+}
+
+/// Returns a server whose verifier never decides.
+fn undecided_server() -> (WebSocketServer, Recorder) {
+    let server = WebSocketServer::new("", SslMode::NonSecure);
+    server.set_verifier(async |_server, _handshake| {
+        std::future::pending::<()>().await;
+        Verdict::accept()
+    });
+    let recorder = Recorder::default();
+    recorder.watch_server(&server);
+    (server, recorder)
 }
 
 /// A server that echoes and does not listen, with a recorder of peers, URLs, errors and ends.
