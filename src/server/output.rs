@@ -56,7 +56,8 @@ impl WebSocketServer {
     /// Sets the limit of unsent output in the kernel, in bytes.
     ///
     /// The default is 512 KiB on Linux and Android, and elsewhere the system's. It applies to clients
-    /// that connect from now on; `None` is the system's default. See [`WebSocket::set_send_buffer`](crate::WebSocket::set_send_buffer).
+    /// that connect from now on; `None` is the system's default. See
+    /// [`WebSocket::set_send_buffer`](crate::WebSocket::set_send_buffer).
     ///
     /// # Examples
     ///

@@ -21,6 +21,8 @@ impl WebSocket {
 
     /// Returns the size of the unsent output, in bytes, with frame headers.
     ///
+    /// On another thread than the socket's, what its slots send counts from the end of their turn on.
+    ///
     /// # Qt
     ///
     /// `QWebSocket::bytesToWrite()`, which counts a big message until the loop runs, also when the

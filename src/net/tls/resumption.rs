@@ -238,6 +238,7 @@ mod tests {
         assert_eq!(take(&mut list, 0), None);
         assert_eq!(take(&mut list, 2 * MAX_SESSIONS - 1), Some(2 * MAX_SESSIONS - 1));
     }
+
     /// RFC 8446 §4.6.1: clients discard a ticket with a lifetime of 0, and 7 days are the most.
     #[test]
     fn tickets_have_a_lifetime() {

@@ -205,6 +205,7 @@ mod tests {
         assert_eq!(backlog.len(), 0);
         assert_eq!(Arc::strong_count(&shared), 1);
     }
+
     /// The memory budget counts what waits; a shared message in parts.
     #[test]
     fn messages_weigh_until_they_have_left() {

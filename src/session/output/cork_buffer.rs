@@ -5,7 +5,7 @@
 //! stay in the processor's cache. At the turn's end the kernel takes them from here; everything else
 //! that a connection does with its output first moves them in front of its queue.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 
 use crate::protocol::frames::copying::append_bytes;
 use crate::protocol::frames::frame::Frame;
@@ -58,10 +58,13 @@ pub(crate) fn is_lent_to(owner: Owner) -> bool {
 #[inline]
 pub(crate) fn take_back<T>(take: impl FnOnce(&[u8], u16) -> T) -> Option<T> {
     OWNER.set(None);
-    let take_back = |frames: &RefCell<Vec<u8>>| {
-        let mut frames = frames.borrow_mut();
+    let take_back = |kept: &Cell<Vec<u8>>| {
+        // Not in the buffer meanwhile: after a panic, of a stream of the program, no other connection
+        // may send them.
+        let mut frames = kept.take();
         let taken = take(&frames, MESSAGES.take());
         frames.clear();
+        kept.set(frames);
         taken
     };
     FRAMES.try_with(take_back).ok()
@@ -77,13 +80,14 @@ fn append(
     if !is_lent_to(owner) || !is_allowed() {
         return false;
     }
-    let append = |frames: &RefCell<Vec<u8>>| {
-        let mut frames = frames.borrow_mut();
+    let append = |kept: &Cell<Vec<u8>>| {
+        let mut frames = kept.take();
         let has_room = frames.len() + needed <= ROOM;
         if has_room {
             append(&mut frames);
             MESSAGES.set(MESSAGES.get() + 1);
         }
+        kept.set(frames);
         has_room
     };
     // At the thread's end the queue takes it.
@@ -96,8 +100,30 @@ thread_local! {
     /// The number of messages in the buffer.
     static MESSAGES: Cell<u16> = const { Cell::new(0) };
     /// The frames of one connection, none of which has been written.
-    static FRAMES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static FRAMES: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// The room of the buffer, in bytes, without the headers.
 pub(crate) const ROOM: usize = 32 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+    use crate::protocol::frames::opcode::MessageKind;
+
+    /// A stream of the program may panic in a write: no other connection sends what is left.
+    #[test]
+    fn what_a_panic_leaves_reaches_no_other_connection() {
+        let (first, second) = ([1], [2]);
+        let message = Frame::message(MessageKind::Binary, b"secret");
+        assert!(lend(Owner::of(&first)) && push(Owner::of(&first), &message, || true));
+        assert!(catch_unwind(|| take_back(|_frames, _messages| panic!("a stream"))).is_err());
+
+        assert!(lend(Owner::of(&second)) && !push(Owner::of(&first), &message, || true));
+        let taken = take_back(|frames, messages| (frames.to_vec(), messages));
+
+        assert_eq!(taken, Some((Vec::new(), 0)));
+    }
+}

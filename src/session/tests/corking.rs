@@ -1,7 +1,7 @@
 //! What is sent in a connection's own turn: it keeps its place among what other threads send.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
@@ -9,6 +9,7 @@ use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
 use crate::session::Observer;
 use crate::session::tests::{MIB, masked};
+use crate::testing::Count;
 use crate::testing::connection::{Recorder, Report, ScriptedConnection};
 use crate::types::close_code::CloseCode;
 use crate::types::output::SendStatus;
@@ -134,16 +135,16 @@ fn another_thread_cannot_flush_past_the_slot() -> io::Result<()> {
 /// What a slot has sent counts as output at once, on its own thread and for tasks on others.
 #[test]
 fn corked_output_counts_as_output_that_waits() -> io::Result<()> {
-    static HAS_WAITED: AtomicBool = AtomicBool::new(false);
+    static WAKES: LazyLock<Arc<Count>> = LazyLock::new(Arc::default);
     let poll_written = |recorder: &Recorder| {
         recorder.session().poll_written(false, &Context::from_waker(Waker::noop()))
     };
     let mut connection = connection_with(16 * MIB, |recorder| {
         text(recorder, "four");
-        let written = elsewhere(|| {
-            recorder.session().poll_written(false, &Context::from_waker(Waker::noop()))
-        });
-        HAS_WAITED.store(written.is_pending(), Ordering::Relaxed);
+        let waker = Waker::from(Arc::clone(&WAKES));
+        let written =
+            elsewhere(|| recorder.session().poll_written(false, &Context::from_waker(&waker)));
+        assert!(written.is_pending());
         assert_eq!(recorder.session().bytes_to_write(), 6);
         text(recorder, "five5");
         assert_eq!(recorder.session().stats().bytes_to_write, 13);
@@ -151,7 +152,7 @@ fn corked_output_counts_as_output_that_waits() -> io::Result<()> {
 
     run_slot(&mut connection);
 
-    assert!(HAS_WAITED.load(Ordering::Relaxed), "it has ended before the write");
+    assert!(WAKES.get() > 0, "the task is not woken by the write");
     assert!(matches!(poll_written(connection.recorder()), Poll::Ready(Ok(()))));
     assert_eq!(connection.peer.written(), sent(&connection));
     Ok(())
