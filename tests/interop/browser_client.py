@@ -42,14 +42,18 @@ const described = (value) => {
     ? { base64: unit.toBase64(), times: bytes.length / UNIT }
     : { base64: bytes.toBase64(), times: 1 };
 };
-// The page asks for no subprotocol by itself.
-const PlainWebSocket = WebSocket;
-const asking = (subprotocols) => class extends PlainWebSocket {
-  constructor(url) { super(url, subprotocols); }
-};
 const closeOf = (socket) => new Promise((done) => {
   socket.addEventListener("close", ({ code, reason }) => done([code, reason]));
 });
+// The page asks for no subprotocol by itself. What comes at once is not missed.
+const PlainWebSocket = WebSocket;
+const asking = (subprotocols) => class extends PlainWebSocket {
+  constructor(url) {
+    super(url, subprotocols);
+    messages = messagesOf(this);
+    ending = closeOf(this);
+  }
+};
 """
 
 
@@ -70,17 +74,10 @@ class BrowserPeer(peer.Peer):
         page.evaluate(HELPERS)
 
     def open(self, opening: peer.Opening) -> None:
-        self._disconnect()
-        self._page.evaluate(f"""
-            document.querySelector("#url").value = {json.dumps(opening.url)};
-            WebSocket = asking({json.dumps(opening.subprotocols)});
-        """)
-        self._page.click("#connect")
+        self._connect(opening)
         self._page.evaluate("""
             await until(() => document.querySelector("#status[data-state=OPEN]"));
             document.querySelector("#log").replaceChildren();
-            messages = messagesOf(socket);
-            ending = closeOf(socket);
         """)
 
     def subprotocol(self) -> str:
@@ -118,10 +115,16 @@ class BrowserPeer(peer.Peer):
 
     def wait_for_failure(self, url: str) -> Close:
         """Connects to a server that refuses; returns the reported code and reason."""
+        self._connect(peer.Opening(url))
+        return self.ending()
+
+    def _connect(self, opening: peer.Opening) -> None:
         self._disconnect()
-        self._page.evaluate(f"document.querySelector('#url').value = {json.dumps(url)}")
+        self._page.evaluate(f"""
+            document.querySelector("#url").value = {json.dumps(opening.url)};
+            WebSocket = asking({json.dumps(opening.subprotocols)});
+        """)
         self._page.click("#connect")
-        return tuple(self._page.evaluate("await closeOf(socket)"))
 
     def _disconnect(self) -> None:
         """Ends an earlier connection, and attempts to connect again."""
