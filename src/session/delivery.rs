@@ -6,12 +6,14 @@ use crate::protocol::frames::copying::append_bytes;
 use crate::protocol::frames::decoder::{Decoded, Decoder};
 use crate::protocol::frames::event::Event;
 use crate::protocol::frames::limits::Limits;
+use crate::protocol::frames::violation::Violation;
 use crate::runtime::panics;
 use crate::session::buffers::{note_use, put_buffer, shared_pool, take_buffer};
 use crate::session::closing::SLOT_PANICKED;
 use crate::session::driver::{Driver, Input, MESSAGES_PER_TURN, Stage, Undelivered};
 use crate::session::held_memory::{HeldMemory, MIN_COUNTED};
 use crate::session::observer::Observer;
+use crate::session::state::Phase;
 use crate::session::turn::{Received, TurnStart};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
@@ -46,7 +48,7 @@ impl<O: Observer> Driver<O> {
 
     /// Delivers the input that was read, or what an earlier turn left over.
     pub(super) fn read(&mut self, start: TurnStart) -> Input {
-        if let Some(Received { mut buffer, outcome, .. }) = start.received {
+        if let Some(Received { mut buffer, outcome }) = start.input.received {
             match outcome {
                 Ok(0) => return Input::Ended,
                 Ok(length) => {
@@ -81,6 +83,22 @@ impl<O: Observer> Driver<O> {
         if has_ended { Input::Ended } else { Input::Waiting }
     }
 
+    /// Begins a turn within a big frame, with a read into the `room` of its message.
+    #[cold]
+    pub(super) fn begin_direct_turn(&mut self) -> Option<TurnStart> {
+        let wants_input = self.wants_input();
+        let room = self.decoder.payload_room(LEAST_ROOM, MOST_ROOM)?;
+        let (start, count) = self.observer.session().begin_direct_turn(wants_input, room);
+        if start.phase == Phase::Closing {
+            self.deadlines.get_or_insert_default().note_closing_input(count);
+        }
+        if count > 0 && self.delivers() {
+            self.decoder.add_payload(count);
+            self.count_received(0, 0, count);
+        }
+        Some(start)
+    }
+
     /// Copies what the turn has left over out of the buffer that all connections share.
     fn keep(&mut self, rest: &[u8]) {
         if !rest.is_empty() {
@@ -112,17 +130,23 @@ impl<O: Observer> Driver<O> {
             self.note_panic();
             self.refuse(CloseCode::BAD_OPERATION, SLOT_PANICKED);
         }
-        if let Some(traffic) = self.observer.traffic() {
-            traffic.add_received(turn.messages, consumed);
-        }
+        self.count_received(turn.messages, turn.control_frames, consumed);
         if turn.has_used_pool {
             self.recycle();
         }
-        if self.turn_limit < MESSAGES_PER_TURN {
-            self.charge_rates(turn.messages + turn.control_frames, consumed);
-        }
         // Once it is over, the rest is dropped.
         if self.delivers() { consumed } else { received.len() }
+    }
+
+    /// Adds to the traffic, and to the rates if there are any.
+    #[inline]
+    fn count_received(&mut self, messages: usize, control_frames: usize, bytes: usize) {
+        if let Some(traffic) = self.observer.traffic() {
+            traffic.add_received(messages, bytes);
+        }
+        if self.turn_limit < MESSAGES_PER_TURN {
+            self.charge_rates(messages + control_frames, bytes);
+        }
     }
 
     /// Gives what the messages of a turn no longer need back to the pool.
@@ -144,19 +168,28 @@ impl<O: Observer> Driver<O> {
 
     /// Delivers one message or control frame; returns how many bytes were consumed.
     fn deliver_one(&mut self, input: &mut [u8], turn: &mut Delivered) -> usize {
-        let session = self.observer.session();
-        let decoded = if let Some(message) = self.decoder.find_short_message(input) {
-            self.decoder.lend_short_message(message, input)
-        } else {
-            turn.has_used_pool = true;
-            self.decoder.decode_any(input, &mut shared_pool().borrow_mut())
+        let Some(message) = self.decoder.find_short_message(input) else {
+            return self.deliver_any(input, turn);
         };
+        match self.decoder.lend_short_message(message, input) {
+            Ok(data) => {
+                turn.messages += 1;
+                O::message_received(&self.observer, data, 0);
+                message.end
+            }
+            Err(violation) => self.refuse_violation(violation),
+        }
+    }
+
+    /// Delivers what is no short message.
+    #[inline(never)]
+    fn deliver_any(&mut self, input: &mut [u8], turn: &mut Delivered) -> usize {
+        let session = self.observer.session();
+        turn.has_used_pool = true;
+        let decoded = self.decoder.decode_any(input, &mut shared_pool().borrow_mut());
         let Decoded { consumed, event } = match decoded {
             Ok(decoded) => decoded,
-            Err(violation) => {
-                self.refuse(violation.close_code(), violation.reason());
-                return 0;
-            }
+            Err(violation) => return self.refuse_violation(violation),
         };
         match event {
             None => {}
@@ -188,6 +221,12 @@ impl<O: Observer> Driver<O> {
         consumed
     }
 
+    #[cold]
+    fn refuse_violation(&mut self, violation: Violation) -> usize {
+        self.refuse(violation.close_code(), violation.reason());
+        0
+    }
+
     /// Closes the connection with this code: nothing more is delivered.
     fn refuse(&mut self, code: CloseCode, reason: &str) {
         self.observer.session().close(code, reason);
@@ -211,6 +250,11 @@ impl Delivered {
     }
 }
 
+/// The least that a turn reads into a message itself, in bytes.
+///
+/// To copy less costs less than another turn.
+const LEAST_ROOM: usize = 64 * 1024;
+const MOST_ROOM: usize = 256 * 1024;
 /// Inflating that many bytes counts as a message: a turn ends after 1 MiB.
 #[cfg(feature = "compression")]
 const INFLATED_PER_MESSAGE: usize = 1024 * 1024 / MESSAGES_PER_TURN as usize;

@@ -34,7 +34,7 @@ pub(crate) struct Driver<O: Observer> {
     pub(super) observer: O::Handle,
     pub(super) decoder: Decoder,
     pub(super) undelivered: Option<Box<Undelivered>>,
-    deadlines: Option<Box<Deadlines>>,
+    pub(super) deadlines: Option<Box<Deadlines>>,
     /// The memory of the input that is not delivered, as far as it is counted.
     pub(super) held: HeldMemory,
     pub(super) stage: Stage,
@@ -115,7 +115,13 @@ impl<O: Observer> Driver<O> {
     fn turn(&mut self, cx: &Context<'_>) -> Poll<LingeringStream> {
         let observer: Arc<O> = Arc::clone(&self.observer);
         let _in_turn = turns::begin(observer);
-        let start = self.observer.session().begin_turn(self.wants_input());
+        let start = if self.decoder.is_in_payload()
+            && let Some(start) = self.begin_direct_turn()
+        {
+            start
+        } else {
+            self.observer.session().begin_turn(self.wants_input())
+        };
         if start.has_changes
             && let Some(failure) = self.apply_changes()
         {
@@ -126,11 +132,11 @@ impl<O: Observer> Driver<O> {
         if start.phase == Phase::Closing {
             self.announce_closing();
         }
-        let received = start.received.as_ref();
-        let has_input = received.is_some_and(|received| received.is_alive);
+        let has_input = start.input.has_arrived;
         if start.phase == Phase::Closing {
+            let received = start.input.received.as_ref();
             let length = received.and_then(|received| received.outcome.as_ref().ok());
-            self.deadlines.get_or_insert_default().note_closing_input(length.copied());
+            self.deadlines.get_or_insert_default().note_closing_input(length.copied().unwrap_or(0));
         }
         let input = if start.is_reading_started { self.read(start) } else { Input::Waiting };
         self.count_input();

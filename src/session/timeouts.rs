@@ -162,8 +162,8 @@ impl Deadlines {
     }
 
     /// Counts input of a connection that closes, in bytes.
-    pub(super) fn note_closing_input(&mut self, length: Option<usize>) {
-        self.closing_budget = self.closing_budget.saturating_sub(length.unwrap_or(0));
+    pub(super) fn note_closing_input(&mut self, length: usize) {
+        self.closing_budget = self.closing_budget.saturating_sub(length);
     }
 
     /// Sets the deadline for the end of the TCP connection, unless it is set already.

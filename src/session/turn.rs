@@ -19,8 +19,7 @@ use crate::session::traffic::Traffic;
 
 /// The beginning of a turn.
 pub(super) struct TurnStart {
-    /// The result of reading, if anything was to be read.
-    pub(super) received: Option<Received>,
+    pub(super) input: TurnInput,
     pub(super) is_reading_started: bool,
     /// There may be more to read: with TLS, a read may have brought no data.
     pub(super) is_readable: bool,
@@ -29,13 +28,20 @@ pub(super) struct TurnStart {
     pub(super) has_changes: bool,
 }
 
+/// What a turn begins with.
+#[derive(Default)]
+pub(super) struct TurnInput {
+    /// The result of a read; `None` without one, and for bytes of a message.
+    pub(super) received: Option<Received>,
+    /// Bytes have arrived, if only a part of a TLS record: a sign of life.
+    pub(super) has_arrived: bool,
+}
+
 /// The result of one read.
 pub(super) struct Received {
     pub(super) buffer: ReadBuffer,
     /// The number of bytes read: `WouldBlock` without input, 0 at the end.
     pub(super) outcome: io::Result<usize>,
-    /// Bytes have arrived, if only a part of a TLS record: a sign of life.
-    pub(super) is_alive: bool,
 }
 
 /// Changes since the last turn, with which few turns begin.
@@ -83,6 +89,38 @@ impl Session {
     ///
     /// Reads once, if the driver `wants_input` and there may be some.
     pub(super) fn begin_turn(&self, wants_input: bool) -> TurnStart {
+        self.begin_turn_with(wants_input, State::read)
+    }
+
+    /// Begins a turn as [`begin_turn`](Self::begin_turn) does, and reads into the `room` of a message.
+    ///
+    /// Returns how many bytes that were, too.
+    #[cold]
+    pub(super) fn begin_direct_turn(
+        &self,
+        wants_input: bool,
+        room: &mut [u8],
+    ) -> (TurnStart, usize) {
+        let mut count = 0;
+        let start = self.begin_turn_with(wants_input, |state| match state.read_into(room) {
+            (Ok(length @ 1..), has_arrived) => {
+                count = length;
+                TurnInput { received: None, has_arrived }
+            }
+            (outcome, has_arrived) => {
+                let received = Some(Received { buffer: ReadBuffer::take(), outcome });
+                TurnInput { received, has_arrived }
+            }
+        });
+        (start, count)
+    }
+
+    #[inline]
+    fn begin_turn_with(
+        &self,
+        wants_input: bool,
+        read: impl FnOnce(&mut State) -> TurnInput,
+    ) -> TurnStart {
         let state = &mut *self.lock();
         state.is_woken = false;
         state.cork = Cork::On;
@@ -94,12 +132,12 @@ impl Session {
             && is_reading_started
             && !has_changes
             && readiness.is_some_and(Readiness::is_readable);
-        let received = if may_read { state.read() } else { None };
-        if received.as_ref().is_some_and(Received::is_short) {
+        let input = if may_read { read(state) } else { TurnInput::default() };
+        if input.received.as_ref().is_some_and(Received::is_short) {
             self.lend_cork_buffer(state);
         }
         TurnStart {
-            received,
+            input,
             is_reading_started,
             is_readable: state.is_readable(),
             phase: state.phase,
@@ -215,14 +253,24 @@ impl State {
         }
     }
 
-    fn read(&mut self) -> Option<Received> {
-        let stream = self.stream.as_mut()?;
+    /// Reads into the buffer of the thread.
+    fn read(&mut self) -> TurnInput {
         let mut buffer = ReadBuffer::take();
-        let outcome = stream.try_read(buffer.as_mut_slice());
-        let is_alive = stream.has_received(&outcome);
-        if is_alive {
+        let (outcome, has_arrived) = self.read_into(buffer.as_mut_slice());
+        TurnInput { received: Some(Received { buffer, outcome }), has_arrived }
+    }
+
+    /// Reads, and returns whether bytes have arrived, too.
+    #[inline]
+    fn read_into(&mut self, target: &mut [u8]) -> (io::Result<usize>, bool) {
+        let Some(stream) = self.stream.as_mut() else {
+            return (Err(io::ErrorKind::WouldBlock.into()), false);
+        };
+        let outcome = stream.try_read(target);
+        let has_arrived = stream.has_received(&outcome);
+        if has_arrived {
             self.idle.reset();
         }
-        Some(Received { buffer, outcome, is_alive })
+        (outcome, has_arrived)
     }
 }

@@ -67,6 +67,17 @@ impl Feed {
         self.decoder.recycle(&mut self.pool);
         Ok(())
     }
+
+    /// Reads into the message itself, as a session does, as long as it has room.
+    pub(crate) fn read_directly(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
+        while let Some(room) = self.decoder.payload_room(1, bytes.len()) {
+            let (piece, rest) = bytes.split_at(room.len());
+            room.copy_from_slice(piece);
+            self.decoder.add_payload(piece.len());
+            bytes = rest;
+        }
+        self.read(bytes)
+    }
 }
 
 /// Decodes these reads.
@@ -76,6 +87,16 @@ pub(crate) fn decode_reads<'a>(
 ) -> Outcome {
     let mut feed = Feed::new(role, limits);
     let violation = reads.into_iter().find_map(|read| feed.read(read).err());
+    (feed.received, violation)
+}
+
+/// Decodes these reads, into the messages themselves where they have room.
+pub(crate) fn decode_direct_reads<'a>(
+    (role, limits): (Role, Limits),
+    reads: impl IntoIterator<Item = &'a [u8]>,
+) -> Outcome {
+    let mut feed = Feed::new(role, limits);
+    let violation = reads.into_iter().find_map(|read| feed.read_directly(read).err());
     (feed.received, violation)
 }
 
@@ -92,6 +113,8 @@ pub(crate) fn decode_as(role: Role, limits: Limits, bytes: &[u8]) -> Outcome {
     for position in (0..bytes.len().min(16)).chain((16..bytes.len()).step_by(step)).chain(ends) {
         let (first, second) = bytes.split_at(position);
         assert_eq!(decode_reads(peer, [first, second]), whole, "cut at {position}");
+        let direct = decode_direct_reads(peer, [first, second]);
+        assert_eq!(direct, whole, "cut at {position}, read into the message");
     }
     whole
 }

@@ -3,8 +3,9 @@
 use std::mem;
 
 use crate::protocol::frames::buffer_pool::{BufferPool, good_capacity};
-use crate::protocol::frames::copying::{append_bytes, append_text};
+use crate::protocol::frames::copying::append_text;
 use crate::protocol::frames::event::Data;
+use crate::protocol::frames::message_buffer::MessageBuffer;
 use crate::protocol::frames::opcode::MessageKind;
 use crate::protocol::frames::utf8::SplitCharacter;
 use crate::protocol::frames::violation::Violation;
@@ -20,7 +21,7 @@ pub(crate) struct Assembly {
 #[derive(Debug)]
 enum Content {
     Text(String),
-    Binary(Vec<u8>),
+    Binary(MessageBuffer),
 }
 
 impl Assembly {
@@ -43,9 +44,25 @@ impl Assembly {
         match &mut self.content {
             Content::Text(text) => self.split.append(text, piece),
             Content::Binary(bytes) => {
-                append_bytes(bytes, piece);
+                bytes.append(piece);
                 Ok(())
             }
+        }
+    }
+
+    /// Returns room for up to `most` bytes, which are not validated; text has none.
+    pub(crate) fn room(&mut self, most: usize) -> Option<&mut [u8]> {
+        match &mut self.content {
+            Content::Text(_) => None,
+            Content::Binary(bytes) => Some(bytes.room(most)),
+        }
+    }
+
+    /// Adds bytes that were written into the room, and returns them.
+    pub(crate) fn fill(&mut self, count: usize) -> &mut [u8] {
+        match &mut self.content {
+            Content::Text(_) => &mut [],
+            Content::Binary(bytes) => bytes.fill(count),
         }
     }
 
@@ -59,7 +76,7 @@ impl Assembly {
     pub(crate) fn data(&self) -> Data<'_> {
         match &self.content {
             Content::Text(text) => Data::Text(text),
-            Content::Binary(bytes) => Data::Binary(bytes),
+            Content::Binary(bytes) => Data::Binary(bytes.as_bytes()),
         }
     }
 
@@ -71,18 +88,21 @@ impl Assembly {
     /// Takes what has come so far.
     #[cfg(feature = "compression")]
     pub(crate) fn take(&mut self) -> Vec<u8> {
-        mem::take(self).content.into_bytes()
+        match mem::take(self).content {
+            Content::Text(text) => text.into_bytes(),
+            Content::Binary(bytes) => bytes.into_bytes(),
+        }
     }
 
     /// Sets the whole message.
     #[cfg(feature = "compression")]
     pub(crate) fn set(&mut self, bytes: Vec<u8>) {
-        *self = Self { content: Content::Binary(bytes), ..Self::default() };
+        *self = Self { content: Content::Binary(bytes.into()), ..Self::default() };
     }
 
     /// Gives the buffer to the pool.
     pub(crate) fn release(&mut self, pool: &mut BufferPool) {
-        pool.put(mem::take(self).content.into_bytes());
+        pool.put(mem::take(self).content.into_memory());
     }
 
     /// Returns how many bytes of the message came so far.
@@ -107,27 +127,29 @@ impl Content {
         }
         let doubled = good_capacity(self.capacity().saturating_mul(2).max(needed));
         let room = doubled.min(most).max(needed);
-        let pooled = pool.take(needed);
+        let pooled = pool.take_used(needed);
         let outgrown = match (&mut *self, pooled) {
-            (Self::Text(text), Some(buffer)) => {
-                let mut bigger = String::from_utf8(buffer).unwrap_or_default();
+            (Self::Text(text), Some(mut memory)) => {
+                memory.clear();
+                let mut bigger = String::from_utf8(memory).unwrap_or_default();
                 append_text(&mut bigger, text);
                 mem::replace(text, bigger).into_bytes()
             }
-            (Self::Binary(bytes), Some(mut bigger)) => {
-                append_bytes(&mut bigger, bytes);
-                mem::replace(bytes, bigger)
+            (Self::Binary(bytes), Some(memory)) => {
+                let mut bigger = MessageBuffer::with_memory(memory);
+                bigger.append(bytes.as_bytes());
+                mem::replace(bytes, bigger).into_memory()
             }
             (Self::Text(text), None) => return text.reserve_exact(room - text.len()),
-            (Self::Binary(bytes), None) => return bytes.reserve_exact(room - bytes.len()),
+            (Self::Binary(bytes), None) => return bytes.reserve(room),
         };
         pool.put(outgrown);
     }
 
-    fn into_bytes(self) -> Vec<u8> {
+    fn into_memory(self) -> Vec<u8> {
         match self {
             Self::Text(text) => text.into_bytes(),
-            Self::Binary(bytes) => bytes,
+            Self::Binary(bytes) => bytes.into_memory(),
         }
     }
 
@@ -148,6 +170,6 @@ impl Content {
 
 impl Default for Content {
     fn default() -> Self {
-        Self::Binary(Vec::new())
+        Self::Binary(MessageBuffer::default())
     }
 }

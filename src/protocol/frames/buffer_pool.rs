@@ -35,11 +35,20 @@ impl BufferPool {
         }
     }
 
-    /// Takes the smallest kept buffer that holds `needed` bytes, emptied.
+    /// Takes a kept buffer as [`take_used`](Self::take_used) does, and empties it.
+    pub(crate) fn take(&mut self, needed: usize) -> Option<Vec<u8>> {
+        let mut buffer = self.take_used(needed)?;
+        buffer.clear();
+        Some(buffer)
+    }
+
+    /// Takes the smallest kept buffer that holds `needed` bytes.
+    ///
+    /// It has whatever it contained: whoever takes it lends nothing of that.
     ///
     /// A buffer of more than 4 KiB and more than four times what is needed is not taken: a peer
     /// that sends only the first byte of a message must not hold a big buffer.
-    pub(crate) fn take(&mut self, needed: usize) -> Option<Vec<u8>> {
+    pub(crate) fn take_used(&mut self, needed: usize) -> Option<Vec<u8>> {
         let most = needed.saturating_mul(MOST_SLACK).max(ALWAYS_FITTING);
         let fitting = self.buffers.iter().enumerate().filter_map(|(index, buffer)| {
             let capacity = buffer.capacity();
@@ -53,12 +62,11 @@ impl BufferPool {
     /// Gives a buffer back.
     ///
     /// When the pool is full, the smallest buffer goes: it is the cheapest to make again.
-    pub(crate) fn put(&mut self, mut buffer: Vec<u8>) {
+    pub(crate) fn put(&mut self, buffer: Vec<u8>) {
         if !(SMALLEST_KEPT..=BIGGEST_KEPT).contains(&buffer.capacity()) {
             return;
         }
         self.was_used |= buffer.capacity() >= BIG;
-        buffer.clear();
         self.buffers.push(buffer);
 
         while self.buffers.len() > MOST_BUFFERS || self.kept_bytes() > MOST_BYTES {
@@ -177,6 +185,16 @@ mod tests {
         pool.put(vec![1; 5000]);
 
         assert_eq!(pool.take(5000), Some(Vec::new()));
+    }
+
+    /// Memory is initialized once, and not for each message.
+    #[test]
+    fn hands_out_initialized_memory_where_that_is_of_use() {
+        let mut pool = BufferPool::new();
+
+        pool.put(vec![1; 5000]);
+
+        assert_eq!(pool.take_used(5000), Some(vec![1; 5000]));
     }
 
     #[test]

@@ -16,6 +16,15 @@ pub(crate) fn append_bytes(buffer: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
+/// Copies `bytes` to the start of `target`, which is as long or longer.
+pub(crate) fn copy_bytes(target: &mut [u8], bytes: &[u8]) {
+    for (target, piece) in target.chunks_mut(PIECE).zip(bytes.chunks(PIECE)) {
+        if let Some(target) = target.get_mut(..piece.len()) {
+            target.copy_from_slice(piece);
+        }
+    }
+}
+
 /// Appends `text` to `buffer`.
 pub(crate) fn append_text(buffer: &mut String, text: &str) {
     buffer.reserve(text.len());
@@ -54,6 +63,9 @@ mod tests {
 
         assert_eq!(copied_bytes, [&[1], &bytes[..]].concat());
         assert_eq!(copied_text, format!("1{text}"));
+        let mut target = vec![9; 3001];
+        copy_bytes(&mut target, &bytes);
+        assert_eq!(target, [&bytes[..], &[9]].concat());
     }
 
     #[test]

@@ -82,7 +82,9 @@ impl Decoder {
         pool: &mut BufferPool,
     ) -> Result<Decoded<'a>, Violation> {
         match self.find_short_message(input) {
-            Some(message) => self.lend_short_message(message, input),
+            Some(message) => self
+                .lend_short_message(message, input)
+                .map(|data| Decoded { consumed: message.end, event: Some(data.into()) }),
             None => self.decode_any(input, pool),
         }
     }
@@ -161,6 +163,12 @@ impl Decoder {
                 .is_none_or(|unfinished| unfinished.fragments == 0 && unfinished.header.is_empty())
     }
 
+    /// Returns whether the next byte is payload of a data frame.
+    #[inline]
+    pub(crate) fn is_in_payload(&self) -> bool {
+        self.stage == Stage::Message
+    }
+
     /// Returns how many bytes of heap memory the decoder holds.
     pub(crate) fn held_bytes(&self) -> usize {
         let Some(unfinished) = self.unfinished.as_deref() else { return 0 };
@@ -219,7 +227,7 @@ impl Decoder {
         ShortMessage::find(input, self.role)
     }
 
-    /// Consumes the short message that was found in this `input`.
+    /// Lends the short message that was found in this `input`, and consumes it.
     ///
     /// # Errors
     ///
@@ -229,15 +237,14 @@ impl Decoder {
         &mut self,
         message: ShortMessage,
         input: &'a mut [u8],
-    ) -> Result<Decoded<'a>, Violation> {
+    ) -> Result<Data<'a>, Violation> {
         let payload = message.unmask(input);
-        let data = match message.kind {
+        match message.kind {
             MessageKind::Text => {
-                Data::Text(utf8::text(payload).inspect_err(|_| self.stage = Stage::Ended)?)
+                utf8::text(payload).map(Data::Text).inspect_err(|_| self.stage = Stage::Ended)
             }
-            MessageKind::Binary => Data::Binary(payload),
-        };
-        Ok(Decoded { consumed: message.end, event: Some(data.into()) })
+            MessageKind::Binary => Ok(Data::Binary(payload)),
+        }
     }
 
     /// Consumes the payload if it is there and the frame is an event by itself.

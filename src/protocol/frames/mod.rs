@@ -7,7 +7,8 @@
 //!
 //! A message that lies whole in the input is lent where it lies. Any other is assembled in a
 //! buffer that grows with the bytes received, never with the length that a header declares, and
-//! that goes back to the loop's [`buffer_pool`] when the connection idles.
+//! that goes back to the loop's [`buffer_pool`] when the connection idles. Of a big frame, a stream
+//! reads payload into that buffer by itself (`direct_reading`).
 
 pub(crate) mod assembly;
 pub(crate) mod buffer_pool;
@@ -16,6 +17,7 @@ pub(crate) mod close_frame;
 pub(crate) mod control_frame;
 pub(crate) mod copying;
 pub(crate) mod decoder;
+mod direct_reading;
 pub(crate) mod event;
 pub(crate) mod fragmentation;
 pub(crate) mod frame;
@@ -25,6 +27,7 @@ mod header_reading;
 mod inflating;
 pub(crate) mod limits;
 pub(crate) mod mask;
+mod message_buffer;
 pub(crate) mod opcode;
 pub(crate) mod short_message;
 pub(crate) mod unfinished;

@@ -59,11 +59,21 @@ impl Unfinished {
             if frame.is_final { self.message.received() + frame.missing } else { max_message_size };
 
         let piece = unread.take(frame.missing);
-        apply_mask(piece, frame.masking_key);
-        frame.masking_key = advanced(frame.masking_key, piece.len());
-        frame.missing -= piece.len();
+        frame.unmask(piece);
         self.message.append(piece, most, pool)?;
         Ok(frame.missing == 0)
+    }
+
+    /// Returns room for payload that is missing, except for the last byte.
+    pub(crate) fn room(&mut self, least: usize, most: usize) -> Option<&mut [u8]> {
+        let missing = self.frame.missing.saturating_sub(1);
+        self.message.room(most.min(missing)).filter(|room| room.len() >= least)
+    }
+
+    /// Adds payload that was read into the room.
+    pub(crate) fn add_payload(&mut self, count: usize) {
+        let piece = self.message.fill(count);
+        self.frame.unmask(piece);
     }
 
     /// Returns whether the message is compressed.
@@ -117,4 +127,13 @@ struct UnfinishedFrame {
     masking_key: MaskingKey,
     missing: usize,
     start: usize,
+}
+
+impl UnfinishedFrame {
+    /// Unmasks the next piece of the payload.
+    fn unmask(&mut self, piece: &mut [u8]) {
+        apply_mask(piece, self.masking_key);
+        self.masking_key = advanced(self.masking_key, piece.len());
+        self.missing -= piece.len();
+    }
 }

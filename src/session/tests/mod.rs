@@ -9,6 +9,7 @@ use crate::protocol::frames::opcode::{MessageKind, Opcode};
 use crate::testing::connection::{Record, Recorder, Report, ScriptedConnection};
 use crate::types::role::Role;
 
+mod big_messages;
 mod closing;
 #[cfg(feature = "compression")]
 mod compression;

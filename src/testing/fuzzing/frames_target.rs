@@ -11,7 +11,7 @@ use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::limits::Limits;
 use crate::protocol::frames::opcode::MessageKind;
 use crate::testing::Random;
-use crate::testing::decoding::{Feed, Outcome, Received, decode_reads};
+use crate::testing::decoding::{Feed, Outcome, Received, decode_direct_reads, decode_reads};
 use crate::testing::fuzzing::frame_model;
 use crate::types::close_code::CloseCode;
 use crate::types::role::Role;
@@ -40,6 +40,8 @@ fn check(role: Role, data: &[u8]) {
     for longest in [1, 2, 16, 300] {
         let reads = random_reads(wire, longest, &mut random);
         assert_eq!(decode_reads(peer, reads), outcome, "reads of up to {longest} bytes differ");
+        let reads = random_reads(wire, longest, &mut random);
+        assert_eq!(decode_direct_reads(peer, reads), outcome, "direct reads differ");
     }
     check_memory(peer, wire, usize::from(seed) + 1);
     check_frames(peer, random_reads(wire, 16, &mut random));

@@ -3,6 +3,7 @@
 #[cfg(feature = "compression")]
 mod compressed;
 mod control_frames;
+mod direct_reading;
 mod frame_events;
 mod limits;
 mod memory;

@@ -1,0 +1,145 @@
+//! The buffer of a binary message, into which a stream may read by itself.
+
+use crate::protocol::frames::copying::{append_bytes, copy_bytes};
+
+/// The bytes that have come, and initialized room behind them.
+///
+/// What lies in the room is left from messages before, and never lent.
+#[derive(Debug, Default)]
+pub(crate) struct MessageBuffer {
+    bytes: Vec<u8>,
+    length: usize,
+}
+
+impl MessageBuffer {
+    /// Makes an empty buffer of this memory; what it contains becomes room.
+    pub(crate) fn with_memory(memory: Vec<u8>) -> Self {
+        Self { bytes: memory, length: 0 }
+    }
+
+    /// Appends bytes.
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
+        let room = self.bytes.get_mut(self.length..).unwrap_or_default();
+        let (front, rest) = bytes.split_at(bytes.len().min(room.len()));
+        copy_bytes(room, front);
+        append_bytes(&mut self.bytes, rest);
+        self.length += bytes.len();
+    }
+
+    /// Returns room for `most` bytes, or for as many as the memory has.
+    pub(crate) fn room(&mut self, most: usize) -> &mut [u8] {
+        let end = self.length.saturating_add(most).min(self.capacity());
+        // Memory of the pool is initialized only once.
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        self.bytes.get_mut(self.length..end).unwrap_or_default()
+    }
+
+    /// Adds the first `count` bytes of the room, and returns them.
+    pub(crate) fn fill(&mut self, count: usize) -> &mut [u8] {
+        let start = self.length;
+        self.length = start.saturating_add(count).min(self.bytes.len());
+        self.bytes.get_mut(start..self.length).unwrap_or_default()
+    }
+
+    /// Takes more memory: so much is reserved in all.
+    pub(crate) fn reserve(&mut self, capacity: usize) {
+        // What was left in the room is not moved.
+        self.bytes.truncate(self.length);
+        self.bytes.reserve_exact(capacity.saturating_sub(self.length));
+    }
+
+    /// Returns the bytes that have come.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    /// Returns how many bytes have come.
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Returns for how many bytes there is memory.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Returns the bytes that have come, by themselves.
+    #[cfg(feature = "compression")]
+    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.truncate(self.length);
+        self.bytes
+    }
+
+    /// Returns the memory, with whatever it contains.
+    pub(crate) fn into_memory(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+impl From<Vec<u8>> for MessageBuffer {
+    /// Makes a buffer of the bytes of a whole message.
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { length: bytes.len(), bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A buffer in which another message was before.
+    fn used_buffer() -> MessageBuffer {
+        let mut memory = Vec::with_capacity(8);
+        memory.extend([0xEE; 4]);
+        MessageBuffer::with_memory(memory)
+    }
+
+    #[test]
+    fn lends_nothing_of_the_message_before() {
+        let mut buffer = used_buffer();
+        assert_eq!(buffer.as_bytes(), b"");
+
+        buffer.append(b"ab");
+        assert_eq!(buffer.as_bytes(), b"ab");
+        buffer.append(b"cdef");
+        assert_eq!(buffer.as_bytes(), b"abcdef");
+        assert_eq!((buffer.len(), buffer.capacity()), (6, 8));
+    }
+
+    #[test]
+    fn has_room_for_what_its_memory_takes() {
+        let mut buffer = used_buffer();
+        buffer.append(b"a");
+
+        assert_eq!(buffer.room(3).len(), 3);
+        assert_eq!(buffer.room(usize::MAX).len(), 7);
+        assert_eq!(buffer.as_bytes(), b"a");
+    }
+
+    #[test]
+    fn adds_what_was_read_into_the_room() {
+        let mut buffer = used_buffer();
+        buffer.append(b"a");
+        buffer.room(5).copy_from_slice(b"bcdef");
+
+        assert_eq!(buffer.fill(2), b"bc");
+        assert_eq!(buffer.as_bytes(), b"abc");
+        buffer.append(b"!");
+        assert_eq!(buffer.as_bytes(), b"abc!");
+        assert_eq!(buffer.fill(99).len(), 2, "no more than the room that was taken");
+    }
+
+    #[test]
+    fn grows_without_what_was_left_in_it() {
+        let mut buffer = used_buffer();
+        buffer.append(b"ab");
+
+        buffer.reserve(100);
+
+        assert!(buffer.capacity() >= 100);
+        assert_eq!(buffer.as_bytes(), b"ab");
+        assert_eq!(buffer.into_memory(), b"ab");
+    }
+}
