@@ -144,7 +144,7 @@ const MAX_COMPRESSED: usize = 2 * 1024 * 1024;
 ///
 /// A big message comes in few turns, and its first piece entitles it to a pooled buffer of 1 MiB
 /// (four times as much), so that it is not moved while it grows.
-const READ_BUFFER_SIZE: usize = (256 + 1) * 1024;
+pub(super) const READ_BUFFER_SIZE: usize = (256 + 1) * 1024;
 
 #[cfg(test)]
 pub(super) mod tests {

@@ -8,7 +8,7 @@ use crate::protocol::frames::event::Event;
 use crate::protocol::frames::limits::Limits;
 use crate::protocol::frames::violation::Violation;
 use crate::runtime::panics;
-use crate::session::buffers::{note_use, put_buffer, shared_pool, take_buffer};
+use crate::session::buffers::{READ_BUFFER_SIZE, note_use, put_buffer, shared_pool, take_buffer};
 use crate::session::closing::SLOT_PANICKED;
 use crate::session::driver::{Driver, Input, MESSAGES_PER_TURN, Stage, Undelivered};
 use crate::session::held_memory::{HeldMemory, MIN_COUNTED};
@@ -87,7 +87,8 @@ impl<O: Observer> Driver<O> {
     #[cold]
     pub(super) fn begin_direct_turn(&mut self) -> Option<TurnStart> {
         let wants_input = self.wants_input();
-        let room = self.decoder.payload_room(LEAST_ROOM, MOST_ROOM)?;
+        let most = if self.is_metered() { MOST_METERED_ROOM } else { MOST_ROOM };
+        let room = self.decoder.payload_room(LEAST_ROOM, most)?;
         let (start, count) = self.observer.session().begin_direct_turn(wants_input, room);
         if start.phase == Phase::Closing {
             self.deadlines.get_or_insert_default().note_closing_input(count);
@@ -144,7 +145,7 @@ impl<O: Observer> Driver<O> {
         if let Some(traffic) = self.observer.traffic() {
             traffic.add_received(messages, bytes);
         }
-        if self.turn_limit < MESSAGES_PER_TURN {
+        if self.is_metered() {
             self.charge_rates(messages + control_frames, bytes);
         }
     }
@@ -160,6 +161,11 @@ impl<O: Observer> Driver<O> {
     /// Returns whether the next message is delivered: a slot may have aborted.
     fn delivers(&self) -> bool {
         self.stage == Stage::Open && !self.observer.session().has_ended()
+    }
+
+    /// Returns whether there is a rate.
+    fn is_metered(&self) -> bool {
+        self.turn_limit < MESSAGES_PER_TURN
     }
 
     fn is_paused(&self) -> bool {
@@ -254,7 +260,12 @@ impl Delivered {
 ///
 /// To copy less costs less than another turn.
 const LEAST_ROOM: usize = 64 * 1024;
-const MOST_ROOM: usize = 256 * 1024;
+/// The most.
+///
+/// The connection keeps the processor's cache for its message, and others wait for 0.1 ms.
+const MOST_ROOM: usize = 1024 * 1024;
+/// The most with a rate: as much as a read of several messages.
+const MOST_METERED_ROOM: usize = READ_BUFFER_SIZE;
 /// Inflating that many bytes counts as a message: a turn ends after 1 MiB.
 #[cfg(feature = "compression")]
 const INFLATED_PER_MESSAGE: usize = 1024 * 1024 / MESSAGES_PER_TURN as usize;
