@@ -82,21 +82,27 @@ impl Feed {
 
 /// Decodes these reads.
 pub(crate) fn decode_reads<'a>(
-    (role, limits): (Role, Limits),
+    peer: (Role, Limits),
     reads: impl IntoIterator<Item = &'a [u8]>,
 ) -> Outcome {
-    let mut feed = Feed::new(role, limits);
-    let violation = reads.into_iter().find_map(|read| feed.read(read).err());
-    (feed.received, violation)
+    decode_by(peer, reads, Feed::read)
 }
 
 /// Decodes these reads, into the messages themselves where they have room.
 pub(crate) fn decode_direct_reads<'a>(
-    (role, limits): (Role, Limits),
+    peer: (Role, Limits),
     reads: impl IntoIterator<Item = &'a [u8]>,
 ) -> Outcome {
+    decode_by(peer, reads, Feed::read_directly)
+}
+
+fn decode_by<'a>(
+    (role, limits): (Role, Limits),
+    reads: impl IntoIterator<Item = &'a [u8]>,
+    read: impl Fn(&mut Feed, &[u8]) -> Result<(), Violation>,
+) -> Outcome {
     let mut feed = Feed::new(role, limits);
-    let violation = reads.into_iter().find_map(|read| feed.read_directly(read).err());
+    let violation = reads.into_iter().find_map(|bytes| read(&mut feed, bytes).err());
     (feed.received, violation)
 }
 
