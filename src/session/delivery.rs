@@ -262,7 +262,7 @@ impl Delivered {
 const LEAST_ROOM: usize = 64 * 1024;
 /// The most.
 ///
-/// The connection keeps the processor's cache for its message, and others wait for 0.1 ms.
+/// The connection keeps the processor's cache for its message, and others wait for 0.1 ms (TCP).
 const MOST_ROOM: usize = 1024 * 1024;
 /// The most with a rate: as much as a read of several messages.
 const MOST_METERED_ROOM: usize = READ_BUFFER_SIZE;

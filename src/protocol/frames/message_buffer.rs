@@ -4,7 +4,7 @@ use crate::protocol::frames::copying::{append_bytes, copy_bytes};
 
 /// The bytes that have come, and initialized room behind them.
 ///
-/// What lies in the room is left from messages before, and never lent.
+/// What lies in the room is left from other messages, and reaches no slot.
 #[derive(Debug, Default)]
 pub(crate) struct MessageBuffer {
     bytes: Vec<u8>,
@@ -29,7 +29,7 @@ impl MessageBuffer {
     /// Returns room for `most` bytes, or for as many as the memory has.
     pub(crate) fn room(&mut self, most: usize) -> &mut [u8] {
         let end = self.length.saturating_add(most).min(self.capacity());
-        // Memory of the pool is initialized only once.
+        // Memory that was such a buffer before is initialized already.
         if self.bytes.len() < end {
             self.bytes.resize(end, 0);
         }
@@ -45,7 +45,7 @@ impl MessageBuffer {
 
     /// Takes more memory: so much is reserved in all.
     pub(crate) fn reserve(&mut self, capacity: usize) {
-        // What was left in the room is not moved.
+        // The reservation counts from the end of the room: with it, there would be more memory.
         self.bytes.truncate(self.length);
         self.bytes.reserve_exact(capacity.saturating_sub(self.length));
     }
