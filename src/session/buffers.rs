@@ -140,7 +140,7 @@ pub(super) const SMALL: usize = 2 * 1024;
 /// The maximum size of a buffer that is kept for compressed messages, in bytes.
 #[cfg(feature = "compression")]
 const MAX_COMPRESSED: usize = 2 * 1024 * 1024;
-/// What one turn of one connection reads into this buffer at the most, in bytes.
+/// What one turn of one connection reads at the most, in bytes.
 ///
 /// A big message comes in few turns, and its first piece entitles it to a pooled buffer of 1 MiB
 /// (four times as much), so that it is not moved while it grows.

@@ -85,10 +85,9 @@ impl<O: Observer> Driver<O> {
 
     /// Begins a turn within a big frame, with a read into the `room` of its message.
     #[cold]
-    pub(super) fn begin_direct_turn(&mut self) -> Option<TurnStart> {
+    pub(super) fn begin_turn_in_payload(&mut self) -> Option<TurnStart> {
         let wants_input = self.wants_input();
-        let most = if self.is_metered() { MOST_METERED_ROOM } else { MOST_ROOM };
-        let room = self.decoder.payload_room(LEAST_ROOM, most)?;
+        let room = self.decoder.payload_room(LEAST_ROOM, READ_BUFFER_SIZE)?;
         let (start, count) = self.observer.session().begin_direct_turn(wants_input, room);
         if start.phase == Phase::Closing {
             self.deadlines.get_or_insert_default().note_closing_input(count);
@@ -145,7 +144,7 @@ impl<O: Observer> Driver<O> {
         if let Some(traffic) = self.observer.traffic() {
             traffic.add_received(messages, bytes);
         }
-        if self.is_metered() {
+        if self.turn_limit < MESSAGES_PER_TURN {
             self.charge_rates(messages + control_frames, bytes);
         }
     }
@@ -161,11 +160,6 @@ impl<O: Observer> Driver<O> {
     /// Returns whether the next message is delivered: a slot may have aborted.
     fn delivers(&self) -> bool {
         self.stage == Stage::Open && !self.observer.session().has_ended()
-    }
-
-    /// Returns whether there is a rate.
-    fn is_metered(&self) -> bool {
-        self.turn_limit < MESSAGES_PER_TURN
     }
 
     fn is_paused(&self) -> bool {
@@ -260,12 +254,6 @@ impl Delivered {
 ///
 /// To copy less costs less than another turn.
 const LEAST_ROOM: usize = 64 * 1024;
-/// The most.
-///
-/// The connection keeps the processor's cache for its message, and others wait for 0.1 ms (TCP).
-const MOST_ROOM: usize = 1024 * 1024;
-/// The most with a rate: as much as a read of several messages.
-const MOST_METERED_ROOM: usize = READ_BUFFER_SIZE;
 /// Inflating that many bytes counts as a message: a turn ends after 1 MiB.
 #[cfg(feature = "compression")]
 const INFLATED_PER_MESSAGE: usize = 1024 * 1024 / MESSAGES_PER_TURN as usize;

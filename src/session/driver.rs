@@ -116,7 +116,7 @@ impl<O: Observer> Driver<O> {
         let observer: Arc<O> = Arc::clone(&self.observer);
         let _in_turn = turns::begin(observer);
         let start = if self.decoder.is_in_payload()
-            && let Some(start) = self.begin_direct_turn()
+            && let Some(start) = self.begin_turn_in_payload()
         {
             start
         } else {

@@ -31,7 +31,7 @@ pub(super) struct TurnStart {
 /// What a turn begins with.
 #[derive(Default)]
 pub(super) struct TurnInput {
-    /// The result of a read; `None` without one, and for bytes of a message.
+    /// The result of a read; `None` without one, and when the message has it.
     pub(super) received: Option<Received>,
     /// Bytes have arrived, if only a part of a TLS record: a sign of life.
     pub(super) has_arrived: bool,

@@ -177,6 +177,21 @@ impl ScriptedConnection {
     ///
     /// When it sleeps although there is something to do, or never does.
     pub(crate) fn settle(&mut self) {
+        self.run();
+        self.check_sleep(false);
+    }
+
+    /// Takes turns as [`settle`](Self::settle), where reading may be paused or held.
+    ///
+    /// # Panics
+    ///
+    /// As [`settle`](Self::settle) does, but input may be unread while reading is held.
+    pub(crate) fn settle_or_hold(&mut self) {
+        self.run();
+        self.check_sleep(self.session().stats().is_reading_held);
+    }
+
+    fn run(&mut self) {
         for _ in 0..MOST_TURNS {
             if self.wakes.take() == 0 {
                 self.reactor.wake_tasks();
@@ -185,7 +200,7 @@ impl ScriptedConnection {
                     continue;
                 }
                 if self.wakes.take() == 0 && !self.peer.report_failure() {
-                    return self.check_sleep();
+                    return;
                 }
             }
             self.poll();
@@ -223,7 +238,7 @@ impl ScriptedConnection {
         }
     }
 
-    fn check_sleep(&self) {
+    fn check_sleep(&self, is_held: bool) {
         let session = self.session();
         assert_eq!(
             self.driver.is_none(),
@@ -234,7 +249,7 @@ impl ScriptedConnection {
             return;
         }
         assert!(session.state() != SocketState::Unconnected, "it sleeps instead of ending");
-        let may_read = self.is_taken && !session.stats().is_reading_held;
+        let may_read = self.is_taken && !is_held;
         assert!(!may_read || !self.peer.has_unread(), "it sleeps instead of reading");
         let has_output = session.bytes_to_write() > 0;
         assert!(!has_output || !self.peer.has_room(), "it sleeps instead of writing");

@@ -69,15 +69,21 @@ impl Feed {
     }
 
     /// Reads into the message itself, as a session does, as long as it has room.
-    pub(crate) fn read_directly(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
-        while let Some(room) = self.decoder.payload_room(1, bytes.len()) {
-            let (piece, rest) = bytes.split_at(room.len());
-            room.copy_from_slice(piece);
-            self.decoder.add_payload(piece.len());
-            bytes = rest;
-        }
-        self.read(bytes)
+    pub(crate) fn read_directly(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+        let rest = fill_room(&mut self.decoder, bytes);
+        self.read(rest)
     }
+}
+
+/// Reads bytes into the message itself as long as it has room; returns the others.
+pub(crate) fn fill_room<'b>(decoder: &mut Decoder, mut bytes: &'b [u8]) -> &'b [u8] {
+    while let Some(room) = decoder.payload_room(1, bytes.len()) {
+        let (piece, rest) = bytes.split_at(room.len());
+        room.copy_from_slice(piece);
+        decoder.add_payload(piece.len());
+        bytes = rest;
+    }
+    bytes
 }
 
 /// Decodes these reads.
@@ -114,13 +120,15 @@ pub(crate) fn decode_as(role: Role, limits: Limits, bytes: &[u8]) -> Outcome {
     let whole = decode_reads(peer, [bytes]);
 
     assert_eq!(decode_reads(peer, bytes.chunks(1)), whole, "byte by byte");
+    let direct = decode_direct_reads(peer, bytes.chunks(1));
+    assert_eq!(direct, whole, "byte by byte, into the message");
     let step = if bytes.len() <= 1100 { 1 } else { bytes.len() / 30 };
     let ends = bytes.len().saturating_sub(16)..bytes.len();
     for position in (0..bytes.len().min(16)).chain((16..bytes.len()).step_by(step)).chain(ends) {
         let (first, second) = bytes.split_at(position);
         assert_eq!(decode_reads(peer, [first, second]), whole, "cut at {position}");
         let direct = decode_direct_reads(peer, [first, second]);
-        assert_eq!(direct, whole, "cut at {position}, read into the message");
+        assert_eq!(direct, whole, "cut at {position}, into the message");
     }
     whole
 }

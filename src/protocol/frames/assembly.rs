@@ -50,11 +50,11 @@ impl Assembly {
         }
     }
 
-    /// Returns room for up to `most` bytes, which are not validated; text has none.
-    pub(crate) fn room(&mut self, most: usize) -> Option<&mut [u8]> {
+    /// Returns room for `least` to `most` bytes; text, which is validated, has none.
+    pub(crate) fn room(&mut self, least: usize, most: usize) -> Option<&mut [u8]> {
         match &mut self.content {
             Content::Text(_) => None,
-            Content::Binary(bytes) => Some(bytes.room(most)),
+            Content::Binary(bytes) => bytes.room(least, most),
         }
     }
 

@@ -216,7 +216,7 @@ impl Decoder {
 
     /// Finds a short message, if nothing about it or before it is unusual.
     ///
-    /// It is consumed by [`lend_short_message`](Self::lend_short_message). Anything else is left to
+    /// [`lend_short_message`](Self::lend_short_message) lends it. Anything else is left to
     /// [`decode_any`](Self::decode_any), which consumes short messages as well, but needs a pool.
     #[inline]
     pub(crate) fn find_short_message(&self, input: &[u8]) -> Option<ShortMessage> {
@@ -227,7 +227,9 @@ impl Decoder {
         ShortMessage::find(input, self.role)
     }
 
-    /// Lends the short message that was found in this `input`, and consumes it.
+    /// Lends the short message that was found in this `input`.
+    ///
+    /// The next one begins at its end.
     ///
     /// # Errors
     ///

@@ -6,10 +6,9 @@ impl Decoder {
     /// Returns room for the next `most` bytes of payload, or for fewer.
     ///
     /// `None` when it were for fewer than `least`: they are not missing, or the message has no memory
-    /// for them yet, which follows the input. Text is validated, and has none. What is read into the
-    /// room is added by [`add_payload`](Self::add_payload). The last byte of a frame is always input,
-    /// so that no frame ends here.
-    #[inline]
+    /// for them yet, which follows the input. Uncompressed text is validated, and has none. What is
+    /// read into the room is added by [`add_payload`](Self::add_payload). The last byte of a frame is
+    /// always input, so that no frame ends here.
     pub(crate) fn payload_room(&mut self, least: usize, most: usize) -> Option<&mut [u8]> {
         if self.is_in_payload() { self.unfinished.as_mut()?.room(least, most) } else { None }
     }

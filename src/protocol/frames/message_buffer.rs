@@ -26,14 +26,18 @@ impl MessageBuffer {
         self.length += bytes.len();
     }
 
-    /// Returns room for `most` bytes, or for as many as the memory has.
-    pub(crate) fn room(&mut self, most: usize) -> &mut [u8] {
-        let end = self.length.saturating_add(most).min(self.capacity());
+    /// Returns room for `most` bytes, or for as many as the memory has, but `least`.
+    pub(crate) fn room(&mut self, least: usize, most: usize) -> Option<&mut [u8]> {
+        let size = most.min(self.capacity() - self.length);
+        if size < least {
+            return None;
+        }
+        let end = self.length + size;
         // Memory that was such a buffer before is initialized already.
         if self.bytes.len() < end {
             self.bytes.resize(end, 0);
         }
-        self.bytes.get_mut(self.length..end).unwrap_or_default()
+        self.bytes.get_mut(self.length..end)
     }
 
     /// Adds the first `count` bytes of the room, and returns them.
@@ -113,16 +117,29 @@ mod tests {
         let mut buffer = used_buffer();
         buffer.append(b"a");
 
-        assert_eq!(buffer.room(3).len(), 3);
-        assert_eq!(buffer.room(usize::MAX).len(), 7);
+        let mut length = |least, most| buffer.room(least, most).map(|room| room.len());
+        assert_eq!(length(1, 3), Some(3));
+        assert_eq!(length(7, usize::MAX), Some(7));
+        assert_eq!(length(8, usize::MAX), None);
+        assert_eq!(length(2, 1), None);
         assert_eq!(buffer.as_bytes(), b"a");
+    }
+
+    /// Clearing what nobody reads into would cost as much as the copy that is saved.
+    #[test]
+    fn initializes_no_room_that_is_too_small() {
+        let mut buffer = used_buffer();
+
+        assert!(buffer.room(9, usize::MAX).is_none());
+
+        assert_eq!(buffer.into_memory().len(), 4);
     }
 
     #[test]
     fn adds_what_was_read_into_the_room() {
         let mut buffer = used_buffer();
         buffer.append(b"a");
-        buffer.room(5).copy_from_slice(b"bcdef");
+        buffer.room(1, 5).unwrap().copy_from_slice(b"bcdef");
 
         assert_eq!(buffer.fill(2), b"bc");
         assert_eq!(buffer.as_bytes(), b"abc");

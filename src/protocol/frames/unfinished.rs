@@ -67,7 +67,7 @@ impl Unfinished {
     /// Returns room for payload that is missing, except for the last byte.
     pub(crate) fn room(&mut self, least: usize, most: usize) -> Option<&mut [u8]> {
         let missing = self.frame.missing.saturating_sub(1);
-        self.message.room(most.min(missing)).filter(|room| room.len() >= least)
+        self.message.room(least, most.min(missing))
     }
 
     /// Adds payload that was read into the room.

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
-use crate::session::tests::{MIB, echoing, masked};
+use crate::session::tests::{MIB, SECOND, echoing, masked};
 use crate::testing::connection::{Report, ScriptedConnection};
 use crate::types::error::Error;
 
@@ -49,14 +49,14 @@ fn are_held_back_by_a_rate_of_bytes() -> io::Result<()> {
     let mut connection = echoing()?;
     connection.session().change_settings(|settings| settings.rates.bytes = Some(64 * 1024));
     connection.peer.send(&masked(Opcode::Binary, &payload()));
-    connection.settle();
+    connection.settle_or_hold();
 
     let mut before = connection.recorder().traffic_counts().bytes_received;
     let mut waits = 0;
     while messages(&connection).is_empty() {
         assert!(connection.session().stats().is_reading_held);
         connection.advance(Duration::from_secs(2));
-        connection.settle();
+        connection.settle_or_hold();
         let now = connection.recorder().traffic_counts().bytes_received;
         assert!(now - before <= 263_168, "{} bytes in one turn", now - before);
         waits += usize::from(now > before);
@@ -78,12 +78,35 @@ fn can_be_paused_within() -> io::Result<()> {
 
     connection.session().pause_reading(true);
     connection.peer.send(second);
-    connection.settle();
+    connection.settle_or_hold();
     assert!(connection.peer.has_unread());
     connection.session().pause_reading(false);
     connection.settle();
 
     assert!(messages(&connection) == [payload()]);
+    Ok(())
+}
+
+/// MSG-19: a peer that sends is alive, and each piece is read into the room of the message.
+#[test]
+fn are_a_sign_of_life() -> io::Result<()> {
+    let wire = masked(Opcode::Binary, &payload());
+    let mut connection = echoing()?;
+    connection.recorder().send(MessageKind::Binary, &[0; 1000]);
+    let (first, rest) = wire.split_at(900_000);
+    connection.peer.send(first);
+    connection.settle();
+
+    for piece in rest.chunks(1000).take(10) {
+        connection.advance(29 * SECOND);
+        connection.peer.send(piece);
+        connection.settle();
+        assert!(!connection.has_ended());
+    }
+
+    connection.advance(30 * SECOND);
+    connection.settle();
+    assert!(connection.has_ended());
     Ok(())
 }
 

@@ -11,7 +11,9 @@ use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::limits::Limits;
 use crate::protocol::frames::opcode::MessageKind;
 use crate::testing::Random;
-use crate::testing::decoding::{Feed, Outcome, Received, decode_direct_reads, decode_reads};
+use crate::testing::decoding::{
+    Feed, Outcome, Received, decode_direct_reads, decode_reads, fill_room,
+};
 use crate::testing::fuzzing::frame_model;
 use crate::types::close_code::CloseCode;
 use crate::types::role::Role;
@@ -103,7 +105,7 @@ fn check_frames<'w>((role, limits): (Role, Limits), reads: impl Iterator<Item = 
     decoder.report_frames(true);
     let mut frames = Vec::new();
     for read in reads {
-        let mut input = read.to_vec();
+        let mut input = fill_room(&mut decoder, read).to_vec();
         let mut unread = &mut input[..];
         while !unread.is_empty() {
             let Ok(Decoded { consumed, event }) = decoder.decode(unread, &mut pool) else { return };

@@ -25,10 +25,15 @@ fn server(limits: Limits, history: HistorySize) -> Feed {
 
 /// Decodes the bytes in one read, byte by byte, and cut in two at every position.
 fn decode_with(limits: Limits, history: HistorySize, bytes: &[u8]) -> Outcome {
-    let decode = |reads: &[&[u8]]| {
+    let decode_by = |reads: &[&[u8]], read: fn(&mut Feed, &[u8]) -> Result<(), Violation>| {
         let mut feed = server(limits, history);
-        let violation = reads.iter().find_map(|read| feed.read(read).err());
+        let violation = reads.iter().find_map(|bytes| read(&mut feed, bytes).err());
         (feed.received, violation)
+    };
+    let decode = |reads: &[&[u8]]| {
+        let outcome = decode_by(reads, Feed::read);
+        assert_eq!(decode_by(reads, Feed::read_directly), outcome, "read into the message");
+        outcome
     };
     let whole = decode(&[bytes]);
     assert_eq!(decode(&bytes.chunks(1).collect::<Vec<_>>()), whole, "byte by byte");
