@@ -74,6 +74,28 @@ fn another_thread_sends_while_the_loop_sleeps() -> Result<()> {
     Ok(())
 }
 
+/// RFC 6455 §5.2: a message longer than many reads arrives whole, however the stream cuts it.
+#[test]
+fn a_message_longer_than_many_reads_arrives_whole() -> Result<()> {
+    let message: Vec<u8> = (0..=250).cycle().take(3 * 1024 * 1024).collect();
+    let frame = masked(BINARY, &message);
+    for size in [frame.len(), 1_000_000, 70_000] {
+        let (socket, peer, _recorder) = open_socket()?;
+        echo(&socket);
+
+        for piece in frame.chunks(size) {
+            peer.send(piece);
+            EventLoop::current().process_events();
+        }
+
+        wait_until(|| peer.written().len() >= message.len() && socket.bytes_to_write() == 0)?;
+        let is_whole =
+            messages(peer.written())? == [Frame { opcode: BINARY, payload: message.clone() }];
+        ensure!(is_whole, "in pieces of {size} bytes");
+    }
+    Ok(())
+}
+
 /// RFC 6455 §5.4; issue: progress is what the stream takes. Nothing is lost or written twice.
 #[test]
 fn output_continues_where_the_stream_has_stopped() -> Result<()> {

@@ -6,7 +6,7 @@ use slotwork::TlsCertificate;
 use slotwork::signals::SignalSpy;
 
 use support::certificates::Authority;
-use support::raw_peer::{TEXT, masked};
+use support::raw_peer::{BINARY, TEXT, masked};
 use support::relay::bytewise;
 use support::tls_peer::{
     OF_TLS_1_2, RecordPeer, TlsPeer, check_good_tls_client, client_config, client_hello,
@@ -41,6 +41,29 @@ fn empty_records_between_others_are_skipped() -> Result<()> {
                 records.extend(peer.data(&masked(TEXT, b"data at last"))?);
                 peer.tcp.send(records)?;
                 assert_eq!(peer.read_kind()?, ContentType::ApplicationData);
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// RFC 8446 §5.1: a message in many records arrives whole, and what follows it as well.
+#[test]
+fn a_message_in_many_records_arrives_whole() -> Result<()> {
+    for version in rustls::ALL_VERSIONS {
+        serve_tls(move |port, trusted| {
+            let message: Vec<u8> = (0..=250).cycle().take(3 * 1024 * 1024).collect();
+            let frame = masked(BINARY, &message);
+            let mut peer = TlsPeer::begin(port, client_config(trusted, &[version])?)?;
+            peer.shake_hands()?;
+            for size in [frame.len(), 1_000_000, 70_000] {
+                for piece in frame.chunks(size) {
+                    peer.send(piece)?;
+                }
+                let is_whole = peer.read_frame()?.payload == message;
+                ensure!(is_whole, "in pieces of {size} bytes");
+                peer.check_echo("behind it")?;
             }
             Ok(())
         })?;
