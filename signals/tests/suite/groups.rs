@@ -170,6 +170,31 @@ fn a_position_used_with_two_types_calls_nothing() {
     assert_eq!(record.take(), [1]);
 }
 
+/// A slot of this thread gets the handle that is lent, one of another thread its own.
+#[test]
+fn an_emission_lends_its_sender() -> thread::Result<()> {
+    let (object, record) = (Arc::new(Object::default()), Record::new());
+    let slot = record.clone();
+    object.number().connect(move |sender, _| slot.add(Arc::strong_count(sender)));
+    let slot = record.clone();
+    object.text().once().connect(move |sender, _| slot.add(10 * Arc::strong_count(sender)));
+
+    object.signals.emit(NUMBER, &1);
+    object.signals.emit_from(NUMBER, &2, &object);
+    object.signals.emit_from(TEXT, "once", &object);
+    object.signals.emit_from(TEXT, "twice", &object);
+    // A handle of another type is not the sender.
+    object.signals.emit_from(NUMBER, &3, &());
+    let other = Arc::clone(&object);
+    thread::spawn(move || other.signals.emit_from(NUMBER, &4, &other)).join()?;
+    process_events();
+
+    // The queued call has kept the sender, too.
+    assert_eq!(record.take(), [2, 1, 20, 2, 3]);
+    assert_eq!(Arc::strong_count(&object), 1);
+    Ok(())
+}
+
 /// A group has up to 32 signals.
 #[test]
 fn the_last_position_of_a_large_group_works() {
