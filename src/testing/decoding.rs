@@ -73,6 +73,16 @@ impl Feed {
         let rest = fill_room(&mut self.decoder, bytes);
         self.read(rest)
     }
+
+    /// Decodes these reads, each of them by `read`, up to the first violation.
+    pub(crate) fn decode<'a>(
+        mut self,
+        reads: impl IntoIterator<Item = &'a [u8]>,
+        read: impl Fn(&mut Self, &[u8]) -> Result<(), Violation>,
+    ) -> Outcome {
+        let violation = reads.into_iter().find_map(|bytes| read(&mut self, bytes).err());
+        (self.received, violation)
+    }
 }
 
 /// Reads bytes into the message itself as long as it has room; returns the others.
@@ -88,28 +98,18 @@ pub(crate) fn fill_room<'b>(decoder: &mut Decoder, mut bytes: &'b [u8]) -> &'b [
 
 /// Decodes these reads.
 pub(crate) fn decode_reads<'a>(
-    peer: (Role, Limits),
+    (role, limits): (Role, Limits),
     reads: impl IntoIterator<Item = &'a [u8]>,
 ) -> Outcome {
-    decode_by(peer, reads, Feed::read)
+    Feed::new(role, limits).decode(reads, Feed::read)
 }
 
 /// Decodes these reads, into the messages themselves where they have room.
 pub(crate) fn decode_direct_reads<'a>(
-    peer: (Role, Limits),
-    reads: impl IntoIterator<Item = &'a [u8]>,
-) -> Outcome {
-    decode_by(peer, reads, Feed::read_directly)
-}
-
-fn decode_by<'a>(
     (role, limits): (Role, Limits),
     reads: impl IntoIterator<Item = &'a [u8]>,
-    read: impl Fn(&mut Feed, &[u8]) -> Result<(), Violation>,
 ) -> Outcome {
-    let mut feed = Feed::new(role, limits);
-    let violation = reads.into_iter().find_map(|bytes| read(&mut feed, bytes).err());
-    (feed.received, violation)
+    Feed::new(role, limits).decode(reads, Feed::read_directly)
 }
 
 /// Decodes the bytes in one read, byte by byte, and cut in two at every position.

@@ -170,7 +170,9 @@ fn a_position_used_with_two_types_calls_nothing() {
     assert_eq!(record.take(), [1]);
 }
 
-/// A slot of this thread gets the handle that is lent, one of another thread its own.
+/// A slot of this thread gets the handle that is lent.
+///
+/// One that is connected with `once`, or runs in another thread, gets a handle of its own.
 #[test]
 fn an_emission_lends_its_sender() -> thread::Result<()> {
     let (object, record) = (Arc::new(Object::default()), Record::new());

@@ -26,7 +26,7 @@ impl MessageBuffer {
         self.length += bytes.len();
     }
 
-    /// Returns room for `most` bytes, or for as many as the memory has, but `least`.
+    /// Returns room for `most` bytes, or for what the memory has, but at least `least`.
     pub(crate) fn room(&mut self, least: usize, most: usize) -> Option<&mut [u8]> {
         let size = most.min(self.capacity() - self.length);
         if size < least {

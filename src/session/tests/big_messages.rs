@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
-use crate::session::tests::{MIB, SECOND, echoing, masked};
+use crate::session::tests::{MIB, assert_input_keeps_alive, echoing, masked};
 use crate::testing::connection::{Report, ScriptedConnection};
 use crate::types::error::Error;
 
@@ -97,16 +97,7 @@ fn are_a_sign_of_life() -> io::Result<()> {
     connection.peer.send(first);
     connection.settle();
 
-    for piece in rest.chunks(1000).take(10) {
-        connection.advance(29 * SECOND);
-        connection.peer.send(piece);
-        connection.settle();
-        assert!(!connection.has_ended());
-    }
-
-    connection.advance(30 * SECOND);
-    connection.settle();
-    assert!(connection.has_ended());
+    assert_input_keeps_alive(&mut connection, rest.chunks(1000).take(10));
     Ok(())
 }
 

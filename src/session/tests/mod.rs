@@ -43,6 +43,22 @@ fn echoing() -> io::Result<ScriptedConnection> {
     Ok(connection)
 }
 
+/// Checks MSG-19: as long as something arrives within the write timeout, the peer is alive.
+fn assert_input_keeps_alive<'a>(
+    connection: &mut ScriptedConnection,
+    input: impl IntoIterator<Item = &'a [u8]>,
+) {
+    for piece in input {
+        connection.advance(29 * SECOND);
+        connection.peer.send(piece);
+        connection.settle();
+        assert!(!connection.has_ended());
+    }
+    connection.advance(30 * SECOND);
+    connection.settle();
+    assert!(connection.has_ended());
+}
+
 fn masked(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let reserved = ReservedBits::NONE;

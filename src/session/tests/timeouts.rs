@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
-use crate::session::tests::{MIB, SECOND, echoing, life, masked};
+use crate::session::tests::{MIB, SECOND, assert_input_keeps_alive, echoing, life, masked};
 use crate::types::close_code::CloseCode;
 use crate::types::socket_state::SocketState;
 
@@ -81,16 +81,7 @@ fn input_is_a_sign_of_life_for_the_write_timeout() -> io::Result<()> {
     connection.recorder().send(MessageKind::Binary, &[0; 1000]);
     connection.settle();
 
-    for _ in 0..10 {
-        connection.advance(29 * SECOND);
-        connection.peer.send(&masked(Opcode::Pong, b""));
-        connection.settle();
-    }
-
-    assert!(!connection.has_ended());
-    connection.advance(30 * SECOND);
-    connection.settle();
-    assert!(connection.has_ended());
+    assert_input_keeps_alive(&mut connection, [&masked(Opcode::Pong, b"")[..]; 10]);
     Ok(())
 }
 

@@ -25,14 +25,11 @@ fn server(limits: Limits, history: HistorySize) -> Feed {
 
 /// Decodes the bytes in one read, byte by byte, and cut in two at every position.
 fn decode_with(limits: Limits, history: HistorySize, bytes: &[u8]) -> Outcome {
-    let decode_by = |reads: &[&[u8]], read: fn(&mut Feed, &[u8]) -> Result<(), Violation>| {
-        let mut feed = server(limits, history);
-        let violation = reads.iter().find_map(|bytes| read(&mut feed, bytes).err());
-        (feed.received, violation)
-    };
     let decode = |reads: &[&[u8]]| {
-        let outcome = decode_by(reads, Feed::read);
-        assert_eq!(decode_by(reads, Feed::read_directly), outcome, "read into the message");
+        let reads = || reads.iter().copied();
+        let outcome = server(limits, history).decode(reads(), Feed::read);
+        let direct = server(limits, history).decode(reads(), Feed::read_directly);
+        assert_eq!(direct, outcome, "read into the message");
         outcome
     };
     let whole = decode(&[bytes]);
