@@ -18,8 +18,8 @@ use support::{DEADLINE, echo_server};
 #[test]
 fn an_idle_loop_sleeps_until_something_happens() -> Result<()> {
     check_sleep(|| Ok(()))?;
-    // A timer that runs is the timeout of that `epoll_wait`; a notifier, and waiting for signals of
-    // the system, are nothing but descriptors in it.
+    // The alarm for a timer that runs, a notifier, and waiting for signals of the system are nothing
+    // but descriptors in that `epoll_wait`.
     check_sleep(|| {
         let timers: Vec<_> = (1..=1000).map(|_| Timer::new()).collect();
         for timer in &timers {
@@ -52,6 +52,7 @@ fn check_sleep(prepare: impl FnOnce() -> Result<()> + Send + 'static) -> Result<
     for _ in 0..1000 {
         ensure!(observe(&task)? == asleep, "it woke up");
     }
+    ensure!(alarms_are_far()?, "it is about to wake up");
     ensure!(count_threads()? == threads_before, "it started a thread");
     peer.check_echo("busy again")?;
     handle.quit();
@@ -70,6 +71,8 @@ fn serve_for_ever(tell: &mpsc::Sender<Started>) -> Result<()> {
     let server = echo_server()?;
     // With keepalive a loop with clients wakes up now and then.
     server.set_keepalive_interval(None);
+    // An alarm that was set for a deadline goes off once, also when the deadline was cleared.
+    server.set_handshake_timeout(None);
     let task = Path::new("/proc").join(fs::read_link("/proc/thread-self")?);
     let handle = EventLoop::current().handle();
     tell.send(Started { task, port: server.server_port(), handle })?;
@@ -94,14 +97,16 @@ fn observe(task: &Path) -> Result<Observation> {
 }
 
 /// Waits until the thread is in a system call with a fourth argument, the timeout of `epoll_wait`,
-/// of -1 or more than ten minutes.
+/// of -1 or more than ten minutes, and no alarm goes off before.
 fn wait_for_sleep(task: &Path) -> Result<Observation> {
     let start = Instant::now();
     loop {
         let observation = observe(task)?;
         let timeout = observation.system_call.split_whitespace().nth(4);
         let timeout = timeout.and_then(|timeout| timeout.strip_prefix("0x"));
-        if timeout.is_some_and(|timeout| u64::from_str_radix(timeout, 16).is_ok_and(is_long)) {
+        let is_asleep =
+            timeout.is_some_and(|timeout| u64::from_str_radix(timeout, 16).is_ok_and(is_long));
+        if is_asleep && alarms_are_far()? {
             return Ok(observation);
         }
         ensure!(start.elapsed() < DEADLINE, "it is never at rest: {observation:?}");
@@ -112,6 +117,28 @@ fn wait_for_sleep(task: &Path) -> Result<Observation> {
 /// In milliseconds; -1 is shown without its sign.
 fn is_long(timeout: u64) -> bool {
     timeout > 600_000
+}
+
+/// Returns whether no alarm of this process goes off in the next ten minutes.
+fn alarms_are_far() -> Result<bool> {
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let entry = entry?;
+        // The descriptor that reads this directory is gone.
+        let Ok(target) = fs::read_link(entry.path()) else { continue };
+        if target != Path::new("anon_inode:[timerfd]") {
+            continue;
+        }
+        let info = fs::read_to_string(Path::new("/proc/self/fdinfo").join(entry.file_name()))?;
+        let left = info.lines().find_map(|line| line.strip_prefix("it_value: ("));
+        let left = left.and_then(|left| left.strip_suffix(')')).context("no time")?;
+        let (seconds, nanoseconds) = left.split_once(", ").context("half a time")?;
+        let (seconds, nanoseconds) = (seconds.parse::<u64>()?, nanoseconds.parse::<u64>()?);
+        let is_set = seconds > 0 || nanoseconds > 0;
+        if is_set && seconds <= 600 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn count_threads() -> Result<usize> {

@@ -234,7 +234,7 @@ impl EventLoop {
                 run.finish();
                 return Some(output);
             }
-            run.wait(self.state.timers.time_to_next());
+            run.wait(self.state.timers.next());
         }
     }
 

@@ -175,9 +175,9 @@ impl EventLoop {
     pub(crate) fn settle(&self, turns: usize) {
         let Some(mut run) = Run::begin(&self.state) else { return };
         for _ in 0..turns {
-            run.wait(Some(Duration::ZERO));
+            run.look();
             let _: Poll<()> = run.turn(pin!(pending()));
-            run.wait(Some(Duration::ZERO));
+            run.look();
             if !run.has_more() {
                 return;
             }
@@ -188,10 +188,10 @@ impl EventLoop {
     fn run_ready(&self, max_time: Duration) -> bool {
         let begin = Instant::now();
         let Some(mut run) = Run::begin(&self.state) else { return false };
-        run.wait(Some(Duration::ZERO));
+        run.look();
         let _: Poll<()> = run.turn_with(u64::MAX, pin!(pending()));
         while begin.elapsed() < max_time {
-            run.wait(Some(Duration::ZERO));
+            run.look();
             if !run.has_more() {
                 break;
             }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use slotwork_signals::{Dispatch, dispatch};
 use smol::LocalExecutor;
 
+use crate::event_loop::state::State;
 use crate::runtime::panics;
 
 /// Runs the tasks and queued slots of a thread.
@@ -16,6 +17,8 @@ use crate::runtime::panics;
 /// ready.
 pub(super) struct Runner {
     executor: Rc<LocalExecutor<'static>>,
+    /// The executor of the connections, which notifies nobody.
+    connections: Rc<LocalExecutor<'static>>,
     queue: Dispatch,
     next_task: NextTask,
 }
@@ -30,12 +33,13 @@ impl Runner {
     /// Makes a runner; `waker` is woken from now on when a call is queued.
     pub(super) fn new(
         executor: Rc<LocalExecutor<'static>>,
+        connections: Rc<LocalExecutor<'static>>,
         next_task: NextTask,
         waker: &Waker,
     ) -> Self {
         let mut queue = dispatch();
         queue.listen(waker);
-        Self { executor, queue, next_task }
+        Self { executor, connections, queue, next_task }
     }
 
     /// Runs at most `limit` of the calls in the queue; further ones notify the loop.
@@ -50,24 +54,38 @@ impl Runner {
         has_run
     }
 
-    /// Runs the tasks that are ready; those that become ready later notify the loop.
+    /// Runs the tasks that are ready, connections first.
+    ///
+    /// Those that become ready later notify the loop, but for connections, as
+    /// [`EventLoop::spawn_connection`](crate::EventLoop::spawn_connection) says.
     ///
     /// Returns whether there were any.
-    pub(super) fn run_tasks(&mut self, waker: &Waker) -> bool {
-        let mut has_run = false;
-        for _ in 0..TASKS_PER_TURN {
+    pub(super) fn run_tasks(&mut self, waker: &Waker, state: &State) -> bool {
+        let (mut connections, mut others) = (TASKS_PER_TURN, TASKS_PER_TURN);
+        loop {
+            if connections > 0 && self.connections.try_tick() {
+                connections -= 1;
+                continue;
+            }
+            state.reactor.clear_woken();
+            if others == 0 || !(state.may_have_tasks.get() || state.shared.sleep.is_notified()) {
+                break;
+            }
             if self.executor.try_tick() {
-                has_run = true;
+                others -= 1;
             } else if self.poll_next_task(waker).is_pending() {
                 // From now on a task that becomes ready notifies the loop.
-                return has_run;
+                state.may_have_tasks.set(false);
+                break;
             } else {
                 // Another thread has woken a task in between.
-                has_run = true;
+                others -= 1;
             }
         }
-        waker.wake_by_ref();
-        has_run
+        if connections == 0 || others == 0 {
+            waker.wake_by_ref();
+        }
+        connections + others < 2 * TASKS_PER_TURN
     }
 
     /// Waits for a task that is ready, and runs it.
@@ -88,5 +106,5 @@ impl Runner {
     }
 }
 
-/// The maximum number of tasks in a turn.
-const TASKS_PER_TURN: usize = 400;
+/// The maximum number of tasks of either kind in a turn.
+const TASKS_PER_TURN: u32 = 400;

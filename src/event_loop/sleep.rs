@@ -22,8 +22,10 @@ impl Sleep {
     }
 
     /// Clears the notification before a turn, which runs all that is ready.
-    pub(crate) fn clear_notified(&self) {
-        self.0.fetch_and(!NOTIFIED, Ordering::AcqRel);
+    ///
+    /// Returns whether there was one.
+    pub(crate) fn clear_notified(&self) -> bool {
+        self.is_notified() && self.0.fetch_and(!NOTIFIED, Ordering::AcqRel) & NOTIFIED != 0
     }
 
     /// Begins a sleep; returns whether it may last, because there is no notification.

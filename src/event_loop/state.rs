@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Waker;
 
 use slotwork_signals::Signal;
 use slotwork_signals::host;
@@ -31,6 +32,8 @@ pub(super) struct State {
     /// The tasks of `EventLoop::spawn_to`.
     pub(super) receiver_tasks: ReceiverTasks,
     pub(super) is_running: Cell<bool>,
+    /// Whether tasks other than those of connections may be ready.
+    pub(super) may_have_tasks: Cell<bool>,
     /// Whether signals of the operating system end the loop.
     pub(super) quits_on_signals: Cell<bool>,
     pub(super) turn_clock: TurnClock,
@@ -40,6 +43,7 @@ impl State {
     pub(super) fn new() -> io::Result<Self> {
         let reactor = Reactor::current()?;
         let shared = Arc::new(Shared::new(reactor.waker()));
+        reactor.set_notifier(Waker::from(Arc::clone(&shared)));
         Ok(Self {
             reactor,
             timers: Timers::current(),
@@ -50,6 +54,7 @@ impl State {
             deferred: RefCell::default(),
             receiver_tasks: ReceiverTasks::default(),
             is_running: Cell::new(false),
+            may_have_tasks: Cell::new(true),
             quits_on_signals: Cell::new(false),
             turn_clock: TurnClock::default(),
         })

@@ -128,6 +128,22 @@ impl EventLoop {
         self.state.receiver_tasks.add(ReceiverTask { task, has_receiver });
     }
 
+    /// Starts the task of a connection.
+    ///
+    /// It catches the panics of the program's code itself. Its executor notifies nobody: its waker may be
+    /// given to a `Source`, which notifies the loop, to a deadline and to `wake_later`, which the loop
+    /// looks at by itself, and to nothing else.
+    #[track_caller]
+    pub(crate) fn spawn_connection(task: impl Future<Output = ()> + Unpin + 'static) {
+        thread_loop::connections().spawn(Guarded::new(task, Origin::here())).detach();
+        let state = thread_loop::state();
+        if state.is_running.get() {
+            state.reactor.set_woken();
+        } else {
+            state.shared.notify();
+        }
+    }
+
     /// Starts a task that catches the panics of the program's code itself.
     #[track_caller]
     pub(crate) fn spawn_guarded(future: impl Future<Output = ()> + Unpin + 'static) -> Task<()> {
@@ -181,5 +197,58 @@ impl<F> Drop for Guarded<F> {
     fn drop(&mut self) {
         let future = self.future.take();
         panics::catch("the end of a task", || drop(future));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::event_loop::timer::Timer;
+
+    /// Connections have their share of a turn, and not all of it.
+    #[test]
+    fn connections_that_are_always_ready_hold_up_nothing_else() {
+        let event_loop = EventLoop::current();
+        EventLoop::spawn_connection(poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }));
+        let (turns, expired) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+        let counted = Rc::clone(&turns);
+        let counting = async move {
+            for _ in 0..10 {
+                next_turn().await;
+                counted.set(counted.get() + 1);
+            }
+        };
+
+        event_loop.spawn(counting).detach();
+        Timer::single_shot_to(Duration::from_millis(1), &expired, |expired| expired.set(true));
+
+        let is_done = || turns.get() == 10 && expired.get();
+        assert!(event_loop.wait_until(is_done, Duration::from_secs(60)));
+    }
+
+    /// A loop that does not run may be polled by another one, which has to see what is ready.
+    #[test]
+    fn a_connection_that_is_added_outside_a_run_notifies_the_loop() {
+        let event_loop = EventLoop::current();
+        event_loop.process_events();
+        assert!(!event_loop.state.shared.sleep.is_notified());
+        let has_run = Rc::new(Cell::new(false));
+        let noted = Rc::clone(&has_run);
+
+        EventLoop::spawn_connection(poll_fn(move |_| {
+            noted.set(true);
+            Poll::Ready(())
+        }));
+
+        assert!(event_loop.state.shared.sleep.is_notified());
+        event_loop.process_events();
+        assert!(has_run.get());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::pending;
+use std::io;
 use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -20,6 +21,7 @@ use crate::event_loop::state::State;
 use crate::runtime::clock;
 use crate::runtime::flush_list;
 use crate::runtime::panics;
+use crate::runtime::reactor::Reactor;
 use crate::runtime::timers::after;
 use crate::runtime::turns;
 
@@ -27,6 +29,7 @@ use crate::runtime::turns;
 struct ThreadLoop {
     state: Rc<State>,
     executor: Rc<LocalExecutor<'static>>,
+    connections: Rc<LocalExecutor<'static>>,
     next_task: NextTask,
     /// Taken while the loop runs.
     runner: Option<Runner>,
@@ -85,6 +88,11 @@ pub(super) fn executor() -> Rc<LocalExecutor<'static>> {
     with_thread_loop(|thread_loop| Rc::clone(&thread_loop.executor))
 }
 
+/// Returns the executor of the tasks of this thread's connections.
+pub(super) fn connections() -> Rc<LocalExecutor<'static>> {
+    with_thread_loop(|thread_loop| Rc::clone(&thread_loop.connections))
+}
+
 /// Ends this thread's loop while its thread-local values exist: slots can run.
 pub(super) fn end() {
     let ended = THREAD_LOOP.try_with(|current| current.borrow_mut().take());
@@ -122,8 +130,13 @@ impl ThreadLoop {
         executor.spawn(flush_list::flush_listed()).detach();
         // Its first run adds nothing but the task that the list wakes.
         executor.try_tick();
-        let mut this =
-            Self { state: Rc::new(state), executor, next_task: NextTask::default(), runner: None };
+        let mut this = Self {
+            state: Rc::new(state),
+            executor,
+            connections: Rc::default(),
+            next_task: NextTask::default(),
+            runner: None,
+        };
         // Calls that are posted before the first run are noticed, too.
         this.runner = Some(this.new_runner());
         this
@@ -131,7 +144,8 @@ impl ThreadLoop {
 
     fn new_runner(&self) -> Runner {
         let waker = Waker::from(Arc::clone(&self.state.shared));
-        Runner::new(Rc::clone(&self.executor), Rc::clone(&self.next_task), &waker)
+        let (executor, connections) = (Rc::clone(&self.executor), Rc::clone(&self.connections));
+        Runner::new(executor, connections, Rc::clone(&self.next_task), &waker)
     }
 }
 
@@ -142,6 +156,7 @@ impl Drop for ThreadLoop {
             self.runner = None;
             drop(self.next_task.take());
             self.executor = Rc::default();
+            self.connections = Rc::default();
         });
     }
 }
@@ -185,12 +200,12 @@ pub(super) fn run_while(
     let Some(mut run) = Run::begin(state) else { return };
     while !is_done() {
         let _: Poll<()> = run.turn(pin!(pending()));
-        let left = deadline.saturating_duration_since(clock::now());
-        if is_done() || left.is_zero() {
+        let now = clock::now();
+        if is_done() || deadline <= now {
             return;
         }
-        let next = state.timers.time_to_next().unwrap_or(left);
-        run.wait(Some(next.min(left).min(interval)));
+        let next = state.timers.next().unwrap_or(deadline);
+        run.wait(Some(next.min(deadline).min(after(now, interval))));
     }
 }
 
@@ -234,12 +249,16 @@ impl<'a> Run<'a> {
         limit: u64,
         future: Pin<&mut impl Future<Output = T>>,
     ) -> Poll<T> {
-        self.state.shared.sleep.clear_notified();
+        self.clear_notified();
         self.with_runner(|runner, waker| runner.run_queue(waker, limit));
-        self.made_progress |= self.state.timers.fire();
+        if self.state.timers.fire() {
+            self.made_progress = true;
+            // Among the tasks that were woken may be those of connections.
+            self.state.reactor.set_woken();
+        }
         let outcome = future.poll(&mut Context::from_waker(&self.waker));
         if outcome.is_pending() {
-            self.with_runner(Runner::run_tasks);
+            self.run_tasks();
         }
         self.state.receiver_tasks.sweep();
         if panics::any()
@@ -252,33 +271,37 @@ impl<'a> Run<'a> {
 
     /// Polls the reactor; waits for events only when the loop was not notified.
     ///
-    /// A stopped clock moves by the timeout instead, once nothing is ready.
-    pub(super) fn wait(&self, timeout: Option<Duration>) {
-        self.state.turn_clock.end_turn();
+    /// The wait ends at `deadline` at the latest (`None`: with an event alone).
+    /// A stopped clock moves to the deadline instead, once nothing is ready.
+    pub(super) fn wait(&self, deadline: Option<Instant>) {
         #[cfg(any(test, fuzzing, feature = "testing"))]
-        if let Some(time) = timeout.filter(|time| !time.is_zero())
-            && let Some(now) = clock::stopped_at()
-        {
-            self.poll(Some(Duration::ZERO));
-            if !self.has_more() {
-                clock::set_stopped_at(Some(after(now, time)));
-                // The loop has slept for so long.
+        if let (Some(deadline), Some(now)) = (deadline, clock::stopped_at()) {
+            self.look();
+            if now < deadline && !self.has_more() {
+                clock::set_stopped_at(Some(deadline));
+                // The loop has slept until then.
                 self.state.turn_clock.begin_turn();
             }
             return;
         }
-        self.poll(timeout);
+        self.poll(|reactor| reactor.wait(deadline));
     }
 
-    fn poll(&self, timeout: Option<Duration>) {
+    /// Polls the reactor without waiting.
+    pub(super) fn look(&self) {
+        self.poll(Reactor::look);
+    }
+
+    fn poll(&self, wait: impl FnOnce(&Reactor) -> io::Result<()>) {
+        self.state.turn_clock.end_turn();
+        let reactor = &self.state.reactor;
         let may_wait = self.state.shared.sleep.fall_asleep();
-        let timeout = if may_wait { timeout } else { Some(Duration::ZERO) };
-        let result = self.state.reactor.wait(timeout);
+        let result = if may_wait { wait(reactor) } else { reactor.look() };
         // Awake first: waking a task from here must not cost the system call that ends a sleep.
         self.state.shared.sleep.wake_up();
         self.state.turn_clock.begin_turn();
         match result {
-            Ok(()) => self.state.reactor.wake_tasks(),
+            Ok(()) => reactor.wake_tasks(),
             Err(error) => error!("cannot poll for events: {error}"),
         }
         if self.is_nested {
@@ -295,6 +318,7 @@ impl<'a> Run<'a> {
     /// Returns whether something is ready without waiting for events.
     pub(super) fn has_more(&self) -> bool {
         self.state.shared.sleep.is_notified()
+            || self.state.reactor.has_woken()
             || self.state.reactor.has_later()
             || self.state.timers.time_to_next() == Some(Duration::ZERO)
     }
@@ -304,13 +328,25 @@ impl<'a> Run<'a> {
     /// This may be the program's end.
     pub(super) fn finish(mut self) {
         for _ in 0..MAX_LAST_TURNS {
-            self.state.shared.sleep.clear_notified();
+            self.clear_notified();
             run_all("a queued slot", host::run_slots);
-            self.with_runner(Runner::run_tasks);
+            self.run_tasks();
             if !self.state.shared.sleep.is_notified() {
                 return;
             }
         }
+    }
+
+    fn clear_notified(&self) {
+        if self.state.shared.sleep.clear_notified() {
+            self.state.may_have_tasks.set(true);
+        }
+    }
+
+    #[inline]
+    fn run_tasks(&mut self) {
+        let state = self.state;
+        self.with_runner(|runner, waker| runner.run_tasks(waker, state));
     }
 
     #[inline]
@@ -336,7 +372,10 @@ impl Drop for Run<'_> {
         // Gone after a panic; without a runner, nothing would wake the loop.
         keep_runner(self.runner.take().unwrap_or_else(take_runner));
         // A loop that polls this one's descriptor from now on has to see what is ready.
-        if !self.state.shared.sleep.fall_asleep() || self.state.reactor.has_later() {
+        let reactor = &self.state.reactor;
+        let may_have_tasks = self.state.may_have_tasks.get();
+        let has_ready = may_have_tasks || reactor.has_woken() || reactor.has_later();
+        if !self.state.shared.sleep.fall_asleep() || has_ready {
             self.state.shared.wake_poll();
         }
     }

@@ -22,6 +22,15 @@ pub(crate) fn since(instant: Instant) -> Duration {
     now().saturating_duration_since(instant)
 }
 
+/// Returns whether this thread's clock stands.
+#[inline]
+pub(crate) fn is_stopped() -> bool {
+    #[cfg(any(test, fuzzing, feature = "testing"))]
+    return stopped_at().is_some();
+    #[cfg(not(any(test, fuzzing, feature = "testing")))]
+    false
+}
+
 /// Stops this thread's clock at an instant; `None` lets it run.
 #[cfg(any(test, fuzzing, feature = "testing"))]
 pub(crate) fn set_stopped_at(instant: Option<Instant>) {

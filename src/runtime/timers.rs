@@ -47,11 +47,14 @@ impl Timers {
         TIMERS.try_with(Rc::clone).unwrap_or_default()
     }
 
+    /// Returns the next deadline; `None` when there is none.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.deadlines.borrow().first_key_value().map(|(&(next, _), _)| next)
+    }
+
     /// Returns the time until the next deadline; `None` when there is none.
     pub(crate) fn time_to_next(&self) -> Option<Duration> {
-        let deadlines = self.deadlines.borrow();
-        let (&(next, _), _) = deadlines.first_key_value()?;
-        Some(next.saturating_duration_since(clock::now()))
+        self.next().map(|next| next.saturating_duration_since(clock::now()))
     }
 
     /// Expires the deadlines that have passed, in their order.

@@ -17,13 +17,26 @@ pub(crate) trait Turn {
 
 /// A guard that lasts as long as the turn.
 #[must_use = "the turn ends when this is dropped"]
-pub(crate) struct InTurn(());
+pub(crate) struct InTurn {
+    has_ended: bool,
+}
 
 /// Begins a turn of a task of this thread.
+///
+/// The handle is moved here for the turn, and not cloned: each count of it would be atomic.
 pub(crate) fn begin(turn: Arc<dyn Turn>) -> InTurn {
     // At the thread's end no loop will run inside this turn.
     let _ = TURNS.try_with(|turns| turns.begin(turn));
-    InTurn(())
+    InTurn { has_ended: false }
+}
+
+impl InTurn {
+    /// Ends the turn, and returns the handle with which it was begun.
+    #[inline]
+    pub(crate) fn end(mut self) -> Option<Arc<dyn Turn>> {
+        self.has_ended = true;
+        TURNS.try_with(Turns::end).ok().flatten()
+    }
 }
 
 /// Suspends all turns of this thread, for a loop that runs inside them.
@@ -36,8 +49,10 @@ pub(crate) fn suspend_all() {
 
 impl Drop for InTurn {
     fn drop(&mut self) {
-        let ended = TURNS.try_with(Turns::end);
-        drop(ended);
+        if !self.has_ended {
+            let ended = TURNS.try_with(Turns::end);
+            drop(ended);
+        }
     }
 }
 

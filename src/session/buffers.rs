@@ -152,6 +152,7 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::runtime::clock;
     use crate::runtime::reactor::Reactor;
     #[cfg(feature = "compression")]
     use crate::types::compression::CompressionLevel;
@@ -184,7 +185,8 @@ pub(super) mod tests {
         assert!(has_compressors() && pool.borrow().has_inflater());
 
         while has_compressors() {
-            reactor.wait(Some(Duration::from_secs(5)))?;
+            reactor.wait(Some(clock::now() + Duration::from_secs(5)))?;
+            reactor.wake_tasks();
         }
 
         assert!(!pool.borrow().has_inflater());
@@ -204,7 +206,8 @@ pub(super) mod tests {
         assert_eq!(kept_bytes(), 1024 * 1024);
 
         while kept_bytes() > 0 {
-            reactor.wait(Some(Duration::from_secs(5)))?;
+            reactor.wait(Some(clock::now() + Duration::from_secs(5)))?;
+            reactor.wake_tasks();
         }
 
         assert!(READ_BUFFER.take().is_none());

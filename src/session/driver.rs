@@ -14,7 +14,7 @@ use crate::protocol::frames::decoder::Decoder;
 use crate::protocol::frames::limits::Limits;
 use crate::runtime::panics;
 use crate::runtime::reactor::wake_later;
-use crate::runtime::turns;
+use crate::runtime::turns::{self, Turn};
 use crate::session::closing::SLOT_PANICKED;
 use crate::session::held_memory::HeldMemory;
 use crate::session::linger::Linger;
@@ -32,6 +32,8 @@ use crate::types::socket_state::SocketState;
 /// Owns the input of one connection, and keeps its observer alive.
 pub(crate) struct Driver<O: Observer> {
     pub(super) observer: O::Handle,
+    /// The observer as a turn; `None` within a turn, and before the first one.
+    turn: Option<Arc<dyn Turn>>,
     pub(super) decoder: Decoder,
     pub(super) undelivered: Option<Box<Undelivered>>,
     pub(super) deadlines: Option<Box<Deadlines>>,
@@ -89,6 +91,7 @@ impl<O: Observer> Driver<O> {
         }
         Self {
             observer,
+            turn: None,
             decoder,
             undelivered: Undelivered::new(leftover, 0),
             deadlines: None,
@@ -106,15 +109,17 @@ impl<O: Observer> Driver<O> {
         if !mem::replace(&mut self.is_started, true) {
             self.observer.session().set_waker(cx.waker());
         }
-        self.turn(cx)
+        let observer = || Arc::clone(&self.observer) as Arc<dyn Turn>;
+        let in_turn = turns::begin(self.turn.take().unwrap_or_else(observer));
+        let outcome = self.turn(cx);
+        self.turn = in_turn.end();
+        outcome
     }
 
     /// Takes a turn.
     ///
     /// Calls that its slots leave for another turn run behind the other connections.
     fn turn(&mut self, cx: &Context<'_>) -> Poll<LingeringStream> {
-        let observer: Arc<O> = Arc::clone(&self.observer);
-        let _in_turn = turns::begin(observer);
         let start = if self.decoder.is_in_payload()
             && let Some(start) = self.begin_turn_in_payload()
         {
@@ -376,6 +381,7 @@ impl<O: Observer> Driver<O> {
 impl<O: Observer> Drop for Driver<O> {
     /// Ends the connection of a task that is dropped at its loop's end.
     fn drop(&mut self) {
+        self.turn = None;
         if self.stage != Stage::Ended
             && let Some(stream) = self.end_with(None, false, 1)
         {

@@ -5,7 +5,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use log::error;
 use smol::Timer;
@@ -83,7 +83,7 @@ impl EventLoop {
     fn some_turns<T>(&self, mut future: Pin<&mut impl Future<Output = T>>) -> Option<Poll<T>> {
         let mut run = Run::begin(&self.state)?;
         for _ in 0..TURNS {
-            run.wait(Some(Duration::ZERO));
+            run.look();
             if let Poll::Ready(output) = run.turn(future.as_mut()) {
                 run.finish();
                 return Some(Poll::Ready(output));
@@ -92,7 +92,10 @@ impl EventLoop {
                 #[cfg(any(test, fuzzing, feature = "testing"))]
                 if clock::stopped_at().is_some() {
                     // The clock moves instead of a wait for the next deadline.
-                    run.wait(self.state.timers.time_to_next().or(Some(Duration::ZERO)));
+                    match self.state.timers.next() {
+                        Some(deadline) => run.wait(Some(deadline)),
+                        None => run.look(),
+                    }
                 }
                 break;
             }

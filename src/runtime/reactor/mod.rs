@@ -17,8 +17,12 @@ use mio::{Events, Interest, Poll, Registry, Token};
 
 use crate::runtime::clock;
 use crate::runtime::memory_budget::Budget;
+#[cfg(any(target_os = "android", target_os = "linux"))]
+use crate::runtime::reactor::alarm::Alarm;
 use crate::runtime::reactor::places::{Chunk, KEY_MASK, PLACES, SharedState};
 
+#[cfg(any(target_os = "android", target_os = "linux"))]
+mod alarm;
 mod places;
 mod readiness;
 mod source;
@@ -36,7 +40,11 @@ pub(crate) struct Reactor {
     waker: Arc<mio::Waker>,
     /// Tasks with more to do, which are woken after the next poll.
     later: RefCell<Vec<Waker>>,
+    /// Tasks were woken that notify nobody, and have not run yet.
+    has_woken: Cell<bool>,
     unused: Cell<Option<Unused>>,
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    alarm: Option<Alarm>,
 }
 
 impl Reactor {
@@ -62,6 +70,8 @@ impl Reactor {
     fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(mio::Waker::new(poll.registry(), WAKE)?);
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        let alarm = Alarm::new(poll.registry()).ok();
         Ok(Self {
             registry: poll.registry().try_clone()?,
             poll: RefCell::new(poll),
@@ -70,7 +80,10 @@ impl Reactor {
             shared: Arc::default(),
             waker,
             later: RefCell::default(),
+            has_woken: Cell::default(),
             unused: Cell::default(),
+            #[cfg(any(target_os = "android", target_os = "linux"))]
+            alarm,
         })
     }
 
@@ -79,6 +92,12 @@ impl Reactor {
     /// Each wake-up costs one system call.
     pub(crate) fn waker(&self) -> Arc<mio::Waker> {
         Arc::clone(&self.waker)
+    }
+
+    /// Sets what is notified when a task is woken other than by an event.
+    pub(crate) fn set_notifier(&self, notifier: Waker) {
+        let replaced = self.shared.notifier.lock().replace(notifier);
+        drop(replaced);
     }
 
     /// Watches `socket` until the source is dropped.
@@ -125,38 +144,84 @@ impl Reactor {
         &self.registry
     }
 
-    /// Waits for events, at most `timeout` (`None`: without end).
-    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
-        let timeout = if self.has_later() { Some(Duration::ZERO) } else { timeout };
-        let timeout = self.free_unused(timeout).map(|timeout| timeout.min(LONGEST_WAIT));
+    /// Waits for events, until `deadline` at the latest (`None`: without end).
+    ///
+    /// [`wake_tasks`](Self::wake_tasks) handles them, and has to follow.
+    pub(crate) fn wait(&self, deadline: Option<Instant>) -> io::Result<()> {
+        if self.has_woken() || self.has_later() {
+            return self.look();
+        }
+        let deadline = self.free_unused(deadline);
+        self.poll(self.timeout(deadline))
+    }
+
+    /// Looks for events, without waiting for them.
+    pub(crate) fn look(&self) -> io::Result<()> {
+        self.free_unused(None);
+        self.poll(Some(Duration::ZERO))
+    }
+
+    fn poll(&self, timeout: Option<Duration>) -> io::Result<()> {
         match self.poll.borrow_mut().poll(&mut self.events.borrow_mut(), timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             result => result,
         }
     }
 
+    /// Returns the timeout of a wait; `None` as well when the alarm ends it in time.
+    fn timeout(&self, deadline: Option<Instant>) -> Option<Duration> {
+        let deadline = deadline?;
+        // The alarm does not know a clock that stands.
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        let alarm = self.alarm.as_ref().filter(|_| !clock::is_stopped());
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        if alarm.is_some_and(|alarm| alarm.is_set_before(deadline)) {
+            return None;
+        }
+        let now = clock::now();
+        let timeout = deadline.saturating_duration_since(now).min(LONGEST_WAIT);
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        if alarm.is_some_and(|alarm| alarm.set(now, timeout)) {
+            return None;
+        }
+        Some(timeout)
+    }
+
     /// Frees what was not used for a while, or lets the wait end when that is due.
-    fn free_unused(&self, timeout: Option<Duration>) -> Option<Duration> {
-        let Some(Unused { used_at, free }) = self.unused.get() else { return timeout };
-        let left = KEPT_FOR.saturating_sub(clock::since(used_at));
-        if left.is_zero() {
+    fn free_unused(&self, deadline: Option<Instant>) -> Option<Instant> {
+        let Some(Unused { used_at, free }) = self.unused.get() else { return deadline };
+        let due = used_at + KEPT_FOR;
+        if due <= clock::now() {
             self.unused.set(None);
             free();
-            return timeout;
+            return deadline;
         }
-        Some(timeout.map_or(left, |timeout| timeout.min(left)))
+        Some(deadline.map_or(due, |deadline| deadline.min(due)))
     }
 
     /// Wakes the tasks of the last wait's events, then those of [`wake_later`].
     pub(crate) fn wake_tasks(&self) {
         let chunks = self.chunks.borrow();
+        let mut has_woken = false;
         for event in self.events.borrow().iter() {
-            if let Some(chunk) = chunks.get((event.token().0 & KEY_MASK) / PLACES) {
-                chunk.handle_event(event);
+            match chunks.get((event.token().0 & KEY_MASK) / PLACES) {
+                Some(chunk) => has_woken |= chunk.handle_event(event),
+                // That of the loop's waker has done its work.
+                None =>
+                {
+                    #[cfg(any(target_os = "android", target_os = "linux"))]
+                    if let Some(alarm) = &self.alarm {
+                        alarm.handle_event(event);
+                    }
+                }
             }
         }
         drop(chunks);
+        if has_woken {
+            self.has_woken.set(true);
+        }
         if self.has_later() {
+            self.has_woken.set(true);
             self.wake_later_tasks();
         }
     }
@@ -169,6 +234,23 @@ impl Reactor {
         self.later.borrow_mut().extend(added);
     }
 
+    /// Returns whether tasks were woken since [`clear_woken`](Self::clear_woken).
+    #[inline]
+    pub(crate) fn has_woken(&self) -> bool {
+        self.has_woken.get()
+    }
+
+    /// Notes that a task was woken or added.
+    pub(crate) fn set_woken(&self) {
+        self.has_woken.set(true);
+    }
+
+    /// Notes that the tasks that were woken have run.
+    #[inline]
+    pub(crate) fn clear_woken(&self) {
+        self.has_woken.set(false);
+    }
+
     /// Returns whether tasks are to be woken at the next wait.
     pub(crate) fn has_later(&self) -> bool {
         !self.later.borrow().is_empty()
@@ -178,6 +260,14 @@ impl Reactor {
     #[cfg(test)]
     fn len(&self) -> usize {
         self.chunks.borrow().len() * PLACES - self.shared.free_keys.lock().len()
+    }
+}
+
+impl Drop for Reactor {
+    /// Lets go of the loop, which sources in other threads would keep.
+    fn drop(&mut self) {
+        let notifier = self.shared.notifier.lock().take();
+        drop(notifier);
     }
 }
 
@@ -262,12 +352,94 @@ mod tests {
 
         peer.write_all(b"x")?;
         while !source.is_readable() {
-            reactor.wait(Some(Duration::from_secs(5)))?;
+            reactor.wait(Some(clock::now() + Duration::from_secs(5)))?;
             reactor.wake_tasks();
         }
 
         assert!(count.get() >= 1);
         assert!(!source.is_read_closed());
+        Ok(())
+    }
+
+    /// The loop runs the tasks that events have woken anyway.
+    #[test]
+    fn every_wake_up_but_that_of_an_event_is_notified() -> io::Result<()> {
+        let reactor = Reactor::current()?;
+        let (mut stream, mut peer) = pair()?;
+        let source = reactor.register(&mut stream)?;
+        let (task, notified) = (Arc::new(Count::default()), Arc::new(Count::default()));
+        source.set_waker(&Arc::clone(&task).into());
+        reactor.set_notifier(Arc::clone(&notified).into());
+
+        peer.write_all(b"x")?;
+        while !source.is_readable() {
+            reactor.wait(Some(clock::now() + Duration::from_secs(5)))?;
+            reactor.wake_tasks();
+        }
+        assert!(reactor.has_woken());
+        assert_eq!(notified.get(), 0);
+
+        let before = task.get();
+        source.wake();
+        source.handle().wake();
+        source.handle().evict();
+        assert!(!source.handle().report_wake(), "it is ready in both directions already");
+        assert_eq!((task.get() - before, notified.get()), (3, 3));
+        Ok(())
+    }
+
+    #[test]
+    fn does_not_wait_while_a_connection_is_ready() -> io::Result<()> {
+        let (reactor, long) = (Reactor::current()?, Duration::from_secs(60));
+        let begin = Instant::now();
+
+        reactor.set_woken();
+        reactor.wait(Some(begin + long))?;
+
+        assert!(begin.elapsed() < long && reactor.has_woken());
+        reactor.clear_woken();
+        assert!(!reactor.has_woken());
+        Ok(())
+    }
+
+    #[test]
+    fn a_source_in_another_thread_keeps_no_loop() -> io::Result<()> {
+        let notified = Arc::new(Count::default());
+        let loop_of_thread = Arc::clone(&notified);
+        let source = std::thread::spawn(move || {
+            let reactor = Reactor::current()?;
+            reactor.set_notifier(loop_of_thread.into());
+            reactor.reserve()
+        });
+        let source = source.join().unwrap()?;
+
+        source.wake();
+
+        assert_eq!((notified.get(), Arc::strong_count(&notified)), (0, 1));
+        Ok(())
+    }
+
+    /// Events are noted apart from what is reported otherwise; both can be cleared.
+    #[test]
+    fn readiness_is_cleared_whoever_has_set_it() -> io::Result<()> {
+        let reactor = Reactor::current()?;
+        let (mut stream, mut peer) = pair()?;
+        let source = reactor.register(&mut stream)?;
+        let handle = source.handle();
+
+        peer.write_all(b"x")?;
+        while !source.is_readable() {
+            reactor.wait(Some(clock::now() + Duration::from_secs(5)))?;
+            reactor.wake_tasks();
+        }
+        std::thread::spawn(move || handle.report_wake()).join().unwrap();
+        source.clear_readable();
+        assert!(!source.is_readable() && source.is_writable());
+        source.assume_readable();
+        assert!(source.is_readable());
+        source.clear_readable();
+        source.clear_writable();
+        assert!(!source.is_readable() && !source.is_writable());
         Ok(())
     }
 
@@ -316,11 +488,12 @@ mod tests {
 
         free_when_unused(|| FREED.set(FREED.get() + 1));
         while FREED.get() == 0 {
-            reactor.wait(Some(KEPT_FOR * 2))?;
-            reactor.wait(Some(Duration::ZERO))?;
+            reactor.wait(Some(clock::now() + KEPT_FOR * 2))?;
+            reactor.wake_tasks();
+            reactor.look()?;
         }
 
-        reactor.wait(Some(Duration::ZERO))?;
+        reactor.look()?;
         assert_eq!(FREED.get(), 1);
         assert!(reactor.unused.get().is_none());
         Ok(())

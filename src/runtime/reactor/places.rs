@@ -25,7 +25,11 @@ pub(super) struct Chunk {
 /// The readiness of a socket, and the waker of the task that owns it.
 #[derive(Default)]
 pub(super) struct Place {
-    /// The readiness, and from [`GENERATION_SHIFT`] on the generation.
+    /// The readiness that events have set, which the loop's thread alone changes.
+    ///
+    /// Apart from the other, so that most events and reads lock nothing.
+    pub(super) events: AtomicU32,
+    /// The other readiness, and from [`GENERATION_SHIFT`] on the generation.
     pub(super) state: AtomicU32,
     pub(super) waker: Mutex<Option<Waker>>,
 }
@@ -36,6 +40,8 @@ pub(super) struct SharedState {
     /// The keys of the free places.
     pub(super) free_keys: Mutex<Vec<u32>>,
     pub(super) budget: Arc<Budget>,
+    /// Notified of tasks that are woken other than by events.
+    pub(super) notifier: Mutex<Option<Waker>>,
 }
 
 impl Chunk {
@@ -49,7 +55,9 @@ impl Chunk {
     }
 
     /// Adds the readiness that an event reports, unless its socket is gone.
-    pub(super) fn handle_event(&self, event: &Event) {
+    ///
+    /// Returns whether it was news, and has woken the task.
+    pub(super) fn handle_event(&self, event: &Event) -> bool {
         let mut ready = 0;
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             ready |= READABLE;
@@ -62,7 +70,28 @@ impl Chunk {
         }
         let Token(token) = event.token();
         let is_current = |generation| token_of(0, generation) == token & !KEY_MASK;
-        self.place(index_of(token)).set_ready_if(is_current, ready);
+        self.place(index_of(token)).add_event(is_current, ready)
+    }
+
+    /// Wakes the task of a place, and notifies the loop.
+    pub(super) fn wake(&self, index: u8) {
+        self.place(index).wake();
+        self.notify();
+    }
+
+    /// Adds readiness as an event does, and notifies the loop.
+    pub(super) fn report(&self, index: u8, is_current: impl Fn(u32) -> bool, ready: u32) -> bool {
+        let is_news = self.place(index).set_ready_if(is_current, ready);
+        if is_news {
+            self.notify();
+        }
+        is_news
+    }
+
+    fn notify(&self) {
+        if let Some(notifier) = &*self.shared.notifier.lock() {
+            notifier.wake_by_ref();
+        }
     }
 
     #[inline]
@@ -72,14 +101,47 @@ impl Chunk {
 }
 
 impl Place {
+    /// Returns the readiness, and above it the generation.
+    #[inline]
+    pub(super) fn state(&self) -> u32 {
+        self.state.load(Ordering::Acquire) | self.events.load(Ordering::Acquire)
+    }
+
+    /// Adds the readiness that an event reports, as [`set_ready_if`](Self::set_ready_if) does.
+    ///
+    /// On the loop's thread only.
+    fn add_event(&self, is_current: impl Fn(u32) -> bool, ready: u32) -> bool {
+        let before = self.state();
+        let is_news = is_current(before >> GENERATION_SHIFT) && before | ready != before;
+        if is_news {
+            let events = self.events.load(Ordering::Relaxed);
+            self.events.store(events | ready, Ordering::Release);
+            self.wake();
+        }
+        is_news
+    }
+
+    /// Clears readiness, on the loop's thread only.
+    #[inline]
+    pub(super) fn clear(&self, ready: u32) {
+        let events = self.events.load(Ordering::Relaxed);
+        if events & ready != 0 {
+            self.events.store(events & !ready, Ordering::Release);
+        }
+        if self.state.load(Ordering::Relaxed) & ready != 0 {
+            self.state.fetch_and(!ready, Ordering::AcqRel);
+        }
+    }
+
     /// Adds readiness, and wakes the task if any of it is new; returns whether it was.
     ///
     /// Without effect in a generation that is not the current one.
-    pub(super) fn set_ready_if(&self, is_current: impl Fn(u32) -> bool, ready: u32) -> bool {
+    fn set_ready_if(&self, is_current: impl Fn(u32) -> bool, ready: u32) -> bool {
         let set = |state| is_current(state >> GENERATION_SHIFT).then_some(state | ready);
         let before = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, set);
+        let events = self.events.load(Ordering::Acquire);
         // An edge in a direction that is ready already is no news: no task waits for it.
-        let is_news = before.is_ok_and(|before| before | ready != before);
+        let is_news = before.is_ok_and(|before| before | events | ready != before | events);
         if is_news {
             self.wake();
         }
@@ -87,7 +149,7 @@ impl Place {
     }
 
     #[inline]
-    pub(super) fn wake(&self) {
+    fn wake(&self) {
         if let Some(waker) = &*self.waker.lock() {
             waker.wake_by_ref();
         }

@@ -37,6 +37,7 @@ impl Source {
     pub(super) fn new(chunk: &Arc<Chunk>, key: u32) -> Self {
         let source =
             Self { chunk: Arc::clone(chunk), index: index_of(key as usize), is_polled: false };
+        source.place().events.store(0, Ordering::Release);
         source.place().state.fetch_or(WRITABLE | AFTER_SHORT, Ordering::AcqRel);
         source
     }
@@ -63,7 +64,7 @@ impl Source {
     }
 
     fn generation(&self) -> u32 {
-        self.place().state.load(Ordering::Acquire) >> GENERATION_SHIFT
+        self.place().state() >> GENERATION_SHIFT
     }
 
     #[inline]
@@ -74,7 +75,7 @@ impl Source {
     /// Wakes the task that owns the socket.
     #[inline]
     pub(crate) fn wake(&self) {
-        self.place().wake();
+        self.chunk.wake(self.index);
     }
 
     /// Sets the waker of the task that owns the socket.
@@ -90,7 +91,7 @@ impl Source {
     /// Returns the readiness, for more than one look at it.
     #[inline]
     pub(crate) fn readiness(&self) -> Readiness {
-        Readiness(self.place().state.load(Ordering::Acquire))
+        Readiness(self.place().state())
     }
 
     /// Returns whether a read may succeed.
@@ -128,7 +129,7 @@ impl Source {
     /// On the loop's thread only: an event that arrived in between would be lost.
     #[inline]
     pub(crate) fn clear_readable(&self) {
-        self.place().state.fetch_and(!READABLE, Ordering::AcqRel);
+        self.place().clear(READABLE);
     }
 
     /// Sets the write readiness, after something other than an event has made room.
@@ -151,7 +152,7 @@ impl Source {
     /// On the loop's thread only.
     #[inline]
     pub(crate) fn clear_writable(&self) {
-        self.place().state.fetch_and(!WRITABLE, Ordering::AcqRel);
+        self.place().clear(WRITABLE);
     }
 }
 
@@ -169,8 +170,8 @@ impl Drop for Source {
 impl SourceHandle {
     /// Wakes the task that owns the socket.
     pub(crate) fn wake(&self) {
-        if self.is_current(self.place().state.load(Ordering::Acquire) >> GENERATION_SHIFT) {
-            self.place().wake();
+        if self.is_current(self.place().state() >> GENERATION_SHIFT) {
+            self.chunk.wake(self.index);
         }
     }
 
@@ -197,7 +198,7 @@ impl SourceHandle {
     }
 
     fn set_ready(&self, ready: u32) -> bool {
-        self.place().set_ready_if(|generation| self.is_current(generation), ready)
+        self.chunk.report(self.index, |generation| self.is_current(generation), ready)
     }
 
     fn is_current(&self, generation: u32) -> bool {
