@@ -109,6 +109,35 @@ fn a_loop_that_is_awake_is_left_alone() {
     });
 }
 
+/// A loop looks at its tasks only behind a notification, and runs all that two threads wake.
+#[test]
+fn no_task_that_another_thread_wakes_is_lost() {
+    model(|| {
+        let shared = Arc::new((Loop::new(), Executor::default()));
+        let threads = [1, 2].map(|task| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.1.wake(task, &shared.0))
+        });
+
+        let (event_loop, executor) = &*shared;
+        event_loop.begin_run();
+        let (mut made, mut may_have_tasks) = (0, true);
+        while made < 2 {
+            may_have_tasks |= event_loop.sleep.clear_notified();
+            if may_have_tasks || event_loop.sleep.is_notified() {
+                made += executor.run();
+                may_have_tasks = false;
+            }
+            if made < 2 {
+                event_loop.wait();
+            }
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
 fn model(body: impl Fn() + Send + Sync + 'static) {
     let mut model = loom::model::Builder::new();
     // More are tried with LOOM_MAX_PREEMPTIONS in the environment.
@@ -161,6 +190,40 @@ impl Loop {
         if !self.sleep.fall_asleep() {
             self.poll.wake();
         }
+    }
+}
+
+/// An executor that notifies the loop when it waits for a task, and once.
+#[derive(Default)]
+struct Executor {
+    ready: Mutex<VecDeque<u32>>,
+    is_waiting: Mutex<bool>,
+}
+
+impl Executor {
+    fn wake(&self, task: u32, event_loop: &Loop) {
+        self.ready.lock().unwrap().push_back(task);
+        let was_waiting = std::mem::take(&mut *self.is_waiting.lock().unwrap());
+        if was_waiting && event_loop.sleep.notify() {
+            event_loop.poll.wake();
+        }
+    }
+
+    /// `Runner::run_tasks`: runs tasks until there is none once it waits; returns how many.
+    fn run(&self) -> usize {
+        let mut made = 0;
+        loop {
+            made += self.take_ready();
+            *self.is_waiting.lock().unwrap() = true;
+            match self.take_ready() {
+                0 => return made,
+                more => made += more,
+            }
+        }
+    }
+
+    fn take_ready(&self) -> usize {
+        std::mem::take(&mut *self.ready.lock().unwrap()).len()
     }
 }
 

@@ -342,6 +342,14 @@ mod tests {
         Ok((mio::net::TcpStream::from_std(stream), peer))
     }
 
+    fn wait_for_input(reactor: &Reactor, source: &Source) -> io::Result<()> {
+        while !source.is_readable() {
+            reactor.wait(Some(clock::now() + Duration::from_secs(5)))?;
+            reactor.wake_tasks();
+        }
+        Ok(())
+    }
+
     #[test]
     fn wakes_the_owner_when_bytes_arrive() -> io::Result<()> {
         let reactor = Reactor::current()?;
@@ -351,10 +359,7 @@ mod tests {
         source.set_waker(&Arc::clone(&count).into());
 
         peer.write_all(b"x")?;
-        while !source.is_readable() {
-            reactor.wait(Some(clock::now() + Duration::from_secs(5)))?;
-            reactor.wake_tasks();
-        }
+        wait_for_input(&reactor, &source)?;
 
         assert!(count.get() >= 1);
         assert!(!source.is_read_closed());
@@ -372,10 +377,7 @@ mod tests {
         reactor.set_notifier(Arc::clone(&notified).into());
 
         peer.write_all(b"x")?;
-        while !source.is_readable() {
-            reactor.wait(Some(clock::now() + Duration::from_secs(5)))?;
-            reactor.wake_tasks();
-        }
+        wait_for_input(&reactor, &source)?;
         assert!(reactor.has_woken());
         assert_eq!(notified.get(), 0);
 
@@ -428,10 +430,7 @@ mod tests {
         let handle = source.handle();
 
         peer.write_all(b"x")?;
-        while !source.is_readable() {
-            reactor.wait(Some(clock::now() + Duration::from_secs(5)))?;
-            reactor.wake_tasks();
-        }
+        wait_for_input(&reactor, &source)?;
         std::thread::spawn(move || handle.report_wake()).join().unwrap();
         source.clear_readable();
         assert!(!source.is_readable() && source.is_writable());
