@@ -106,7 +106,7 @@ fn wait_for_sleep(task: &Path) -> Result<Observation> {
         let timeout = timeout.and_then(|timeout| timeout.strip_prefix("0x"));
         let is_asleep =
             timeout.is_some_and(|timeout| u64::from_str_radix(timeout, 16).is_ok_and(is_long));
-        if is_asleep && alarms_are_far()? {
+        if is_asleep && alarms_are_far()? && observe(task)? == observation {
             return Ok(observation);
         }
         ensure!(start.elapsed() < DEADLINE, "it is never at rest: {observation:?}");

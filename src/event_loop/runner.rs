@@ -16,9 +16,10 @@ use crate::runtime::panics;
 /// It is kept between the runs of the loop: then, too, it notifies the loop when a task becomes
 /// ready.
 pub(super) struct Runner {
+    /// The executor of all other tasks, which notifies the loop.
     executor: Rc<LocalExecutor<'static>>,
-    /// The executor of the connections, which notifies nobody.
-    connections: Rc<LocalExecutor<'static>>,
+    /// The executor of the connections, which does not notify the loop.
+    connection_executor: Rc<LocalExecutor<'static>>,
     queue: Dispatch,
     next_task: NextTask,
 }
@@ -33,13 +34,13 @@ impl Runner {
     /// Makes a runner; `waker` is woken from now on when a call is queued.
     pub(super) fn new(
         executor: Rc<LocalExecutor<'static>>,
-        connections: Rc<LocalExecutor<'static>>,
+        connection_executor: Rc<LocalExecutor<'static>>,
         next_task: NextTask,
         waker: &Waker,
     ) -> Self {
         let mut queue = dispatch();
         queue.listen(waker);
-        Self { executor, connections, queue, next_task }
+        Self { executor, connection_executor, queue, next_task }
     }
 
     /// Runs at most `limit` of the calls in the queue; further ones notify the loop.
@@ -56,36 +57,37 @@ impl Runner {
 
     /// Runs the tasks that are ready, connections first.
     ///
-    /// Those that become ready later notify the loop, but for connections, as
-    /// [`EventLoop::spawn_connection`](crate::EventLoop::spawn_connection) says.
+    /// Tasks that become ready later notify the loop, except those of connections (see
+    /// [`EventLoop::spawn_connection`](crate::EventLoop::spawn_connection)).
     ///
     /// Returns whether there were any.
     pub(super) fn run_tasks(&mut self, waker: &Waker, state: &State) -> bool {
-        let (mut connections, mut others) = (TASKS_PER_TURN, TASKS_PER_TURN);
+        let (mut connections_left, mut others_left) = (TASKS_PER_TURN, TASKS_PER_TURN);
         loop {
-            if connections > 0 && self.connections.try_tick() {
-                connections -= 1;
+            if connections_left > 0 && self.connection_executor.try_tick() {
+                connections_left -= 1;
                 continue;
             }
             state.reactor.clear_woken();
-            if others == 0 || !(state.may_have_tasks.get() || state.shared.sleep.is_notified()) {
+            if others_left == 0 || !(state.may_have_tasks.get() || state.shared.sleep.is_notified())
+            {
                 break;
             }
             if self.executor.try_tick() {
-                others -= 1;
+                others_left -= 1;
             } else if self.poll_next_task(waker).is_pending() {
                 // From now on a task that becomes ready notifies the loop.
                 state.may_have_tasks.set(false);
                 break;
             } else {
                 // Another thread has woken a task in between.
-                others -= 1;
+                others_left -= 1;
             }
         }
-        if connections == 0 || others == 0 {
+        if connections_left == 0 || others_left == 0 {
             waker.wake_by_ref();
         }
-        connections + others < 2 * TASKS_PER_TURN
+        connections_left + others_left < 2 * TASKS_PER_TURN
     }
 
     /// Waits for a task that is ready, and runs it.

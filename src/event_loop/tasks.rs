@@ -130,12 +130,12 @@ impl EventLoop {
 
     /// Starts the task of a connection.
     ///
-    /// It catches the panics of the program's code itself. Its executor notifies nobody: its waker may be
+    /// It catches the panics of the program's code itself. Its executor does not notify the loop: its waker may be
     /// given to a `Source`, which notifies the loop, to a deadline and to `wake_later`, which the loop
     /// looks at by itself, and to nothing else.
     #[track_caller]
     pub(crate) fn spawn_connection(task: impl Future<Output = ()> + Unpin + 'static) {
-        thread_loop::connections().spawn(Guarded::new(task, Origin::here())).detach();
+        thread_loop::connection_executor().spawn(Guarded::new(task, Origin::here())).detach();
         let state = thread_loop::state();
         if state.is_running.get() {
             state.reactor.set_woken();

@@ -29,7 +29,7 @@ use crate::runtime::turns;
 struct ThreadLoop {
     state: Rc<State>,
     executor: Rc<LocalExecutor<'static>>,
-    connections: Rc<LocalExecutor<'static>>,
+    connection_executor: Rc<LocalExecutor<'static>>,
     next_task: NextTask,
     /// Taken while the loop runs.
     runner: Option<Runner>,
@@ -83,14 +83,14 @@ pub(super) fn state() -> Rc<State> {
     with_thread_loop(|thread_loop| Rc::clone(&thread_loop.state))
 }
 
-/// Returns the executor of this thread's tasks.
+/// Returns the executor of this thread's tasks, except those of connections.
 pub(super) fn executor() -> Rc<LocalExecutor<'static>> {
     with_thread_loop(|thread_loop| Rc::clone(&thread_loop.executor))
 }
 
 /// Returns the executor of the tasks of this thread's connections.
-pub(super) fn connections() -> Rc<LocalExecutor<'static>> {
-    with_thread_loop(|thread_loop| Rc::clone(&thread_loop.connections))
+pub(super) fn connection_executor() -> Rc<LocalExecutor<'static>> {
+    with_thread_loop(|thread_loop| Rc::clone(&thread_loop.connection_executor))
 }
 
 /// Ends this thread's loop while its thread-local values exist: slots can run.
@@ -133,7 +133,7 @@ impl ThreadLoop {
         let mut this = Self {
             state: Rc::new(state),
             executor,
-            connections: Rc::default(),
+            connection_executor: Rc::default(),
             next_task: NextTask::default(),
             runner: None,
         };
@@ -144,8 +144,9 @@ impl ThreadLoop {
 
     fn new_runner(&self) -> Runner {
         let waker = Waker::from(Arc::clone(&self.state.shared));
-        let (executor, connections) = (Rc::clone(&self.executor), Rc::clone(&self.connections));
-        Runner::new(executor, connections, Rc::clone(&self.next_task), &waker)
+        let executor = Rc::clone(&self.executor);
+        let connection_executor = Rc::clone(&self.connection_executor);
+        Runner::new(executor, connection_executor, Rc::clone(&self.next_task), &waker)
     }
 }
 
@@ -156,7 +157,7 @@ impl Drop for ThreadLoop {
             self.runner = None;
             drop(self.next_task.take());
             self.executor = Rc::default();
-            self.connections = Rc::default();
+            self.connection_executor = Rc::default();
         });
     }
 }

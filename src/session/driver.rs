@@ -381,6 +381,7 @@ impl<O: Observer> Driver<O> {
 impl<O: Observer> Drop for Driver<O> {
     /// Ends the connection of a task that is dropped at its loop's end.
     fn drop(&mut self) {
+        // `end_with` counts the handles.
         self.turn = None;
         if self.stage != Stage::Ended
             && let Some(stream) = self.end_with(None, false, 1)

@@ -2,7 +2,7 @@
 //!
 //! Loom tries the orders of all steps. The protocols are the crate's own files, compiled anew with
 //! the atomics and the mutex of `runtime/sync.rs` here.
-//! The queue and the poll are stand-ins. A wake that is lost is a deadlock here, which loom reports.
+//! The queue, the executor and the poll are stand-ins. A wake that is lost is a deadlock here, which loom reports.
 
 #![allow(dead_code, reason = "a model needs only a part of the crate's file")]
 #![allow(clippy::unwrap_used, reason = "a model that panics has failed, as it should")]

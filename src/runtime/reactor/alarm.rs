@@ -1,4 +1,4 @@
-//! The alarm of a reactor: ends a wait that has no timeout at a deadline.
+//! The alarm of a reactor: a `timerfd` that ends waits in place of a timeout.
 //!
 //! The kernel begins and ends a timeout with each wait that sleeps. The alarm stays set from one wait
 //! to the next until it goes off: a loop that sleeps between messages sets it now and then. For a
@@ -35,7 +35,7 @@ impl Alarm {
         Ok(Self { timer, set_to: Cell::default() })
     }
 
-    /// Returns whether the alarm ends a wait before the deadline.
+    /// Returns whether the alarm ends a wait at the deadline at the latest.
     #[inline]
     pub(super) fn is_set_before(&self, deadline: Instant) -> bool {
         self.set_to.get().is_some_and(|set_to| set_to <= deadline)

@@ -40,9 +40,10 @@ pub(crate) struct Reactor {
     waker: Arc<mio::Waker>,
     /// Tasks with more to do, which are woken after the next poll.
     later: RefCell<Vec<Waker>>,
-    /// Tasks were woken that notify nobody, and have not run yet.
+    /// Whether tasks were woken that do not notify the loop, and have not run yet.
     has_woken: Cell<bool>,
     unused: Cell<Option<Unused>>,
+    /// `None` when the system refuses the descriptor: each wait has a timeout then.
     #[cfg(any(target_os = "android", target_os = "linux"))]
     alarm: Option<Alarm>,
 }
@@ -169,9 +170,13 @@ impl Reactor {
     }
 
     /// Returns the timeout of a wait; `None` as well when the alarm ends it in time.
+    #[cfg_attr(
+        not(any(target_os = "android", target_os = "linux")),
+        expect(clippy::unused_self, reason = "the alarm is of Linux alone")
+    )]
     fn timeout(&self, deadline: Option<Instant>) -> Option<Duration> {
         let deadline = deadline?;
-        // The alarm does not know a clock that stands.
+        // The alarm follows the system's clock, not a stopped one.
         #[cfg(any(target_os = "android", target_os = "linux"))]
         let alarm = self.alarm.as_ref().filter(|_| !clock::is_stopped());
         #[cfg(any(target_os = "android", target_os = "linux"))]
@@ -206,9 +211,8 @@ impl Reactor {
         for event in self.events.borrow().iter() {
             match chunks.get((event.token().0 & KEY_MASK) / PLACES) {
                 Some(chunk) => has_woken |= chunk.handle_event(event),
-                // That of the loop's waker has done its work.
-                None =>
-                {
+                None => {
+                    // That of the loop's waker has done its work.
                     #[cfg(any(target_os = "android", target_os = "linux"))]
                     if let Some(alarm) = &self.alarm {
                         alarm.handle_event(event);
@@ -333,6 +337,7 @@ mod tests {
     use super::*;
     use crate::runtime::memory_budget::Holder;
     use crate::testing::Count;
+    use crate::testing::stopped_clock::StoppedClock;
 
     fn pair() -> io::Result<(mio::net::TcpStream, std::net::TcpStream)> {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
@@ -387,6 +392,19 @@ mod tests {
         source.handle().evict();
         assert!(!source.handle().report_wake(), "it is ready in both directions already");
         assert_eq!((task.get() - before, notified.get()), (3, 3));
+        Ok(())
+    }
+
+    /// The alarm goes by the system's clock; a stopped one has timeouts.
+    #[test]
+    fn a_stopped_clock_does_not_use_the_alarm() -> io::Result<()> {
+        let (reactor, hour) = (Reactor::current()?, Duration::from_secs(3600));
+        // Sets the alarm, on Linux.
+        reactor.timeout(Some(clock::now() + hour));
+
+        let _clock = StoppedClock::new();
+
+        assert_eq!(reactor.timeout(Some(clock::now() + 2 * hour)), Some(2 * hour));
         Ok(())
     }
 

@@ -27,7 +27,7 @@ pub(super) struct Chunk {
 pub(super) struct Place {
     /// The readiness that events have set, which the loop's thread alone changes.
     ///
-    /// Apart from the other, so that most events and reads lock nothing.
+    /// Apart from the rest, so that events and reads change it without locked instructions.
     pub(super) events: AtomicU32,
     /// The other readiness, and from [`GENERATION_SHIFT`] on the generation.
     pub(super) state: AtomicU32,

@@ -87,7 +87,7 @@ fn can_be_paused_within() -> io::Result<()> {
     Ok(())
 }
 
-/// MSG-19: a peer that sends is alive, and each piece is read into the room of the message.
+/// MSG-12: a peer that sends is alive, and each piece is read into the room of the message.
 #[test]
 fn are_a_sign_of_life() -> io::Result<()> {
     let wire = masked(Opcode::Binary, &payload());

@@ -43,7 +43,7 @@ fn echoing() -> io::Result<ScriptedConnection> {
     Ok(connection)
 }
 
-/// Checks MSG-19: as long as something arrives within the write timeout, the peer is alive.
+/// Checks MSG-12: as long as something arrives within the write timeout, the peer is alive.
 fn assert_input_keeps_alive<'a>(
     connection: &mut ScriptedConnection,
     input: impl IntoIterator<Item = &'a [u8]>,

@@ -82,24 +82,6 @@ fn a_spy_waits_in_virtual_time() {
     assert_eq!(clock.elapsed(), HOUR);
 }
 
-/// A deadline from before, when the clock ran, holds up nothing.
-#[test]
-fn what_is_due_at_once_takes_no_real_time() {
-    let timer = Timer::new();
-    timer.start(HOUR);
-    EventLoop::current().wait(Duration::from_millis(1));
-    drop(timer);
-    let clock = VirtualClock::install();
-    EventLoop::current().wait(2 * HOUR);
-
-    // Set behind the timers of the turn: the wait behind it has a deadline that has passed.
-    let task = async { Timer::single_shot(Duration::ZERO, || EventLoop::current().quit()) };
-    EventLoop::current().spawn(task).detach();
-    EventLoop::current().exec();
-
-    assert_eq!(clock.elapsed(), 2 * HOUR);
-}
-
 /// The loop waits for other threads when it has no deadline.
 #[test]
 fn without_a_deadline_the_loop_waits_for_other_threads() -> Result<()> {
