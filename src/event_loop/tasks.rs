@@ -135,8 +135,8 @@ impl EventLoop {
     /// looks at by itself, and to nothing else.
     #[track_caller]
     pub(crate) fn spawn_connection(task: impl Future<Output = ()> + Unpin + 'static) {
-        thread_loop::connection_executor().spawn(Guarded::new(task, Origin::here())).detach();
-        let state = thread_loop::state();
+        let (executor, state) = thread_loop::connection_executor();
+        executor.spawn(Guarded::new(task, Origin::here())).detach();
         if state.is_running.get() {
             state.reactor.set_woken();
         } else {

@@ -88,9 +88,11 @@ pub(super) fn executor() -> Rc<LocalExecutor<'static>> {
     with_thread_loop(|thread_loop| Rc::clone(&thread_loop.executor))
 }
 
-/// Returns the executor of the tasks of this thread's connections.
-pub(super) fn connection_executor() -> Rc<LocalExecutor<'static>> {
-    with_thread_loop(|thread_loop| Rc::clone(&thread_loop.connection_executor))
+/// Returns the executor of the tasks of this thread's connections, and the loop's state.
+pub(super) fn connection_executor() -> (Rc<LocalExecutor<'static>>, Rc<State>) {
+    with_thread_loop(|thread_loop| {
+        (Rc::clone(&thread_loop.connection_executor), Rc::clone(&thread_loop.state))
+    })
 }
 
 /// Ends this thread's loop while its thread-local values exist: slots can run.

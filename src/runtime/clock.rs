@@ -23,7 +23,6 @@ pub(crate) fn since(instant: Instant) -> Duration {
 }
 
 /// Returns whether this thread's clock stands.
-#[cfg(any(target_os = "android", target_os = "linux"))]
 #[inline]
 pub(crate) fn is_stopped() -> bool {
     #[cfg(any(test, fuzzing, feature = "testing"))]
