@@ -1,12 +1,9 @@
 //! The memory of an idle connection. A binary of its own: it counts allocations.
 
-#[cfg(feature = "compression")]
 use std::thread;
 
 use allocation_counter::measure;
-#[cfg(feature = "compression")]
-use anyhow::anyhow;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 #[cfg(feature = "compression")]
 use slotwork::Compression;
 use slotwork::WebSocketServer;
@@ -69,20 +66,14 @@ fn a_history_takes_the_memory_of_its_messages() -> Result<()> {
 }
 
 /// Returns the blocks and bytes of a connection that offers compression, to a server with it.
-///
-/// In a thread of its own: another one has memory that it uses again.
 #[cfg(feature = "compression")]
 fn with_compression(
     compression: impl Into<Option<Compression>>,
     act: fn(&mut RawPeer) -> Result<()>,
 ) -> Result<(usize, usize)> {
     let compression = compression.into();
-    let measuring = thread::spawn(move || {
-        let server = server_with_three_slots()?;
-        server.set_compression(compression);
-        measure_connections(&server, |_| OFFER.to_owned(), act)
-    });
-    measuring.join().map_err(|_| anyhow!("the server's thread panicked"))?
+    let set_up = move |server: &WebSocketServer| server.set_compression(compression);
+    measure_connections(set_up, |_| OFFER.to_owned(), act)
 }
 
 /// Sends compressed messages of 1 KiB and reads their echoes.
@@ -100,17 +91,31 @@ fn echo_compressed(peer: &mut RawPeer, count: usize, has_history: bool) -> Resul
 }
 
 /// Returns the blocks and bytes of one of many connections, each with these lines in its head.
-fn per_connection(lines: impl Fn(usize) -> String) -> Result<(usize, usize)> {
-    measure_connections(&server_with_three_slots()?, lines, |_| Ok(()))
+fn per_connection(lines: impl Fn(usize) -> String + Send + 'static) -> Result<(usize, usize)> {
+    measure_connections(|_| {}, lines, |_| Ok(()))
 }
 
-/// Returns the same of connections to this server, which also do this before they are idle.
+/// Returns the same of connections to a server with these settings, which also act before they are idle.
+///
+/// In a thread of its own: another one has memory that it uses again.
 fn measure_connections(
-    server: &WebSocketServer,
+    set_up: impl FnOnce(&WebSocketServer) + Send + 'static,
+    lines: impl Fn(usize) -> String + Send + 'static,
+    act: fn(&mut RawPeer) -> Result<()>,
+) -> Result<(usize, usize)> {
+    let measuring = thread::spawn(move || {
+        let server = server_with_three_slots()?;
+        set_up(&server);
+        measure_here(server.server_port(), lines, act)
+    });
+    measuring.join().map_err(|_| anyhow!("the server's thread panicked"))?
+}
+
+fn measure_here(
+    port: u16,
     lines: impl Fn(usize) -> String,
     act: fn(&mut RawPeer) -> Result<()>,
 ) -> Result<(usize, usize)> {
-    let port = server.server_port();
     // The first ones fill what a loop keeps for all.
     let warm_up = open_all(port, (0..COUNT).map(&lines).collect(), act)?;
 

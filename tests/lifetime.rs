@@ -4,7 +4,7 @@
 
 #![cfg(target_os = "linux")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -38,6 +38,33 @@ fn connections_that_ended_leave_no_descriptor() -> Result<()> {
 
         serve(move || (0..200).try_for_each(|_| check_good_client(port)))?;
         serve(move || (0..200).try_for_each(|_| RawPeer::open(port)?.reset()))?;
+
+        descriptors.wait_until_as_before()
+    })
+}
+
+/// RFC 9293 §3.10.4: the server waits for the end of a peer that may still read, and for nothing else.
+#[test]
+fn connections_that_linger_leave_no_descriptor() -> Result<()> {
+    alone(|| {
+        let server = listening_server()?;
+        server.set_closing_timeout(Some(Duration::from_millis(20)));
+        let ended = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&ended);
+        server.new_connection().connect(move |server, ()| {
+            let socket = server.next_pending_connection().unwrap();
+            let counted = Rc::clone(&counted);
+            socket.disconnected().connect(move |_socket, ()| counted.set(counted.get() + 1));
+            socket.close_normally();
+        });
+        let descriptors = Descriptors::count()?;
+        let port = server.server_port();
+
+        // They never answer the close frame.
+        let peers =
+            serve(move || (0..20).map(|_| RawPeer::open(port)).collect::<Result<Vec<_>>>())?;
+        wait_until(|| ended.get() == 20)?;
+        drop(peers);
 
         descriptors.wait_until_as_before()
     })

@@ -24,8 +24,8 @@ fn main() -> Result<()> {
     } else {
         WebSocketServer::new("Budget", SslMode::NonSecure)
     };
-    // Its timer would visit all sockets, in some of the runs. All others are later, so that it is
-    // what each wait is for: no system call may set it anew.
+    // Keepalive would visit all sockets in some of the runs. The handshake deadlines are later: each
+    // wait is for the same timer, and the alarm is set once.
     server.set_keepalive_interval(Some(Duration::from_secs(3600)));
     server.set_handshake_timeout(Some(Duration::from_secs(2 * 3600)));
     let connect_slots = if has("--broadcast") { broadcast } else { echo };

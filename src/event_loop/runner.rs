@@ -1,4 +1,4 @@
-//! The tasks and queued slots of a thread, one step after the other.
+//! The events, tasks and queued slots of a thread, one step after the other.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -16,10 +16,7 @@ use crate::runtime::panics;
 /// It is kept between the runs of the loop: then, too, it notifies the loop when a task becomes
 /// ready.
 pub(super) struct Runner {
-    /// The executor of all other tasks, which notifies the loop.
     executor: Rc<LocalExecutor<'static>>,
-    /// The executor of the connections, which does not notify the loop.
-    connection_executor: Rc<LocalExecutor<'static>>,
     queue: Dispatch,
     next_task: NextTask,
 }
@@ -34,13 +31,12 @@ impl Runner {
     /// Makes a runner; `waker` is woken from now on when a call is queued.
     pub(super) fn new(
         executor: Rc<LocalExecutor<'static>>,
-        connection_executor: Rc<LocalExecutor<'static>>,
         next_task: NextTask,
         waker: &Waker,
     ) -> Self {
         let mut queue = dispatch();
         queue.listen(waker);
-        Self { executor, connection_executor, queue, next_task }
+        Self { executor, queue, next_task }
     }
 
     /// Runs at most `limit` of the calls in the queue; further ones notify the loop.
@@ -55,39 +51,29 @@ impl Runner {
         has_run
     }
 
-    /// Runs the tasks that are ready, connections first.
+    /// Handles events of connections, and runs the tasks that are ready.
     ///
-    /// Tasks that become ready later notify the loop, except those of connections (see
-    /// [`EventLoop::spawn_connection`](crate::EventLoop::spawn_connection)).
+    /// Tasks that become ready later notify the loop.
     ///
-    /// Returns whether there were any.
-    pub(super) fn run_tasks(&mut self, waker: &Waker, state: &State) -> bool {
-        let (mut connections_left, mut others_left) = (TASKS_PER_TURN, TASKS_PER_TURN);
-        loop {
-            if connections_left > 0 && self.connection_executor.try_tick() {
-                connections_left -= 1;
-                continue;
-            }
-            state.reactor.clear_woken();
-            if others_left == 0 || !(state.may_have_tasks.get() || state.shared.sleep.is_notified())
-            {
-                break;
-            }
-            if self.executor.try_tick() {
-                others_left -= 1;
-            } else if self.poll_next_task(waker).is_pending() {
+    /// Returns whether there was any event or task.
+    pub(super) fn run_ready(&mut self, waker: &Waker, state: &State) -> bool {
+        let (mut events_left, mut tasks_left) = (PER_TURN, PER_TURN);
+        while events_left > 0 && state.reactor.handle_next() {
+            events_left -= 1;
+        }
+        while tasks_left > 0 && (state.may_have_tasks.get() || state.shared.sleep.is_notified()) {
+            // A task that another thread has woken in between is run as well.
+            if !self.executor.try_tick() && self.poll_next_task(waker).is_pending() {
                 // From now on a task that becomes ready notifies the loop.
                 state.may_have_tasks.set(false);
                 break;
-            } else {
-                // Another thread has woken a task in between.
-                others_left -= 1;
             }
+            tasks_left -= 1;
         }
-        if connections_left == 0 || others_left == 0 {
+        if events_left == 0 || tasks_left == 0 {
             waker.wake_by_ref();
         }
-        connections_left + others_left < 2 * TASKS_PER_TURN
+        events_left + tasks_left < 2 * PER_TURN
     }
 
     /// Waits for a task that is ready, and runs it.
@@ -108,5 +94,5 @@ impl Runner {
     }
 }
 
-/// The maximum number of tasks of either kind in a turn.
-const TASKS_PER_TURN: u32 = 400;
+/// The maximum number of events, and of tasks, in a turn.
+const PER_TURN: u32 = 400;

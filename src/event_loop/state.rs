@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
 
 use slotwork_signals::Signal;
 use slotwork_signals::host;
@@ -32,7 +31,7 @@ pub(super) struct State {
     /// The tasks of `EventLoop::spawn_to`.
     pub(super) receiver_tasks: ReceiverTasks,
     pub(super) is_running: Cell<bool>,
-    /// Whether tasks other than those of connections may be ready.
+    /// Whether tasks may be ready.
     pub(super) may_have_tasks: Cell<bool>,
     /// Whether signals of the operating system end the loop.
     pub(super) quits_on_signals: Cell<bool>,
@@ -43,7 +42,6 @@ impl State {
     pub(super) fn new() -> io::Result<Self> {
         let reactor = Reactor::current()?;
         let shared = Arc::new(Shared::new(reactor.waker()));
-        reactor.set_notifier(Waker::from(Arc::clone(&shared)));
         Ok(Self {
             reactor,
             timers: Timers::current(),

@@ -128,22 +128,6 @@ impl EventLoop {
         self.state.receiver_tasks.add(ReceiverTask { task, has_receiver });
     }
 
-    /// Starts the task of a connection.
-    ///
-    /// It catches the panics of the program's code itself. Its executor does not notify the loop: its waker may be
-    /// given to a `Source`, which notifies the loop, to a deadline and to `wake_later`, which the loop
-    /// looks at by itself, and to nothing else.
-    #[track_caller]
-    pub(crate) fn spawn_connection(task: impl Future<Output = ()> + Unpin + 'static) {
-        let (executor, state) = thread_loop::connection_executor();
-        executor.spawn(Guarded::new(task, Origin::here())).detach();
-        if state.is_running.get() {
-            state.reactor.set_woken();
-        } else {
-            state.shared.notify();
-        }
-    }
-
     /// Starts a task that catches the panics of the program's code itself.
     #[track_caller]
     pub(crate) fn spawn_guarded(future: impl Future<Output = ()> + Unpin + 'static) -> Task<()> {
@@ -208,15 +192,27 @@ mod tests {
 
     use super::*;
     use crate::event_loop::timer::Timer;
+    use crate::runtime::reactor::Reactor;
 
-    /// Connections have their share of a turn, and not all of it.
+    /// A turn handles a bounded number of events, and of tasks.
     #[test]
-    fn connections_that_are_always_ready_hold_up_nothing_else() {
+    fn events_and_tasks_without_end_hold_up_nothing_else() {
+        thread_local! { static HANDLED: Cell<u32> = const { Cell::new(0) } }
         let event_loop = EventLoop::current();
-        EventLoop::spawn_connection(poll_fn(|cx| {
+        let reactor = &event_loop.state.reactor;
+        reactor.set_event_handler(|number| {
+            HANDLED.set(HANDLED.get() + 1);
+            // Without end.
+            Reactor::current().unwrap().make_ready(number);
+        });
+        reactor.make_ready(1);
+        event_loop.settle(1);
+        assert!((1..1000).contains(&HANDLED.get()), "{} events in a turn", HANDLED.get());
+        let always_ready = poll_fn(|cx| {
             cx.waker().wake_by_ref();
             Poll::Pending
-        }));
+        });
+        EventLoop::spawn_guarded(always_ready).detach();
         let (turns, expired) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
         let counted = Rc::clone(&turns);
         let counting = async move {
@@ -231,24 +227,5 @@ mod tests {
 
         let is_done = || turns.get() == 10 && expired.get();
         assert!(event_loop.wait_until(is_done, Duration::from_secs(60)));
-    }
-
-    /// A loop that does not run may be polled by another one, which has to see what is ready.
-    #[test]
-    fn a_connection_that_is_added_outside_a_run_notifies_the_loop() {
-        let event_loop = EventLoop::current();
-        event_loop.process_events();
-        assert!(!event_loop.state.shared.sleep.is_notified());
-        let has_run = Rc::new(Cell::new(false));
-        let noted = Rc::clone(&has_run);
-
-        EventLoop::spawn_connection(poll_fn(move |_| {
-            noted.set(true);
-            Poll::Ready(())
-        }));
-
-        assert!(event_loop.state.shared.sleep.is_notified());
-        event_loop.process_events();
-        assert!(has_run.get());
     }
 }

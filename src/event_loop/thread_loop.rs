@@ -29,7 +29,6 @@ use crate::runtime::turns;
 struct ThreadLoop {
     state: Rc<State>,
     executor: Rc<LocalExecutor<'static>>,
-    connection_executor: Rc<LocalExecutor<'static>>,
     next_task: NextTask,
     /// Taken while the loop runs.
     runner: Option<Runner>,
@@ -83,16 +82,9 @@ pub(super) fn state() -> Rc<State> {
     with_thread_loop(|thread_loop| Rc::clone(&thread_loop.state))
 }
 
-/// Returns the executor of this thread's tasks, except those of connections.
+/// Returns the executor of this thread's tasks.
 pub(super) fn executor() -> Rc<LocalExecutor<'static>> {
     with_thread_loop(|thread_loop| Rc::clone(&thread_loop.executor))
-}
-
-/// Returns the executor of the tasks of this thread's connections, and the loop's state.
-pub(super) fn connection_executor() -> (Rc<LocalExecutor<'static>>, Rc<State>) {
-    with_thread_loop(|thread_loop| {
-        (Rc::clone(&thread_loop.connection_executor), Rc::clone(&thread_loop.state))
-    })
 }
 
 /// Ends this thread's loop while its thread-local values exist: slots can run.
@@ -132,13 +124,8 @@ impl ThreadLoop {
         executor.spawn(flush_list::flush_listed()).detach();
         // Its first run adds nothing but the task that the list wakes.
         executor.try_tick();
-        let mut this = Self {
-            state: Rc::new(state),
-            executor,
-            connection_executor: Rc::default(),
-            next_task: NextTask::default(),
-            runner: None,
-        };
+        let mut this =
+            Self { state: Rc::new(state), executor, next_task: NextTask::default(), runner: None };
         // Calls that are posted before the first run are noticed, too.
         this.runner = Some(this.new_runner());
         this
@@ -146,9 +133,7 @@ impl ThreadLoop {
 
     fn new_runner(&self) -> Runner {
         let waker = Waker::from(Arc::clone(&self.state.shared));
-        let executor = Rc::clone(&self.executor);
-        let connection_executor = Rc::clone(&self.connection_executor);
-        Runner::new(executor, connection_executor, Rc::clone(&self.next_task), &waker)
+        Runner::new(Rc::clone(&self.executor), Rc::clone(&self.next_task), &waker)
     }
 }
 
@@ -159,7 +144,6 @@ impl Drop for ThreadLoop {
             self.runner = None;
             drop(self.next_task.take());
             self.executor = Rc::default();
-            self.connection_executor = Rc::default();
         });
     }
 }
@@ -239,9 +223,10 @@ impl<'a> Run<'a> {
         Some(Self { state, runner, waker, is_nested, made_progress: false, _running: running })
     }
 
-    /// Runs all that is ready: the queue, timers, `future` and tasks, in this order.
+    /// Runs all that is ready.
     ///
-    /// When the future completes, the tasks are left.
+    /// In this order: the queue, timers, `future`, events and tasks.
+    /// When the future completes, events and tasks are left.
     pub(super) fn turn<T>(&mut self, future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
         self.turn_with(host::BATCH, future)
     }
@@ -254,14 +239,10 @@ impl<'a> Run<'a> {
     ) -> Poll<T> {
         self.clear_notified();
         self.with_runner(|runner, waker| runner.run_queue(waker, limit));
-        if self.state.timers.fire() {
-            self.made_progress = true;
-            // Among the tasks that were woken may be those of connections.
-            self.state.reactor.set_woken();
-        }
+        self.made_progress |= self.state.timers.fire();
         let outcome = future.poll(&mut Context::from_waker(&self.waker));
         if outcome.is_pending() {
-            self.run_tasks();
+            self.run_ready();
         }
         self.state.receiver_tasks.sweep();
         if panics::any()
@@ -308,12 +289,12 @@ impl<'a> Run<'a> {
             Err(error) => error!("cannot poll for events: {error}"),
         }
         if self.is_nested {
-            // The suspended tasks cannot run, although the kernel may take output again.
+            // The suspended turns cannot continue, although the kernel may take output again.
             turns::suspend_all();
         }
     }
 
-    /// Returns whether any call was made, timer expired, or task ran.
+    /// Returns whether any call was made, timer expired, event handled, or task run.
     pub(super) fn made_progress(&self) -> bool {
         self.made_progress
     }
@@ -321,8 +302,7 @@ impl<'a> Run<'a> {
     /// Returns whether something is ready without waiting for events.
     pub(super) fn has_more(&self) -> bool {
         self.state.shared.sleep.is_notified()
-            || self.state.reactor.has_woken()
-            || self.state.reactor.has_later()
+            || self.state.reactor.has_ready()
             || self.state.timers.time_to_next() == Some(Duration::ZERO)
     }
 
@@ -333,7 +313,7 @@ impl<'a> Run<'a> {
         for _ in 0..MAX_LAST_TURNS {
             self.clear_notified();
             run_all("a queued slot", host::run_slots);
-            self.run_tasks();
+            self.run_ready();
             if !self.state.shared.sleep.is_notified() {
                 return;
             }
@@ -347,9 +327,9 @@ impl<'a> Run<'a> {
     }
 
     #[inline]
-    fn run_tasks(&mut self) {
+    fn run_ready(&mut self) {
         let state = self.state;
-        self.with_runner(|runner, waker| runner.run_tasks(waker, state));
+        self.with_runner(|runner, waker| runner.run_ready(waker, state));
     }
 
     #[inline]
@@ -377,7 +357,7 @@ impl Drop for Run<'_> {
         // A loop that polls this one's descriptor from now on has to see what is ready.
         let reactor = &self.state.reactor;
         let may_have_tasks = self.state.may_have_tasks.get();
-        let has_ready = may_have_tasks || reactor.has_woken() || reactor.has_later();
+        let has_ready = may_have_tasks || reactor.has_ready();
         if !self.state.shared.sleep.fall_asleep() || has_ready {
             self.state.shared.wake_poll();
         }

@@ -29,7 +29,25 @@ struct FlushList {
 ///
 /// Returns false, and does nothing, without a task that flushes.
 pub(crate) fn add(connection: &Arc<impl Flush + 'static>) -> bool {
-    FLUSH_LIST.try_with(|list| list.add(connection)).unwrap_or(false)
+    let is_awake = wake();
+    if is_awake {
+        add_owned(Arc::clone(connection));
+    }
+    is_awake
+}
+
+/// Wakes the task that flushes, for connections that [`add_owned`] adds.
+///
+/// Returns false, and does nothing, without such a task.
+pub(crate) fn wake() -> bool {
+    FLUSH_LIST.try_with(|list| list.is_woken.get() || list.wake()).unwrap_or(false)
+}
+
+/// Adds a connection of this thread as [`add`] does, once the task was woken.
+///
+/// The handle is moved into the list, and not counted once more.
+pub(crate) fn add_owned(connection: Arc<impl Flush + 'static>) {
+    let _ = FLUSH_LIST.try_with(|list| list.connections.borrow_mut().push(connection));
 }
 
 /// Flushes the connections of this thread's list for ever; the body of a task.
@@ -44,15 +62,6 @@ pub(crate) async fn flush_listed() {
 }
 
 impl FlushList {
-    fn add(&self, connection: &Arc<impl Flush + 'static>) -> bool {
-        if !self.is_woken.get() && !self.wake() {
-            return false;
-        }
-        let connection: Arc<dyn Flush> = Arc::clone(connection) as _;
-        self.connections.borrow_mut().push(connection);
-        true
-    }
-
     /// Wakes the task that flushes, if there is one.
     fn wake(&self) -> bool {
         let task = self.task.borrow();

@@ -1,58 +1,45 @@
-//! The turns that the tasks of this thread are in.
+//! The turns that the connections of this thread are in.
 //!
 //! A slot may run a loop of its own, in the middle of the turn that called it. Output that the turn
-//! holds back until its end must not wait for the end of that loop. A file of its own: tasks begin
-//! turns, and loops suspend them.
+//! holds back until its end must not wait for the end of that loop. A file of its own: connections
+//! begin turns, and loops suspend them.
 
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
 
-/// What a task does from the beginning to the end of a turn.
-pub(crate) trait Turn {
-    /// Does now what is due at the end of the turn.
-    ///
-    /// Called again and again as long as a loop runs inside the turn.
-    fn suspend(&self);
+/// The turn of the connection with this number.
+#[derive(Clone, Copy)]
+struct Turn {
+    suspend: fn(u32),
+    number: u32,
 }
 
 /// A guard that lasts as long as the turn.
 #[must_use = "the turn ends when this is dropped"]
-pub(crate) struct InTurn {
-    has_ended: bool,
-}
+pub(crate) struct InTurn;
 
-/// Begins a turn of a task of this thread.
+/// Begins a turn of a connection of this thread.
 ///
-/// The handle is moved here for the turn, and not cloned: each count of it would be atomic.
-pub(crate) fn begin(turn: Arc<dyn Turn>) -> InTurn {
+/// A loop inside it calls `suspend` with the number, again and again: that does now what is due at
+/// the end of the turn.
+#[inline]
+pub(crate) fn begin(suspend: fn(u32), number: u32) -> InTurn {
     // At the thread's end no loop will run inside this turn.
-    let _ = TURNS.try_with(|turns| turns.begin(turn));
-    InTurn { has_ended: false }
-}
-
-impl InTurn {
-    /// Ends the turn, and returns the handle with which it was begun.
-    #[inline]
-    pub(crate) fn end(mut self) -> Option<Arc<dyn Turn>> {
-        self.has_ended = true;
-        TURNS.try_with(Turns::end).ok().flatten()
-    }
+    let _ = TURNS.try_with(|turns| turns.begin(Turn { suspend, number }));
+    InTurn
 }
 
 /// Suspends all turns of this thread, for a loop that runs inside them.
 pub(crate) fn suspend_all() {
     let turns = TURNS.try_with(Turns::all).unwrap_or_default();
-    for turn in turns {
-        turn.suspend();
+    for Turn { suspend, number } in turns {
+        suspend(number);
     }
 }
 
 impl Drop for InTurn {
+    #[inline]
     fn drop(&mut self) {
-        if !self.has_ended {
-            let ended = TURNS.try_with(Turns::end);
-            drop(ended);
-        }
+        let _ = TURNS.try_with(Turns::end);
     }
 }
 
@@ -61,14 +48,14 @@ struct Turns {
     /// The innermost turn, unless another one inside it has ended.
     ///
     /// Most turns have none inside: they use no list.
-    last: Cell<Option<Arc<dyn Turn>>>,
+    last: Cell<Option<Turn>>,
     /// The turns around it; the innermost of them is last.
-    outer: RefCell<Vec<Arc<dyn Turn>>>,
+    outer: RefCell<Vec<Turn>>,
 }
 
 impl Turns {
     #[inline]
-    fn begin(&self, turn: Arc<dyn Turn>) {
+    fn begin(&self, turn: Turn) {
         if let Some(outer) = self.last.replace(Some(turn)) {
             self.outer.borrow_mut().push(outer);
         }
@@ -76,15 +63,13 @@ impl Turns {
 
     /// Ends the innermost turn.
     #[inline]
-    fn end(&self) -> Option<Arc<dyn Turn>> {
+    fn end(&self) -> Option<Turn> {
         self.last.take().or_else(|| self.outer.borrow_mut().pop())
     }
 
     /// Returns all turns, the innermost one last.
-    fn all(&self) -> Vec<Arc<dyn Turn>> {
-        let last = self.last.take();
-        self.last.set(last.clone());
-        self.outer.borrow().iter().cloned().chain(last).collect()
+    fn all(&self) -> Vec<Turn> {
+        self.outer.borrow().iter().copied().chain(self.last.get()).collect()
     }
 }
 
@@ -96,32 +81,27 @@ thread_local! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::sync::Mutex;
 
-    struct Named(u8, Arc<Mutex<Vec<u8>>>);
-
-    impl Turn for Named {
-        fn suspend(&self) {
-            self.1.lock().push(self.0);
-        }
+    thread_local! {
+        static SUSPENDED: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
     }
 
     #[test]
     fn all_turns_that_have_not_ended_are_suspended_from_the_outermost_on() {
-        let names = Arc::<Mutex<Vec<u8>>>::default();
-        let begin_named = |name| begin(Arc::new(Named(name, Arc::clone(&names))));
+        let note = |number| SUSPENDED.with_borrow_mut(|suspended| suspended.push(number));
+        let begin = |number| begin(note, number);
         let suspended = || {
             suspend_all();
-            std::mem::take(&mut *names.lock())
+            SUSPENDED.take()
         };
 
-        let first = begin_named(1);
-        let second = begin_named(2);
-        let third = begin_named(3);
+        let first = begin(1);
+        let second = begin(2);
+        let third = begin(3);
         assert_eq!(suspended(), [1, 2, 3]);
         drop(third);
         assert_eq!(suspended(), [1, 2]);
-        let fourth = begin_named(4);
+        let fourth = begin(4);
         assert_eq!(suspended(), [1, 2, 4]);
         drop(fourth);
         drop(second);
@@ -129,6 +109,5 @@ mod tests {
         drop(first);
 
         assert!(suspended().is_empty());
-        assert_eq!(Arc::strong_count(&names), 1);
     }
 }

@@ -114,7 +114,7 @@ impl Inner {
     }
 
     fn broadcast_here(&self, message: &PreparedMessage) -> usize {
-        let clients = self.clients.sockets();
-        clients.iter().filter(|client| client.send_prepared(message) == SendStatus::Queued).count()
+        let statuses = self.clients.sockets().into_iter().map(|it| it.send_prepared_owned(message));
+        statuses.filter(|status| *status == SendStatus::Queued).count()
     }
 }

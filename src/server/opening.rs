@@ -390,7 +390,7 @@ impl Opening {
         if let Some(data) = data {
             socket.attach(data);
         }
-        EventLoop::spawn_connection(driver);
+        EventLoop::spawn_guarded(driver).detach();
         let mut state = server.lock();
         if state.closings != self.closings {
             // Another thread closed the server after this handshake was answered.

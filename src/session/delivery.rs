@@ -162,7 +162,7 @@ impl<O: Observer> Driver<O> {
         self.stage == Stage::Open && !self.observer.session().has_ended()
     }
 
-    fn is_paused(&self) -> bool {
+    pub(super) fn is_paused(&self) -> bool {
         self.observer.session().is_paused()
     }
 

@@ -6,7 +6,7 @@
 use std::io;
 use std::mem;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use crate::net::stream::Stream;
@@ -14,7 +14,6 @@ use crate::protocol::frames::decoder::Decoder;
 use crate::protocol::frames::limits::Limits;
 use crate::runtime::panics;
 use crate::runtime::reactor::wake_later;
-use crate::runtime::turns::{self, Turn};
 use crate::session::closing::SLOT_PANICKED;
 use crate::session::held_memory::HeldMemory;
 use crate::session::linger::Linger;
@@ -23,7 +22,7 @@ use crate::session::output::level::OutputLevel;
 use crate::session::state::{Failure, Phase};
 use crate::session::timeouts::{Deadlines, Expired};
 use crate::session::traffic::Traffic;
-use crate::session::turn::{Changes, Notices, TurnOutput};
+use crate::session::turn::{Changes, Notices, TurnOutput, TurnStart};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
 use crate::types::role::Role;
@@ -32,8 +31,6 @@ use crate::types::socket_state::SocketState;
 /// Owns the input of one connection, and keeps its observer alive.
 pub(crate) struct Driver<O: Observer> {
     pub(super) observer: O::Handle,
-    /// The observer as a turn; `None` within a turn, and before the first one.
-    turn: Option<Arc<dyn Turn>>,
     pub(super) decoder: Decoder,
     pub(super) undelivered: Option<Box<Undelivered>>,
     pub(super) deadlines: Option<Box<Deadlines>>,
@@ -91,7 +88,6 @@ impl<O: Observer> Driver<O> {
         }
         Self {
             observer,
-            turn: None,
             decoder,
             undelivered: Undelivered::new(leftover, 0),
             deadlines: None,
@@ -104,22 +100,38 @@ impl<O: Observer> Driver<O> {
         }
     }
 
-    /// Takes a turn; ready when the connection has ended.
-    pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<LingeringStream> {
+    /// Takes a turn for the task; ready when the connection has ended.
+    ///
+    /// From the first one on, events have turns of their own, with this `number`.
+    pub(super) fn poll(&mut self, number: u32, waker: &Waker) -> Poll<LingeringStream> {
         if !mem::replace(&mut self.is_started, true) {
-            self.observer.session().set_waker(cx.waker());
+            self.observer.session().set_waker(waker, number);
         }
-        let observer = || Arc::clone(&self.observer) as Arc<dyn Turn>;
-        let in_turn = turns::begin(self.turn.take().unwrap_or_else(observer));
-        let outcome = self.turn(cx);
-        self.turn = in_turn.end();
-        outcome
+        self.turn(Some(waker))
     }
 
-    /// Takes a turn.
+    /// Returns the waker of the task, while there is a connection.
+    pub(super) fn waker(&self) -> Option<Waker> {
+        self.observer.session().waker()
+    }
+
+    /// Returns whether an event is to have a turn of its own.
     ///
-    /// Calls that its slots leave for another turn run behind the other connections.
-    fn turn(&mut self, cx: &Context<'_>) -> Poll<LingeringStream> {
+    /// Not before the first turn of the task, whose waker it may need. Nor when the task is about
+    /// to continue with left-over input: a busy connection would have two turns at a time.
+    pub(super) fn takes_event_turns(&self) -> bool {
+        self.is_started && (self.undelivered.is_none() || !self.reads_on())
+    }
+
+    fn reads_on(&self) -> bool {
+        self.observer.session().is_reading_started() && !self.is_paused()
+    }
+
+    /// Takes a turn; ready when the connection has ended.
+    ///
+    /// An event has no `waker`: the one of the task is looked up if the turn needs it. Calls that
+    /// its slots leave for another turn run behind the other connections.
+    pub(super) fn turn(&mut self, waker: Option<&Waker>) -> Poll<LingeringStream> {
         let start = if self.decoder.is_in_payload()
             && let Some(start) = self.begin_turn_in_payload()
         {
@@ -127,6 +139,49 @@ impl<O: Observer> Driver<O> {
         } else {
             self.observer.session().begin_turn(self.wants_input())
         };
+        if start.has_changes || start.phase == Phase::Closing || self.deadlines.is_some() {
+            return self.with_waker(waker, |this, waker| this.unusual_turn(start, waker));
+        }
+        let has_input = start.input.has_arrived;
+        let input = if start.is_reading_started { self.read(start) } else { Input::Waiting };
+        self.count_input();
+        let is_reported = self.observer.wants_bytes_written();
+        if matches!(input, Input::Waiting | Input::More)
+            && self.observer.session().end_quiet_turn(is_reported, || self.observer.traffic())
+        {
+            if matches!(input, Input::More) {
+                return self.with_waker(waker, |_, waker| {
+                    wake_later(waker);
+                    Poll::Pending
+                });
+            }
+            return Poll::Pending;
+        }
+        self.with_waker(waker, |this, waker| this.end_turn(input, has_input, None, waker))
+    }
+
+    /// Continues a turn that needs the task's waker.
+    ///
+    /// In the turn of an event it is looked up now, and the task is woken when the connection ends.
+    fn with_waker(
+        &mut self,
+        waker: Option<&Waker>,
+        turn: impl FnOnce(&mut Self, &Waker) -> Poll<LingeringStream>,
+    ) -> Poll<LingeringStream> {
+        if let Some(waker) = waker {
+            return turn(self, waker);
+        }
+        let waker = self.waker().unwrap_or_else(|| Waker::noop().clone());
+        let outcome = turn(self, &waker);
+        if outcome.is_ready() {
+            waker.wake();
+        }
+        outcome
+    }
+
+    /// Continues a turn with changes, in the closing, or with a deadline.
+    #[inline(never)]
+    fn unusual_turn(&mut self, start: TurnStart, waker: &Waker) -> Poll<LingeringStream> {
         if start.has_changes
             && let Some(failure) = self.apply_changes()
         {
@@ -136,39 +191,39 @@ impl<O: Observer> Driver<O> {
         let expired = self.deadlines.as_deref().and_then(Deadlines::expired);
         if start.phase == Phase::Closing {
             self.announce_closing();
-        }
-        let has_input = start.input.has_arrived;
-        if start.phase == Phase::Closing {
             let received = start.input.received.as_ref();
             let length = received.and_then(|received| received.outcome.as_ref().ok());
             self.deadlines.get_or_insert_default().note_closing_input(length.copied().unwrap_or(0));
         }
+        let has_input = start.input.has_arrived;
         let input = if start.is_reading_started { self.read(start) } else { Input::Waiting };
         self.count_input();
+        self.end_turn(input, has_input, expired, waker)
+    }
 
+    /// Writes the output of a turn, and reports what there is to report.
+    #[inline(never)]
+    fn end_turn(
+        &mut self,
+        input: Input,
+        has_input: bool,
+        expired: Option<Expired>,
+        waker: &Waker,
+    ) -> Poll<LingeringStream> {
         let is_reported = self.observer.wants_bytes_written();
-        let is_quiet = self.deadlines.is_none() && matches!(input, Input::Waiting | Input::More);
-        if is_quiet
-            && self.observer.session().end_quiet_turn(is_reported, || self.observer.traffic())
-        {
-            if matches!(input, Input::More) {
-                wake_later(cx.waker());
-            }
-            return Poll::Pending;
-        }
         let traffic = self.observer.traffic();
         let output = self.observer.session().write_turn(has_input, is_reported, traffic);
         if output.ends_turn(is_reported) {
-            return self.conclude(input, &output, expired, None, cx);
+            return self.conclude(input, &output, expired, None, waker);
         }
         let notices = output.has_notices.then(|| self.observer.session().take_notices());
         if output.written > 0 {
             self.report(|observer| observer.bytes_written(output.written));
         }
         let failure = notices.and_then(|notices| self.report_notices(notices));
-        let outcome = self.conclude(input, &output, expired, failure, cx);
+        let outcome = self.conclude(input, &output, expired, failure, waker);
         if self.observer.session().end_turn() && outcome.is_pending() {
-            wake_later(cx.waker());
+            wake_later(waker);
         }
         outcome
     }
@@ -180,7 +235,7 @@ impl<O: Observer> Driver<O> {
         output: &TurnOutput,
         expired: Option<Expired>,
         failure: Option<Failure>,
-        cx: &Context<'_>,
+        waker: &Waker,
     ) -> Poll<LingeringStream> {
         let is_closing = output.phase == Phase::Closing;
         let activity = output.activity;
@@ -198,7 +253,7 @@ impl<O: Observer> Driver<O> {
             // A peer that sends no more may still read what was sent before our close frame.
             (Input::Ended, _) if is_closing && output.has_more => {
                 self.has_input_ended = true;
-                self.prepare_to_wait(output, cx)
+                self.prepare_to_wait(output, waker)
             }
             // Otherwise a peer may end the connection once a close frame is on its way.
             (Input::Ended | Input::Failed(_), _) if is_closing => self.end(self.loss(), true),
@@ -206,14 +261,14 @@ impl<O: Observer> Driver<O> {
             (Input::Ended, _) => self.end(Some(Failure::Error(Error::RemoteHostClosed)), true),
             (Input::Failed(error), _) => self.end(Some(self.failure(Some(error))), true),
             (Input::More, _) => {
-                wake_later(cx.waker());
-                self.prepare_to_wait(output, cx)
+                wake_later(waker);
+                self.prepare_to_wait(output, waker)
             }
             (Input::Waiting, _) if output.is_broken => {
                 let failure = self.failure(None);
                 self.end(Some(failure), true)
             }
-            (Input::Waiting, _) => self.prepare_to_wait(output, cx),
+            (Input::Waiting, _) => self.prepare_to_wait(output, waker),
         }
     }
 
@@ -264,7 +319,7 @@ impl<O: Observer> Driver<O> {
     }
 
     /// Continues the closing, and sets the deadlines until the next turn.
-    fn prepare_to_wait(&mut self, output: &TurnOutput, cx: &Context<'_>) -> Poll<LingeringStream> {
+    fn prepare_to_wait(&mut self, output: &TurnOutput, waker: &Waker) -> Poll<LingeringStream> {
         let is_closing = output.phase == Phase::Closing;
         if is_closing {
             self.announce_closing();
@@ -276,7 +331,7 @@ impl<O: Observer> Driver<O> {
             deadlines.clear_output_deadline(|timeout| session.set_user_timeout(timeout));
         }
         if let Some(deadlines) = &mut self.deadlines
-            && !deadlines.wait(cx.waker())
+            && !deadlines.wait(waker)
         {
             self.deadlines = None;
         }
@@ -331,7 +386,7 @@ impl<O: Observer> Driver<O> {
 
     /// Ends the connection.
     ///
-    /// The driver and its turn have so many `references` to the observer.
+    /// The driver and its place have so many `references` to the observer.
     fn end_with(
         &mut self,
         failure: Option<Failure>,
@@ -381,8 +436,6 @@ impl<O: Observer> Driver<O> {
 impl<O: Observer> Drop for Driver<O> {
     /// Ends the connection of a task that is dropped at its loop's end.
     fn drop(&mut self) {
-        // `end_with` counts the handles.
-        self.turn = None;
         if self.stage != Stage::Ended
             && let Some(stream) = self.end_with(None, false, 1)
         {
@@ -403,7 +456,7 @@ fn is_lost(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted)
 }
 
-/// The references to the observer within a turn: the driver's and the turn's.
+/// The references to the observer within a turn: the driver's and its place's.
 const REFERENCES_IN_TURN: usize = 2;
 /// The maximum time between the closing handshake and the end of the peer.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);

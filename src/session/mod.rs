@@ -1,8 +1,8 @@
 //! One WebSocket connection: commands from any thread, and the task that drives it.
 //!
 //! [`Session`] takes commands from any thread; it never waits and never runs user code. The
-//! [`ConnectionTask`] is the task on the loop that owns the input: it reads, decodes, reports to its
-//! [`Observer`], and writes once at the end of each turn. Nothing here knows signals.
+//! [`ConnectionTask`] is the task on the loop that owns the input: its driver reads, decodes, reports
+//! to its [`Observer`], and writes once at the end of each turn. Nothing here knows signals.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -26,6 +26,7 @@ mod closing;
 mod compression;
 mod delivery;
 mod driver;
+mod drivers;
 mod held_memory;
 mod idle;
 mod keepalive;
@@ -43,7 +44,6 @@ mod rates;
 mod reading;
 mod settings;
 mod state;
-mod task;
 #[cfg(test)]
 mod tests;
 mod timeouts;
@@ -51,12 +51,12 @@ mod traffic;
 mod turn;
 
 pub(crate) use closing::SLOT_PANICKED;
+pub(crate) use drivers::{ConnectionTask, Driven, Drivers};
 pub(crate) use idle::PING_AFTER;
 pub(crate) use keepalive::KEEPALIVE_PAYLOAD;
 pub(crate) use observer::Observer;
 pub(crate) use output::level::OutputLevel;
 pub(crate) use settings::Settings;
-pub(crate) use task::ConnectionTask;
 pub(crate) use traffic::{Traffic, TrafficCounts};
 
 /// A connection, as its handles and its driver share it.
@@ -225,11 +225,17 @@ impl Session {
         self.lock().stream.as_ref().is_none_or(|stream| stream.source().is_of_this_thread())
     }
 
-    /// Sets the waker of the driver's task, which readiness of the stream wakes.
-    fn set_waker(&self, waker: &Waker) {
+    /// Sets the waker of the driver's task, and the driver's number for events.
+    fn set_waker(&self, waker: &Waker, number: u32) {
         if let Some(stream) = &self.lock().stream {
             stream.source().set_waker(waker);
+            stream.source().set_event_number(Some(number));
         }
+    }
+
+    /// Returns the waker of the driver's task.
+    fn waker(&self) -> Option<Waker> {
+        self.lock_corked().stream.as_ref()?.source().waker()
     }
 
     /// Has the driver take a turn.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use crate::protocol::frames::event::Data;
 use crate::runtime::flush_list::Flush;
-use crate::runtime::turns::Turn;
 use crate::session::Session;
 use crate::session::output::level::OutputLevel;
 use crate::session::traffic::Traffic;
@@ -49,11 +48,5 @@ pub(crate) trait Observer: 'static {
 impl<O: Observer> Flush for O {
     fn flush(&self) {
         self.session().flush_listed(self.wants_bytes_written(), || self.traffic());
-    }
-}
-
-impl<O: Observer> Turn for O {
-    fn suspend(&self) {
-        self.session().suspend_turn();
     }
 }

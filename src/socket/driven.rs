@@ -1,10 +1,12 @@
-//! The handle of the driver of a socket, which slots borrow as their sender.
+//! The driver's handle of a socket, which slots borrow, and the drivers' table.
 //!
-//! A file of its own: what begins connections makes it, and emissions lend it.
+//! A file of its own: what begins connections makes handles, and emissions lend them.
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::thread::LocalKey;
 
+use crate::session::{Driven, Drivers};
 use crate::socket::WebSocket;
 use crate::socket::state::Inner;
 
@@ -30,4 +32,15 @@ impl Deref for DrivenSocket {
     fn deref(&self) -> &Arc<Inner> {
         &self.0.inner
     }
+}
+
+impl Driven for Inner {
+    fn drivers() -> &'static LocalKey<Drivers<Self>> {
+        &DRIVERS
+    }
+}
+
+thread_local! {
+    /// The drivers of this thread's sockets.
+    static DRIVERS: Drivers<Inner> = const { Drivers::new() };
 }

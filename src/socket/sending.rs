@@ -1,8 +1,11 @@
 //! Sends messages, pings and close frames.
 
+use std::cell::Cell;
+
 use crate::protocol::frames::opcode::MessageKind;
 use crate::protocol::prepared_message::PreparedMessage;
 use crate::runtime::flush_list;
+use crate::runtime::panics;
 use crate::socket::WebSocket;
 use crate::types::close_code::CloseCode;
 use crate::types::output::SendStatus;
@@ -77,6 +80,25 @@ impl WebSocket {
     #[expect(clippy::must_use_candidate, reason = "the status may be ignored")]
     pub fn send_prepared(&self, message: &PreparedMessage) -> SendStatus {
         self.inner.session.send_prepared(message, || flush_list::add(&self.inner))
+    }
+
+    /// Sends a message as [`send_prepared`](Self::send_prepared) does, and consumes the handle.
+    ///
+    /// The flush list takes it over, which saves a count.
+    pub(crate) fn send_prepared_owned(self, message: &PreparedMessage) -> SendStatus {
+        let is_listed = Cell::new(false);
+        let list = || {
+            is_listed.set(flush_list::wake());
+            is_listed.get()
+        };
+        let status = self.inner.session.send_prepared(message, list);
+        if is_listed.get() {
+            flush_list::add_owned(self.inner);
+        } else {
+            // The last handle drops the program's values, and others still get the message.
+            panics::catch("the end of a slot", || drop(self));
+        }
+        status
     }
 
     /// Sends a message of which only the latest with this key waits for a slow peer.

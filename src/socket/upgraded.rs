@@ -143,7 +143,7 @@ impl WebSocket {
         let membership = Membership::new(clients_of_no_server());
         let inner = Arc::new(Inner::new(session, End::Server(end), membership));
         let driver = ConnectionTask::<Inner>::new(DrivenSocket::new(&inner), leftover.to_vec());
-        EventLoop::spawn_connection(driver);
+        EventLoop::spawn_guarded(driver).detach();
         inner.session.start_reading();
         Ok(Self { inner })
     }

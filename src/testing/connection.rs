@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
+use std::thread::LocalKey;
 use std::time::Duration;
 
 use crate::protocol::frames::event::Data;
@@ -17,7 +18,9 @@ use crate::protocol::prepared_message::PreparedMessage;
 use crate::runtime::flush_list;
 use crate::runtime::reactor::Reactor;
 use crate::runtime::sync::{Mutex, MutexGuard};
-use crate::session::{ConnectionTask, Observer, OutputLevel, Session, Traffic, TrafficCounts};
+use crate::session::{
+    ConnectionTask, Driven, Drivers, Observer, OutputLevel, Session, Traffic, TrafficCounts,
+};
 use crate::testing::Count;
 use crate::testing::scripted_stream::{ScriptedPeer, scripted_stream};
 use crate::testing::stopped_clock::StoppedClock;
@@ -210,12 +213,12 @@ impl ScriptedConnection {
 
     /// Returns whether the end of the connection was reported.
     pub(crate) fn has_ended(&self) -> bool {
-        self.driver.is_none() || self.is_lingering()
+        !self.driver.as_ref().is_some_and(ConnectionTask::is_driving)
     }
 
     /// Returns whether the descriptor of a connection that has ended is still open.
     pub(crate) fn is_lingering(&self) -> bool {
-        matches!(self.driver, Some(ConnectionTask::Lingering(_)))
+        self.driver.as_ref().is_some_and(|driver| !driver.is_driving())
     }
 
     /// Returns a copy of the record so far.
@@ -228,8 +231,16 @@ impl ScriptedConnection {
         let _: Poll<()> = self.flushes.as_mut().poll(&mut Context::from_waker(&waker));
     }
 
+    /// Takes a turn, for an event and for the task by turns.
+    ///
+    /// The outcome is the same.
     fn poll(&mut self) {
         self.turns += 1;
+        if self.turns.is_multiple_of(2)
+            && self.driver.as_ref().is_some_and(ConnectionTask::handle_event)
+        {
+            return;
+        }
         let waker = Waker::from(Arc::clone(&self.wakes));
         if let Some(driver) = &mut self.driver
             && Pin::new(driver).poll(&mut Context::from_waker(&waker)).is_ready()
@@ -396,6 +407,16 @@ impl Observer for Recorder {
     fn ended(this: &Arc<Self>) {
         this.note(&Report::Ended);
     }
+}
+
+impl Driven for Recorder {
+    fn drivers() -> &'static LocalKey<Drivers<Self>> {
+        &DRIVERS
+    }
+}
+
+thread_local! {
+    static DRIVERS: Drivers<Recorder> = const { Drivers::new() };
 }
 
 fn bytes_of(data: Data<'_>) -> &[u8] {

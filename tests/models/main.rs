@@ -209,7 +209,7 @@ impl Executor {
         }
     }
 
-    /// `Runner::run_tasks`: runs tasks until there is none once it waits; returns how many.
+    /// `Runner::run_ready`: runs tasks until there is none once it waits; returns how many.
     fn run(&self) -> usize {
         let mut made = 0;
         loop {

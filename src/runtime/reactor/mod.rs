@@ -4,8 +4,11 @@
 //! call. An event sets the readiness of its [`Source`] and wakes the task that owns it. The owner
 //! clears the readiness when the kernel returned "would block" or, where an edge follows a short
 //! read or write as well, less than was asked for.
+//!
+//! A source may have a number instead: the loop calls the thread's handler of events with it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -44,10 +47,12 @@ pub(crate) struct Reactor {
     chunks: RefCell<Vec<Arc<Chunk>>>,
     shared: Arc<SharedState>,
     waker: Arc<mio::Waker>,
+    /// The handler of events, once a source has one.
+    event_handler: Cell<Option<fn(u32)>>,
+    /// The numbers with which it is to be called.
+    ready: RefCell<VecDeque<u32>>,
     /// Tasks with more to do, which are woken after the next poll.
     later: RefCell<Vec<Waker>>,
-    /// Whether tasks were woken that do not notify the loop, and have not run yet.
-    has_woken: Cell<bool>,
     unused: Cell<Option<Unused>>,
     /// `None` when the system has or gives none: each wait has a timeout then.
     alarm: Option<Alarm>,
@@ -84,8 +89,9 @@ impl Reactor {
             chunks: RefCell::default(),
             shared: Arc::default(),
             waker,
+            event_handler: Cell::default(),
+            ready: RefCell::default(),
             later: RefCell::default(),
-            has_woken: Cell::default(),
             unused: Cell::default(),
             alarm,
         })
@@ -96,12 +102,6 @@ impl Reactor {
     /// Each wake-up costs one system call.
     pub(crate) fn waker(&self) -> Arc<mio::Waker> {
         Arc::clone(&self.waker)
-    }
-
-    /// Sets what is notified when a task is woken other than by an event.
-    pub(crate) fn set_notifier(&self, notifier: Waker) {
-        let replaced = self.shared.notifier.lock().replace(notifier);
-        drop(replaced);
     }
 
     /// Watches `socket` until the source is dropped.
@@ -152,7 +152,7 @@ impl Reactor {
     ///
     /// [`wake_tasks`](Self::wake_tasks) handles them, and has to follow.
     pub(crate) fn wait(&self, deadline: Option<Instant>) -> io::Result<()> {
-        if self.has_woken() || self.has_later() {
+        if self.has_ready() {
             return self.look();
         }
         let deadline = self.free_unused(deadline);
@@ -201,26 +201,23 @@ impl Reactor {
     }
 
     /// Wakes the tasks of the last wait's events, then those of [`wake_later`].
+    ///
+    /// Sources with a handler wait for [`handle_next`](Self::handle_next).
     pub(crate) fn wake_tasks(&self) {
         let chunks = self.chunks.borrow();
-        let mut has_woken = false;
+        let mut ready = self.ready.borrow_mut();
         for event in self.events.borrow().iter() {
-            match chunks.get((event.token().0 & KEY_MASK) / PLACES) {
-                Some(chunk) => has_woken |= chunk.handle_event(event),
-                None => {
-                    // That of the loop's waker has done its work.
-                    if let Some(alarm) = &self.alarm {
-                        alarm.handle_event(event);
-                    }
+            if let Some(chunk) = chunks.get((event.token().0 & KEY_MASK) / PLACES) {
+                if let Some(number) = chunk.handle_event(event) {
+                    ready.push_back(number);
                 }
+            } else if let Some(alarm) = &self.alarm {
+                // An event of the loop's waker has done its work.
+                alarm.handle_event(event);
             }
         }
-        drop(chunks);
-        if has_woken {
-            self.has_woken.set(true);
-        }
+        drop((chunks, ready));
         if self.has_later() {
-            self.has_woken.set(true);
             self.wake_later_tasks();
         }
     }
@@ -233,40 +230,41 @@ impl Reactor {
         self.later.borrow_mut().extend(added);
     }
 
-    /// Returns whether tasks were woken since [`clear_woken`](Self::clear_woken).
-    #[inline]
-    pub(crate) fn has_woken(&self) -> bool {
-        self.has_woken.get()
+    /// Sets the handler of the events of sources with a number.
+    pub(crate) fn set_event_handler(&self, handler: fn(u32)) {
+        self.event_handler.set(Some(handler));
     }
 
-    /// Notes that a task was woken or added.
-    pub(crate) fn set_woken(&self) {
-        self.has_woken.set(true);
+    /// Calls the handler for the next source that is ready; returns whether one was.
+    #[inline]
+    pub(crate) fn handle_next(&self) -> bool {
+        let next = self.ready.borrow_mut().pop_front();
+        if let (Some(number), Some(handle)) = (next, self.event_handler.get()) {
+            handle(number);
+        }
+        next.is_some()
     }
 
-    /// Notes that the tasks that were woken have run.
-    #[inline]
-    pub(crate) fn clear_woken(&self) {
-        self.has_woken.set(false);
+    /// Returns whether events are to be handled, or tasks woken at the next wait.
+    pub(crate) fn has_ready(&self) -> bool {
+        self.has_later() || !self.ready.borrow().is_empty()
     }
 
     /// Returns whether tasks are to be woken at the next wait.
-    pub(crate) fn has_later(&self) -> bool {
+    fn has_later(&self) -> bool {
         !self.later.borrow().is_empty()
+    }
+
+    /// Acts as an event of a source with this number.
+    #[cfg(test)]
+    pub(crate) fn make_ready(&self, number: u32) {
+        self.ready.borrow_mut().push_back(number);
     }
 
     /// Returns how many sockets are watched.
     #[cfg(test)]
     fn len(&self) -> usize {
         self.chunks.borrow().len() * PLACES - self.shared.free_keys.lock().len()
-    }
-}
-
-impl Drop for Reactor {
-    /// Lets go of the loop, which sources in other threads would keep.
-    fn drop(&mut self) {
-        let notifier = self.shared.notifier.lock().take();
-        drop(notifier);
     }
 }
 

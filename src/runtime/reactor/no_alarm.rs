@@ -1,4 +1,4 @@
-//! The alarm of systems that have none: each wait has its timeout.
+//! A stand-in for the alarm on systems without one: each wait has its timeout.
 //!
 //! A short file, for systems other than Linux.
 
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mio::Registry;
 use mio::event::Event;
 
-/// Stands for the alarm that a reactor has on Linux; there is no value of it.
+/// The alarm of other systems: it has no values.
 pub(super) enum Alarm {}
 
 impl Alarm {

@@ -25,9 +25,9 @@ pub(super) struct Chunk {
 /// The readiness of a socket, and the waker of the task that owns it.
 #[derive(Default)]
 pub(super) struct Place {
-    /// The readiness that events have set, which the loop's thread alone changes.
+    /// The readiness that events have set, and above it the number for the handler.
     ///
-    /// Apart from the rest, so that events and reads change it without locked instructions.
+    /// Apart from the rest: the loop's thread alone changes it, and so without locked instructions.
     pub(super) events: AtomicU32,
     /// The other readiness, and from [`GENERATION_SHIFT`] on the generation.
     pub(super) state: AtomicU32,
@@ -40,8 +40,6 @@ pub(super) struct SharedState {
     /// The keys of the free places.
     pub(super) free_keys: Mutex<Vec<u32>>,
     pub(super) budget: Arc<Budget>,
-    /// Notified of tasks that are woken other than by events.
-    pub(super) notifier: Mutex<Option<Waker>>,
 }
 
 impl Chunk {
@@ -56,8 +54,8 @@ impl Chunk {
 
     /// Adds the readiness that an event reports, unless its socket is gone.
     ///
-    /// Returns whether it was news, and has woken the task.
-    pub(super) fn handle_event(&self, event: &Event) -> bool {
+    /// New readiness wakes the task, or, if the socket has a number for the handler, returns it.
+    pub(super) fn handle_event(&self, event: &Event) -> Option<u32> {
         let mut ready = 0;
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             ready |= READABLE;
@@ -73,27 +71,6 @@ impl Chunk {
         self.place(index_of(token)).add_event(is_current, ready)
     }
 
-    /// Wakes the task of a place, and notifies the loop.
-    pub(super) fn wake(&self, index: u8) {
-        self.place(index).wake();
-        self.notify();
-    }
-
-    /// Adds readiness as an event does, and notifies the loop.
-    pub(super) fn report(&self, index: u8, is_current: impl Fn(u32) -> bool, ready: u32) -> bool {
-        let is_news = self.place(index).set_ready_if(is_current, ready);
-        if is_news {
-            self.notify();
-        }
-        is_news
-    }
-
-    fn notify(&self) {
-        if let Some(notifier) = &*self.shared.notifier.lock() {
-            notifier.wake_by_ref();
-        }
-    }
-
     #[inline]
     pub(super) fn place(&self, index: u8) -> &Place {
         &self.places[usize::from(index) % PLACES]
@@ -104,21 +81,39 @@ impl Place {
     /// Returns the readiness, and above it the generation.
     #[inline]
     pub(super) fn state(&self) -> u32 {
-        self.state.load(Ordering::Acquire) | self.events.load(Ordering::Acquire)
+        self.state.load(Ordering::Acquire) | self.event_readiness()
+    }
+
+    #[inline]
+    fn event_readiness(&self) -> u32 {
+        self.events.load(Ordering::Acquire) & EVENT_READINESS
     }
 
     /// Adds the readiness that an event reports, as [`set_ready_if`](Self::set_ready_if) does.
     ///
     /// On the loop's thread only.
-    fn add_event(&self, is_current: impl Fn(u32) -> bool, ready: u32) -> bool {
+    fn add_event(&self, is_current: impl Fn(u32) -> bool, ready: u32) -> Option<u32> {
         let before = self.state();
-        let is_news = is_current(before >> GENERATION_SHIFT) && before | ready != before;
-        if is_news {
-            let events = self.events.load(Ordering::Relaxed);
-            self.events.store(events | ready, Ordering::Release);
+        if !is_current(before >> GENERATION_SHIFT) || before | ready == before {
+            return None;
+        }
+        let events = self.events.load(Ordering::Relaxed);
+        self.events.store(events | ready, Ordering::Release);
+        let number = (events >> NUMBER_SHIFT).checked_sub(1);
+        if number.is_none() {
             self.wake();
         }
-        is_news
+        number
+    }
+
+    /// Sets the number for the handler of events; one that is too high sets none.
+    ///
+    /// On the loop's thread only.
+    pub(super) fn set_event_number(&self, number: Option<u32>) {
+        let number = number.map_or(0, |number| number.saturating_add(1));
+        let number = if number <= u32::MAX >> NUMBER_SHIFT { number << NUMBER_SHIFT } else { 0 };
+        let readiness = self.events.load(Ordering::Relaxed) & EVENT_READINESS;
+        self.events.store(number | readiness, Ordering::Release);
     }
 
     /// Clears readiness, on the loop's thread only.
@@ -136,10 +131,10 @@ impl Place {
     /// Adds readiness, and wakes the task if any of it is new; returns whether it was.
     ///
     /// Without effect in a generation that is not the current one.
-    fn set_ready_if(&self, is_current: impl Fn(u32) -> bool, ready: u32) -> bool {
+    pub(super) fn set_ready_if(&self, is_current: impl Fn(u32) -> bool, ready: u32) -> bool {
         let set = |state| is_current(state >> GENERATION_SHIFT).then_some(state | ready);
         let before = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, set);
-        let events = self.events.load(Ordering::Acquire);
+        let events = self.event_readiness();
         // An edge in a direction that is ready already is no news: no task waits for it.
         let is_news = before.is_ok_and(|before| before | events | ready != before | events);
         if is_news {
@@ -149,7 +144,7 @@ impl Place {
     }
 
     #[inline]
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         if let Some(waker) = &*self.waker.lock() {
             waker.wake_by_ref();
         }
@@ -175,3 +170,5 @@ pub(super) const PLACES: usize = 64;
 pub(super) const KEY_MASK: usize = (1 << KEY_BITS) - 1;
 const KEY_BITS: u32 = usize::BITS / 2 + 4;
 pub(super) const GENERATION_SHIFT: u32 = 8;
+const NUMBER_SHIFT: u32 = 8;
+const EVENT_READINESS: u32 = (1 << NUMBER_SHIFT) - 1;

@@ -75,7 +75,7 @@ impl Source {
     /// Wakes the task that owns the socket.
     #[inline]
     pub(crate) fn wake(&self) {
-        self.chunk.wake(self.index);
+        self.place().wake();
     }
 
     /// Sets the waker of the task that owns the socket.
@@ -86,6 +86,18 @@ impl Source {
             Some(current) => current.clone_from(waker),
             none => *none = Some(waker.clone()),
         }
+    }
+
+    /// Returns the waker of the task that owns the socket.
+    pub(crate) fn waker(&self) -> Option<Waker> {
+        self.place().waker.lock().clone()
+    }
+
+    /// Has events call the thread's handler with this number.
+    ///
+    /// `None` has them wake the task again. On the loop's thread only.
+    pub(crate) fn set_event_number(&self, number: Option<u32>) {
+        self.place().set_event_number(number);
     }
 
     /// Returns the readiness, for more than one look at it.
@@ -171,7 +183,7 @@ impl SourceHandle {
     /// Wakes the task that owns the socket.
     pub(crate) fn wake(&self) {
         if self.is_current(self.place().state() >> GENERATION_SHIFT) {
-            self.chunk.wake(self.index);
+            self.place().wake();
         }
     }
 
@@ -183,12 +195,14 @@ impl SourceHandle {
     }
 
     /// Adds readiness as an event does, for streams in memory.
+    ///
+    /// Returns whether it is news.
     #[cfg(any(test, fuzzing, feature = "testing"))]
-    pub(crate) fn script_event(&self, is_readable: bool, is_writable: bool, is_end: bool) {
+    pub(crate) fn script_event(&self, is_readable: bool, is_writable: bool, is_end: bool) -> bool {
         let bit = |is_set, bit| if is_set { bit } else { 0 };
         self.set_ready(
             bit(is_readable, READABLE) | bit(is_writable, WRITABLE) | bit(is_end, READ_CLOSED),
-        );
+        )
     }
 
     /// Acts as a selector that needs a "would block", on any system.
@@ -198,7 +212,7 @@ impl SourceHandle {
     }
 
     fn set_ready(&self, ready: u32) -> bool {
-        self.chunk.report(self.index, |generation| self.is_current(generation), ready)
+        self.place().set_ready_if(|generation| self.is_current(generation), ready)
     }
 
     fn is_current(&self, generation: u32) -> bool {

@@ -37,27 +37,49 @@ fn wakes_the_owner_when_bytes_arrive() -> io::Result<()> {
     Ok(())
 }
 
-/// The loop runs the tasks that events have woken anyway.
 #[test]
-fn every_wake_up_but_that_of_an_event_is_notified() -> io::Result<()> {
+fn events_of_a_source_with_a_number_call_the_handler() -> io::Result<()> {
+    thread_local! { static HANDLED: Cell<u32> = const { Cell::new(0) } }
     let reactor = Reactor::current()?;
+    reactor.set_event_handler(|number| HANDLED.set(number));
     let (mut stream, mut peer) = pair()?;
     let source = reactor.register(&mut stream)?;
-    let (task, notified) = (Arc::new(Count::default()), Arc::new(Count::default()));
+    let task = Arc::new(Count::default());
     source.set_waker(&Arc::clone(&task).into());
-    reactor.set_notifier(Arc::clone(&notified).into());
+    source.set_event_number(Some(7));
 
     peer.write_all(b"x")?;
     wait_for_input(&reactor, &source)?;
-    assert!(reactor.has_woken());
-    assert_eq!(notified.get(), 0);
-
     let before = task.get();
-    source.wake();
-    source.handle().wake();
-    source.handle().evict();
-    assert!(!source.handle().report_wake(), "it is ready in both directions already");
-    assert_eq!((task.get() - before, notified.get()), (3, 3));
+    assert!(reactor.has_ready() && reactor.handle_next() && !reactor.handle_next());
+    assert_eq!((HANDLED.take(), task.get() - before), (7, 0));
+
+    source.set_event_number(None);
+    drop(peer);
+    while !source.is_read_closed() {
+        reactor.wait(Some(clock::now() + Duration::from_secs(5)))?;
+        reactor.wake_tasks();
+    }
+    assert!(task.get() > before && !reactor.handle_next());
+    Ok(())
+}
+
+/// The number has the bits that readiness leaves.
+#[test]
+fn a_number_that_is_too_high_is_no_handler() -> io::Result<()> {
+    let reactor = Reactor::current()?;
+    let (mut stream, mut peer) = pair()?;
+    let source = reactor.register(&mut stream)?;
+    let task = Arc::new(Count::default());
+    source.set_waker(&Arc::clone(&task).into());
+
+    for number in [1 << 24, u32::MAX] {
+        source.set_event_number(Some(number));
+        source.clear_readable();
+        peer.write_all(b"x")?;
+        wait_for_input(&reactor, &source)?;
+        assert!(task.take() > 0 && !reactor.handle_next());
+    }
     Ok(())
 }
 
@@ -91,33 +113,15 @@ fn a_stopped_clock_does_not_use_the_alarm() -> io::Result<()> {
 }
 
 #[test]
-fn does_not_wait_while_a_connection_is_ready() -> io::Result<()> {
+fn does_not_wait_while_something_is_to_be_handled() -> io::Result<()> {
     let (reactor, long) = (Reactor::current()?, Duration::from_secs(60));
     let begin = Instant::now();
 
-    reactor.set_woken();
+    reactor.make_ready(1);
     reactor.wait(Some(begin + long))?;
 
-    assert!(begin.elapsed() < long && reactor.has_woken());
-    reactor.clear_woken();
-    assert!(!reactor.has_woken());
-    Ok(())
-}
-
-#[test]
-fn a_source_in_another_thread_keeps_no_loop() -> io::Result<()> {
-    let notified = Arc::new(Count::default());
-    let loop_of_thread = Arc::clone(&notified);
-    let source = std::thread::spawn(move || {
-        let reactor = Reactor::current()?;
-        reactor.set_notifier(loop_of_thread.into());
-        reactor.reserve()
-    });
-    let source = source.join().unwrap()?;
-
-    source.wake();
-
-    assert_eq!((notified.get(), Arc::strong_count(&notified)), (0, 1));
+    assert!(begin.elapsed() < long && reactor.handle_next());
+    assert!(!reactor.has_ready());
     Ok(())
 }
 

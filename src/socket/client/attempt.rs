@@ -190,7 +190,7 @@ fn begin_session(inner: &Arc<Inner>, end: &ClientEnd, stream: Stream, opened: Op
     end.lock().note_open();
     let ended = end.ended_connections();
     let driver = ConnectionTask::<Inner>::new(DrivenSocket::new(inner), leftover);
-    EventLoop::spawn_connection(driver);
+    EventLoop::spawn_guarded(driver).detach();
     call_slots(inner, |inner| inner.state_changed(SocketState::Connected));
     // In a loop inside a slot it may have ended, and the next connection begun.
     if end.ended_connections() != ended {

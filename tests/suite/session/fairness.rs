@@ -3,8 +3,10 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use slotwork::Timer;
 
 use support::raw_peer::{BINARY, PING, PONG, RawPeer, TEXT, masked};
 use support::recorder::Recorder;
@@ -79,6 +81,48 @@ fn a_flood_of_messages_lets_the_others_come_first() -> Result<()> {
 
     assert_eq!(flooded.get(), FLOOD);
     assert!(before_the_other.get() <= 64, "{} messages came first", before_the_other.get());
+    Ok(())
+}
+
+/// MSG-08: a flood that goes on has as many messages in each turn of the loop as at its beginning.
+#[test]
+fn a_flood_without_end_has_its_share_of_each_turn() -> Result<()> {
+    const FLOOD: usize = 40_000;
+    let server = listening_server()?;
+    let port = server.server_port();
+    let (count, most) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let counted = Rc::clone(&count);
+    server.new_connection().connect(move |server, ()| {
+        while let Some(socket) = server.next_pending_connection() {
+            let counted = Rc::clone(&counted);
+            socket.binary_message_received().connect(move |socket, _bytes| {
+                counted.set(counted.get() + 1);
+                if counted.get() == FLOOD {
+                    socket.send_text_message("all");
+                }
+            });
+        }
+    });
+    // It expires once in each turn.
+    let (timer, before) = (Timer::new(), Cell::new(0));
+    let (counted, found) = (Rc::clone(&count), Rc::clone(&most));
+    timer.timeout().connect(move |_timer, ()| {
+        let in_turn = counted.get() - before.replace(counted.get());
+        found.set(found.get().max(in_turn));
+    });
+    timer.start(Duration::ZERO);
+
+    serve(move || {
+        let mut busy = RawPeer::open(port)?;
+        // In many pieces, of which each read gets some.
+        let piece = masked(BINARY, b"x").repeat(40);
+        (0..FLOOD / 40).try_for_each(|_| busy.send(&piece))?;
+        ensure!(busy.read_frame()?.payload == b"all");
+        Ok(())
+    })?;
+
+    ensure!(count.get() == FLOOD);
+    ensure!((1..=16).contains(&most.get()), "{} messages in one turn", most.get());
     Ok(())
 }
 

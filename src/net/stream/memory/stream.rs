@@ -26,8 +26,9 @@ impl MemoryEnd {
     /// Takes the end to the loop of this thread.
     pub(crate) fn watch(self) -> io::Result<MemoryStream> {
         // Events come from the other end, not from the poll.
-        let source = Reactor::current()?.reserve()?;
-        self.wire.set_source(self.side, &source);
+        let reactor = Reactor::current()?;
+        let source = reactor.reserve()?;
+        self.wire.set_source(self.side, &source, &reactor);
         Ok(MemoryStream { end: self, source })
     }
 }

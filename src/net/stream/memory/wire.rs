@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::net::stream::memory::channel::{Channel, End};
 use crate::runtime::clock;
-use crate::runtime::reactor::{Source, SourceHandle};
+use crate::runtime::reactor::{Reactor, Source, SourceHandle};
 use crate::runtime::sync::{Mutex, MutexGuard};
 use crate::runtime::timers::Deadline;
 
@@ -38,6 +38,10 @@ struct EndState {
     is_open: bool,
     /// Where readiness is reported; none for an end that a test reads and writes.
     source: Option<SourceHandle>,
+    /// Ends the wait of a loop inside a turn of the connection.
+    ///
+    /// The task of the connection, which is in that turn, does not.
+    reactor_waker: Option<Arc<mio::Waker>>,
 }
 
 /// Delivers what is written to a connection, until both ends are closed.
@@ -65,7 +69,7 @@ impl Drop for CutOnDrop<'_> {
 
 impl Wire {
     pub(crate) fn new() -> Arc<Self> {
-        let end = || EndState { is_open: true, source: None };
+        let end = || EndState { is_open: true, source: None, reactor_waker: None };
         Arc::new(Self(Mutex::new(State {
             to_server: Channel::new(),
             to_client: Channel::new(),
@@ -76,8 +80,12 @@ impl Wire {
     }
 
     /// Reports readiness of an end to its source from now on.
-    pub(crate) fn set_source(&self, side: Side, source: &Source) {
-        self.lock().end_mut(side).source = Some(source.handle());
+    pub(crate) fn set_source(&self, side: Side, source: &Source, reactor: &Reactor) {
+        let mut state = self.lock();
+        let end = state.end_mut(side);
+        end.source = Some(source.handle());
+        end.reactor_waker = Some(reactor.waker());
+        drop(state);
         // What has arrived before is found by the first read.
         source.assume_readable();
     }
@@ -275,8 +283,12 @@ impl State {
     }
 
     fn report(&mut self, side: Side, is_readable: bool, is_writable: bool, is_end: bool) {
-        if let Some(source) = &self.end_mut(side).source {
-            source.script_event(is_readable, is_writable, is_end);
+        let end = self.end_mut(side);
+        if let Some(source) = &end.source
+            && source.script_event(is_readable, is_writable, is_end)
+            && let Some(waker) = &end.reactor_waker
+        {
+            let _ = waker.wake();
         }
     }
 
