@@ -15,9 +15,9 @@ use crate::runtime::timers::after;
 impl EventLoop {
     /// Runs what is ready now, without waiting, and returns whether anything was.
     ///
-    /// That is a queued slot or call, a timer that expired, or a task, such as that of a socket that
-    /// received something. For programs with a loop of their own. In a slot inside too many loops it
-    /// does nothing ([`set_max_nesting`](Self::set_max_nesting)).
+    /// That is a queued slot or call, a timer that expired, an event, such as that of a socket that
+    /// received something, or a task. For programs with a loop of their own. In a slot inside too
+    /// many loops it does nothing ([`set_max_nesting`](Self::set_max_nesting)).
     ///
     /// # Qt
     ///

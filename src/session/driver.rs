@@ -386,7 +386,7 @@ impl<O: Observer> Driver<O> {
 
     /// Ends the connection.
     ///
-    /// The driver and its place have so many `references` to the observer.
+    /// The driver and its entry have so many `references` to the observer.
     fn end_with(
         &mut self,
         failure: Option<Failure>,
@@ -456,7 +456,7 @@ fn is_lost(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted)
 }
 
-/// The references to the observer within a turn: the driver's and its place's.
+/// The references to the observer within a turn: the driver's and its entry's.
 const REFERENCES_IN_TURN: usize = 2;
 /// The maximum time between the closing handshake and the end of the peer.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);

@@ -73,6 +73,7 @@ pub(crate) struct Recorder {
     me: Weak<Self>,
     wants_frames: AtomicBool,
     wants_written: AtomicBool,
+    is_broken: AtomicBool,
     record: Mutex<Record>,
     traffic: Traffic,
 }
@@ -110,15 +111,7 @@ impl ScriptedConnection {
         if role == Role::Client {
             session.set_mask_generator(Some(Box::new(SameMask)));
         }
-        let recorder = Arc::new_cyclic(|me| Recorder {
-            session,
-            slot,
-            me: Weak::clone(me),
-            wants_frames: false.into(),
-            wants_written: true.into(),
-            record: Mutex::default(),
-            traffic: Traffic::default(),
-        });
+        let recorder = Recorder::new(session, slot);
         let driver = ConnectionTask::new(Box::new(Arc::clone(&recorder)), leftover.to_vec());
         let wakes = Arc::new(Count::default());
         let mut connection = Self {
@@ -156,6 +149,12 @@ impl ScriptedConnection {
     /// Has no written bytes reported, as without a slot.
     pub(crate) fn ignore_written(&self) {
         self.recorder.wants_written.store(false, Ordering::Relaxed);
+    }
+
+    /// Has turns panic, which is a fault of the library.
+    #[cfg(test)]
+    pub(crate) fn break_turns(&self) {
+        self.recorder.is_broken.store(true, Ordering::Relaxed);
     }
 
     /// Returns how many turns the connection has taken.
@@ -277,6 +276,19 @@ impl MaskGenerator for SameMask {
 }
 
 impl Recorder {
+    pub(crate) fn new(session: Session, slot: Slot) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            session,
+            slot,
+            me: Weak::clone(me),
+            wants_frames: false.into(),
+            wants_written: true.into(),
+            is_broken: false.into(),
+            record: Mutex::default(),
+            traffic: Traffic::default(),
+        })
+    }
+
     /// Sends a message, and records it if it was accepted.
     pub(crate) fn send(&self, kind: MessageKind, message: &[u8]) -> SendStatus {
         self.note_sent(self.session.send(kind, message, || self.list()), kind.into(), message)
@@ -329,7 +341,7 @@ impl Recorder {
         self.traffic.counts()
     }
 
-    fn record(&self) -> MutexGuard<'_, Record> {
+    pub(crate) fn record(&self) -> MutexGuard<'_, Record> {
         self.record.lock()
     }
 
@@ -355,6 +367,7 @@ impl Observer for Recorder {
     }
 
     fn wants_bytes_written(&self) -> bool {
+        assert!(!self.is_broken.load(Ordering::Relaxed), "turns are broken");
         self.wants_written.load(Ordering::Relaxed)
     }
 

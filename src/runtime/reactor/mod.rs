@@ -202,7 +202,7 @@ impl Reactor {
 
     /// Wakes the tasks of the last wait's events, then those of [`wake_later`].
     ///
-    /// Sources with a handler wait for [`handle_next`](Self::handle_next).
+    /// Sources with a number wait for [`handle_next`](Self::handle_next).
     pub(crate) fn wake_tasks(&self) {
         let chunks = self.chunks.borrow();
         let mut ready = self.ready.borrow_mut();

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use slotwork::signals::{Handle, SignalSpy};
 use slotwork::testing::{self, Host, Link, VirtualClock};
 use slotwork::{
-    CloseCode, Error, EventLoop, EventThread, SocketState, SslMode, Verdict, WebSocket,
+    CloseCode, Error, EventLoop, EventThread, NestedLoop, SocketState, SslMode, Verdict, WebSocket,
     WebSocketServer,
 };
 
@@ -222,6 +222,37 @@ fn ends_may_live_in_several_threads() -> Result<()> {
     connected.wait_for(1)?;
     (0..20).for_each(|_| _ = client.send_binary_message(vec![7; 100_000]));
     echoed.wait_for(20)?;
+    thread.quit();
+    drop((elsewhere, host));
+    ensure!(thread.wait()? == 0);
+    Ok(())
+}
+
+/// Room in a link wakes the loop of another thread that runs in a slot of the sender.
+#[test]
+fn a_slot_with_a_loop_sends_more_than_a_link_holds() -> Result<()> {
+    let (servers, elsewhere) = std::sync::mpsc::channel();
+    let thread = EventThread::spawn("sender", move || {
+        let server = server();
+        server.new_connection().connect(|server, ()| {
+            let Some(socket) = server.next_pending_connection() else { return };
+            socket.text_message_received().connect(|socket, _text| {
+                socket.send_binary_message(vec![7; 1024 * 1024]);
+                NestedLoop::new().exec();
+            });
+        });
+        let _ = servers.send(server.clone());
+        server
+    })?;
+    let elsewhere = elsewhere.recv().context("no server")?;
+    let host = Host::new("sender.test", &elsewhere);
+    let client = WebSocket::new();
+    let received = SignalSpy::new(&client.binary_message_received());
+
+    client.open("ws://sender.test/")?;
+    client.connected().connect(|client, ()| _ = client.send_text_message("now"));
+    received.wait_for(1)?;
+
     thread.quit();
     drop((elsewhere, host));
     ensure!(thread.wait()? == 0);
