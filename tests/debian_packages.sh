@@ -6,15 +6,16 @@
 install_debian_packages() {
     (($# > 0)) || return 0
     echo "# installing $*"
-    local as_root=() target=${CARGO_TARGET_DIR:-target}
+    # Other names may be constants of the script.
+    local as_root=() lock_folder=${CARGO_TARGET_DIR:-target}
     ((EUID == 0)) || as_root=(sudo --non-interactive)
-    mkdir -p "$target"
+    mkdir -p "$lock_folder"
     (
         flock 9
         twice "${as_root[@]}" apt-get update -qq &&
             twice "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
                 apt-get install -y -qq --no-install-recommends "$@" >/dev/null
-    ) 9>"$target/apt.lock"
+    ) 9>"$lock_folder/apt.lock"
 }
 
 twice() {

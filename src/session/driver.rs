@@ -212,7 +212,8 @@ impl<O: Observer> Driver<O> {
     ) -> Poll<LingeringStream> {
         let is_reported = self.observer.wants_bytes_written();
         let traffic = self.observer.traffic();
-        let output = self.observer.session().write_turn(has_input, is_reported, traffic);
+        let is_last = self.stage == Stage::Over;
+        let output = self.observer.session().write_turn(has_input, is_last, is_reported, traffic);
         if output.ends_turn(is_reported) {
             return self.conclude(input, &output, expired, None, waker);
         }

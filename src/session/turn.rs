@@ -156,16 +156,18 @@ impl Session {
 
     /// Writes what the kernel takes, once the input of a turn is delivered.
     ///
-    /// `is_reported` when the observer is to be called with how much that was.
+    /// `is_reported` when the observer is to be called with how much that was. The end of the sending
+    /// direction follows if it `is_last`.
     pub(super) fn write_turn(
         &self,
         has_input: bool,
+        is_last: bool,
         is_reported: bool,
         traffic: Option<&Traffic>,
     ) -> TurnOutput {
         let mut state = self.lock_to_push(State::pending_pongs);
         state.is_woken = false;
-        let written = state.write() + state.take_unreported();
+        let written = state.write(is_last) + state.take_unreported();
         state.count_sent(written, traffic);
         state.count_leftover();
         let output = TurnOutput {

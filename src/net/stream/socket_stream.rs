@@ -65,10 +65,20 @@ impl<I: Read + Write> SocketStream<I> {
     /// Writes what the kernel accepts of one buffer, and updates the readiness.
     #[inline]
     pub(crate) fn try_write_here(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.write_here_with(buffer, |io| io.write(buffer))
+    }
+
+    /// Writes as [`try_write_here`](Self::try_write_here) does, by another call than `write`.
+    #[inline]
+    pub(super) fn write_here_with(
+        &mut self,
+        buffer: &[u8],
+        mut write: impl FnMut(&mut I) -> io::Result<usize>,
+    ) -> io::Result<usize> {
         if !self.source.readiness().is_writable() {
             return Ok(0);
         }
-        let written = retry_interrupted(|| self.io.write(buffer));
+        let written = retry_interrupted(|| write(&mut self.io));
         match written {
             Ok(count) if count == buffer.len() => written,
             _ => self.end_short_write(buffer, written),

@@ -86,6 +86,14 @@ impl TcpStream {
         socket_stream::end(self.io.take_error())
     }
 
+    /// Writes what the kernel accepts, in front of the end of the sending direction.
+    ///
+    /// The last bytes wait for it, so that one segment takes both.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn try_write_last(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.write_here_with(buffer, |io| options::send_with_more(&SockRef::from(&*io), buffer))
+    }
+
     /// Ends the sending direction, which is always done at once.
     pub(crate) fn shutdown_write(&mut self) -> io::Result<bool> {
         self.io.shutdown(Shutdown::Write).map(|()| true)
@@ -120,5 +128,29 @@ impl Adopted {
         let stream = TcpStream::new(net::TcpStream::from_std(self.io))?;
         stream.set_unsent_limit(Some(SEND_BUFFER));
         Ok(stream)
+    }
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// What waits for the end is sent with it.
+    #[test]
+    fn the_last_bytes_arrive_with_the_end() -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let mut peer = StdTcpStream::connect(listener.local_addr()?)?;
+        let mut stream = Adopted::new(listener.accept()?.0)?.watch()?;
+
+        assert_eq!(stream.try_write_last(b"last")?, 4);
+        assert!(stream.shutdown_write()?);
+
+        let mut received = Vec::new();
+        peer.read_to_end(&mut received)?;
+        assert_eq!(received, b"last");
+        Ok(())
     }
 }

@@ -183,7 +183,7 @@ impl State {
         if !self.is_written_quietly(is_reported) {
             return false;
         }
-        let written = self.write_only_chunk().unwrap_or_else(|| self.write_output(true));
+        let written = self.write_only_chunk(false).unwrap_or_else(|| self.write_output(true));
         self.end_quietly(written, traffic)
     }
 
@@ -217,10 +217,12 @@ impl State {
 
     /// Writes what the kernel takes, and returns how many bytes that was.
     ///
-    /// Only the driver calls it, on the loop's thread.
-    pub(crate) fn write(&mut self) -> usize {
+    /// Only the driver calls it, on the loop's thread. The end of the sending direction follows if it
+    /// `is_last`.
+    pub(crate) fn write(&mut self, is_last: bool) -> usize {
         self.push_pending_pong();
-        let written = self.write_output(true);
+        let only_chunk = if is_last { self.write_only_chunk(true) } else { None };
+        let written = only_chunk.unwrap_or_else(|| self.write_output(true));
         if self.sending == Sending::Blocked && written.count > 0 {
             // The kernel has room again because the peer has acknowledged output.
             self.idle.reset();
@@ -242,11 +244,11 @@ impl State {
     ///
     /// Returns `None`, and does nothing, with any other.
     #[inline]
-    fn write_only_chunk(&mut self) -> Option<Written> {
+    fn write_only_chunk(&mut self, is_last: bool) -> Option<Written> {
         if self.backlog_len() > 0 {
             return None;
         }
-        let written = self.queue.write_only_chunk(self.stream.as_mut()?)?;
+        let written = self.queue.write_only_chunk(self.stream.as_mut()?, is_last)?;
         self.unconfirmed.add(written.count);
         Some(written)
     }

@@ -159,11 +159,17 @@ impl Contents {
 
     /// Writes the only chunk, if it is all that waits, and whole; only for the driver.
     #[inline]
-    pub(super) fn write_only_chunk(&mut self, stream: &mut Stream) -> Option<Written> {
+    pub(super) fn write_only_chunk(
+        &mut self,
+        stream: &mut Stream,
+        is_last: bool,
+    ) -> Option<Written> {
         if self.written > 0 || self.behind.is_some() || !self.urgent.frames.is_empty() {
             return None;
         }
-        let written = stream.try_write_here(self.chunk.as_bytes());
+        let bytes = self.chunk.as_bytes();
+        let written =
+            if is_last { stream.try_write_last(bytes) } else { stream.try_write_here(bytes) };
         self.written = *written.as_ref().unwrap_or(&0);
         Some(Written { count: self.written, has_failed: written.is_err() })
     }

@@ -180,11 +180,15 @@ impl OutputQueue {
     /// Writes what the kernel takes of an output that is one chunk.
     ///
     /// Most output is, and none of it was written before. Returns `None`, and does nothing, with any
-    /// other. Only for the driver.
+    /// other. Only for the driver. The end of the sending direction follows if it `is_last`.
     #[inline]
-    pub(crate) fn write_only_chunk(&mut self, stream: &mut Stream) -> Option<Written> {
+    pub(crate) fn write_only_chunk(
+        &mut self,
+        stream: &mut Stream,
+        is_last: bool,
+    ) -> Option<Written> {
         let contents = self.0.as_mut()?;
-        let written = contents.write_only_chunk(stream)?;
+        let written = contents.write_only_chunk(stream, is_last)?;
         if written.count == contents.chunk.len() {
             self.clear();
         }
