@@ -103,11 +103,11 @@ impl Opening {
     pub(crate) fn enter_client(
         &mut self,
         server: &Inner,
+        state: &State,
         request: &HandshakeRequest,
     ) -> Result<Option<IpAddr>, Refusal> {
-        let state = server.lock();
-        let client = self.client_address(&state, request);
-        if self.is_forwarded(&state) {
+        let client = self.client_address(state, request);
+        if self.is_forwarded(state) {
             self.client = Some(Box::new(client));
         }
         if self.place.is_none()

@@ -9,7 +9,7 @@ use crate::protocol::handshake::request_head::MAX_REQUEST_LINE;
 use crate::server::WebSocketServer;
 use crate::server::opening::Opening;
 use crate::server::state::{Inner, State};
-use crate::socket::Counted;
+use crate::socket::{Clients, Counted};
 use crate::types::ssl_mode::SslMode;
 
 /// Limits of connections.
@@ -248,20 +248,6 @@ impl Opening {
 }
 
 impl Inner {
-    /// Fails when the limit of connections, or of pending ones, is reached.
-    pub(crate) fn check_connections(&self) -> Result<(), Refusal> {
-        let state = self.lock();
-        if state.pending.len() >= state.configuration.max_pending {
-            return Err(Refusal::TooManyPending);
-        }
-        match state.configuration.max_connections {
-            Some(limit) if self.clients.len() + state.pending.len() >= limit => {
-                Err(Refusal::TooManyConnections { limit })
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Refuses a connection over the limit of handshakes; over TLS without an answer.
     pub(crate) fn refuse_overflow(
         &self,
@@ -287,6 +273,19 @@ impl Inner {
 }
 
 impl State {
+    /// Fails when the limit of connections, or of pending ones, is reached.
+    pub(crate) fn check_connections(&self, clients: &Clients) -> Result<(), Refusal> {
+        if self.pending.len() >= self.configuration.max_pending {
+            return Err(Refusal::TooManyPending);
+        }
+        match self.configuration.max_connections {
+            Some(limit) if clients.len() + self.pending.len() >= limit => {
+                Err(Refusal::TooManyConnections { limit })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Fails when the limit of opening handshakes is reached.
     pub(crate) fn check_handshakes(&self) -> Result<(), Refusal> {
         match self.configuration.max_handshakes {

@@ -25,12 +25,13 @@ use crate::protocol::handshake::extensions::AgreedExtensions;
 use crate::protocol::handshake::refusal::Refusal;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
+use crate::runtime::sync::MutexGuard;
 use crate::runtime::timers::Sleep;
 use crate::server::address_counts::AddressPlace;
 use crate::server::handshake_deadline::Deadline;
 use crate::server::refusals::{REFUSAL_TIMEOUT, report};
 use crate::server::shutdown::close_pending;
-use crate::server::state::Inner;
+use crate::server::state::{Inner, State};
 use crate::server::verifier::opening_handshake::OpeningHandshake;
 use crate::server::verifier::verdict::Acceptance;
 use crate::socket::{Accepted, Counted, UserData, WebSocket};
@@ -237,7 +238,7 @@ impl Opening {
 
         let refusal = match admission {
             Some(Ok(Admission { server, client, acceptance })) => {
-                let subprotocol = server.choose_subprotocol(&request);
+                let subprotocol = server.lock().choose_subprotocol(&request);
                 return self.make_pending(Opened {
                     server,
                     request,
@@ -262,8 +263,8 @@ impl Opening {
     /// Reads the request, and answers it with 101 if the client is admitted.
     async fn answer(&mut self) -> Result<Opened, Failure> {
         let (limits, takes_pages) = {
-            let server = self.open_server()?;
-            let state = server.lock();
+            let server = self.server()?;
+            let state = self.lock_open(&server)?;
             (state.configuration.head_limits, state.configuration.page_handler.is_some())
         };
         let received = mem::take(&mut self.received);
@@ -271,9 +272,9 @@ impl Opening {
             upgrade::server::read_request(&mut self.stream, &received, limits, takes_pages).await?;
         self.received = leftover;
         let Admission { server, client, acceptance } = self.admit(&request).await?;
-        let subprotocol = server.choose_subprotocol(&request);
-        let (response, extensions) = {
+        let (response, subprotocol, extensions) = {
             let state = server.lock();
+            let subprotocol = state.choose_subprotocol(&request);
             #[cfg(feature = "compression")]
             let (parameters, agreed) = state.configuration.accept_compression(&request).unzip();
             let agreement = Agreement {
@@ -287,7 +288,7 @@ impl Opening {
                 #[cfg(feature = "compression")]
                 compression: agreed.map(Box::new),
             };
-            (agreement.response(&request), extensions)
+            (agreement.response(&request), subprotocol, extensions)
         };
         self.stream.write_all(&response).await.map_err(Failure::Broken)?;
         let data = acceptance.data;
@@ -296,14 +297,23 @@ impl Opening {
 
     /// Checks the limits and the origin, and asks the verifier.
     async fn admit(&mut self, request: &HandshakeRequest) -> Result<Admission, Failure> {
-        let server = self.open_server()?;
-        let client = self.enter_client(&server, request)?;
-        server.check_connections()?;
+        let server = self.server()?;
+        let (client, has_verifier, origin_policy) = {
+            let state = self.lock_open(&server)?;
+            let client = self.enter_client(&server, &state, request)?;
+            state.check_connections(&server.clients)?;
+            let configuration = &state.configuration;
+            (client, configuration.verifier.is_some(), configuration.origin_policy.clone())
+        };
         server.check_whole(self.counted.as_ref(), Counted::has_room)?;
-        let has_verifier = server.has_verifier();
-        if let Some(origin) = server.check_origin(request)? {
+        let origin_slots = server.origin_slots();
+        if let Some(origin) = server.check_origin(request, origin_policy, origin_slots)? {
             let decision = async { Ok(server.check_origin_in_whole(origin).await?) };
             Box::pin(self.while_connected(decision)).await?;
+        } else if !origin_slots.exist && !has_verifier {
+            // No code of the program has run since the checks.
+            server.check_whole(self.counted.as_ref(), Counted::reserve)?;
+            return Ok(Admission { server, client, acceptance: Acceptance::default() });
         } else {
             drop(server);
         }
@@ -312,9 +322,9 @@ impl Opening {
         } else {
             Acceptance::default()
         };
-        let server = self.open_server()?;
+        let server = self.server()?;
         // Other clients may have connected meanwhile.
-        server.check_connections()?;
+        self.lock_open(&server)?.check_connections(&server.clients)?;
         server.check_whole(self.counted.as_ref(), Counted::reserve)?;
         Ok(Admission { server, client, acceptance })
     }
@@ -348,9 +358,20 @@ impl Opening {
 
     /// Returns the server, unless it was closed or dropped meanwhile, by a slot.
     pub(crate) fn open_server(&self) -> Result<Arc<Inner>, Failure> {
-        let server = self.server.upgrade();
-        let server = server.filter(|server| server.lock().closings == self.closings);
-        server.ok_or(Failure::Closed)
+        let server = self.server()?;
+        drop(self.lock_open(&server)?);
+        Ok(server)
+    }
+
+    /// Returns the server, unless it was dropped meanwhile.
+    fn server(&self) -> Result<Arc<Inner>, Failure> {
+        self.server.upgrade().ok_or(Failure::Closed)
+    }
+
+    /// Locks the state of the server, unless it was closed meanwhile.
+    fn lock_open<'a>(&self, server: &'a Inner) -> Result<MutexGuard<'a, State>, Failure> {
+        let state = server.lock();
+        if state.closings == self.closings { Ok(state) } else { Err(Failure::Closed) }
     }
 
     /// Makes the pending socket after the 101, and emits `new_connection`.

@@ -4,7 +4,7 @@ use crate::protocol::handshake::grammar;
 use crate::protocol::handshake::request::HandshakeRequest;
 use crate::protocol::handshake::subprotocol::ChosenSubprotocol;
 use crate::server::WebSocketServer;
-use crate::server::state::Inner;
+use crate::server::state::State;
 use crate::types::error::Error;
 
 /// Subprotocols.
@@ -60,7 +60,7 @@ impl WebSocketServer {
     /// Qt has no counterpart: its server writes the answer itself.
     #[must_use]
     pub fn subprotocol_for(&self, request: &HandshakeRequest) -> Option<String> {
-        self.inner.choose_subprotocol(request)?.name(request).map(str::to_owned)
+        self.inner.lock().choose_subprotocol(request)?.name(request).map(str::to_owned)
     }
 
     /// Returns the supported subprotocols; empty by default.
@@ -71,12 +71,12 @@ impl WebSocketServer {
     }
 }
 
-impl Inner {
+impl State {
     /// Returns the subprotocol to agree on.
     pub(crate) fn choose_subprotocol(
         &self,
         request: &HandshakeRequest,
     ) -> Option<ChosenSubprotocol> {
-        ChosenSubprotocol::choose(request, &self.lock().configuration.subprotocols)
+        ChosenSubprotocol::choose(request, &self.configuration.subprotocols)
     }
 }

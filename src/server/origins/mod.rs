@@ -92,22 +92,35 @@ impl WebSocketServer {
     }
 }
 
+/// The slots that decide about origins.
+#[derive(Clone, Copy)]
+pub(crate) struct OriginSlots {
+    pub(crate) exist: bool,
+    /// Some are those of the whole, of which this server is a part.
+    are_of_whole: bool,
+}
+
 impl Inner {
+    /// Returns whether slots decide about origins, and those of the whole among them.
+    pub(crate) fn origin_slots(&self) -> OriginSlots {
+        let has_slots = |server: &Self| server.origin_authentication_required.slot_count() > 0;
+        let are_of_whole =
+            self.whole.is_some() && self.whole().is_none_or(|whole| has_slots(&whole));
+        OriginSlots { exist: are_of_whole || has_slots(self), are_of_whole }
+    }
+
     /// Fails when neither the policy nor a slot allows the origin of a request.
     ///
     /// The origin is returned when slots of the whole server decide, too.
     pub(crate) fn check_origin(
         &self,
         request: &HandshakeRequest,
+        policy: Option<OriginPolicy>,
+        slots: OriginSlots,
     ) -> Result<Option<CorsAuthenticator>, Refusal> {
         self.warn_of_open_origins(request);
-        let policy = self.lock().configuration.origin_policy.clone();
         let is_allowed = policy.is_none_or(|policy| policy.allows(request, self.mode));
-        let asks_whole = self.whole.is_some()
-            && self
-                .whole()
-                .is_none_or(|whole| whole.origin_authentication_required.slot_count() > 0);
-        if self.origin_authentication_required.slot_count() == 0 && !asks_whole {
+        if !slots.exist {
             return if is_allowed { Ok(None) } else { Err(Refusal::OriginRefused) };
         }
         let origin = request.origin().unwrap_or_default().to_owned();
@@ -117,7 +130,7 @@ impl Inner {
         if !panics::catch("a slot of `origin_authentication_required`", emit) {
             return Err(Refusal::NoDecision);
         }
-        if asks_whole {
+        if slots.are_of_whole {
             return Ok(Some(authenticator));
         }
         authenticator.decide().map(|()| None)

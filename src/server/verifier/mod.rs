@@ -121,11 +121,6 @@ impl WebSocketServer {
 }
 
 impl Inner {
-    /// Returns whether a verifier decides about clients.
-    pub(crate) fn has_verifier(&self) -> bool {
-        self.lock().configuration.verifier.is_some()
-    }
-
     /// Calls the verifier and waits for its verdict; the default is to accept.
     pub(crate) async fn verify(
         self: Arc<Self>,
