@@ -131,14 +131,14 @@ impl Stream {
 
     /// Writes as [`try_write_here`](Self::try_write_here) does, what [`shutdown_write`] follows.
     ///
-    /// The kernel may send both together.
+    /// TCP may send both together.
     ///
     /// [`shutdown_write`]: Self::shutdown_write
     pub(crate) fn try_write_last(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match self {
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Tcp(stream) => stream.try_write_last(buffer),
-            _ => self.try_write_here(buffer),
+        if let Self::Tcp(stream) = self {
+            stream.try_write_last(buffer)
+        } else {
+            self.try_write_here(buffer)
         }
     }
 

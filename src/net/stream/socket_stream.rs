@@ -68,7 +68,7 @@ impl<I: Read + Write> SocketStream<I> {
         self.write_here_with(buffer, |io| io.write(buffer))
     }
 
-    /// Writes as [`try_write_here`](Self::try_write_here) does, by another call than `write`.
+    /// Writes as [`try_write_here`](Self::try_write_here) does, by any call.
     #[inline]
     pub(super) fn write_here_with(
         &mut self,

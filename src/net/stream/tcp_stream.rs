@@ -88,10 +88,14 @@ impl TcpStream {
 
     /// Writes what the kernel accepts, in front of the end of the sending direction.
     ///
-    /// The last bytes wait for it, so that one segment takes both.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    /// Where the system can, the last bytes wait for it, so that one segment takes both.
     pub(crate) fn try_write_last(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.write_here_with(buffer, |io| options::send_with_more(&SockRef::from(&*io), buffer))
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let written = self
+            .write_here_with(buffer, |io| options::send_with_more(&SockRef::from(&*io), buffer));
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let written = self.try_write_here(buffer);
+        written
     }
 
     /// Ends the sending direction, which is always done at once.
@@ -131,7 +135,7 @@ impl Adopted {
     }
 }
 
-#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+#[cfg(test)]
 mod tests {
     use std::io::Read;
     use std::net::TcpListener;
