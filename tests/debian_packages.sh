@@ -6,7 +6,7 @@
 install_debian_packages() {
     (($# > 0)) || return 0
     echo "# installing $*"
-    # Other names may be constants of the script.
+    # A caller may have a readonly `target`, which `local` cannot shadow.
     local as_root=() lock_folder=${CARGO_TARGET_DIR:-target}
     ((EUID == 0)) || as_root=(sudo --non-interactive)
     mkdir -p "$lock_folder"

@@ -298,6 +298,7 @@ impl Opening {
     /// Checks the limits and the origin, and asks the verifier.
     async fn admit(&mut self, request: &HandshakeRequest) -> Result<Admission, Failure> {
         let server = self.server()?;
+        let origin_slots = server.origin_slots();
         let (client, has_verifier, origin_policy) = {
             let state = self.lock_open(&server)?;
             let client = self.enter_client(&server, &state, request)?;
@@ -306,11 +307,10 @@ impl Opening {
             (client, configuration.verifier.is_some(), configuration.origin_policy.clone())
         };
         server.check_whole(self.counted.as_ref(), Counted::has_room)?;
-        let origin_slots = server.origin_slots();
         if let Some(origin) = server.check_origin(request, origin_policy, origin_slots)? {
             let decision = async { Ok(server.check_origin_in_whole(origin).await?) };
             Box::pin(self.while_connected(decision)).await?;
-        } else if !origin_slots.exist && !has_verifier {
+        } else if !origin_slots.has_any && !has_verifier {
             // No code of the program has run since the checks.
             server.check_whole(self.counted.as_ref(), Counted::reserve)?;
             return Ok(Admission { server, client, acceptance: Acceptance::default() });

@@ -64,8 +64,7 @@ impl Session {
 
     /// Ends the sending direction behind our close frame; returns whether it is done.
     pub(super) fn shutdown_write(&self) -> bool {
-        // It fails only when the connection has ended already.
-        self.lock().stream.as_mut().is_none_or(|stream| stream.shutdown_write().unwrap_or(true))
+        self.lock().shutdown_write()
     }
 
     /// Ends the connection in the driver's next turn, and drops the output now.
@@ -155,6 +154,12 @@ impl Session {
 }
 
 impl State {
+    /// Ends the sending direction behind all output; returns whether it is done.
+    pub(super) fn shutdown_write(&mut self) -> bool {
+        // It fails only when the connection has ended already.
+        self.stream.as_mut().is_none_or(|stream| stream.shutdown_write().unwrap_or(true))
+    }
+
     /// Drops all output that waits, and notes the loss if there were messages in it.
     pub(super) fn clear_output(&mut self) {
         if self.loses_messages() {

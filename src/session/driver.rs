@@ -22,7 +22,7 @@ use crate::session::output::level::OutputLevel;
 use crate::session::state::{Failure, Phase};
 use crate::session::timeouts::{Deadlines, Expired};
 use crate::session::traffic::Traffic;
-use crate::session::turn::{Changes, Notices, TurnOutput, TurnStart};
+use crate::session::turn::{Changes, Notices, Rest, TurnOutput, TurnStart};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
 use crate::types::role::Role;
@@ -214,6 +214,9 @@ impl<O: Observer> Driver<O> {
         let traffic = self.observer.traffic();
         let is_last = self.stage == Stage::Over;
         let output = self.observer.session().write_turn(has_input, is_last, is_reported, traffic);
+        if output.rest == Rest::ShutDown {
+            self.stage = Stage::Draining;
+        }
         if output.ends_turn(is_reported) {
             return self.conclude(input, &output, expired, None, waker);
         }
@@ -248,11 +251,11 @@ impl<O: Observer> Driver<O> {
             (_, Some(Expired::ClosingOutput(timeout))) if !activity.progress => {
                 self.end(Some(Failure::Error(Error::WriteTimeout(timeout))), false)
             }
-            (_, Some(Expired::Output(timeout))) if output.has_more && is_idle => {
+            (_, Some(Expired::Output(timeout))) if output.has_more() && is_idle => {
                 self.end(Some(Failure::Error(Error::WriteTimeout(timeout))), false)
             }
             // A peer that sends no more may still read what was sent before our close frame.
-            (Input::Ended, _) if is_closing && output.has_more => {
+            (Input::Ended, _) if is_closing && output.has_more() => {
                 self.has_input_ended = true;
                 self.prepare_to_wait(output, waker)
             }
@@ -325,7 +328,7 @@ impl<O: Observer> Driver<O> {
         if is_closing {
             self.announce_closing();
         }
-        if output.has_more || is_closing {
+        if output.has_more() || is_closing {
             self.set_deadlines(output);
         } else if let Some(deadlines) = &mut self.deadlines {
             let session = self.observer.session();
@@ -348,17 +351,18 @@ impl<O: Observer> Driver<O> {
         let is_closing = output.phase == Phase::Closing;
         let activity = output.activity;
         let deadlines = self.deadlines.get_or_insert_default();
-        if output.has_more {
+        if output.has_more() {
             return deadlines.set_output_deadline(activity, timeouts, is_closing, set_user_timeout);
         }
         deadlines.clear_output_deadline(set_user_timeout);
-        if self.stage == Stage::Over {
+        if output.rest == Rest::ShutDown || self.stage == Stage::Over {
             deadlines.set_drain_deadline(DRAIN_TIMEOUT);
-            if session.shutdown_write() {
-                self.stage = Stage::Draining;
-            }
-        } else if self.stage == Stage::Open {
-            deadlines.set_close_deadline(activity, timeouts);
+        }
+        match self.stage {
+            Stage::Open => deadlines.set_close_deadline(activity, timeouts),
+            // TLS, or a stream of another library, may not be done.
+            Stage::Over if session.shutdown_write() => self.stage = Stage::Draining,
+            Stage::Over | Stage::Draining | Stage::Ended => {}
         }
     }
 

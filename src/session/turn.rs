@@ -56,11 +56,20 @@ pub(super) struct TurnOutput {
     /// How many bytes the kernel has taken since the last turn.
     pub(super) written: usize,
     pub(super) activity: PeerActivity,
-    pub(super) has_more: bool,
+    pub(super) rest: Rest,
     pub(super) phase: Phase,
     pub(super) is_broken: bool,
     /// There are [`Notices`], or may be.
     pub(super) has_notices: bool,
+}
+
+/// What a turn has not written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    More,
+    None,
+    /// Nothing, and the sending direction has ended.
+    ShutDown,
 }
 
 /// What is to be reported at the end of few turns.
@@ -77,6 +86,11 @@ impl Received {
 }
 
 impl TurnOutput {
+    /// Returns whether output waits for the kernel to take it.
+    pub(super) fn has_more(&self) -> bool {
+        self.rest == Rest::More
+    }
+
     /// Returns whether the turn has ended, because nothing is to be reported any more.
     pub(super) fn ends_turn(&self, is_reported: bool) -> bool {
         let is_usual = self.phase == Phase::Open && !self.is_broken && !self.has_notices;
@@ -156,8 +170,8 @@ impl Session {
 
     /// Writes what the kernel takes, once the input of a turn is delivered.
     ///
-    /// `is_reported` when the observer is to be called with how much that was. The end of the sending
-    /// direction follows if it `is_last`.
+    /// `is_reported` when the observer is to be called with how much that was. If it `is_last`, and
+    /// all is written, the sending direction ends as well.
     pub(super) fn write_turn(
         &self,
         has_input: bool,
@@ -170,10 +184,16 @@ impl Session {
         let written = state.write(is_last) + state.take_unreported();
         state.count_sent(written, traffic);
         state.count_leftover();
+        let rest = match state.queue.is_empty() {
+            // Before slots run: the kernel may hold the last bytes until then.
+            true if is_last && state.shutdown_write() => Rest::ShutDown,
+            true => Rest::None,
+            false => Rest::More,
+        };
         let output = TurnOutput {
             written,
             activity: PeerActivity { input: has_input, progress: written > 0 },
-            has_more: !state.queue.is_empty(),
+            rest,
             phase: state.phase,
             is_broken: state.sending == Sending::Broken,
             has_notices: state.extra.as_ref().is_some_and(Extra::has_notices),

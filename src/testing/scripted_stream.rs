@@ -23,6 +23,7 @@ use crate::runtime::sync::{Mutex, MutexGuard};
 pub(crate) type ScriptedStream = SocketStream<ScriptedIo>;
 
 /// The other end of a scripted stream, and the kernel between them.
+#[derive(Clone)]
 pub(crate) struct ScriptedPeer {
     wire: Arc<Mutex<Wire>>,
     source: SourceHandle,
@@ -57,6 +58,7 @@ struct Wire {
     write_failure: Option<(usize, ErrorKind)>,
     /// How many calls a signal interrupts before one succeeds.
     interruptions: usize,
+    held: Held,
     is_shut_down: bool,
     is_closed: bool,
     /// The kernel's timeout for what is not acknowledged; `None` where it has none.
@@ -77,6 +79,15 @@ enum Edges {
     ///
     /// Of input, none has since the last edge if one `is_reported`.
     WouldBlock { is_reported: bool },
+}
+
+/// Whether the last output waits for the end of the sending direction.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Held {
+    #[default]
+    Never,
+    Now,
+    Before,
 }
 
 #[derive(Clone, Copy)]
@@ -196,6 +207,18 @@ impl ScriptedPeer {
         self.wire().is_shut_down
     }
 
+    /// Returns whether output waits for the end of our sending direction.
+    #[cfg(test)]
+    pub(crate) fn is_held(&self) -> bool {
+        self.wire().held == Held::Now
+    }
+
+    /// Returns whether any output has done so.
+    #[cfg(test)]
+    pub(crate) fn has_held(&self) -> bool {
+        self.wire().held != Held::Never
+    }
+
     /// Returns whether our end is closed.
     pub(crate) fn is_closed(&self) -> bool {
         self.wire().is_closed
@@ -310,7 +333,20 @@ impl Drop for ScriptedIo {
 }
 
 impl ScriptedStream {
+    pub(crate) fn try_write_last(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.try_write_here(buffer)?;
+        if written == buffer.len() {
+            self.io.wire().held = Held::Now;
+        }
+        Ok(written)
+    }
+
     pub(crate) fn shutdown_write(&mut self) -> io::Result<bool> {
+        let mut wire = self.io.wire();
+        if wire.held == Held::Now {
+            wire.held = Held::Before;
+        }
+        drop(wire);
         let was_shut_down = mem::replace(&mut self.io.wire().is_shut_down, true);
         if was_shut_down { Err(ErrorKind::NotConnected.into()) } else { Ok(true) }
     }

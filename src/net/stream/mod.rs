@@ -129,16 +129,17 @@ impl Stream {
         }
     }
 
-    /// Writes as [`try_write_here`](Self::try_write_here) does, what [`shutdown_write`] follows.
+    /// Writes the last output, which [`shutdown_write`] has to follow at once.
     ///
-    /// TCP may send both together.
+    /// Otherwise as [`try_write_here`](Self::try_write_here); TCP may send both together.
     ///
     /// [`shutdown_write`]: Self::shutdown_write
     pub(crate) fn try_write_last(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        if let Self::Tcp(stream) = self {
-            stream.try_write_last(buffer)
-        } else {
-            self.try_write_here(buffer)
+        match self {
+            Self::Tcp(stream) => stream.try_write_last(buffer),
+            #[cfg(any(test, fuzzing))]
+            Self::Scripted(stream) => stream.try_write_last(buffer),
+            _ => self.try_write_here(buffer),
         }
     }
 

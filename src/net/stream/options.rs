@@ -4,12 +4,8 @@
 //! of Linux, which grows to megabytes, that happens once in tens of seconds; with a limit on the
 //! unsent part of it (`TCP_NOTSENT_LOWAT`) it happens whenever the peer has read some hundred KiB.
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use std::io;
 use std::time::Duration;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use nix::libc;
 use socket2::SockRef;
 
 /// Sets the maximum of unsent output in the kernel, in bytes.
@@ -89,12 +85,6 @@ pub(crate) fn set_user_timeout(socket: &SockRef<'_>, timeout: Option<Duration>) 
         let _ = (socket, timeout);
         false
     }
-}
-
-/// Sends, and lets an incomplete segment wait for what follows: up to 200 ms.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn send_with_more(socket: &SockRef<'_>, bytes: &[u8]) -> io::Result<usize> {
-    socket.send_with_flags(bytes, libc::MSG_MORE | libc::MSG_NOSIGNAL)
 }
 
 /// The backlog of the kernel, in connections: large enough for bursts of clients.

@@ -68,7 +68,7 @@ impl<I: Read + Write> SocketStream<I> {
         self.write_here_with(buffer, |io| io.write(buffer))
     }
 
-    /// Writes as [`try_write_here`](Self::try_write_here) does, by any call.
+    /// Writes one buffer with `write`, and updates the readiness.
     #[inline]
     pub(super) fn write_here_with(
         &mut self,

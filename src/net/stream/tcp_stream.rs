@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use mio::net;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use nix::libc;
 use socket2::SockRef;
 
 use crate::net::stream::options::{self, SEND_BUFFER};
@@ -86,13 +88,14 @@ impl TcpStream {
         socket_stream::end(self.io.take_error())
     }
 
-    /// Writes what the kernel accepts, in front of the end of the sending direction.
+    /// Writes the last output: where the system can, it waits for `shutdown_write`.
     ///
-    /// Where the system can, the last bytes wait for it, so that one segment takes both.
+    /// One segment has both then.
     pub(crate) fn try_write_last(&mut self, buffer: &[u8]) -> io::Result<usize> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        let written = self
-            .write_here_with(buffer, |io| options::send_with_more(&SockRef::from(&*io), buffer));
+        let written = self.write_here_with(buffer, |io| {
+            SockRef::from(&*io).send_with_flags(buffer, libc::MSG_MORE | libc::MSG_NOSIGNAL)
+        });
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let written = self.try_write_here(buffer);
         written
@@ -142,11 +145,11 @@ mod tests {
 
     use super::*;
 
-    /// What waits for the end is sent with it.
     #[test]
-    fn the_last_bytes_arrive_with_the_end() -> io::Result<()> {
+    fn the_last_output_does_not_wait_longer_than_for_the_end() -> io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let mut peer = StdTcpStream::connect(listener.local_addr()?)?;
+        peer.set_read_timeout(Some(Duration::from_secs(60)))?;
         let mut stream = Adopted::new(listener.accept()?.0)?.watch()?;
 
         assert_eq!(stream.try_write_last(b"last")?, 4);

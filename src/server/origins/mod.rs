@@ -92,21 +92,23 @@ impl WebSocketServer {
     }
 }
 
-/// The slots that decide about origins.
+/// Which slots decide about origins.
 #[derive(Clone, Copy)]
 pub(crate) struct OriginSlots {
-    pub(crate) exist: bool,
-    /// Some are those of the whole, of which this server is a part.
-    are_of_whole: bool,
+    pub(crate) has_any: bool,
+    /// The server is a part, and its whole has some.
+    has_any_of_whole: bool,
 }
 
 impl Inner {
-    /// Returns whether slots decide about origins, and those of the whole among them.
+    /// Returns which slots decide about origins.
+    ///
+    /// Drops slots whose receivers are gone: not with a lock, and in front of other checks.
     pub(crate) fn origin_slots(&self) -> OriginSlots {
         let has_slots = |server: &Self| server.origin_authentication_required.slot_count() > 0;
-        let are_of_whole =
+        let has_any_of_whole =
             self.whole.is_some() && self.whole().is_none_or(|whole| has_slots(&whole));
-        OriginSlots { exist: are_of_whole || has_slots(self), are_of_whole }
+        OriginSlots { has_any: has_any_of_whole || has_slots(self), has_any_of_whole }
     }
 
     /// Fails when neither the policy nor a slot allows the origin of a request.
@@ -120,7 +122,7 @@ impl Inner {
     ) -> Result<Option<CorsAuthenticator>, Refusal> {
         self.warn_of_open_origins(request);
         let is_allowed = policy.is_none_or(|policy| policy.allows(request, self.mode));
-        if !slots.exist {
+        if !slots.has_any {
             return if is_allowed { Ok(None) } else { Err(Refusal::OriginRefused) };
         }
         let origin = request.origin().unwrap_or_default().to_owned();
@@ -130,7 +132,7 @@ impl Inner {
         if !panics::catch("a slot of `origin_authentication_required`", emit) {
             return Err(Refusal::NoDecision);
         }
-        if slots.are_of_whole {
+        if slots.has_any_of_whole {
             return Ok(Some(authenticator));
         }
         authenticator.decide().map(|()| None)

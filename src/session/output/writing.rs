@@ -217,8 +217,8 @@ impl State {
 
     /// Writes what the kernel takes, and returns how many bytes that was.
     ///
-    /// Only the driver calls it, on the loop's thread. The end of the sending direction follows if it
-    /// `is_last`.
+    /// Only the driver calls it, on the loop's thread. The end of the sending direction follows at once
+    /// if it `is_last`.
     pub(crate) fn write(&mut self, is_last: bool) -> usize {
         self.push_pending_pong();
         let only_chunk = if is_last { self.write_only_chunk(true) } else { None };

@@ -1,13 +1,16 @@
 //! The closing handshake: its timeouts, `abort`, and lingering.
 
 use std::io;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
 use crate::session::linger::Linger;
 use crate::session::tests::{CLOSED, MIB, SECOND, echoing, life, masked};
-use crate::testing::scripted_stream::scripted_stream;
+use crate::testing::connection::{Report, ScriptedConnection};
+use crate::testing::scripted_stream::{ScriptedPeer, scripted_stream};
 use crate::types::close_code::CloseCode;
+use crate::types::role::Role;
 
 /// RFC 6455 §7.1.5; MSG-19: time in which the loop was held up does not count.
 #[test]
@@ -25,6 +28,42 @@ fn a_close_frame_that_came_while_the_loop_was_held_up_counts() -> io::Result<()>
 
     assert!(connection.has_ended());
     assert_eq!(connection.session().close_code(), Some(CloseCode::NORMAL));
+    Ok(())
+}
+
+/// Our close frame may wait for the end of our direction, and not for slots, whatever room there is.
+#[test]
+fn the_last_output_does_not_wait_for_slots() -> io::Result<()> {
+    let input = [masked(Opcode::Text, b"last"), masked(Opcode::Close, &1000_u16.to_be_bytes())];
+    let output = b"\x81\x04last\x88\x02\x03\xE8";
+    for room in 0..=output.len() {
+        let kernel = Arc::new(OnceLock::<ScriptedPeer>::new());
+        let seen = Arc::clone(&kernel);
+        let mut connection = ScriptedConnection::new(
+            Role::Server,
+            &[],
+            Box::new(move |recorder, report| {
+                assert!(!seen.get().is_some_and(ScriptedPeer::is_held), "it waits for {report:?}");
+                if let Report::Text(text) = report {
+                    recorder.send(MessageKind::Text, text.as_bytes());
+                }
+            }),
+        )?;
+        kernel.get_or_init(|| connection.peer.clone());
+        connection.start_reading();
+        connection.peer.make_room(room);
+
+        connection.peer.send(&input.concat());
+        connection.settle();
+        connection.peer.make_room(MIB);
+        connection.settle();
+
+        assert_eq!(connection.peer.written(), output, "room for {room} bytes");
+        assert!(connection.peer.is_shut_down() && !connection.peer.is_held());
+        // A rest leaves without delay.
+        assert_eq!(connection.peer.has_held(), room == 0 || room == output.len(), "{room}");
+        assert_eq!(connection.recorder().traffic_counts().slot_panics, 0);
+    }
     Ok(())
 }
 

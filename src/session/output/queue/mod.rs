@@ -180,7 +180,7 @@ impl OutputQueue {
     /// Writes what the kernel takes of an output that is one chunk.
     ///
     /// Most output is, and none of it was written before. Returns `None`, and does nothing, with any
-    /// other. Only for the driver. The end of the sending direction follows if it `is_last`.
+    /// other. Only for the driver. The end of the sending direction follows at once if it `is_last`.
     #[inline]
     pub(crate) fn write_only_chunk(
         &mut self,
