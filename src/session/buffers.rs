@@ -1,6 +1,7 @@
 //! The buffers and compressors of a thread: an idle connection owns none.
 
 use std::cell::{Cell, RefCell};
+use std::mem;
 use std::rc::Rc;
 
 #[cfg(feature = "compression")]
@@ -99,25 +100,49 @@ fn free_buffers() {
 ///
 /// A loop inside a slot takes one of its own: the slot may still hold a message lent from this.
 pub(super) struct ReadBuffer {
-    bytes: Box<[u8]>,
+    /// At least [`READ_BUFFER_SIZE`] of them.
+    bytes: Vec<u8>,
 }
 
 impl ReadBuffer {
     /// Takes the buffer of this thread.
     pub(super) fn take() -> Self {
-        let bytes = READ_BUFFER.try_with(Cell::take).ok().flatten();
-        Self { bytes: bytes.unwrap_or_else(|| vec![0; READ_BUFFER_SIZE].into_boxed_slice()) }
+        let bytes = READ_BUFFER.try_with(Cell::take).unwrap_or_default();
+        Self { bytes: if bytes.is_empty() { Self::new_memory() } else { bytes } }
     }
 
+    /// Returns memory of the pool, or else new one.
+    ///
+    /// A big message has taken over that of the thread, or it was freed.
+    #[cold]
+    fn new_memory() -> Vec<u8> {
+        let pooled = POOL.try_with(|pool| pool.borrow_mut().take_biggest_used(READ_BUFFER_SIZE));
+        match pooled.ok().flatten() {
+            Some(mut bytes) => {
+                bytes.resize(bytes.len().max(READ_BUFFER_SIZE), 0);
+                bytes
+            }
+            None => vec![0; READ_BUFFER_SIZE],
+        }
+    }
+
+    #[inline]
     pub(super) fn as_mut_slice(&mut self) -> &mut [u8] {
-        &mut self.bytes
+        self.bytes.get_mut(..READ_BUFFER_SIZE).unwrap_or_default()
+    }
+
+    /// Returns the memory, which a message takes over.
+    pub(super) fn into_memory(mut self) -> Vec<u8> {
+        mem::take(&mut self.bytes)
     }
 }
 
 impl Drop for ReadBuffer {
     fn drop(&mut self) {
-        let bytes = std::mem::take(&mut self.bytes);
-        let _ = READ_BUFFER.try_with(|buffer| buffer.set(Some(bytes)));
+        let bytes = mem::take(&mut self.bytes);
+        if !bytes.is_empty() {
+            let _ = READ_BUFFER.try_with(|buffer| buffer.set(bytes));
+        }
     }
 }
 
@@ -125,7 +150,7 @@ thread_local! {
     static POOL: SharedPool = Rc::new(RefCell::new(BufferPool::new()));
     /// Most output is short, and written before the next is begun.
     static SMALL_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    static READ_BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+    static READ_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 #[cfg(feature = "compression")]
@@ -198,11 +223,30 @@ pub(super) mod tests {
         shared_pool().borrow().kept_bytes()
     }
 
+    /// So a big message that comes next needs no other memory.
+    #[test]
+    fn input_is_read_into_what_a_big_message_has_left() {
+        let memory = vec![0xEE; 1024 * 1024];
+        let place = memory.as_ptr();
+        let former = ReadBuffer::take();
+        put_buffer(memory);
+
+        let mut taken = ReadBuffer::take();
+
+        assert_eq!(taken.as_mut_slice().len(), READ_BUFFER_SIZE);
+        let memory = taken.into_memory();
+        assert_eq!((memory.as_ptr(), kept_bytes()), (place, 0));
+        drop(former);
+        put_buffer(Vec::with_capacity(1024 * 1024));
+        drop(ReadBuffer::take());
+        assert_eq!(kept_bytes(), 1024 * 1024, "there is a buffer");
+    }
+
     #[test]
     fn big_buffers_go_when_no_message_needs_them() -> io::Result<()> {
         let reactor = Reactor::current()?;
-        put_buffer(Vec::with_capacity(1024 * 1024));
         drop(ReadBuffer::take());
+        put_buffer(Vec::with_capacity(1024 * 1024));
         assert_eq!(kept_bytes(), 1024 * 1024);
 
         while kept_bytes() > 0 {
@@ -210,7 +254,7 @@ pub(super) mod tests {
             reactor.wake_tasks();
         }
 
-        assert!(READ_BUFFER.take().is_none());
+        assert!(READ_BUFFER.take().is_empty());
         Ok(())
     }
 }

@@ -53,8 +53,13 @@ impl<O: Observer> Driver<O> {
                 Ok(0) => return Input::Ended,
                 Ok(length) => {
                     let received = buffer.as_mut_slice().get_mut(..length).unwrap_or_default();
+                    self.decoder.leave_big_piece(true);
                     let consumed = self.deliver(received);
+                    self.decoder.leave_big_piece(false);
                     self.keep(received.get(consumed..).unwrap_or_default());
+                    if self.decoder.has_left_piece() {
+                        self.decoder.adopt(buffer.into_memory(), length);
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Input::Failed(error),

@@ -52,8 +52,11 @@ impl Feed {
     }
 
     pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), Violation> {
-        let mut input = bytes.to_vec();
-        let mut unread = &mut input[..];
+        self.read_input(&mut bytes.to_vec())
+    }
+
+    fn read_input(&mut self, input: &mut [u8]) -> Result<(), Violation> {
+        let mut unread = input;
         while !unread.is_empty() {
             let decoded = self.decoder.decode(unread, &mut self.pool)?;
             let consumed = decoded.consumed;
@@ -69,9 +72,18 @@ impl Feed {
     }
 
     /// Reads into the message itself, as a session does, as long as it has room.
+    ///
+    /// A big first piece of a message stays in the memory of the input.
     pub(crate) fn read_directly(&mut self, bytes: &[u8]) -> Result<(), Violation> {
-        let rest = fill_room(&mut self.decoder, bytes);
-        self.read(rest)
+        let mut input = fill_room(&mut self.decoder, bytes).to_vec();
+        self.decoder.leave_big_piece(true);
+        let outcome = self.read_input(&mut input);
+        self.decoder.leave_big_piece(false);
+        if self.decoder.has_left_piece() {
+            let length = input.len();
+            self.decoder.adopt(input, length);
+        }
+        outcome
     }
 
     /// Decodes these reads, each of them by `read`, up to the first violation.

@@ -1,10 +1,12 @@
 //! Puts a message together that comes in several frames or reads.
 
 use std::mem;
+use std::ops::Range;
 
 use crate::protocol::frames::buffer_pool::{BufferPool, good_capacity};
 use crate::protocol::frames::copying::append_text;
 use crate::protocol::frames::event::Data;
+use crate::protocol::frames::frame_header::LONGEST_HEADER;
 use crate::protocol::frames::message_buffer::MessageBuffer;
 use crate::protocol::frames::opcode::MessageKind;
 use crate::protocol::frames::utf8::SplitCharacter;
@@ -48,6 +50,16 @@ impl Assembly {
                 Ok(())
             }
         }
+    }
+
+    /// Takes over the first piece of a binary message, with its memory.
+    pub(crate) fn adopt(&mut self, memory: Vec<u8>, piece: Range<usize>) {
+        self.content = Content::Binary(MessageBuffer::within(memory, piece));
+    }
+
+    /// Returns whether nothing of a binary message has come.
+    pub(crate) fn is_empty_binary(&self) -> bool {
+        matches!(&self.content, Content::Binary(bytes) if bytes.len() == 0)
     }
 
     /// Returns room for `least` to `most` bytes; text, which is validated, has none.
@@ -141,7 +153,11 @@ impl Content {
                 mem::replace(bytes, bigger).into_memory()
             }
             (Self::Text(text), None) => return text.reserve_exact(room - text.len()),
-            (Self::Binary(bytes), None) => return bytes.reserve(room),
+            (Self::Binary(bytes), None) => {
+                // As the memory of the input it has the header of such a message, too.
+                let header = if room == most { LONGEST_HEADER } else { 0 };
+                return bytes.reserve(room + header);
+            }
         };
         pool.put(outgrown);
     }

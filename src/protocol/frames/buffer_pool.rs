@@ -49,14 +49,25 @@ impl BufferPool {
     /// A buffer of more than 4 KiB and more than four times what is needed is not taken: a peer
     /// that sends only the first byte of a message must not hold a big buffer.
     pub(crate) fn take_used(&mut self, needed: usize) -> Option<Vec<u8>> {
+        let (_, index) = self.fitting(needed).min()?;
+        Some(self.buffers.swap_remove(index))
+    }
+
+    /// Takes the biggest kept buffer of those that [`take_used`](Self::take_used) may take.
+    ///
+    /// For input: a message that takes it over may grow in it.
+    pub(crate) fn take_biggest_used(&mut self, needed: usize) -> Option<Vec<u8>> {
+        let (_, index) = self.fitting(needed).max()?;
+        Some(self.buffers.swap_remove(index))
+    }
+
+    /// Returns the capacities of the buffers that fit, with their indices.
+    fn fitting(&self, needed: usize) -> impl Iterator<Item = (usize, usize)> {
         let most = needed.saturating_mul(MOST_SLACK).max(ALWAYS_FITTING);
-        let fitting = self.buffers.iter().enumerate().filter_map(|(index, buffer)| {
+        self.buffers.iter().enumerate().filter_map(move |(index, buffer)| {
             let capacity = buffer.capacity();
             (needed..=most).contains(&capacity).then_some((capacity, index))
-        });
-
-        let (_, index) = fitting.min()?;
-        Some(self.buffers.swap_remove(index))
+        })
     }
 
     /// Gives a buffer back.
@@ -167,6 +178,14 @@ mod tests {
         assert_eq!(taken(&mut pool, 100_001), Some(300_000));
         assert_eq!(taken(&mut pool, 100_001), None);
         assert_eq!(taken(&mut pool, 100_000), Some(100_000));
+    }
+
+    #[test]
+    fn takes_the_biggest_buffer_that_fits() {
+        let mut pool = pool_of(&[100_000, 300_000, 400_001, 99_999]);
+        let mut taken = || pool.take_biggest_used(100_000).map(|buffer| buffer.capacity());
+
+        assert_eq!([taken(), taken(), taken()], [Some(300_000), Some(100_000), None]);
     }
 
     #[test]

@@ -1,25 +1,36 @@
 //! The buffer of a binary message, into which a stream may read by itself.
 
+use std::ops::Range;
+
 use crate::protocol::frames::copying::{append_bytes, copy_bytes};
 
 /// The bytes that have come, and initialized room behind them.
 ///
-/// What lies in the room is left from other messages, and reaches no slot.
+/// What lies in the room, and in front of the bytes, is left from other messages, and reaches no slot.
 #[derive(Debug, Default)]
 pub(crate) struct MessageBuffer {
     bytes: Vec<u8>,
+    start: usize,
     length: usize,
 }
 
 impl MessageBuffer {
     /// Makes an empty buffer of this memory; what it contains becomes room.
     pub(crate) fn with_memory(memory: Vec<u8>) -> Self {
-        Self { bytes: memory, length: 0 }
+        Self { bytes: memory, start: 0, length: 0 }
+    }
+
+    /// Makes a buffer of the bytes in a range of this memory.
+    ///
+    /// What is behind them becomes room.
+    pub(crate) fn within(memory: Vec<u8>, range: Range<usize>) -> Self {
+        Self { bytes: memory, start: range.start, length: range.len() }
     }
 
     /// Appends bytes.
     pub(crate) fn append(&mut self, bytes: &[u8]) {
-        let room = self.bytes.get_mut(self.length..).unwrap_or_default();
+        let end = self.end();
+        let room = self.bytes.get_mut(end..).unwrap_or_default();
         let (front, rest) = bytes.split_at(bytes.len().min(room.len()));
         copy_bytes(room, front);
         append_bytes(&mut self.bytes, rest);
@@ -32,31 +43,32 @@ impl MessageBuffer {
         if size < least {
             return None;
         }
-        let end = self.length + size;
+        let (start, end) = (self.end(), self.end() + size);
         // Memory that was such a buffer before is initialized already.
         if self.bytes.len() < end {
             self.bytes.resize(end, 0);
         }
-        self.bytes.get_mut(self.length..end)
+        self.bytes.get_mut(start..end)
     }
 
     /// Adds the first `count` bytes of the room, and returns them.
     pub(crate) fn fill(&mut self, count: usize) -> &mut [u8] {
-        let start = self.length;
-        self.length = start.saturating_add(count).min(self.bytes.len());
-        self.bytes.get_mut(start..self.length).unwrap_or_default()
+        let start = self.end();
+        let end = start.saturating_add(count).min(self.bytes.len());
+        self.length = end - self.start;
+        self.bytes.get_mut(start..end).unwrap_or_default()
     }
 
     /// Takes more memory: so much is reserved in all.
     pub(crate) fn reserve(&mut self, capacity: usize) {
         // The reservation counts from the end of the room: with it, there would be more memory.
-        self.bytes.truncate(self.length);
+        self.bytes.truncate(self.end());
         self.bytes.reserve_exact(capacity.saturating_sub(self.length));
     }
 
     /// Returns the bytes that have come.
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
+        self.bytes.get(self.start..self.end()).unwrap_or_default()
     }
 
     /// Returns how many bytes have come.
@@ -66,13 +78,14 @@ impl MessageBuffer {
 
     /// Returns for how many bytes there is memory.
     pub(crate) fn capacity(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.capacity() - self.start
     }
 
     /// Returns the bytes that have come, by themselves.
     #[cfg(feature = "compression")]
     pub(crate) fn into_bytes(mut self) -> Vec<u8> {
-        self.bytes.truncate(self.length);
+        self.bytes.truncate(self.end());
+        self.bytes.drain(..self.start);
         self.bytes
     }
 
@@ -80,12 +93,16 @@ impl MessageBuffer {
     pub(crate) fn into_memory(self) -> Vec<u8> {
         self.bytes
     }
+
+    fn end(&self) -> usize {
+        self.start + self.length
+    }
 }
 
 impl From<Vec<u8>> for MessageBuffer {
     /// Makes a buffer of the bytes of a whole message.
     fn from(bytes: Vec<u8>) -> Self {
-        Self { length: bytes.len(), bytes }
+        Self { start: 0, length: bytes.len(), bytes }
     }
 }
 
@@ -110,6 +127,26 @@ mod tests {
         buffer.append(b"cdef");
         assert_eq!(buffer.as_bytes(), b"abcdef");
         assert_eq!((buffer.len(), buffer.capacity()), (6, 8));
+    }
+
+    #[test]
+    fn takes_over_memory_with_bytes_in_it() {
+        let mut memory = Vec::with_capacity(10);
+        memory.extend(b"__ab____");
+        let mut buffer = MessageBuffer::within(memory, 2..4);
+        assert_eq!((buffer.as_bytes(), buffer.len(), buffer.capacity()), (&b"ab"[..], 2, 8));
+
+        assert!(buffer.room(7, 7).is_none());
+        buffer.room(1, 3).unwrap().copy_from_slice(b"cde");
+        assert_eq!(buffer.fill(2), b"cd");
+        buffer.append(b"efgh");
+        assert_eq!((buffer.as_bytes(), buffer.capacity()), (&b"abcdefgh"[..], 8));
+
+        buffer.reserve(100);
+        assert!(buffer.capacity() >= 100);
+        assert_eq!(buffer.as_bytes(), b"abcdefgh");
+        #[cfg(feature = "compression")]
+        assert_eq!(buffer.into_bytes(), b"abcdefgh");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The unfinished frame and message of a connection.
 
+use std::mem;
+
 use crate::protocol::frames::assembly::Assembly;
 use crate::protocol::frames::buffer_pool::BufferPool;
 use crate::protocol::frames::bytes::ShortBytes;
@@ -26,6 +28,8 @@ pub(crate) struct Unfinished {
     /// The unfinished message, or the last one until it is recycled.
     pub(crate) message: Assembly,
     frame: UnfinishedFrame,
+    /// The first piece of the message, so many bytes, is still at the end of the input.
+    left: usize,
     /// The kind of a message that is compressed, or was.
     compressed: Option<MessageKind>,
     /// The unfinished control frame, or the last one until it is recycled.
@@ -52,6 +56,7 @@ impl Unfinished {
         &mut self,
         unread: &mut Unread<'_>,
         max_message_size: usize,
+        leaves_big_piece: bool,
         pool: &mut BufferPool,
     ) -> Result<bool, Violation> {
         let frame = &mut self.frame;
@@ -60,8 +65,24 @@ impl Unfinished {
 
         let piece = unread.take(frame.missing);
         frame.unmask(piece);
+        let is_first = || self.compressed.is_none() && self.message.is_empty_binary();
+        if leaves_big_piece && frame.missing > 0 && piece.len() >= BIG_PIECE && is_first() {
+            self.left = piece.len();
+            return Ok(false);
+        }
         self.message.append(piece, most, pool)?;
         Ok(frame.missing == 0)
+    }
+
+    /// Returns whether the first piece of the message was left in the input.
+    pub(crate) fn has_left_piece(&self) -> bool {
+        self.left > 0
+    }
+
+    /// Takes over the memory of the input, which ends here.
+    pub(crate) fn adopt(&mut self, memory: Vec<u8>, end: usize) {
+        let start = end.saturating_sub(mem::take(&mut self.left));
+        self.message.adopt(memory, start..end);
     }
 
     /// Returns room for payload that is missing, except for the last byte.
@@ -137,3 +158,8 @@ impl UnfinishedFrame {
         self.missing -= piece.len();
     }
 }
+
+/// The least that is left in the input to be adopted with it, in bytes.
+///
+/// It entitles to a buffer of 1 MiB, as that of the input may be.
+const BIG_PIECE: usize = if cfg!(fuzzing) { 16 } else { 256 * 1024 };

@@ -82,6 +82,59 @@ fn room_takes_no_memory_of_its_own() -> Result<(), Violation> {
     Ok(())
 }
 
+/// The first piece of a big message is not copied, where the memory of the input has room for the rest.
+#[test]
+fn a_message_takes_over_the_memory_of_the_input() -> Result<(), Violation> {
+    let mut feed = Feed::new(Role::Server, Limits::default());
+    let (payload, behind) = (bytes(MESSAGE), client_frame(FINAL | BINARY, b"behind"));
+    let wire = [client_frame(FINAL | BINARY, b"before"), client_frame(FINAL | BINARY, &payload)];
+    let (wire, header) = (wire.concat(), 6 + 6 + 14);
+    let mut memory = Vec::with_capacity(wire.len());
+    memory.extend(&wire[..300_000]);
+    let place = memory.as_ptr();
+
+    feed.decoder.leave_big_piece(true);
+    let mut consumed = 0;
+    while consumed < memory.len() {
+        let decoded = feed.decoder.decode(&mut memory[consumed..], &mut feed.pool)?;
+        consumed += decoded.consumed;
+        feed.received.extend(decoded.event.map(Received::from));
+    }
+    feed.decoder.leave_big_piece(false);
+    assert!(feed.decoder.has_left_piece());
+    let length = memory.len();
+    feed.decoder.adopt(memory, length);
+    assert!(!feed.decoder.has_left_piece());
+    feed.read_directly(&wire[300_000..])?;
+    feed.read(&behind)?;
+
+    let expected = [b"before".to_vec(), payload, b"behind".to_vec()].map(Received::Binary);
+    assert!(feed.received == expected);
+    let memory = feed.pool.take_used(MESSAGE).unwrap();
+    assert_eq!((memory.as_ptr(), memory.capacity()), (place, header + MESSAGE));
+    Ok(())
+}
+
+/// Only the first piece of a binary message is left, if it is big and the frame goes on.
+#[test]
+fn other_pieces_are_not_left_in_the_input() {
+    let big = bytes(400_000);
+    for wire in [
+        client_frame(FINAL | TEXT, &b"x".repeat(400_000))[..300_000].to_vec(),
+        client_frame(FINAL | BINARY, &big)[..200_000].to_vec(),
+        [client_frame(BINARY, b"begun"), client_frame(CONTINUATION, &big)].concat()[..300_000]
+            .to_vec(),
+        client_frame(BINARY, &big),
+    ] {
+        let mut feed = Feed::new(Role::Server, Limits::default());
+        feed.decoder.leave_big_piece(true);
+
+        let outcome = feed.read(&wire);
+
+        assert!(!feed.decoder.has_left_piece(), "{outcome:?}");
+    }
+}
+
 /// A frame ends with input, behind which the next one may be.
 #[test]
 fn the_last_byte_of_a_frame_is_input() -> Result<(), Violation> {
