@@ -101,28 +101,28 @@ fn free_buffers() {
 /// A loop inside a slot takes one of its own: the slot may still hold a message lent from this.
 pub(super) struct ReadBuffer {
     /// At least [`READ_BUFFER_SIZE`] of them.
-    bytes: Vec<u8>,
+    bytes: Box<[u8]>,
 }
 
 impl ReadBuffer {
     /// Takes the buffer of this thread.
     pub(super) fn take() -> Self {
-        let bytes = READ_BUFFER.try_with(Cell::take).unwrap_or_default();
-        Self { bytes: if bytes.is_empty() { Self::new_memory() } else { bytes } }
+        let bytes = READ_BUFFER.try_with(Cell::take).ok().flatten();
+        Self { bytes: bytes.unwrap_or_else(Self::new_memory) }
     }
 
     /// Returns memory of the pool, or else new one.
     ///
     /// A big message has taken over that of the thread, or it was freed.
     #[cold]
-    fn new_memory() -> Vec<u8> {
+    fn new_memory() -> Box<[u8]> {
         let pooled = POOL.try_with(|pool| pool.borrow_mut().take_biggest_used(READ_BUFFER_SIZE));
         match pooled.ok().flatten() {
             Some(mut bytes) => {
-                bytes.resize(bytes.len().max(READ_BUFFER_SIZE), 0);
-                bytes
+                bytes.resize(bytes.capacity(), 0);
+                bytes.into_boxed_slice()
             }
-            None => vec![0; READ_BUFFER_SIZE],
+            None => vec![0; READ_BUFFER_SIZE].into_boxed_slice(),
         }
     }
 
@@ -133,16 +133,17 @@ impl ReadBuffer {
 
     /// Returns the memory, which a message takes over.
     pub(super) fn into_memory(mut self) -> Vec<u8> {
-        mem::take(&mut self.bytes)
+        let memory = mem::take(&mut self.bytes).into_vec();
+        // Nothing is left to be given back.
+        mem::forget(self);
+        memory
     }
 }
 
 impl Drop for ReadBuffer {
     fn drop(&mut self) {
         let bytes = mem::take(&mut self.bytes);
-        if !bytes.is_empty() {
-            let _ = READ_BUFFER.try_with(|buffer| buffer.set(bytes));
-        }
+        let _ = READ_BUFFER.try_with(|buffer| buffer.set(Some(bytes)));
     }
 }
 
@@ -150,7 +151,7 @@ thread_local! {
     static POOL: SharedPool = Rc::new(RefCell::new(BufferPool::new()));
     /// Most output is short, and written before the next is begun.
     static SMALL_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    static READ_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static READ_BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
 
 #[cfg(feature = "compression")]
@@ -254,7 +255,7 @@ pub(super) mod tests {
             reactor.wake_tasks();
         }
 
-        assert!(READ_BUFFER.take().is_empty());
+        assert!(READ_BUFFER.take().is_none());
         Ok(())
     }
 }

@@ -53,9 +53,7 @@ impl<O: Observer> Driver<O> {
                 Ok(0) => return Input::Ended,
                 Ok(length) => {
                     let received = buffer.as_mut_slice().get_mut(..length).unwrap_or_default();
-                    self.decoder.leave_big_piece(true);
                     let consumed = self.deliver(received);
-                    self.decoder.leave_big_piece(false);
                     self.keep(received.get(consumed..).unwrap_or_default());
                     if self.decoder.has_left_piece() {
                         self.decoder.adopt(buffer.into_memory(), length);
@@ -72,6 +70,9 @@ impl<O: Observer> Driver<O> {
             rest.start += self.deliver(rest.bytes.get_mut(rest.start..).unwrap_or_default());
             if rest.start < rest.bytes.len() {
                 self.undelivered = Some(rest);
+            } else if self.decoder.has_left_piece() {
+                let length = rest.bytes.len();
+                self.decoder.adopt(rest.bytes, length);
             } else {
                 put_buffer(rest.bytes);
             }

@@ -80,8 +80,8 @@ impl<O: Observer> Driver<O> {
     /// `leftover` is input behind the opening handshake.
     pub(super) fn new(observer: O::Handle, leftover: Vec<u8>) -> Self {
         let session = observer.session();
-        #[cfg_attr(not(feature = "compression"), expect(unused_mut, reason = "nothing is agreed"))]
         let mut decoder = Decoder::new(session.role(), Limits::default());
+        decoder.leave_big_piece(true);
         #[cfg(feature = "compression")]
         if let Some(history) = session.received_history() {
             decoder.inflate_messages(history);

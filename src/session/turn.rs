@@ -180,6 +180,8 @@ impl Session {
         traffic: Option<&Traffic>,
     ) -> TurnOutput {
         let mut state = self.lock_to_push(State::pending_pongs);
+        // An abort ends otherwise.
+        let is_last = is_last && state.phase == Phase::Closing;
         state.is_woken = false;
         let written = state.write(is_last) + state.take_unreported();
         state.count_sent(written, traffic);

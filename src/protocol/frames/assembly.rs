@@ -3,10 +3,9 @@
 use std::mem;
 use std::ops::Range;
 
-use crate::protocol::frames::buffer_pool::{BufferPool, good_capacity};
+use crate::protocol::frames::buffer_pool::{AHEAD, BufferPool, good_capacity};
 use crate::protocol::frames::copying::append_text;
 use crate::protocol::frames::event::Data;
-use crate::protocol::frames::frame_header::LONGEST_HEADER;
 use crate::protocol::frames::message_buffer::MessageBuffer;
 use crate::protocol::frames::opcode::MessageKind;
 use crate::protocol::frames::utf8::SplitCharacter;
@@ -154,9 +153,9 @@ impl Content {
             }
             (Self::Text(text), None) => return text.reserve_exact(room - text.len()),
             (Self::Binary(bytes), None) => {
-                // As the memory of the input it has the header of such a message, too.
-                let header = if room == most { LONGEST_HEADER } else { 0 };
-                return bytes.reserve(room + header);
+                // The memory of the input needs more for such a message.
+                let ahead = if room == most && room >= BIG_PIECE { AHEAD } else { 0 };
+                return bytes.reserve(room + ahead);
             }
         };
         pool.put(outgrown);
@@ -183,6 +182,11 @@ impl Content {
         }
     }
 }
+
+/// The least first piece that is taken over with its memory, in bytes.
+///
+/// It entitles to a buffer of 1 MiB, as that of the input may be.
+pub(crate) const BIG_PIECE: usize = if cfg!(fuzzing) { 16 } else { 256 * 1024 };
 
 impl Default for Content {
     fn default() -> Self {

@@ -148,8 +148,10 @@ const BIG: usize = 32 * 1024;
 const OWN_PAGES: usize = 128 * 1024;
 const MOST_BUFFERS: usize = 8;
 const MOST_BYTES: usize = 4 * BIGGEST_KEPT;
-/// 1 MiB and room for the headers of its frames.
-const BIGGEST_KEPT: usize = 1024 * 1024 + 1024;
+/// 1 MiB and room for the headers of its frames, or for what lies ahead of it.
+const BIGGEST_KEPT: usize = 1024 * 1024 + AHEAD;
+/// What may lie ahead of a message in the memory of the input, in bytes.
+pub(crate) const AHEAD: usize = 1024;
 const SMALLEST_KEPT: usize = 1024;
 const ALWAYS_FITTING: usize = 4096;
 const MOST_SLACK: usize = 4;

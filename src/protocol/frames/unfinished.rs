@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use crate::protocol::frames::assembly::Assembly;
+use crate::protocol::frames::assembly::{Assembly, BIG_PIECE};
 use crate::protocol::frames::buffer_pool::BufferPool;
 use crate::protocol::frames::bytes::ShortBytes;
 use crate::protocol::frames::bytes::Unread;
@@ -65,8 +65,8 @@ impl Unfinished {
 
         let piece = unread.take(frame.missing);
         frame.unmask(piece);
-        let is_first = || self.compressed.is_none() && self.message.is_empty_binary();
-        if leaves_big_piece && frame.missing > 0 && piece.len() >= BIG_PIECE && is_first() {
+        let is_big = frame.missing > 0 && piece.len() >= BIG_PIECE;
+        if leaves_big_piece && is_big && self.message.is_empty_binary() {
             self.left = piece.len();
             return Ok(false);
         }
@@ -158,8 +158,3 @@ impl UnfinishedFrame {
         self.missing -= piece.len();
     }
 }
-
-/// The least that is left in the input to be adopted with it, in bytes.
-///
-/// It entitles to a buffer of 1 MiB, as that of the input may be.
-const BIG_PIECE: usize = if cfg!(fuzzing) { 16 } else { 256 * 1024 };

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
+use crate::session::buffers::{put_buffer, shared_pool};
 use crate::session::tests::{MIB, assert_input_keeps_alive, echoing, masked};
 use crate::testing::connection::{Report, ScriptedConnection};
 use crate::types::error::Error;
@@ -40,6 +41,48 @@ fn are_received_whole_and_counted() -> io::Result<()> {
         let counts = connection.recorder().traffic_counts();
         assert_eq!((counts.messages_received, counts.bytes_received), (2, wire.len() as u64));
     }
+    Ok(())
+}
+
+/// What lies in front of it in a read, also more than a turn delivers, changes nothing.
+#[test]
+fn are_received_whole_behind_others() -> io::Result<()> {
+    let short = masked(Opcode::Text, b"short");
+    for before in [0, 1, 16, 17, 40] {
+        let mut connection = echoing()?;
+        connection.peer.make_room(usize::MAX);
+        let mut expected = Vec::new();
+
+        for byte in 0..3 {
+            let big = vec![byte; MIB - usize::from(byte)];
+            connection.peer.send(&[short.repeat(before), masked(Opcode::Binary, &big)].concat());
+            connection.settle();
+            expected.extend(vec![b"short".to_vec(); before]);
+            expected.push(big);
+        }
+
+        assert!(messages(&connection) == expected, "{before} messages in front");
+    }
+    Ok(())
+}
+
+/// The first piece is not copied: the message takes over the memory of the input.
+#[test]
+fn stay_where_they_are_read() -> io::Result<()> {
+    let memory = vec![0; MIB + 1024];
+    let place = memory.as_ptr();
+    // The next read takes it.
+    put_buffer(memory);
+    let mut connection = echoing()?;
+    connection
+        .peer
+        .send(&[masked(Opcode::Text, b"x"), masked(Opcode::Binary, &payload()[..MIB])].concat());
+
+    connection.settle();
+
+    assert_eq!(messages(&connection).len(), 2);
+    let left = shared_pool().borrow_mut().take_used(MIB);
+    assert_eq!(left.map(|memory| memory.as_ptr()), Some(place));
     Ok(())
 }
 
