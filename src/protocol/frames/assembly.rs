@@ -155,7 +155,7 @@ impl Content {
             (Self::Binary(bytes), None) => {
                 // The memory of the input needs more for such a message.
                 let ahead = if room == most && room >= BIG_PIECE { AHEAD } else { 0 };
-                return bytes.reserve(room + ahead);
+                return bytes.reserve(room, ahead);
             }
         };
         pool.put(outgrown);

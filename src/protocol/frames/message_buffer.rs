@@ -59,11 +59,14 @@ impl MessageBuffer {
         self.bytes.get_mut(start..end).unwrap_or_default()
     }
 
-    /// Takes more memory: so much is reserved in all.
-    pub(crate) fn reserve(&mut self, capacity: usize) {
+    /// Takes more memory: so much is reserved in all, and `ahead` of the bytes.
+    ///
+    /// What lies in front of them is a part of that.
+    pub(crate) fn reserve(&mut self, capacity: usize, ahead: usize) {
+        let size = capacity + ahead.max(self.start);
         // The reservation counts from the end of the room: with it, there would be more memory.
         self.bytes.truncate(self.end());
-        self.bytes.reserve_exact(capacity.saturating_sub(self.length));
+        self.bytes.reserve_exact(size.saturating_sub(self.end()));
     }
 
     /// Returns the bytes that have come.
@@ -142,7 +145,7 @@ mod tests {
         buffer.append(b"efgh");
         assert_eq!((buffer.as_bytes(), buffer.capacity()), (&b"abcdefgh"[..], 8));
 
-        buffer.reserve(100);
+        buffer.reserve(100, 10);
         assert!(buffer.capacity() >= 100);
         assert_eq!(buffer.as_bytes(), b"abcdefgh");
         #[cfg(feature = "compression")]
@@ -190,7 +193,7 @@ mod tests {
         let mut buffer = used_buffer();
         buffer.append(b"ab");
 
-        buffer.reserve(100);
+        buffer.reserve(100, 0);
 
         assert!(buffer.capacity() >= 100);
         assert_eq!(buffer.as_bytes(), b"ab");

@@ -66,7 +66,8 @@ impl Unfinished {
         let piece = unread.take(frame.missing);
         frame.unmask(piece);
         let is_big = frame.missing > 0 && piece.len() >= BIG_PIECE;
-        if leaves_big_piece && is_big && self.message.is_empty_binary() {
+        let is_first = || self.compressed.is_none() && self.message.is_empty_binary();
+        if leaves_big_piece && is_big && is_first() {
             self.left = piece.len();
             return Ok(false);
         }

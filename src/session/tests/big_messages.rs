@@ -8,6 +8,7 @@ use crate::session::buffers::{put_buffer, shared_pool};
 use crate::session::tests::{MIB, assert_input_keeps_alive, echoing, masked};
 use crate::testing::connection::{Report, ScriptedConnection};
 use crate::types::error::Error;
+use crate::types::role::Role;
 
 fn payload() -> Vec<u8> {
     (0..=250).cycle().take(2 * MIB).collect()
@@ -53,8 +54,8 @@ fn are_received_whole_behind_others() -> io::Result<()> {
         connection.peer.make_room(usize::MAX);
         let mut expected = Vec::new();
 
-        for byte in 0..3 {
-            let big = vec![byte; MIB - usize::from(byte)];
+        for round in 0..3 {
+            let big = payload()[round * 7..][..MIB - round].to_vec();
             connection.peer.send(&[short.repeat(before), masked(Opcode::Binary, &big)].concat());
             connection.settle();
             expected.extend(vec![b"short".to_vec(); before]);
@@ -83,6 +84,24 @@ fn stay_where_they_are_read() -> io::Result<()> {
     assert_eq!(messages(&connection).len(), 2);
     let left = shared_pool().borrow_mut().take_used(MIB);
     assert_eq!(left.map(|memory| memory.as_ptr()), Some(place));
+    Ok(())
+}
+
+/// The memory of a message of 1 MiB is kept for the next one, wherever it has grown.
+#[test]
+fn leave_their_memory_to_the_next() -> io::Result<()> {
+    let mut connection = ScriptedConnection::new(Role::Server, &[], Box::new(|_, _| {}))?;
+    connection.start_reading();
+    let kept = || shared_pool().borrow_mut().take_used(MIB);
+    assert!(kept().is_none());
+
+    for before in [0, 1, 50] {
+        let short = masked(Opcode::Text, b"short").repeat(before);
+        connection.peer.send(&[short, masked(Opcode::Binary, &payload()[..MIB])].concat());
+        connection.settle();
+
+        assert!(kept().is_some(), "{before} messages in front");
+    }
     Ok(())
 }
 

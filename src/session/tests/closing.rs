@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
 use crate::session::linger::Linger;
+use crate::session::observer::Observer;
 use crate::session::tests::{CLOSED, MIB, SECOND, echoing, life, masked};
 use crate::testing::connection::{Report, ScriptedConnection};
 use crate::testing::scripted_stream::{ScriptedPeer, scripted_stream};
 use crate::types::close_code::CloseCode;
 use crate::types::role::Role;
+use crate::types::socket_state::SocketState;
 
 /// RFC 6455 §7.1.5; MSG-19: time in which the loop was held up does not count.
 #[test]
@@ -64,6 +66,31 @@ fn the_last_output_does_not_wait_for_slots() -> io::Result<()> {
         assert_eq!(connection.peer.has_held(), room == 0 || room == output.len(), "{room}");
         assert_eq!(connection.recorder().traffic_counts().slot_panics, 0);
     }
+    Ok(())
+}
+
+/// Qt: `abort()` sends nothing; a slot that panics behind it does not make it a closing.
+#[test]
+fn an_abort_has_no_orderly_end() -> io::Result<()> {
+    let mut connection = ScriptedConnection::new(
+        Role::Server,
+        &[],
+        Box::new(|recorder, report| {
+            if matches!(report, Report::Text(_)) {
+                recorder.session().abort();
+                assert_eq!(recorder.session().state(), SocketState::Connected, "a panic");
+            }
+        }),
+    )?;
+    connection.start_reading();
+    connection.peer.make_room(MIB);
+
+    connection.peer.send(&masked(Opcode::Text, b"x"));
+    connection.settle();
+
+    assert!(connection.has_ended() && !connection.peer.is_shut_down());
+    assert_eq!(connection.recorder().traffic_counts().slot_panics, 1);
+    assert_eq!(connection.peer.written(), b"");
     Ok(())
 }
 
