@@ -1,6 +1,7 @@
 //! Delivery: decodes the input of a connection, and reports the messages.
 
 use std::io;
+use std::mem;
 
 use crate::protocol::frames::copying::append_bytes;
 use crate::protocol::frames::decoder::{Decoded, Decoder};
@@ -55,9 +56,7 @@ impl<O: Observer> Driver<O> {
                     let received = buffer.as_mut_slice().get_mut(..length).unwrap_or_default();
                     let consumed = self.deliver(received);
                     self.keep(received.get(consumed..).unwrap_or_default());
-                    if self.decoder.has_left_piece() {
-                        self.decoder.adopt(buffer.into_memory(), length);
-                    }
+                    self.decoder.adopt_left_piece(length, || buffer.into_memory());
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Input::Failed(error),
@@ -70,10 +69,9 @@ impl<O: Observer> Driver<O> {
             rest.start += self.deliver(rest.bytes.get_mut(rest.start..).unwrap_or_default());
             if rest.start < rest.bytes.len() {
                 self.undelivered = Some(rest);
-            } else if self.decoder.has_left_piece() {
-                let length = rest.bytes.len();
-                self.decoder.adopt(rest.bytes, length);
             } else {
+                let length = rest.bytes.len();
+                self.decoder.adopt_left_piece(length, || mem::take(&mut rest.bytes));
                 put_buffer(rest.bytes);
             }
         }

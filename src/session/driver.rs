@@ -81,7 +81,7 @@ impl<O: Observer> Driver<O> {
     pub(super) fn new(observer: O::Handle, leftover: Vec<u8>) -> Self {
         let session = observer.session();
         let mut decoder = Decoder::new(session.role(), Limits::default());
-        decoder.leave_big_piece(true);
+        decoder.leave_big_pieces();
         #[cfg(feature = "compression")]
         if let Some(history) = session.received_history() {
             decoder.inflate_messages(history);

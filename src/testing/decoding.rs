@@ -76,13 +76,9 @@ impl Feed {
     /// A big first piece of a message stays in the memory of the input.
     pub(crate) fn read_directly(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         let mut input = fill_room(&mut self.decoder, bytes).to_vec();
-        self.decoder.leave_big_piece(true);
+        self.decoder.leave_big_pieces();
         let outcome = self.read_input(&mut input);
-        self.decoder.leave_big_piece(false);
-        if self.decoder.has_left_piece() {
-            let length = input.len();
-            self.decoder.adopt(input, length);
-        }
+        self.decoder.adopt_left_piece(input.len(), || input);
         outcome
     }
 

@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_output_does_not_wait_longer_than_for_the_end() -> io::Result<()> {
+    fn the_last_output_arrives_in_front_of_the_end() -> io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let mut peer = StdTcpStream::connect(listener.local_addr()?)?;
         peer.set_read_timeout(Some(Duration::from_secs(60)))?;

@@ -183,13 +183,13 @@ impl Content {
     }
 }
 
-/// The least first piece that is taken over with its memory, in bytes.
-///
-/// It entitles to a buffer of 1 MiB, as that of the input may be.
-pub(crate) const BIG_PIECE: usize = if cfg!(fuzzing) { 16 } else { 256 * 1024 };
-
 impl Default for Content {
     fn default() -> Self {
         Self::Binary(MessageBuffer::default())
     }
 }
+
+/// The least first piece that is taken over with its memory, in bytes.
+///
+/// It entitles to a buffer of 1 MiB, as that of the input may be.
+pub(crate) const BIG_PIECE: usize = if cfg!(fuzzing) { 16 } else { 256 * 1024 };

@@ -33,7 +33,7 @@ pub(crate) struct Decoder {
     /// The reserved bits to which the extensions of the connection give a meaning.
     pub(super) claimed: ReservedBits,
     reports_frames: bool,
-    pub(super) leaves_big_piece: bool,
+    pub(super) leaves_big_pieces: bool,
 }
 
 /// The result of decoding.
@@ -55,7 +55,7 @@ impl Decoder {
             stage: Stage::Header,
             claimed: ReservedBits::NONE,
             reports_frames: false,
-            leaves_big_piece: false,
+            leaves_big_pieces: false,
         };
         decoder.set_limits(limits);
         decoder
@@ -312,7 +312,7 @@ impl Decoder {
         let is_compressed = self.is_in_compressed();
         let most = self.limits().max_assembled(is_compressed);
         let unfinished = self.unfinished.get_or_insert_default();
-        if !unfinished.read_payload(unread, most, self.leaves_big_piece, pool)? {
+        if !unfinished.read_payload(unread, most, self.leaves_big_pieces, pool)? {
             return Ok(None);
         }
         self.stage = Stage::Header;

@@ -1,7 +1,6 @@
 //! Reads payload of big frames into the message itself, without a copy.
 
 use crate::protocol::frames::decoder::Decoder;
-use crate::protocol::frames::unfinished::Unfinished;
 
 impl Decoder {
     /// Returns room for the next `most` bytes of payload, or for fewer.
@@ -21,24 +20,27 @@ impl Decoder {
         }
     }
 
-    /// Leaves a big first piece of a message in the input from now on, or no longer.
+    /// Leaves a big first piece of a message in the input from now on.
     ///
-    /// Behind each input with such a piece [`adopt`](Self::adopt) has to follow.
-    pub(crate) fn leave_big_piece(&mut self, leaves_big_piece: bool) {
-        self.leaves_big_piece = leaves_big_piece;
+    /// Behind each input [`adopt_left_piece`](Self::adopt_left_piece) has to follow.
+    pub(crate) fn leave_big_pieces(&mut self) {
+        self.leaves_big_pieces = true;
     }
 
-    /// Returns whether the first piece of a message was left in the input.
-    pub(crate) fn has_left_piece(&self) -> bool {
-        self.unfinished.as_deref().is_some_and(Unfinished::has_left_piece)
-    }
-
-    /// Takes over the memory of the input, so that the piece is not copied.
+    /// Takes over the memory of the input if a first piece was left there, and returns whether it was.
     ///
     /// The input has so many bytes, and ends with the piece.
-    pub(crate) fn adopt(&mut self, memory: Vec<u8>, length: usize) {
-        if let Some(unfinished) = &mut self.unfinished {
-            unfinished.adopt(memory, length);
+    #[inline]
+    pub(crate) fn adopt_left_piece(
+        &mut self,
+        length: usize,
+        take_memory: impl FnOnce() -> Vec<u8>,
+    ) -> bool {
+        let unfinished = self.unfinished.as_deref_mut().filter(|it| it.has_left_piece());
+        if let Some(unfinished) = unfinished {
+            unfinished.adopt_left_piece(take_memory(), length);
+            return true;
         }
+        false
     }
 }

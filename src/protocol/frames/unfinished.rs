@@ -56,7 +56,7 @@ impl Unfinished {
         &mut self,
         unread: &mut Unread<'_>,
         max_message_size: usize,
-        leaves_big_piece: bool,
+        leaves_big_pieces: bool,
         pool: &mut BufferPool,
     ) -> Result<bool, Violation> {
         let frame = &mut self.frame;
@@ -67,7 +67,7 @@ impl Unfinished {
         frame.unmask(piece);
         let is_big = frame.missing > 0 && piece.len() >= BIG_PIECE;
         let is_first = || self.compressed.is_none() && self.message.is_empty_binary();
-        if leaves_big_piece && is_big && is_first() {
+        if leaves_big_pieces && is_big && is_first() {
             self.left = piece.len();
             return Ok(false);
         }
@@ -81,7 +81,7 @@ impl Unfinished {
     }
 
     /// Takes over the memory of the input, which ends here.
-    pub(crate) fn adopt(&mut self, memory: Vec<u8>, end: usize) {
+    pub(crate) fn adopt_left_piece(&mut self, memory: Vec<u8>, end: usize) {
         let start = end.saturating_sub(mem::take(&mut self.left));
         self.message.adopt(memory, start..end);
     }

@@ -93,18 +93,15 @@ fn a_message_takes_over_the_memory_of_the_input() -> Result<(), Violation> {
     memory.extend(&wire[..300_000]);
     let place = memory.as_ptr();
 
-    feed.decoder.leave_big_piece(true);
+    feed.decoder.leave_big_pieces();
     let mut consumed = 0;
     while consumed < memory.len() {
         let decoded = feed.decoder.decode(&mut memory[consumed..], &mut feed.pool)?;
         consumed += decoded.consumed;
         feed.received.extend(decoded.event.map(Received::from));
     }
-    feed.decoder.leave_big_piece(false);
-    assert!(feed.decoder.has_left_piece());
-    let length = memory.len();
-    feed.decoder.adopt(memory, length);
-    assert!(!feed.decoder.has_left_piece());
+    assert!(feed.decoder.adopt_left_piece(memory.len(), || memory));
+    assert!(!feed.decoder.adopt_left_piece(0, Vec::new), "it is taken over once");
     feed.read_directly(&wire[300_000..])?;
     feed.read(&behind)?;
 
@@ -127,11 +124,11 @@ fn other_pieces_are_not_left_in_the_input() {
         client_frame(BINARY, &big),
     ] {
         let mut feed = Feed::new(Role::Server, Limits::default());
-        feed.decoder.leave_big_piece(true);
+        feed.decoder.leave_big_pieces();
 
         let outcome = feed.read(&wire);
 
-        assert!(!feed.decoder.has_left_piece(), "{outcome:?}");
+        assert!(!feed.decoder.adopt_left_piece(0, Vec::new), "{outcome:?}");
     }
 }
 
