@@ -221,6 +221,7 @@ impl WebSocket {
         }
     }
 
+    #[inline]
     fn send(&self, kind: MessageKind, message: &[u8]) -> SendStatus {
         self.inner.session.send(kind, message, || flush_list::add(&self.inner))
     }

@@ -22,6 +22,7 @@ impl Session {
     /// Queues a message, to be written at the end of the loop's turn.
     ///
     /// `add_to_flush_list` is called outside the connection's own turn; see [`State::wake_or_list`].
+    #[inline]
     pub(crate) fn send(
         &self,
         kind: MessageKind,
@@ -31,6 +32,19 @@ impl Session {
         if message.len() < WRITE_AT_ONCE && self.send_corked(&Frame::message(kind, message)) {
             return SendStatus::Queued;
         }
+        self.send_uncorked(kind, message, add_to_flush_list)
+    }
+
+    /// Queues a message that is not put into the cork buffer.
+    ///
+    /// By itself, so that the caller is small.
+    #[inline(never)]
+    fn send_uncorked(
+        &self,
+        kind: MessageKind,
+        message: &[u8],
+        add_to_flush_list: impl FnOnce() -> bool,
+    ) -> SendStatus {
         let state = self.lock_to_push(|state| state.frame_count(kind, message));
         if state.phase != Phase::Open {
             return SendStatus::NotConnected;

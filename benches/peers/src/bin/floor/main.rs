@@ -10,18 +10,19 @@
 //! a listener and clients of its own.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
 use slab::Slab;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, ServerConnection};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 mod big;
 mod compression;
@@ -146,10 +147,11 @@ impl Client {
         };
         let received = &mut buffer[..length];
         if received.starts_with(b"GET ") {
-            // The key of the load generator is that of the RFC, and this is its answer.
             let parameters = compression.map(|compression| compression.parameters());
             let header = parameters.map(|value| format!("Sec-WebSocket-Extensions: {value}\r\n"));
-            self.write(format!("{ACCEPT}{}\r\n", header.unwrap_or_default()).as_bytes())?;
+            let accept = derive_accept_key(key(received).context("no key")?);
+            let answer = format!("{ANSWER}{accept}\r\n{}\r\n", header.unwrap_or_default());
+            self.write(answer.as_bytes())?;
             return Ok(0);
         }
         if let Some(compression) = compression.filter(|_| received[0] == FIRST) {
@@ -166,9 +168,23 @@ impl Client {
         if is_broadcast && !is_close {
             return Ok(answer);
         }
-        self.write(&received[..answer])?;
-        ensure!(!is_close, "closed");
+        if is_close {
+            self.close(&received[..answer])?;
+        } else {
+            self.write(&received[..answer])?;
+        }
         Ok(0)
+    }
+
+    /// Sends a close frame and the end, in one segment; the connection is over with the client's end
+    /// (RFC 6455 §7.1.1).
+    fn close(&mut self, frame: &[u8]) -> io::Result<()> {
+        if self.tls.is_some() {
+            self.write(frame)?;
+        } else {
+            SockRef::from(&self.stream).send_with_flags(frame, libc::MSG_MORE | libc::MSG_NOSIGNAL)?;
+        }
+        self.stream.shutdown(Shutdown::Write)
     }
 
     /// Has the client served when the kernel has room again: the first big message may need it.
@@ -251,8 +267,15 @@ fn unmask(payload: &mut [u8], key: [u8; 4]) {
     }
 }
 
+/// Returns the key of a request, whose header has the name as the RFC writes it.
+fn key(request: &[u8]) -> Option<&[u8]> {
+    let at = request.windows(KEY.len()).position(|name| name == KEY)? + KEY.len();
+    request.get(at..at + 24)
+}
+
 /// The first byte of a close frame (RFC 6455 §5.5.1).
 const CLOSE: u8 = 0x88;
 const LISTENER: Token = Token(usize::MAX);
-const ACCEPT: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+const KEY: &[u8] = b"Sec-WebSocket-Key: ";
+const ANSWER: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+Sec-WebSocket-Accept: ";
