@@ -15,14 +15,22 @@ pub(crate) struct SocketStream<I> {
 }
 
 impl<I: event::Source> SocketStream<I> {
-    /// Registers a socket with the reactor of this thread.
+    /// Registers a connected socket with the reactor of this thread.
     pub(crate) fn register(mut io: I) -> io::Result<Self> {
         let source = Reactor::current()?.register(&mut io)?;
         Ok(Self { io, source })
     }
+
+    /// Clears the write readiness, when the kernel takes no more; an event follows.
+    ///
+    /// On the loop's thread only.
+    #[cold]
+    pub(crate) fn await_room(&mut self) -> io::Result<()> {
+        Reactor::current()?.await_room(&mut self.source, &mut self.io)
+    }
 }
 
-impl<I: Read + Write> SocketStream<I> {
+impl<I: event::Source + Read + Write> SocketStream<I> {
     #[inline]
     pub(crate) fn source(&self) -> &Source {
         &self.source
@@ -96,7 +104,7 @@ impl<I: Read + Write> SocketStream<I> {
         let written =
             if is_rest_tried { self.write_rest(&[IoSlice::new(buffer)], written) } else { written };
         if written < buffer.len() {
-            self.source.clear_writable();
+            self.await_room()?;
         }
         Ok(written)
     }

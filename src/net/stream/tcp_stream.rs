@@ -12,6 +12,7 @@ use socket2::SockRef;
 
 use crate::net::stream::options::{self, SEND_BUFFER};
 use crate::net::stream::socket_stream::{self, SocketStream};
+use crate::runtime::reactor::Reactor;
 
 /// A TCP connection that is registered with a reactor.
 pub(crate) type TcpStream = SocketStream<net::TcpStream>;
@@ -23,18 +24,14 @@ impl TcpStream {
         Self::register(io)
     }
 
-    /// Registers a connection with the reactor of this thread.
-    fn new(io: net::TcpStream) -> io::Result<Self> {
-        options::set_no_delay(&SockRef::from(&io));
-        Self::register(io)
-    }
-
     /// Starts connecting, on the reactor of this thread.
     pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
-        let stream = Self::new(net::TcpStream::connect(address)?)?;
-        stream.set_unsent_limit(Some(SEND_BUFFER));
+        let mut io = net::TcpStream::connect(address)?;
+        options::set_no_delay(&SockRef::from(&io));
         // An event follows when the connection is established or has failed.
-        stream.source().clear_writable();
+        let source = Reactor::current()?.register_connecting(&mut io)?;
+        let stream = Self { io, source };
+        stream.set_unsent_limit(Some(SEND_BUFFER));
         Ok(stream)
     }
 
@@ -132,7 +129,9 @@ impl Adopted {
 
     /// Registers the connection with the reactor of this thread.
     pub(crate) fn watch(self) -> io::Result<TcpStream> {
-        let stream = TcpStream::new(net::TcpStream::from_std(self.io))?;
+        let io = net::TcpStream::from_std(self.io);
+        options::set_no_delay(&SockRef::from(&io));
+        let stream = TcpStream::register(io)?;
         stream.set_unsent_limit(Some(SEND_BUFFER));
         Ok(stream)
     }

@@ -27,7 +27,9 @@ impl Decoder {
         self.leaves_big_pieces = true;
     }
 
-    /// Takes over the memory of the input if a first piece was left there, and returns whether it was.
+    /// Takes over the memory of the input if a first piece was left there.
+    ///
+    /// Returns whether it was.
     ///
     /// The input has so many bytes, and ends with the piece.
     #[inline]

@@ -25,6 +25,7 @@ use crate::runtime::reactor::alarm::Alarm;
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
 use crate::runtime::reactor::no_alarm::Alarm;
 use crate::runtime::reactor::places::{Chunk, KEY_MASK, PLACES, SharedState};
+use crate::runtime::reactor::source::Watched;
 
 #[cfg(any(target_os = "android", target_os = "linux"))]
 mod alarm;
@@ -104,14 +105,54 @@ impl Reactor {
         Arc::clone(&self.waker)
     }
 
-    /// Watches `socket` until the source is dropped.
+    /// Watches the input of `socket` until the source is dropped.
+    ///
+    /// That it has room is no event: for a new socket that would be one without news, and a turn more
+    /// for each connection.
     pub(crate) fn register(&self, socket: &mut impl event::Source) -> io::Result<Source> {
+        self.register_for(socket, Interest::READABLE, Watched::Input)
+    }
+
+    /// Watches a `socket` that is connecting, which has room once it is connected.
+    pub(crate) fn register_connecting(
+        &self,
+        socket: &mut impl event::Source,
+    ) -> io::Result<Source> {
+        let source = self.register_for(socket, INPUT_AND_ROOM, Watched::InputAndRoom)?;
+        source.clear_writable();
+        Ok(source)
+    }
+
+    fn register_for(
+        &self,
+        socket: &mut impl event::Source,
+        interest: Interest,
+        watched: Watched,
+    ) -> io::Result<Source> {
         let mut source = self.reserve()?;
-        let interest = Interest::READABLE | Interest::WRITABLE;
         // The source of a socket that is refused is dropped, and frees its place.
         self.registry.register(socket, source.token(), interest)?;
-        source.is_polled = true;
+        source.watched = watched;
         Ok(source)
+    }
+
+    /// Clears the write readiness, when the kernel takes no more.
+    ///
+    /// An event follows once it does. The first time, this is a system call; most sockets never need
+    /// it. On the loop's thread only.
+    #[cold]
+    pub(crate) fn await_room(
+        &self,
+        source: &mut Source,
+        socket: &mut impl event::Source,
+    ) -> io::Result<()> {
+        source.clear_writable();
+        if source.watched == Watched::Input {
+            // If there is room by now, the next poll has an event.
+            self.registry.reregister(socket, source.token(), INPUT_AND_ROOM)?;
+            source.watched = Watched::InputAndRoom;
+        }
+        Ok(())
     }
 
     /// Makes a source; its owner adds it to the registry.
@@ -314,6 +355,8 @@ thread_local! {
     static REACTOR: RefCell<Option<Rc<Reactor>>> = const { RefCell::new(None) };
 }
 
+/// What is watched of a socket that waits for room.
+const INPUT_AND_ROOM: Interest = Interest::READABLE.add(Interest::WRITABLE);
 /// The maximum number of events of one wait; the next wait returns the rest.
 const EVENTS_PER_WAIT: usize = 1024;
 /// How long after its last use a buffer is kept for the next one.

@@ -16,8 +16,18 @@ use crate::runtime::reactor::readiness::{
 pub(crate) struct Source {
     pub(super) chunk: Arc<Chunk>,
     index: u8,
-    /// Whether the reactor reports events; otherwise handles report readiness.
-    pub(super) is_polled: bool,
+    pub(super) watched: Watched,
+}
+
+/// What the reactor reports of a source.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Watched {
+    /// Nothing: handles report readiness.
+    Nothing,
+    /// That there is input, or the end.
+    Input,
+    /// That the kernel has room for output, too.
+    InputAndRoom,
 }
 
 /// Reports readiness of a source, or wakes its task, in any thread.
@@ -35,8 +45,8 @@ impl Source {
     ///
     /// It is writable, as a new socket is; an event makes it readable.
     pub(super) fn new(chunk: &Arc<Chunk>, key: u32) -> Self {
-        let source =
-            Self { chunk: Arc::clone(chunk), index: index_of(key as usize), is_polled: false };
+        let index = index_of(key as usize);
+        let source = Self { chunk: Arc::clone(chunk), index, watched: Watched::Nothing };
         source.place().events.store(0, Ordering::Release);
         source.place().state.fetch_or(WRITABLE | AFTER_SHORT, Ordering::AcqRel);
         source
@@ -51,7 +61,7 @@ impl Source {
     /// Returns whether events are the kernel's, and not those that a handle reports.
     #[inline]
     pub(crate) fn is_polled(&self) -> bool {
-        self.is_polled
+        self.watched != Watched::Nothing
     }
 
     /// Returns the token of this source's events.
@@ -161,7 +171,8 @@ impl Source {
 
     /// Clears the write readiness, when the kernel takes no more.
     ///
-    /// On the loop's thread only.
+    /// On the loop's thread only. A socket that was registered for its input alone has no event then;
+    /// see [`Reactor::await_room`](super::Reactor::await_room).
     #[inline]
     pub(crate) fn clear_writable(&self) {
         self.place().clear(WRITABLE);

@@ -21,6 +21,20 @@ fn wait_for_input(reactor: &Reactor, source: &Source) -> io::Result<()> {
     Ok(())
 }
 
+fn wait_for_room(reactor: &Reactor, source: &Source) -> io::Result<()> {
+    while !source.is_writable() {
+        reactor.wait(Some(clock::now() + Duration::from_secs(5)))?;
+        reactor.wake_tasks();
+    }
+    Ok(())
+}
+
+fn look(reactor: &Reactor) -> io::Result<()> {
+    reactor.look()?;
+    reactor.wake_tasks();
+    Ok(())
+}
+
 /// Reads until nothing is left: on Windows no event follows before.
 fn drain(stream: &mut mio::net::TcpStream) -> io::Result<()> {
     loop {
@@ -45,6 +59,35 @@ fn wakes_the_owner_when_bytes_arrive() -> io::Result<()> {
     assert!(count.get() >= 1);
     assert!(!source.is_read_closed());
     Ok(())
+}
+
+/// A new socket has room: that is no event, and no turn.
+#[test]
+fn room_is_an_event_only_when_it_is_awaited() -> io::Result<()> {
+    let reactor = Reactor::current()?;
+    let (mut stream, mut peer) = pair()?;
+    let mut source = reactor.register(&mut stream)?;
+    assert!(source.is_writable());
+    source.clear_writable();
+    look(&reactor)?;
+    assert!(!source.is_writable());
+
+    // There is room already.
+    reactor.await_room(&mut source, &mut stream)?;
+    wait_for_room(&reactor, &source)?;
+
+    let mut bytes = vec![0; 1 << 20];
+    let mut written = 0;
+    while let Ok(count) = stream.write(&bytes) {
+        written += count;
+    }
+    reactor.await_room(&mut source, &mut stream)?;
+    look(&reactor)?;
+    assert!(!source.is_writable());
+    while written > 0 {
+        written -= peer.read(&mut bytes)?;
+    }
+    wait_for_room(&reactor, &source)
 }
 
 #[test]
