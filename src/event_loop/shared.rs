@@ -1,8 +1,9 @@
 //! The part of a loop that other threads use: posted calls and wake-ups.
 
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Wake;
+use std::task::{Wake, Waker};
 use std::thread::{self, ThreadId};
 
 use log::warn;
@@ -21,7 +22,17 @@ pub(super) struct Shared {
     is_interruption_requested: AtomicBool,
     pub(super) sleep: Sleep,
     waker: Arc<mio::Waker>,
+    /// Whether tasks may be ready; of the loop's thread alone.
+    may_have_tasks: AtomicBool,
+    /// The address of [`MARK`] in the loop's thread, which takes less time than its id.
+    mark: usize,
 }
+
+/// Wakes a loop for its tasks.
+///
+/// On the loop's own thread that is a flag: the turn under way runs them, or the next one, without a
+/// sleep before it. A notification would have the loop look for events once more behind the turn.
+pub(super) struct TaskWaker(Arc<Shared>);
 
 impl Shared {
     pub(super) fn new(waker: Arc<mio::Waker>) -> Self {
@@ -32,6 +43,8 @@ impl Shared {
             is_interruption_requested: AtomicBool::new(false),
             sleep: Sleep::new(),
             waker,
+            may_have_tasks: AtomicBool::new(true),
+            mark: mark(),
         }
     }
 
@@ -75,6 +88,23 @@ impl Shared {
         }
     }
 
+    /// Returns the waker for the loop's tasks.
+    pub(super) fn task_waker(self: &Arc<Self>) -> Waker {
+        Waker::from(Arc::new(TaskWaker(Arc::clone(self))))
+    }
+
+    /// Returns whether tasks may be ready; on the loop's thread.
+    #[inline]
+    pub(super) fn may_have_tasks(&self) -> bool {
+        self.may_have_tasks.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether tasks may be ready; on the loop's thread.
+    #[inline]
+    pub(super) fn note_tasks(&self, may_be_ready: bool) {
+        self.may_have_tasks.store(may_be_ready, Ordering::Relaxed);
+    }
+
     pub(super) fn thread(&self) -> ThreadId {
         self.thread
     }
@@ -92,4 +122,28 @@ impl Wake for Shared {
     fn wake_by_ref(self: &Arc<Self>) {
         self.notify();
     }
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let Self(shared) = &**self;
+        if shared.mark == mark() && !shared.sleep.is_asleep() {
+            shared.note_tasks(true);
+        } else {
+            shared.notify();
+        }
+    }
+}
+
+/// Returns a number that no other running thread has.
+fn mark() -> usize {
+    MARK.with(|mark| ptr::from_ref(mark).addr())
+}
+
+thread_local! {
+    static MARK: u8 = const { 0 };
 }

@@ -37,6 +37,11 @@ impl Sleep {
         self.0.fetch_and(!ASLEEP, Ordering::AcqRel);
     }
 
+    /// Returns whether the loop sleeps, or does not run; on its own thread.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.0.load(Ordering::Acquire) & ASLEEP != 0
+    }
+
     pub(crate) fn is_notified(&self) -> bool {
         self.0.load(Ordering::Acquire) & NOTIFIED != 0
     }

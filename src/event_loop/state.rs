@@ -31,8 +31,6 @@ pub(super) struct State {
     /// The tasks of `EventLoop::spawn_to`.
     pub(super) receiver_tasks: ReceiverTasks,
     pub(super) is_running: Cell<bool>,
-    /// Whether tasks may be ready.
-    pub(super) may_have_tasks: Cell<bool>,
     /// Whether signals of the operating system end the loop.
     pub(super) quits_on_signals: Cell<bool>,
     pub(super) turn_clock: TurnClock,
@@ -52,7 +50,6 @@ impl State {
             deferred: RefCell::default(),
             receiver_tasks: ReceiverTasks::default(),
             is_running: Cell::new(false),
-            may_have_tasks: Cell::new(true),
             quits_on_signals: Cell::new(false),
             turn_clock: TurnClock::default(),
         })

@@ -132,8 +132,8 @@ impl ThreadLoop {
     }
 
     fn new_runner(&self) -> Runner {
-        let waker = Waker::from(Arc::clone(&self.state.shared));
-        Runner::new(Rc::clone(&self.executor), Rc::clone(&self.next_task), &waker)
+        let (executor, next_task) = (Rc::clone(&self.executor), Rc::clone(&self.next_task));
+        Runner::new(executor, next_task, &self.state.shared)
     }
 }
 
@@ -279,10 +279,11 @@ impl<'a> Run<'a> {
     fn poll(&self, wait: impl FnOnce(&Reactor) -> io::Result<()>) {
         self.state.turn_clock.end_turn();
         let reactor = &self.state.reactor;
-        let may_wait = self.state.shared.sleep.fall_asleep();
+        let shared = &self.state.shared;
+        let may_wait = !shared.may_have_tasks() && shared.sleep.fall_asleep();
         let result = if may_wait { wait(reactor) } else { reactor.look() };
         // Awake first: waking a task from here must not cost the system call that ends a sleep.
-        self.state.shared.sleep.wake_up();
+        shared.sleep.wake_up();
         self.state.turn_clock.begin_turn();
         match result {
             Ok(()) => reactor.wake_tasks(),
@@ -301,7 +302,7 @@ impl<'a> Run<'a> {
 
     /// Returns whether something is ready without waiting for events.
     pub(super) fn has_more(&self) -> bool {
-        self.state.shared.sleep.is_notified()
+        self.is_woken()
             || self.state.reactor.has_ready()
             || self.state.timers.time_to_next() == Some(Duration::ZERO)
     }
@@ -314,7 +315,7 @@ impl<'a> Run<'a> {
             self.clear_notified();
             run_all("a queued slot", host::run_slots);
             self.run_ready();
-            if !self.state.shared.sleep.is_notified() {
+            if !self.is_woken() {
                 return;
             }
         }
@@ -322,8 +323,13 @@ impl<'a> Run<'a> {
 
     fn clear_notified(&self) {
         if self.state.shared.sleep.clear_notified() {
-            self.state.may_have_tasks.set(true);
+            self.state.shared.note_tasks(true);
         }
+    }
+
+    /// Returns whether the loop was notified, or has tasks to run.
+    fn is_woken(&self) -> bool {
+        self.state.shared.sleep.is_notified() || self.state.shared.may_have_tasks()
     }
 
     #[inline]
@@ -356,8 +362,7 @@ impl Drop for Run<'_> {
         keep_runner(self.runner.take().unwrap_or_else(take_runner));
         // A loop that polls this one's descriptor from now on has to see what is ready.
         let reactor = &self.state.reactor;
-        let may_have_tasks = self.state.may_have_tasks.get();
-        let has_ready = may_have_tasks || reactor.has_ready();
+        let has_ready = self.state.shared.may_have_tasks() || reactor.has_ready();
         if !self.state.shared.sleep.fall_asleep() || has_ready {
             self.state.shared.wake_poll();
         }
