@@ -182,7 +182,8 @@ impl Client {
         if self.tls.is_some() {
             self.write(frame)?;
         } else {
-            SockRef::from(&self.stream).send_with_flags(frame, libc::MSG_MORE | libc::MSG_NOSIGNAL)?;
+            SockRef::from(&self.stream)
+                .send_with_flags(frame, libc::MSG_MORE | libc::MSG_NOSIGNAL)?;
         }
         self.stream.shutdown(Shutdown::Write)
     }
