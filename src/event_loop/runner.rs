@@ -3,13 +3,11 @@
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use slotwork_signals::{Dispatch, dispatch};
 use smol::LocalExecutor;
 
-use crate::event_loop::shared::Shared;
 use crate::event_loop::state::State;
 use crate::runtime::panics;
 
@@ -21,8 +19,6 @@ pub(super) struct Runner {
     executor: Rc<LocalExecutor<'static>>,
     queue: Dispatch,
     next_task: NextTask,
-    /// Woken when a task becomes ready.
-    task_waker: Waker,
 }
 
 /// Completes with the run of the next task that becomes ready.
@@ -32,15 +28,15 @@ pub(super) struct Runner {
 pub(super) type NextTask = Rc<RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>>>;
 
 impl Runner {
-    /// Makes a runner, which from now on notifies the loop when a call is queued.
+    /// Makes a runner; `waker` is woken from now on when a call is queued.
     pub(super) fn new(
         executor: Rc<LocalExecutor<'static>>,
         next_task: NextTask,
-        shared: &Arc<Shared>,
+        waker: &Waker,
     ) -> Self {
         let mut queue = dispatch();
-        queue.listen(&Waker::from(Arc::clone(shared)));
-        Self { executor, queue, next_task, task_waker: shared.task_waker() }
+        queue.listen(waker);
+        Self { executor, queue, next_task }
     }
 
     /// Runs at most `limit` of the calls in the queue; further ones notify the loop.
@@ -68,7 +64,7 @@ impl Runner {
         let shared = &state.shared;
         while tasks_left > 0 && (shared.may_have_tasks() || shared.sleep.is_notified()) {
             // A task that another thread has woken in between is run as well.
-            if !self.executor.try_tick() && self.poll_next_task().is_pending() {
+            if !self.executor.try_tick() && self.poll_next_task(&state.task_waker).is_pending() {
                 // From now on a task that becomes ready wakes the loop.
                 shared.note_tasks(false);
                 break;
@@ -85,13 +81,13 @@ impl Runner {
     ///
     /// It is polled only when no task is ready: the executor's own `run` would move each task
     /// through a second queue, and takes four times as long to find that there is none.
-    fn poll_next_task(&self) -> Poll<()> {
+    fn poll_next_task(&self, waker: &Waker) -> Poll<()> {
         let waiting = self.next_task.take();
         let mut next_task = waiting.unwrap_or_else(|| {
             let executor = Rc::clone(&self.executor);
             Box::pin(async move { executor.tick().await })
         });
-        let run = next_task.as_mut().poll(&mut Context::from_waker(&self.task_waker));
+        let run = next_task.as_mut().poll(&mut Context::from_waker(waker));
         if run.is_pending() {
             self.next_task.replace(Some(next_task));
         }

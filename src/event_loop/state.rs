@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Waker;
 
 use slotwork_signals::Signal;
 use slotwork_signals::host;
@@ -23,6 +24,8 @@ pub(super) struct State {
     pub(super) reactor: Rc<Reactor>,
     pub(super) timers: Rc<Timers>,
     pub(super) shared: Arc<Shared>,
+    /// Woken when a task becomes ready.
+    pub(super) task_waker: Waker,
     pub(super) exits: Exits,
     pub(super) panics: PanicReports,
     pub(super) about_to_quit: Signal<()>,
@@ -43,6 +46,7 @@ impl State {
         Ok(Self {
             reactor,
             timers: Timers::current(),
+            task_waker: shared.task_waker(),
             shared,
             exits: Exits::default(),
             panics: PanicReports::new(),

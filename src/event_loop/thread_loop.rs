@@ -132,8 +132,8 @@ impl ThreadLoop {
     }
 
     fn new_runner(&self) -> Runner {
-        let (executor, next_task) = (Rc::clone(&self.executor), Rc::clone(&self.next_task));
-        Runner::new(executor, next_task, &self.state.shared)
+        let waker = Waker::from(Arc::clone(&self.state.shared));
+        Runner::new(Rc::clone(&self.executor), Rc::clone(&self.next_task), &waker)
     }
 }
 

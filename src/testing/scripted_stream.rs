@@ -1,8 +1,8 @@
 //! A stream with a scripted peer and kernel.
 //!
 //! The script determines which bytes arrive, how many bytes the kernel accepts, and where either
-//! fails. It reports the same edges as the kernel: one when input arrives, and one when the kernel
-//! accepts output after it has refused some. A script can also be a kernel that
+//! fails. It reports the same edges as the kernel: one when input arrives, and, if that is watched,
+//! one when the kernel accepts output after it has refused some. A script can also be a kernel that
 //! [reports less](ScriptedPeer::report_after_would_block).
 
 use std::collections::VecDeque;
@@ -37,6 +37,7 @@ pub(crate) fn scripted_stream() -> io::Result<(Stream, ScriptedPeer)> {
     let wire = Arc::new(Mutex::new(Wire::default()));
     let mut io = ScriptedIo(Arc::clone(&wire));
     let source = Reactor::current()?.register(&mut io)?;
+    wire.lock().source = Some(source.handle());
     let peer = ScriptedPeer { wire, source: source.handle() };
     Ok((Stream::Scripted(SocketStream { io, source }), peer))
 }
@@ -53,6 +54,10 @@ struct Wire {
     room: usize,
     /// Whether it has refused output since the last edge.
     has_blocked: bool,
+    /// What is an event.
+    interest: Option<Interest>,
+    /// The source of the stream, for an event at once.
+    source: Option<SourceHandle>,
     edges: Edges,
     /// The position in the output at which writing fails.
     write_failure: Option<(usize, ErrorKind)>,
@@ -147,7 +152,7 @@ impl ScriptedPeer {
     pub(crate) fn make_room(&self, count: usize) {
         let mut wire = self.wire();
         wire.room = wire.room.saturating_add(count);
-        let is_edge = count > 0 && mem::take(&mut wire.has_blocked);
+        let is_edge = count > 0 && wire.watches_room() && mem::take(&mut wire.has_blocked);
         drop(wire);
         if is_edge {
             self.source.script_event(false, true, false);
@@ -295,6 +300,11 @@ impl Write for ScriptedIo {
 }
 
 impl Wire {
+    /// Returns whether room is an event.
+    fn watches_room(&self) -> bool {
+        self.interest.is_some_and(Interest::is_writable)
+    }
+
     /// Returns whether new input is reported.
     fn reports_input(&mut self) -> bool {
         match &mut self.edges {
@@ -341,6 +351,12 @@ impl ScriptedStream {
         Ok(written)
     }
 
+    /// Returns whether room is an event.
+    #[cfg(test)]
+    pub(crate) fn watches_room(&self) -> bool {
+        self.io.wire().watches_room()
+    }
+
     pub(crate) fn shutdown_write(&mut self) -> io::Result<bool> {
         let mut wire = self.io.wire();
         if wire.held == Held::Now {
@@ -382,11 +398,20 @@ impl ScriptedStream {
 
 /// Events come from the script, not from the poll.
 impl event::Source for ScriptedIo {
-    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+    fn register(&mut self, _: &Registry, _: Token, interest: Interest) -> io::Result<()> {
+        self.wire().interest = Some(interest);
         Ok(())
     }
 
-    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+    fn reregister(&mut self, _: &Registry, _: Token, interest: Interest) -> io::Result<()> {
+        let mut wire = self.wire();
+        wire.interest = Some(interest);
+        let has_room = wire.watches_room() && wire.room > 0;
+        let source = wire.source.clone().filter(|_| has_room);
+        drop(wire);
+        if let Some(source) = source {
+            source.script_event(false, true, false);
+        }
         Ok(())
     }
 

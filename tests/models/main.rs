@@ -109,7 +109,7 @@ fn a_loop_that_is_awake_is_left_alone() {
     });
 }
 
-/// A loop looks at its tasks only behind a notification, and runs all that two threads wake.
+/// A loop runs all tasks that two other threads wake: it looks for them behind a notification.
 #[test]
 fn no_task_that_another_thread_wakes_is_lost() {
     model(|| {

@@ -147,27 +147,13 @@ impl Stream {
     #[inline(never)]
     fn try_write_vectored_here(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let written = self.try_write(buffers)?;
-        if written < buffers.iter().map(|buffer| buffer.len()).sum() {
-            self.await_room()?;
+        if written < buffers.iter().map(|buffer| buffer.len()).sum()
+            // Another stream has cleared its readiness, and its waker may have set it again since.
+            && self.source().is_polled()
+        {
+            self.source().clear_writable();
         }
         Ok(written)
-    }
-
-    /// Clears the write readiness, when the kernel takes no more; an event follows.
-    ///
-    /// A stream without a descriptor has done that, and its waker may have set it again since.
-    #[cold]
-    fn await_room(&mut self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.await_room(),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.await_room(),
-            Self::Other(stream) => stream.await_room(),
-            #[cfg(any(test, fuzzing, feature = "testing"))]
-            Self::Memory(_) => Ok(()),
-            #[cfg(any(test, fuzzing))]
-            Self::Scripted(stream) => stream.await_room(),
-        }
     }
 
     /// Returns the number of bytes that do not count as written yet.

@@ -40,14 +40,6 @@ impl OtherStream {
         for_each_other!(self, stream => stream.try_write(buffers))
     }
 
-    pub(super) fn await_room(&mut self) -> io::Result<()> {
-        match self {
-            Self::Any(_) => Ok(()),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.await_room(),
-        }
-    }
-
     pub(super) fn shutdown_write(&mut self) -> io::Result<bool> {
         for_each_other!(self, stream => stream.shutdown_write())
     }

@@ -20,14 +20,6 @@ impl<I: event::Source> SocketStream<I> {
         let source = Reactor::current()?.register(&mut io)?;
         Ok(Self { io, source })
     }
-
-    /// Clears the write readiness, when the kernel takes no more; an event follows.
-    ///
-    /// On the loop's thread only.
-    #[cold]
-    pub(crate) fn await_room(&mut self) -> io::Result<()> {
-        Reactor::current()?.await_room(&mut self.source, &mut self.io)
-    }
 }
 
 impl<I: event::Source + Read + Write> SocketStream<I> {
@@ -63,11 +55,14 @@ impl<I: event::Source + Read + Write> SocketStream<I> {
         if !readiness.is_writable() {
             return Ok(0);
         }
-        let written = self.write_once(buffers)?;
-        if written == 0 || readiness.reports_after_short() {
-            return Ok(written);
+        let mut written = self.write_once(buffers)?;
+        if written > 0 && !readiness.reports_after_short() {
+            written = self.write_rest(buffers, written);
         }
-        Ok(self.write_rest(buffers, written))
+        if written < buffers.iter().map(|buffer| buffer.len()).sum() {
+            self.source.watch_room(&mut self.io)?;
+        }
+        Ok(written)
     }
 
     /// Writes what the kernel accepts of one buffer, and updates the readiness.
@@ -104,7 +99,8 @@ impl<I: event::Source + Read + Write> SocketStream<I> {
         let written =
             if is_rest_tried { self.write_rest(&[IoSlice::new(buffer)], written) } else { written };
         if written < buffer.len() {
-            self.await_room()?;
+            self.source.clear_writable();
+            self.source.watch_room(&mut self.io)?;
         }
         Ok(written)
     }

@@ -214,14 +214,10 @@ impl TlsStream {
         self.connection.send_close_notify();
         self.flush()?;
         if self.connection.wants_write() {
-            self.await_room()?;
+            self.tcp.source().clear_writable();
             return Ok(false);
         }
         self.tcp.shutdown_write()
-    }
-
-    pub(crate) fn await_room(&mut self) -> io::Result<()> {
-        self.tcp.await_room()
     }
 
     pub(crate) fn set_unsent_limit(&self, limit: Option<usize>) {

@@ -1,9 +1,10 @@
 //! Readiness of the sockets of one thread, on mio: one reactor per event loop.
 //!
-//! A socket is registered once, edge-triggered for both directions; there is no re-arming system
-//! call. An event sets the readiness of its [`Source`] and wakes the task that owns it. The owner
-//! clears the readiness when the kernel returned "would block" or, where an edge follows a short
-//! read or write as well, less than was asked for.
+//! A socket is registered once, edge-triggered for its input, and again for both directions after
+//! the first write that the kernel has not taken whole; no event is re-armed. An event sets the
+//! readiness of its [`Source`] and wakes the task that owns it. The owner clears the readiness when
+//! the kernel returned "would block" or, where an edge follows a short read or write as well, less
+//! than was asked for.
 //!
 //! A source may have a number instead: the loop calls the thread's handler of events with it.
 
@@ -43,7 +44,6 @@ pub(crate) use source::{Source, SourceHandle};
 /// Polls the sockets of one thread.
 pub(crate) struct Reactor {
     poll: RefCell<Poll>,
-    registry: Registry,
     events: RefCell<Events>,
     chunks: RefCell<Vec<Arc<Chunk>>>,
     shared: Arc<SharedState>,
@@ -83,12 +83,12 @@ impl Reactor {
         let poll = Poll::new()?;
         let waker = Arc::new(mio::Waker::new(poll.registry(), WAKE)?);
         let alarm = Alarm::new(poll.registry()).ok();
+        let registry = poll.registry().try_clone()?;
         Ok(Self {
-            registry: poll.registry().try_clone()?,
             poll: RefCell::new(poll),
             events: RefCell::new(Events::with_capacity(EVENTS_PER_WAIT)),
             chunks: RefCell::default(),
-            shared: Arc::default(),
+            shared: Arc::new(SharedState::new(registry)),
             waker,
             event_handler: Cell::default(),
             ready: RefCell::default(),
@@ -131,28 +131,9 @@ impl Reactor {
     ) -> io::Result<Source> {
         let mut source = self.reserve()?;
         // The source of a socket that is refused is dropped, and frees its place.
-        self.registry.register(socket, source.token(), interest)?;
+        self.shared.registry.register(socket, source.token(), interest)?;
         source.watched = watched;
         Ok(source)
-    }
-
-    /// Clears the write readiness, when the kernel takes no more.
-    ///
-    /// An event follows once it does. The first time, this is a system call; most sockets never need
-    /// it. On the loop's thread only.
-    #[cold]
-    pub(crate) fn await_room(
-        &self,
-        source: &mut Source,
-        socket: &mut impl event::Source,
-    ) -> io::Result<()> {
-        source.clear_writable();
-        if source.watched == Watched::Input {
-            // If there is room by now, the next poll has an event.
-            self.registry.reregister(socket, source.token(), INPUT_AND_ROOM)?;
-            source.watched = Watched::InputAndRoom;
-        }
-        Ok(())
     }
 
     /// Makes a source; its owner adds it to the registry.
@@ -186,7 +167,7 @@ impl Reactor {
     /// Returns mio's registry; other loops can poll its descriptor.
     #[cfg(unix)]
     pub(crate) fn registry(&self) -> &Registry {
-        &self.registry
+        &self.shared.registry
     }
 
     /// Waits for events, until `deadline` at the latest (`None`: without end).

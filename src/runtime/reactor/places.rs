@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Waker;
 
-use mio::Token;
 use mio::event::Event;
+use mio::{Registry, Token};
 
 use crate::runtime::memory_budget::Budget;
 use crate::runtime::reactor::readiness::{READ_CLOSED, READABLE, WRITABLE};
@@ -35,11 +35,18 @@ pub(super) struct Place {
 }
 
 /// What a reactor and its sources share.
-#[derive(Default)]
 pub(super) struct SharedState {
+    pub(super) registry: Registry,
     /// The keys of the free places.
     pub(super) free_keys: Mutex<Vec<u32>>,
     pub(super) budget: Arc<Budget>,
+}
+
+impl SharedState {
+    /// Makes the shared state of a reactor with this registry.
+    pub(super) fn new(registry: Registry) -> Self {
+        Self { registry, free_keys: Mutex::default(), budget: Arc::default() }
+    }
 }
 
 impl Chunk {

@@ -1,12 +1,14 @@
 //! A watched socket, and handles to it for other threads.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
 
-use mio::Token;
+use mio::{Token, event};
 
 use crate::runtime::memory_budget::{Budget, Holder};
+use crate::runtime::reactor::INPUT_AND_ROOM;
 use crate::runtime::reactor::places::{Chunk, GENERATION_SHIFT, Place, index_of, token_of};
 use crate::runtime::reactor::readiness::{
     AFTER_SHORT, EVICTED, READ_CLOSED, READABLE, Readiness, WRITABLE,
@@ -154,6 +156,20 @@ impl Source {
         self.place().clear(READABLE);
     }
 
+    /// Watches the room of a socket, of which a write was not taken whole.
+    ///
+    /// For any thread. The first time this is a system call, and most sockets never need it; if there
+    /// is room by then, the next poll has an event.
+    #[cold]
+    pub(crate) fn watch_room(&mut self, socket: &mut impl event::Source) -> io::Result<()> {
+        if self.watched == Watched::Input {
+            let registry = &self.chunk.shared.registry;
+            registry.reregister(socket, self.token(), INPUT_AND_ROOM)?;
+            self.watched = Watched::InputAndRoom;
+        }
+        Ok(())
+    }
+
     /// Sets the write readiness, after something other than an event has made room.
     pub(crate) fn assume_writable(&self) {
         self.place().state.fetch_or(WRITABLE, Ordering::AcqRel);
@@ -171,8 +187,8 @@ impl Source {
 
     /// Clears the write readiness, when the kernel takes no more.
     ///
-    /// On the loop's thread only. A socket that was registered for its input alone has no event then;
-    /// see [`Reactor::await_room`](super::Reactor::await_room).
+    /// On the loop's thread only. A socket's room is watched already then, or has to be; see
+    /// [`watch_room`](Self::watch_room).
     #[inline]
     pub(crate) fn clear_writable(&self) {
         self.place().clear(WRITABLE);

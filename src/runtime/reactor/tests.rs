@@ -63,7 +63,7 @@ fn wakes_the_owner_when_bytes_arrive() -> io::Result<()> {
 
 /// A new socket has room: that is no event, and no turn.
 #[test]
-fn room_is_an_event_only_when_it_is_awaited() -> io::Result<()> {
+fn room_is_an_event_only_once_it_is_watched() -> io::Result<()> {
     let reactor = Reactor::current()?;
     let (mut stream, mut peer) = pair()?;
     let mut source = reactor.register(&mut stream)?;
@@ -73,7 +73,7 @@ fn room_is_an_event_only_when_it_is_awaited() -> io::Result<()> {
     assert!(!source.is_writable());
 
     // There is room already.
-    reactor.await_room(&mut source, &mut stream)?;
+    source.watch_room(&mut stream)?;
     wait_for_room(&reactor, &source)?;
 
     let mut bytes = vec![0; 1 << 20];
@@ -81,7 +81,8 @@ fn room_is_an_event_only_when_it_is_awaited() -> io::Result<()> {
     while let Ok(count) = stream.write(&bytes) {
         written += count;
     }
-    reactor.await_room(&mut source, &mut stream)?;
+    source.clear_writable();
+    source.watch_room(&mut stream)?;
     look(&reactor)?;
     assert!(!source.is_writable());
     while written > 0 {

@@ -1,12 +1,15 @@
 //! What is sent in a connection's own turn: it keeps its place among what other threads send.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
+use crate::net::stream::Stream;
 use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
+use crate::runtime::turns;
 use crate::session::Observer;
 use crate::session::tests::{MIB, masked};
 use crate::testing::Count;
@@ -211,6 +214,48 @@ fn the_rest_of_a_short_write_comes_first() -> io::Result<()> {
 
         assert_eq!(connection.record().sent.len(), 5);
         assert_eq!(connection.peer.written(), sent(&connection));
+    }
+    Ok(())
+}
+
+/// A loop inside a slot sleeps until there is room again: that has to be an event.
+#[test]
+fn room_is_watched_for_what_a_suspended_turn_sends() -> io::Result<()> {
+    static WATCHED: AtomicUsize = AtomicUsize::new(0);
+    fn send_much(recorder: &Recorder) {
+        recorder.send(MessageKind::Binary, &vec![7; MIB]);
+    }
+    fn look(recorder: &Recorder) {
+        let state = recorder.session().lock();
+        let watches = matches!(&state.stream, Some(Stream::Scripted(it)) if it.watches_room());
+        WATCHED.fetch_add(usize::from(watches), Ordering::Relaxed);
+    }
+    let slots: [fn(&Recorder); 3] = [
+        |recorder| {
+            send_much(recorder);
+            turns::suspend_all();
+            look(recorder);
+        },
+        |recorder| {
+            turns::suspend_all();
+            send_much(recorder);
+            look(recorder);
+        },
+        |recorder| {
+            turns::suspend_all();
+            elsewhere(|| send_much(recorder));
+            look(recorder);
+        },
+    ];
+
+    for (number, slot) in (1..).zip(slots) {
+        let mut connection = connection_with(1000, slot)?;
+        run_slot(&mut connection);
+        assert_eq!(WATCHED.load(Ordering::Relaxed), number);
+
+        connection.peer.make_room(usize::MAX);
+        connection.settle();
+        assert_eq!(connection.session().bytes_to_write(), 0);
     }
     Ok(())
 }
