@@ -47,6 +47,8 @@ fn echo(built: &Path, certificate: &Path, options: &Options) -> Result<Vec<Progr
     programs.extend(of_crates("fastwebsockets", built, &[], options));
     programs.extend(of_crates("tokio-tungstenite", built, &[], options));
     programs.extend(floors(built, &[], options));
+    let with_slots = floors(built, &["--slots"], options);
+    programs.extend(with_slots.map(|floor| Program { name: FLOOR_WITH_SLOTS.to_owned(), ..floor }));
 
     let mut secure = ours("sslechoserver", PORT, options)?;
     secure.push(Program::new("QtWebSockets", built.join("qt"), &["--tls"]));
@@ -116,6 +118,7 @@ fn floors(
     of_crates("floor", built, arguments, options)
 }
 
+const FLOOR_WITH_SLOTS: &str = "floor with slots";
 const PORT: &[&str] = &["--port", "0"];
 const BROADCAST: &[&str] = &["--broadcast"];
 const PORT_BROADCAST: &[&str] = &["--port", "0", "--broadcast"];

@@ -32,7 +32,7 @@ pub(super) struct Shared {
 ///
 /// On the loop's own thread that is a flag: the turn under way runs them, or the next one, without a
 /// sleep before it. A notification would have the loop look for events once more behind the turn.
-pub(super) struct TaskWaker(Arc<Shared>);
+struct TaskWaker(Arc<Shared>);
 
 impl Shared {
     pub(super) fn new(waker: Arc<mio::Waker>) -> Self {

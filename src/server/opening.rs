@@ -1,10 +1,10 @@
 //! Opening handshakes of a server: from a connection to a pending socket.
 //!
 //! The steps in order: the limit of handshakes (`client_limits.rs`), input arrives, the header of a
-//! proxy (`proxies.rs`), TLS (`tls.rs`), the request is read, the limit of connections for its
-//! client's address (`address_limit.rs`) and in all, origin (`origins/`), verifier (`verifier/`), the
-//! limits again behind a verifier or slots, subprotocol (`subprotocols.rs`), compression (`compression.rs`), answer, pending
-//! socket.
+//! proxy (`proxies.rs`), TLS (`tls.rs`), the request is read, the limit of connections for its client's
+//! address (`address_limit.rs`) and in all, origin (`origins/`), verifier (`verifier/`), the limits
+//! again behind a verifier or slots, subprotocol (`subprotocols.rs`), compression (`compression.rs`),
+//! answer, pending socket.
 
 use std::future::poll_fn;
 use std::mem;

@@ -406,7 +406,7 @@ impl event::Source for ScriptedIo {
     fn reregister(&mut self, _: &Registry, _: Token, interest: Interest) -> io::Result<()> {
         let mut wire = self.wire();
         wire.interest = Some(interest);
-        let has_room = wire.watches_room() && wire.room > 0;
+        let has_room = wire.watches_room() && wire.room > 0 && wire.write_failure.is_none();
         let source = wire.source.clone().filter(|_| has_room);
         drop(wire);
         if let Some(source) = source {

@@ -60,7 +60,7 @@ impl<I: event::Source + Read + Write> SocketStream<I> {
             written = self.write_rest(buffers, written);
         }
         if written < buffers.iter().map(|buffer| buffer.len()).sum() {
-            self.source.watch_room(&mut self.io)?;
+            self.watch_room(written)?;
         }
         Ok(written)
     }
@@ -100,9 +100,22 @@ impl<I: event::Source + Read + Write> SocketStream<I> {
             if is_rest_tried { self.write_rest(&[IoSlice::new(buffer)], written) } else { written };
         if written < buffer.len() {
             self.source.clear_writable();
-            self.source.watch_room(&mut self.io)?;
+            self.watch_room(written)?;
         }
         Ok(written)
+    }
+
+    /// Watches for room after a write of so many bytes, which was not taken whole.
+    ///
+    /// A failure with nothing taken is the write's own. Otherwise the bytes count, and the next call
+    /// meets it again.
+    #[cold]
+    fn watch_room(&mut self, written: usize) -> io::Result<()> {
+        let is_watched = self.source.watch_room(&mut self.io);
+        if is_watched.is_err() {
+            self.source.assume_writable();
+        }
+        if written > 0 { Ok(()) } else { is_watched }
     }
 
     /// Writes the rest behind the first `written` bytes, until the kernel would block.

@@ -1,7 +1,7 @@
 //! Readiness of the sockets of one thread, on mio: one reactor per event loop.
 //!
-//! A socket is registered once, edge-triggered for its input, and again for both directions after
-//! the first write that the kernel has not taken whole; no event is re-armed. An event sets the
+//! A connected socket is registered once, edge-triggered for its input, and again for both directions
+//! after the first write that the kernel has not taken whole; no event is re-armed. An event sets the
 //! readiness of its [`Source`] and wakes the task that owns it. The owner clears the readiness when
 //! the kernel returned "would block" or, where an edge follows a short read or write as well, less
 //! than was asked for.
@@ -26,7 +26,7 @@ use crate::runtime::reactor::alarm::Alarm;
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
 use crate::runtime::reactor::no_alarm::Alarm;
 use crate::runtime::reactor::places::{Chunk, KEY_MASK, PLACES, SharedState};
-use crate::runtime::reactor::source::Watched;
+use crate::runtime::reactor::source::{INPUT_AND_ROOM, Watched};
 
 #[cfg(any(target_os = "android", target_os = "linux"))]
 mod alarm;
@@ -336,8 +336,6 @@ thread_local! {
     static REACTOR: RefCell<Option<Rc<Reactor>>> = const { RefCell::new(None) };
 }
 
-/// What is watched of a socket that waits for room.
-const INPUT_AND_ROOM: Interest = Interest::READABLE.add(Interest::WRITABLE);
 /// The maximum number of events of one wait; the next wait returns the rest.
 const EVENTS_PER_WAIT: usize = 1024;
 /// How long after its last use a buffer is kept for the next one.

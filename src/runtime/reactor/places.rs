@@ -36,6 +36,7 @@ pub(super) struct Place {
 
 /// What a reactor and its sources share.
 pub(super) struct SharedState {
+    /// Keeps the descriptor of the poll open while there are sources and handles.
     pub(super) registry: Registry,
     /// The keys of the free places.
     pub(super) free_keys: Mutex<Vec<u32>>,

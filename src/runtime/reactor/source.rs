@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
 
-use mio::{Token, event};
+use mio::{Interest, Token, event};
 
 use crate::runtime::memory_budget::{Budget, Holder};
-use crate::runtime::reactor::INPUT_AND_ROOM;
 use crate::runtime::reactor::places::{Chunk, GENERATION_SHIFT, Place, index_of, token_of};
 use crate::runtime::reactor::readiness::{
     AFTER_SHORT, EVICTED, READ_CLOSED, READABLE, Readiness, WRITABLE,
@@ -24,7 +23,7 @@ pub(crate) struct Source {
 /// What the reactor reports of a source.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Watched {
-    /// Nothing: handles report readiness.
+    /// Nothing: its handles report readiness, or its owner has registered it.
     Nothing,
     /// That there is input, or the end.
     Input,
@@ -256,3 +255,6 @@ impl Holder for SourceHandle {
         self.set_ready(EVICTED);
     }
 }
+
+/// What is watched of a socket that waits for room.
+pub(super) const INPUT_AND_ROOM: Interest = Interest::READABLE.add(Interest::WRITABLE);

@@ -7,7 +7,8 @@
 //! With `--tls` it does the same through rustls, with the certificate `localhost.cert` of the folder
 //! that it runs in. With `--broadcast` each message goes to all clients, its sender included. With
 //! `--deflate HISTORY LEVEL` it inflates and compresses each message. With `--threads N` each thread has
-//! a listener and clients of its own.
+//! a listener and clients of its own. With `--slots` each message is the emission of a signal, whose
+//! slot makes the answer.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -26,9 +27,11 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 mod big;
 mod compression;
+mod slots;
 
 use big::{BigMessage, is_big};
 use compression::{Compression, END, FIRST};
+use slots::{Output, Signals};
 
 struct Client {
     stream: TcpStream,
@@ -37,19 +40,21 @@ struct Client {
     history: Vec<u8>,
     big: Option<BigMessage>,
     awaits_room: bool,
+    signals: Option<Signals>,
 }
 
 /// What all threads have in common.
 #[derive(Clone)]
 struct Options {
     is_broadcast: bool,
+    calls_slots: bool,
     config: Option<Arc<ServerConfig>>,
 }
 
 fn main() -> Result<()> {
     let has = |option| std::env::args().any(|argument| argument == option);
     let config = has("--tls").then(tls_config).transpose()?;
-    let options = Options { is_broadcast: has("--broadcast"), config };
+    let options = Options { is_broadcast: has("--broadcast"), calls_slots: has("--slots"), config };
     let first = listen("127.0.0.1:0".parse()?)?;
     let address = first.local_addr()?;
     for _ in 1..threads()? {
@@ -83,16 +88,22 @@ fn run(mut listener: TcpListener, options: &Options) -> Result<()> {
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let (mut events, mut clients) = (Events::with_capacity(1024), Slab::new());
     let mut buffer = vec![0; 64 << 10];
+    let output = options.calls_slots.then(Output::default);
     loop {
         poll.poll(&mut events, None)?;
         for event in &events {
             if event.token() == LISTENER {
-                accept(&poll, &listener, &mut clients, options.config.as_ref())?;
+                accept(&poll, &listener, &mut clients, options.config.as_ref(), output.as_ref())?;
                 continue;
             }
             let Token(key) = event.token();
             let Some(client) = clients.get_mut(key) else { continue };
-            match client.serve(&mut buffer, options.is_broadcast, compression.as_mut()) {
+            match client.serve(
+                &mut buffer,
+                options.is_broadcast,
+                compression.as_mut(),
+                output.as_ref(),
+            ) {
                 Ok(0) => client.await_room(poll.registry(), event.token())?,
                 Ok(length) => {
                     for (_, client) in &mut clients {
@@ -116,13 +127,16 @@ fn accept(
     listener: &TcpListener,
     clients: &mut Slab<Client>,
     config: Option<&Arc<ServerConfig>>,
+    output: Option<&Output>,
 ) -> Result<()> {
     while let Ok((mut stream, _)) = listener.accept() {
         stream.set_nodelay(true)?;
         let place = clients.vacant_entry();
         poll.registry().register(&mut stream, Token(place.key()), Interest::READABLE)?;
         let tls = config.map(|config| ServerConnection::new(Arc::clone(config))).transpose()?;
-        place.insert(Client { stream, tls, history: Vec::new(), big: None, awaits_room: false });
+        let signals = output.map(Signals::connected);
+        let (history, big, awaits_room) = (Vec::new(), None, false);
+        place.insert(Client { stream, tls, history, big, awaits_room, signals });
     }
     Ok(())
 }
@@ -134,6 +148,7 @@ impl Client {
         buffer: &mut [u8],
         is_broadcast: bool,
         compression: Option<&mut Compression>,
+        output: Option<&Output>,
     ) -> Result<usize> {
         if let Some(big) = self.big.as_mut().filter(|big| !big.is_idle()) {
             big.proceed(&mut self.stream, unmask)?;
@@ -164,6 +179,14 @@ impl Client {
             return Ok(0);
         }
         let is_close = received[0] == CLOSE;
+        if let (Some(signals), Some(output), false) = (&self.signals, output, is_close) {
+            signals.emit_all(received).context("not a whole frame")?;
+            let mut answers = output.take();
+            self.write(&answers)?;
+            answers.clear();
+            output.replace(answers);
+            return Ok(0);
+        }
         let answer = echo(received).context("not a whole frame")?;
         if is_broadcast && !is_close {
             return Ok(answer);
