@@ -98,12 +98,7 @@ fn run(mut listener: TcpListener, options: &Options) -> Result<()> {
             }
             let Token(key) = event.token();
             let Some(client) = clients.get_mut(key) else { continue };
-            match client.serve(
-                &mut buffer,
-                options.is_broadcast,
-                compression.as_mut(),
-                output.as_ref(),
-            ) {
+            match client.serve(&mut buffer, options.is_broadcast, compression.as_mut()) {
                 Ok(0) => client.await_room(poll.registry(), event.token())?,
                 Ok(length) => {
                     for (_, client) in &mut clients {
@@ -148,7 +143,6 @@ impl Client {
         buffer: &mut [u8],
         is_broadcast: bool,
         compression: Option<&mut Compression>,
-        output: Option<&Output>,
     ) -> Result<usize> {
         if let Some(big) = self.big.as_mut().filter(|big| !big.is_idle()) {
             big.proceed(&mut self.stream, unmask)?;
@@ -179,12 +173,10 @@ impl Client {
             return Ok(0);
         }
         let is_close = received[0] == CLOSE;
-        if let (Some(signals), Some(output), false) = (&self.signals, output, is_close) {
-            signals.emit_all(received).context("not a whole frame")?;
-            let mut answers = output.take();
-            self.write(&answers)?;
-            answers.clear();
-            output.replace(answers);
+        if let (Some(signals), false) = (&self.signals, is_close) {
+            let answers = signals.answers(received).context("not a whole frame")?;
+            self.write(&answers.borrow())?;
+            answers.borrow_mut().clear();
             return Ok(0);
         }
         let answer = echo(received).context("not a whole frame")?;
@@ -252,13 +244,7 @@ impl Client {
 fn echo(frames: &mut [u8]) -> Option<usize> {
     let (mut from, mut to) = (0, 0);
     while from < frames.len() {
-        let (header, length) = match frames.get(from + 1)? & 0x7F {
-            126 => {
-                let length = frames.get(from + 2..from + 4)?.try_into().ok()?;
-                (4, usize::from(u16::from_be_bytes(length)))
-            }
-            length => (2, usize::from(length)),
-        };
+        let (header, length) = lengths(&frames[from..])?;
         frames[from + 1] &= 0x7F;
         frames.copy_within(from..from + header, to);
         let key: [u8; 4] = frames.get(from + header..from + header + 4)?.try_into().ok()?;
@@ -271,9 +257,17 @@ fn echo(frames: &mut [u8]) -> Option<usize> {
     Some(to)
 }
 
+/// Returns the length of the header of a frame, without the key, and that of its payload.
+fn lengths(frame: &[u8]) -> Option<(usize, usize)> {
+    Some(match frame.get(1)? & 0x7F {
+        126 => (4, usize::from(u16::from_be_bytes(frame.get(2..4)?.try_into().ok()?))),
+        length => (2, usize::from(length)),
+    })
+}
+
 /// Returns the payload of a frame.
 fn without_mask(frame: &[u8]) -> Option<Vec<u8>> {
-    let header = if frame.get(1)? & 0x7F == 126 { 4 } else { 2 };
+    let (header, _) = lengths(frame)?;
     let key = frame.get(header..header + 4)?.try_into().ok()?;
     let mut payload = frame.get(header + 4..)?.to_vec();
     unmask(&mut payload, key);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use slotwork_signals::Signal;
 
-use crate::unmask;
+use crate::{lengths, unmask};
 
 /// The signals of a client, as many as a socket of the echo server has slots.
 #[derive(Default)]
@@ -13,15 +13,16 @@ pub(crate) struct Signals {
     message: Signal<[u8]>,
     text_message: Signal<[u8]>,
     disconnected: Signal<()>,
+    output: Output,
 }
 
-/// The frames that the slots have sent in this turn, of all clients.
+/// The frames that the slots have sent in this turn; all clients share it.
 pub(crate) type Output = Rc<RefCell<Vec<u8>>>;
 
 impl Signals {
     /// Connects the slots, which put their answers into `output`.
     pub(crate) fn connected(output: &Output) -> Self {
-        let signals = Self::default();
+        let signals = Self { output: Rc::clone(output), ..Self::default() };
         for signal in [&signals.message, &signals.text_message] {
             let output = Rc::clone(output);
             signal.connect(move |payload| append_frame(&mut output.borrow_mut(), payload));
@@ -30,13 +31,10 @@ impl Signals {
         signals
     }
 
-    /// Emits each of the messages in these frames, which are of up to 64 KiB.
-    pub(crate) fn emit_all(&self, mut frames: &mut [u8]) -> Option<()> {
-        while let [_, length, ..] = frames {
-            let (header, length) = match *length & 0x7F {
-                126 => (4, usize::from(u16::from_be_bytes(frames.get(2..4)?.try_into().ok()?))),
-                length => (2, usize::from(length)),
-            };
+    /// Emits each of the messages in these frames, which are of up to 64 KiB; returns what was sent.
+    pub(crate) fn answers(&self, mut frames: &mut [u8]) -> Option<Output> {
+        while !frames.is_empty() {
+            let (header, length) = lengths(frames)?;
             let key = frames.get(header..header + 4)?.try_into().ok()?;
             let (frame, rest) = frames.split_at_mut_checked(header + 4 + length)?;
             let payload = &mut frame[header + 4..];
@@ -44,7 +42,7 @@ impl Signals {
             self.message.emit(payload);
             frames = rest;
         }
-        Some(())
+        Some(Rc::clone(&self.output))
     }
 }
 
