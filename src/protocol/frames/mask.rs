@@ -9,18 +9,23 @@ pub(crate) type MaskingKey = [u8; 4];
 /// that comes in pieces. The key of an unmasked frame is zero.
 #[inline]
 pub(crate) fn apply_mask(payload: &mut [u8], key: MaskingKey) {
-    // RFC 6455 §5.3: byte i is combined with byte i mod 4 of the key. Two keys make a word; the
-    // compiler turns the loop over words into vector instructions.
-    let key = u32::from_ne_bytes(key);
-    let word_key = u64::from(key) << 32 | u64::from(key);
-    if key == 0 {
+    if key == MaskingKey::default() {
         return;
     }
+    // RFC 6455 §5.3: byte i is combined with byte i mod 4 of the key. Two keys make a word; the
+    // compiler turns the words of a block into vector instructions.
+    let key = u32::from_ne_bytes(key);
+    let word_key = u64::from(key) << 32 | u64::from(key);
 
-    let (words, rest) = payload.as_chunks_mut();
-    for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ word_key).to_ne_bytes();
+    let mut rest = payload;
+    if rest.len() >= BLOCK {
+        let blocks;
+        (blocks, rest) = rest.as_chunks_mut::<BLOCK>();
+        for block in blocks {
+            mask_words(block, word_key);
+        }
     }
+    let rest = mask_words(rest, word_key);
     let (halves, rest) = rest.as_chunks_mut();
     for half in halves {
         *half = (u32::from_ne_bytes(*half) ^ key).to_ne_bytes();
@@ -29,6 +34,19 @@ pub(crate) fn apply_mask(payload: &mut [u8], key: MaskingKey) {
         *byte ^= key;
     }
 }
+
+/// Masks the whole words, and returns what is left.
+#[inline]
+fn mask_words(bytes: &mut [u8], key: u64) -> &mut [u8] {
+    let (words, rest) = bytes.as_chunks_mut();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
+    }
+    rest
+}
+
+/// So many bytes are masked without a branch.
+const BLOCK: usize = 64;
 
 /// Returns the key for the bytes that follow the first `count` bytes of a payload.
 pub(crate) fn advanced(mut key: MaskingKey, count: usize) -> MaskingKey {
