@@ -92,7 +92,7 @@ impl FlushList {
     }
 }
 
-/// Empties the list when its task ends: nothing would flush it any more.
+/// Flushes the list a last time when its task ends: nothing would do it any more.
 struct End;
 
 impl Drop for End {
@@ -102,6 +102,7 @@ impl Drop for End {
             (list.task.take(), list.connections.take())
         });
         for connection in ended.into_iter().flat_map(|(_task, connections)| connections) {
+            panics::catch("the end of a slot", || connection.flush());
             panics::catch("the end of a slot", || drop(connection));
         }
     }
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_the_task_drops_the_list() {
+    fn the_end_of_the_task_flushes_and_drops_the_list() {
         let connection = Arc::<Flushes>::default();
         {
             let mut task = Box::pin(flush_listed());
@@ -164,6 +165,7 @@ mod tests {
             assert!(add(&connection));
         }
 
+        assert_eq!(connection.0.load(Ordering::Relaxed), 1);
         assert_eq!(Arc::strong_count(&connection), 1);
         assert!(!add(&connection));
     }

@@ -13,7 +13,7 @@ use crate::net::stream::Stream;
 use crate::net::tls::TlsSession;
 use crate::protocol::handshake::extensions::AgreedExtensions;
 use crate::runtime::sync::{Mutex, MutexGuard};
-use crate::session::state::{Cork, Kept, Phase, State};
+use crate::session::state::{Kept, Phase, State};
 use crate::types::close_code::CloseCode;
 use crate::types::peer_credentials::PeerCredentials;
 use crate::types::role::Role;
@@ -240,9 +240,7 @@ impl Session {
 
     /// Has the driver take a turn.
     fn wake_driver(&self) {
-        if let Some(stream) = &self.lock().stream {
-            stream.source().wake();
-        }
+        self.lock().wake_source();
     }
 
     /// Returns whether nothing may be delivered any more.
@@ -254,17 +252,17 @@ impl Session {
         self.is_reading_started.load(Ordering::Relaxed)
     }
 
-    /// Locks the state, and moves what the cork buffer has for it into the queue.
+    /// Locks the state, and moves what its thread has for it into the queue.
     #[inline]
     fn lock(&self) -> MutexGuard<'_, State> {
         let mut state = self.lock_corked();
-        if state.cork == Cork::Lent {
+        if state.cork.is_before_queue() {
             self.uncork(&mut state);
         }
         state
     }
 
-    /// Locks the state, and leaves the cork buffer as it is.
+    /// Locks the state, and leaves what its thread has for it there.
     #[inline]
     fn lock_corked(&self) -> MutexGuard<'_, State> {
         self.state.lock()

@@ -117,16 +117,29 @@ pub(super) enum Failure {
 pub(super) enum Cork {
     /// In the driver's next turn, for which it is woken.
     Off,
+    /// At once: the driver's turn waits for a loop that runs inside a slot.
+    Suspended,
+    /// The same, and the warning that input waits for the end of that slot was logged.
+    Held,
     /// At the end of the turn that the driver is in.
     On,
     /// The same, and what the connection's thread sends goes into its cork buffer.
     ///
     /// That is in front of the queue: nothing of the queue may be written.
     Lent,
-    /// At once: the driver's turn waits for a loop that runs inside a slot.
-    Suspended,
-    /// The same, and the warning that input waits for the end of that slot was logged.
-    Held,
+    /// As with `Off`, and the connection, which is in the flush list, sends the shared frame of its
+    /// thread.
+    ///
+    /// That is in front of the queue as well.
+    Listed,
+}
+
+impl Cork {
+    /// Returns whether the connection's thread has output that comes before the queue.
+    #[inline]
+    pub(super) fn is_before_queue(self) -> bool {
+        matches!(self, Self::Lent | Self::Listed)
+    }
 }
 
 /// The result of the last write of the driver.

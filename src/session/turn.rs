@@ -248,7 +248,7 @@ impl Session {
     pub(super) fn suspend_turn(&self) {
         let mut state = self.lock();
         match state.cork {
-            Cork::Off => {}
+            Cork::Off | Cork::Listed => {}
             Cork::On | Cork::Lent => {
                 state.cork = Cork::Suspended;
                 state.wake();

@@ -21,7 +21,7 @@ impl Session {
         &self,
         key: u64,
         message: &PreparedMessage,
-        add_to_flush_list: impl FnOnce() -> bool,
+        add_to_flush_list: impl Fn() -> bool,
     ) -> SendStatus {
         let mut state = self.lock_to_push(|state| state.conflated_frames(message));
         if !state.conflates() {

@@ -1,16 +1,19 @@
 //! Corking: what a turn's slots send goes through the cork buffer of their thread.
 //!
-//! [`Session::lock`] takes the buffer back before anything else uses the state on this thread. Other
-//! threads find [`Cork::Lent`]: what they queue stays behind the buffer, and they have the turn take
-//! it back before it sends again. So messages keep the order in which threads have agreed to send
-//! them.
+//! And a broadcast goes through the shared frame, for connections that have no other output.
+//! [`Session::lock`] takes either back before anything else uses the state on this thread. Other
+//! threads find [`Cork::Lent`] or [`Cork::Listed`]: what they queue stays behind the buffer or the
+//! frame, and they have the turn take its buffer back before it sends again. So messages keep the
+//! order in which threads have agreed to send them.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::protocol::frames::frame::Frame;
 use crate::session::Session;
 use crate::session::output::cork_buffer::{self, Owner};
 use crate::session::output::queue::contents::Written;
+use crate::session::output::shared_frame;
 use crate::session::state::{Cork, Extra, Phase, Sending, State};
 use crate::types::role::Role;
 
@@ -35,11 +38,14 @@ impl Session {
         cork_buffer::push_encoded(Owner::of(self), message, || self.is_cork_alone())
     }
 
-    /// Moves what the cork buffer has for this session in front of the queue.
+    /// Moves what its thread has for this session in front of the queue.
     ///
     /// In another thread, has the turn do that before it sends again.
     #[cold]
     pub(in crate::session) fn uncork(&self, state: &mut State) {
+        if state.cork == Cork::Listed {
+            return state.unlist();
+        }
         if !cork_buffer::is_lent_to(Owner::of(self)) {
             return self.is_cork_shared.store(true, Ordering::Release);
         }
@@ -53,9 +59,33 @@ impl Session {
 }
 
 impl State {
-    /// Returns whether no output waits, also in the cork buffer of another thread.
+    /// Returns whether no output waits, also none that another thread has.
     pub(crate) fn has_no_output(&self) -> bool {
-        self.output_len() == 0 && self.cork != Cork::Lent
+        self.output_len() == 0 && !self.cork.is_before_queue()
+    }
+
+    /// Has the flush list send an encoded message as the shared frame of this thread.
+    ///
+    /// Returns false, and does nothing, when it has to be queued: most connections of a broadcast
+    /// have no other output.
+    #[inline]
+    pub(crate) fn list_shared(
+        &mut self,
+        frame: &Arc<[u8]>,
+        add_to_flush_list: impl FnOnce() -> bool,
+    ) -> bool {
+        let is_lent =
+            self.may_list() && self.is_uncompressed_and_plain() && shared_frame::lend(frame);
+        if !is_lent {
+            return false;
+        }
+        if !add_to_flush_list() {
+            shared_frame::take_back(|_| ());
+            return false;
+        }
+        (self.cork, self.is_woken) = (Cork::Listed, true);
+        self.note_message();
+        true
     }
 
     /// Returns whether short messages are sent as they are, without a check.
@@ -84,7 +114,13 @@ impl State {
         let is_alone = self.queue.is_empty() && self.is_written_quietly(is_reported);
         let written = cork_buffer::take_back(|frames, messages| {
             if is_alone {
-                return Some(self.write_frames(frames, messages));
+                return Some(self.write_frames(frames, |state, count| {
+                    if count < frames.len() {
+                        state.queue_corked(frames, count, messages);
+                    } else {
+                        state.note_messages(messages);
+                    }
+                }));
             }
             self.queue_corked(frames, 0, messages);
             None
@@ -92,20 +128,50 @@ impl State {
         written.flatten()
     }
 
-    /// Writes what the kernel takes of the frames; the rest is in the queue then.
+    /// Writes the shared frame, if that is all output; only for the flush list.
+    ///
+    /// Otherwise it is in front of the queue then, and the result is `None`.
     #[inline]
-    fn write_frames(&mut self, frames: &[u8], messages: u16) -> Written {
+    pub(in crate::session) fn write_listed(&mut self, is_reported: bool) -> Option<Written> {
+        if !self.queue.is_empty() || !self.is_written_quietly(is_reported) {
+            self.unlist();
+            return None;
+        }
+        let written = shared_frame::take_back(|frame| {
+            self.write_frames(frame, |state, count| {
+                if count < frame.len() {
+                    state.queue.push_shared(frame, count);
+                }
+            })
+        });
+        self.cork = Cork::Off;
+        written
+    }
+
+    /// Moves the shared frame in front of the queue, if this is the thread that has it.
+    #[cold]
+    fn unlist(&mut self) {
+        if !self.is_driven_here() {
+            return;
+        }
+        let queue = &mut self.queue;
+        shared_frame::take_back(|frame| match queue.is_empty() {
+            true => queue.push_shared(frame, 0),
+            false => queue.push_front(frame, 0),
+        });
+        self.cork = Cork::Off;
+    }
+
+    /// Writes what the kernel takes of the frames, and passes how many bytes that was to `end`.
+    #[inline]
+    fn write_frames(&mut self, frames: &[u8], end: impl FnOnce(&mut Self, usize)) -> Written {
         let written = match &mut self.stream {
             Some(stream) if !frames.is_empty() => stream.try_write_here(frames),
             _ => Ok(0),
         };
         let (count, has_failed) = (*written.as_ref().unwrap_or(&0), written.is_err());
         self.unconfirmed.add(count);
-        if count < frames.len() {
-            self.queue_corked(frames, count, messages);
-        } else {
-            self.note_messages(messages);
-        }
+        end(self, count);
         Written { count, has_failed }
     }
 

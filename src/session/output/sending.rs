@@ -153,19 +153,22 @@ impl Session {
     pub(crate) fn send_prepared(
         &self,
         message: &PreparedMessage,
-        add_to_flush_list: impl FnOnce() -> bool,
+        add_to_flush_list: impl Fn() -> bool,
     ) -> SendStatus {
         let frame = message.frame();
         if frame.len() < WRITE_AT_ONCE && self.send_corked_encoded(frame) {
             return SendStatus::Queued;
         }
-        let state = self.lock();
+        let mut state = self.lock();
         if state.encodes_alone(message) {
             drop(state);
             return self.send_alone(message, add_to_flush_list);
         }
         if state.phase != Phase::Open {
             return SendStatus::NotConnected;
+        }
+        if frame.len() < WRITE_AT_ONCE && state.list_shared(frame, &add_to_flush_list) {
+            return SendStatus::Queued;
         }
         #[cfg(feature = "compression")]
         if let Some(frame) = state.compressed(message) {

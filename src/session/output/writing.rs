@@ -36,18 +36,21 @@ impl Session {
         is_reported: bool,
         traffic: impl FnOnce() -> Option<&'a Traffic>,
     ) {
-        let mut state = self.lock();
-        // A turn of the driver has written the output, or will. A client may have been opened again,
-        // in another thread.
-        let is_here = |stream: &Stream| stream.source().is_of_this_thread();
-        if !state.is_woken || state.cork != Cork::Off || !state.stream.as_ref().is_some_and(is_here)
-        {
-            return;
-        }
-        if !state.write_quietly(is_reported, traffic)
-            && let Some(stream) = &state.stream
-        {
-            stream.source().wake();
+        let mut state = self.lock_corked();
+        let has_ended = match state.cork {
+            Cork::Listed => match state.write_listed(is_reported) {
+                Some(written) => state.end_quietly(written, traffic),
+                None => state.write_quietly(is_reported, traffic),
+            },
+            Cork::Off if state.is_woken && state.is_driven_here() => {
+                state.write_quietly(is_reported, traffic)
+            }
+            // A turn of the driver has written the output, or will. Or a client was opened again, in
+            // another thread.
+            _ => return,
+        };
+        if !has_ended {
+            state.wake_source();
         }
     }
 }
@@ -77,6 +80,13 @@ impl State {
         self.queue.push(frame, key);
     }
 
+    /// Wakes the driver.
+    pub(in crate::session) fn wake_source(&self) {
+        if let Some(stream) = &self.stream {
+            stream.source().wake();
+        }
+    }
+
     /// Wakes the driver, unless it will run before it sleeps anyway.
     #[inline]
     pub(crate) fn wake(&mut self) {
@@ -89,8 +99,8 @@ impl State {
                 let written = self.write_output(false).count;
                 self.report_later(written);
             }
-            Cork::Off if was_woken => {}
-            Cork::Off => stream.source().wake(),
+            Cork::Off | Cork::Listed if was_woken => {}
+            Cork::Off | Cork::Listed => stream.source().wake(),
         }
     }
 
@@ -110,15 +120,23 @@ impl State {
 
     #[inline(never)]
     fn wake_or_list_outside_turn(&mut self, add_to_flush_list: impl FnOnce() -> bool) {
-        let is_listed = self.cork == Cork::Off
-            && !self.is_woken
-            && self.stream.as_ref().is_some_and(|stream| stream.source().is_of_this_thread())
-            && add_to_flush_list();
-        if is_listed {
+        if self.may_list() && add_to_flush_list() {
             self.is_woken = true;
         } else {
             self.wake();
         }
+    }
+
+    /// Returns whether the flush list of this thread may write the output.
+    #[inline]
+    pub(crate) fn may_list(&self) -> bool {
+        self.cork == Cork::Off && !self.is_woken && self.is_driven_here()
+    }
+
+    /// Returns whether the calling thread drives the connection.
+    #[inline]
+    pub(crate) fn is_driven_here(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.source().is_of_this_thread())
     }
 
     /// Sets the limit of unsent output in the kernel to the one of the settings.
@@ -256,7 +274,7 @@ impl State {
     /// Writes what the kernel takes of the output queue, and then of the backlog.
     pub(crate) fn write_output(&mut self, is_driver: bool) -> Written {
         let mut count = 0;
-        if self.cork == Cork::Lent {
+        if self.cork.is_before_queue() {
             // Another thread: what the connection's own has sent comes first.
             return Written { count, has_failed: false };
         }

@@ -4,14 +4,12 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
-use std::thread;
 
 use crate::net::stream::Stream;
-use crate::protocol::frames::frame::Frame;
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
 use crate::runtime::turns;
 use crate::session::Observer;
-use crate::session::tests::{MIB, masked};
+use crate::session::tests::{MIB, elsewhere, masked, sent};
 use crate::testing::Count;
 use crate::testing::connection::{Recorder, Report, ScriptedConnection};
 use crate::types::close_code::CloseCode;
@@ -40,24 +38,6 @@ fn connection_with(room: usize, slot: fn(&Recorder)) -> io::Result<ScriptedConne
 fn run_slot(connection: &mut ScriptedConnection) {
     connection.peer.send(&masked(Opcode::Text, b"go"));
     connection.settle();
-}
-
-/// Returns the frames of what was accepted to be sent, in order.
-fn sent(connection: &ScriptedConnection) -> Vec<u8> {
-    let mut frames = Vec::new();
-    for (opcode, payload) in &connection.record().sent {
-        let kind = match opcode {
-            Opcode::Text => MessageKind::Text,
-            _ => MessageKind::Binary,
-        };
-        Frame::message(kind, payload).write_to(&mut frames, None);
-    }
-    frames
-}
-
-/// Calls a function in another thread, and waits for its end.
-fn elsewhere<T: Send>(call: impl FnOnce() -> T + Send) -> T {
-    thread::scope(|scope| scope.spawn(call).join()).unwrap()
 }
 
 fn text(recorder: &Recorder, text: &str) -> SendStatus {

@@ -1,6 +1,7 @@
 //! Tests over a scripted stream, with a scripted clock.
 
 use std::io;
+use std::thread;
 use std::time::Duration;
 
 use crate::protocol::frames::frame::Frame;
@@ -20,6 +21,7 @@ mod flush_list;
 mod keepalive;
 mod output_policy;
 mod rates;
+mod shared_frame;
 mod timeouts;
 mod traffic;
 mod would_block;
@@ -65,6 +67,24 @@ fn masked(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     Frame { opcode, is_final: true, reserved, payload }
         .write_to(&mut bytes, Some([0x37, 0xFA, 0x21, 0x3D]));
     bytes
+}
+
+/// Returns the frames of what was accepted to be sent, in order.
+fn sent(connection: &ScriptedConnection) -> Vec<u8> {
+    let mut frames = Vec::new();
+    for (opcode, payload) in &connection.record().sent {
+        let kind = match opcode {
+            Opcode::Text => MessageKind::Text,
+            _ => MessageKind::Binary,
+        };
+        Frame::message(kind, payload).write_to(&mut frames, None);
+    }
+    frames
+}
+
+/// Calls a function in another thread, and waits for its end.
+fn elsewhere<T: Send>(call: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(call).join()).unwrap()
 }
 
 /// Shows the reports as words, without the bytes.

@@ -129,6 +129,55 @@ fn broadcasts_keep_their_place_in_the_output() -> Result<()> {
     Ok(())
 }
 
+/// Broadcasts of several servers in one turn, and what goes to one client alone between them.
+#[test]
+fn each_client_gets_the_broadcasts_of_its_server_in_order() -> Result<()> {
+    const CLIENTS: usize = 5;
+    let (first, second) = (listening_server()?, listening_server()?);
+    let servers = [first.clone(), second.clone()];
+    for server in [&first, &second] {
+        let servers = servers.clone();
+        server.new_connection().connect(move |server, ()| {
+            while let Some(socket) = server.next_pending_connection() {
+                let servers = servers.clone();
+                socket.text_message_received().connect(move |socket, text| {
+                    for server in &servers {
+                        assert_eq!(server.broadcast_text(text), CLIENTS);
+                    }
+                    socket.send_text_message("to the sender");
+                    for server in &servers {
+                        assert_eq!(server.broadcast_text("the second"), CLIENTS);
+                    }
+                });
+            }
+        });
+    }
+    let ports = [first.server_port(), second.server_port()];
+
+    let mut peers = serve(move || {
+        let ports = ports.into_iter().flat_map(|port| [port; CLIENTS]);
+        ports.map(RawPeer::open).collect::<Result<Vec<_>>>()
+    })?;
+    wait_until(|| [&first, &second].iter().all(|server| server.clients().len() == CLIENTS))?;
+
+    serve(move || {
+        for sender in 0..peers.len() {
+            peers[sender].send(masked(TEXT, b"the first"))?;
+            for (index, peer) in peers.iter_mut().enumerate() {
+                if index == sender {
+                    peer.expect_texts(&["the first", "to the sender", "the second"])?;
+                } else {
+                    peer.expect_texts(&["the first", "the second"])?;
+                }
+            }
+        }
+        Ok(())
+    })?;
+    first.close();
+    second.close();
+    Ok(())
+}
+
 /// A broadcast does not reach closed sockets, and its count is that of the open ones.
 #[test]
 fn a_broadcast_reaches_open_sockets_only() -> Result<()> {
