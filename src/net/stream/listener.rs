@@ -1,15 +1,18 @@
 //! A listening socket, TCP or Unix, on the reactor of a loop.
 
 use std::io;
+use std::mem;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 #[cfg(unix)]
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 #[cfg(unix)]
 use std::os::unix::net as unix;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use mio::net;
+#[cfg(unix)]
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 
 use crate::net::stream::Stream;
@@ -147,14 +150,22 @@ impl Listener {
         drop(io);
         // A listener is registered once: the reactor refuses a descriptor that it already has.
         let _ = self.source.set(source.handle());
-        Ok(Some(Incoming { listener: Arc::clone(self), source }))
+        Ok(Some(Incoming { listener: Arc::clone(self), source, accepted: 0, last_accepted: 0 }))
     }
 }
 
 /// The incoming connections of a watched listener.
+///
+/// After each event all connections are accepted: another one follows only for new ones. An `accept`
+/// that finds none costs the kernel as much as one that does, with a descriptor made and dropped, and
+/// many times what it costs to look. So it looks before it accepts, where connections come one by one.
 pub(crate) struct Incoming {
     listener: Arc<Listener>,
     source: Source,
+    /// How many connections have come since the last event.
+    accepted: u32,
+    /// How many came with the last event before it that brought any.
+    last_accepted: u32,
 }
 
 impl Incoming {
@@ -173,17 +184,48 @@ impl Incoming {
         self.source.set_waker(cx.waker());
         let io = self.listener.io.lock();
         let Some(socket) = io.as_ref() else { return Poll::Ready(None) };
-        match socket.accept() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.source.clear_readable();
-                Poll::Pending
+        let is_looked_for = match self.accepted {
+            // After several, this event may be that of one that was accepted with them.
+            0 => (2..MANY).contains(&self.last_accepted),
+            accepted => accepted.max(self.last_accepted) < MANY,
+        };
+        let accepted = if is_looked_for { socket.accept_if_any() } else { socket.accept() };
+        if let Err(error) = &accepted
+            && error.kind() == io::ErrorKind::WouldBlock
+        {
+            self.source.clear_readable();
+            if self.accepted > 0 {
+                self.last_accepted = mem::take(&mut self.accepted);
             }
-            accepted => Poll::Ready(Some(accepted)),
+            return Poll::Pending;
         }
+        self.accepted = self.accepted.saturating_add(accepted.is_ok().into());
+        Poll::Ready(Some(accepted))
     }
 }
 
 impl Socket {
+    /// Looks for a connection, and accepts it.
+    fn accept_if_any(&self) -> io::Result<(AcceptedStream, SocketAddr)> {
+        if self.has_connection() { self.accept() } else { Err(io::ErrorKind::WouldBlock.into()) }
+    }
+
+    /// Returns whether a connection waits to be accepted; true also if that cannot be known.
+    #[cfg(unix)]
+    fn has_connection(&self) -> bool {
+        let descriptor = match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener) => listener.io.as_fd(),
+        };
+        let found = poll(&mut [PollFd::new(descriptor, PollFlags::POLLIN)], PollTimeout::ZERO);
+        found != Ok(0)
+    }
+
+    #[cfg(not(unix))]
+    fn has_connection(&self) -> bool {
+        true
+    }
+
     /// Accepts a connection; a peer of a Unix socket has no address.
     fn accept(&self) -> io::Result<(AcceptedStream, SocketAddr)> {
         match self {
@@ -266,5 +308,56 @@ fn has_ipv6() -> bool {
     bind(address, SocketAddr::new(address.ip(), 0), false).is_ok()
 }
 
+/// From so many connections at once on, the next one is expected, and not looked for.
+const MANY: u32 = 4;
 /// Stands for the address of a peer that has none; no peer is at it.
 pub(crate) const UNKNOWN_PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// Waits for an event, and accepts all that came with it.
+    fn accept_all(incoming: &mut Incoming, deadline: Instant) -> io::Result<usize> {
+        assert!(Instant::now() < deadline, "a connection is not accepted");
+        let reactor = Reactor::current()?;
+        reactor.wait(Some(deadline))?;
+        reactor.wake_tasks();
+        let mut count = 0;
+        while let Poll::Ready(accepted) =
+            incoming.poll_accept(&mut Context::from_waker(Waker::noop()))
+        {
+            accepted.ok_or(io::ErrorKind::NotConnected)??;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Connections that come one by one and many at once, in each order.
+    #[test]
+    fn all_connections_are_accepted_however_many_come_at_once() -> io::Result<()> {
+        let listener = Arc::new(Listener::bind(HostAddress::LocalHost, 0, false)?);
+        let LocalAddress::Tcp(address) = *listener.local() else { unreachable!("it is TCP") };
+        let mut incoming = listener.watch()?.ok_or(io::ErrorKind::NotConnected)?;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let counts = [1, 2, MANY as usize - 1, MANY as usize, 20];
+
+        for first in counts {
+            for second in counts {
+                for expected in [first, second] {
+                    let connect = |_| std::net::TcpStream::connect(address);
+                    let clients = (0..expected).map(connect).collect::<io::Result<Vec<_>>>()?;
+                    let mut accepted = 0;
+                    while accepted < clients.len() {
+                        accepted += accept_all(&mut incoming, deadline)?;
+                    }
+                    assert_eq!(accepted, expected);
+                }
+            }
+        }
+        Ok(())
+    }
+}

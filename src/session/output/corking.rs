@@ -155,9 +155,12 @@ impl State {
             return;
         }
         let queue = &mut self.queue;
-        shared_frame::take_back(|frame| match queue.is_empty() {
-            true => queue.push_shared(frame, 0),
-            false => queue.push_front(frame, 0),
+        shared_frame::take_back(|frame| {
+            if queue.is_empty() {
+                queue.push_shared(frame, 0);
+            } else {
+                queue.push_front(frame, 0);
+            }
         });
         self.cork = Cork::Off;
     }

@@ -118,9 +118,9 @@ fn an_abort_drops_the_shared_frame_and_tells_it() -> io::Result<()> {
         let session = connection.session();
         let abort = || session.abort();
         if is_elsewhere {
-            elsewhere(abort)
+            elsewhere(abort);
         } else {
-            abort()
+            abort();
         }
         connection.settle();
 
