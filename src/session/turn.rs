@@ -7,6 +7,7 @@ use std::io;
 use log::warn;
 
 use crate::net::stream::Stream;
+use crate::protocol::frames::frame_header::LONGEST_HEADER;
 use crate::protocol::frames::limits::Limits;
 use crate::runtime::reactor::Readiness;
 use crate::session::Session;
@@ -81,7 +82,8 @@ pub(super) struct Notices {
 impl Received {
     /// Returns whether there are messages, which are not too big for the cork buffer.
     fn is_short(&self) -> bool {
-        self.outcome.as_ref().is_ok_and(|length| *length < cork_buffer::ROOM / 2)
+        const LONGEST: usize = cork_buffer::LONGEST + LONGEST_HEADER;
+        self.outcome.as_ref().is_ok_and(|length| *length <= LONGEST)
     }
 }
 

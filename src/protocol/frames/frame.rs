@@ -90,8 +90,8 @@ impl<'a> Frame<'a> {
         if let Ok(length @ ..=LENGTH_IN_7_BITS) = u8::try_from(length) {
             append(&[first, mask_bit | length]);
         } else if let Ok(length) = u16::try_from(length) {
-            append(&[first, mask_bit | LENGTH_IN_16_BITS]);
-            append(&length.to_be_bytes());
+            let [high, low] = length.to_be_bytes();
+            append(&[first, mask_bit | LENGTH_IN_16_BITS, high, low]);
         } else {
             append(&[first, mask_bit | LENGTH_IN_64_BITS]);
             append(&(length as u64).to_be_bytes());

@@ -19,11 +19,7 @@ pub(crate) fn apply_mask(payload: &mut [u8], key: MaskingKey) {
 
     let mut rest = payload;
     if rest.len() >= BLOCK {
-        let blocks;
-        (blocks, rest) = rest.as_chunks_mut::<BLOCK>();
-        for block in blocks {
-            mask_words(block, word_key);
-        }
+        rest = mask_blocks(rest, word_key);
     }
     let rest = mask_words(rest, word_key);
     let (halves, rest) = rest.as_chunks_mut();
@@ -33,6 +29,18 @@ pub(crate) fn apply_mask(payload: &mut [u8], key: MaskingKey) {
     for (byte, key) in rest.iter_mut().zip(key.to_ne_bytes()) {
         *byte ^= key;
     }
+}
+
+/// Masks the whole blocks, and returns what is left.
+///
+/// By itself, so that the callers are small.
+#[inline(never)]
+fn mask_blocks(bytes: &mut [u8], key: u64) -> &mut [u8] {
+    let (blocks, rest) = bytes.as_chunks_mut::<BLOCK>();
+    for block in blocks {
+        mask_words(block, key);
+    }
+    rest
 }
 
 /// Masks the whole words, and returns what is left.
@@ -46,7 +54,7 @@ fn mask_words(bytes: &mut [u8], key: u64) -> &mut [u8] {
 }
 
 /// So many bytes are masked without a branch.
-const BLOCK: usize = 64;
+const BLOCK: usize = 512;
 
 /// Returns the key for the bytes that follow the first `count` bytes of a payload.
 pub(crate) fn advanced(mut key: MaskingKey, count: usize) -> MaskingKey {
@@ -80,8 +88,9 @@ mod tests {
     #[test]
     fn masks_each_length_as_the_definition_says() {
         let key = [0x12, 0xFF, 0x00, 0x81];
-        for length in 0..200_u8 {
-            let payload: Vec<u8> = (0..length).collect();
+        let around = |length: usize| length - 20..length + 20;
+        for length in (0..200).chain(around(BLOCK)).chain(around(3 * BLOCK)) {
+            let payload: Vec<u8> = (0..=u8::MAX).cycle().take(length).collect();
 
             let expected: Vec<u8> =
                 payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
@@ -94,7 +103,7 @@ mod tests {
     #[test]
     fn masks_pieces_as_it_masks_the_whole() {
         let key = [1, 2, 3, 4];
-        let payload: Vec<u8> = (0..90).collect();
+        let payload: Vec<u8> = (0..=u8::MAX).cycle().take(BLOCK + 90).collect();
 
         for split in 0..payload.len() {
             let (head, tail) = payload.split_at(split);

@@ -103,6 +103,10 @@ thread_local! {
     static FRAMES: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
+/// The longest message in the buffer, in bytes.
+///
+/// To copy it costs less than to pass its header and its payload to the kernel in two parts.
+pub(crate) const LONGEST: usize = 16 * 1024;
 /// The room of the buffer, in bytes, without the headers.
 pub(crate) const ROOM: usize = 32 * 1024;
 

@@ -10,6 +10,7 @@ use crate::runtime::sync::MutexGuard;
 use crate::session::Session;
 #[cfg(feature = "compression")]
 use crate::session::buffers::put_compressed;
+use crate::session::output::cork_buffer;
 use crate::session::output::policy::Admission;
 use crate::session::state::{Failure, Phase, State};
 use crate::session::traffic::Traffic;
@@ -29,7 +30,8 @@ impl Session {
         message: &[u8],
         add_to_flush_list: impl FnOnce() -> bool,
     ) -> SendStatus {
-        if message.len() < WRITE_AT_ONCE && self.send_corked(&Frame::message(kind, message)) {
+        if message.len() <= cork_buffer::LONGEST && self.send_corked(&Frame::message(kind, message))
+        {
             return SendStatus::Queued;
         }
         self.send_uncorked(kind, message, add_to_flush_list)
@@ -156,7 +158,7 @@ impl Session {
         add_to_flush_list: impl Fn() -> bool,
     ) -> SendStatus {
         let frame = message.frame();
-        if frame.len() < WRITE_AT_ONCE && self.send_corked_encoded(frame) {
+        if frame.len() <= cork_buffer::LONGEST && self.send_corked_encoded(frame) {
             return SendStatus::Queued;
         }
         let mut state = self.lock();
