@@ -5,7 +5,7 @@
 //! stay in the processor's cache. At the turn's end the kernel takes them from here; everything else
 //! that a connection does with its output first moves them in front of its queue.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use crate::protocol::frames::copying::append_bytes;
 use crate::protocol::frames::frame::Frame;
@@ -58,13 +58,13 @@ pub(crate) fn is_lent_to(owner: Owner) -> bool {
 #[inline]
 pub(crate) fn take_back<T>(take: impl FnOnce(&[u8], u16) -> T) -> Option<T> {
     OWNER.set(None);
-    let take_back = |kept: &Cell<Vec<u8>>| {
+    let take_back = |kept: &RefCell<Vec<u8>>| {
         // Not in the buffer meanwhile: after a panic, of a stream of the program, no other connection
         // may send them.
         let mut frames = kept.take();
         let taken = take(&frames, MESSAGES.take());
         frames.clear();
-        kept.set(frames);
+        kept.replace(frames);
         taken
     };
     FRAMES.try_with(take_back).ok()
@@ -80,14 +80,13 @@ fn append(
     if !is_lent_to(owner) || !is_allowed() {
         return false;
     }
-    let append = |kept: &Cell<Vec<u8>>| {
-        let mut frames = kept.take();
+    let append = |kept: &RefCell<Vec<u8>>| {
+        let mut frames = kept.borrow_mut();
         let has_room = frames.len() + needed <= ROOM;
         if has_room {
             append(&mut frames);
             MESSAGES.set(MESSAGES.get() + 1);
         }
-        kept.set(frames);
         has_room
     };
     // At the thread's end the queue takes it.
@@ -100,7 +99,7 @@ thread_local! {
     /// The number of messages in the buffer.
     static MESSAGES: Cell<u16> = const { Cell::new(0) };
     /// The frames of one connection, none of which has been written.
-    static FRAMES: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static FRAMES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The longest message in the buffer, in bytes.
