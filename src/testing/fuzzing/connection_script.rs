@@ -15,6 +15,8 @@ pub(crate) struct Script<'d> {
     /// Whether the kernel accepts all output from the beginning.
     pub(crate) has_room: bool,
     pub(crate) reports_frames: bool,
+    /// Whether written bytes are reported: quiet turns, and the flush list, do more without.
+    pub(crate) reports_written: bool,
     /// How many bytes were received with the opening handshake.
     pub(crate) leftover: usize,
     pub(crate) steps: Vec<Step>,
@@ -94,6 +96,7 @@ impl<'d> Script<'d> {
             is_taken: settings & 0x08 == 0,
             has_room: settings & 0x10 == 0,
             reports_frames: settings & 0x20 != 0,
+            reports_written: settings & 0x80 == 0,
             leftover: usize::from(leftover).min(wire.len()),
             steps: steps.as_chunks().0.iter().map(Step::parse).collect(),
             wire,
