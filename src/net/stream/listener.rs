@@ -184,11 +184,11 @@ impl Incoming {
         self.source.set_waker(cx.waker());
         let io = self.listener.io.lock();
         let Some(socket) = io.as_ref() else { return Poll::Ready(None) };
-        let is_looked_for = match self.accepted {
-            // After several, this event may be that of one that was accepted with them.
-            0 => (2..MANY).contains(&self.last_accepted),
-            accepted => accepted.max(self.last_accepted) < MANY,
-        };
+        // An event brings at least one. Where a look is not enough for another event to follow, only
+        // an `accept` that fails is.
+        let is_looked_for = self.accepted > 0
+            && self.accepted.max(self.last_accepted) < MANY
+            && self.source.readiness().reports_after_short();
         let accepted = if is_looked_for { socket.accept_if_any() } else { socket.accept() };
         if let Err(error) = &accepted
             && error.kind() == io::ErrorKind::WouldBlock
@@ -223,6 +223,7 @@ impl Socket {
 
     #[cfg(not(unix))]
     fn has_connection(&self) -> bool {
+        let _ = self;
         true
     }
 

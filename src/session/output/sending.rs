@@ -12,7 +12,7 @@ use crate::session::Session;
 use crate::session::buffers::put_compressed;
 use crate::session::output::cork_buffer;
 use crate::session::output::policy::Admission;
-use crate::session::state::{Failure, Phase, State};
+use crate::session::state::{Cork, Failure, Phase, Sending, State};
 use crate::session::traffic::Traffic;
 use crate::types::error::Error;
 use crate::types::output::SendStatus;
@@ -73,6 +73,9 @@ impl Session {
             return SendStatus::Queued;
         }
         let frame_size = state.outgoing_frame_size();
+        if message.len() >= WRITE_AT_ONCE {
+            state.write_before_big();
+        }
         let is_big = message.len() >= WRITE_AT_ONCE && state.has_no_output();
         let frames = Frames::of(kind, message, frame_size);
         let admission =
@@ -294,6 +297,14 @@ impl State {
         match self.phase {
             Phase::Open => Frames::of(kind, message, self.outgoing_frame_size()).count(),
             Phase::Connecting | Phase::Closing | Phase::Ended => 0,
+        }
+    }
+
+    /// Writes what a turn has sent so far, so that a big message can follow it at once.
+    fn write_before_big(&mut self) {
+        let is_in_turn = self.cork == Cork::On && self.role == Role::Server;
+        if is_in_turn && self.sending == Sending::Free && !self.queue.is_empty() {
+            self.write_early();
         }
     }
 

@@ -9,7 +9,7 @@ use crate::net::stream::Stream;
 use crate::protocol::frames::opcode::{MessageKind, Opcode};
 use crate::runtime::turns;
 use crate::session::Observer;
-use crate::session::tests::{MIB, elsewhere, masked, sent};
+use crate::session::tests::{MIB, elsewhere, life, masked, sent};
 use crate::testing::Count;
 use crate::testing::connection::{Recorder, Report, ScriptedConnection};
 use crate::types::close_code::CloseCode;
@@ -84,7 +84,7 @@ fn a_big_message_of_another_thread_waits_for_the_slot() -> io::Result<()> {
 #[test]
 fn any_number_of_messages_keep_their_order() -> io::Result<()> {
     let mut connection = connection_with(16 * MIB, |recorder| {
-        for size in [1, 125, 126, 1000, 16_383, 16_384, 5, 70_000, 3].repeat(5) {
+        for size in [1, 125, 126, 1000, 16_383, 16_384, 16_385, 5, 70_000, 3].repeat(5) {
             let message = vec![b'm'; size];
             recorder.send(MessageKind::Text, &message);
             recorder.send_prepared(&message);
@@ -93,8 +93,74 @@ fn any_number_of_messages_keep_their_order() -> io::Result<()> {
 
     run_slot(&mut connection);
 
-    assert_eq!(connection.record().sent.len(), 90);
+    assert_eq!(connection.record().sent.len(), 100);
     assert_eq!(connection.peer.written(), sent(&connection));
+    Ok(())
+}
+
+/// A message of up to 16 KiB waits for the end of the turn, and one that is longer is written at once.
+#[test]
+fn short_messages_are_collected() -> io::Result<()> {
+    for (received, sent, waits) in [
+        (2, 16_383, 16_387),
+        (2, 16_384, 16_388),
+        (2, 16_385, 0),
+        (16_384, 16_384, 16_388),
+        // Such a turn has no cork buffer.
+        (16_400, 16_384, 0),
+    ] {
+        let mut connection = ScriptedConnection::new(
+            Role::Server,
+            &[],
+            Box::new(move |recorder: &Recorder, report: &Report| {
+                if matches!(report, Report::Text(_)) {
+                    recorder.send(MessageKind::Binary, &vec![7; sent]);
+                    assert_eq!(recorder.session().bytes_to_write(), waits, "{sent} bytes");
+                }
+            }),
+        )?;
+        connection.ignore_written();
+        connection.start_reading();
+        connection.peer.make_room(MIB);
+        connection.settle();
+
+        connection.peer.send(&masked(Opcode::Text, &vec![b'm'; received]));
+        connection.settle();
+
+        assert_eq!(connection.peer.written().len(), sent + 4);
+        assert_eq!(life(&connection.record()).len(), 1, "the slot has panicked");
+    }
+    Ok(())
+}
+
+/// A slot that sends a file in pieces: what the kernel takes does not wait in memory.
+#[test]
+fn big_messages_of_a_turn_are_written_at_once_behind_short_ones() -> io::Result<()> {
+    for size in [16_384, 16_385, 70_000] {
+        let mut connection = ScriptedConnection::new(
+            Role::Server,
+            &[],
+            Box::new(move |recorder: &Recorder, report: &Report| {
+                if !matches!(report, Report::Text(_)) {
+                    return;
+                }
+                for _ in 0..50 {
+                    text(recorder, "a piece follows");
+                    recorder.send(MessageKind::Binary, &vec![7; size]);
+                    assert!(recorder.session().bytes_to_write() < 40_000, "{size} bytes");
+                }
+            }),
+        )?;
+        connection.ignore_written();
+        connection.start_reading();
+        connection.peer.make_room(16 * MIB);
+        connection.settle();
+
+        run_slot(&mut connection);
+
+        assert_eq!(connection.peer.written(), sent(&connection));
+        assert_eq!(connection.record().sent.len(), 100);
+    }
     Ok(())
 }
 

@@ -29,7 +29,7 @@ fn a_message_comes_back_as_it_was_sent() -> Result<()> {
 }
 
 /// Qt: RCV-01, RCV-02: lengths on both sides of each limit inside: 7 and 16 bits, 16 KiB of output
-/// that is written at once, 64 KiB of input read at once.
+/// that is written in one piece, 64 KiB of input read at once.
 #[test]
 fn messages_of_all_lengths_come_back() -> Result<()> {
     let server = echo_server()?;
