@@ -14,6 +14,8 @@ use crate::runtime::panics;
 pub(crate) trait Flush {
     /// Writes the output that waits, or has the connection's own task do it.
     fn flush(&self);
+    /// Has the connection's own task write the output.
+    fn leave_to_task(&self);
 }
 
 /// The list of one thread.
@@ -78,9 +80,11 @@ impl FlushList {
         }
         let mut connections = self.connections.take();
         // To look for slots may drop those that have ended, and the last handle drops all. Either
-        // may call the program, after everything is written.
+        // may call the program: the handles are dropped once everything is written.
         for connection in &connections {
-            panics::catch("the end of a slot", || connection.flush());
+            if !panics::catch("the end of a slot", || connection.flush()) {
+                connection.leave_to_task();
+            }
         }
         for connection in connections.drain(..) {
             panics::catch("the end of a slot", || drop(connection));
@@ -137,6 +141,38 @@ mod tests {
         fn flush(&self) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
+
+        fn leave_to_task(&self) {
+            unreachable!("no flush panics");
+        }
+    }
+
+    /// A connection whose flush panics.
+    #[derive(Default)]
+    struct Panics(AtomicUsize);
+
+    impl Flush for Panics {
+        fn flush(&self) {
+            panic!("the end of a slot");
+        }
+
+        fn leave_to_task(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Otherwise its output would wait for the peer to send something.
+    #[test]
+    fn a_flush_that_panics_is_left_to_the_task_of_its_connection() {
+        let (first, second) = (Arc::<Panics>::default(), Arc::<Flushes>::default());
+        let mut task = pin!(flush_listed());
+        let _: Poll<()> = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(add(&first) && add(&second));
+
+        let _: Poll<()> = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+
+        assert_eq!((first.0.load(Ordering::Relaxed), second.0.load(Ordering::Relaxed)), (1, 1));
+        assert_eq!((Arc::strong_count(&first), Arc::strong_count(&second)), (1, 1));
     }
 
     #[test]

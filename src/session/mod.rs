@@ -256,7 +256,7 @@ impl Session {
     #[inline]
     fn lock(&self) -> MutexGuard<'_, State> {
         let mut state = self.lock_corked();
-        if state.cork.is_before_queue() {
+        if state.cork.is_beside_queue() {
             self.uncork(&mut state);
         }
         state

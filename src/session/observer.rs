@@ -49,4 +49,8 @@ impl<O: Observer> Flush for O {
     fn flush(&self) {
         self.session().flush_listed(self.wants_bytes_written(), || self.traffic());
     }
+
+    fn leave_to_task(&self) {
+        self.session().wake_driver();
+    }
 }

@@ -127,17 +127,16 @@ pub(super) enum Cork {
     ///
     /// That is in front of the queue: nothing of the queue may be written.
     Lent,
-    /// As with `Off`, and the connection, which is in the flush list, sends the shared frame of its
-    /// thread.
+    /// As with `Off`: the connection is in the flush list, and has the shared frame of its thread.
     ///
-    /// That is in front of the queue as well.
+    /// The queue is empty: whoever locks the session first takes the frame into it.
     Listed,
 }
 
 impl Cork {
-    /// Returns whether the connection's thread has output that comes before the queue.
+    /// Returns whether the connection's thread has output that is not in the queue.
     #[inline]
-    pub(super) fn is_before_queue(self) -> bool {
+    pub(super) fn is_beside_queue(self) -> bool {
         matches!(self, Self::Lent | Self::Listed)
     }
 }

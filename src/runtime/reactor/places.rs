@@ -13,6 +13,7 @@ use mio::{Registry, Token};
 
 use crate::runtime::memory_budget::Budget;
 use crate::runtime::reactor::readiness::{READ_CLOSED, READABLE, WRITABLE};
+use crate::runtime::shared_frame::SharedFrame;
 use crate::runtime::sync::Mutex;
 
 /// The places of some sockets of one reactor.
@@ -41,12 +42,18 @@ pub(super) struct SharedState {
     /// The keys of the free places.
     pub(super) free_keys: Mutex<Vec<u32>>,
     pub(super) budget: Arc<Budget>,
+    pub(super) shared_frame: Arc<SharedFrame>,
 }
 
 impl SharedState {
     /// Makes the shared state of a reactor with this registry.
     pub(super) fn new(registry: Registry) -> Self {
-        Self { registry, free_keys: Mutex::default(), budget: Arc::default() }
+        Self {
+            registry,
+            free_keys: Mutex::default(),
+            budget: Arc::default(),
+            shared_frame: Arc::default(),
+        }
     }
 }
 

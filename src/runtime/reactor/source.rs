@@ -12,6 +12,7 @@ use crate::runtime::reactor::places::{Chunk, GENERATION_SHIFT, Place, index_of, 
 use crate::runtime::reactor::readiness::{
     AFTER_SHORT, EVICTED, READ_CLOSED, READABLE, Readiness, WRITABLE,
 };
+use crate::runtime::shared_frame::SharedFrame;
 
 /// A watched socket; dropping it, in any thread, ends the watch.
 pub(crate) struct Source {
@@ -140,6 +141,12 @@ impl Source {
     /// Returns the memory budget of the connections of the socket's thread.
     pub(crate) fn budget(&self) -> &Arc<Budget> {
         &self.chunk.shared.budget
+    }
+
+    /// Returns the frame that connections of the socket's thread share.
+    #[inline]
+    pub(crate) fn shared_frame(&self) -> &Arc<SharedFrame> {
+        &self.chunk.shared.shared_frame
     }
 
     /// Clears the request to release memory; returns whether there was one.

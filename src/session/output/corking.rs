@@ -1,19 +1,23 @@
 //! Corking: what a turn's slots send goes through the cork buffer of their thread.
 //!
-//! And a broadcast goes through the shared frame, for connections that have no other output.
-//! [`Session::lock`] takes either back before anything else uses the state on this thread. Other
-//! threads find [`Cork::Lent`] or [`Cork::Listed`]: what they queue stays behind the buffer or the
-//! frame, and they have the turn take its buffer back before it sends again. So messages keep the
-//! order in which threads have agreed to send them.
+//! [`Session::lock`] takes the buffer back before anything else uses the state on this thread. Other
+//! threads find [`Cork::Lent`]: what they queue stays behind the buffer, and they have the turn take
+//! it back before it sends again. So messages keep the order in which threads have agreed to send
+//! them.
+//!
+//! A broadcast goes through the frame that the connections of a thread share, for those that have no
+//! other output. They are [`Cork::Listed`] until the flush list writes it, and [`Session::lock`] first
+//! takes the frame into the queue, in any thread.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::net::stream::Stream;
 use crate::protocol::frames::frame::Frame;
+use crate::runtime::shared_frame;
 use crate::session::Session;
 use crate::session::output::cork_buffer::{self, Owner};
 use crate::session::output::queue::contents::Written;
-use crate::session::output::shared_frame;
 use crate::session::state::{Cork, Extra, Phase, Sending, State};
 use crate::types::role::Role;
 
@@ -40,7 +44,7 @@ impl Session {
 
     /// Moves what its thread has for this session in front of the queue.
     ///
-    /// In another thread, has the turn do that before it sends again.
+    /// In another thread, has the turn do that before it sends again with the cork buffer.
     #[cold]
     pub(in crate::session) fn uncork(&self, state: &mut State) {
         if state.cork == Cork::Listed {
@@ -59,9 +63,9 @@ impl Session {
 }
 
 impl State {
-    /// Returns whether no output waits, also none that another thread has.
+    /// Returns whether no output waits, also in the cork buffer of another thread.
     pub(crate) fn has_no_output(&self) -> bool {
-        self.output_len() == 0 && !self.cork.is_before_queue()
+        self.output_len() == 0 && self.cork != Cork::Lent
     }
 
     /// Has the flush list send an encoded message as the shared frame of this thread.
@@ -74,13 +78,13 @@ impl State {
         frame: &Arc<[u8]>,
         add_to_flush_list: impl FnOnce() -> bool,
     ) -> bool {
-        let is_lent =
-            self.may_list() && self.is_uncompressed_and_plain() && shared_frame::lend(frame);
-        if !is_lent {
+        let may_lend = self.may_list() && self.is_uncompressed_and_plain();
+        let is_lent = |stream: &Stream| stream.source().shared_frame().lend(frame);
+        if !may_lend || !self.stream.as_ref().is_some_and(is_lent) {
             return false;
         }
         if !add_to_flush_list() {
-            shared_frame::take_back(|_| ());
+            shared_frame::give_back(|_| ());
             return false;
         }
         (self.cork, self.is_woken) = (Cork::Listed, true);
@@ -128,41 +132,37 @@ impl State {
         written.flatten()
     }
 
-    /// Writes the shared frame, if that is all output; only for the flush list.
+    /// Writes the shared frame, if nothing else is to be done; only for the flush list.
     ///
-    /// Otherwise it is in front of the queue then, and the result is `None`.
+    /// Otherwise it is in the queue then, and the result is `None`.
     #[inline]
     pub(in crate::session) fn write_listed(&mut self, is_reported: bool) -> Option<Written> {
-        if !self.queue.is_empty() || !self.is_written_quietly(is_reported) {
+        if !self.is_written_quietly(is_reported) {
             self.unlist();
             return None;
         }
-        let written = shared_frame::take_back(|frame| {
+        let written = shared_frame::give_back(|frame| {
+            self.cork = Cork::Off;
             self.write_frames(frame, |state, count| {
                 if count < frame.len() {
                     state.queue.push_shared(frame, count);
                 }
             })
         });
-        self.cork = Cork::Off;
+        if written.is_none() {
+            self.unlist();
+        }
         written
     }
 
-    /// Moves the shared frame in front of the queue, if this is the thread that has it.
+    /// Takes the shared frame into the queue, which is empty; in any thread.
     #[cold]
     fn unlist(&mut self) {
-        if !self.is_driven_here() {
-            return;
-        }
-        let queue = &mut self.queue;
-        shared_frame::take_back(|frame| {
-            if queue.is_empty() {
-                queue.push_shared(frame, 0);
-            } else {
-                queue.push_front(frame, 0);
-            }
-        });
         self.cork = Cork::Off;
+        let source = self.stream.as_ref().map(Stream::source);
+        if let Some(frame) = source.and_then(|source| source.shared_frame().take()) {
+            self.queue.push_shared(&frame, 0);
+        }
     }
 
     /// Writes what the kernel takes of the frames, and passes how many bytes that was to `end`.

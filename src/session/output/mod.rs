@@ -10,6 +10,5 @@ pub(crate) mod level;
 pub(crate) mod policy;
 pub(crate) mod queue;
 mod sending;
-mod shared_frame;
 mod waiting;
 pub(crate) mod writing;

@@ -274,7 +274,7 @@ impl State {
     /// Writes what the kernel takes of the output queue, and then of the backlog.
     pub(crate) fn write_output(&mut self, is_driver: bool) -> Written {
         let mut count = 0;
-        if self.cork.is_before_queue() {
+        if self.cork == Cork::Lent {
             // Another thread: what the connection's own has sent comes first.
             return Written { count, has_failed: false };
         }

@@ -8,6 +8,7 @@ use crate::session::tests::{MIB, echoing, elsewhere, masked, sent};
 use crate::testing::connection::{Recorder, ScriptedConnection};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
+use crate::types::output::SendStatus;
 
 /// Returns a connection with this room for its output, which sends a message as the shared frame.
 fn connection_with_listed(room: usize, message: &[u8]) -> io::Result<ScriptedConnection> {
@@ -82,6 +83,53 @@ fn another_thread_waits_for_the_rest_of_the_shared_frame() -> io::Result<()> {
     Ok(())
 }
 
+/// The loop that has listed the frame may be busy: what other threads send does not wait for it.
+#[test]
+fn another_thread_hands_the_kernel_the_shared_frame_and_more() -> io::Result<()> {
+    let mut connection = connection_with_listed(MIB, b"a turn that ends")?;
+    connection.session().change_settings(|settings| settings.output.limit = 64 * 1024);
+    connection.settle();
+    connection.recorder().send_prepared(b"the frame");
+    let recorder = connection.recorder();
+
+    elsewhere(|| {
+        for _ in 0..20 {
+            let status = recorder.send(MessageKind::Binary, &[6; 15 * 1024]);
+            assert_eq!(status, SendStatus::Queued);
+        }
+        recorder.session().flush();
+    });
+
+    assert_eq!(connection.peer.written(), sent(&connection));
+    connection.settle();
+    assert!(!connection.has_ended());
+    Ok(())
+}
+
+/// What was sent before `close`, and the close frame, are handed to the kernel before an `abort`.
+#[test]
+fn an_abort_behind_a_close_leaves_the_kernel_the_shared_frame() -> io::Result<()> {
+    for is_elsewhere in [false, true] {
+        let mut connection = connection_with_listed(MIB, b"the frame")?;
+        let session = connection.session();
+        let end = || {
+            session.close(CloseCode::NORMAL, "");
+            session.abort();
+        };
+        if is_elsewhere {
+            elsewhere(end);
+        } else {
+            end();
+        }
+        connection.settle();
+
+        let expected = [&sent(&connection)[..], b"\x88\x02\x03\xE8"].concat();
+        assert_eq!(connection.peer.written(), expected);
+        assert!(connection.has_ended() && connection.session().outcome().is_ok());
+    }
+    Ok(())
+}
+
 /// RFC 6455 §7.1.2: a close frame follows the messages that were sent before it.
 #[test]
 fn a_close_comes_behind_the_shared_frame() -> io::Result<()> {
@@ -130,11 +178,13 @@ fn an_abort_drops_the_shared_frame_and_tells_it() -> io::Result<()> {
     Ok(())
 }
 
-/// On its own thread a message counts as output from the call on.
+/// A message counts as output from the call on, in each thread.
 #[test]
 fn the_shared_frame_counts_as_output_that_waits() -> io::Result<()> {
     let mut connection = connection_with_listed(MIB, b"four")?;
 
+    let session = connection.session();
+    assert_eq!(elsewhere(|| session.bytes_to_write()), 6);
     assert_eq!(connection.session().bytes_to_write(), 6);
     assert_eq!(connection.session().stats().bytes_to_write, 6);
     connection.settle();
