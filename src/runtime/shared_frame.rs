@@ -1,6 +1,6 @@
-//! The shared frame of a thread: a message that many connections send at the end of the loop's turn.
+//! The shared frame of a thread: a message that many connections send.
 //!
-//! A broadcast sends one frame to connections of which most have no other output. Those need no
+//! They send it at the end of the loop's turn. A broadcast sends one frame to connections of which most have no other output. Those need no
 //! queue, and no share of the message: the flush list of the thread writes the frame to each. Before
 //! anything else uses such a connection, in any thread, it takes the frame into its queue.
 
@@ -13,6 +13,7 @@ use crate::runtime::sync::{Mutex, Ordering};
 /// The frame of one thread, as its connections reach it from all threads.
 #[derive(Default)]
 pub(crate) struct SharedFrame {
+    /// It stays until the next one if all connections have taken it.
     frame: Mutex<Option<Arc<[u8]>>>,
     /// How many connections have taken the frame into their queues.
     taken: AtomicUsize,
@@ -25,12 +26,13 @@ impl SharedFrame {
     #[inline]
     pub(crate) fn lend(self: &Arc<Self>, frame: &Arc<[u8]>) -> bool {
         let lend = |lent: &Lent| {
-            let is_lent = lent.frame.borrow().as_ref().is_some_and(|it| Arc::ptr_eq(it, frame));
-            if !is_lent {
+            let is_other = |current: &Current| !Arc::ptr_eq(&current.frame, frame);
+            if lent.current.borrow().as_ref().is_none_or(is_other) {
                 if lent.has_borrowers() {
                     return false;
                 }
-                self.begin(lent, frame);
+                lent.end();
+                lent.begin(self, frame);
             }
             lent.count.set(lent.count.get() + 1);
             true
@@ -39,7 +41,7 @@ impl SharedFrame {
         LENT.try_with(lend).unwrap_or(false)
     }
 
-    /// Takes the frame for the queue of a connection that has borrowed it; in any thread.
+    /// Takes the frame for the queue of a borrower; in any thread.
     pub(crate) fn take(&self) -> Option<Arc<[u8]>> {
         let frame = self.frame.lock().clone();
         // Behind the look at the frame, which another one may replace from now on.
@@ -47,11 +49,9 @@ impl SharedFrame {
         frame
     }
 
-    fn begin(self: &Arc<Self>, lent: &Lent, frame: &Arc<[u8]>) {
-        lent.end();
-        *self.frame.lock() = Some(Arc::clone(frame));
-        lent.frame.replace(Some(Arc::clone(frame)));
-        lent.shared.replace(Some(Arc::clone(self)));
+    #[inline]
+    fn taken(&self) -> usize {
+        self.taken.load(Ordering::Acquire)
     }
 }
 
@@ -61,54 +61,67 @@ impl SharedFrame {
 #[inline]
 pub(crate) fn give_back<T>(write: impl FnOnce(&Arc<[u8]>) -> T) -> Option<T> {
     let give_back = |lent: &Lent| {
-        let _borrower = Borrower(lent);
-        lent.frame.borrow().as_ref().map(write)
+        let current = lent.current.borrow();
+        let Current { frame, shared } = current.as_ref()?;
+        let borrower = Borrower(&lent.count);
+        let written = write(frame);
+        drop(borrower);
+        if lent.count.get() == shared.taken() {
+            drop(current);
+            lent.end();
+        }
+        Some(written)
     };
     LENT.try_with(give_back).ok().flatten()
 }
 
 /// What the thread itself knows of its frame.
 struct Lent {
-    frame: RefCell<Option<Arc<[u8]>>>,
-    shared: RefCell<Option<Arc<SharedFrame>>>,
+    current: RefCell<Option<Current>>,
     /// How many connections have borrowed the frame, those included that have taken it.
     count: Cell<usize>,
 }
 
+struct Current {
+    frame: Arc<[u8]>,
+    shared: Arc<SharedFrame>,
+}
+
 impl Lent {
     fn has_borrowers(&self) -> bool {
-        let shared = self.shared.borrow();
-        let taken = shared.as_ref().map_or(0, |shared| shared.taken.load(Ordering::Acquire));
-        self.count.get() != taken
+        let current = self.current.borrow();
+        self.count.get() != current.as_ref().map_or(0, |current| current.shared.taken())
+    }
+
+    fn begin(&self, shared: &Arc<SharedFrame>, frame: &Arc<[u8]>) {
+        *shared.frame.lock() = Some(Arc::clone(frame));
+        self.current
+            .replace(Some(Current { frame: Arc::clone(frame), shared: Arc::clone(shared) }));
     }
 
     /// Drops the frame, which no connection has any more.
     fn end(&self) {
         self.count.set(0);
-        self.frame.take();
-        if let Some(shared) = self.shared.take() {
+        if let Some(Current { shared, .. }) = self.current.take() {
             shared.frame.lock().take();
             shared.taken.store(0, Ordering::Relaxed);
         }
     }
 }
 
-/// A connection that gives the frame back, also when writing has panicked.
-struct Borrower<'l>(&'l Lent);
+/// A connection that gives the frame back, also when writing panics.
+struct Borrower<'l>(&'l Cell<usize>);
 
 impl Drop for Borrower<'_> {
     fn drop(&mut self) {
-        let Self(lent) = self;
-        lent.count.set(lent.count.get().saturating_sub(1));
-        if !lent.has_borrowers() {
-            lent.end();
-        }
+        let Self(count) = self;
+        count.set(count.get() - 1);
     }
 }
 
 thread_local! {
     static LENT: Lent = const {
-        Lent { frame: RefCell::new(None), shared: RefCell::new(None), count: Cell::new(0) }
+        Lent { current: RefCell::new(None), count: Cell::new(0) }
     };
 }
 

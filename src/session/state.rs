@@ -127,7 +127,7 @@ pub(super) enum Cork {
     ///
     /// That is in front of the queue: nothing of the queue may be written.
     Lent,
-    /// As with `Off`: the connection is in the flush list, and has the shared frame of its thread.
+    /// As with `Off`: the flush list writes the shared frame of its thread.
     ///
     /// The queue is empty: whoever locks the session first takes the frame into it.
     Listed,

@@ -210,7 +210,7 @@ impl Socket {
         if self.has_connection() { self.accept() } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
-    /// Returns whether a connection waits to be accepted; true also if that cannot be known.
+    /// Returns whether a connection waits to be accepted, or may.
     #[cfg(unix)]
     fn has_connection(&self) -> bool {
         let descriptor = match self {
@@ -309,7 +309,7 @@ fn has_ipv6() -> bool {
     bind(address, SocketAddr::new(address.ip(), 0), false).is_ok()
 }
 
-/// From so many connections at once on, the next one is expected, and not looked for.
+/// From so many connections at once on the next one is not looked for.
 const MANY: u32 = 4;
 /// Stands for the address of a peer that has none; no peer is at it.
 pub(crate) const UNKNOWN_PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);

@@ -57,7 +57,7 @@ pub(crate) fn split_between_characters(text: &str, most: usize) -> (&str, &str) 
 
 /// The size of a piece, in bytes.
 const PIECE: usize = 1024;
-/// The size of a page, or of the part of an address by which processors compare, in bytes.
+/// The range of addresses that processors compare, in bytes.
 const PAGE: usize = 4096;
 /// From this distance between source and target on a copy is fast, in bytes.
 const SLOW_DISTANCE: usize = 64;

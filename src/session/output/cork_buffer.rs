@@ -102,9 +102,9 @@ thread_local! {
     static FRAMES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The longest message in the buffer, in bytes; of one that is encoded already, with its header.
+/// The longest message in the buffer, in bytes.
 ///
-/// To copy it costs less than to pass its header and its payload to the kernel in two parts.
+/// With its header, where it is encoded already. To copy it costs less than to pass its header and its payload to the kernel in two parts.
 pub(crate) const LONGEST: usize = 16 * 1024;
 /// The room of the buffer, in bytes, without the header of the last message.
 pub(crate) const ROOM: usize = 32 * 1024;

@@ -165,7 +165,7 @@ impl State {
         }
     }
 
-    /// Writes what the kernel takes of the frames, and passes how many bytes that was to `end`.
+    /// Writes what the kernel takes of the frames, and passes its length to `end`.
     #[inline]
     fn write_frames(&mut self, frames: &[u8], end: impl FnOnce(&mut Self, usize)) -> Written {
         let written = match &mut self.stream {

@@ -15,7 +15,7 @@ pub(crate) struct Script<'d> {
     /// Whether the kernel accepts all output from the beginning.
     pub(crate) has_room: bool,
     pub(crate) reports_frames: bool,
-    /// Whether written bytes are reported: quiet turns, and the flush list, do more without.
+    /// Whether written bytes are reported; without, more turns are quiet.
     pub(crate) reports_written: bool,
     /// How many bytes were received with the opening handshake.
     pub(crate) leftover: usize,
