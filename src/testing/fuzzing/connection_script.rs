@@ -14,14 +14,19 @@ pub(crate) struct Script<'d> {
     pub(crate) is_taken: bool,
     /// Whether the kernel accepts all output from the beginning.
     pub(crate) has_room: bool,
-    pub(crate) reports_frames: bool,
-    /// Whether written bytes are reported; without, more turns are quiet.
-    pub(crate) reports_written: bool,
+    pub(crate) reports: Reports,
     /// How many bytes were received with the opening handshake.
     pub(crate) leftover: usize,
     pub(crate) steps: Vec<Step>,
     /// The whole input from the peer.
     pub(crate) wire: &'d [u8],
+}
+
+/// What the program has reported besides messages.
+pub(crate) struct Reports {
+    pub(crate) frames: bool,
+    /// Written bytes; without, more turns are quiet.
+    pub(crate) written: bool,
 }
 
 /// The reaction of a slot to each message.
@@ -95,8 +100,7 @@ impl<'d> Script<'d> {
             reply,
             is_taken: settings & 0x08 == 0,
             has_room: settings & 0x10 == 0,
-            reports_frames: settings & 0x20 != 0,
-            reports_written: settings & 0x80 == 0,
+            reports: Reports { frames: settings & 0x20 != 0, written: settings & 0x80 == 0 },
             leftover: usize::from(leftover).min(wire.len()),
             steps: steps.as_chunks().0.iter().map(Step::parse).collect(),
             wire,

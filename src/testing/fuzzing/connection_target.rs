@@ -41,7 +41,7 @@ pub fn connection(data: &[u8]) {
     assert!(record.written <= written.len(), "{} were reported", record.written);
     if script.is_lossless() {
         // Without slots for it, what turns without other reports have written is not reported.
-        if script.reports_written {
+        if script.reports.written {
             assert_eq!(record.written, written.len(), "not all was reported");
         }
         check_orderly_end(&script, &connection, &received, &answers);
@@ -96,12 +96,12 @@ fn play<'w>(
     mut rest: &'w [u8],
     connection: &mut ScriptedConnection,
 ) -> &'w [u8] {
-    if script.reports_frames {
+    if script.reports.frames {
         connection.report_frames();
         connection.session().watch_output();
         connection.session().change_settings(|settings| settings.output.high_water_mark = 1000);
     }
-    if !script.reports_written {
+    if !script.reports.written {
         connection.ignore_written();
     }
     if script.is_taken {
