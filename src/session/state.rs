@@ -129,7 +129,8 @@ pub(super) enum Cork {
     Lent,
     /// As with `Off`: the flush list writes the shared frame of its thread.
     ///
-    /// The queue is empty: whoever locks the session first takes the frame into it.
+    /// The queue is empty: whoever locks the session first takes the frame into it. Only connections of
+    /// servers, which stay on their thread.
     Listed,
 }
 

@@ -15,8 +15,7 @@ impl WebSocket {
     /// Sends a text message.
     ///
     /// It is written at the end of the loop's turn, together with whatever else is sent in it. When
-    /// no output waits, a message of more than 16 KiB is handed to the kernel by the call itself; a
-    /// slot of its socket first hands over what it has sent before.
+    /// no output waits, a message of more than 16 KiB is handed to the kernel by the call itself.
     /// While the peer does not read, output waits in memory; more than 16 MiB of it closes the
     /// socket, or drops messages ([`set_output_policy`](Self::set_output_policy)). When no output
     /// waits, a message of any size is accepted. The status may be ignored.

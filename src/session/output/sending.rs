@@ -301,10 +301,17 @@ impl State {
     }
 
     /// Writes what a turn has sent so far, so that a big message can follow it at once.
+    ///
+    /// Only on the turn's own thread, and for a server: clients mask in a copy anyway.
     fn write_before_big(&mut self) {
         let is_in_turn = self.cork == Cork::On && self.role == Role::Server;
-        if is_in_turn && self.sending == Sending::Free && !self.queue.is_empty() {
-            self.write_early();
+        if is_in_turn
+            && self.sending == Sending::Free
+            && !self.queue.is_empty()
+            && self.is_driven_here()
+        {
+            let written = self.write_output(true).count;
+            self.note_written(written);
         }
     }
 
