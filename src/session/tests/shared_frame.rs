@@ -20,6 +20,18 @@ fn connection_with_listed(room: usize, message: &[u8]) -> io::Result<ScriptedCon
     Ok(connection)
 }
 
+/// Calls a function in this thread, or in another one.
+fn call<T: Send>(is_elsewhere: bool, function: impl FnOnce() -> T + Send) -> T {
+    if is_elsewhere { elsewhere(function) } else { function() }
+}
+
+/// Checks that the peer got all that was sent, and the close frame.
+fn check_closed(connection: &ScriptedConnection) {
+    let expected = [&sent(connection)[..], b"\x88\x02\x03\xE8"].concat();
+    assert_eq!(connection.peer.written(), expected);
+    assert!(connection.has_ended() && connection.session().outcome().is_ok());
+}
+
 /// What a connection does with its output, here and in other threads.
 const ACTIONS: [fn(&Recorder); 10] = [
     |_recorder| {},
@@ -112,20 +124,13 @@ fn an_abort_behind_a_close_leaves_the_kernel_the_shared_frame() -> io::Result<()
     for is_elsewhere in [false, true] {
         let mut connection = connection_with_listed(MIB, b"the frame")?;
         let session = connection.session();
-        let end = || {
+        call(is_elsewhere, || {
             session.close(CloseCode::NORMAL, "");
             session.abort();
-        };
-        if is_elsewhere {
-            elsewhere(end);
-        } else {
-            end();
-        }
+        });
         connection.settle();
 
-        let expected = [&sent(&connection)[..], b"\x88\x02\x03\xE8"].concat();
-        assert_eq!(connection.peer.written(), expected);
-        assert!(connection.has_ended() && connection.session().outcome().is_ok());
+        check_closed(&connection);
     }
     Ok(())
 }
@@ -137,12 +142,7 @@ fn a_close_comes_behind_the_shared_frame() -> io::Result<()> {
         for is_elsewhere in [false, true] {
             let mut connection = connection_with_listed(room, b"the frame")?;
             let session = connection.session();
-            let close = || session.close(CloseCode::NORMAL, "");
-            if is_elsewhere {
-                elsewhere(close)
-            } else {
-                close()
-            };
+            call(is_elsewhere, || session.close(CloseCode::NORMAL, ""));
             connection.settle();
             connection.peer.make_room(MIB);
             connection.settle();
@@ -150,9 +150,7 @@ fn a_close_comes_behind_the_shared_frame() -> io::Result<()> {
             connection.peer.end();
             connection.settle();
 
-            let expected = [&sent(&connection)[..], b"\x88\x02\x03\xE8"].concat();
-            assert_eq!(connection.peer.written(), expected);
-            assert!(connection.has_ended() && connection.session().outcome().is_ok());
+            check_closed(&connection);
         }
     }
     Ok(())
@@ -164,12 +162,7 @@ fn an_abort_drops_the_shared_frame_and_tells_it() -> io::Result<()> {
     for is_elsewhere in [false, true] {
         let mut connection = connection_with_listed(MIB, b"lost")?;
         let session = connection.session();
-        let abort = || session.abort();
-        if is_elsewhere {
-            elsewhere(abort);
-        } else {
-            abort();
-        }
+        call(is_elsewhere, || session.abort());
         connection.settle();
 
         assert!(connection.has_ended() && connection.peer.written().is_empty());
