@@ -1,8 +1,9 @@
 //! The shared frame of a thread: a message that many connections send.
 //!
-//! They send it at the end of the loop's turn. A broadcast sends one frame to connections of which most have no other output. Those need no
-//! queue, and no share of the message: the flush list of the thread writes the frame to each. Before
-//! anything else uses such a connection, in any thread, it takes the frame into its queue.
+//! They send it at the end of the loop's turn. A broadcast sends one frame to connections of which
+//! most have no other output. Those need no queue, and no share of the message: the flush list of the
+//! thread writes the frame to each. Before anything else uses such a connection, in any thread, it
+//! takes the frame into its queue.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;

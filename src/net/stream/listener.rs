@@ -184,12 +184,7 @@ impl Incoming {
         self.source.set_waker(cx.waker());
         let io = self.listener.io.lock();
         let Some(socket) = io.as_ref() else { return Poll::Ready(None) };
-        // An event brings at least one. Where a look is not enough for another event to follow, only
-        // an `accept` that fails is.
-        let is_looked_for = self.accepted > 0
-            && self.accepted.max(self.last_accepted) < MANY
-            && self.source.readiness().reports_after_short();
-        let accepted = if is_looked_for { socket.accept_if_any() } else { socket.accept() };
+        let accepted = if self.looks_first() { socket.accept_if_any() } else { socket.accept() };
         if let Err(error) = &accepted
             && error.kind() == io::ErrorKind::WouldBlock
         {
@@ -201,6 +196,15 @@ impl Incoming {
         }
         self.accepted = self.accepted.saturating_add(accepted.is_ok().into());
         Poll::Ready(Some(accepted))
+    }
+
+    /// Returns whether the next connection may well not be there.
+    fn looks_first(&self) -> bool {
+        // An event brings at least one. Where a look is not enough for another event to follow, only
+        // an `accept` that fails is.
+        self.accepted > 0
+            && self.accepted.max(self.last_accepted) < MANY
+            && self.source.readiness().reports_after_short()
     }
 }
 
@@ -359,6 +363,38 @@ mod tests {
                 }
             }
         }
+        Ok(())
+    }
+    /// Behind a lone connection there is a look, and none behind many at once.
+    #[cfg(unix)]
+    #[test]
+    fn an_accept_that_may_find_nothing_follows_a_look() -> io::Result<()> {
+        let listener = Arc::new(Listener::bind(HostAddress::LocalHost, 0, false)?);
+        let LocalAddress::Tcp(address) = *listener.local() else { unreachable!("it is TCP") };
+        let mut incoming = listener.watch()?.ok_or(io::ErrorKind::NotConnected)?;
+        let mut accept = |expected: u32| -> io::Result<bool> {
+            let connect = |_| std::net::TcpStream::connect(address);
+            let _clients = (0..expected).map(connect).collect::<io::Result<Vec<_>>>()?;
+            let mut looked = false;
+            let mut accepted = 0;
+            loop {
+                looked |= incoming.looks_first();
+                match incoming.poll_accept(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(connection) => {
+                        connection.ok_or(io::ErrorKind::NotConnected)??;
+                        accepted += 1;
+                    }
+                    Poll::Pending if accepted == expected => return Ok(looked),
+                    Poll::Pending => {}
+                }
+            }
+        };
+
+        assert!(accept(1)? && accept(1)?);
+        assert!(accept(5 * MANY)?, "the first of many are looked for");
+        assert!(!accept(5 * MANY)?, "many are expected behind many");
+        assert!(!accept(1)?);
+        assert!(accept(1)?);
         Ok(())
     }
 }

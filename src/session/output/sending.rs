@@ -73,10 +73,7 @@ impl Session {
             return SendStatus::Queued;
         }
         let frame_size = state.outgoing_frame_size();
-        if message.len() >= WRITE_AT_ONCE {
-            state.write_before_big();
-        }
-        let is_big = message.len() >= WRITE_AT_ONCE && state.has_no_output();
+        let is_big = state.writes_at_once(message.len());
         let frames = Frames::of(kind, message, frame_size);
         let admission =
             if is_big { Admission::Queue } else { state.admit(message.len(), || message.len()) };
@@ -122,7 +119,7 @@ impl Session {
             state.defer(length, frames);
             SendStatus::Queued
         } else {
-            let is_big = length >= WRITE_AT_ONCE && state.has_no_output();
+            let is_big = state.writes_at_once(length);
             self.queue_frames(state, frames, is_big, add_to_flush_list)
         };
         if let Some(bytes) = compressed {
@@ -200,7 +197,7 @@ impl Session {
         note: impl FnOnce(&mut State, bool),
         add_to_flush_list: impl FnOnce() -> bool,
     ) -> SendStatus {
-        if frame.len() >= WRITE_AT_ONCE && state.has_no_output() {
+        if state.writes_at_once(frame.len()) {
             note(&mut state, false);
             state.write_shared(frame);
             if !state.queue.has_room(0) && !state.count_output() {
@@ -300,10 +297,14 @@ impl State {
         }
     }
 
-    /// Writes what a turn has sent so far, so that a big message can follow it at once.
+    /// Returns whether a message of so many bytes goes to the kernel at once.
     ///
-    /// Only on the turn's own thread, and for a server: clients mask in a copy anyway.
-    fn write_before_big(&mut self) {
+    /// A big one does where no output waits. What its own turn has sent so far is written first, on the
+    /// turn's thread and for a server: clients mask in a copy anyway.
+    fn writes_at_once(&mut self, length: usize) -> bool {
+        if length < WRITE_AT_ONCE {
+            return false;
+        }
         let is_in_turn = self.cork == Cork::On && self.role == Role::Server;
         if is_in_turn
             && self.sending == Sending::Free
@@ -313,6 +314,7 @@ impl State {
             let written = self.write_output(true).count;
             self.note_written(written);
         }
+        self.has_no_output()
     }
 
     /// Returns whether a shared message has to be encoded for this one alone.

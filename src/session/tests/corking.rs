@@ -148,6 +148,9 @@ fn big_messages_of_a_turn_are_written_at_once_behind_short_ones() -> io::Result<
                     text(recorder, "a piece follows");
                     recorder.send(MessageKind::Binary, &vec![7; size]);
                     assert!(recorder.session().bytes_to_write() < 40_000, "{size} bytes");
+                    text(recorder, "an encoded one follows");
+                    recorder.send_prepared(&vec![8; size]);
+                    assert!(recorder.session().bytes_to_write() < 40_000, "{size} bytes");
                 }
             }),
         )?;
@@ -159,7 +162,7 @@ fn big_messages_of_a_turn_are_written_at_once_behind_short_ones() -> io::Result<
         run_slot(&mut connection);
 
         assert_eq!(connection.peer.written(), sent(&connection));
-        assert_eq!(connection.record().sent.len(), 100);
+        assert_eq!(connection.record().sent.len(), 200);
     }
     Ok(())
 }
