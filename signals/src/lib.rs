@@ -217,6 +217,7 @@ pub use thread::slow_slots::warn_of_slow_slots;
 pub mod host {
     pub use crate::queue::dispatch::{BATCH, drop_queue, run_queue, run_slots};
     pub use crate::signal::group::{Position, SignalGroup};
+    pub use crate::signal::slot_cache::SlotCache;
     pub use crate::thread::nesting::{RunningLoop, limit_nesting_stack};
     pub use crate::thread::slow_slots::{Origin, watched_call};
 }

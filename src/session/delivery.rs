@@ -5,7 +5,7 @@ use std::mem;
 
 use crate::protocol::frames::copying::append_bytes;
 use crate::protocol::frames::decoder::{Decoded, Decoder};
-use crate::protocol::frames::event::Event;
+use crate::protocol::frames::event::{Data, Event};
 use crate::protocol::frames::limits::Limits;
 use crate::protocol::frames::violation::Violation;
 use crate::runtime::panics;
@@ -121,13 +121,14 @@ impl<O: Observer> Driver<O> {
         let mut turn = Delivered::new(self.turn_limit);
         let mut consumed = 0;
         let is_ok = panics::catch("a slot of a socket", || {
-            while turn.left > 0 {
-                turn.left -= 1;
+            loop {
                 let rest = received.get_mut(consumed..).unwrap_or_default();
-                if rest.is_empty() || !self.delivers() || self.is_paused() {
+                consumed += self.deliver_short_messages(rest, &mut turn);
+                let rest = received.get_mut(consumed..).unwrap_or_default();
+                if rest.is_empty() || turn.left == 0 || !self.delivers_next() {
                     break;
                 }
-                consumed += self.deliver_one(rest, &mut turn);
+                consumed += self.deliver_any(rest, &mut turn);
             }
         });
         if !is_ok {
@@ -161,7 +162,12 @@ impl<O: Observer> Driver<O> {
         note_use(&mut pool);
     }
 
-    /// Returns whether the next message is delivered: a slot may have aborted.
+    /// Returns whether the next message is delivered now.
+    fn delivers_next(&self) -> bool {
+        self.delivers() && !self.is_paused()
+    }
+
+    /// Returns whether messages are delivered: a slot may have aborted.
     fn delivers(&self) -> bool {
         self.stage == Stage::Open && !self.observer.session().has_ended()
     }
@@ -170,42 +176,58 @@ impl<O: Observer> Driver<O> {
         self.observer.session().is_paused()
     }
 
-    /// Delivers one message or control frame; returns how many bytes were consumed.
-    fn deliver_one(&mut self, input: &mut [u8], turn: &mut Delivered) -> usize {
-        let Some(message) = self.decoder.find_short_message(input) else {
-            return self.deliver_any(input, turn);
-        };
-        match self.decoder.lend_short_message(message, input) {
-            Ok(data) => {
-                turn.messages += 1;
-                O::message_received(&self.observer, data, 0);
-                message.end
-            }
-            Err(violation) => self.refuse_violation(violation),
+    /// Delivers the short messages at the beginning; returns how many bytes were consumed.
+    #[inline]
+    fn deliver_short_messages(&mut self, input: &mut [u8], turn: &mut Delivered) -> usize {
+        if !self.decoder.may_lend_short_messages() {
+            return 0;
         }
+        let mut kept = O::Kept::default();
+        let mut consumed = 0;
+        while turn.left > 0 {
+            let rest = input.get_mut(consumed..).unwrap_or_default();
+            let Some(message) = self.decoder.find_short_message(rest) else { break };
+            if !self.delivers_next() {
+                break;
+            }
+            match self.decoder.lend_short_message(message, rest) {
+                Ok(data) => {
+                    turn.left -= 1;
+                    turn.messages += 1;
+                    consumed += message.end;
+                    O::message_received(&self.observer, data, 0, &mut kept);
+                }
+                Err(violation) => self.refuse_violation(violation),
+            }
+        }
+        consumed
     }
 
-    /// Delivers what is no short message.
+    /// Delivers one message or control frame; returns how many bytes were consumed.
     #[inline(never)]
     fn deliver_any(&mut self, input: &mut [u8], turn: &mut Delivered) -> usize {
         let session = self.observer.session();
+        turn.left -= 1;
         turn.has_used_pool = true;
         let decoded = self.decoder.decode_any(input, &mut shared_pool().borrow_mut());
         let Decoded { consumed, event } = match decoded {
             Ok(decoded) => decoded,
-            Err(violation) => return self.refuse_violation(violation),
+            Err(violation) => {
+                self.refuse_violation(violation);
+                return 0;
+            }
         };
         match event {
             None => {}
             Some(Event::Message { message, last_frame }) => {
                 turn.messages += 1;
-                O::message_received(&self.observer, message, last_frame);
+                report_message::<O>(&self.observer, message, last_frame);
             }
             #[cfg(feature = "compression")]
             Some(Event::Inflated(message)) => {
                 turn.left = turn.left.saturating_sub(message.len() / INFLATED_PER_MESSAGE);
                 turn.messages += 1;
-                O::message_received(&self.observer, message, 0);
+                report_message::<O>(&self.observer, message, 0);
             }
             Some(Event::Frame(frame)) => self.observer.frame_received(frame),
             Some(Event::Ping(payload)) => {
@@ -226,9 +248,8 @@ impl<O: Observer> Driver<O> {
     }
 
     #[cold]
-    fn refuse_violation(&mut self, violation: Violation) -> usize {
+    fn refuse_violation(&mut self, violation: Violation) {
         self.refuse(violation.close_code(), violation.reason());
-        0
     }
 
     /// Closes the connection with this code: nothing more is delivered.
@@ -236,6 +257,12 @@ impl<O: Observer> Driver<O> {
         self.observer.session().close(code, reason);
         self.stage = Stage::Over;
     }
+}
+
+/// Reports a message behind which anything else may happen.
+#[inline(never)]
+fn report_message<O: Observer>(observer: &O::Handle, message: Data<'_>, last_frame: usize) {
+    O::message_received(observer, message, last_frame, &mut O::Kept::default());
 }
 
 /// What was delivered in a turn.

@@ -163,6 +163,7 @@ impl<O: Observer> Driver<O> {
     /// Continues a turn that needs the task's waker.
     ///
     /// In the turn of an event it is looked up now, and the task is woken when the connection ends.
+    #[cold]
     fn with_waker(
         &mut self,
         waker: Option<&Waker>,

@@ -20,6 +20,8 @@ use crate::types::socket_state::SocketState;
 pub(crate) trait Observer: 'static {
     /// The handle with which the driver keeps the observer alive.
     type Handle: Deref<Target = Arc<Self>> + Unpin + 'static;
+    /// What it keeps from one message to the next, when nothing else happens between them.
+    type Kept: Default;
 
     fn session(&self) -> &Session;
     /// Returns the counters of its server; `None` for a client.
@@ -31,7 +33,12 @@ pub(crate) trait Observer: 'static {
     /// A frame that is not the last one of its message.
     fn frame_received(&self, frame: Data<'_>);
     /// A message; its last frame begins at `last_frame`.
-    fn message_received(this: &Self::Handle, message: Data<'_>, last_frame: usize);
+    fn message_received(
+        this: &Self::Handle,
+        message: Data<'_>,
+        last_frame: usize,
+        kept: &mut Self::Kept,
+    );
     fn pong_received(&self, payload: &[u8]);
     fn bytes_written(&self, count: usize);
     /// Called only after [`Session::watch_output`].

@@ -5,6 +5,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use slotwork_signals::host::SlotCache;
+
 use crate::net::stream::UNKNOWN_PEER;
 use crate::protocol::frames::event::Data;
 use crate::runtime::clock;
@@ -22,9 +24,17 @@ use crate::types::limit::{Limit, LimitReached};
 use crate::types::message::{BinaryFrame, Pong, TextFrame};
 use crate::types::socket_state::SocketState;
 
+/// The slots of the messages of a turn.
+#[derive(Default)]
+pub(crate) struct MessageSlots {
+    text: SlotCache<str>,
+    binary: SlotCache<[u8]>,
+}
+
 /// Emits what the session's task reports.
 impl Observer for Inner {
     type Handle = DrivenSocket;
+    type Kept = MessageSlots;
 
     fn session(&self) -> &Session {
         &self.session
@@ -49,13 +59,25 @@ impl Observer for Inner {
         self.emit_lazy(|signals| signals.emit_frame(frame, false));
     }
 
-    #[inline]
-    fn message_received(this: &DrivenSocket, message: Data<'_>, last_frame: usize) {
-        this.emit_lazy(|signals| signals.emit_frame(message.since(last_frame), true));
+    #[expect(clippy::inline_always, reason = "a message takes 32 instructions more without it")]
+    #[inline(always)]
+    fn message_received(
+        this: &DrivenSocket,
+        message: Data<'_>,
+        last_frame: usize,
+        kept: &mut MessageSlots,
+    ) {
+        if let Some(lazy) = this.lazy.get() {
+            lazy.signals.emit_last_frame(message, last_frame, kept);
+        }
         let (signals, sender) = (&this.signals, this.handle());
         match message {
-            Data::Text(text) => signals.emit_from(TEXT_MESSAGE_RECEIVED, text, sender),
-            Data::Binary(bytes) => signals.emit_from(BINARY_MESSAGE_RECEIVED, bytes, sender),
+            Data::Text(text) => {
+                signals.emit_from(TEXT_MESSAGE_RECEIVED, text, sender, &mut kept.text);
+            }
+            Data::Binary(bytes) => {
+                signals.emit_from(BINARY_MESSAGE_RECEIVED, bytes, sender, &mut kept.binary);
+            }
         }
     }
 
@@ -160,6 +182,15 @@ impl LazySignals {
     /// Returns whether any slot receives single frames.
     fn wants_frames(&self) -> bool {
         self.text_frame_received.slot_count() + self.binary_frame_received.slot_count() > 0
+    }
+
+    /// Emits the last frame of a message, if frames have slots: these may disconnect those of messages.
+    #[inline(never)]
+    fn emit_last_frame(&self, message: Data<'_>, start: usize, kept: &mut MessageSlots) {
+        if self.wants_frames() {
+            *kept = MessageSlots::default();
+            self.emit_frame(message.since(start), true);
+        }
     }
 
     /// Emits a frame; without slots it is not copied.

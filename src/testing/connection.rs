@@ -353,6 +353,7 @@ impl Recorder {
 
 impl Observer for Recorder {
     type Handle = Box<Arc<Self>>;
+    type Kept = ();
 
     fn session(&self) -> &Session {
         &self.session
@@ -376,7 +377,7 @@ impl Observer for Recorder {
         self.record().frames.extend_from_slice(bytes_of(frame));
     }
 
-    fn message_received(this: &Box<Arc<Self>>, message: Data<'_>, last_frame: usize) {
+    fn message_received(this: &Box<Arc<Self>>, message: Data<'_>, last_frame: usize, (): &mut ()) {
         let frames = mem::take(&mut this.record().frames);
         if this.wants_frames() {
             assert_eq!(Some(&frames[..]), bytes_of(message).get(..last_frame), "other frames");

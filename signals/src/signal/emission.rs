@@ -7,11 +7,11 @@ use std::sync::Arc;
 use crate::connection::latest;
 use crate::queue::delivery_guard::SharedSender;
 use crate::signal::rare_parts::{Others, RareParts};
+use crate::signal::slot_cache::SlotCache;
 use crate::signal::slot_group::SlotGroup;
 use crate::slots::direct::DirectList;
 use crate::slots::emission_flags::EmissionFlags;
 use crate::slots::list::Slots;
-use crate::slots::list_handle::ListHandle;
 use crate::slots::part::{Group, Part, PartHandle, Poster};
 use crate::slots::slot_state::Target;
 use crate::thread::thread_state;
@@ -22,34 +22,31 @@ impl<const N: usize> SlotGroup<N> {
     /// Not inlined, so that the emission of a signal without slots is a single comparison.
     #[inline(never)]
     pub(crate) fn emit<T: ?Sized + 'static>(self: &Arc<Self>, position: usize, value: &T) {
-        self.emit_by(position, value, |slots, list| slots.call(list, value));
+        let part = self.part(position);
+        if part.takes_fast_path() {
+            if let Some(slots) = part.list().slots::<T>() {
+                slots.call(part.list(), value);
+            }
+        } else {
+            self.emit_slowly(position, value);
+        }
     }
 
     /// Emits the signal as [`emit`](Self::emit) does, and lends the sender to its slots.
-    #[inline(never)]
+    #[expect(clippy::inline_always, reason = "with slots in the cache it is short")]
+    #[inline(always)]
     pub(crate) fn emit_from<T: ?Sized + 'static>(
         self: &Arc<Self>,
         position: usize,
         value: &T,
         sender: &dyn Any,
-    ) {
-        self.emit_by(position, value, |slots, list| slots.call_from(list, value, sender));
-    }
-
-    #[expect(clippy::inline_always, reason = "both callers are emissions, and not inlined")]
-    #[inline(always)]
-    fn emit_by<T: ?Sized + 'static>(
-        self: &Arc<Self>,
-        position: usize,
-        value: &T,
-        call: impl FnOnce(&dyn Slots<T>, &ListHandle),
+        cache: &mut SlotCache<T>,
     ) {
         let part = self.part(position);
-        if part.is_settled_here() && part.flags().are_clear() {
-            if let Some(slots) = part.list().slots::<T>() {
-                call(&*slots, part.list());
-            }
+        if part.takes_fast_path() {
+            cache.call_from(part.list(), value, sender);
         } else {
+            cache.clear();
             self.emit_slowly(position, value);
         }
     }

@@ -7,6 +7,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use crate::connection::link::MAX_POSITIONS;
+use crate::signal::slot_cache::SlotCache;
 use crate::signal::slot_group::SlotGroup;
 use crate::slots::part::{Group, Linked, NewSlot, Part, PartHandle};
 use crate::sync::OnceLock;
@@ -62,16 +63,19 @@ impl<const N: usize> SignalGroup<N> {
     /// Emits the signal at `position`, and lends the sender to its slots.
     ///
     /// `sender` is the object that all [`SignalRef`](crate::SignalRef)s of the group have, as a handle of
-    /// the same type. Slots that take it need no strong handle of their own then.
-    #[inline]
+    /// the same type. Slots that take it need no strong handle of their own then. The `cache` keeps the
+    /// slots for the next emission.
+    #[expect(clippy::inline_always, reason = "with slots in the cache it is short")]
+    #[inline(always)]
     pub fn emit_from<T: ?Sized + 'static>(
         &self,
         position: Position<T, N>,
         value: &T,
         sender: &dyn Any,
+        cache: &mut SlotCache<T>,
     ) {
         if let Some(first) = self.first.get() {
-            first.emit_from(position.index, value, sender);
+            first.emit_from(position.index, value, sender, cache);
         }
     }
 

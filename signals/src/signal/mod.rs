@@ -16,6 +16,7 @@ pub mod kinds;
 pub(crate) mod member;
 pub(crate) mod rare_parts;
 pub(crate) mod signal_ref;
+pub(crate) mod slot_cache;
 pub(crate) mod slot_group;
 
 /// Calls its slots with a value when it is emitted.

@@ -110,6 +110,12 @@ impl<'a> Part<'a> {
         thread_state::is_settled_in(self.mailbox.thread())
     }
 
+    /// Returns whether an emission calls the slots of this thread, and no others.
+    #[inline]
+    pub(crate) fn takes_fast_path(self) -> bool {
+        self.is_settled_here() && self.flags().are_clear()
+    }
+
     /// Returns whether both the signal and the thread exist.
     pub(crate) fn is_open(self) -> bool {
         !self.flags().is_signal_dropped() && !self.mailbox.is_closed()

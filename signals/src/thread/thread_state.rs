@@ -4,7 +4,7 @@
 //! which drops them. After the destruction of the thread's locals all functions do nothing.
 
 use std::any::TypeId;
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
@@ -68,7 +68,7 @@ pub(crate) fn set_poster<P: Copy + Send + 'static>(poster: P) {
 pub(crate) fn insert<const N: usize>() -> Option<(Arc<Mailbox>, [u32; N])> {
     let insert = |state: &ThreadState| {
         let mailbox = Arc::clone(state.mailbox());
-        let mut slots = state.slots.borrow_mut();
+        let mut slots = state.edit_slots();
         let mut indices = [0; N];
         for index in &mut indices {
             *index = slots.insert()?;
@@ -80,7 +80,7 @@ pub(crate) fn insert<const N: usize>() -> Option<(Arc<Mailbox>, [u32; N])> {
 
 /// Removes the list at `index`; the caller drops it.
 pub(crate) fn remove(index: u32) -> Option<Rc<dyn AnySlots>> {
-    STATE.try_with(|state| state.slots.borrow_mut().remove(index)).ok().flatten()
+    STATE.try_with(|state| state.edit_slots().remove(index)).ok().flatten()
 }
 
 /// Removes lists, which the caller drops; `None` if the thread's queue has posts.
@@ -91,7 +91,7 @@ pub(crate) fn remove_without_posts<const N: usize>(
         if state.has_posts() {
             return None;
         }
-        let mut slots = state.slots.borrow_mut();
+        let mut slots = state.edit_slots();
         Some(indices.map(|index| slots.remove(index)))
     };
     // When the thread is ending the lists are gone.
@@ -101,10 +101,18 @@ pub(crate) fn remove_without_posts<const N: usize>(
 /// Empties the lists at `indices`; the caller drops the slots.
 pub(crate) fn empty<const N: usize>(indices: [u32; N]) -> [Option<Rc<dyn AnySlots>>; N] {
     let take = |state: &ThreadState| {
-        let mut slots = state.slots.borrow_mut();
+        let mut slots = state.edit_slots();
         indices.map(|index| slots.get_mut(index).and_then(Option::take))
     };
     STATE.try_with(take).unwrap_or([const { None }; N])
+}
+
+/// Returns how often the lists of the calling thread were edited.
+///
+/// As long as that is the same, so are the lists.
+#[inline]
+pub(crate) fn edits() -> u64 {
+    EDITS.get()
 }
 
 /// Returns the current list at `index`.
@@ -119,7 +127,7 @@ pub(crate) fn edit<R>(
     index: u32,
     edit: impl FnOnce(&mut Option<Rc<dyn AnySlots>>) -> Option<R>,
 ) -> Option<R> {
-    STATE.try_with(|state| edit(state.slots.borrow_mut().get_mut(index)?)).ok().flatten()
+    STATE.try_with(|state| edit(state.edit_slots().get_mut(index)?)).ok().flatten()
 }
 
 /// Appends a post of the calling thread to its own queue, behind all earlier posts.
@@ -234,6 +242,13 @@ impl ThreadState {
         }
     }
 
+    /// Borrows the lists for an edit.
+    #[inline]
+    fn edit_slots(&self) -> RefMut<'_, SlotTable> {
+        EDITS.set(EDITS.get() + 1);
+        self.slots.borrow_mut()
+    }
+
     fn has_posts(&self) -> bool {
         self.inbox.borrow().first().is_some()
             || self.mailbox.get().is_some_and(|mailbox| mailbox.has_posts())
@@ -284,6 +299,8 @@ thread_local! {
     ///
     /// Has no destructor, and so can be read at any time.
     static THREAD: Cell<u64> = const { Cell::new(0) };
+    /// How often the lists were edited.
+    static EDITS: Cell<u64> = const { Cell::new(0) };
     static STATE: ThreadState = const { ThreadState::new() };
 }
 

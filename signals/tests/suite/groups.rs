@@ -1,11 +1,13 @@
 //! Groups: the signals of one object share an allocation, and nothing else.
 
+use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 
-use slotwork_signals::host::{Position, SignalGroup};
-use slotwork_signals::{Signal, SignalRef, SignalSpy, process_events};
+use slotwork_signals::host::{Position, SignalGroup, SlotCache};
+use slotwork_signals::{Connection, Signal, SignalRef, SignalSpy, process_events};
 
 use crate::support::Record;
 
@@ -181,20 +183,119 @@ fn an_emission_lends_its_sender() -> thread::Result<()> {
     let slot = record.clone();
     object.text().once().connect(move |sender, _| slot.add(10 * Arc::strong_count(sender)));
 
+    let (mut numbers, mut texts) = (SlotCache::new(), SlotCache::new());
     object.signals.emit(NUMBER, &1);
-    object.signals.emit_from(NUMBER, &2, &object);
-    object.signals.emit_from(TEXT, "once", &object);
-    object.signals.emit_from(TEXT, "twice", &object);
+    object.signals.emit_from(NUMBER, &2, &object, &mut numbers);
+    object.signals.emit_from(TEXT, "once", &object, &mut texts);
+    object.signals.emit_from(TEXT, "twice", &object, &mut texts);
     // A handle of another type is not the sender.
-    object.signals.emit_from(NUMBER, &3, &());
+    object.signals.emit_from(NUMBER, &3, &(), &mut numbers);
     let other = Arc::clone(&object);
-    thread::spawn(move || other.signals.emit_from(NUMBER, &4, &other)).join()?;
+    let emit = move || other.signals.emit_from(NUMBER, &4, &other, &mut SlotCache::new());
+    thread::spawn(emit).join()?;
     process_events();
 
     // The queued call has kept the sender, too.
     assert_eq!(record.take(), [2, 1, 20, 2, 3]);
     assert_eq!(Arc::strong_count(&object), 1);
     Ok(())
+}
+
+/// Between emissions slots may come and go: each emission calls those that are connected then.
+#[test]
+fn a_cache_follows_the_slots() -> thread::Result<()> {
+    let (object, record, mut cache) =
+        (Arc::new(Object::default()), Record::new(), SlotCache::new());
+    let mut emit = |value| object.signals.emit_from(NUMBER, &value, &object, &mut cache);
+    let connect = |factor| {
+        let slot = record.clone();
+        object.number().connect(move |_, number| slot.add(factor * number))
+    };
+
+    emit(1);
+    let first = connect(1);
+    emit(2);
+    emit(3);
+    let second = connect(10);
+    emit(4);
+    assert!(first.disconnect());
+    emit(5);
+    let blocker = second.block();
+    emit(6);
+    drop(blocker);
+    emit(7);
+    let slot = record.clone();
+    let queued = object.number().queued().connect(move |_, number| slot.add(100 * number));
+    emit(8);
+    process_events();
+    assert!(queued.disconnect());
+    emit(9);
+    assert_eq!(record.take(), [2, 3, 4, 40, 50, 70, 80, 800, 90]);
+    assert!(thread::spawn(move || second.disconnect()).join()?);
+    emit(10);
+
+    assert!(record.take().is_empty());
+    Ok(())
+}
+
+/// A slot that disconnects itself is dropped at the end of its emission, with what it has captured.
+#[test]
+fn a_cache_keeps_no_slot_that_has_disconnected_itself() {
+    let (object, record, mut cache) =
+        (Arc::new(Object::default()), Record::new(), SlotCache::new());
+    let (slot, own) = (record.clone(), Rc::new(OnceCell::<Connection>::new()));
+    let connection = Rc::downgrade(&own);
+    let connected = object.number().connect(move |_, number| {
+        slot.add(*number);
+        if *number == 2
+            && let Some(connection) = connection.upgrade()
+        {
+            connection.get().map(Connection::disconnect);
+        }
+    });
+    assert!(own.set(connected).is_ok());
+
+    object.signals.emit_from(NUMBER, &1, &object, &mut cache);
+    assert_eq!(record.handles(), 2);
+    object.signals.emit_from(NUMBER, &2, &object, &mut cache);
+    assert_eq!(record.handles(), 1);
+    object.signals.emit_from(NUMBER, &3, &object, &mut cache);
+
+    assert_eq!(record.take(), [1, 2]);
+}
+
+/// A cleared cache keeps no slot, whatever is disconnected behind.
+#[test]
+fn a_cleared_cache_keeps_no_slot() {
+    let (object, record, mut cache) =
+        (Arc::new(Object::default()), Record::new(), SlotCache::new());
+    let slot = record.clone();
+    let connection = object.number().connect(move |_, number| slot.add(*number));
+
+    object.signals.emit_from(NUMBER, &1, &object, &mut cache);
+    cache.clear();
+    assert!(connection.disconnect());
+    assert_eq!(record.handles(), 1);
+    object.signals.emit_from(NUMBER, &2, &object, &mut cache);
+
+    assert_eq!(record.take(), [1]);
+}
+
+/// The slots of one signal are not those of another, nor of another object.
+#[test]
+fn a_cache_may_be_used_for_several_signals() {
+    let (objects, record) = ([(); 2].map(|()| Arc::new(Object::default())), Record::new());
+    let mut cache = SlotCache::new();
+    for (object, factor) in objects.iter().zip([1, 10]) {
+        let slot = record.clone();
+        object.number().connect(move |_, number| slot.add(factor * number));
+    }
+
+    for (object, number) in objects.iter().cycle().zip(1..=4) {
+        object.signals.emit_from(NUMBER, &number, object, &mut cache);
+    }
+
+    assert_eq!(record.take(), [1, 20, 3, 40]);
 }
 
 /// A group has up to 32 signals.

@@ -83,7 +83,8 @@ impl Decoder {
         input: &'a mut [u8],
         pool: &mut BufferPool,
     ) -> Result<Decoded<'a>, Violation> {
-        match self.find_short_message(input) {
+        let may_lend = self.may_lend_short_messages();
+        match self.find_short_message(input).filter(|_| may_lend) {
             Some(message) => self
                 .lend_short_message(message, input)
                 .map(|data| Decoded { consumed: message.end, event: Some(data.into()) }),
@@ -216,16 +217,21 @@ impl Decoder {
         }
     }
 
-    /// Finds a short message, if nothing about it or before it is unusual.
+    /// Returns whether short messages may come next, which are consumed in their own way.
+    ///
+    /// So it is as long as nothing else is decoded.
+    #[inline]
+    pub(crate) fn may_lend_short_messages(&self) -> bool {
+        let has_limits = || self.rare.as_deref().is_some_and(|rare| rare.are_limits_set);
+        self.stage == Stage::Header && self.unfinished.is_none() && !has_limits()
+    }
+
+    /// Finds a short message, if they [may come next](Self::may_lend_short_messages).
     ///
     /// [`lend_short_message`](Self::lend_short_message) lends it. Anything else is left to
     /// [`decode_any`](Self::decode_any), which consumes short messages as well, but needs a pool.
     #[inline]
     pub(crate) fn find_short_message(&self, input: &[u8]) -> Option<ShortMessage> {
-        let has_limits = || self.rare.as_deref().is_some_and(|rare| rare.are_limits_set);
-        if self.stage != Stage::Header || self.unfinished.is_some() || has_limits() {
-            return None;
-        }
         ShortMessage::find(input, self.role)
     }
 

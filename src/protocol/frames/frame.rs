@@ -59,7 +59,8 @@ impl<'a> Frame<'a> {
         }
     }
 
-    fn write_any_to(&self, out: &mut Vec<u8>, key: Option<MaskingKey>) {
+    #[inline(never)]
+    fn write_any_to(self, out: &mut Vec<u8>, key: Option<MaskingKey>) {
         out.reserve(LONGEST_HEADER + self.payload.len());
         self.encode_header(key, |bytes| out.extend_from_slice(bytes));
         let start = out.len();

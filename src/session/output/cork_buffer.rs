@@ -6,17 +6,19 @@
 //! that a connection does with its output first moves them in front of its queue.
 
 use std::cell::{Cell, RefCell};
+use std::num::NonZero;
+use std::ptr::NonNull;
 
 use crate::protocol::frames::copying::append_bytes;
 use crate::protocol::frames::frame::Frame;
 
 /// The identity of a connection: its address, valid for the duration of a turn.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Owner(usize);
+pub(crate) struct Owner(NonZero<usize>);
 
 impl Owner {
     pub(crate) fn of<T>(connection: &T) -> Self {
-        Self(std::ptr::from_ref(connection).addr())
+        Self(NonNull::from(connection).addr())
     }
 }
 

@@ -32,6 +32,46 @@ fn slots_need_no_clones() -> Result<()> {
     serve(move || check_good_client(port))
 }
 
+/// Slots come and go between the messages of one read, and take along what they have captured.
+#[test]
+fn slots_may_change_between_messages_of_one_read() -> Result<()> {
+    let server = listening_server()?;
+    let port = server.server_port();
+    server.new_connection().connect(|server, ()| {
+        let Some(socket) = server.next_pending_connection() else { return };
+        let (captured, first) = (Rc::new(()), Rc::new(OnceCell::<Connection>::new()));
+        let (kept, ended) = (Rc::downgrade(&captured), Rc::clone(&first));
+        let connection = socket.text_message_received().connect(move |socket, text| {
+            socket.send_text_message(format!("{text} {}", Rc::strong_count(&captured)));
+            match text {
+                "add" => {
+                    let kept = kept.clone();
+                    socket.text_message_received().connect(move |socket, text| {
+                        socket.send_text_message(format!("second {text} {}", kept.strong_count()));
+                    });
+                }
+                "end" => _ = ended.get().map(Connection::disconnect),
+                _ => {}
+            }
+        });
+        assert!(first.set(connection.clone()).is_ok());
+        socket.pong().connect(move |socket, _pong| {
+            socket.send_text_message(format!("pong {}", connection.is_connected()));
+        });
+    });
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        let pong = masked(PONG, b"");
+        let first = masked_texts(&["one", "two", "add", "three"]);
+        let second = masked_texts(&["end", "four"]);
+        peer.send([&first[..], &pong, &second, &pong].concat())?;
+
+        peer.expect_texts(&["one 1", "two 1", "add 1", "three 1", "second three 1", "pong true"])?;
+        peer.expect_texts(&["end 1", "second end 1", "second four 0", "pong false"])
+    })
+}
+
 /// A chat as users write it: methods as slots, the sockets in a list, removed in `disconnected`.
 #[derive(Default)]
 struct Chat {
