@@ -48,14 +48,18 @@ impl<O: Observer> Driver<O> {
     }
 
     /// Delivers the input that was read, or what an earlier turn left over.
-    pub(super) fn read(&mut self, start: TurnStart) -> Input {
-        if let Some(Received { mut buffer, outcome }) = start.input.received {
+    #[expect(clippy::inline_always, reason = "for the usual turn; others have a function for it")]
+    #[inline(always)]
+    pub(super) fn read(&mut self, received: Option<Received>, is_readable: bool) -> Input {
+        if let Some(Received { mut buffer, outcome }) = received {
             match outcome {
                 Ok(0) => return Input::Ended,
                 Ok(length) => {
                     let received = buffer.as_mut_slice().get_mut(..length).unwrap_or_default();
                     let consumed = self.deliver(received);
-                    self.keep(received.get(consumed..).unwrap_or_default());
+                    if consumed < received.len() {
+                        self.keep(received.get(consumed..).unwrap_or_default());
+                    }
                     self.decoder.adopt_left_piece(length, || buffer.into_memory());
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -75,8 +79,18 @@ impl<O: Observer> Driver<O> {
                 put_buffer(rest.bytes);
             }
         }
-        let has_more = self.undelivered.is_some() || start.is_readable;
+        let has_more = self.undelivered.is_some() || is_readable;
         if has_more && !self.is_paused() { Input::More } else { Input::Waiting }
+    }
+
+    /// Reads as [`read`](Self::read) does, in a turn that is not the usual one.
+    #[inline(never)]
+    pub(super) fn read_unusually(
+        &mut self,
+        received: Option<Received>,
+        is_readable: bool,
+    ) -> Input {
+        self.read(received, is_readable)
     }
 
     /// Detects the end of the connection while reading is paused.
@@ -104,12 +118,11 @@ impl<O: Observer> Driver<O> {
     }
 
     /// Copies what the turn has left over out of the buffer that all connections share.
+    #[inline(never)]
     fn keep(&mut self, rest: &[u8]) {
-        if !rest.is_empty() {
-            let mut bytes = take_buffer(rest.len());
-            append_bytes(&mut bytes, rest);
-            self.undelivered = Undelivered::new(bytes, 0);
-        }
+        let mut bytes = take_buffer(rest.len());
+        append_bytes(&mut bytes, rest);
+        self.undelivered = Undelivered::new(bytes, 0);
     }
 
     /// Delivers the messages in `received`, and returns how many bytes were consumed.
@@ -176,7 +189,9 @@ impl<O: Observer> Driver<O> {
         self.observer.session().is_paused()
     }
 
-    /// Delivers the short messages at the beginning; returns how many bytes were consumed.
+    /// Delivers the short messages at the beginning of the input.
+    ///
+    /// Returns how many bytes were consumed.
     #[inline]
     fn deliver_short_messages(&mut self, input: &mut [u8], turn: &mut Delivered) -> usize {
         if !self.decoder.may_lend_short_messages() {

@@ -22,7 +22,7 @@ use crate::session::output::level::OutputLevel;
 use crate::session::state::{Failure, Phase};
 use crate::session::timeouts::{Deadlines, Expired};
 use crate::session::traffic::Traffic;
-use crate::session::turn::{Changes, Notices, Rest, TurnOutput, TurnStart};
+use crate::session::turn::{Changes, Notices, Rest, TurnInput, TurnOutput, TurnStart};
 use crate::types::close_code::CloseCode;
 use crate::types::error::Error;
 use crate::types::role::Role;
@@ -139,11 +139,14 @@ impl<O: Observer> Driver<O> {
         } else {
             self.observer.session().begin_turn(self.wants_input())
         };
-        if start.has_changes || start.phase == Phase::Closing || self.deadlines.is_some() {
+        let TurnStart { input, is_reading_started, is_readable, phase, has_changes } = start;
+        if has_changes || phase == Phase::Closing || self.deadlines.is_some() {
+            let start = TurnStart { input, is_reading_started, is_readable, phase, has_changes };
             return self.with_waker(waker, |this, waker| this.unusual_turn(start, waker));
         }
-        let has_input = start.input.has_arrived;
-        let input = if start.is_reading_started { self.read(start) } else { Input::Waiting };
+        let TurnInput { received, has_arrived: has_input } = input;
+        let input =
+            if is_reading_started { self.read(received, is_readable) } else { Input::Waiting };
         self.count_input();
         let is_reported = self.observer.wants_bytes_written();
         if matches!(input, Input::Waiting | Input::More)
@@ -196,8 +199,12 @@ impl<O: Observer> Driver<O> {
             let length = received.and_then(|received| received.outcome.as_ref().ok());
             self.deadlines.get_or_insert_default().note_closing_input(length.copied().unwrap_or(0));
         }
-        let has_input = start.input.has_arrived;
-        let input = if start.is_reading_started { self.read(start) } else { Input::Waiting };
+        let TurnInput { received, has_arrived: has_input } = start.input;
+        let input = if start.is_reading_started {
+            self.read_unusually(received, start.is_readable)
+        } else {
+            Input::Waiting
+        };
         self.count_input();
         self.end_turn(input, has_input, expired, waker)
     }

@@ -122,8 +122,10 @@ impl<S> ClientList<S> {
     /// Returns the sockets, in no particular order.
     pub(crate) fn members<T>(&self, handle: impl Fn(Arc<S>) -> T) -> Vec<T> {
         let registry = self.lock();
-        let sockets = registry.sockets.sockets.iter().flatten().filter_map(Weak::upgrade);
-        sockets.map(handle).collect()
+        let sockets = &registry.sockets.sockets;
+        let mut members = Vec::with_capacity(sockets.len());
+        members.extend(sockets.iter().flatten().filter_map(Weak::upgrade).map(handle));
+        members
     }
 
     /// Returns a batch of the sockets, and the index of the next batch.

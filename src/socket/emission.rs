@@ -184,7 +184,9 @@ impl LazySignals {
         self.text_frame_received.slot_count() + self.binary_frame_received.slot_count() > 0
     }
 
-    /// Emits the last frame of a message, if frames have slots: these may disconnect those of messages.
+    /// Emits the last frame of a message, if frames have slots.
+    ///
+    /// These may disconnect those of messages.
     #[inline(never)]
     fn emit_last_frame(&self, message: Data<'_>, start: usize, kept: &mut MessageSlots) {
         if self.wants_frames() {

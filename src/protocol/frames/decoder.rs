@@ -217,9 +217,9 @@ impl Decoder {
         }
     }
 
-    /// Returns whether short messages may come next, which are consumed in their own way.
+    /// Returns whether short messages may come next.
     ///
-    /// So it is as long as nothing else is decoded.
+    /// They are consumed in their own way. The answer holds as long as nothing else is decoded.
     #[inline]
     pub(crate) fn may_lend_short_messages(&self) -> bool {
         let has_limits = || self.rare.as_deref().is_some_and(|rare| rare.are_limits_set);

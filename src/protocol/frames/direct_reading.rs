@@ -38,6 +38,15 @@ impl Decoder {
         length: usize,
         take_memory: impl FnOnce() -> Vec<u8>,
     ) -> bool {
+        self.unfinished.is_some() && self.adopt_any_left_piece(length, take_memory)
+    }
+
+    #[cold]
+    fn adopt_any_left_piece(
+        &mut self,
+        length: usize,
+        take_memory: impl FnOnce() -> Vec<u8>,
+    ) -> bool {
         let unfinished = self.unfinished.as_deref_mut().filter(|it| it.has_left_piece());
         if let Some(unfinished) = unfinished {
             unfinished.adopt_left_piece(take_memory(), length);

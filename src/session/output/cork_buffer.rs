@@ -5,7 +5,7 @@
 //! stay in the processor's cache. At the turn's end the kernel takes them from here; everything else
 //! that a connection does with its output first moves them in front of its queue.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::num::NonZero;
 use std::ptr::NonNull;
 
@@ -56,20 +56,16 @@ pub(crate) fn is_lent_to(owner: Owner) -> bool {
 
 /// Takes the buffer back, and passes its frames to `take`, with their number.
 ///
-/// Returns `None` at the thread's end, when nothing can be in it.
+/// Returns `None` when nothing can be in it: at the thread's end, and while another connection writes.
 #[inline]
 pub(crate) fn take_back<T>(take: impl FnOnce(&[u8], u16) -> T) -> Option<T> {
     OWNER.set(None);
     let take_back = |kept: &RefCell<Vec<u8>>| {
-        // Not in the buffer meanwhile: after a panic, of a stream of the program, no other connection
-        // may send them.
-        let mut frames = kept.take();
-        let taken = take(&frames, MESSAGES.take());
-        frames.clear();
-        kept.replace(frames);
-        taken
+        // A stream of the program may run a loop, whose turns have found no room here.
+        let frames = Cleared(kept.try_borrow_mut().ok()?);
+        Some(take(&frames.0, MESSAGES.take()))
     };
-    FRAMES.try_with(take_back).ok()
+    FRAMES.try_with(take_back).ok().flatten()
 }
 
 #[inline]
@@ -83,7 +79,7 @@ fn append(
         return false;
     }
     let append = |kept: &RefCell<Vec<u8>>| {
-        let mut frames = kept.borrow_mut();
+        let Ok(mut frames) = kept.try_borrow_mut() else { return false };
         let has_room = frames.len() + needed <= ROOM;
         if has_room {
             append(&mut frames);
@@ -93,6 +89,18 @@ fn append(
     };
     // At the thread's end the queue takes it.
     FRAMES.try_with(append).unwrap_or(false)
+}
+
+/// Frames that are in the buffer until they are written.
+///
+/// After a panic, of a stream of the program, no other connection may send them.
+struct Cleared<'a>(RefMut<'a, Vec<u8>>);
+
+impl Drop for Cleared<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.clear();
+    }
 }
 
 thread_local! {
@@ -106,7 +114,8 @@ thread_local! {
 
 /// The longest message in the buffer, in bytes.
 ///
-/// With its header, where it is encoded already. To copy it costs less than to pass its header and its payload to the kernel in two parts.
+/// With its header, where it is encoded already. To copy it costs less than to pass its header and
+/// its payload to the kernel in two parts.
 pub(crate) const LONGEST: usize = 16 * 1024;
 /// The room of the buffer, in bytes, without the header of the last message.
 pub(crate) const ROOM: usize = 32 * 1024;
@@ -117,6 +126,24 @@ mod tests {
 
     use super::*;
     use crate::protocol::frames::opcode::MessageKind;
+
+    /// A stream of the program may run a loop in a write: its turns use no buffer.
+    #[test]
+    fn frames_that_are_written_are_nobody_elses() {
+        let (first, second) = ([1], [2]);
+        let message = Frame::message(MessageKind::Binary, b"first");
+        assert!(lend(Owner::of(&first)) && push(Owner::of(&first), &message, || true));
+
+        let taken = take_back(|frames, messages| {
+            assert!(lend(Owner::of(&second)) && !push(Owner::of(&second), &message, || true));
+            assert_eq!(take_back(|_frames, _messages| ()), None);
+            (frames.to_vec(), messages)
+        });
+
+        assert_eq!(taken, Some((b"\x82\x05first".to_vec(), 1)));
+        assert!(lend(Owner::of(&second)) && push(Owner::of(&second), &message, || true));
+        assert_eq!(take_back(|_frames, messages| messages), Some(1));
+    }
 
     /// A stream of the program may panic in a write: no other connection sends what is left.
     #[test]
