@@ -67,6 +67,9 @@ fn fan_out(built: &Path, options: &Options) -> Result<Vec<Program>> {
     programs.push(Program::new("Boost.Beast", built.join("beast"), BROADCAST));
     programs.extend(of_crates("tokio-tungstenite", built, BROADCAST, options));
     programs.extend(floors(built, BROADCAST, options));
+    let with_handles = floors(built, &["--broadcast", "--handles"], options);
+    let named = |floor| Program { name: FLOOR_WITH_HANDLES.to_owned(), ..floor };
+    programs.extend(with_handles.map(named));
     Ok(programs)
 }
 
@@ -119,6 +122,7 @@ fn floors(
 }
 
 const FLOOR_WITH_SLOTS: &str = "floor with slots";
+const FLOOR_WITH_HANDLES: &str = "floor with handles";
 const PORT: &[&str] = &["--port", "0"];
 const BROADCAST: &[&str] = &["--broadcast"];
 const PORT_BROADCAST: &[&str] = &["--port", "0", "--broadcast"];

@@ -5,7 +5,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::mem;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
@@ -32,55 +31,25 @@ struct FlushList {
 ///
 /// Returns false, and does nothing, without a task that flushes.
 pub(crate) fn add(connection: &Arc<impl Flush + 'static>) -> bool {
-    let add = |list: &FlushList| {
-        let is_awake = list.wake();
-        if is_awake {
-            let connection = Arc::clone(connection);
-            list.connections.borrow_mut().push(connection);
-        }
-        is_awake
-    };
-    FLUSH_LIST.try_with(add).unwrap_or(false)
+    let is_awake = wake();
+    if is_awake {
+        add_owned(Arc::clone(connection));
+    }
+    is_awake
 }
 
-/// The list while many connections of this thread are added.
+/// Wakes the task that flushes, for connections that [`add_owned`] adds.
 ///
-/// Their handles are moved into it, and not counted once more.
-pub(crate) struct Additions {
-    connections: Vec<Arc<dyn Flush>>,
-    is_awake: bool,
+/// Returns false, and does nothing, without such a task.
+pub(crate) fn wake() -> bool {
+    FLUSH_LIST.try_with(|list| list.is_woken.get() || list.wake()).unwrap_or(false)
 }
 
-impl Additions {
-    /// Begins with the connections that are in the list already.
-    pub(crate) fn begin() -> Self {
-        let begin =
-            |list: &FlushList| Self { connections: list.connections.take(), is_awake: list.wake() };
-        FLUSH_LIST.try_with(begin).unwrap_or(Self { connections: Vec::new(), is_awake: false })
-    }
-
-    /// Returns whether there is a task that flushes.
-    pub(crate) fn is_awake(&self) -> bool {
-        self.is_awake
-    }
-
-    /// Adds a connection, if there is such a task.
-    pub(crate) fn push(&mut self, connection: Arc<impl Flush + 'static>) {
-        self.connections.push(connection);
-    }
-}
-
-impl Drop for Additions {
-    fn drop(&mut self) {
-        let connections = mem::take(&mut self.connections);
-        let _ = FLUSH_LIST.try_with(|list| {
-            // A loop inside the program's code may have added others, and flushed.
-            let added = list.connections.replace(connections);
-            let mut connections = list.connections.borrow_mut();
-            connections.extend(added);
-            connections.is_empty() || list.wake()
-        });
-    }
+/// Adds a connection of this thread as [`add`] does, once the task was woken.
+///
+/// The handle is moved into the list, and not counted once more.
+pub(crate) fn add_owned(connection: Arc<impl Flush + 'static>) {
+    let _ = FLUSH_LIST.try_with(|list| list.connections.borrow_mut().push(connection));
 }
 
 /// Flushes the connections of this thread's list for ever; the body of a task.
@@ -96,14 +65,7 @@ pub(crate) async fn flush_listed() {
 
 impl FlushList {
     /// Wakes the task that flushes, if there is one.
-    ///
-    /// Returns false, and does nothing, without one.
-    #[inline]
     fn wake(&self) -> bool {
-        self.is_woken.get() || self.wake_task()
-    }
-
-    fn wake_task(&self) -> bool {
         let task = self.task.borrow();
         let Some(task) = &*task else { return false };
         self.is_woken.set(true);
@@ -228,54 +190,6 @@ mod tests {
 
         let flushes = connections.map(|it| (it.0.load(Ordering::Relaxed), Arc::strong_count(&it)));
         assert_eq!(flushes, [(1, 1); 3]);
-    }
-
-    /// A loop inside the program's code may flush while connections are added.
-    #[test]
-    fn additions_are_flushed_behind_a_flush_between_them() {
-        assert!(!Additions::begin().is_awake(), "there is no task yet");
-        let connections = [(); 4].map(|()| Arc::<Flushes>::default());
-        let count = Arc::new(Count::default());
-        let waker = Waker::from(Arc::clone(&count));
-        let mut task = pin!(flush_listed());
-        let mut flush = || {
-            let _: Poll<()> = task.as_mut().poll(&mut Context::from_waker(&waker));
-        };
-        let flushes = || connections.each_ref().map(|it| it.0.load(Ordering::Relaxed));
-        flush();
-
-        assert!(add(&connections[0]));
-        let mut additions = Additions::begin();
-        assert!(additions.is_awake());
-        additions.push(Arc::clone(&connections[1]));
-        assert!(add(&connections[2]));
-        flush();
-        assert!(add(&connections[3]));
-        assert_eq!((flushes(), count.get()), ([0, 0, 1, 0], 2));
-        drop(additions);
-        flush();
-
-        assert_eq!((flushes(), count.get()), ([1; 4], 2));
-        assert!(connections.iter().all(|it| Arc::strong_count(it) == 1));
-    }
-
-    /// The task runs again when nothing but the additions is in the list.
-    #[test]
-    fn additions_wake_the_task_behind_a_flush() {
-        let connection = Arc::<Flushes>::default();
-        let count = Arc::new(Count::default());
-        let waker = Waker::from(Arc::clone(&count));
-        let mut task = pin!(flush_listed());
-        let _: Poll<()> = task.as_mut().poll(&mut Context::from_waker(&waker));
-
-        let mut additions = Additions::begin();
-        additions.push(Arc::clone(&connection));
-        let _: Poll<()> = task.as_mut().poll(&mut Context::from_waker(&waker));
-        drop(additions);
-        assert_eq!(count.get(), 2);
-        let _: Poll<()> = task.as_mut().poll(&mut Context::from_waker(&waker));
-
-        assert_eq!((connection.0.load(Ordering::Relaxed), Arc::strong_count(&connection)), (1, 1));
     }
 
     #[test]

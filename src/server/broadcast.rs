@@ -9,6 +9,7 @@ use crate::server::WebSocketServer;
 use crate::server::state::Inner;
 use crate::server::threads::parts::Parts;
 use crate::socket::WebSocket;
+use crate::types::output::SendStatus;
 
 /// Clients.
 impl WebSocketServer {
@@ -113,6 +114,7 @@ impl Inner {
     }
 
     fn broadcast_here(&self, message: &PreparedMessage) -> usize {
-        WebSocket::send_to_all(self.clients.sockets(), message)
+        let statuses = self.clients.sockets().into_iter().map(|it| it.send_prepared_owned(message));
+        statuses.filter(|status| *status == SendStatus::Queued).count()
     }
 }

@@ -132,28 +132,26 @@ impl<O: Observer> Driver<O> {
     fn deliver(&mut self, received: &mut [u8]) -> usize {
         self.decoder.report_frames(self.observer.wants_frames());
         let mut turn = Delivered::new(self.turn_limit);
-        let mut consumed = 0;
         let is_ok = panics::catch("a slot of a socket", || {
             loop {
-                let rest = received.get_mut(consumed..).unwrap_or_default();
-                consumed += self.deliver_short_messages(rest, &mut turn);
-                let rest = received.get_mut(consumed..).unwrap_or_default();
+                self.deliver_short_messages(received, &mut turn);
+                let rest = received.get_mut(turn.consumed..).unwrap_or_default();
                 if rest.is_empty() || turn.left == 0 || !self.delivers_next() {
                     break;
                 }
-                consumed += self.deliver_any(rest, &mut turn);
+                turn.consumed += self.deliver_any(rest, &mut turn);
             }
         });
         if !is_ok {
             self.note_panic();
             self.refuse(CloseCode::BAD_OPERATION, SLOT_PANICKED);
         }
-        self.count_received(turn.messages, turn.control_frames, consumed);
+        self.count_received(turn.messages, turn.control_frames, turn.consumed);
         if turn.has_used_pool {
             self.recycle();
         }
         // Once it is over, the rest is dropped.
-        if self.delivers() { consumed } else { received.len() }
+        if self.delivers() { turn.consumed } else { received.len() }
     }
 
     /// Adds to the traffic, and to the rates if there are any.
@@ -189,18 +187,15 @@ impl<O: Observer> Driver<O> {
         self.observer.session().is_paused()
     }
 
-    /// Delivers the short messages at the beginning of the input.
-    ///
-    /// Returns how many bytes were consumed.
+    /// Delivers the short messages that come next in the input.
     #[inline]
-    fn deliver_short_messages(&mut self, input: &mut [u8], turn: &mut Delivered) -> usize {
+    fn deliver_short_messages(&mut self, input: &mut [u8], turn: &mut Delivered) {
         if !self.decoder.may_lend_short_messages() {
-            return 0;
+            return;
         }
         let mut kept = O::Kept::default();
-        let mut consumed = 0;
         while turn.left > 0 {
-            let rest = input.get_mut(consumed..).unwrap_or_default();
+            let rest = input.get_mut(turn.consumed..).unwrap_or_default();
             let Some(message) = self.decoder.find_short_message(rest) else { break };
             if !self.delivers_next() {
                 break;
@@ -209,13 +204,12 @@ impl<O: Observer> Driver<O> {
                 Ok(data) => {
                     turn.left -= 1;
                     turn.messages += 1;
-                    consumed += message.end;
+                    turn.consumed += message.end;
                     O::message_received(&self.observer, data, 0, &mut kept);
                 }
                 Err(violation) => self.refuse_violation(violation),
             }
         }
-        consumed
     }
 
     /// Delivers one message or control frame; returns how many bytes were consumed.
@@ -286,13 +280,21 @@ struct Delivered {
     left: usize,
     messages: usize,
     control_frames: usize,
+    /// How many bytes were consumed.
+    consumed: usize,
     /// Some input was no short message, and may hold memory of the pool.
     has_used_pool: bool,
 }
 
 impl Delivered {
     fn new(left: u8) -> Self {
-        Self { left: left.into(), messages: 0, control_frames: 0, has_used_pool: false }
+        Self {
+            left: left.into(),
+            messages: 0,
+            control_frames: 0,
+            consumed: 0,
+            has_used_pool: false,
+        }
     }
 }
 

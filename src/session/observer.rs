@@ -20,9 +20,9 @@ use crate::types::socket_state::SocketState;
 pub(crate) trait Observer: 'static {
     /// The handle with which the driver keeps the observer alive.
     type Handle: Deref<Target = Arc<Self>> + Unpin + 'static;
-    /// What it keeps from one message to the next.
+    /// What it keeps from one short message to the next.
     ///
-    /// Only while nothing else happens between them.
+    /// Dropped before anything else of the connection is reported.
     type Kept: Default;
 
     fn session(&self) -> &Session;

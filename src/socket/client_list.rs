@@ -122,9 +122,9 @@ impl<S> ClientList<S> {
     /// Returns the sockets, in no particular order.
     pub(crate) fn members<T>(&self, handle: impl Fn(Arc<S>) -> T) -> Vec<T> {
         let registry = self.lock();
-        let sockets = &registry.sockets.sockets;
-        let mut members = Vec::with_capacity(sockets.len());
-        members.extend(sockets.iter().flatten().filter_map(Weak::upgrade).map(handle));
+        let mut members = Vec::with_capacity(registry.sockets.len());
+        let sockets = registry.sockets.sockets.iter().flatten().filter_map(Weak::upgrade);
+        members.extend(sockets.map(handle));
         members
     }
 

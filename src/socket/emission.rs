@@ -24,7 +24,9 @@ use crate::types::limit::{Limit, LimitReached};
 use crate::types::message::{BinaryFrame, Pong, TextFrame};
 use crate::types::socket_state::SocketState;
 
-/// The slots of the messages of a turn.
+/// The slots of messages that follow each other.
+///
+/// Those of one kind at a time: they may disconnect those of the other.
 #[derive(Default)]
 pub(crate) struct MessageSlots {
     text: SlotCache<str>,
@@ -73,9 +75,11 @@ impl Observer for Inner {
         let (signals, sender) = (&this.signals, this.handle());
         match message {
             Data::Text(text) => {
+                kept.binary.clear();
                 signals.emit_from(TEXT_MESSAGE_RECEIVED, text, sender, &mut kept.text);
             }
             Data::Binary(bytes) => {
+                kept.text.clear();
                 signals.emit_from(BINARY_MESSAGE_RECEIVED, bytes, sender, &mut kept.binary);
             }
         }

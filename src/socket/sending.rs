@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use crate::protocol::frames::opcode::MessageKind;
 use crate::protocol::prepared_message::PreparedMessage;
-use crate::runtime::flush_list::{self, Additions};
+use crate::runtime::flush_list;
 use crate::runtime::panics;
 use crate::socket::WebSocket;
 use crate::types::close_code::CloseCode;
@@ -82,26 +82,23 @@ impl WebSocket {
         self.inner.session.send_prepared(message, || flush_list::add(&self.inner))
     }
 
-    /// Sends a message to all these sockets; returns for how many it is queued.
-    pub(crate) fn send_to_all(sockets: Vec<Self>, message: &PreparedMessage) -> usize {
-        let mut additions = Additions::begin();
-        let mut count = 0;
-        for Self { inner } in sockets {
-            let is_listed = Cell::new(false);
-            let list = || {
-                is_listed.set(additions.is_awake());
-                is_listed.get()
-            };
-            let status = inner.session.send_prepared(message, list);
-            count += usize::from(status == SendStatus::Queued);
-            if is_listed.get() {
-                additions.push(inner);
-            } else {
-                // The last handle drops the program's values, and others still get the message.
-                panics::catch("the end of a slot", || drop(inner));
-            }
+    /// Sends a message as [`send_prepared`](Self::send_prepared) does, and consumes the handle.
+    ///
+    /// The flush list takes it over, which saves a count.
+    pub(crate) fn send_prepared_owned(self, message: &PreparedMessage) -> SendStatus {
+        let is_listed = Cell::new(false);
+        let list = || {
+            is_listed.set(flush_list::wake());
+            is_listed.get()
+        };
+        let status = self.inner.session.send_prepared(message, list);
+        if is_listed.get() {
+            flush_list::add_owned(self.inner);
+        } else {
+            // The last handle drops the program's values, and others still get the message.
+            panics::catch("the end of a slot", || drop(self));
         }
-        count
+        status
     }
 
     /// Sends a message of which only the latest with this key waits for a slow peer.

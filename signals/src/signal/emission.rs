@@ -43,11 +43,35 @@ impl<const N: usize> SlotGroup<N> {
         cache: &mut SlotCache<T>,
     ) {
         let part = self.part(position);
-        if part.takes_fast_path() {
-            cache.call_from(part.list(), value, sender);
+        if let Some(slots) = cache.slots(part.list())
+            && part.takes_fast_path()
+        {
+            slots.call_from(part.list(), value, sender);
+            cache.release_edited();
         } else {
-            cache.clear();
-            self.emit_slowly(position, value);
+            self.emit_anew(position, value, sender, cache);
+        }
+    }
+
+    /// Emits the signal with the slots that it has now, and gives them to the cache.
+    #[inline(never)]
+    fn emit_anew<T: ?Sized + 'static>(
+        self: &Arc<Self>,
+        position: usize,
+        value: &T,
+        sender: &dyn Any,
+        cache: &mut SlotCache<T>,
+    ) {
+        // In front of the checks, as it may drop slots, and with them the program's values.
+        cache.clear();
+        let part = self.part(position);
+        if !part.takes_fast_path() {
+            return self.emit_slowly(position, value);
+        }
+        let edits = thread_state::edits();
+        if let Some(slots) = part.list().slots::<T>() {
+            slots.call_from(part.list(), value, sender);
+            cache.keep(slots, part.list(), edits);
         }
     }
 

@@ -1,6 +1,5 @@
 //! Slot caches: the slots of a signal, from one emission to the next.
 
-use std::any::Any;
 use std::fmt;
 use std::rc::Rc;
 
@@ -10,9 +9,10 @@ use crate::thread::thread_state;
 
 /// The slots that an emission has found, for the next ones of the same signal.
 ///
-/// To find them takes longer than to call a short one. The cache holds a slot, with what that has
-/// captured, at most until the end of the emission in which it is disconnected, or until it is
-/// [cleared](Self::clear): to be done before other code runs that may disconnect slots.
+/// To find them takes longer than to call a short one. A slot that is disconnected within an emission
+/// with this cache is dropped at the end of that emission, with what it has captured. Of slots that
+/// are disconnected between two emissions, the cache may hold some until the next one begins, or
+/// until it is [cleared](Self::clear): to be done before other code of the program runs.
 pub struct SlotCache<T: ?Sized>(Option<Found<T>>);
 
 struct Found<T: ?Sized> {
@@ -35,34 +35,30 @@ impl<T: ?Sized> SlotCache<T> {
     pub fn clear(&mut self) {
         self.0 = None;
     }
-}
 
-impl<T: ?Sized + 'static> SlotCache<T> {
-    /// Calls the slots of a list of this thread, and lends the sender to them.
-    #[expect(clippy::inline_always, reason = "with slots in the cache it is short")]
-    #[inline(always)]
-    pub(crate) fn call_from(&mut self, list: &ListHandle, value: &T, sender: &dyn Any) {
-        let edits = thread_state::edits();
-        match &self.0 {
-            Some(found) if found.index == list.index() && found.edits == edits => {
-                found.slots.call_from(list, value, sender);
-                if thread_state::edits() != edits {
-                    self.clear();
-                }
-            }
-            _ => self.find_and_call_from(list, value, sender),
+    /// Returns the slots, if they are those that this list has now.
+    #[inline]
+    pub(crate) fn slots(&self, list: &ListHandle) -> Option<&dyn Slots<T>> {
+        let is_current =
+            |found: &&Found<T>| found.index == list.index() && found.edits == thread_state::edits();
+        self.0.as_ref().filter(is_current).map(|found| &*found.slots)
+    }
+
+    /// Keeps the slots of a list that were found after so many `edits`.
+    ///
+    /// Unless lists were edited since.
+    #[inline]
+    pub(crate) fn keep(&mut self, slots: Rc<dyn Slots<T>>, list: &ListHandle, edits: u64) {
+        if thread_state::edits() == edits {
+            self.0 = Some(Found { slots, index: list.index(), edits });
         }
     }
 
-    /// Not inlined, so that an emission whose slots are in the cache is small.
-    #[inline(never)]
-    fn find_and_call_from(&mut self, list: &ListHandle, value: &T, sender: &dyn Any) {
-        self.clear();
-        let edits = thread_state::edits();
-        let Some(slots) = list.slots::<T>() else { return };
-        slots.call_from(list, value, sender);
-        if thread_state::edits() == edits {
-            self.0 = Some(Found { slots, index: list.index(), edits });
+    /// Releases the slots if lists were edited since they were found.
+    #[inline]
+    pub(crate) fn release_edited(&mut self) {
+        if self.0.as_ref().is_some_and(|found| found.edits != thread_state::edits()) {
+            self.clear();
         }
     }
 }

@@ -290,7 +290,8 @@ impl Drop for ThreadState {
             drop_quietly(mailbox.close());
         }
         self.inbox.get_mut().drop_all();
-        drop_quietly(self.slots.get_mut().remove_all());
+        let slots = self.edit_slots().remove_all();
+        drop_quietly(slots);
     }
 }
 

@@ -264,6 +264,35 @@ fn a_cache_keeps_no_slot_that_has_disconnected_itself() {
     assert_eq!(record.take(), [1, 2]);
 }
 
+/// What a slot drops that was disconnected between two emissions may connect, as any code may.
+#[test]
+fn a_slot_that_the_cache_drops_may_connect_another() {
+    let (object, record, mut cache) =
+        (Arc::new(Object::default()), Record::new(), SlotCache::new());
+    let late = Rc::new(OnceCell::new());
+    let (slot, connected, weak) = (record.clone(), Rc::clone(&late), Arc::downgrade(&object));
+    let connect = OnDrop(Some(move || {
+        let Some(object) = weak.upgrade() else { return };
+        let connection = object.number().connect(move |object, number| {
+            object.signals.emit(DONE, &());
+            slot.add(*number);
+        });
+        assert!(connected.set(connection).is_ok());
+    }));
+    let first = object.number().connect(move |_, _| _ = &connect);
+    object.signals.emit_from(NUMBER, &1, &object, &mut cache);
+    object.signals.emit_from(NUMBER, &2, &object, &mut cache);
+
+    assert!(first.disconnect());
+    object.signals.emit_from(NUMBER, &3, &object, &mut cache);
+    let blocker = late.get().map(Connection::block);
+    object.signals.emit_from(NUMBER, &4, &object, &mut cache);
+    drop(blocker);
+    object.signals.emit_from(NUMBER, &5, &object, &mut cache);
+
+    assert_eq!(record.take(), [3, 5]);
+}
+
 /// A cleared cache keeps no slot, whatever is disconnected behind.
 #[test]
 fn a_cleared_cache_keeps_no_slot() {
@@ -322,6 +351,15 @@ fn the_last_position_of_a_large_group_works() {
 fn a_group_is_as_small_as_a_signal() {
     assert_eq!(size_of::<SignalGroup<3>>(), size_of::<Signal<i32>>());
     assert_eq!(size_of::<SignalGroup<32>>(), 16);
+}
+
+/// Makes a call when it is dropped.
+struct OnDrop<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        self.0.take().into_iter().for_each(|call| call());
+    }
 }
 
 /// Panics when it is dropped.

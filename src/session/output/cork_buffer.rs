@@ -56,12 +56,11 @@ pub(crate) fn is_lent_to(owner: Owner) -> bool {
 
 /// Takes the buffer back, and passes its frames to `take`, with their number.
 ///
-/// Returns `None` when nothing can be in it: at the thread's end, and while another connection writes.
+/// Returns `None` when nothing can be in it: at the thread's end, and while its frames are taken.
 #[inline]
 pub(crate) fn take_back<T>(take: impl FnOnce(&[u8], u16) -> T) -> Option<T> {
     OWNER.set(None);
     let take_back = |kept: &RefCell<Vec<u8>>| {
-        // A stream of the program may run a loop, whose turns have found no room here.
         let frames = Cleared(kept.try_borrow_mut().ok()?);
         Some(take(&frames.0, MESSAGES.take()))
     };
@@ -91,9 +90,9 @@ fn append(
     FRAMES.try_with(append).unwrap_or(false)
 }
 
-/// Frames that are in the buffer until they are written.
+/// Frames that are taken, and then cleared.
 ///
-/// After a panic, of a stream of the program, no other connection may send them.
+/// Behind a panic as well: no other connection may send them.
 struct Cleared<'a>(RefMut<'a, Vec<u8>>);
 
 impl Drop for Cleared<'_> {
@@ -127,9 +126,8 @@ mod tests {
     use super::*;
     use crate::protocol::frames::opcode::MessageKind;
 
-    /// A stream of the program may run a loop in a write: its turns use no buffer.
     #[test]
-    fn frames_that_are_written_are_nobody_elses() {
+    fn nothing_is_put_beside_frames_that_are_taken() {
         let (first, second) = ([1], [2]);
         let message = Frame::message(MessageKind::Binary, b"first");
         assert!(lend(Owner::of(&first)) && push(Owner::of(&first), &message, || true));
@@ -145,7 +143,7 @@ mod tests {
         assert_eq!(take_back(|_frames, messages| messages), Some(1));
     }
 
-    /// A stream of the program may panic in a write: no other connection sends what is left.
+    /// Nor does another connection send them behind a panic.
     #[test]
     fn what_a_panic_leaves_reaches_no_other_connection() {
         let (first, second) = ([1], [2]);

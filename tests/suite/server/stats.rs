@@ -128,6 +128,33 @@ fn counts_panics_of_slots() -> Result<()> {
     Ok(())
 }
 
+/// The message whose slot panics counts, with those in front of it in the same read.
+#[test]
+fn counts_what_is_received_up_to_a_panic() -> Result<()> {
+    let server = listening_server()?;
+    server.new_connection().connect(|server, ()| {
+        let Some(socket) = server.next_pending_connection() else { return };
+        socket.text_message_received().connect(|_socket, text| {
+            if text == "panic" {
+                panic_in_slot();
+            }
+        });
+    });
+    let port = server.server_port();
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        peer.send(masked_texts(&["one", "two", "panic", "behind"]))?;
+        while peer.read_frame()?.opcode != raw_peer::CLOSE {}
+        Ok(())
+    })?;
+
+    let stats = server.stats();
+    let expected = masked_texts(&["one", "two", "panic"]).len();
+    assert_eq!((stats.messages_received, stats.bytes_received), (3, expected as u64));
+    Ok(())
+}
+
 /// A client that does not answer the ping.
 #[test]
 fn counts_keepalive_timeouts() -> Result<()> {

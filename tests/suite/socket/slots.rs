@@ -72,6 +72,33 @@ fn slots_may_change_between_messages_of_one_read() -> Result<()> {
     })
 }
 
+/// A slot of one kind of messages may disconnect that of the other, which is dropped at once.
+#[test]
+fn a_slot_of_binary_messages_disconnects_that_of_texts() -> Result<()> {
+    let server = listening_server()?;
+    let port = server.server_port();
+    server.new_connection().connect(|server, ()| {
+        let Some(socket) = server.next_pending_connection() else { return };
+        let captured = Rc::new(());
+        let kept = Rc::downgrade(&captured);
+        let texts = socket.text_message_received().connect(move |socket, text| {
+            socket.send_text_message(format!("{text} {}", Rc::strong_count(&captured)));
+        });
+        socket.binary_message_received().connect(move |socket, _bytes| {
+            texts.disconnect();
+            socket.send_text_message(format!("left {}", kept.strong_count()));
+        });
+    });
+
+    serve(move || {
+        let mut peer = RawPeer::open(port)?;
+        let (texts, binary) = (masked_texts(&["one", "two", "three"]), masked(BINARY, b""));
+        peer.send([&texts[..], &binary, &texts, &binary].concat())?;
+
+        peer.expect_texts(&["one 1", "two 1", "three 1", "left 0", "left 0"])
+    })
+}
+
 /// A chat as users write it: methods as slots, the sockets in a list, removed in `disconnected`.
 #[derive(Default)]
 struct Chat {

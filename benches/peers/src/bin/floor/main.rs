@@ -8,7 +8,8 @@
 //! that it runs in. With `--broadcast` each message goes to all clients, its sender included. With
 //! `--deflate HISTORY LEVEL` it inflates and compresses each message. With `--threads N` each thread has
 //! a listener and clients of its own. With `--slots` each message is the emission of a signal, whose
-//! slot makes the answer.
+//! slot makes the answer. With `--handles` a broadcast reaches the clients through handles that any
+//! thread may use.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -27,10 +28,12 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 mod big;
 mod compression;
+mod handles;
 mod slots;
 
 use big::{BigMessage, is_big};
 use compression::{Compression, END, FIRST};
+use handles::{Handle, Handles};
 use slots::{Output, Signals};
 
 struct Client {
@@ -41,6 +44,8 @@ struct Client {
     big: Option<BigMessage>,
     awaits_room: bool,
     signals: Option<Signals>,
+    #[expect(dead_code, reason = "kept as long as the client is connected")]
+    handle: Option<Arc<Handle>>,
 }
 
 /// What all threads have in common.
@@ -48,13 +53,19 @@ struct Client {
 struct Options {
     is_broadcast: bool,
     calls_slots: bool,
+    uses_handles: bool,
     config: Option<Arc<ServerConfig>>,
 }
 
 fn main() -> Result<()> {
     let has = |option| std::env::args().any(|argument| argument == option);
     let config = has("--tls").then(tls_config).transpose()?;
-    let options = Options { is_broadcast: has("--broadcast"), calls_slots: has("--slots"), config };
+    let options = Options {
+        is_broadcast: has("--broadcast"),
+        calls_slots: has("--slots"),
+        uses_handles: has("--handles"),
+        config,
+    };
     let first = listen("127.0.0.1:0".parse()?)?;
     let address = first.local_addr()?;
     for _ in 1..threads()? {
@@ -89,25 +100,31 @@ fn run(mut listener: TcpListener, options: &Options) -> Result<()> {
     let (mut events, mut clients) = (Events::with_capacity(1024), Slab::new());
     let mut buffer = vec![0; 64 << 10];
     let output = options.calls_slots.then(Output::default);
+    let mut handles = options.uses_handles.then(Handles::default);
     loop {
         poll.poll(&mut events, None)?;
         for event in &events {
             if event.token() == LISTENER {
-                accept(&poll, &listener, &mut clients, options.config.as_ref(), output.as_ref())?;
+                let config = options.config.as_ref();
+                accept(&poll, &listener, &mut clients, config, output.as_ref(), &mut handles)?;
                 continue;
             }
             let Token(key) = event.token();
             let Some(client) = clients.get_mut(key) else { continue };
             match client.serve(&mut buffer, options.is_broadcast, compression.as_mut()) {
                 Ok(0) => client.await_room(poll.registry(), event.token())?,
-                Ok(length) => {
-                    for (_, client) in &mut clients {
-                        client.write(&buffer[..length])?;
+                Ok(length) => match &mut handles {
+                    Some(handles) => handles.broadcast(&buffer[..length]),
+                    None => {
+                        for (_, client) in &mut clients {
+                            client.write(&buffer[..length])?;
+                        }
                     }
-                }
+                },
                 Err(_) => drop(clients.remove(key)),
             }
         }
+        handles.iter_mut().for_each(Handles::flush);
     }
 }
 
@@ -123,6 +140,7 @@ fn accept(
     clients: &mut Slab<Client>,
     config: Option<&Arc<ServerConfig>>,
     output: Option<&Output>,
+    handles: &mut Option<Handles>,
 ) -> Result<()> {
     while let Ok((mut stream, _)) = listener.accept() {
         stream.set_nodelay(true)?;
@@ -130,8 +148,9 @@ fn accept(
         poll.registry().register(&mut stream, Token(place.key()), Interest::READABLE)?;
         let tls = config.map(|config| ServerConnection::new(Arc::clone(config))).transpose()?;
         let signals = output.map(Signals::connected);
+        let handle = handles.as_mut().map(|handles| handles.add(&stream)).transpose()?;
         let (history, big, awaits_room) = (Vec::new(), None, false);
-        place.insert(Client { stream, tls, history, big, awaits_room, signals });
+        place.insert(Client { stream, tls, history, big, awaits_room, signals, handle });
     }
     Ok(())
 }
