@@ -300,9 +300,13 @@ thread_local! {
     ///
     /// Has no destructor, and so can be read at any time.
     static THREAD: Cell<u64> = const { Cell::new(0) };
+    static STATE: ThreadState = const { ThreadState::new() };
+}
+
+// Of the standard library in models, too: those of a model cannot be used while others end.
+std::thread_local! {
     /// How often the lists were edited.
     static EDITS: Cell<u64> = const { Cell::new(0) };
-    static STATE: ThreadState = const { ThreadState::new() };
 }
 
 /// In the number of a thread: the latest connection is not settled.
