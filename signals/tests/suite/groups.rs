@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::thread;
 
 use slotwork_signals::host::{Position, SignalGroup, SlotCache};
@@ -238,30 +238,63 @@ fn a_cache_follows_the_slots() -> thread::Result<()> {
     Ok(())
 }
 
-/// A slot that disconnects itself is dropped at the end of its emission, with what it has captured.
+/// Slots of another thread are reached, although they are in no list of this one.
 #[test]
-fn a_cache_keeps_no_slot_that_has_disconnected_itself() {
+fn a_cache_hides_no_slot_of_another_thread() -> thread::Result<()> {
     let (object, record, mut cache) =
         (Arc::new(Object::default()), Record::new(), SlotCache::new());
-    let (slot, own) = (record.clone(), Rc::new(OnceCell::<Connection>::new()));
-    let connection = Rc::downgrade(&own);
-    let connected = object.number().connect(move |_, number| {
-        slot.add(*number);
-        if *number == 2
-            && let Some(connection) = connection.upgrade()
-        {
-            connection.get().map(Connection::disconnect);
-        }
+    let slot = record.clone();
+    object.number().connect(move |_, number| slot.add(*number));
+    for number in 1..=3 {
+        object.signals.emit_from(NUMBER, &number, &object, &mut cache);
+    }
+    let (other, begin) = (Arc::clone(&object), Arc::new(Barrier::new(2)));
+    let end = Arc::clone(&begin);
+    let there = thread::spawn(move || {
+        let spy = SignalSpy::new(&other.number());
+        begin.wait();
+        begin.wait();
+        process_events();
+        spy.values()
     });
-    assert!(own.set(connected).is_ok());
 
-    object.signals.emit_from(NUMBER, &1, &object, &mut cache);
-    assert_eq!(record.handles(), 2);
-    object.signals.emit_from(NUMBER, &2, &object, &mut cache);
-    assert_eq!(record.handles(), 1);
-    object.signals.emit_from(NUMBER, &3, &object, &mut cache);
+    end.wait();
+    object.signals.emit_from(NUMBER, &4, &object, &mut cache);
+    end.wait();
 
-    assert_eq!(record.take(), [1, 2]);
+    assert_eq!((there.join()?, record.take()), (vec![4], vec![1, 2, 3, 4]));
+    Ok(())
+}
+
+/// A slot that disconnects itself is dropped at the end of its emission, with what it has captured.
+///
+/// The first emission behind a connection does not use the cache, the second one fills it.
+#[test]
+fn a_cache_keeps_no_slot_that_has_disconnected_itself() {
+    for last in 0..4 {
+        let (object, record, mut cache) =
+            (Arc::new(Object::default()), Record::new(), SlotCache::new());
+        let (slot, own) = (record.clone(), Rc::new(OnceCell::<Connection>::new()));
+        let connection = Rc::downgrade(&own);
+        let connected = object.number().connect(move |_, number| {
+            slot.add(*number);
+            if *number == last
+                && let Some(connection) = connection.upgrade()
+            {
+                connection.get().map(Connection::disconnect);
+            }
+        });
+        assert!(own.set(connected).is_ok());
+
+        for number in 0..=last {
+            assert_eq!(record.handles(), 2);
+            object.signals.emit_from(NUMBER, &number, &object, &mut cache);
+        }
+        assert_eq!(record.handles(), 1, "disconnected by emission {last}");
+        object.signals.emit_from(NUMBER, &(last + 1), &object, &mut cache);
+
+        assert_eq!(record.take(), (0..=last).collect::<Vec<_>>());
+    }
 }
 
 /// What a slot drops that was disconnected between two emissions may connect, as any code may.
