@@ -139,7 +139,7 @@ impl<O: Observer> Driver<O> {
                 if rest.is_empty() || turn.left == 0 || !self.delivers_next() {
                     break;
                 }
-                turn.consumed += self.deliver_any(rest, &mut turn);
+                self.deliver_any(rest, &mut turn);
             }
         });
         if !is_ok {
@@ -212,20 +212,18 @@ impl<O: Observer> Driver<O> {
         }
     }
 
-    /// Delivers one message or control frame; returns how many bytes were consumed.
+    /// Delivers one message or control frame.
     #[inline(never)]
-    fn deliver_any(&mut self, input: &mut [u8], turn: &mut Delivered) -> usize {
+    fn deliver_any(&mut self, input: &mut [u8], turn: &mut Delivered) {
         let session = self.observer.session();
         turn.left -= 1;
         turn.has_used_pool = true;
         let decoded = self.decoder.decode_any(input, &mut shared_pool().borrow_mut());
         let Decoded { consumed, event } = match decoded {
             Ok(decoded) => decoded,
-            Err(violation) => {
-                self.refuse_violation(violation);
-                return 0;
-            }
+            Err(violation) => return self.refuse_violation(violation),
         };
+        turn.consumed += consumed;
         match event {
             None => {}
             Some(Event::Message { message, last_frame }) => {
@@ -253,7 +251,6 @@ impl<O: Observer> Driver<O> {
                 self.stage = Stage::Over;
             }
         }
-        consumed
     }
 
     #[cold]

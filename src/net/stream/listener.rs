@@ -365,6 +365,7 @@ mod tests {
         }
         Ok(())
     }
+
     /// Behind a lone connection there is a look, and none behind many at once.
     #[cfg(unix)]
     #[test]

@@ -142,16 +142,24 @@ fn counts_what_is_received_up_to_a_panic() -> Result<()> {
     });
     let port = server.server_port();
 
-    serve(move || {
-        let mut peer = RawPeer::open(port)?;
-        peer.send(masked_texts(&["one", "two", "panic", "behind"]))?;
-        while peer.read_frame()?.opcode != raw_peer::CLOSE {}
-        Ok(())
-    })?;
+    let one_frame = masked_texts(&["panic"]);
+    let two_frames = [masked_frame(TEXT, b"pan"), masked_frame(LAST, b"ic")].concat();
+    for (count, last) in [(1, one_frame), (2, two_frames)] {
+        let before = server.stats();
+        let received = [masked_texts(&["one", "two"]), last].concat();
+        let input = [&received[..], &masked_texts(&["behind"])].concat();
+        serve(move || {
+            let mut peer = RawPeer::open(port)?;
+            peer.send(input)?;
+            while peer.read_frame()?.opcode != raw_peer::CLOSE {}
+            Ok(())
+        })?;
 
-    let stats = server.stats();
-    let expected = masked_texts(&["one", "two", "panic"]).len();
-    assert_eq!((stats.messages_received, stats.bytes_received), (3, expected as u64));
+        let stats = server.stats();
+        assert_eq!(stats.messages_received - before.messages_received, 3);
+        assert_eq!(stats.bytes_received - before.bytes_received, received.len() as u64);
+        assert_eq!(stats.slot_panics, count);
+    }
     Ok(())
 }
 
